@@ -1,0 +1,1 @@
+"""OmnyShell: reach your machines through a hub, by name."""

@@ -1,0 +1,135 @@
+"""The errors OmnyShell raises, and the stable codes they carry on the wire.
+
+    OmnyShellException
+    ├── ProtocolException           a peer broke the wire protocol
+    ├── AuthException               a credential was refused
+    ├── AuthorizationException      an authenticated principal may not do this
+    ├── ChannelException            a channel is unknown, closed or misused
+    ├── NodeUnavailableException    the node is unknown or not connected
+    ├── SessionRejectedException    hub or node refused a session
+    ├── TunnelRejectedException     the hub refused a tunnel
+    ├── TransportException          the connection could not be made, or was lost
+    ├── OmnyShellTimeoutException   a peer did not answer within its deadline
+    ├── CertGeneratorException      a certificate could not be made or read
+    └── ConfigException             a configuration file or option is wrong
+
+Errors carry fields; their text is derived from them. Errors of other libraries are translated once,
+where they enter, and chained.
+"""
+
+from enum import StrEnum
+
+
+class ErrorCodes(StrEnum):
+    """Stable codes of wire protocol section 7, used in `error` messages and rejections."""
+
+    PROTOCOL_ERROR = "protocol_error"
+    MALFORMED_FRAME = "malformed_frame"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    VERSION_MISMATCH = "version_mismatch"
+    AUTH_FAILED = "auth_failed"
+    NOT_AUTHORIZED = "not_authorized"
+    NOT_AUTHENTICATED = "not_authenticated"
+    UNKNOWN_NODE = "unknown_node"
+    NODE_OFFLINE = "node_offline"
+    CAPACITY_EXCEEDED = "capacity_exceeded"
+    SESSION_REJECTED = "session_rejected"
+    BAD_REQUEST = "bad_request"
+    TRANSPORT_ERROR = "transport_error"
+    TIMEOUT = "timeout"
+    INTERNAL_ERROR = "internal_error"
+
+
+class OmnyShellException(Exception):
+    """Base of everything this package raises on purpose.
+
+    `code` is one of `ErrorCodes`, or the reason a peer sent where it is not one of them.
+    """
+
+    default_code: str = ErrorCodes.INTERNAL_ERROR
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code: str = code if code is not None else self.default_code
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ProtocolException(OmnyShellException):
+    """A frame or message breaks the wire protocol. `field` names what was wrong, in wire spelling."""
+
+    default_code = ErrorCodes.PROTOCOL_ERROR
+
+    def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class AuthException(OmnyShellException):
+    """A credential was refused. The text never says which part of it was wrong."""
+
+    default_code = ErrorCodes.AUTH_FAILED
+
+
+class AuthorizationException(OmnyShellException):
+    """An authenticated principal asked for something it may not do."""
+
+    default_code = ErrorCodes.NOT_AUTHORIZED
+
+
+class ChannelException(OmnyShellException):
+    """A channel is unknown, closed, or used against its state."""
+
+    default_code = ErrorCodes.UNKNOWN_CHANNEL
+
+
+class NodeUnavailableException(OmnyShellException):
+    """The node is not known to the hub, or not connected."""
+
+    default_code = ErrorCodes.NODE_OFFLINE
+
+
+class SessionRejectedException(OmnyShellException):
+    """Hub or node refused to open a session; `code` is the reason it gave."""
+
+    default_code = ErrorCodes.SESSION_REJECTED
+
+
+class TunnelRejectedException(OmnyShellException):
+    """The hub refused to open a tunnel; `code` is the reason it gave."""
+
+    default_code = "tunnel_rejected"
+
+
+class TransportException(OmnyShellException):
+    """The connection could not be made, or was lost.
+
+    `close_code` is the WebSocket close code where the peer sent one.
+    """
+
+    default_code = ErrorCodes.TRANSPORT_ERROR
+
+    def __init__(self, message: str, *, code: str | None = None, close_code: int | None = None) -> None:
+        super().__init__(message, code=code)
+        self.close_code = close_code
+
+
+class OmnyShellTimeoutException(OmnyShellException):
+    """A peer did not answer within its deadline."""
+
+    default_code = ErrorCodes.TIMEOUT
+
+
+class CertGeneratorException(OmnyShellException):
+    """A certificate could not be made, written or read."""
+
+
+class ConfigException(OmnyShellException):
+    """An option or configuration key is wrong; the text says which and what would be right."""
+
+    default_code = ErrorCodes.BAD_REQUEST

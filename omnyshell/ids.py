@@ -1,0 +1,48 @@
+"""Identifiers: how they are made, shortened and checked."""
+
+import re
+import secrets
+import uuid
+from collections.abc import Callable
+from typing import NewType
+
+ChannelId = NewType("ChannelId", int)
+NodeId = NewType("NodeId", str)
+PrincipalId = NewType("PrincipalId", str)
+SessionId = NewType("SessionId", str)
+
+IdFactory = Callable[[], str]
+"""Makes a fresh session or request id; injected so that tests control it."""
+
+CONTROL_CHANNEL = ChannelId(0)
+MAX_CHANNEL_ID = 0xFFFF_FFFF
+FIRST_HUB_CHANNEL_AT_CLIENT = 0x4000_0000
+"""Channels that the hub opens toward a client start here (wire protocol section 1)."""
+
+_NODE_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_UID = re.compile(r"(?:nod|hub)_[A-Za-z0-9_-]+")
+
+
+def new_id() -> str:
+    """Return a fresh UUID v4 as text: the form of session and request ids."""
+    return str(uuid.uuid4())
+
+
+def new_secure_token() -> str:
+    """Return 256 random bits as URL-safe base64 without padding (43 characters)."""
+    return secrets.token_urlsafe(32)
+
+
+def short_id(full_id: str) -> str:
+    """Return the first 8 characters of an id, the form shown to people."""
+    return full_id[:8]
+
+
+def is_node_id(text: str) -> bool:
+    """Tell whether `text` is a well-formed node id (wire protocol section 3)."""
+    return _NODE_ID.fullmatch(text) is not None
+
+
+def is_uid(text: str) -> bool:
+    """Tell whether `text` is a well-formed node or hub UID (wire protocol section 3)."""
+    return _UID.fullmatch(text) is not None

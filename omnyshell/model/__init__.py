@@ -1,0 +1,1 @@
+"""Value objects and entities: what the protocol carries and the services keep."""

@@ -1,0 +1,27 @@
+"""Who is asking: authenticated principals and their roles."""
+
+from dataclasses import dataclass
+
+from omnyshell.ids import PrincipalId
+
+ADMIN_ROLE = "admin"
+NODE_ROLE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An identity that a hub knows, with the roles it holds there."""
+
+    id: PrincipalId
+    roles: frozenset[str] = frozenset()
+    display_name: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the principal may do everything on every node."""
+        return ADMIN_ROLE in self.roles
+
+    @property
+    def may_register_nodes(self) -> bool:
+        """Whether a connection of this principal may register as a node (section 9)."""
+        return self.is_admin or NODE_ROLE in self.roles

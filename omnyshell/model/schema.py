@@ -1,0 +1,292 @@
+"""One declaration for each thing that travels as JSON; reading and writing derive from it.
+
+A class derived from `WireObject` lists its fields with types and defaults. From those this module
+makes a strict reader and a writer by the rules of wire protocol section 1. Python names are the wire's in snake case.
+
+What an annotation means:
+
+- `str`, `int`, `bool`: exactly that JSON type; an int fits 64 bits, a bool is no int, nor is `1.0`.
+- `datetime`: an ISO-8601 timestamp; always aware, in UTC.
+- an enum: a JSON string; its `_missing_` decides what an unknown value reads as.
+- `dict[str, str]`, `tuple[str, ...]`: string map and string list; values become strings.
+- `dict[str, object]`: a free map; whatever is no map reads as empty.
+- a `WireObject`: a nested object. `tuple[WireObject, ...]`: a list of them; what is no list reads as empty.
+- `T | None`: may be missing. null counts as missing everywhere.
+
+Declarations with fields say `kw_only=True` themselves: msgspec does not inherit it.
+
+A field with a default may be missing when read. Whether it is *written* when it holds nothing is marked:
+`Annotated[T, OMIT]` is the `?` of the protocol's tables.
+"""
+
+import inspect
+import json
+import types
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import Enum, StrEnum
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin
+
+import msgspec
+
+from omnyshell.errors import ProtocolException
+
+Reader = Callable[[Any, str], Any]
+"""Turns a plain JSON value, found at the named place, into the field's value; raises `ProtocolException`."""
+
+Writer = Callable[[Any], Any]
+
+_INT_MIN = -(2**63)
+_INT_END = 2**63
+
+
+class Mark(Enum):
+    """Marks inside `Annotated` that change how a field is read or written."""
+
+    OMIT = "left out when null, empty, false or equal to its default"
+    OMIT_EMPTY = "OMIT, and also left out when it is the empty string"
+    STRICT_ITEMS = "an element that is no object is an error, not skipped"
+
+
+OMIT, OMIT_EMPTY, STRICT_ITEMS = Mark.OMIT, Mark.OMIT_EMPTY, Mark.STRICT_ITEMS
+
+
+class WireObject(msgspec.Struct):
+    """Base of everything that is declared once and travels as a JSON object."""
+
+    @classmethod
+    def from_wire(cls, data: Mapping[str, object], where: str = "") -> Self:
+        """Read the object from plain JSON; unknown keys are ignored.
+
+        Raises `ProtocolException` naming the field, prefixed by `where`, that is missing or mistyped.
+        """
+        values: dict[str, Any] = {}
+        for field in wire_fields(cls):
+            raw = data.get(field.wire)
+            if raw is not None:
+                values[field.name] = field.read(raw, where + field.wire)
+            elif field.required:
+                raise ProtocolException("is missing", field=where + field.wire)
+        return cls(**values)
+
+    def to_wire(self) -> dict[str, object]:
+        """Return the object as plain JSON, without the fields that the protocol leaves out."""
+        data: dict[str, object] = {}
+        for field in wire_fields(type(self)):
+            value = getattr(self, field.name)
+            if field.is_written(value):
+                data[field.wire] = field.write(value) if field.write is not None else value
+        return data
+
+
+class WireField(NamedTuple):
+    """How one field is read and written; derived from its annotation."""
+
+    name: str
+    wire: str
+    required: bool
+    default: Any
+    read: Reader
+    write: Writer | None
+    omit: bool
+    omit_empty: bool
+
+    def is_written(self, value: Any) -> bool:
+        """Tell whether this value appears on the wire (section 1, "Writing")."""
+        if value is None:
+            return False
+        if not self.omit:
+            return True
+        if value is False or value in ((), {}):
+            return False
+        if self.omit_empty and value == "":
+            return False
+        return bool(self.default is msgspec.NODEFAULT or value != self.default)
+
+
+@cache
+def wire_fields(cls: type[WireObject]) -> tuple[WireField, ...]:
+    """The fields of a declaration, in its order."""
+    return tuple(_field(info, cls) for info in msgspec.structs.fields(cls))
+
+
+def _field(info: msgspec.structs.FieldInfo, cls: type[WireObject]) -> WireField:
+    annotation, marks = _split(_annotation(cls, info.name))
+    default = info.default
+    if info.default_factory is not msgspec.NODEFAULT:
+        default = info.default_factory()
+    read, write = _codec_for(annotation, marks)
+    return WireField(
+        name=info.name,
+        wire=camel_case(info.name),
+        required=info.required,
+        default=default,
+        read=read,
+        write=write,
+        omit=OMIT in marks or OMIT_EMPTY in marks,
+        omit_empty=OMIT_EMPTY in marks,
+    )
+
+
+def _annotation(cls: type, name: str) -> Any:
+    for base in cls.__mro__:
+        annotations = inspect.get_annotations(base)
+        if name in annotations:
+            return annotations[name]
+    raise TypeError(f"{cls.__name__}.{name} has no annotation")
+
+
+def _split(annotation: Any) -> tuple[Any, frozenset[Mark]]:
+    """Take `Annotated` and `| None` off an annotation."""
+    marks: frozenset[Mark] = frozenset()
+    if get_origin(annotation) is Annotated:
+        annotation, *extras = get_args(annotation)
+        marks = frozenset(mark for mark in extras if isinstance(mark, Mark))
+    if get_origin(annotation) in (Union, types.UnionType):
+        (annotation,) = (arg for arg in get_args(annotation) if arg is not type(None))
+    return annotation, marks
+
+
+def _codec_for(annotation: Any, marks: frozenset[Mark]) -> tuple[Reader, Writer | None]:
+    if annotation in _SIMPLE:
+        return _SIMPLE[annotation]
+    if get_origin(annotation) is tuple:
+        return _object_list_reader(get_args(annotation)[0], strict=STRICT_ITEMS in marks), _write_objects
+    if issubclass(annotation, StrEnum):
+        return _enum_reader(annotation), str
+    if issubclass(annotation, WireObject):
+        return _object_reader(annotation), annotation.to_wire
+    raise TypeError(f"no wire form for {annotation!r}")
+
+
+def camel_case(name: str) -> str:
+    """Return a snake-case name in the wire's spelling: `node_id` -> `nodeId`."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
+def read_timestamp(text: str) -> datetime:
+    """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`."""
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        return parsed.replace(tzinfo=UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def write_timestamp(moment: datetime) -> str:
+    """Return UTC with `Z` and three fraction digits, six where microseconds matter.
+
+    That is what the original writes, so that an echoed timestamp comes back letter for letter.
+    """
+    precision = "microseconds" if moment.microsecond % 1000 else "milliseconds"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def _mistyped(expected: str, where: str) -> ProtocolException:
+    return ProtocolException(f"must be {expected}", field=where)
+
+
+def _read_str(value: Any, where: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise _mistyped("a string", where)
+
+
+def _read_int(value: Any, where: str) -> int:
+    if type(value) is int and _INT_MIN <= value < _INT_END:
+        return value
+    raise _mistyped("an integer of 64 bits", where)
+
+
+def _read_bool(value: Any, where: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _mistyped("true or false", where)
+
+
+def _read_datetime(value: Any, where: str) -> datetime:
+    try:
+        return read_timestamp(_read_str(value, where))
+    except ValueError as exc:
+        raise _mistyped("an ISO-8601 timestamp", where) from exc
+
+
+def _as_text(value: Any) -> str:
+    """A value inside a string map or list, as a string: section 1, "Reading"."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read_string_map(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise _mistyped("an object", where)
+    return {key: _as_text(item) for key, item in value.items()}
+
+
+def _read_string_list(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise _mistyped("a list", where)
+    return tuple(_as_text(item) for item in value)
+
+
+def _read_free_map(value: Any, _where: str) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _object_reader(cls: type[WireObject]) -> Reader:
+    def read(value: Any, where: str) -> WireObject:
+        if not isinstance(value, dict):
+            raise _mistyped("an object", where)
+        return cls.from_wire(value, where + ".")
+
+    return read
+
+
+def _object_list_reader(cls: type[WireObject], *, strict: bool) -> Reader:
+    def read(value: Any, where: str) -> tuple[WireObject, ...]:
+        if not isinstance(value, list):
+            return ()
+        if strict and not all(isinstance(item, dict) for item in value):
+            raise _mistyped("a list of objects", where)
+        objects = [(i, item) for i, item in enumerate(value) if isinstance(item, dict)]
+        return tuple(cls.from_wire(item, f"{where}[{i}].") for i, item in objects)
+
+    return read
+
+
+def _enum_reader(cls: type[StrEnum]) -> Reader:
+    def read(value: Any, where: str) -> StrEnum:
+        try:
+            return cls(_read_str(value, where))
+        except ValueError as exc:
+            raise _mistyped("one of " + ", ".join(cls), where) from exc
+
+    return read
+
+
+def _write_objects(values: tuple[WireObject, ...]) -> list[dict[str, object]]:
+    return [value.to_wire() for value in values]
+
+
+_SIMPLE: dict[Any, tuple[Reader, Writer | None]] = {
+    str: (_read_str, None),
+    int: (_read_int, None),
+    bool: (_read_bool, None),
+    datetime: (_read_datetime, write_timestamp),
+    dict[str, str]: (_read_string_map, None),
+    tuple[str, ...]: (_read_string_list, list),
+    dict[str, object]: (_read_free_map, None),
+}
+
+
+class LenientEnum(StrEnum):
+    """A string enum whose unknown values read as a fallback (section 1, "Reading")."""
+
+    __fallback__: ClassVar[str]
+
+    @classmethod
+    def _missing_(cls, _value: object) -> Self:
+        return cls[cls.__fallback__]

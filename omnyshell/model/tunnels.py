@@ -1,0 +1,64 @@
+"""Tunnels: public ports of the hub that lead to a target beside a node or client (section 6)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Self
+
+from omnyshell.errors import ConfigException
+from omnyshell.model.schema import OMIT, LenientEnum, WireObject
+
+LOCAL_EXPOSER = "@local"
+MAX_PORT = 65535
+
+
+class TunnelProtocol(LenientEnum):
+    """How the hub treats the bytes; an answer's unknown protocol, in any case, reads as `tcp`."""
+
+    __fallback__ = "TCP"
+
+    TCP = "tcp"
+    HTTP = "http"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "TunnelProtocol":
+        known = {member.value: member for member in cls}
+        return known.get(str(_value).lower(), cls.TCP)
+
+
+class TunnelInfo(WireObject, kw_only=True):
+    """One line of a tunnel listing."""
+
+    tunnel_id: str
+    node_id: str
+    owner_user_id: str = ""
+    target_host: str = "localhost"
+    target_port: int
+    public_host: str = ""
+    public_port: int
+    secure: Annotated[bool, OMIT] = False
+    protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PortRange:
+    """The ports that tunnels may take on the hub; both ends belong to it."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `A-B`. Raises `ConfigException` where that is no range of ports."""
+        first, _, last = text.partition("-")
+        if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+            raise ConfigException(f"'{text}' is no port range; write it as 20000-20100")
+        if not 1 <= int(first) <= int(last) <= MAX_PORT:
+            raise ConfigException(f"port range {text} must lie in 1-{MAX_PORT} and ascend")
+        return cls(int(first), int(last))
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"

@@ -1,0 +1,33 @@
+"""Sizes and times that the wire protocol fixes. Bytes and seconds unless the name says otherwise."""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MAX_PAYLOAD = 64 * KIB
+"""Payload of one data frame; longer writes are split."""
+
+MAX_TEXT_BEFORE_LOGIN = 64 * KIB
+MAX_MESSAGE_TO_HUB = 4 * MIB
+MAX_MESSAGE_FROM_HUB = 32 * MIB
+
+INITIAL_CREDIT = 256 * KIB
+"""Bytes a sender may have unacknowledged on a channel before any grant."""
+
+MAX_CREDIT = 4 * MIB
+"""Grants that would lift the outstanding credit above this are dropped by the hub (section 9)."""
+
+MAX_GRANT = 2**31 - 1
+
+EXTRA_CREDIT = 768 * KIB
+"""What a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
+
+GRANT_THRESHOLD = 64 * KIB
+"""Consumed bytes after which credit goes back at once; section 1 asks for 128 KiB at the latest."""
+
+GRANT_DELAY = 0.010
+"""Credit for less than the threshold goes back after this; section 1 asks for 20 ms at the latest."""
+
+HEARTBEAT_INTERVAL = 10.0
+HEARTBEAT_TIMEOUT = 30.0
+SESSION_OPEN_TIMEOUT = 30.0
+RELAYED_REQUEST_TIMEOUT = 10.0

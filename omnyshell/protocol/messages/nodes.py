@@ -1,0 +1,81 @@
+"""Registration, heartbeats and listing of nodes (wire protocol section 3)."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
+from omnyshell.model.schema import OMIT, STRICT_ITEMS
+from omnyshell.protocol.messages.base import ControlMessage
+
+
+class NodeRegister(ControlMessage, kw_only=True):
+    """A node names itself to the hub."""
+
+    TYPE: ClassVar[str] = "node.register"
+
+    node_id: str
+    uid: Annotated[str | None, OMIT] = None
+    display_name: str = ""
+    platform: PlatformInfo
+    labels: dict[str, str] = {}
+
+
+class NodeRegistered(ControlMessage, kw_only=True):
+    """The hub took the registration."""
+
+    TYPE: ClassVar[str] = "node.registered"
+
+    node_id: str
+    assigned_at: datetime
+
+
+class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):
+    """A node says what it supports."""
+
+    TYPE: ClassVar[str] = "node.capabilities"
+
+    @property
+    def capabilities(self) -> NodeCapabilities:
+        """The payload as a value of its own."""
+        return NodeCapabilities(
+            shells=self.shells,
+            features=self.features,
+            max_sessions=self.max_sessions,
+            direct_endpoint=self.direct_endpoint,
+        )
+
+
+class NodeHeartbeat(ControlMessage, kw_only=True):
+    """A node is alive. `seq` strictly increases within one registration."""
+
+    TYPE: ClassVar[str] = "node.heartbeat"
+
+    node_id: str
+    active_sessions: int = 0
+    seq: int
+    ts: datetime
+
+
+class NodeHeartbeatAck(ControlMessage, kw_only=True):
+    """The hub heard a heartbeat."""
+
+    TYPE: ClassVar[str] = "node.heartbeat.ack"
+
+    seq: int
+    ts: datetime
+
+
+class NodeListRequest(ControlMessage, kw_only=True):
+    """A client asks for the connected nodes. The filter key `platform` matches platform.os."""
+
+    TYPE: ClassVar[str] = "node.list.request"
+
+    filter: Annotated[dict[str, str], OMIT] = {}
+
+
+class NodeListResponse(ControlMessage, kw_only=True):
+    """The connected nodes, sorted by id. Answers come in the order of the requests."""
+
+    TYPE: ClassVar[str] = "node.list.response"
+
+    nodes: Annotated[tuple[NodeDescriptor, ...], STRICT_ITEMS] = ()

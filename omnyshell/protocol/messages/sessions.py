@@ -1,0 +1,142 @@
+"""Opening sessions and what travels on their channels (wire protocol section 4)."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.model.schema import OMIT, OMIT_EMPTY
+from omnyshell.model.sessions import (
+    DEFAULT_COLS,
+    DEFAULT_ROWS,
+    CloseReason,
+    PtySpec,
+    SessionMode,
+    ShellFamily,
+)
+from omnyshell.protocol.messages.base import ChannelMessage
+
+
+class SessionRequest(ChannelMessage, kw_only=True):
+    """What a client asks to be run; the part that hub and node share. `interactive` is an extension."""
+
+    mode: SessionMode = SessionMode.EXEC
+    command: Annotated[str | None, OMIT] = None
+    args: Annotated[tuple[str, ...], OMIT] = ()
+    env: Annotated[dict[str, str], OMIT] = {}
+    cwd: Annotated[str | None, OMIT] = None
+    pty: Annotated[PtySpec | None, OMIT] = None
+    resume_session_id: Annotated[str | None, OMIT] = None
+    shell_family: Annotated[ShellFamily | None, OMIT] = None
+    interactive: Annotated[bool, OMIT] = False
+
+
+class SessionOpen(SessionRequest, kw_only=True):
+    """A client asks the hub for a session on a node."""
+
+    TYPE: ClassVar[str] = "session.open"
+
+    node_id: str
+
+
+class NodeSessionOpen(SessionRequest, kw_only=True):
+    """The hub asks a node to start a session."""
+
+    TYPE: ClassVar[str] = "node.session.open"
+
+    session_id: str
+    principal: str
+
+
+class SessionOpened(ChannelMessage, kw_only=True):
+    """The session runs. `session_id` is what the node reported."""
+
+    TYPE: ClassVar[str] = "session.opened"
+
+    session_id: str
+    pty: bool = False
+    alt_screen: Annotated[bool, OMIT] = False
+    shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
+
+
+class SessionRejected(ChannelMessage, kw_only=True):
+    """Hub or node refused the session."""
+
+    TYPE: ClassVar[str] = "session.rejected"
+
+    reason: str = ErrorCodes.SESSION_REJECTED
+    message: str = "Session rejected"
+
+
+class NodeSessionOpened(ChannelMessage, kw_only=True):
+    """A node started the session."""
+
+    TYPE: ClassVar[str] = "node.session.opened"
+
+    session_id: str
+    pid: Annotated[int | None, OMIT] = None
+    alt_screen: Annotated[bool, OMIT] = False
+    shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
+
+
+class NodeSessionRejected(ChannelMessage, kw_only=True):
+    """A node refused the session."""
+
+    TYPE: ClassVar[str] = "node.session.rejected"
+
+    session_id: str = ""
+    reason: str = ErrorCodes.SESSION_REJECTED
+    message: str = "Session rejected"
+
+
+class ChannelResize(ChannelMessage, kw_only=True):
+    """The client's terminal has a new size, in character cells."""
+
+    TYPE: ClassVar[str] = "channel.resize"
+
+    cols: int = DEFAULT_COLS
+    rows: int = DEFAULT_ROWS
+
+
+class ChannelSignal(ChannelMessage, kw_only=True):
+    """Asks the node to signal the session, by name such as `SIGINT`."""
+
+    TYPE: ClassVar[str] = "channel.signal"
+
+    signal: str
+
+
+class ChannelEof(ChannelMessage, kw_only=True):
+    """A stream has ended."""
+
+    TYPE: ClassVar[str] = "channel.eof"
+
+    stream: str = "stdin"
+
+
+class ChannelExit(ChannelMessage, kw_only=True):
+    """The program has ended; a death by signal is its number below zero."""
+
+    TYPE: ClassVar[str] = "channel.exit"
+
+    exit_code: int = 0
+    signal: Annotated[str | None, OMIT] = None
+    # A reader without the field takes the moment of reading; that is the codec's caller's clock, so None here.
+    ts: Annotated[datetime | None, OMIT] = None
+
+
+class ChannelClose(ChannelMessage, kw_only=True):
+    """The channel ends; nothing follows on it."""
+
+    TYPE: ClassVar[str] = "channel.close"
+
+    reason: str = CloseReason.NORMAL
+    message: Annotated[str | None, OMIT_EMPTY] = None
+
+
+class ChannelWindow(ChannelMessage, kw_only=True):
+    """Grants the sender credit, in bytes, whatever stream it names."""
+
+    TYPE: ClassVar[str] = "channel.window"
+
+    stream: str = "stdout"
+    credit: int

@@ -1,0 +1,104 @@
+"""Between frames and what WebSocket carries: text for control messages, binary for data.
+
+Decoding goes in two steps: JSON to plain objects, then the message's declaration applied by our own strict
+reader. Whatever is wrong raises `ProtocolException` and nothing else.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from omnyshell.errors import ProtocolException
+from omnyshell.ids import MAX_CHANNEL_ID
+from omnyshell.protocol import messages
+from omnyshell.protocol.frames import ControlFrame, DataFrame, OmnyShellFrame, pack_data, unpack_data
+from omnyshell.protocol.messages import ControlMessage
+
+ControlDecoder = Callable[[Mapping[str, object]], ControlMessage]
+"""Reads a message from its plain `d`; raises `ProtocolException`."""
+
+
+def _standard_messages() -> Iterable[type[ControlMessage]]:
+    for name in messages.__all__:
+        declared = getattr(messages, name)
+        if hasattr(declared, "TYPE"):
+            yield declared
+
+
+class FrameCodec:
+    """Encodes and decodes frames. Knows the messages of the wire protocol; more can be registered."""
+
+    def __init__(self) -> None:
+        self._decoders: dict[str, tuple[ControlDecoder, bool]] = {}
+        for declared in _standard_messages():
+            self.register(declared.TYPE, declared.from_wire, scoped=declared.SCOPED)
+
+    def register(self, message_type: str, decoder: ControlDecoder, *, scoped: bool = False) -> None:
+        """Teach this codec another message type, or replace one it knows.
+
+        With `scoped`, a frame without a channel is undecodable.
+        """
+        self._decoders[message_type] = (decoder, scoped)
+
+    @property
+    def message_types(self) -> frozenset[str]:
+        """The types this codec can decode."""
+        return frozenset(self._decoders)
+
+    def encode(self, frame: OmnyShellFrame) -> str | bytes:
+        """Return what to send: text for a control frame, bytes for a data frame."""
+        if isinstance(frame, DataFrame):
+            return pack_data(frame.opcode, frame.channel, frame.payload)
+        return encode_control(frame.message, frame.channel).decode()
+
+    def decode(self, raw: str | bytes) -> OmnyShellFrame:
+        """Read a frame: text as a control message, bytes as data. Raises `ProtocolException`."""
+        if isinstance(raw, str):
+            try:
+                return self.decode_control(raw.encode())
+            except UnicodeEncodeError as exc:
+                raise ProtocolException("is not valid Unicode", field="frame") from exc
+        return unpack_data(raw)
+
+    def decode_control(self, raw: bytes) -> ControlFrame:
+        """Read a control frame from UTF-8. Raises `ProtocolException`."""
+        envelope = _read_json(raw)
+        message_type = envelope.get("t")
+        if not isinstance(message_type, str):
+            raise ProtocolException("must be a string", field="t")
+        known = self._decoders.get(message_type)
+        if known is None:
+            raise ProtocolException("is unknown", field="t")
+        decoder, scoped = known
+        channel = _read_channel(envelope.get("c"))
+        if scoped and channel is None:
+            raise ProtocolException("is missing", field="c")
+        data = envelope.get("d")
+        return ControlFrame(decoder(data if isinstance(data, dict) else {}), channel)
+
+
+def encode_control(message: ControlMessage, channel: int | None = None) -> bytes:
+    """Return a control frame as UTF-8. Raises `ProtocolException` for text that is not valid Unicode."""
+    envelope: dict[str, object] = {"t": message.TYPE}
+    if channel is not None:
+        envelope["c"] = channel
+    envelope["d"] = message.to_wire()
+    try:
+        return msgspec.json.encode(envelope)
+    except (UnicodeEncodeError, OverflowError) as exc:
+        raise ProtocolException(f"holds text that is not valid Unicode: {exc}", field=message.TYPE) from exc
+
+
+def _read_json(raw: bytes) -> dict[str, object]:
+    try:
+        envelope = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise ProtocolException(f"is not JSON: {exc}", field="frame") from exc
+    if not isinstance(envelope, dict):
+        raise ProtocolException("must be an object", field="frame")
+    return envelope
+
+
+def _read_channel(value: object) -> int | None:
+    """A `c` that is no int counts as absent, and so does one that no channel can have."""
+    return value if type(value) is int and 0 <= value <= MAX_CHANNEL_ID else None

@@ -1,0 +1,51 @@
+"""Flow control: how many bytes may be under way on a channel (wire protocol section 1, "Channels and credit")."""
+
+from omnyshell.protocol.limits import GRANT_THRESHOLD, INITIAL_CREDIT, MAX_CREDIT, MAX_GRANT
+
+
+class SendCredit:
+    """What a sender may still send. One counter for stdout and stderr together."""
+
+    __slots__ = ("available",)
+
+    def __init__(self, initial: int = INITIAL_CREDIT) -> None:
+        self.available = initial
+
+    def spend(self, size: int) -> bool:
+        """Take `size` bytes of credit; return False, and take nothing, where there is not enough."""
+        if size > self.available:
+            return False
+        self.available -= size
+        return True
+
+    def grant(self, size: int) -> bool:
+        """Add what a `channel.window` grants; return False, and add nothing, for a grant out of bounds.
+
+        Out of bounds is what lies outside 1..2^31-1 or would lift the credit above 4 MiB (section 9).
+        """
+        if not 1 <= size <= MAX_GRANT or self.available + size > MAX_CREDIT:
+            return False
+        self.available += size
+        return True
+
+
+class ReceiveCredit:
+    """What a receiver consumed and has not yet returned as credit."""
+
+    __slots__ = ("unreturned",)
+
+    def __init__(self) -> None:
+        self.unreturned = 0
+
+    def consume(self, size: int) -> int:
+        """Note `size` consumed bytes; return the credit to grant at once, 0 while it may wait.
+
+        While it waits, the caller owes a `take` within 20 ms.
+        """
+        self.unreturned += size
+        return self.take() if self.unreturned >= GRANT_THRESHOLD else 0
+
+    def take(self) -> int:
+        """Return all credit that is due, and forget it."""
+        due, self.unreturned = self.unreturned, 0
+        return due

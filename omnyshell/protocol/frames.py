@@ -1,0 +1,87 @@
+"""The two kinds of frames, and the binary layout of the one that carries data (wire protocol section 1)."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.ids import MAX_CHANNEL_ID
+from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.protocol.messages import ControlMessage
+
+DATA_VERSION = 1
+
+_HEADER = struct.Struct(">BBII")
+HEADER_SIZE = _HEADER.size
+MAX_DATA_FRAME = HEADER_SIZE + MAX_PAYLOAD
+
+
+class DataOpcode(IntEnum):
+    """Which stream a data frame belongs to."""
+
+    STDIN = 0x01
+    STDOUT = 0x02
+    STDERR = 0x03
+
+
+_OPCODES = frozenset(DataOpcode)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFrame:
+    """A control message, and the channel it is about."""
+
+    message: ControlMessage
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DataFrame:
+    """One chunk of a channel's stream, at most `MAX_PAYLOAD` bytes."""
+
+    opcode: DataOpcode
+    channel: int
+    payload: bytes
+
+
+OmnyShellFrame = ControlFrame | DataFrame
+
+
+def pack_data(opcode: int, channel: int, payload: bytes) -> bytes:
+    """Return the binary form of a data frame.
+
+    Raises `ProtocolException` for a payload over the cap or a channel id that is no uint32.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise ProtocolException("is over 65536 bytes", code=ErrorCodes.MALFORMED_FRAME, field="payload")
+    if not 0 <= channel <= MAX_CHANNEL_ID:
+        raise ProtocolException("must fit 32 bits", code=ErrorCodes.MALFORMED_FRAME, field="channel")
+    return _HEADER.pack(DATA_VERSION, opcode, channel, len(payload)) + payload
+
+
+def unpack_header(raw: bytes) -> tuple[int, int]:
+    """Return opcode and channel of a binary frame whose length and opcode are right.
+
+    Raises `ProtocolException`, `protocol_error` for an unknown opcode and `malformed_frame` otherwise.
+    """
+    if len(raw) >= 2 and raw[1] not in _OPCODES:
+        raise ProtocolException(f"0x{raw[1]:02x} is unknown", field="opcode")
+    if len(raw) < HEADER_SIZE:
+        raise ProtocolException("is shorter than 10 bytes", code=ErrorCodes.MALFORMED_FRAME, field="header")
+    _, opcode, channel, length = _HEADER.unpack_from(raw)
+    if length > MAX_PAYLOAD:
+        raise ProtocolException("is over 65536 bytes", code=ErrorCodes.MALFORMED_FRAME, field="payload")
+    if length != len(raw) - HEADER_SIZE:
+        raise ProtocolException("differs from the actual one", code=ErrorCodes.MALFORMED_FRAME, field="length")
+    return opcode, channel
+
+
+def unpack_data(raw: bytes) -> DataFrame:
+    """Read a data frame from its binary form. Raises `ProtocolException` as `unpack_header` does."""
+    opcode, channel = unpack_header(raw)
+    return DataFrame(DataOpcode(opcode), channel, bytes(memoryview(raw)[HEADER_SIZE:]))
+
+
+def readdress(raw: bytes, channel: int) -> bytes:
+    """Return a binary frame with another channel id, all else kept: what a relay does."""
+    return b"".join((raw[:2], channel.to_bytes(4, "big"), raw[6:]))

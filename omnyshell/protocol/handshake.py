@@ -1,0 +1,179 @@
+"""Both sides of the handshake as state machines (wire protocol section 2): messages in, messages and outcomes out."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMessage, Hello, ProtocolError
+from omnyshell.protocol.version import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, is_protocol_compatible
+
+HUB_ROLE = "hub"
+NODE_PEER = "node"
+CLIENT_PEER = "client"
+
+CLOSE_PROTOCOL_FAILURE = 4400
+CLOSE_UNAUTHORIZED = 4401
+CLOSE_HEARTBEAT_TIMEOUT = 4408
+CLOSE_HUB_STOPPING = 4503
+CLOSE_TRY_AGAIN_LATER = 1013
+CLOSE_MESSAGE_TOO_BIG = 1009
+
+
+class HandshakeState(Enum):
+    """How far a connection has come."""
+
+    AWAIT_HELLO = auto()
+    AWAIT_CREDENTIAL = auto()
+    JUDGING = auto()
+    DONE = auto()
+    FAILED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """The peer broke the handshake: send `error`, fatal, then close 4400 with the code as reason."""
+
+    error: ProtocolError
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialOffered:
+    """The peer offers a credential: judge it, then call `accept` or `refuse`."""
+
+    request: AuthRequest
+
+
+class HubHandshake:
+    """The hub's side, for one connection. Send `hello()` first, then feed every message until the state is DONE."""
+
+    def __init__(self, *, nonce: str, hub_uid: str | None, features: Iterable[str]) -> None:
+        self.state = HandshakeState.AWAIT_HELLO
+        self.nonce = nonce
+        self.role = ""
+        self.peer_features: frozenset[str] = frozenset()
+        self._info: dict[str, object] = {"features": sorted(features)}
+        if hub_uid is not None:
+            self._info["hubUid"] = hub_uid
+
+    def hello(self) -> Hello:
+        """The message that opens the connection."""
+        return Hello(
+            role=HUB_ROLE,
+            protocol_version=PROTOCOL_VERSION,
+            min_version=MIN_PROTOCOL_VERSION,
+            nonce=self.nonce,
+            info=self._info,
+        )
+
+    def receive(self, message: ControlMessage) -> Violation | CredentialOffered | None:
+        """Take one message of a peer that is not logged in; None means nothing is to be done."""
+        if self.state is HandshakeState.AWAIT_HELLO and isinstance(message, Hello):
+            return self._take_hello(message)
+        if self.state is HandshakeState.AWAIT_CREDENTIAL and isinstance(message, AuthRequest):
+            self.state = HandshakeState.JUDGING
+            return CredentialOffered(message)
+        return self._fail(ErrorCodes.NOT_AUTHENTICATED, "Log in first")
+
+    def accept(self, principal: Principal, session_token: str) -> AuthOk:
+        """The credential was right: returns the answer to send."""
+        self._judged(HandshakeState.DONE)
+        return AuthOk(
+            principal=principal.id,
+            display_name=principal.display_name or principal.id,
+            roles=tuple(sorted(principal.roles)),
+            session_token=session_token,
+        )
+
+    def refuse(self) -> AuthFail:
+        """The credential was wrong: returns the answer to send, before close 4401."""
+        self._judged(HandshakeState.FAILED)
+        return AuthFail()
+
+    def refuse_method(self) -> Violation:
+        """The method is not one we know."""
+        return self._fail(ErrorCodes.AUTH_FAILED, "Unknown authentication method")
+
+    def _take_hello(self, hello: Hello) -> Violation | None:
+        if not is_protocol_compatible(hello.protocol_version, hello.min_version):
+            text = f"This hub speaks protocol versions {MIN_PROTOCOL_VERSION} to {PROTOCOL_VERSION}"
+            return self._fail(ErrorCodes.VERSION_MISMATCH, text)
+        self.role = hello.role
+        self.peer_features = hello.features
+        self.state = HandshakeState.AWAIT_CREDENTIAL
+        return None
+
+    def _judged(self, state: HandshakeState) -> None:
+        if self.state is not HandshakeState.JUDGING:
+            raise RuntimeError(f"no credential is being judged in state {self.state.name}")
+        self.state = state
+
+    def _fail(self, code: ErrorCodes, text: str) -> Violation:
+        self.state = HandshakeState.FAILED
+        return Violation(ProtocolError(code=code, message=text, fatal=True))
+
+
+class PeerHandshake:
+    """A node's or client's side, for one connection.
+
+    `credential` turns the hub's nonce and announced extensions into the request to send.
+    """
+
+    def __init__(
+        self,
+        *,
+        role: str,
+        agent: str,
+        version: str,
+        features: Iterable[str],
+        credential: Callable[[str, frozenset[str]], AuthRequest],
+    ) -> None:
+        self.state = HandshakeState.AWAIT_HELLO
+        self.hub_features: frozenset[str] = frozenset()
+        self.hub_uid: str | None = None
+        self.welcome: AuthOk | None = None
+        self._credential = credential
+        self._hello = Hello(
+            role=role,
+            protocol_version=PROTOCOL_VERSION,
+            min_version=MIN_PROTOCOL_VERSION,
+            info={"agent": agent, "version": version, "features": sorted(features)},
+        )
+
+    def receive(self, message: ControlMessage) -> list[ControlMessage]:
+        """Take one message of the hub; returns what to send. Raises when the hub refuses, or breaks the protocol."""
+        if isinstance(message, ProtocolError) and message.fatal:
+            self._fail(refusal(message.code, message.message))
+        if self.state is HandshakeState.AWAIT_HELLO and isinstance(message, Hello):
+            return self._answer_hello(message)
+        if self.state is HandshakeState.JUDGING:
+            if isinstance(message, AuthFail):
+                self._fail(AuthException(message.message, code=message.reason))
+            if isinstance(message, AuthOk):
+                self.welcome = message
+                self.state = HandshakeState.DONE
+        return []
+
+    def _answer_hello(self, hello: Hello) -> list[ControlMessage]:
+        if not is_protocol_compatible(hello.protocol_version, hello.min_version):
+            text = f"The hub speaks protocol version {hello.protocol_version}, this side {PROTOCOL_VERSION}"
+            self._fail(ProtocolException(text, code=ErrorCodes.VERSION_MISMATCH))
+        if hello.role != HUB_ROLE or not hello.nonce:
+            self._fail(ProtocolException("The other side is no hub", field="role"))
+        uid = hello.info.get("hubUid")
+        self.hub_uid = uid if isinstance(uid, str) else None
+        self.hub_features = hello.features
+        self.state = HandshakeState.JUDGING
+        return [self._hello, self._credential(hello.nonce or "", hello.features)]
+
+    def _fail(self, error: OmnyShellException) -> None:
+        self.state = HandshakeState.FAILED
+        raise error
+
+
+def refusal(code: str, text: str) -> OmnyShellException:
+    """The exception for a fatal `error` of the hub."""
+    if code == ErrorCodes.AUTH_FAILED:
+        return AuthException(text, code=code)
+    return ProtocolException(text, code=code)

@@ -1,0 +1,1 @@
+"""WebSocket on TLS: links, the hub's listening endpoint, dialing, and a peer's connection with its channels."""

@@ -1,0 +1,204 @@
+"""A peer's channels: streams under credit, multiplexed over one connection (wire protocol section 1)."""
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.credit import ReceiveCredit, SendCredit
+from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_data
+from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, MAX_PAYLOAD
+from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
+from omnyshell.transport.link import WebSocketLink
+
+
+class ChannelHandler(Protocol):
+    """Who gets what arrives on a channel."""
+
+    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+        """Take a chunk; owes `Channel.consumed` once it is dealt with."""
+
+    def message_received(self, message: ChannelMessage) -> None:
+        """Take a message about the channel, other than a window."""
+
+    def budget_available(self) -> None:
+        """The channel can take output again."""
+
+    def channel_lost(self, error: OmnyShellException) -> None:
+        """The connection has ended; nothing follows."""
+
+
+class Channel:
+    """One end of a channel. What exceeds the credit waits here, in order, and so does what comes behind it."""
+
+    def __init__(self, channel_id: int, link: WebSocketLink, handler: ChannelHandler, incoming: str) -> None:
+        self.id = channel_id
+        self.handler = handler
+        self.is_closed = False
+        self._link = link
+        self._incoming = incoming
+        self._credit = SendCredit()
+        self._received = ReceiveCredit()
+        self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
+        self._grant_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def budget(self) -> int:
+        """How many bytes can be sent now without waiting for credit."""
+        return 0 if self._waiting or self.is_closed else self._credit.available
+
+    def send_data(self, opcode: DataOpcode, data: bytes) -> None:
+        """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
+        self._check_open()
+        if not self._waiting and len(data) <= MAX_PAYLOAD and self._credit.spend(len(data)):
+            self._link.send_binary(self.id, pack_data(opcode, self.id, data))
+        elif data:
+            self._waiting.append((opcode, memoryview(data)))
+            self._send_waiting()
+
+    def send(self, message: ChannelMessage) -> None:
+        """Send a message behind all data that was sent before it."""
+        self._check_open()
+        if self._waiting:
+            self._waiting.append(message)
+        else:
+            self._link.send_text(self.id, encode_control(message, self.id))
+
+    def send_ahead(self, message: ChannelMessage) -> None:
+        """Send a message that may overtake data: signal, resize, window."""
+        self._check_open()
+        self._link.send_urgent(encode_control(message, self.id))
+
+    def consumed(self, size: int) -> None:
+        """Return credit for bytes that were dealt with: at once where they are many, else a little later."""
+        if self.is_closed:
+            return
+        due = self._received.consume(size)
+        if due:
+            self._grant(due)
+        elif self._grant_timer is None:
+            self._grant_timer = asyncio.get_running_loop().call_later(GRANT_DELAY, self._grant_late)
+
+    def grant_extra(self) -> None:
+        """Widen the window for what arrives, once, where throughput matters more than latency."""
+        self._grant(EXTRA_CREDIT)
+
+    def close(self, message: ChannelClose | None = None) -> None:
+        """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""
+        if self.is_closed:
+            return
+        self._waiting.clear()
+        self._link.discard(self.id)
+        if message is not None and self._link.is_open:
+            self.send_ahead(message)
+        self.end()
+
+    def end(self) -> None:
+        """Mark the channel as ended; what was already sent still goes out. Idempotent."""
+        self.is_closed = True
+        if self._grant_timer is not None:
+            self._grant_timer.cancel()
+            self._grant_timer = None
+
+    def window_received(self, window: ChannelWindow) -> None:
+        """Take the other side's grant, and send what waited for it."""
+        if self.is_closed or not self._credit.grant(window.credit):
+            return
+        self._send_waiting()
+        if self.budget:
+            self.handler.budget_available()
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise ChannelException(f"channel {self.id} is closed")
+
+    def _send_waiting(self) -> None:
+        while self._waiting:
+            head = self._waiting[0]
+            if isinstance(head, ChannelMessage):
+                self._link.send_text(self.id, encode_control(head, self.id))
+                self._waiting.popleft()
+                continue
+            opcode, data = head
+            size = min(len(data), MAX_PAYLOAD, self._credit.available)
+            if size == 0:
+                return
+            self._credit.spend(size)
+            self._link.send_binary(self.id, pack_data(opcode, self.id, bytes(data[:size])))
+            if size == len(data):
+                self._waiting.popleft()
+            else:
+                self._waiting[0] = (opcode, data[size:])
+
+    def _grant(self, credit: int) -> None:
+        if self._grant_timer is not None:
+            self._grant_timer.cancel()
+            self._grant_timer = None
+        if self._link.is_open:
+            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit))
+
+    def _grant_late(self) -> None:
+        self._grant_timer = None
+        due = self._received.take()
+        if due and not self.is_closed:
+            self._grant(due)
+
+
+class ChannelMultiplexer:
+    """The channels of one connection. `incoming` names the stream whose credit this side grants."""
+
+    def __init__(self, link: WebSocketLink, incoming: str) -> None:
+        self._link = link
+        self._incoming = incoming
+        self._channels: dict[int, Channel] = {}
+        self._next_id = 1
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def open(self, handler: ChannelHandler) -> Channel:
+        """Make a channel of our own, with the next free id."""
+        channel = self.adopt(self._next_id, handler)
+        self._next_id += 1
+        return channel
+
+    def adopt(self, channel_id: int, handler: ChannelHandler) -> Channel:
+        """Take up a channel that the other side opened. Raises `ChannelException` where the id is in use."""
+        if channel_id in self._channels:
+            raise ChannelException(f"channel {channel_id} is in use")
+        channel = self._channels[channel_id] = Channel(channel_id, self._link, handler, self._incoming)
+        return channel
+
+    def remove(self, channel: Channel) -> None:
+        """Forget a channel; what arrives on it from now on is dropped. Idempotent."""
+        channel.end()
+        if self._channels.get(channel.id) is channel:
+            del self._channels[channel.id]
+
+    def receive_data(self, frame: DataFrame) -> bool:
+        """Hand data to its channel; returns False where there is none."""
+        channel = self._channels.get(frame.channel)
+        if channel is None:
+            return False
+        channel.handler.data_received(frame.opcode, frame.payload)
+        return True
+
+    def receive_message(self, channel_id: int, message: ChannelMessage) -> bool:
+        """Hand a message to its channel; returns False where there is none."""
+        channel = self._channels.get(channel_id)
+        if channel is None:
+            return False
+        if isinstance(message, ChannelWindow):
+            channel.window_received(message)
+        else:
+            channel.handler.message_received(message)
+        return True
+
+    def lose(self, error: OmnyShellException) -> None:
+        """End every channel: the connection is gone."""
+        channels = list(self._channels.values())
+        self._channels.clear()
+        for channel in channels:
+            channel.end()
+            channel.handler.channel_lost(error)

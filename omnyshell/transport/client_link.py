@@ -1,0 +1,28 @@
+"""A node's or client's side of a WebSocket connection. Compression is off, proxies are not used."""
+
+from websockets.client import ClientProtocol
+from websockets.http11 import Response
+from websockets.protocol import OPEN, Event
+from websockets.uri import WebSocketURI
+
+from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
+from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
+
+
+class ClientLink(WebSocketLink):
+    """A connection that we made to a hub."""
+
+    def __init__(self, handler: LinkHandler, host: str, port: int, path: str) -> None:
+        uri = WebSocketURI(secure=True, host=host, port=port, path=path, query="")
+        self._client = ClientProtocol(uri, extensions=None, max_size=MAX_MESSAGE_FROM_HUB, logger=quiet_logger)
+        super().__init__(self._client, handler)
+
+    def begin_handshake(self) -> None:
+        """Ask for the upgrade."""
+        self._client.send_request(self._client.connect())
+        self._flush_protocol()
+
+    def handshake_event(self, event: Event) -> None:
+        """Take the hub's answer; a refusal ends the connection."""
+        if isinstance(event, Response) and self._client.state is OPEN:
+            self._handler.link_opened()

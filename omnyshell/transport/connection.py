@@ -1,0 +1,248 @@
+"""A node's or client's connection to a hub: dialed, logged in, with its channels."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    ProtocolException,
+    TransportException,
+)
+from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.frames import unpack_data
+from omnyshell.protocol.handshake import (
+    CLOSE_HEARTBEAT_TIMEOUT,
+    CLOSE_HUB_STOPPING,
+    CLOSE_TRY_AGAIN_LATER,
+    CLOSE_UNAUTHORIZED,
+    HandshakeState,
+    PeerHandshake,
+    refusal,
+)
+from omnyshell.protocol.messages import ChannelMessage, ControlMessage, ProtocolError
+from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.client_link import ClientLink
+from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
+from omnyshell.transport.link import ABNORMAL_CLOSURE
+
+DEFAULT_PORT = 8443
+TLS_SHUTDOWN_TIMEOUT = 1.0
+
+_CLOSE_TEXTS = {
+    CLOSE_TRY_AGAIN_LATER: "the hub asks to try again later",
+    CLOSE_UNAUTHORIZED: "the hub refused the credential",
+    CLOSE_HEARTBEAT_TIMEOUT: "the hub heard no heartbeat in time",
+    CLOSE_HUB_STOPPING: "the hub is stopping",
+    ABNORMAL_CLOSURE: "the connection to the hub was lost",
+}
+
+
+class HubAddress(NamedTuple):
+    """Where a hub listens."""
+
+    host: str
+    port: int
+    path: str = "/"
+
+    @classmethod
+    def parse(cls, url: str) -> "HubAddress":
+        """Read `wss://host:port/path`; scheme, port and path may be left out. Raises `ConfigException`."""
+        parts = urlsplit(url if "://" in url else f"wss://{url}")
+        if parts.scheme != "wss":
+            raise ConfigException(f"hub address '{url}' must begin with wss://: there is no unencrypted mode")
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as exc:
+            raise ConfigException(f"hub address '{url}' is wrong: {exc}") from exc
+        if not host or parts.username or parts.query or parts.fragment:
+            raise ConfigException(f"hub address '{url}' is wrong; write it as wss://host:port")
+        return cls(host, port if port is not None else DEFAULT_PORT, parts.path or "/")
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"wss://{host}:{self.port}{self.path if self.path != '/' else ''}"
+
+
+class OmnyShellConnection:
+    """A connection to a hub, from the peer's side.
+
+    Messages outside channels go to `on_message`; when the connection ends, channels are told and then `on_lost` is
+    called, once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`.
+    """
+
+    def __init__(
+        self,
+        address: HubAddress,
+        handshake: PeerHandshake,
+        *,
+        incoming: str,
+        on_message: Callable[[ControlMessage, int | None], None],
+        on_lost: Callable[[OmnyShellException], None],
+    ) -> None:
+        self.handshake = handshake
+        self.dropped = 0
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._codec = FrameCodec()
+        self._loop = asyncio.get_running_loop()
+        self._login: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._fatal: OmnyShellException | None = None
+        self._keepalive: Keepalive | None = None
+        self.address = address
+        self.link = ClientLink(self, address.host, address.port, address.path)
+        self.channels = ChannelMultiplexer(self.link, incoming)
+
+    # Life
+
+    async def open(self, tls: ssl.SSLContext, *, timeout: float, keepalive: KeepaliveTimes) -> None:  # noqa: ASYNC109
+        """Dial and log in, within `timeout` seconds.
+
+        Raises `TransportException` where the hub cannot be reached or trusted, `AuthException` for a refused
+        credential, `ProtocolException` for an incompatible hub, `OmnyShellTimeoutException` when time is up.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._dial(tls)
+                await asyncio.shield(self._login)
+        except TimeoutError as exc:
+            self.link.abort()
+            raise OmnyShellTimeoutException(f"the hub at {self.address} did not answer within {timeout:g} s") from exc
+        except BaseException:
+            self.link.abort()
+            raise
+        self._keepalive = Keepalive(keepalive)
+        self._keepalive.watch(self.link)
+
+    async def close(self) -> None:
+        """Say good-bye, send what waits, and end. Idempotent."""
+        self.link.close(flush=True)
+        await asyncio.shield(self._ended)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is logged in and alive."""
+        return self.handshake.state is HandshakeState.DONE and self.link.is_open
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The extensions that the hub announced."""
+        return self.handshake.hub_features
+
+    def send(self, message: ControlMessage, channel: int | None = None) -> None:
+        """Send a message ahead of all data. Raises `TransportException` when the connection is gone."""
+        if not self.link.is_open:
+            raise self._fatal or TransportException(_CLOSE_TEXTS[ABNORMAL_CLOSURE])
+        self.link.send_urgent(encode_control(message, channel))
+
+    # What the link calls
+
+    def link_opened(self) -> None:
+        """The hub speaks first: nothing to do."""
+
+    def text_received(self, data: bytes) -> None:
+        """Take a control message."""
+        try:
+            frame = self._codec.decode_control(data)
+        except ProtocolException:
+            self.dropped += 1
+            return
+        if self.handshake.state is HandshakeState.DONE:
+            self._dispatch(frame.message, frame.channel)
+        else:
+            self._shake_hands(frame.message)
+
+    def binary_received(self, data: bytes) -> None:
+        """Take a chunk of a channel's stream."""
+        try:
+            known = self.channels.receive_data(unpack_data(data))
+        except ProtocolException:
+            known = False
+        if not known:
+            self.dropped += 1
+
+    def link_closed(self, code: int, reason: str) -> None:
+        """The connection is gone: everyone who waits is told why."""
+        if self._keepalive is not None:
+            self._keepalive.close()
+        error = self._fatal or _closed_error(code, reason)
+        self._fatal = error
+        was_open = self.handshake.state is HandshakeState.DONE
+        if not self._login.done():
+            self._login.set_exception(error)
+            # Whoever awaited it may have been cancelled meanwhile.
+            self._login.exception()
+        self.channels.lose(error)
+        if was_open:
+            self._on_lost(error)
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    # The rest
+
+    async def _dial(self, tls: ssl.SSLContext) -> None:
+        address = self.address
+        try:
+            await self._loop.create_connection(
+                lambda: self.link,
+                address.host,
+                address.port,
+                ssl=tls,
+                server_hostname=address.host,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+                happy_eyeballs_delay=0.25,
+            )
+        except ssl.SSLCertVerificationError as exc:
+            text = f"the certificate of {address} is not trusted: {exc.verify_message}"
+            raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc
+        except ssl.SSLError as exc:
+            raise TransportException(f"TLS with {address} failed ({exc.reason}); is it a hub?") from exc
+        except socket.gaierror as exc:
+            raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check --hub") from exc
+        except ConnectionRefusedError as exc:
+            text = f"nothing listens at {address} (connection refused); is the hub running?"
+            raise TransportException(text) from exc
+        except OSError as exc:
+            raise TransportException(f"cannot reach the hub at {address}: {exc.strerror or exc}") from exc
+
+    def _shake_hands(self, message: ControlMessage) -> None:
+        try:
+            replies = self.handshake.receive(message)
+        except OmnyShellException as exc:
+            self._fatal = exc
+            if not self._login.done():
+                self._login.set_exception(exc)
+                self._login.exception()
+            self.link.close()
+            return
+        for reply in replies:
+            self.link.send_urgent(encode_control(reply))
+        if self.handshake.state is HandshakeState.DONE and not self._login.done():
+            self._login.set_result(None)
+
+    def _dispatch(self, message: ControlMessage, channel: int | None) -> None:
+        if isinstance(message, ProtocolError) and message.fatal:
+            self._fatal = refusal(message.code, message.message)
+        if (
+            isinstance(message, ChannelMessage)
+            and channel is not None
+            and self.channels.receive_message(channel, message)
+        ):
+            return
+        self._on_message(message, channel)
+
+
+def _closed_error(code: int, reason: str) -> OmnyShellException:
+    text = _CLOSE_TEXTS.get(code, f"the hub closed the connection ({code})")
+    if reason:
+        text = f"{text}: {reason}"
+    if code == CLOSE_UNAUTHORIZED:
+        return AuthException(text)
+    return TransportException(text, close_code=code)

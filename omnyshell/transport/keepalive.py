@@ -1,0 +1,54 @@
+"""Finds connections whose other end is gone: only a deadline finds a half-open one."""
+
+import asyncio
+from dataclasses import dataclass
+
+from omnyshell.transport.link import WebSocketLink
+
+
+@dataclass(frozen=True, slots=True)
+class KeepaliveTimes:
+    """Seconds of silence after which a link is pinged, and seconds it then has to answer."""
+
+    interval: float = 15.0
+    timeout: float = 15.0
+
+
+class Keepalive:
+    """Pings silent links and aborts those that stay silent. One timer serves all links of its owner."""
+
+    def __init__(self, times: KeepaliveTimes) -> None:
+        self._times = times
+        self._loop = asyncio.get_running_loop()
+        self._pinged: dict[WebSocketLink, float | None] = {}
+        self._period = min(times.interval, times.timeout) / 3
+        self._expected = self._loop.time() + self._period
+        self._timer = self._loop.call_at(self._expected, self._sweep)
+
+    def watch(self, link: WebSocketLink) -> None:
+        """Begin to watch a link; `forget` it when it has closed."""
+        self._pinged[link] = None
+
+    def forget(self, link: WebSocketLink) -> None:
+        """Stop watching a link. Idempotent."""
+        self._pinged.pop(link, None)
+
+    def close(self) -> None:
+        """Stop watching altogether. Idempotent."""
+        self._timer.cancel()
+        self._pinged.clear()
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        # A loop that was held up itself has not read what arrived meanwhile: judge next time.
+        stalled = now - self._expected > self._period
+        for link, pinged_at in list(self._pinged.items()):
+            if now - link.last_heard < self._times.interval:
+                self._pinged[link] = None
+            elif pinged_at is None or stalled:
+                self._pinged[link] = now
+                link.ping()
+            elif now - pinged_at >= self._times.timeout:
+                link.abort()
+        self._expected = now + self._period
+        self._timer = self._loop.call_at(self._expected, self._sweep)

@@ -1,0 +1,304 @@
+"""One WebSocket connection: the Sans-I/O protocol of `websockets` between an asyncio transport and a handler.
+
+There is no task and no queue of received messages: bytes that arrive are parsed and handed to the handler at
+once; what is sent waits in an `Outbox` and is written while the transport has room. That keeps an idle peer at
+a few KiB and a relayed frame at one function call.
+"""
+
+import asyncio
+import logging
+from abc import abstractmethod
+from typing import Protocol, cast
+
+from websockets.frames import BINARY, CONT, TEXT, Frame
+from websockets.protocol import CLOSED, CONNECTING, OPEN, Event
+from websockets.protocol import Protocol as WebSocketProtocol
+
+from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
+from omnyshell.protocol.limits import KIB, MIB
+from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+
+TRANSPORT_HIGH_WATER = 128 * KIB
+"""Bytes the transport may hold, so that a keystroke never waits behind a megabyte (decision 1)."""
+
+TRANSPORT_LIMIT = MIB
+"""A peer whose pings fill the transport beyond this, without reading the pongs, is cut off."""
+
+CLOSE_TIMEOUT = 5.0
+LINGER = 1.0
+"""Seconds to go on reading after a failure, so that the peer reads the close frame before a reset destroys it."""
+
+ABNORMAL_CLOSURE = 1006
+
+# A peer's mistakes are the handler's to count and report; what `websockets` says of them is noise.
+quiet_logger = logging.getLogger("omnyshell.websocket")
+quiet_logger.setLevel(logging.CRITICAL + 1)
+
+
+class LinkHandler(Protocol):
+    """Who gets what arrives on a link. Every call comes from the event loop's thread."""
+
+    def link_opened(self) -> None:
+        """The WebSocket handshake is done; sending is possible from now on."""
+
+    def text_received(self, data: bytes) -> None:
+        """A text message arrived, as UTF-8 that nobody has checked."""
+
+    def binary_received(self, data: bytes) -> None:
+        """A binary message arrived."""
+
+    def link_closed(self, code: int, reason: str) -> None:
+        """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
+
+
+class WebSocketLink(asyncio.Protocol):
+    """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
+
+    def __init__(self, ws: WebSocketProtocol, handler: LinkHandler) -> None:
+        self._ws = ws
+        self._handler = handler
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._outbox = Outbox()
+        self._paused = False
+        self._fragments: list[bytes] = []
+        self._fragments_are_text = False
+        self._close_timer: asyncio.TimerHandle | None = None
+        self._close_when_flushed: tuple[int, str] | None = None
+        self._ended = False
+        self.max_text_size: int | None = None
+        self.last_heard = self._loop.time()
+        """When something last arrived, on the loop's clock."""
+
+    # What the handler calls
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can be sent."""
+        return self._ws.state is OPEN
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the connection is gone."""
+        return self._ended
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be sent, here or in the transport."""
+        return not self._outbox and (self._transport is None or self._transport.get_write_buffer_size() == 0)
+
+    @property
+    def peer_address(self) -> str:
+        """The peer's IP address, or an empty text where there is none."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The DER form of the certificate that the peer showed in TLS."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return tls.getpeercert(binary_form=True) if tls is not None else None
+
+    def limit_messages(self, max_size: int, max_text_size: int | None = None) -> None:
+        """Bound the size of messages that arrive from now on, in bytes."""
+        self._ws.max_message_size = max_size
+        self.max_text_size = max_text_size
+
+    def send_urgent(self, text: bytes) -> None:
+        """Send a text message ahead of all data. A peer that does not drain its messages is cut off."""
+        try:
+            self._outbox.put_urgent(text)
+        except OutboxOverflowError:
+            self.abort()
+        else:
+            self._pump()
+
+    def send_text(self, channel: int, text: bytes) -> None:
+        """Send a text message in its channel's order."""
+        self._outbox.put(channel, Outgoing(True, text))
+        self._pump()
+
+    def send_binary(self, channel: int, data: bytes) -> None:
+        """Send a binary message in its channel's order."""
+        self._outbox.put(channel, Outgoing(False, data))
+        self._pump()
+
+    def discard(self, channel: int) -> None:
+        """Forget what waits to be sent on a channel."""
+        self._outbox.discard(channel)
+
+    def ping(self) -> None:
+        """Send a WebSocket ping; the answer shows in `last_heard`."""
+        if self.is_open:
+            self._ws.send_ping(b"")
+            self._flush_protocol()
+
+    def close(self, code: int = 1000, reason: str = "", *, flush: bool = False) -> None:
+        """Start closing. Urgent messages still go out, and with `flush` all else that waits too. Idempotent."""
+        if not self.is_open:
+            if self._ws.state is CONNECTING:
+                self.abort()
+            return
+        if self._close_when_flushed is None:
+            self._arm_close_timer(CLOSE_TIMEOUT)
+        self._close_when_flushed = (code, reason)
+        if not flush or not self._outbox:
+            self._send_close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin the WebSocket handshake."""
+        # uvloop's TLS transport is a Transport by behaviour, not by type.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=TRANSPORT_HIGH_WATER)
+        self.begin_handshake()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived and hand it on."""
+        self.last_heard = self._loop.time()
+        ws = self._ws
+        ws.receive_data(data)
+        for event in ws.events_received():
+            if isinstance(event, Frame):
+                if self.is_open:
+                    self._frame_received(event)
+            else:
+                self.handshake_event(event)
+        self._flush_protocol()
+
+    def eof_received(self) -> None:
+        """Note the end; the transport closes itself."""
+        self._ws.receive_eof()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Tell the handler, once."""
+        if self._ended:
+            return
+        self._ended = True
+        self._disarm_close_timer()
+        self._ws.receive_eof()
+        self._handler.link_closed(*self._close_cause())
+
+    def pause_writing(self) -> None:
+        """Leave what is to be sent in the outbox: the transport is full."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Go on sending: the transport has room."""
+        self._paused = False
+        self._pump()
+
+    # The handshake, which the two sides do differently
+
+    @abstractmethod
+    def begin_handshake(self) -> None:
+        """Called when the transport is connected."""
+
+    @abstractmethod
+    def handshake_event(self, event: Event) -> None:
+        """Take the peer's HTTP request or response."""
+
+    # The rest
+
+    def _frame_received(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
+        data = cast("bytes", frame.data)
+        if opcode is CONT:
+            self._fragments.append(data)
+            if frame.fin:
+                message = b"".join(self._fragments)
+                self._fragments = []
+                self._message_received(message, is_text=self._fragments_are_text)
+        elif opcode is BINARY or opcode is TEXT:
+            if frame.fin:
+                self._message_received(data, is_text=opcode is TEXT)
+            else:
+                self._fragments = [data]
+                self._fragments_are_text = opcode is TEXT
+
+    def _message_received(self, data: bytes, *, is_text: bool) -> None:
+        if not is_text:
+            self._handler.binary_received(data)
+        elif self.max_text_size is not None and len(data) > self.max_text_size:
+            self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
+        else:
+            self._handler.text_received(data)
+
+    def _pump(self) -> None:
+        """Write what waits, in its order, while the transport has room."""
+        ws = self._ws
+        while not self._paused and self.is_open:
+            turn = self._outbox.next_turn()
+            if not turn:
+                if self._close_when_flushed is not None:
+                    self._send_close()
+                return
+            for is_text, data in turn:
+                if is_text:
+                    ws.send_text(data)
+                else:
+                    ws.send_binary(data)
+            self._write(ws.data_to_send())
+
+    def _send_close(self) -> None:
+        code, reason = self._close_when_flushed or (1000, "")
+        for message in self._outbox.take_urgent():
+            self._ws.send_text(message.data)
+        self._ws.send_close(code, reason[:120])
+        self._flush_protocol()
+
+    def _flush_protocol(self) -> None:
+        """Write what the WebSocket protocol itself has to say: handshake, pongs, close."""
+        writes = self._ws.data_to_send()
+        if writes:
+            self._write(writes)
+        if self._ws.close_expected():
+            self._arm_close_timer(CLOSE_TIMEOUT)
+
+    def _write(self, writes: list[bytes]) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        ends = writes[-1] == b""
+        if ends:
+            writes = writes[:-1]
+        if writes:
+            transport.writelines(writes)
+        if ends:
+            self._end_of_stream(transport)
+        elif transport.get_write_buffer_size() > TRANSPORT_LIMIT and self._paused:
+            transport.abort()
+
+    def _end_of_stream(self, transport: asyncio.Transport) -> None:
+        """TLS has no half-close: end the connection, later where the peer may still be sending."""
+        if self._ws.close_rcvd is not None or self._ws.state is CLOSED:
+            transport.close()
+        else:
+            self._arm_close_timer(LINGER)
+
+    def _arm_close_timer(self, delay: float) -> None:
+        """See that the connection ends within `delay` seconds; an earlier deadline stands."""
+        deadline = self._loop.time() + delay
+        if self._close_timer is not None:
+            if self._close_timer.when() <= deadline:
+                return
+            self._close_timer.cancel()
+        self._close_timer = self._loop.call_at(deadline, self.abort)
+
+    def _disarm_close_timer(self) -> None:
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+            self._close_timer = None
+
+    def _close_cause(self) -> tuple[int, str]:
+        received = self._ws.close_rcvd
+        if received is not None:
+            return int(received.code), received.reason
+        return ABNORMAL_CLOSURE, ""

@@ -1,0 +1,34 @@
+"""The hub's side of a WebSocket connection. Any path is accepted; compression is off."""
+
+from websockets.http11 import Request
+from websockets.protocol import OPEN, Event
+from websockets.server import ServerProtocol
+
+from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
+
+
+class ServerLink(WebSocketLink):
+    """A connection that a peer made to us.
+
+    `max_size` bounds messages, in bytes, until `limit_messages`. A peer that does not ask for the upgrade within
+    `upgrade_timeout` seconds is cut off.
+    """
+
+    def __init__(self, handler: LinkHandler, max_size: int, upgrade_timeout: float) -> None:
+        self._upgrade_timeout = upgrade_timeout
+        self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
+        super().__init__(self._server, handler)
+
+    def begin_handshake(self) -> None:
+        """Wait for the peer's request, not for ever."""
+        self._arm_close_timer(self._upgrade_timeout)
+
+    def handshake_event(self, event: Event) -> None:
+        """Accept the upgrade, or answer what is wrong with it."""
+        if not isinstance(event, Request):
+            return
+        self._server.send_response(self._server.accept(event))
+        self._flush_protocol()
+        if self._server.state is OPEN:
+            self._disarm_close_timer()
+            self._handler.link_opened()

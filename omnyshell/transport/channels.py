@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from omnyshell.errors import ChannelException, OmnyShellException
@@ -32,12 +33,20 @@ class ChannelHandler(Protocol):
 class Channel:
     """One end of a channel. What exceeds the credit waits here, in order, and so does what comes behind it."""
 
-    def __init__(self, channel_id: int, link: WebSocketLink, handler: ChannelHandler, incoming: str) -> None:
+    def __init__(
+        self,
+        channel_id: int,
+        link: WebSocketLink,
+        handler: ChannelHandler,
+        incoming: str,
+        on_end: Callable[["Channel"], None],
+    ) -> None:
         self.id = channel_id
         self.handler = handler
         self.is_closed = False
         self._link = link
         self._incoming = incoming
+        self._on_end = on_end
         self._credit = SendCredit()
         self._received = ReceiveCredit()
         self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
@@ -95,8 +104,11 @@ class Channel:
         self.end()
 
     def end(self) -> None:
-        """Mark the channel as ended; what was already sent still goes out. Idempotent."""
+        """Give the channel up: what arrives on it is dropped, what was already sent still goes out. Idempotent."""
+        if self.is_closed:
+            return
         self.is_closed = True
+        self._on_end(self)
         if self._grant_timer is not None:
             self._grant_timer.cancel()
             self._grant_timer = None
@@ -167,14 +179,8 @@ class ChannelMultiplexer:
         """Take up a channel that the other side opened. Raises `ChannelException` where the id is in use."""
         if channel_id in self._channels:
             raise ChannelException(f"channel {channel_id} is in use")
-        channel = self._channels[channel_id] = Channel(channel_id, self._link, handler, self._incoming)
+        channel = self._channels[channel_id] = Channel(channel_id, self._link, handler, self._incoming, self._forget)
         return channel
-
-    def remove(self, channel: Channel) -> None:
-        """Forget a channel; what arrives on it from now on is dropped. Idempotent."""
-        channel.end()
-        if self._channels.get(channel.id) is channel:
-            del self._channels[channel.id]
 
     def receive_data(self, frame: DataFrame) -> bool:
         """Hand data to its channel; returns False where there is none."""
@@ -197,8 +203,9 @@ class ChannelMultiplexer:
 
     def lose(self, error: OmnyShellException) -> None:
         """End every channel: the connection is gone."""
-        channels = list(self._channels.values())
-        self._channels.clear()
-        for channel in channels:
+        for channel in list(self._channels.values()):
             channel.end()
             channel.handler.channel_lost(error)
+
+    def _forget(self, channel: Channel) -> None:
+        del self._channels[channel.id]

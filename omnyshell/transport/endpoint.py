@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
@@ -24,7 +25,7 @@ EVICTABLE_AGE = 3.0
 """Seconds after which a connection that has not logged in yields its place to a new one, when places are short."""
 
 
-class LinkOwner(LinkHandler):
+class LinkOwner(LinkHandler, Protocol):
     """A handler that is told its link before the link opens."""
 
     link: ServerLink
@@ -80,6 +81,8 @@ class WsServerEndpoint:
             )
             for family, _, _, _, address in dict.fromkeys(infos):
                 self._listen(family, address)
+            if not self._sockets:
+                raise OSError(errno.EADDRNOTAVAIL, "no address family is available")
         except OSError as exc:
             self._close_sockets()
             raise TransportException(_bind_failure(self._host, self._port, exc)) from exc
@@ -113,7 +116,13 @@ class WsServerEndpoint:
     def _listen(self, family: int, address: tuple[object, ...]) -> None:
         if self._port == 0 and self._sockets:
             address = (address[0], self.port, *address[2:])
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as exc:
+            # A machine without IPv6, say, still serves the other family.
+            if exc.errno == errno.EAFNOSUPPORT:
+                return
+            raise
         self._sockets.append(sock)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

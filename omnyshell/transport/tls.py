@@ -23,6 +23,16 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+def leaf_of_chain(cert: Path) -> bytes:
+    """Return the DER form of the first certificate in a PEM file. Raises `ConfigException`."""
+    try:
+        pem = cert.read_text(encoding="ascii")
+        end = "-----END CERTIFICATE-----"
+        return ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)])
+    except (OSError, ValueError) as exc:
+        raise ConfigException(f"cannot read a certificate from {cert}: {exc}") from exc
+
+
 def client_context(ca: Path | None) -> ssl.SSLContext:
     """Return a context that trusts `ca`, or the system's authorities. Raises `ConfigException` for a bad file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,141 @@
+"""Authenticators: from a credential to a principal, or to a refusal that says nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self
+
+from omnyshell.errors import AuthException, ConfigException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import Principal
+from omnyshell.security.authorized_keys import AuthorizedKeysStore, split_roles
+from omnyshell.security.credentials import (
+    Credential,
+    LoginContext,
+    PublicKeyCredential,
+    TokenCredential,
+    binding_message,
+    proof_message,
+)
+from omnyshell.security.length_prefix import utf8
+from omnyshell.security.refusal import refused
+from omnyshell.security.secret_index import SecretIndex
+
+BindingRule = Callable[[PrincipalId], bool]
+"""Tells whether a principal's logins must carry a `binding`; asked for unknown principals too."""
+
+
+class Authenticator(Protocol):
+    """Judges credentials of the types it knows."""
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
+        """Return who this is. Raises `AuthException`, always in the same words and after the same work."""
+        ...
+
+
+def hash_token(token: str) -> bytes:
+    """The form in which a hub keeps a token: SHA-256. Tokens are random, so that no salt is needed."""
+    return hashlib.sha256(utf8(token)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrant:
+    """Whoever presents this token is this principal, with these roles. Only the token's hash is kept."""
+
+    principal: PrincipalId
+    token_hash: bytes = field(repr=False)
+    roles: frozenset[str] = frozenset()
+    display_name: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `PRINCIPAL:TOKEN:ROLE,ROLE`, where roles may be left out, with or without their colon.
+
+        Raises `ConfigException`, whose text does not show the token.
+        """
+        principal, *rest = text.split(":")
+        if not principal.strip() or not 1 <= len(rest) <= 2 or not rest[0]:
+            raise ConfigException("a token is granted as PRINCIPAL:TOKEN:ROLE,ROLE, without a colon in any of them")
+        roles = split_roles(rest[1]) if len(rest) == 2 else frozenset()
+        return cls(PrincipalId(principal.strip()), hash_token(rest[0]), roles)
+
+    def as_principal(self) -> Principal:
+        """The identity that the token proves."""
+        return Principal(self.principal, self.roles, self.display_name)
+
+
+class TokenAuthenticator:
+    """Accepts tokens. A principal may have several grants, so that tokens can rotate."""
+
+    def __init__(self, grants: Iterable[TokenGrant] = ()) -> None:
+        self.replace(grants)
+
+    def replace(self, grants: Iterable[TokenGrant]) -> None:
+        """Take these grants instead of those held so far, in one step."""
+        self._index = SecretIndex((grant.principal, grant.token_hash, grant) for grant in grants)
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:  # noqa: ARG002
+        """Return who holds this token. Raises `AuthException`."""
+        if not isinstance(credential, TokenCredential):
+            raise refused()
+        grant = self._index.find(credential.principal, hash_token(credential.token))
+        if grant is None:
+            raise refused()
+        return grant.as_principal()
+
+
+def _binding_is_optional(_principal: PrincipalId) -> bool:
+    return False
+
+
+class PublicKeyAuthenticator:
+    """Accepts Ed25519 keys listed in a store.
+
+    The signature is verified against the offered key before anything is looked up, and everything is judged
+    before anything is refused. A binding that is present must be right; `require_binding` says for whom it must
+    be present.
+    """
+
+    def __init__(self, store: AuthorizedKeysStore, *, require_binding: BindingRule = _binding_is_optional) -> None:
+        self._store = store
+        self._require_binding = require_binding
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
+        """Return who holds this key. Raises `AuthException`."""
+        if not isinstance(credential, PublicKeyCredential):
+            raise refused()
+        proved = credential.public_key.verify(credential.signature, proof_message(context))
+        bound = self._is_bound(credential, context)
+        entry = self._store.find(credential.principal, credential.public_key)
+        if entry is None or not proved or not bound:
+            raise refused()
+        return entry.as_principal()
+
+    def _is_bound(self, credential: PublicKeyCredential, context: LoginContext) -> bool:
+        required = self._require_binding(credential.principal)
+        if credential.binding is None:
+            return not required
+        if context.spki_sha256 is None:
+            return False
+        message = binding_message(context, credential.principal)
+        return credential.public_key.verify(credential.binding, message)
+
+
+class CompositeAuthenticator:
+    """Asks all its members, whatever the first ones say, and takes the first success."""
+
+    def __init__(self, members: Sequence[Authenticator]) -> None:
+        self._members = tuple(members)
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
+        """Return who this is by the first member that accepts it. Raises `AuthException` when none does."""
+        accepted: Principal | None = None
+        for member in self._members:
+            try:
+                principal = member.authenticate(credential, context)
+            except AuthException:
+                continue
+            accepted = accepted or principal
+        if accepted is None:
+            raise refused()
+        return accepted

@@ -1,0 +1,106 @@
+"""The `authorized_keys` file: which key proves which principal, and its roles (wire protocol section 8).
+
+# principal  key                                          roles       display name
+alice        Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE  admin,dev   Alice Example
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from omnyshell.errors import AuthException, ConfigException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import Principal
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.secret_index import SecretIndex
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedKey:
+    """One entry: whoever proves this key is this principal, with these roles."""
+
+    principal: PrincipalId
+    public_key: Ed25519PublicKey
+    roles: frozenset[str] = frozenset()
+    display_name: str = ""
+
+    def as_principal(self) -> Principal:
+        """The identity that the key proves."""
+        return Principal(self.principal, self.roles, self.display_name)
+
+
+def split_roles(text: str) -> frozenset[str]:
+    """Read role names separated by commas; spaces around a name and empty names are dropped."""
+    return frozenset(role for part in text.split(",") if (role := part.strip()))
+
+
+def parse_authorized_keys(text: str, *, source: str = "authorized keys") -> list[AuthorizedKey]:
+    """Read entries, one a line.
+
+    A line of one field is skipped, and so is one that starts with `#`. Raises `ConfigException` naming `source`
+    and the line when a key cannot be decoded: half a file is never taken.
+    """
+    return list(_entries(text, source))
+
+
+def _entries(text: str, source: str) -> Iterator[AuthorizedKey]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        fields = line.split(maxsplit=3)
+        if len(fields) < 2 or fields[0].startswith("#"):
+            continue
+        principal, key, roles, display_name = (*fields, "", "")[:4]
+        try:
+            public_key = Ed25519PublicKey.from_base64(key)
+        except AuthException as exc:
+            raise ConfigException(f"{source}, line {number}: the second field is no Ed25519 key in base64") from exc
+        yield AuthorizedKey(PrincipalId(principal), public_key, split_roles(roles), " ".join(display_name.split()))
+
+
+class AuthorizedKeysStore:
+    """The keys a hub accepts, from a file or from entries.
+
+    `reload` and `replace` swap the contents in one step; a reload that fails changes nothing.
+    """
+
+    def __init__(self, entries: Iterable[AuthorizedKey] = (), *, path: Path | None = None) -> None:
+        self._path = path
+        self.replace(entries)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a file. Raises `ConfigException` when it cannot be read or holds a wrong entry."""
+        return cls(_read(path), path=path)
+
+    @property
+    def entries(self) -> tuple[AuthorizedKey, ...]:
+        """All entries, in the order of the file."""
+        return self._entries
+
+    def replace(self, entries: Iterable[AuthorizedKey]) -> None:
+        """Take these entries instead of those held so far."""
+        self._entries = tuple(entries)
+        self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self._entries)
+
+    def reload(self) -> None:
+        """Read the file again; nothing happens where the entries came from none.
+
+        Raises `ConfigException`, and keeps what it holds, when the file cannot be read or holds a wrong entry.
+        """
+        if self._path is not None:
+            self.replace(_read(self._path))
+
+    def find(self, principal: PrincipalId, public_key: Ed25519PublicKey) -> AuthorizedKey | None:
+        """The first entry for this principal and key; its time does not tell whether the principal is known."""
+        return self._index.find(principal, public_key.raw)
+
+
+def _read(path: Path) -> list[AuthorizedKey]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as exc:
+        raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
+    except UnicodeDecodeError as exc:
+        line = exc.object.count(b"\n", 0, exc.start) + 1
+        raise ConfigException(f"{path}, line {line}: not UTF-8 text") from exc
+    return parse_authorized_keys(text, source=str(path))

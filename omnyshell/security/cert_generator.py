@@ -1,0 +1,268 @@
+"""A local certificate authority and the hub's certificate from it.
+
+The profile is RFC 5280's, as strictly as OpenSSL's X509_STRICT asks: critical basic constraints and key usage,
+key identifiers in both certificates, every host as a subject alternative name.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import CertGeneratorException, ConfigException
+from omnyshell.security.files import read_private, write_private
+from omnyshell.security.host_names import host_to_general_name
+
+CA_CERT_FILE = "ca.pem"
+CA_KEY_FILE = "ca.key"
+HUB_CERT_FILE = "hub.pem"
+HUB_KEY_FILE = "hub.key"
+
+CA_LIFETIME = timedelta(days=3650)
+LEAF_LIFETIME = timedelta(days=825)
+BACKDATE = timedelta(minutes=5)
+"""Certificates begin this much earlier, for peers whose clocks are late."""
+
+_LONGEST_COMMON_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedCertificates:
+    """What a generation left in `directory`. `hub_pem` is the hub's certificate followed by its authority's."""
+
+    directory: Path
+    ca_pem: bytes
+    ca_key: bytes = field(repr=False)
+    hub_pem: bytes
+    hub_key: bytes = field(repr=False)
+    ca_is_new: bool
+
+    @property
+    def ca_pem_path(self) -> Path:
+        """The authority's certificate: what clients and nodes pin."""
+        return self.directory / CA_CERT_FILE
+
+    @property
+    def ca_key_path(self) -> Path:
+        """The authority's private key; the hub does not need it."""
+        return self.directory / CA_KEY_FILE
+
+    @property
+    def hub_pem_path(self) -> Path:
+        """The hub's certificate chain."""
+        return self.directory / HUB_CERT_FILE
+
+    @property
+    def hub_key_path(self) -> Path:
+        """The hub's private key."""
+        return self.directory / HUB_KEY_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    pem: bytes
+    key_pem: bytes
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    is_new: bool
+
+
+class CertGenerator:
+    """Makes certificates for a hub that has none from elsewhere."""
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock if clock is not None else SystemClock()
+
+    def generate(self, directory: Path, hosts: Iterable[str], *, keep_key: bool = False) -> GeneratedCertificates:
+        """Issue a hub certificate for `hosts` (names and addresses), and write all files with mode 0600.
+
+        An authority that is already in `directory` is used again, so that peers that pinned it go on working.
+        `keep_key` also keeps the hub's key where there is one, and with it the hub's UID. The key is written
+        before the certificate: whoever sees a new certificate finds its key.
+
+        Raises `CertGeneratorException` for a host that cannot be in a certificate, for an authority that is
+        incomplete, invalid or expired, and for files that cannot be read or written.
+        """
+        names = list(dict.fromkeys(map(host_to_general_name, hosts)))
+        if not names:
+            raise CertGeneratorException("a certificate needs at least one host")
+        with _translated():
+            authority = self._authority(directory)
+            key = _read_key(directory / HUB_KEY_FILE) if keep_key else None
+            key = key if key is not None else ec.generate_private_key(ec.SECP256R1())
+            leaf = self._issue_leaf(authority, key, names)
+            result = GeneratedCertificates(
+                directory=directory,
+                ca_pem=authority.pem,
+                ca_key=authority.key_pem,
+                hub_pem=leaf.public_bytes(Encoding.PEM) + authority.pem,
+                hub_key=_key_pem(key),
+                ca_is_new=authority.is_new,
+            )
+            _write(result)
+        return result
+
+    def _authority(self, directory: Path) -> _Authority:
+        """The authority in this directory, or a new one; nothing is written."""
+        cert_path, key_path = directory / CA_CERT_FILE, directory / CA_KEY_FILE
+        if not cert_path.exists() and not key_path.exists():
+            return self._new_authority()
+        for path in (cert_path, key_path):
+            if not path.exists():
+                raise CertGeneratorException(f"{path} is missing beside the other half: restore it, or move both away")
+        key = _read_key(key_path)
+        pem, certificate = _read_certificate(cert_path)
+        if key is None or certificate.public_key() != key.public_key():
+            raise CertGeneratorException(f"{cert_path} and {key_path} do not belong together")
+        if not _is_authority(certificate):
+            raise CertGeneratorException(f"{cert_path} is not the certificate of an authority")
+        if not certificate.not_valid_before_utc <= self._clock.now() < certificate.not_valid_after_utc:
+            raise CertGeneratorException(f"{cert_path} is valid until {certificate.not_valid_after_utc:%Y-%m-%d} only")
+        return _Authority(pem, _key_pem(key), certificate, key, is_new=False)
+
+    def _new_authority(self) -> _Authority:
+        key = ec.generate_private_key(ec.SECP256R1())
+        identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        # The name is unlike that of any other authority: verifiers look issuers up by name.
+        name = _name(f"OmnyShell CA {identifier.digest.hex()[:8]}")
+        start = self._start()
+        certificate = (
+            _builder(name, name, key.public_key(), start, start + CA_LIFETIME)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(authority=True), critical=True)
+            .add_extension(identifier, critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier(identifier.digest, None, None), critical=False)
+            .sign(key, SHA256())
+        )
+        return _Authority(certificate.public_bytes(Encoding.PEM), _key_pem(key), certificate, key, is_new=True)
+
+    def _issue_leaf(
+        self, authority: _Authority, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]
+    ) -> x509.Certificate:
+        start = self._start()
+        end = min(start + LEAF_LIFETIME, authority.certificate.not_valid_after_utc)
+        issuer = authority.certificate
+        return (
+            _builder(_leaf_name(names[0]), issuer.subject, key.public_key(), start, end)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(_authority_identifier(issuer), critical=False)
+            .sign(authority.key, SHA256())
+        )
+
+    def _start(self) -> datetime:
+        return self._clock.now().replace(microsecond=0) - BACKDATE
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    return x509.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=subject,
+        public_key=key,
+        serial_number=x509.random_serial_number(),
+        not_valid_before=start,
+        not_valid_after=end,
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _leaf_name(first: x509.GeneralName) -> x509.Name:
+    text = str(first.value)
+    return _name(text if len(text) <= _LONGEST_COMMON_NAME else "OmnyShell hub")
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether strict verifiers accept what this certificate's key signs."""
+    try:
+        extensions = certificate.extensions
+        extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        return usage.key_cert_sign and extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return False
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
+    pem = read_private(path)
+    if pem is None:
+        return None
+    try:
+        key = load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise CertGeneratorException(f"{path} holds no private key in PEM, or one with a passphrase") from exc
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise CertGeneratorException(f"{path} holds no elliptic-curve key")
+    return key
+
+
+def _read_certificate(path: Path) -> tuple[bytes, x509.Certificate]:
+    """The file's bytes and its first certificate."""
+    try:
+        pem = path.read_bytes()
+        return pem, x509.load_pem_x509_certificate(pem)
+    except OSError as exc:
+        raise CertGeneratorException(f"cannot read {path}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise CertGeneratorException(f"{path} holds no certificate in PEM") from exc
+
+
+def _write(result: GeneratedCertificates) -> None:
+    if result.ca_is_new:
+        write_private(result.ca_key_path, result.ca_key)
+        write_private(result.ca_pem_path, result.ca_pem)
+    write_private(result.hub_key_path, result.hub_key)
+    write_private(result.hub_pem_path, result.hub_pem)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn a file's `ConfigException` into the error of this module."""
+    try:
+        yield
+    except ConfigException as exc:
+        raise CertGeneratorException(str(exc)) from exc

@@ -1,0 +1,79 @@
+"""Files that only their owner may read: written whole or not at all, and refused when others can read them."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+
+_OTHERS = 0o077
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read or change, replacing what is there in one step.
+
+    The mode is 0600 from the first byte, and the bytes are on disk before the name points at them: a reader,
+    or a crash, sees the old contents or the new ones. Missing directories are made with mode 0700. A symbolic
+    link is replaced, not followed. Raises `ConfigException` naming the file.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}.tmp")
+    try:
+        make_private_directory(path.parent)
+        try:
+            _write_synced(temporary, data)
+            temporary.replace(path)
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_directory(path.parent)
+    except OSError as exc:
+        raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def read_private(path: Path) -> bytes | None:
+    """Return a file's contents; None where there is no such file.
+
+    Raises `ConfigException` when it cannot be read, or when group or others have any access to it: the text
+    says how to mend that.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
+    if os.name == "posix" and mode & _OTHERS:
+        raise ConfigException(f"{path} is open to other users of this machine: chmod 600 {path}")
+    return data
+
+
+def make_private_directory(path: Path) -> None:
+    """Make a directory and its missing parents with mode 0700; those that exist keep theirs. Raises `OSError`."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    """Make the rename itself durable, where directories can be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

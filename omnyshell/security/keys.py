@@ -1,0 +1,152 @@
+"""Ed25519 keys, and base64 as peers write it (wire protocol section 2).
+
+`cryptography` is imported when a key first signs, verifies or is loaded: a client that logs in with a token
+never pays for it.
+"""
+
+import binascii
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from omnyshell.errors import ConfigException
+from omnyshell.security.files import read_private, write_private
+from omnyshell.security.refusal import refused
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+
+_MALFORMED_SIGNATURE = b"\xff" * SIGNATURE_BYTES
+
+_BASE64 = re.compile(r"([A-Za-z0-9+/]*|[A-Za-z0-9_-]*)(={0,2})")
+_URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
+
+
+def encode_base64(data: bytes) -> str:
+    """Return base64 as we send it: standard alphabet, no padding."""
+    return binascii.b2a_base64(data, newline=False).rstrip(b"=").decode()
+
+
+def decode_base64_lenient(text: str) -> bytes:
+    """Decode base64 as peers may send it: padded or not, standard or URL-safe alphabet.
+
+    Otherwise strict: one spelling for each value, so no white space, no mixed alphabets, no wrong padding, no
+    stray bits in the last character. Raises `ValueError`, whose text does not show the input.
+    """
+    match = _BASE64.fullmatch(text)
+    if match is None:
+        raise ValueError("not base64")
+    body, padding = match.group(1).translate(_URL_SAFE_TO_STANDARD), match.group(2)
+    needed = -len(body) % 4
+    if needed == 3 or len(padding) not in (0, needed):
+        raise ValueError("not base64: wrong length")
+    data = binascii.a2b_base64(body + "=" * needed)
+    if encode_base64(data) != body:
+        raise ValueError("not base64: stray bits at the end")
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Ed25519PublicKey:
+    """A public key: its 32 bytes. Raises `AuthException` for any other number of them."""
+
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        if len(self.raw) != KEY_BYTES:
+            raise refused()
+
+    @classmethod
+    def from_base64(cls, text: str) -> Self:
+        """Read a key from base64, see `decode_base64_lenient`. Raises `AuthException`."""
+        try:
+            return cls(decode_base64_lenient(text))
+        except ValueError as exc:
+            raise refused() from exc
+
+    def to_base64(self) -> str:
+        """The key as it is sent and kept in files: standard alphabet, no padding."""
+        return encode_base64(self.raw)
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Tell whether `signature` is this key's over `message`. Never raises.
+
+        Takes as long for a right signature as for a wrong one.
+        """
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        try:
+            key = ed25519.Ed25519PublicKey.from_public_bytes(self.raw)
+            key.verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        # A wrong signature costs an exception more, which can be measured: have one here as well.
+        with suppress(InvalidSignature):
+            key.verify(_MALFORMED_SIGNATURE, message)
+        return True
+
+
+class Ed25519PrivateKey:
+    """A private key. Its text forms never show it."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: "ed25519.Ed25519PrivateKey") -> None:
+        self._key = key
+
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a fresh key."""
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+
+        return cls(ed25519.Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a key from a PEM file without passphrase.
+
+        Raises `ConfigException` when the file is missing, holds anything else, or is open to other users.
+        """
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric import ed25519
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        pem = read_private(path)
+        if pem is None:
+            raise ConfigException(f"{path}: there is no such key file")
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+            raise ConfigException(f"{path} holds no private key in PEM, or one with a passphrase") from exc
+        if not isinstance(key, ed25519.Ed25519PrivateKey):
+            raise ConfigException(f"{path} holds a private key, but not an Ed25519 one")
+        return cls(key)
+
+    def save(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the key as PEM (PKCS #8), mode 0600.
+
+        Raises `ConfigException` when it cannot be written, or when the file exists and `overwrite` is not given.
+        """
+        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+        if not overwrite and path.exists():
+            raise ConfigException(f"{path} exists; a key that it may hold is not overwritten")
+        write_private(path, self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        """The key that verifies what this one signs."""
+        return Ed25519PublicKey(self._key.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature over `message`: 64 bytes."""
+        return self._key.sign(message)
+
+    def __repr__(self) -> str:
+        return "Ed25519PrivateKey(...)"

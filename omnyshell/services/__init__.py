@@ -1,0 +1,1 @@
+"""What runs: the hub, the node and the client."""

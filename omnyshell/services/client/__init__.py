@@ -1,0 +1,1 @@
+"""The client: lists nodes and opens sessions on them through a hub."""

@@ -1,0 +1,268 @@
+"""The client as one object: `async with OmnyShellClient(config) as client: ...`."""
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException, TransportException
+from omnyshell.ids import new_id
+from omnyshell.model.nodes import NodeDescriptor
+from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode, ShellFamily
+from omnyshell.protocol.extensions import INTERACTIVE
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.handshake import CLIENT_PEER
+from omnyshell.protocol.messages import (
+    AuthOk,
+    ChannelClose,
+    ControlMessage,
+    NodeListRequest,
+    NodeListResponse,
+    Ping,
+    Pong,
+    SessionOpen,
+)
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.session import ExitStatus, RemoteSession
+from omnyshell.services.dial import dial
+from omnyshell.transport.connection import OmnyShellConnection
+
+T = TypeVar("T")
+
+FEATURES = frozenset({INTERACTIVE})
+
+START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
+"""First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What a command printed, and how it ended."""
+
+    status: ExitStatus
+    stdout: bytes
+    stderr: bytes
+
+
+class OmnyShellClient:
+    """A connection to a hub for listing nodes and opening sessions. Every request has a deadline.
+
+    Losing the hub fails whatever is pending with `TransportException`.
+    """
+
+    def __init__(self, config: ClientConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._connection: OmnyShellConnection | None = None
+        self._lists: deque[asyncio.Future[NodeListResponse]] = deque()
+        self._pings: dict[str, asyncio.Future[Pong]] = {}
+        self._lost: OmnyShellException | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> AuthOk:
+        """Connect and log in; returns what the hub said of us. Raises what `dial` raises."""
+        self._lost = None
+        self._connection = await dial(
+            self._config.access,
+            role=CLIENT_PEER,
+            features=FEATURES,
+            incoming="stdout",
+            on_message=self._message_received,
+            on_lost=self._connection_lost,
+        )
+        return self.identity
+
+    async def close(self) -> None:
+        """End all sessions and the connection. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    @property
+    def identity(self) -> AuthOk:
+        """Who the hub says we are. Raises `TransportException` when not connected."""
+        welcome = self._link().handshake.welcome
+        if welcome is None:
+            raise TransportException("not logged in")
+        return welcome
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the hub can be asked."""
+        return self._connection is not None and self._connection.is_open
+
+    async def ping(self) -> float:
+        """Return the round trip to the hub and back, in seconds."""
+        ping = Ping(id=new_id(), ts=self._clock.now())
+        answer = self._pings[ping.id] = asyncio.get_running_loop().create_future()
+        started = self._clock.monotonic()
+        try:
+            self._link().send(ping)
+            await self._answered(answer)
+        finally:
+            del self._pings[ping.id]
+        return self._clock.monotonic() - started
+
+    async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
+        """Return the connected nodes that have these labels, sorted by id; `platform` stands for the system."""
+        connection = self._link()
+        answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
+        connection.send(NodeListRequest(filter=dict(labels or {})))
+        # Answers come in the order of requests, so one that was given up keeps its place in the line.
+        self._lists.append(answer)
+        return (await self._answered(answer)).nodes
+
+    async def open_session(
+        self,
+        node_id: str,
+        *,
+        mode: SessionMode = SessionMode.EXEC,
+        command: str | None = None,
+        args: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        pty: PtySpec | None = None,
+        shell_family: ShellFamily | None = None,
+        interactive: bool = False,
+    ) -> RemoteSession:
+        """Open a session on a node.
+
+        `interactive` asks for a login shell with prompt and echo; see `open_shell`. Raises
+        `SessionRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
+        """
+        connection = self._link()
+        session = RemoteSession()
+        session.channel = connection.channels.open(session)
+        request = SessionOpen(
+            node_id=node_id,
+            mode=mode,
+            command=command,
+            args=tuple(args),
+            env=dict(env or {}),
+            cwd=cwd,
+            pty=pty,
+            shell_family=shell_family,
+            interactive=interactive and INTERACTIVE in connection.features,
+        )
+        try:
+            connection.send(request, session.channel.id)
+            async with asyncio.timeout(self._config.open_timeout):
+                await session.opened
+        except BaseException as exc:
+            session.channel.close(ChannelClose(reason=CloseReason.CLIENT_CLOSED))
+            if isinstance(exc, TimeoutError):
+                raise OmnyShellTimeoutException(f"node '{node_id}' did not open the session in time") from exc
+            raise
+        return session
+
+    async def open_shell(
+        self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
+    ) -> RemoteSession:
+        """Open an interactive login shell on a node, also on one that does not know the extension for it."""
+        # Both go out together: what the listing says decides what is typed into the session.
+        nodes, session = await asyncio.gather(
+            self.list_nodes(),
+            self.open_session(node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True),
+            return_exceptions=True,
+        )
+        if isinstance(session, BaseException):
+            raise session
+        if isinstance(nodes, BaseException):
+            session.close()
+            raise nodes
+        if INTERACTIVE not in self._link().features or not _knows_interactive(node_id, nodes):
+            await session.write(START_LOGIN_SHELL)
+        return session
+
+    async def execute(
+        self,
+        node_id: str,
+        command: str | None = None,
+        *,
+        args: Sequence[str] = (),
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> ExecResult:
+        """Run a command to its end and return what it printed.
+
+        `timeout` bounds the whole run, in seconds: the command is ended then and `OmnyShellTimeoutException` raised.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._execute(node_id, command, args, stdin, env, cwd)
+        except TimeoutError as exc:
+            raise OmnyShellTimeoutException(f"the command did not end within {timeout:g} s") from exc
+
+    async def _execute(
+        self,
+        node_id: str,
+        command: str | None,
+        args: Sequence[str],
+        stdin: bytes,
+        env: Mapping[str, str] | None,
+        cwd: str | None,
+    ) -> ExecResult:
+        stdout: list[bytes] = []
+        stderr: list[bytes] = []
+        async with await self.open_session(node_id, command=command, args=args, env=env, cwd=cwd) as session:
+            session.channel.grant_extra()
+            if stdin:
+                session.channel.send_data(DataOpcode.STDIN, stdin)
+            session.eof()
+            async for chunk in session:
+                (stderr if chunk.is_stderr else stdout).append(chunk.data)
+            status = await session.wait()
+        return ExecResult(status, b"".join(stdout), b"".join(stderr))
+
+    def _link(self) -> OmnyShellConnection:
+        if self._connection is None or not self._connection.is_open:
+            raise self._lost or TransportException("not connected to a hub")
+        return self._connection
+
+    async def _answered(self, answer: asyncio.Future[T]) -> T:
+        try:
+            async with asyncio.timeout(self._config.request_timeout):
+                return await answer
+        except TimeoutError as exc:
+            raise OmnyShellTimeoutException("the hub did not answer in time") from exc
+
+    def _message_received(self, message: ControlMessage, _channel: int | None) -> None:
+        if isinstance(message, NodeListResponse):
+            answer = self._lists.popleft() if self._lists else None
+            if answer is not None and not answer.done():
+                answer.set_result(message)
+        elif isinstance(message, Pong):
+            waiting = self._pings.get(message.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+
+    def _connection_lost(self, error: OmnyShellException) -> None:
+        self._lost = error if isinstance(error, TransportException) else TransportException(str(error))
+        pending: list[asyncio.Future[Any]] = [*self._lists, *self._pings.values()]
+        for answer in pending:
+            fail_future(answer, self._lost)
+        self._lists.clear()
+
+
+def _knows_interactive(node_id: str, nodes: tuple[NodeDescriptor, ...]) -> bool:
+    return any(
+        node.node_id == node_id and node.capabilities is not None and INTERACTIVE in node.capabilities.features
+        for node in nodes
+    )

@@ -1,0 +1,119 @@
+"""Saved logins: which hub, as whom, and with what (a token, or the path of a key).
+
+Imported by every client command, so it stays light: no `cryptography`, no asyncio.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from omnyshell.errors import ConfigException
+from omnyshell.security.files import read_private, write_private
+
+
+class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A login at one hub. Exactly one of `token` and `key_path` is given, otherwise `ValueError` is raised.
+
+    `ca_path` is the authority the hub's certificate must come from; None means the system's. `name` is what the
+    user calls the hub.
+    """
+
+    hub: str
+    principal: str
+    token: str | None = None
+    key_path: str | None = None
+    ca_path: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.hub or not self.principal:
+            raise ValueError("a saved login needs a hub and a principal")
+        if bool(self.token) == bool(self.key_path):
+            raise ValueError("a saved login has either a token or a key")
+
+    def __repr__(self) -> str:
+        auth = f"key_path={self.key_path!r}" if self.key_path else "token=..."
+        return f"StoredSession(hub={self.hub!r}, principal={self.principal!r}, {auth}, name={self.name!r})"
+
+    def answers_to(self, hub: str) -> bool:
+        """Tell whether the user means this login by `hub`: its URL, or its name."""
+        return _same_url(self.hub, hub) or (self.name != "" and self.name == hub)
+
+
+class _Contents(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the file holds; `default` is the URL of a saved hub."""
+
+    default: str | None = None
+    sessions: list[StoredSession] = msgspec.field(default_factory=list)
+
+
+class CredentialStore:
+    """The file of saved logins, `logins.json`: one login for each hub.
+
+    Every call reads the file, and a change replaces it whole. All raise `ConfigException`, which says what to do,
+    when the file is damaged, open to other users, or cannot be read or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def save(self, session: StoredSession, *, make_default: bool = True) -> None:
+        """Keep a login, in place of an earlier one at the same hub.
+
+        Raises `ConfigException` when its name already stands for another hub.
+        """
+        contents = self._read()
+        others = [kept for kept in contents.sessions if not _same_url(kept.hub, session.hub)]
+        if session.name and any(kept.answers_to(session.name) for kept in others):
+            raise ConfigException(f"the name {session.name!r} already stands for another hub")
+        contents.sessions = [*others, session]
+        if make_default:
+            contents.default = session.hub
+        self._write(contents)
+
+    def get(self, hub: str | None = None) -> StoredSession | None:
+        """Return the login at this hub, given by URL or name; without one, the default or the only login."""
+        contents = self._read()
+        wanted = hub if hub is not None else contents.default
+        if wanted is None:
+            return contents.sessions[0] if len(contents.sessions) == 1 else None
+        return next((kept for kept in contents.sessions if kept.answers_to(wanted)), None)
+
+    def remove(self, hub: str) -> bool:
+        """Forget the login at this hub, given by URL or name; tells whether there was one.
+
+        The default goes with its login: no other hub silently takes its place.
+        """
+        contents = self._read()
+        kept = [session for session in contents.sessions if not session.answers_to(hub)]
+        if len(kept) == len(contents.sessions):
+            return False
+        contents.sessions = kept
+        if not any(_same_url(session.hub, contents.default or "") for session in kept):
+            contents.default = None
+        self._write(contents)
+        return True
+
+    def all(self) -> list[StoredSession]:
+        """Return every login, the most recently saved last."""
+        return self._read().sessions
+
+    def default_hub(self) -> str | None:
+        """Return the URL of the hub that is meant when none is named; None where none was chosen."""
+        return self._read().default
+
+    def _read(self) -> _Contents:
+        data = read_private(self._path)
+        if data is None:
+            return _Contents()
+        try:
+            return msgspec.json.decode(data, type=_Contents)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            raise ConfigException(f"{self._path} is damaged: delete it and log in again") from exc
+
+    def _write(self, contents: _Contents) -> None:
+        write_private(self._path, msgspec.json.format(msgspec.json.encode(contents)) + b"\n")
+
+
+def _same_url(one: str, other: str) -> bool:
+    return one.rstrip("/").lower() == other.rstrip("/").lower()

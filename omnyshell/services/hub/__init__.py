@@ -1,0 +1,1 @@
+"""The hub: authenticates principals, registers nodes, and brokers and relays sessions."""

@@ -1,0 +1,262 @@
+"""Decides which sessions are opened, and ends them when an end is gone (wire protocol section 4).
+
+A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
+"""
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
+from omnyshell.protocol.extensions import INTERACTIVE
+from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    NodeSessionOpen,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    SessionOpen,
+    SessionOpened,
+    SessionRejected,
+)
+from omnyshell.security.authorizer import Authorizer
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.router import Session, SessionRoute, SessionRouter
+
+
+class HubBroker:
+    """Brokers sessions between clients and nodes."""
+
+    def __init__(
+        self,
+        *,
+        nodes: NodeDirectory,
+        router: SessionRouter,
+        authorizer: Authorizer,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        clock: Clock,
+        new_id: IdFactory,
+        max_channels: int,
+    ) -> None:
+        self._nodes = nodes
+        self._router = router
+        self._authorizer = authorizer
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+        self._max_channels = max_channels
+
+    # From clients
+
+    def open(self, client: Peer, channel: int, request: SessionOpen) -> None:
+        """Open a session, or reject it with the first reason that applies."""
+        try:
+            node = self._check(client, channel, request)
+        except SessionRejectedException as exc:
+            self._reject(client, channel, request.node_id, exc)
+            return
+        route = SessionRoute(
+            session=Session(
+                id=self._new_id(),
+                node_id=node.node_id,
+                principal=client.principal.id,
+                mode=request.mode,
+                created_at=self._clock.now(),
+            ),
+            client=client,
+            client_channel=channel,
+            node=node.peer,
+            node_channel=node.allocate_channel(),
+            open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
+        )
+        self._router.add(route)
+        node.peer.send(_node_request(request, route), route.node_channel)
+
+    def close_from_client(self, client: Peer, channel: int, message: ChannelClose) -> None:
+        """The client leaves: the node is told ahead of what still waits."""
+        route = self._router.find(client, channel)
+        if route is None:
+            self._metrics.frames_dropped += 1
+            return
+        client.discard(channel)
+        self._end_at_node(route, message)
+        self._finish(route, message.reason)
+
+    # From nodes
+
+    def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
+        """The node started the session."""
+        route = self._opening_route(node, channel)
+        if route is None:
+            return
+        session = route.session
+        session.id = message.session_id
+        session.state = SessionState.OPEN
+        self._metrics.sessions_opened += 1
+        self._audit_session("session.open", route)
+        opened = SessionOpened(
+            session_id=message.session_id,
+            pty=session.mode is SessionMode.SHELL,
+            alt_screen=message.alt_screen,
+            shell=message.shell,
+        )
+        route.client.send_in_order(opened, route.client_channel)
+
+    def rejected(self, node: Peer, channel: int, message: NodeSessionRejected) -> None:
+        """The node refused the session."""
+        route = self._opening_route(node, channel)
+        if route is not None:
+            self._reject_route(route, message.reason, message.message)
+
+    def close_from_node(self, node: Peer, channel: int, message: ChannelClose) -> None:
+        """The session ended: the client is told behind its last output."""
+        route = self._router.find(node, channel)
+        if route is None:
+            self._metrics.frames_dropped += 1
+        elif route.is_open:
+            route.client.send_in_order(message, route.client_channel)
+            self._finish(route, message.reason)
+        else:
+            self._reject_route(route, ErrorCodes.SESSION_REJECTED, message.message or "The node closed the channel")
+
+    # From the hub
+
+    def client_gone(self, client: Peer) -> None:
+        """A client's connection ended."""
+        for route in self._router.of_peer(client):
+            self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
+            self._finish(route, CloseReason.CLIENT_DISCONNECTED)
+
+    def node_gone(self, node: Peer) -> None:
+        """A node's connection ended."""
+        for route in self._router.of_peer(node):
+            text = f"The node {route.session.node_id} disconnected"
+            if route.is_open:
+                close = ChannelClose(reason=CloseReason.NODE_CLOSED, message=text)
+                route.client.send_in_order(close, route.client_channel)
+                self._finish(route, CloseReason.NODE_CLOSED)
+            else:
+                self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
+
+    def fail_route(self, route: SessionRoute) -> None:
+        """An end sent more than its credit: the session ends for both."""
+        close = ChannelClose(reason=CloseReason.ERROR, message="More data than the credit allows")
+        route.client.discard(route.client_channel)
+        route.client.send_in_order(close, route.client_channel)
+        self._end_at_node(route, close)
+        self._finish(route, CloseReason.ERROR)
+
+    def expire(self, now: float) -> None:
+        """Reject what nodes have not answered in time; `now` on the monotonic clock."""
+        late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
+        for route in late:
+            # The node may still start it: that it must not keep it, it learns from the close.
+            self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
+            self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
+
+    # The rest
+
+    def _check(self, client: Peer, channel: int, request: SessionOpen) -> RegisteredNode:
+        self._check_request(client, channel, request)
+        node = self._nodes.find(request.node_id)
+        if node is None:
+            raise SessionRejectedException(f"No node '{request.node_id}' is connected", code=ErrorCodes.UNKNOWN_NODE)
+        if not node.peer.is_open:
+            raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
+        if not self._may_open(client.principal, node):
+            text = f"Not authorized to open sessions on '{request.node_id}'"
+            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        self._check_capacity(client, node)
+        return node
+
+    def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
+        problem = ""
+        if not CONTROL_CHANNEL < channel < FIRST_HUB_CHANNEL_AT_CLIENT:
+            problem = f"Channel {channel} is not for sessions"
+        elif self._router.find(client, channel) is not None:
+            problem = f"Channel {channel} is in use"
+        elif request.mode is SessionMode.TUNNEL:
+            problem = "Tunnels are not opened as sessions"
+        elif not request.node_id:
+            problem = "No node is named"
+        if problem:
+            raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
+
+    def _check_capacity(self, client: Peer, node: RegisteredNode) -> None:
+        limit = node.capabilities.max_sessions if node.capabilities is not None else None
+        if limit is not None and self._router.count(node.peer) >= limit:
+            text = f"Node '{node.node_id}' has its {limit} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        if max(self._router.count(client), self._router.count(node.peer)) >= self._max_channels:
+            text = f"No more than {self._max_channels} channels on one connection"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _may_open(self, principal: Principal, node: RegisteredNode) -> bool:
+        return self._authorizer.may_open(principal, node.labels, node.hub_labels)
+
+    def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
+        route = self._router.find(node, channel)
+        if route is None or route.node is not node or route.is_open:
+            self._metrics.frames_dropped += 1
+            return None
+        return route
+
+    def _reject(self, client: Peer, channel: int, node_id: str, why: SessionRejectedException) -> None:
+        self._metrics.sessions_rejected += 1
+        self._audit.record(
+            "session.rejected",
+            "denied",
+            principal=client.principal.id,
+            address=client.address,
+            node_id=node_id,
+            reason=why.code,
+        )
+        client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
+
+    def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
+        self._router.remove(route)
+        why = SessionRejectedException(text, code=reason)
+        self._reject(route.client, route.client_channel, route.session.node_id, why)
+
+    def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
+        route.node.discard(route.node_channel)
+        route.node.send(close, route.node_channel)
+
+    def _finish(self, route: SessionRoute, reason: str) -> None:
+        route.session.state = SessionState.CLOSED
+        self._router.remove(route)
+        self._audit_session("session.close", route, reason)
+
+    def _audit_session(self, action: str, route: SessionRoute, reason: str = "") -> None:
+        session = route.session
+        self._audit.record(
+            action,
+            principal=session.principal,
+            address=route.client.address,
+            node_id=session.node_id,
+            session_id=session.id,
+            reason=reason,
+            detail=session.mode,
+        )
+
+
+def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
+    """What the node is asked; a field of an extension goes only to a node that announced it (section 9)."""
+    return NodeSessionOpen(
+        session_id=route.session.id,
+        principal=route.session.principal,
+        mode=request.mode,
+        command=request.command,
+        args=request.args,
+        env=request.env,
+        cwd=request.cwd,
+        pty=request.pty,
+        resume_session_id=request.resume_session_id,
+        shell_family=request.shell_family,
+        interactive=request.interactive and INTERACTIVE in route.node.features,
+    )

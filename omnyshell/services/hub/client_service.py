@@ -1,0 +1,58 @@
+"""The hub toward clients: listing and sessions (wire protocol sections 3 and 4)."""
+
+from collections.abc import Mapping
+
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelEof,
+    ChannelMessage,
+    ChannelResize,
+    ChannelSignal,
+    ChannelWindow,
+    ControlMessage,
+    NodeListRequest,
+    NodeListResponse,
+    SessionOpen,
+)
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.unserved import UNSERVED
+
+
+class ClientService:
+    """Deals with what clients send."""
+
+    def __init__(self, *, registry: NodeRegistry, broker: HubBroker, relay: Relay) -> None:
+        self._registry = registry
+        self._broker = broker
+        self._relay = relay
+        self.handlers: Mapping[type[ControlMessage], Handler] = {
+            NodeListRequest: self._list_nodes,
+            SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
+            ChannelClose: lambda peer, message, channel: broker.close_from_client(peer, channel, message),
+            ChannelWindow: self._relay_message,
+            ChannelResize: self._relay_message,
+            ChannelSignal: self._relay_message,
+            ChannelEof: self._relay_message,
+            **dict.fromkeys(UNSERVED, self._answer_at_once),
+        }
+
+    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
+        """Pass input on to its node."""
+        self._relay.data_from_client(peer, opcode, channel, raw)
+
+    def left(self, peer: HubPeer) -> None:
+        """End what the connection held."""
+        self._broker.client_gone(peer)
+
+    def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
+        self._relay.message_from_client(peer, channel, message)
+
+    def _list_nodes(self, peer: HubPeer, message: NodeListRequest, _channel: int) -> None:
+        peer.send(NodeListResponse(nodes=self._registry.list(message.filter)))
+
+    def _answer_at_once(self, peer: HubPeer, message: ControlMessage, _channel: int) -> None:
+        peer.send(UNSERVED[type(message)](message))

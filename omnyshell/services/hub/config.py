@@ -1,0 +1,46 @@
+"""What an embedder or the command line decides about a hub."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.ids import IdFactory, new_id
+from omnyshell.model.tunnels import PortRange
+from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
+from omnyshell.security.authenticators import Authenticator
+from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
+from omnyshell.security.login_limit import LoginLimit
+from omnyshell.transport.endpoint import EndpointLimits
+from omnyshell.transport.keepalive import KeepaliveTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubConfig:
+    """A hub's settings; times in seconds.
+
+    Only the certificate, its key and the authenticator have no default: there is no hub without TLS, and none that
+    accepts everyone.
+    """
+
+    cert: Path
+    key: Path
+    authenticator: Authenticator
+    host: str = "127.0.0.1"
+    port: int = 8443
+    authorizer: Authorizer = field(default_factory=RoleBasedAuthorizer)
+    state_dir: Path | None = None
+    """Where node ownership and the hub's UID are kept; without it they end with the process."""
+
+    heartbeat_timeout: float = HEARTBEAT_TIMEOUT
+    login_timeout: float = 20.0
+    login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse("10/min"))
+    endpoint: EndpointLimits = field(default_factory=EndpointLimits)
+    keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
+    max_channels: int = 4096
+    audit_capacity: int = 10_000
+    tunnel_ports: PortRange | None = None
+    node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    new_id: IdFactory = new_id

@@ -1,0 +1,38 @@
+"""Which nodes are alive: only a heartbeat with a new number counts as life (wire protocol section 3)."""
+
+from collections.abc import Hashable
+
+
+class HeartbeatMonitor:
+    """Watches registrations on a monotonic clock that the caller reads. Times in seconds."""
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self._last: dict[Hashable, tuple[float, int | None]] = {}
+
+    def register(self, key: Hashable, now: float) -> None:
+        """Begin to watch, or begin anew: the next heartbeat may have any number."""
+        self._last[key] = (now, None)
+
+    def beat(self, key: Hashable, seq: int, now: float) -> bool:
+        """Take a heartbeat; returns whether it counts. A replayed or unknown one does not."""
+        known = self._last.get(key)
+        if known is None or (known[1] is not None and seq <= known[1]):
+            return False
+        self._last[key] = (now, seq)
+        return True
+
+    def forget(self, key: Hashable) -> None:
+        """Stop watching. Idempotent."""
+        self._last.pop(key, None)
+
+    def expired(self, now: float) -> list[Hashable]:
+        """Return, and forget, what has been silent for the timeout."""
+        silent = [key for key, (heard, _) in self._last.items() if now - heard >= self.timeout]
+        for key in silent:
+            del self._last[key]
+        return silent
+
+    def postpone(self, by: float) -> None:
+        """Give everyone more time: the hub itself was held up and has not read what they sent."""
+        self._last = {key: (heard + by, seq) for key, (heard, seq) in self._last.items()}

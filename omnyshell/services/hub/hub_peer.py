@@ -1,0 +1,214 @@
+"""One connection as the hub sees it: handshake, then each message to whom it concerns."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.ids import new_secure_token
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.frames import unpack_header
+from omnyshell.protocol.handshake import (
+    CLOSE_PROTOCOL_FAILURE,
+    CLOSE_TRY_AGAIN_LATER,
+    CLOSE_UNAUTHORIZED,
+    CredentialOffered,
+    HandshakeState,
+    HubHandshake,
+    Violation,
+)
+from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
+from omnyshell.protocol.messages import AuthRequest, ControlMessage, Hello, Ping, Pong, ProtocolError
+from omnyshell.security.credentials import LoginContext
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.gate import LoginGate, Refusal
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.role_service import RoleService
+from omnyshell.transport.server_link import ServerLink
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubContext:
+    """What all connections of a hub share."""
+
+    config: HubConfig
+    codec: FrameCodec
+    metrics: HubMetrics
+    gate: LoginGate
+    uid: str
+    spki_sha256: bytes
+    features: frozenset[str]
+    services: Mapping[str, RoleService]
+    on_login: Callable[["HubPeer"], None]
+    on_closed: Callable[["HubPeer"], None]
+
+
+class HubPeer:
+    """A connection to the hub. What it may say after login is decided by the service of its role."""
+
+    link: ServerLink
+
+    def __init__(self, context: HubContext) -> None:
+        self._context = context
+        self._handshake = HubHandshake(nonce=new_secure_token(), hub_uid=context.uid, features=context.features)
+        self._principal: Principal | None = None
+        self._service: RoleService | None = None
+        self._login_timer: asyncio.TimerHandle | None = None
+
+    # What the broker, registry and relay use
+
+    @property
+    def principal(self) -> Principal:
+        """Who logged in. Raises `RuntimeError` before that."""
+        if self._principal is None:
+            raise RuntimeError("not logged in")
+        return self._principal
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection has logged in."""
+        return self._principal is not None
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The extensions that the peer announced."""
+        return self._handshake.peer_features
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return self.link.peer_address
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
+        return self.link.is_open
+
+    def send(self, message: ControlMessage, channel: int | None = None) -> None:
+        """Send a message ahead of all data."""
+        self.link.send_urgent(encode_control(message, channel))
+
+    def send_in_order(self, message: ControlMessage, channel: int) -> None:
+        """Send a message behind what its channel has queued."""
+        self.link.send_text(channel, encode_control(message, channel))
+
+    def send_data(self, channel: int, raw: bytes) -> None:
+        """Send a data frame, already addressed to the channel."""
+        self.link.send_binary(channel, raw)
+
+    def discard(self, channel: int) -> None:
+        """Forget what waits to be sent on the channel."""
+        self.link.discard(channel)
+
+    def fail(self, code: ErrorCodes, text: str) -> None:
+        """Send a fatal `error` and close 4400."""
+        if self.link.is_open:
+            self.send(ProtocolError(code=code, message=text, fatal=True))
+            self.close(CLOSE_PROTOCOL_FAILURE, code)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with this code."""
+        self.link.close(code, reason)
+
+    # What the link calls
+
+    def link_opened(self) -> None:
+        """The upgrade is done: say hello, and wait for a login, not for ever."""
+        self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
+        timeout = self._context.config.login_timeout
+        self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
+        self.send(self._handshake.hello())
+
+    def text_received(self, data: bytes) -> None:
+        """Take a control message; one that cannot be decoded is dropped and counted."""
+        try:
+            frame = self._context.codec.decode_control(data)
+        except ProtocolException:
+            self._drop()
+            return
+        if self.is_logged_in:
+            self._dispatch(frame.message, frame.channel or 0)
+        elif self._handshake.state is not HandshakeState.FAILED:
+            self._shake_hands(frame.message)
+
+    def binary_received(self, data: bytes) -> None:
+        """Take a data frame; one that is malformed, or comes before login, is dropped and counted."""
+        if self._service is None:
+            self._drop()
+            return
+        try:
+            opcode, channel = unpack_header(data)
+        except ProtocolException:
+            self._drop()
+            return
+        self._service.data(self, opcode, channel, data)
+
+    def link_closed(self, _code: int, _reason: str) -> None:
+        """The connection has ended."""
+        self._cancel_login_timer()
+        if self._service is not None:
+            self._service.left(self)
+        self._context.on_closed(self)
+
+    # The rest
+
+    def _dispatch(self, message: ControlMessage, channel: int) -> None:
+        handler = self._service.handlers.get(type(message)) if self._service is not None else None
+        if handler is not None:
+            handler(self, message, channel)
+        elif isinstance(message, Ping):
+            self.send(Pong(id=message.id, ts=message.ts, server_ts=self._context.config.clock.now()))
+        elif isinstance(message, Hello | AuthRequest):
+            return
+        elif self._service is None:
+            self.fail(ErrorCodes.PROTOCOL_ERROR, "This role may only ping")
+        else:
+            self._drop()
+
+    def _shake_hands(self, message: ControlMessage) -> None:
+        event = self._handshake.receive(message)
+        if isinstance(event, Violation):
+            self._violated(event)
+        elif isinstance(event, CredentialOffered):
+            self._judge(event.request)
+
+    def _judge(self, request: AuthRequest) -> None:
+        context = LoginContext(
+            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._context.spki_sha256
+        )
+        verdict = self._context.gate.judge(request, context, self.address)
+        if isinstance(verdict, Principal):
+            self._welcome(verdict)
+        elif verdict is Refusal.UNKNOWN_METHOD:
+            self._violated(self._handshake.refuse_method())
+        elif verdict is Refusal.WRONG:
+            self.send(self._handshake.refuse())
+            self.close(CLOSE_UNAUTHORIZED, ErrorCodes.AUTH_FAILED)
+        else:
+            self._handshake.refuse()
+            self.close(CLOSE_TRY_AGAIN_LATER, "too many failed logins")
+
+    def _welcome(self, principal: Principal) -> None:
+        self._cancel_login_timer()
+        self._principal = principal
+        self.link.limit_messages(MAX_MESSAGE_TO_HUB)
+        self._service = self._context.services.get(self._handshake.role)
+        self.send(self._handshake.accept(principal, new_secure_token()))
+        self._context.on_login(self)
+
+    def _violated(self, violation: Violation) -> None:
+        self.send(violation.error)
+        self.close(CLOSE_PROTOCOL_FAILURE, violation.error.code)
+
+    def _drop(self) -> None:
+        self._context.metrics.frames_dropped += 1
+
+    def _login_late(self) -> None:
+        self._login_timer = None
+        self.fail(ErrorCodes.TIMEOUT, "No login in time")
+
+    def _cancel_login_timer(self) -> None:
+        if self._login_timer is not None:
+            self._login_timer.cancel()
+            self._login_timer = None

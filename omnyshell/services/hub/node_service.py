@@ -1,0 +1,127 @@
+"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 and 4)."""
+
+from collections.abc import Mapping
+
+from omnyshell.clock import Clock
+from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
+from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelExit,
+    ChannelWindow,
+    ControlMessage,
+    NodeCapabilitiesMessage,
+    NodeHeartbeat,
+    NodeHeartbeatAck,
+    NodeRegister,
+    NodeRegistered,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    ProtocolError,
+)
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.role_service import Handler
+
+CLOSE_REPLACED = 1000
+
+
+class NodeService:
+    """Deals with what nodes send."""
+
+    def __init__(
+        self,
+        *,
+        registry: NodeRegistry,
+        heartbeats: HeartbeatMonitor,
+        broker: HubBroker,
+        relay: Relay,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._heartbeats = heartbeats
+        self._broker = broker
+        self._relay = relay
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self.handlers: Mapping[type[ControlMessage], Handler] = {
+            NodeRegister: self._register,
+            NodeCapabilitiesMessage: self._capabilities,
+            NodeHeartbeat: self._heartbeat,
+            NodeSessionOpened: lambda peer, message, channel: broker.opened(peer, channel, message),
+            NodeSessionRejected: lambda peer, message, channel: broker.rejected(peer, channel, message),
+            ChannelClose: lambda peer, message, channel: broker.close_from_node(peer, channel, message),
+            ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            ChannelWindow: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+        }
+
+    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
+        """Pass output on to its client."""
+        self._relay.data_from_node(peer, opcode, channel, raw)
+
+    def left(self, peer: HubPeer) -> None:
+        """End what the connection carried; a newer registration of the same id is not touched."""
+        self._heartbeats.forget(peer)
+        node = self._registry.remove(peer)
+        self._broker.node_gone(peer)
+        if node is not None:
+            self._record("node.offline", peer, node.node_id)
+
+    def postpone(self, by: float) -> None:
+        """Give nodes more time, in seconds: the hub itself was held up."""
+        self._heartbeats.postpone(by)
+
+    def drop_silent(self, now: float) -> None:
+        """Drop nodes that have not been heard of in time; `now` on the monotonic clock."""
+        for peer in self._heartbeats.expired(now):
+            if isinstance(peer, HubPeer):
+                self._metrics.heartbeat_timeouts += 1
+                node = self._registry.remove(peer)
+                self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
+                self._broker.node_gone(peer)
+                peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
+
+    def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
+        try:
+            node, older = self._registry.register(peer, message)
+        except ProtocolException as exc:
+            peer.send(ProtocolError(code=ErrorCodes.BAD_REQUEST, message=str(exc)))
+            return
+        except AuthorizationException as exc:
+            self._record("node.rejected", peer, message.node_id[:128], outcome="denied", reason=exc.message)
+            peer.fail(ErrorCodes.NOT_AUTHORIZED, exc.message)
+            return
+        self._heartbeats.register(peer, self._clock.monotonic())
+        if isinstance(older, HubPeer):
+            self._heartbeats.forget(older)
+            self._broker.node_gone(older)
+            older.close(CLOSE_REPLACED, "the node registered again")
+        self._record("node.register", peer, node.node_id)
+        peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
+
+    def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+        node = self._registry.of_peer(peer)
+        if node is None:
+            self._metrics.frames_dropped += 1
+        else:
+            node.capabilities = message.capabilities
+
+    def _heartbeat(self, peer: HubPeer, message: NodeHeartbeat, _channel: int) -> None:
+        if self._registry.of_peer(peer) is None:
+            self._metrics.frames_dropped += 1
+            return
+        self._heartbeats.beat(peer, message.seq, self._clock.monotonic())
+        peer.send(NodeHeartbeatAck(seq=message.seq, ts=self._clock.now()))
+
+    def _record(self, action: str, peer: HubPeer, node_id: str, *, outcome: str = "ok", reason: str = "") -> None:
+        self._audit.record(
+            action, outcome, principal=peer.principal.id, address=peer.address, node_id=node_id, reason=reason
+        )

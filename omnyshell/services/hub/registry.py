@@ -1,0 +1,146 @@
+"""The nodes that are connected, and who may be which (wire protocol sections 3 and 9)."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
+from omnyshell.ids import is_node_id, is_uid
+from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
+from omnyshell.protocol.messages import NodeRegister
+from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.store import NodeOwners
+
+PLATFORM_FILTER = "platform"
+
+
+@dataclass(eq=False, slots=True)
+class RegisteredNode:
+    """A node's record, tied to the connection that registered it."""
+
+    peer: Peer
+    registration: NodeRegister
+    hub_labels: dict[str, str] = field(default_factory=dict)
+    capabilities: NodeCapabilities | None = None
+    last_channel: int = 0
+
+    @property
+    def node_id(self) -> str:
+        """The id under which the node is reached."""
+        return self.registration.node_id
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the node gave itself."""
+        return self.registration.labels
+
+    def allocate_channel(self) -> int:
+        """Return the next channel id toward this node; ids are not used twice on a connection."""
+        self.last_channel += 1
+        return self.last_channel
+
+    def matches(self, wanted: dict[str, str]) -> bool:
+        """Tell whether the node has all these labels; `platform` stands for its operating system."""
+        return all(
+            (self.registration.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
+            for key, value in wanted.items()
+        )
+
+    def describe(self) -> NodeDescriptor:
+        """The node as clients see it."""
+        given = self.registration
+        return NodeDescriptor(
+            node_id=given.node_id,
+            uid=given.uid,
+            display_name=given.display_name,
+            platform=given.platform,
+            labels=given.labels,
+            online=True,
+            capabilities=self.capabilities,
+        )
+
+
+class NodeDirectory(Protocol):
+    """Where the broker looks nodes up; a cluster can take this place (decision 9)."""
+
+    def find(self, node_id: str) -> RegisteredNode | None:
+        """Return the connected node of that id."""
+
+    def of_peer(self, peer: Peer) -> RegisteredNode | None:
+        """Return the node that this connection registered."""
+
+
+class NodeRegistry:
+    """The nodes connected to this hub."""
+
+    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]]) -> None:
+        self._owners = owners
+        self._hub_labels = hub_labels
+        self._by_id: dict[str, RegisteredNode] = {}
+        self._by_peer: dict[Peer, RegisteredNode] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def find(self, node_id: str) -> RegisteredNode | None:
+        """Return the connected node of that id."""
+        return self._by_id.get(node_id)
+
+    def of_peer(self, peer: Peer) -> RegisteredNode | None:
+        """Return the node that this connection registered, and still holds."""
+        return self._by_peer.get(peer)
+
+    def register(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:
+        """Take a registration; returns the record, and the older connection that held the id, if another one.
+
+        Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
+        not be a node or the id belongs to another. Nothing has changed then.
+        """
+        message = _checked(message)
+        if not peer.principal.may_register_nodes:
+            raise AuthorizationException("This principal may not register nodes")
+        if not self._owners.claim(message.node_id, peer.principal.id):
+            raise AuthorizationException("This node id belongs to another principal")
+        return self._enter(peer, message)
+
+    def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
+        """Describe the connected nodes that have these labels, sorted by id."""
+        return tuple(node.describe() for _, node in sorted(self._by_id.items()) if node.matches(wanted))
+
+    def remove(self, peer: Peer) -> RegisteredNode | None:
+        """Forget what this connection registered; a newer registration of the id stays."""
+        node = self._by_peer.pop(peer, None)
+        if node is not None and self._by_id.get(node.node_id) is node:
+            del self._by_id[node.node_id]
+        return node
+
+    def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:
+        before = self.remove(peer)
+        older = self._by_id.get(message.node_id)
+        node = RegisteredNode(peer, message, self._hub_labels.get(message.node_id, {}))
+        if before is not None:
+            # The connection goes on: so do its channels.
+            node.last_channel = before.last_channel
+        self._by_id[message.node_id] = node
+        self._by_peer[peer] = node
+        if older is None:
+            return node, None
+        self._by_peer.pop(older.peer, None)
+        return node, older.peer
+
+
+def _checked(message: NodeRegister) -> NodeRegister:
+    node_id = message.node_id.strip()
+    uid = message.uid.strip() if message.uid is not None else None
+    if not is_node_id(node_id):
+        text = "must consist of letters, digits, '_', '.' and '-'"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="nodeId")
+    if uid is not None and not is_uid(uid):
+        text = "must be nod_ or hub_ and URL-safe base64"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="uid")
+    return NodeRegister(
+        node_id=node_id,
+        uid=uid,
+        display_name=message.display_name,
+        platform=message.platform,
+        labels=message.labels,
+    )

@@ -1,0 +1,26 @@
+"""What a role may say after login, and who deals with it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from omnyshell.protocol.messages import ControlMessage
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.hub_peer import HubPeer
+
+Handler = Callable[["HubPeer", Any, int], None]
+"""Takes a message of the type it is entered under, and its channel, 0 where it has none."""
+
+
+class RoleService(Protocol):
+    """The hub's face toward one role. A message without a handler is dropped and counted."""
+
+    @property
+    def handlers(self) -> Mapping[type[ControlMessage], Handler]:
+        """The messages that the role may send."""
+
+    def data(self, peer: "HubPeer", opcode: int, channel: int, raw: bytes) -> None:
+        """Take a data frame whose header is sound."""
+
+    def left(self, peer: "HubPeer") -> None:
+        """A connection of the role has ended."""

@@ -1,0 +1,95 @@
+"""The sessions that are open through this hub, and the two channels that each connects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.protocol.credit import SendCredit
+from omnyshell.services.hub.peers import Peer
+
+
+@dataclass(slots=True)
+class Session:
+    """What is known of a session, whoever carries it."""
+
+    id: str
+    node_id: str
+    principal: str
+    mode: SessionMode
+    created_at: datetime
+    state: SessionState = SessionState.OPENING
+
+
+@dataclass(eq=False, slots=True)
+class SessionRoute:
+    """A client's channel and a node's channel that belong together, with the credit each side has left."""
+
+    session: Session
+    client: Peer
+    client_channel: int
+    node: Peer
+    node_channel: int
+    open_deadline: float
+    """When the node must have answered, on the monotonic clock."""
+
+    to_node: SendCredit = field(default_factory=SendCredit)
+    to_client: SendCredit = field(default_factory=SendCredit)
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the node has started the session."""
+        return self.session.state is SessionState.OPEN
+
+
+class SessionRouter:
+    """Finds a route by either of its ends."""
+
+    def __init__(self) -> None:
+        self._routes: dict[Peer, dict[int, SessionRoute]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[SessionRoute]:
+        for end, routes in self._routes.items():
+            for route in routes.values():
+                if route.client is end:
+                    yield route
+
+    def add(self, route: SessionRoute) -> None:
+        """Enter a route under both its ends, which must be free."""
+        self._routes.setdefault(route.client, {})[route.client_channel] = route
+        self._routes.setdefault(route.node, {})[route.node_channel] = route
+        self._count += 1
+
+    def find(self, peer: Peer, channel: int) -> SessionRoute | None:
+        """Return the route that has this end."""
+        routes = self._routes.get(peer)
+        return routes.get(channel) if routes is not None else None
+
+    def of_peer(self, peer: Peer) -> list[SessionRoute]:
+        """Return all routes that have an end at this connection."""
+        return list(self._routes.get(peer, {}).values())
+
+    def count(self, peer: Peer) -> int:
+        """Return how many routes have an end at this connection."""
+        return len(self._routes.get(peer, ()))
+
+    def remove(self, route: SessionRoute) -> None:
+        """Forget a route. Idempotent."""
+        if self._drop(route.client, route.client_channel, route):
+            self._count -= 1
+        self._drop(route.node, route.node_channel, route)
+
+    def _drop(self, peer: Peer, channel: int, route: SessionRoute) -> bool:
+        routes = self._routes.get(peer)
+        if routes is None or routes.get(channel) is not route:
+            return False
+        del routes[channel]
+        if not routes:
+            del self._routes[peer]
+        return True

@@ -1,0 +1,62 @@
+"""What a hub remembers across restarts, in one SQLite file (decision 8 of the architecture)."""
+
+import sqlite3
+from pathlib import Path
+from typing import Protocol
+
+from omnyshell.errors import ConfigException
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS node_owners (
+    node_id   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class NodeOwners(Protocol):
+    """Which principal a node id belongs to: the first that registered it (section 9)."""
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's."""
+
+
+class MemoryNodeOwners:
+    """Ownership for a hub without a state directory: it ends with the process."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's."""
+        return self._owners.setdefault(node_id, principal) == principal
+
+
+class HubStore:
+    """A hub's database. Raises `ConfigException` where the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as exc:
+            raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
+        self._owners: dict[str, str] = dict(self._db.execute("SELECT node_id, principal FROM node_owners"))
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's. On disk when it returns."""
+        owner = self._owners.get(node_id)
+        if owner is None:
+            try:
+                self._db.execute("INSERT INTO node_owners VALUES (?, ?)", (node_id, principal))
+            except sqlite3.Error as exc:
+                raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+            owner = self._owners[node_id] = principal
+        return owner == principal
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._db.close()

@@ -48,10 +48,10 @@ def _read_machine_id(root: Path) -> str:
         return _macos_uuid()
     if sys.platform == "win32":
         return _windows_guid()
-    return _first_line_of_any(root)
+    return _linux_id(root)
 
 
-def _first_line_of_any(root: Path) -> str:
+def _linux_id(root: Path) -> str:
     """The content of the first file that has one."""
     for name in _LINUX_FILES:
         try:

@@ -67,12 +67,10 @@ class Channel:
             self._send_waiting()
 
     def send(self, message: ChannelMessage) -> None:
-        """Send a message behind all data that was sent before it."""
+        """Send a message behind all data that was sent before it. A close, once it is out, ends the channel."""
         self._check_open()
-        if self._waiting:
-            self._waiting.append(message)
-        else:
-            self._link.send_text(self.id, encode_control(message, self.id))
+        self._waiting.append(message)
+        self._send_waiting()
 
     def send_ahead(self, message: ChannelMessage) -> None:
         """Send a message that may overtake data: signal, resize, window."""
@@ -129,8 +127,8 @@ class Channel:
         while self._waiting:
             head = self._waiting[0]
             if isinstance(head, ChannelMessage):
-                self._link.send_text(self.id, encode_control(head, self.id))
                 self._waiting.popleft()
+                self._send_now(head)
                 continue
             opcode, data = head
             size = min(len(data), MAX_PAYLOAD, self._credit.available)
@@ -142,6 +140,11 @@ class Channel:
                 self._waiting.popleft()
             else:
                 self._waiting[0] = (opcode, data[size:])
+
+    def _send_now(self, message: ChannelMessage) -> None:
+        self._link.send_text(self.id, encode_control(message, self.id))
+        if isinstance(message, ChannelClose):
+            self.end()
 
     def _grant(self, credit: int) -> None:
         if self._grant_timer is not None:

@@ -3,6 +3,9 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
+import msgspec
+
+from omnyshell.clock import SystemClock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.schema import OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import (
@@ -120,8 +123,7 @@ class ChannelExit(ChannelMessage, kw_only=True):
 
     exit_code: int = 0
     signal: Annotated[str | None, OMIT] = None
-    # A reader without the field takes the moment of reading; that is the codec's caller's clock, so None here.
-    ts: Annotated[datetime | None, OMIT] = None
+    ts: datetime = msgspec.field(default_factory=SystemClock().now)
 
 
 class ChannelClose(ChannelMessage, kw_only=True):

@@ -1,0 +1,49 @@
+"""`omnyshell cert gen`, `cert show` and `keygen`."""
+
+import argparse
+import getpass
+from pathlib import Path
+
+from omnyshell.cli.output import printable
+from omnyshell.errors import ConfigException
+from omnyshell.paths import config_dir
+from omnyshell.security.cert_generator import CertGenerator
+from omnyshell.security.certificates import CertificateIdentity
+from omnyshell.security.keys import Ed25519PrivateKey
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Make a certificate for a hub, and the authority that signs it where there is none yet."""
+    made = CertGenerator().generate(Path(options.out).expanduser(), options.host or LOOPBACK, keep_key=True)
+    print(f"authority    {made.ca_pem_path}{'' if made.ca_is_new else ' (kept)'}  give it to nodes and clients: --ca")
+    print(f"certificate  {made.hub_pem_path}  for the hub: --cert")
+    print(f"key          {made.hub_key_path}  for the hub: --key; keep it secret, like {made.ca_key_path.name}")
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Say what a certificate is."""
+    found = CertificateIdentity.from_file(Path(options.file).expanduser())
+    print(f"subject      {printable(found.subject)}")
+    print(f"names        {printable(', '.join(found.names)) or '(none)'}")
+    print(f"issuer       {printable(found.issuer)}")
+    print(f"valid        {found.not_before:%Y-%m-%d %H:%M} to {found.not_after:%Y-%m-%d %H:%M} UTC")
+    print(f"fingerprint  {found.fingerprint}")
+    return 0
+
+
+def keygen(options: argparse.Namespace) -> int:
+    """Make a key, and print the line that lets it log in."""
+    path = Path(options.out).expanduser() if options.out else config_dir() / "omnyshell.key"
+    key = Ed25519PrivateKey.generate()
+    key.save(path)
+    try:
+        principal = options.principal or getpass.getuser()
+    except (KeyError, OSError) as exc:
+        raise ConfigException("who is the key for? give --principal NAME") from exc
+    print(f"key          {path}  to log in with: --key")
+    print("For the hub's authorized_keys, with the roles that it shall have:")
+    print(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")
+    return 0

@@ -1,0 +1,123 @@
+"""`omnyshell connect`: an interactive session in the user's terminal."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+from omnyshell.cli.access import access_from
+from omnyshell.cli.escapes import HELP, Escape, EscapeScanner
+from omnyshell.cli.exec import terminal_spec
+from omnyshell.cli.output import FAILURE
+from omnyshell.cli.parsing import parse_pairs
+from omnyshell.cli.stdio import InputStream, OutputStream
+from omnyshell.cli.terminal import ModeTracker, RawTerminal
+from omnyshell.errors import ChannelException
+from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.dial import HubAccess
+
+FORWARDED_VARIABLES = ("COLORTERM",)
+"""What tells programs on the node about this terminal, beside TERM."""
+
+
+def connect(options: argparse.Namespace) -> int:
+    """Open a shell, or a command in a terminal, on a node; returns its exit code."""
+    env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
+    env |= parse_pairs(options.env, "--env")
+    return asyncio.run(run_session(access_from(options), options.node, options.rest, env, options.cwd))
+
+
+async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:
+    """Show a session in the terminal until it ends or the user leaves; returns the exit code."""
+    async with OmnyShellClient(ClientConfig(access=access)) as client:
+        session = await _open(client, node, command, env, cwd)
+        async with session:
+            return await _Show(session).run()
+
+
+async def _open(
+    client: OmnyShellClient, node: str, command: list[str], env: dict[str, str], cwd: str | None
+) -> RemoteSession:
+    pty: PtySpec = terminal_spec()
+    if not command:
+        return await client.open_shell(node, pty=pty, env=env, cwd=cwd)
+    return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
+
+
+class _Show:
+    """One session in the user's terminal."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._modes = ModeTracker()
+        self._screen = OutputStream(1)
+        self._stdin = InputStream(0)
+        self._left = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        with RawTerminal(0) as terminal:
+            loop.add_signal_handler(signal.SIGWINCH, self._resize)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self._left.set)
+            tasks = [
+                asyncio.create_task(self._paint()),
+                asyncio.create_task(self._left.wait()),
+                asyncio.create_task(self._type(escapes=terminal.is_terminal)),
+            ]
+            try:
+                await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                self._restore()
+        return await self._exit_code()
+
+    async def _paint(self) -> None:
+        async for chunk in self._session:
+            await self._screen.write(chunk.data)
+            self._modes.feed(chunk.data)
+
+    async def _type(self, *, escapes: bool) -> None:
+        scanner = EscapeScanner()
+        while True:
+            data = await self._stdin.read()
+            if not data:
+                self._session.eof()
+                return
+            found: list[Escape] = []
+            if escapes:
+                data, found = scanner.feed(data)
+            if data:
+                await self._session.write(data)
+            for escape in found:
+                if escape is Escape.LEAVE:
+                    self._left.set()
+                    return
+                await self._screen.write(HELP.encode())
+
+    def _resize(self) -> None:
+        spec = terminal_spec()
+        self._session.resize(spec.cols, spec.rows)
+
+    def _restore(self) -> None:
+        reset = self._modes.reset_sequence()
+        self._screen.close()
+        if reset and sys.stdout.isatty():
+            os.write(1, reset)
+
+    async def _exit_code(self) -> int:
+        if not self._session.has_ended:
+            print("left the session", file=sys.stderr)
+            return FAILURE
+        try:
+            return (await self._session.wait()).shell_code
+        except ChannelException as exc:
+            if exc.code == CloseReason.CLIENT_CLOSED:
+                return FAILURE
+            raise

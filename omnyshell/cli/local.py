@@ -1,0 +1,152 @@
+"""The files of this machine's own hub and node, and whether they run."""
+
+import fcntl
+import getpass
+import json
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.ids import PrincipalId, new_secure_token
+from omnyshell.paths import logins_file, state_dir
+from omnyshell.security.credentials import TokenCredentialProvider
+from omnyshell.security.files import make_private_directory, read_private, write_private
+from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.dial import HubAccess
+from omnyshell.transport.connection import HubAddress
+
+DEFAULT_PORT = 8443
+HOSTS = ("localhost", "127.0.0.1", "::1")
+LOGIN_NAME = "local"
+NODE_PRINCIPAL = "this-machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A local hub and node that serve."""
+
+    pid: int
+    port: int
+    node_id: str
+
+    @property
+    def url(self) -> str:
+        """Where the hub is."""
+        return f"wss://localhost:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSetup:
+    """One directory with all that the local hub and node need, made when it is missing."""
+
+    directory: Path
+
+    @classmethod
+    def default(cls) -> "LocalSetup":
+        """The setup of this user."""
+        return cls(state_dir() / "local")
+
+    @property
+    def log_file(self) -> Path:
+        """What the server says, in the background."""
+        return self.directory / "server.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Locked by the server for as long as it lives; says which process and port."""
+        return self.directory / "server.pid"
+
+    @property
+    def ca_file(self) -> Path:
+        """The authority to trust about the hub."""
+        return self.directory / "certs" / "ca.pem"
+
+    def prepare_directory(self) -> None:
+        """Make the directory. Raises `ConfigException` where that fails."""
+        try:
+            make_private_directory(self.directory)
+        except OSError as exc:
+            raise ConfigException(f"cannot make {self.directory}: {exc.strerror}") from exc
+
+    def secret(self, name: str) -> str:
+        """Return the token of that name, made at the first call."""
+        path = self.directory / f"{name}.token"
+        known = read_private(path)
+        if known is None:
+            known = new_secure_token().encode()
+            write_private(path, known)
+        return known.decode()
+
+    def running(self) -> Running | None:
+        """Return what serves now; the lock on the file ends with the server, however that ended."""
+        try:
+            with self.pid_file.open("rb") as file:
+                if _lock(file.fileno(), fcntl.LOCK_SH):
+                    return None
+                data = json.loads(file.read() or b"null")
+        except (OSError, ValueError):
+            return None
+        return Running(**data) if data else None
+
+    def claim(self) -> int:
+        """Lock the pid file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
+        self.prepare_directory()
+        fd = os.open(self.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _lock(fd, fcntl.LOCK_EX):
+            os.close(fd)
+            raise ConfigException("it is up already")
+        os.ftruncate(fd, 0)
+        return fd
+
+    def announce(self, fd: int, running: Running) -> None:
+        """Say in the claimed pid file that this process serves, and save the login."""
+        text = {"pid": running.pid, "port": running.port, "node_id": running.node_id}
+        os.pwrite(fd, json.dumps(text).encode(), 0)
+        self._save_login(running)
+
+    def admin_access(self, running: Running) -> HubAccess:
+        """How this user reaches the local hub."""
+        return HubAccess(
+            address=HubAddress.parse(running.url),
+            credentials=TokenCredentialProvider(PrincipalId(user_name()), self.secret("admin")),
+            ca=self.ca_file,
+        )
+
+    def _save_login(self, running: Running) -> None:
+        store = CredentialStore(logins_file())
+        before = store.get(LOGIN_NAME)
+        is_default = store.get() in (None, before)
+        if before is not None and before.hub != running.url:
+            store.remove(before.hub)
+        login = StoredSession(
+            hub=running.url,
+            principal=user_name(),
+            token=self.secret("admin"),
+            ca_path=str(self.ca_file),
+            name=LOGIN_NAME,
+        )
+        store.save(login, make_default=is_default)
+
+
+def user_name() -> str:
+    """The name of the user, as a principal."""
+    try:
+        return re.sub(r"[\s:]", "-", getpass.getuser())
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"
+
+
+def machine_node_id() -> str:
+    """The machine's name, as a node id."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname().split(".")[0]) or "this-machine"
+
+
+def _lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

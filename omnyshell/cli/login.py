@@ -1,0 +1,100 @@
+"""`omnyshell login`, `logout` and `whoami`."""
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from omnyshell.cli.access import access_from, credentials_from, given_access, read_token
+from omnyshell.errors import ConfigException
+from omnyshell.paths import logins_file
+from omnyshell.protocol.messages import AuthOk
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.dial import HubAccess
+from omnyshell.transport.connection import HubAddress
+
+
+def login(options: argparse.Namespace) -> int:
+    """Try a login, and save it as the default where it works. What was not given is asked for."""
+    given = given_access(options)
+    for name, question in (("hub", "Hub (wss://host:port): "), ("principal", "Principal: ")):
+        if name not in given:
+            given[name] = _ask(question, f"--{name}")
+    if "token_file" in given and "key" not in given:
+        given["token"] = read_token(Path(given["token_file"]).expanduser())
+    if "key" not in given and "token" not in given:
+        given["token"] = _ask_secret()
+    access = HubAccess(
+        address=HubAddress.parse(given["hub"]),
+        credentials=credentials_from(given),
+        ca=Path(given["ca"]).expanduser() if "ca" in given else None,
+    )
+    identity = asyncio.run(_try(access))
+    CredentialStore(logins_file()).save(_stored(access, given))
+    print(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
+    return 0
+
+
+def logout(options: argparse.Namespace) -> int:
+    """Forget a saved login."""
+    store = CredentialStore(logins_file())
+    saved = store.get(options.hub)
+    if saved is None:
+        raise ConfigException(f"there is no saved login for {options.hub}" if options.hub else "nothing is saved")
+    store.remove(saved.hub)
+    print(f"forgot the login at {saved.hub}")
+    return 0
+
+
+def whoami(options: argparse.Namespace) -> int:
+    """Say who the hub says we are."""
+    access = access_from(options)
+    identity = asyncio.run(_try(access))
+    if options.json:
+        print(json.dumps({"hub": str(access.address), **identity.to_wire(), "sessionToken": None}, indent=2))
+    else:
+        print(f"{identity.principal} ({_roles(identity)}) at {access.address}")
+    return 0
+
+
+async def _try(access: HubAccess) -> AuthOk:
+    async with OmnyShellClient(ClientConfig(access=access)) as client:
+        return client.identity
+
+
+def _roles(identity: AuthOk) -> str:
+    return "roles: " + ", ".join(identity.roles) if identity.roles else "no roles"
+
+
+def _stored(access: HubAccess, given: dict[str, str]) -> StoredSession:
+    key = given.get("key")
+    return StoredSession(
+        hub=str(access.address),
+        principal=given["principal"],
+        token=None if key else given["token"],
+        key_path=str(Path(key).expanduser().resolve()) if key else None,
+        ca_path=str(access.ca.resolve()) if access.ca is not None else None,
+    )
+
+
+def _ask(question: str, option: str) -> str:
+    if not sys.stdin.isatty():
+        raise ConfigException(f"{option} is missing")
+    answer = input(question).strip()
+    if not answer:
+        raise ConfigException(f"{option} is missing")
+    return answer
+
+
+def _ask_secret() -> str:
+    import getpass
+
+    if not sys.stdin.isatty():
+        raise ConfigException("log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN")
+    token = getpass.getpass("Token: ").strip()
+    if not token:
+        raise ConfigException("the token is empty")
+    return token

@@ -1,0 +1,56 @@
+"""`omnyshell node start`."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from omnyshell.cli.access import access_from
+from omnyshell.cli.output import REFUSED, describe, fail
+from omnyshell.cli.parsing import parse_pairs
+from omnyshell.cli.service import run, set_up_logging, until_stopped
+from omnyshell.errors import AuthException, ConfigException
+from omnyshell.ids import is_node_id
+from omnyshell.paths import state_dir
+from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.node import OmnyShellNode
+
+
+def start(options: argparse.Namespace) -> int:
+    """Serve this machine until a signal ends it; exit code 1 when the hub refuses the credential."""
+    set_up_logging(options.log_level)
+    return run(_serve(config_from(options)))
+
+
+def config_from(options: argparse.Namespace) -> NodeConfig:
+    """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
+    if not is_node_id(options.id):
+        raise ConfigException(f"--id '{options.id}': use letters, digits, '_', '.' and '-'")
+    if options.max_sessions < 1:
+        raise ConfigException("--max-sessions must be at least 1")
+    state = Path(options.state_dir).expanduser() if options.state_dir else state_dir() / "nodes" / options.id
+    return NodeConfig(
+        node_id=options.id,
+        access=access_from(options),
+        state_dir=state,
+        display_name=options.name or "",
+        labels=parse_pairs(options.label, "--label"),
+        max_sessions=options.max_sessions,
+        commands=CommandPolicy(tuple(options.allow_command)),
+        is_service=options.service,
+    )
+
+
+async def _serve(config: NodeConfig) -> int:
+    node = OmnyShellNode(config)
+    running = asyncio.create_task(node.run())
+    stopping = asyncio.create_task(until_stopped())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    node.stop()
+    try:
+        await running
+    except AuthException as exc:
+        fail(f"the hub refused this node: {describe(exc)}")
+        return REFUSED
+    return 0

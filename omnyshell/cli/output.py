@@ -1,0 +1,49 @@
+"""What the command line prints: one line for a failure, tables for lists."""
+
+import sys
+from collections.abc import Sequence
+
+from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException
+
+FAILURE = 255
+"""Exit code of OmnyShell's own failures, as ssh has it; what ran remotely gives its own."""
+
+REFUSED = 1
+"""Exit code of a node whose credential the hub refused."""
+
+
+def printable(text: str) -> str:
+    """Return text from a peer without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
+def fail(message: str) -> int:
+    """Print one line on stderr and return the exit code of a failure."""
+    print(f"omnyshell: {printable(message)}", file=sys.stderr)
+    return FAILURE
+
+
+def describe(error: OmnyShellException) -> str:
+    """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, SessionRejectedException | ProtocolException):
+        text = f"{text} [{error.code}]"
+    hint = _HINTS.get(error.code)
+    return f"{text}; {hint}" if hint else text
+
+
+_HINTS = {
+    "auth_failed": "check --principal and the token or key, or run `omnyshell login`",
+    "unknown_node": "`omnyshell nodes list` shows who is connected",
+    "not_authorized": "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them",
+    "capacity_exceeded": "try again later, or raise --max-sessions on the node",
+}
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as aligned columns below a header."""
+    lines = [list(header), *([printable(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

@@ -1,0 +1,220 @@
+"""The commands and their options as data; parsers, help and shell completion derive from it.
+
+Handlers are named, not imported: a command loads only what it needs.
+"""
+
+from typing import NamedTuple
+
+
+class Option(NamedTuple):
+    """One option or argument, in the words of `argparse`."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    kind: str = "text"
+    """`text`, `int`, `float`, `flag`, `list` (may be repeated), `file` or `directory` (text that is a path)."""
+
+    default: object = None
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    """Whether an argument (a name without dashes) may be left out."""
+
+    required: bool = False
+
+    @property
+    def is_argument(self) -> bool:
+        """Whether it stands by position."""
+        return not self.name.startswith("-")
+
+    @property
+    def key(self) -> str:
+        """Its name as an attribute, and as a key of a configuration file with dashes for underscores."""
+        return self.name.lstrip("-").replace("-", "_")
+
+
+class Command(NamedTuple):
+    """One command: its words, what it says about itself, and the function that does it."""
+
+    words: tuple[str, ...]
+    help: str
+    handler: str
+    """`module:function` below `omnyshell.cli`; the function takes the parsed options and returns an exit code."""
+
+    options: tuple[Option, ...] = ()
+    takes_rest: bool = False
+    """Whether words behind `--` are kept for the command, as `rest`."""
+
+    configurable: bool = False
+    """Whether `--config FILE` may give the options."""
+
+    @property
+    def name(self) -> str:
+        """The words as they are typed."""
+        return " ".join(self.words)
+
+
+ACCESS = (
+    Option("--hub", "hub to use, as wss://host:port (OMNYSHELL_HUB)", "URL"),
+    Option("--principal", "who to log in as (OMNYSHELL_PRINCIPAL)", "NAME"),
+    Option("--token", "token to log in with; OMNYSHELL_TOKEN and --token-file keep it off the command line", "TOKEN"),
+    Option("--token-file", "file that holds the token (OMNYSHELL_TOKEN_FILE)", "FILE", "file"),
+    Option("--key", "Ed25519 key to log in with (OMNYSHELL_KEY)", "FILE", "file"),
+    Option("--ca", "certificates to trust instead of the system's (OMNYSHELL_CA)", "FILE", "file"),
+)
+
+CONFIG = Option("--config", "file with options, in TOML: keys are the options' names", "FILE", "file")
+LOG_LEVEL = Option(
+    "--log-level", "how much to log", "LEVEL", default="info", choices=("debug", "info", "warning", "error")
+)
+NODE = Option("node", "node to use, by its id", "NODE")
+CWD = Option("--cwd", "directory on the node to start in", "DIR")
+ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
+JSON = Option("--json", "print JSON", kind="flag")
+
+HUB_START = Command(
+    ("hub", "start"),
+    "serve a hub until ctrl+c",
+    "hub:start",
+    (
+        CONFIG,
+        Option("--host", "address to listen on; all of them if not given", "H"),
+        Option("--port", "port to listen on; 0 takes a free one and prints it", "N", "int", 8443),
+        Option("--cert", "certificate chain, PEM", "F", "file", required=True),
+        Option("--key", "private key of the certificate, PEM", "F", "file", required=True),
+        Option("--grant-token", "let a principal log in with a token; may be repeated", "P:TOKEN:ROLE,ROLE", "list"),
+        Option(
+            "--grant-token-file",
+            "file of such grants, one a line, which keeps tokens off the command line",
+            "F",
+            "file",
+        ),
+        Option("--authorized-keys", "file of principals and their Ed25519 keys", "F", "file"),
+        Option("--tunnel-port-range", "ports that tunnels may take", "A-B"),
+        Option("--heartbeat-timeout", "seconds after which a silent node is dropped", "S", "float", 30.0),
+        Option(
+            "--login-limit",
+            "failed logins that are answered, by address and by principal; 0 for no limit",
+            "N/min",
+            default="10/min",
+        ),
+        Option("--max-connections", "connections at once", "N", "int", 10_000),
+        Option("--state-dir", "where the hub keeps what outlives it", "DIR", "directory"),
+        LOG_LEVEL,
+    ),
+    configurable=True,
+)
+
+NODE_START = Command(
+    ("node", "start"),
+    "make this machine reachable through a hub, until ctrl+c",
+    "node:start",
+    (
+        CONFIG,
+        Option("--id", "id under which the node is reached", "ID", required=True),
+        Option("--name", "name to show; the id if not given", "N"),
+        Option(
+            "--label", "label of the node; may be repeated. allow-roles=ROLE,ROLE says who may use it", "K=V", "list"
+        ),
+        *ACCESS,
+        Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
+        Option("--max-sessions", "sessions at once", "N", "int", 50),
+        Option("--service", "go on trying when the credential is refused", kind="flag"),
+        Option("--state-dir", "where the node keeps what outlives it", "DIR", "directory"),
+        LOG_LEVEL,
+    ),
+    configurable=True,
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        ("up",),
+        "a hub and a node for this machine on loopback, ready without questions",
+        "up:up",
+        (
+            Option("--shell", "open a shell on it, and end with it", kind="flag"),
+            Option("--background", "return once it runs; `omnyshell down` ends it", kind="flag"),
+            Option("--port", "port of the hub; a free one if 8443 is taken", "N", "int"),
+        ),
+    ),
+    Command(("down",), "end what `up --background` started", "up:down"),
+    Command(
+        ("connect",),
+        "open an interactive shell on a node, or a command in its terminal",
+        "connect:connect",
+        (NODE, CWD, ENV, *ACCESS),
+        takes_rest=True,
+    ),
+    Command(
+        ("exec",),
+        "run a command on a node",
+        "exec:execute",
+        (
+            NODE,
+            Option("command", "what to run, as one word", "COMMAND"),
+            CWD,
+            ENV,
+            Option("--tty", "run it in a terminal", kind="flag"),
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("nodes", "list"),
+        "list the nodes that are connected",
+        "nodes:list_nodes",
+        (
+            Option("--filter", "show only nodes with this label, or platform=OS; may be repeated", "K=V", "list"),
+            JSON,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("login",),
+        "save how to reach a hub, after trying it",
+        "login:login",
+        ACCESS,
+    ),
+    Command(
+        ("logout",),
+        "forget a saved login",
+        "login:logout",
+        (Option("--hub", "hub to forget; the default one if not given", "URL"),),
+    ),
+    Command(("whoami",), "say who you are to the hub, and the hub's saved logins", "login:whoami", (JSON, *ACCESS)),
+    HUB_START,
+    NODE_START,
+    Command(
+        ("cert", "gen"),
+        "make a certificate authority and a certificate for a hub",
+        "cert:generate",
+        (
+            Option(
+                "--out", "directory to write to; an authority that is there is kept", "DIR", "directory", required=True
+            ),
+            Option(
+                "--host",
+                "name or address of the hub; may be repeated (localhost, 127.0.0.1 and ::1 if not given)",
+                "H",
+                "list",
+            ),
+        ),
+    ),
+    Command(("cert", "show"), "say what a certificate is", "cert:show", (Option("file", "PEM file", "FILE", "file"),)),
+    Command(
+        ("keygen",),
+        "make an Ed25519 key to log in with",
+        "cert:keygen",
+        (
+            Option(
+                "--out", "file to write it to; omnyshell.key in the configuration directory if not given", "F", "file"
+            ),
+            Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
+        ),
+    ),
+    Command(
+        ("completion",),
+        "print a completion script for a shell",
+        "completion:completion",
+        (Option("shell", "shell to complete for", "SHELL", choices=("bash", "zsh", "fish")),),
+    ),
+)

@@ -1,0 +1,92 @@
+"""The user's own terminal: raw while a session is shown in it, and put back whatever happens."""
+
+import os
+import re
+import termios
+import tty
+from types import TracebackType
+from typing import Self
+
+_PRIVATE_MODES = re.compile(rb"\x1b\[\?([0-9;]{1,40})([hl])")
+_KEYPAD = re.compile(rb"\x1b([=>])")
+_LONGEST_SEQUENCE = 48
+
+# Modes that outlive the program that set them, and change what the user's next program sees or sends: application
+# cursor keys, reverse video, origin, mouse (X10 to SGR), focus, alternate screen in its three forms, bracketed paste,
+# synchronized output.
+_LASTING = frozenset((1, 5, 6, 9, 47, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026))
+_SHOWN_CURSOR = 25
+
+
+class ModeTracker:
+    """Follows which terminal modes a program has left changed, over any chunking of its output."""
+
+    def __init__(self) -> None:
+        self._set: set[int] = set()
+        self._keypad = False
+        self._tail = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take output that the terminal has been given."""
+        text = self._tail + data
+        if b"\x1b" not in text:
+            self._tail = b""
+            return
+        for match in _PRIVATE_MODES.finditer(text):
+            for mode in match[1].split(b";"):
+                self._note(int(mode or b"0"), is_set=match[2] == b"h")
+        for match in _KEYPAD.finditer(text):
+            self._keypad = match[1] == b"="
+        self._tail = _unfinished(text)
+
+    def reset_sequence(self) -> bytes:
+        """Return what puts the terminal back as the user had it."""
+        modes = sorted(self._set, reverse=True)
+        text = b"".join(b"\x1b[?%d%c" % (mode, b"h" if mode == _SHOWN_CURSOR else b"l") for mode in modes)
+        return text + (b"\x1b>" if self._keypad else b"") + (b"\x1b[0m" if text or self._keypad else b"")
+
+    def _note(self, mode: int, *, is_set: bool) -> None:
+        changed = not is_set if mode == _SHOWN_CURSOR else is_set
+        if mode not in _LASTING and mode != _SHOWN_CURSOR:
+            return
+        if changed:
+            self._set.add(mode)
+        else:
+            self._set.discard(mode)
+
+
+def _unfinished(text: bytes) -> bytes:
+    """The beginning of an escape sequence at the very end, which the next chunk may finish."""
+    start = text.rfind(b"\x1b", max(0, len(text) - _LONGEST_SEQUENCE))
+    if start < 0 or _PRIVATE_MODES.match(text, start) or _KEYPAD.match(text, start):
+        return b""
+    return text[start:]
+
+
+class RawTerminal:
+    """Raw mode on a descriptor for the length of a `with` block; nothing where it is no terminal."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._saved: list[object] | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the descriptor is a terminal."""
+        return os.isatty(self._fd)
+
+    def __enter__(self) -> Self:
+        if self.is_terminal:
+            self._saved = termios.tcgetattr(self._fd)
+            tty.setraw(self._fd, termios.TCSADRAIN)
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._saved is not None:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]
+            self._saved = None

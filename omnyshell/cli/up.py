@@ -1,0 +1,131 @@
+"""`omnyshell up` and `down`: a hub and a node for this machine, on loopback, ready without questions."""
+
+import argparse
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from omnyshell.cli.local import LocalSetup, Running
+from omnyshell.cli.output import fail
+from omnyshell.errors import OmnyShellException
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 10.0
+POLL = 0.02
+
+
+def up(options: argparse.Namespace) -> int:
+    """Start the local hub and node, or use those that run already."""
+    setup = LocalSetup.default()
+    if options.shell:
+        return _with_shell(setup, options.port)
+    running = setup.running()
+    if running is not None:
+        print(f"already up (process {running.pid})")
+        _say_how(running)
+        return 0
+    if options.background:
+        _say_how(_spawn(setup, options.port, lifeline=False)[0])
+        print(f"log      {setup.log_file}")
+        print("`omnyshell down` ends it")
+        return 0
+    from omnyshell.cli.local_server import serve
+
+    return serve(setup, options.port, on_ready=_say_how_to_end)
+
+
+def down(_options: argparse.Namespace) -> int:
+    """End what `up` started."""
+    running = LocalSetup.default().running()
+    if running is None:
+        print("nothing is up")
+        return 0
+    os.kill(running.pid, signal.SIGTERM)
+    if not _wait_until(lambda: LocalSetup.default().running() is None, STOP_TIMEOUT):
+        return fail(f"process {running.pid} has not ended yet")
+    print("down")
+    return 0
+
+
+def _with_shell(setup: LocalSetup, port: int | None) -> int:
+    running, server = setup.running(), None
+    if running is None:
+        running, server = _spawn(setup, port, lifeline=True)
+    print(f"hub {running.url}, node {running.node_id}: a shell through both; `exit` or ~. ends it", flush=True)
+    try:
+        return _shell(setup, running)
+    finally:
+        if server is not None:
+            _end(server)
+
+
+def _shell(setup: LocalSetup, running: Running) -> int:
+    from omnyshell.cli.connect import FORWARDED_VARIABLES, run_session
+
+    env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
+    return asyncio.run(run_session(setup.admin_access(running), running.node_id, [], env, None))
+
+
+def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Running, subprocess.Popen[bytes]]":
+    """Start the server as a process of its own and wait until it serves.
+
+    With `lifeline` it ends when this process does, however that comes. Raises `OmnyShellException` with the last line
+    of its log where it does not come up.
+    """
+    setup.prepare_directory()
+    command = [sys.executable, "-m", "omnyshell.cli.local_server"]
+    command += [f"--port={port}"] if port is not None else []
+    command += ["--lifeline"] if lifeline else []
+    with setup.log_file.open("ab") as log:
+        server = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
+    running = setup.running()
+    if running is None:
+        _end(server)
+        raise OmnyShellException(f"the hub did not start: {_last_line(setup.log_file)} (see {setup.log_file})")
+    return running, server
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it wrote nothing"
+
+
+def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def _say_how(running: Running) -> None:
+    print(f"hub      {running.url}")
+    print(f"node     {running.node_id}")
+    print(f"try      omnyshell connect {running.node_id}", flush=True)
+
+
+def _say_how_to_end(running: Running) -> None:
+    _say_how(running)
+    print("ctrl+c ends it", flush=True)

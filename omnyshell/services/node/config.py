@@ -1,0 +1,31 @@
+"""What an embedder or the command line decides about a node."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnyshell.services.node.commands import CommandPolicy
+
+from omnyshell.model.nodes import DEFAULT_MAX_SESSIONS
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
+from omnyshell.services.dial import HubAccess
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """A node's settings; times in seconds."""
+
+    node_id: str
+    access: HubAccess
+    state_dir: Path
+    """Where the node's UID and the list of its children are kept."""
+
+    display_name: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+    max_sessions: int = DEFAULT_MAX_SESSIONS
+    commands: CommandPolicy = field(default_factory=CommandPolicy)
+    is_service: bool = False
+    """Whether a refused credential is tried again, instead of ending the node."""
+
+    heartbeat_interval: float = HEARTBEAT_INTERVAL
+    detached_timeout: float = 1800.0
+    """How long a shell goes on after its hub was lost."""

@@ -1,0 +1,182 @@
+"""The node as one object: stays registered with its hub, and runs what the hub asks for."""
+
+import asyncio
+import logging
+import random
+import socket
+
+from omnyshell.services.node.environment import find_shells
+from omnyshell.services.node.sessions import NodeSessions
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.ids import NodeId
+from omnyshell.model.nodes import PlatformInfo
+from omnyshell.protocol.extensions import INTERACTIVE
+from omnyshell.protocol.handshake import NODE_PEER
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeCapabilitiesMessage,
+    NodeHeartbeat,
+    NodeRegister,
+    NodeRegistered,
+    NodeSessionOpen,
+    ProtocolError,
+)
+from omnyshell.security.credentials import PublicKeyCredentialProvider
+from omnyshell.security.identity import UidComputer
+from omnyshell.security.machine import MachineFacts
+from omnyshell.security.uid_store import UidStore
+from omnyshell.services.dial import dial
+from omnyshell.services.node.config import NodeConfig
+from omnyshell.transport.backoff import STABLE_AFTER, Backoff
+from omnyshell.transport.connection import OmnyShellConnection
+from omnyshell.version import __version__
+
+EXTENSIONS = frozenset({INTERACTIVE})
+SERVICES = ("exec", "shell", "resize", "signals")
+
+REFUSED_RETRY = (300.0, 600.0)
+"""Seconds between tries of a service whose credential is refused."""
+
+_REFUSALS = (ErrorCodes.AUTH_FAILED, ErrorCodes.NOT_AUTHORIZED)
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class OmnyShellNode:
+    """A node. `run` it until it is told to `stop`."""
+
+    def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._sessions = NodeSessions(config)
+        self._backoff = Backoff()
+        self._connection: OmnyShellConnection | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._lost: asyncio.Future[OmnyShellException] | None = None
+        self._registered_at: float | None = None
+        self._shells: tuple[str, ...] = ()
+        self.registered = asyncio.Event()
+        """Set while the hub has the node on its list."""
+
+    async def run(self) -> None:
+        """Stay connected until `stop`. Everything the node started has ended when this returns or raises.
+
+        Raises `AuthException` when the hub refuses the credential or the node id, unless the node is a service, and
+        `ConfigException` for a state directory or CA file that cannot be used.
+        """
+        self._runner = asyncio.current_task()
+        try:
+            await self._sessions.end_leftovers()
+            self._shells = await find_shells()
+            while True:
+                await self._serve_once()
+        except asyncio.CancelledError:
+            logger.info("node %s stops", self._config.node_id)
+        finally:
+            await self._close()
+
+    def stop(self) -> None:
+        """Make `run` return. Idempotent."""
+        if self._runner is not None:
+            self._runner.cancel()
+
+    async def _close(self) -> None:
+        self.registered.clear()
+        await self._sessions.close()
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _serve_once(self) -> None:
+        """One connection, from dialing to its loss, and the wait before the next."""
+        try:
+            lost = await self._connect()
+            async with asyncio.TaskGroup() as tasks:
+                beating = tasks.create_task(self._send_heartbeats())
+                error = await lost
+                beating.cancel()
+        except OmnyShellException as exc:
+            error = exc
+        self.registered.clear()
+        await self._wait_after(error)
+
+    async def _connect(self) -> asyncio.Future[OmnyShellException]:
+        """Dial, log in and register; returns what tells of the loss."""
+        lost = self._lost = asyncio.get_running_loop().create_future()
+        self._registered_at = None
+        connection = self._connection = await dial(
+            self._config.access,
+            role=NODE_PEER,
+            features=EXTENSIONS,
+            incoming="stdin",
+            on_message=self._message_received,
+            on_lost=self._connection_lost,
+        )
+        connection.send(self._registration())
+        connection.send(
+            NodeCapabilitiesMessage(
+                shells=self._shells,
+                features=(*SERVICES, *sorted(EXTENSIONS)),
+                max_sessions=self._config.max_sessions,
+            )
+        )
+        return lost
+
+    def _registration(self) -> NodeRegister:
+        facts = MachineFacts.read()
+        credentials = self._config.access.credentials
+        key = credentials.private_key.public_key if isinstance(credentials, PublicKeyCredentialProvider) else None
+        store = UidStore.for_node(self._config.state_dir, NodeId(self._config.node_id), self._clock)
+        return NodeRegister(
+            node_id=self._config.node_id,
+            uid=store.resolve(UidComputer(facts).node(key)).uid.value,
+            display_name=self._config.display_name or self._config.node_id,
+            platform=PlatformInfo(
+                os=facts.os, arch=facts.arch, agent_version=__version__, hostname=socket.gethostname()
+            ),
+            labels=self._config.labels,
+        )
+
+    async def _send_heartbeats(self) -> None:
+        sequence = 0
+        while self._connection is not None and self._connection.is_open:
+            sequence += 1
+            self._connection.send(
+                NodeHeartbeat(
+                    node_id=self._config.node_id,
+                    active_sessions=len(self._sessions),
+                    seq=sequence,
+                    ts=self._clock.now(),
+                )
+            )
+            await asyncio.sleep(self._config.heartbeat_interval)
+
+    def _message_received(self, message: ControlMessage, channel: int | None) -> None:
+        connection = self._connection
+        if isinstance(message, NodeSessionOpen) and channel is not None and connection is not None:
+            self._sessions.open(connection, channel, message)
+        elif isinstance(message, NodeRegistered):
+            self._registered_at = self._clock.monotonic()
+            self.registered.set()
+            logger.info("node %s is registered at %s", message.node_id, self._config.access.address)
+        elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():
+            self._connection_lost(ProtocolException(message.message, code=message.code))
+
+    def _connection_lost(self, error: OmnyShellException) -> None:
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(error)
+
+    async def _wait_after(self, error: OmnyShellException) -> None:
+        """Wait before the next try; raises where there is none."""
+        if isinstance(error, AuthException) or error.code in _REFUSALS:
+            if not self._config.is_service:
+                raise error if isinstance(error, AuthException) else AuthException(str(error), code=error.code)
+            delay = random.uniform(*REFUSED_RETRY)  # noqa: S311
+            logger.error("THE HUB REFUSES THIS NODE: %s; next try in %.0f s", error, delay)
+        else:
+            if self._registered_at is not None and self._clock.monotonic() - self._registered_at >= STABLE_AFTER:
+                self._backoff.reset()
+            delay = self._backoff.next_delay()
+            logger.warning("%s; next try in %.1f s", error, delay)
+        await asyncio.sleep(delay)

@@ -1,0 +1,127 @@
+import base64
+import struct
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as RawKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omnyshell.errors import AuthException, ErrorCodes
+from omnyshell.protocol.messages.handshake import AuthRequest
+from omnyshell.security.credentials import (
+    LoginContext,
+    PublicKeyCredential,
+    PublicKeyCredentialProvider,
+    TokenCredential,
+    TokenCredentialProvider,
+    UnknownMethodException,
+    credential_from_request,
+)
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.security.length_prefix import length_prefixed, utf8
+
+KEY = Ed25519PrivateKey.generate()
+KEY_TEXT = KEY.public_key.to_base64()
+SIGNATURE_TEXT = base64.b64encode(KEY.sign(b"nonce")).decode()
+
+
+def unpad(text):
+    return text.rstrip("=")
+
+
+def test_token_request_and_back(context):
+    request = TokenCredentialProvider("alice", "s3cret").auth_request(context, bind=True)
+    assert request.to_wire() == {"method": "token", "principal": "alice", "token": "s3cret"}
+    assert credential_from_request(request) == TokenCredential("alice", "s3cret")
+
+
+def test_key_request_signs_the_text_of_the_nonce(context):
+    request = PublicKeyCredentialProvider("alice", KEY).auth_request(context, bind=False)
+    assert request.method == "publicKey"
+    assert request.public_key == KEY_TEXT
+    assert request.binding is None
+    assert "=" not in request.public_key + request.signature
+    raw = RawKey.from_public_bytes(base64.b64decode(request.public_key + "="))
+    raw.verify(base64.b64decode(request.signature + "=="), context.nonce.encode())
+    credential = credential_from_request(request)
+    assert isinstance(credential, PublicKeyCredential)
+    assert credential.public_key == KEY.public_key
+    assert credential.binding is None
+
+
+def test_binding_is_over_the_fields_of_section_9():
+    context = LoginContext(nonce="nöncé", role="node", spki_sha256=b"\xaa" * 32)
+    request = PublicKeyCredentialProvider("älice", KEY).auth_request(context, bind=True)
+    fields = [b"omnyshell:auth-bind:v1", "nöncé".encode(), b"\xaa" * 32, b"node", "älice".encode()]
+    message = b"".join(struct.pack(">I", len(part)) + part for part in fields)
+    RawKey.from_public_bytes(KEY.public_key.raw).verify(base64.b64decode(request.binding + "=="), message)
+    assert KEY.public_key.verify(credential_from_request(request).binding, message)
+
+
+def test_binding_without_the_hubs_key_is_a_mistake_of_the_caller():
+    context = LoginContext(nonce="nonce", role="node")
+    with pytest.raises(ValueError, match="public key"):
+        PublicKeyCredentialProvider("alice", KEY).auth_request(context, bind=True)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        AuthRequest(principal="alice"),
+        AuthRequest(method="", principal="alice", token="t"),
+        AuthRequest(method="password", principal="alice", token="t"),
+        AuthRequest(method="Token", principal="alice", token="t"),
+        AuthRequest(method="token", principal="alice"),
+        AuthRequest(method="token", principal="alice", public_key=KEY_TEXT, signature=SIGNATURE_TEXT),
+        AuthRequest(method="publicKey", principal="alice", token="t"),
+        AuthRequest(method="publicKey", principal="alice", public_key=KEY_TEXT),
+        AuthRequest(method="publicKey", principal="alice", signature=SIGNATURE_TEXT),
+    ],
+)
+def test_unknown_method_or_missing_field(request_):
+    with pytest.raises(UnknownMethodException) as caught:
+        credential_from_request(request_)
+    assert caught.value.code == ErrorCodes.AUTH_FAILED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"method": "token", "token": ""},
+        {"method": "token", "token": "t", "principal": ""},
+        {"method": "publicKey", "principal": ""},
+        {"method": "publicKey", "public_key": ""},
+        {"method": "publicKey", "public_key": KEY_TEXT[:-2]},
+        {"method": "publicKey", "public_key": "*" + KEY_TEXT[1:]},
+        {"method": "publicKey", "signature": ""},
+        {"method": "publicKey", "signature": SIGNATURE_TEXT[:-4]},
+        {"method": "publicKey", "signature": SIGNATURE_TEXT + "\n"},
+        {"method": "publicKey", "binding": "?"},
+        {"method": "publicKey", "binding": KEY_TEXT},
+    ],
+)
+def test_undecodable_credential_is_refused_in_the_same_words(fields):
+    defaults = {"principal": "alice", "public_key": KEY_TEXT, "signature": SIGNATURE_TEXT}
+    with pytest.raises(AuthException) as caught:
+        credential_from_request(AuthRequest(**{**defaults, **fields}))
+    assert type(caught.value) is AuthException
+    assert str(caught.value) == "Authentication failed"
+
+
+def test_reprs_show_no_secret():
+    provider = TokenCredentialProvider("alice", "s3cret")
+    key_provider = PublicKeyCredentialProvider("alice", KEY)
+    shown = f"{provider!r} {key_provider!r} {TokenCredential('alice', 's3cret')!r} {provider}"
+    assert "s3cret" not in shown
+    assert "alice" in shown
+
+
+@given(st.lists(st.binary(max_size=8), max_size=5), st.lists(st.binary(max_size=8), max_size=5))
+def test_length_prefixed_is_injective(one, other):
+    assert (length_prefixed(*one) == length_prefixed(*other)) == (one == other)
+
+
+@given(st.text(), st.text(alphabet="\ud800\udfff", max_size=2))
+def test_utf8_takes_lone_surrogates(text, surrogates):
+    assert utf8(text) == text.encode()
+    assert utf8(text + surrogates) != utf8(text) or not surrogates

@@ -3,11 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnyshell.services.node.commands import CommandPolicy
-
 from omnyshell.model.nodes import DEFAULT_MAX_SESSIONS
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.node.commands import CommandPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,6 @@ import logging
 import random
 import socket
 
-from omnyshell.services.node.environment import find_shells
-from omnyshell.services.node.sessions import NodeSessions
-
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
@@ -29,6 +26,8 @@ from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import dial
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.environment import find_shells
+from omnyshell.services.node.sessions import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
@@ -164,6 +163,7 @@ class OmnyShellNode:
             self._connection_lost(ProtocolException(message.message, code=message.code))
 
     def _connection_lost(self, error: OmnyShellException) -> None:
+        self._sessions.connection_lost()
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(error)
 

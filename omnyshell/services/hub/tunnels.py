@@ -1,0 +1,62 @@
+"""The tunnels that are open on this hub, and which public port each has (wire protocol section 6)."""
+
+from dataclasses import dataclass
+
+from omnyshell.errors import TunnelRejectedException
+from omnyshell.model.tunnels import PortRange, TunnelInfo
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRegistration:
+    """A tunnel and who owns it."""
+
+    info: TunnelInfo
+    owner: str
+
+
+class TunnelRegistry:
+    """Keeps each port with one tunnel. A plain object: it binds nothing itself."""
+
+    def __init__(self, ports: PortRange | None) -> None:
+        self._ports = ports
+        self._by_port: dict[int, TunnelRegistration] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_port)
+
+    def choose_port(self, wanted: int | None) -> int:
+        """Return the wanted port, or the first free one; it is not taken yet.
+
+        Raises `TunnelRejectedException` with `tunnel_disabled`, `port_out_of_range` or `port_in_use`.
+        """
+        if self._ports is None:
+            raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
+        if wanted is None:
+            candidates = range(self._ports.first, self._ports.last + 1)
+            wanted = next((port for port in candidates if port not in self._by_port), None)
+            if wanted is None:
+                raise TunnelRejectedException(f"All ports of {self._ports} are in use", code="port_in_use")
+        if wanted not in self._ports:
+            raise TunnelRejectedException(f"Port {wanted} is outside {self._ports}", code="port_out_of_range")
+        if wanted in self._by_port:
+            raise TunnelRejectedException(f"Port {wanted} is in use", code="port_in_use")
+        return wanted
+
+    def add(self, registration: TunnelRegistration) -> None:
+        """Enter a tunnel under its port, which `choose_port` returned."""
+        self._by_port[registration.info.public_port] = registration
+
+    def remove(self, registration: TunnelRegistration) -> None:
+        """Free the tunnel's port. Idempotent."""
+        if self._by_port.get(registration.info.public_port) is registration:
+            del self._by_port[registration.info.public_port]
+
+    def of_owner(self, owner: str) -> list[TunnelRegistration]:
+        """Return a principal's tunnels, by port."""
+        return [found for _, found in sorted(self._by_port.items()) if found.owner == owner]
+
+    def find(self, owner: str, ref: str) -> TunnelRegistration | None:
+        """Return the principal's tunnel with this id, or with the only id that begins so; an empty one finds none."""
+        matches = [found for found in self.of_owner(owner) if ref and found.info.tunnel_id.startswith(ref)]
+        exact = [found for found in matches if found.info.tunnel_id == ref]
+        return exact[0] if exact else matches[0] if len(matches) == 1 else None

@@ -1,0 +1,1 @@
+"""The node: serves commands and shells on its machine through a hub that it dials."""

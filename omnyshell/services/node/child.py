@@ -1,0 +1,111 @@
+"""A child process that leads a session of its own, and whose end is noticed (decision 10 of the architecture)."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.services.node.ledger import ChildLedger
+from omnyshell.services.node.process_table import facts_of, signal_session
+
+KILL_DELAY = 2.0
+"""Seconds between the hang-up and the kill."""
+
+Descriptor = int
+
+
+class Child:
+    """Starts a program as the leader of a new session, and calls `exited` with its return code once."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        streams: tuple[Descriptor, Descriptor, Descriptor],
+        ledger: ChildLedger,
+        exited: Callable[[int], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ledger = ledger
+        self._exited = exited
+        self._killer: asyncio.TimerHandle | None = None
+        self._process = _spawn(argv, env, cwd, streams)
+        self.pid = self._process.pid
+        facts = facts_of(self.pid)
+        self._started = facts.started if facts is not None else 0
+        ledger.add(self.pid, self._started)
+        self._watch()
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether the leader has ended."""
+        return self._process.returncode is not None
+
+    def kill(self) -> None:
+        """Hang up on every process of the session, and kill what is left 2 s later. Idempotent."""
+        if self._killer is not None:
+            return
+        # A stopped process acts on the hang-up only when it is continued.
+        if signal_session(self.pid, signal.SIGHUP, self._started):
+            signal_session(self.pid, signal.SIGCONT, self._started)
+        self._killer = self._loop.call_later(KILL_DELAY, self._finish_off)
+
+    def kill_now(self) -> None:
+        """Kill every process of the session without delay."""
+        if self._killer is not None:
+            self._killer.cancel()
+        self._finish_off()
+
+    def signal_group(self, group: int, number: int) -> None:
+        """Signal a process group of the session; one that has gone is ignored."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+
+    @property
+    def is_being_killed(self) -> bool:
+        """Whether the hang-up was sent, and the kill is still to come."""
+        return self._killer is not None and not self._killer.cancelled() and self._killer.when() > self._loop.time()
+
+    def _finish_off(self) -> None:
+        signal_session(self.pid, signal.SIGKILL, self._started)
+        if self.has_exited:
+            self._ledger.remove(self.pid)
+
+    def _watch(self) -> None:
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            # Not Linux: one thread waits.
+            waiting = self._loop.run_in_executor(None, self._process.wait)
+            waiting.add_done_callback(lambda _: self._reap())
+            return
+        self._loop.add_reader(pidfd, self._pidfd_ready, pidfd)
+
+    def _pidfd_ready(self, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._reap()
+
+    def _reap(self) -> None:
+        code = self._process.wait()
+        if not self.is_being_killed:
+            self._ledger.remove(self.pid)
+        self._exited(code)
+
+
+def _spawn(
+    argv: Sequence[str], env: Mapping[str, str], cwd: str, streams: tuple[Descriptor, Descriptor, Descriptor]
+) -> "subprocess.Popen[bytes]":
+    stdin, stdout, stderr = streams
+    try:
+        return subprocess.Popen(  # noqa: S603
+            argv, env=dict(env), cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise SessionRejectedException(f"Cannot start '{argv[0]}': {reason}", code=ErrorCodes.BAD_REQUEST) from exc

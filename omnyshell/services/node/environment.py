@@ -1,0 +1,116 @@
+"""The environment a process starts in: the node's own made good, plus what the request may add."""
+
+import asyncio
+import os
+import pwd
+import stat
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.services.node.backend import ShellRequest
+from omnyshell.services.node.commands import POSIX_SHELL
+
+OWN_VARIABLES = "OMNYSHELL_*"
+REFUSED_VARIABLES = ("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*", OWN_VARIABLES)
+"""Names that a request may not set: they could take the child over."""
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+DEFAULT_LANG = "C.UTF-8"
+NOT_SHELLS = frozenset({"nologin", "false", "true", "sync", "halt", "shutdown"})
+KNOWN_SHELLS = ("bash", "zsh", "fish", "ksh", "dash", "sh", "pwsh")
+PROBE_TIMEOUT = 2.0
+
+
+def child_environment(
+    request: ShellRequest, own: Mapping[str, str], refused: tuple[str, ...] = REFUSED_VARIABLES
+) -> dict[str, str]:
+    """Return the variables a process starts with.
+
+    `own` is the node's environment; variables of the request that match `refused` are left out. Raises
+    `SessionRejectedException` for a variable that no environment can hold.
+    """
+    env = {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
+    _make_good(env)
+    for name, value in request.env.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise SessionRejectedException(f"No variable can be named {name!r}", code=ErrorCodes.BAD_REQUEST)
+        if not any(fnmatchcase(name, pattern) for pattern in refused):
+            env[name] = value
+    if request.wants_pty:
+        env.setdefault("TERM", "xterm-256color")
+        if request.pty is not None:
+            env["TERM"] = request.pty.term
+    return env
+
+
+def start_directory(request: ShellRequest, env: Mapping[str, str]) -> str:
+    """Return where a process starts: as asked, else at home, else at the root.
+
+    Raises `SessionRejectedException` where the directory that was asked for cannot be entered.
+    """
+    if request.cwd:
+        wanted = os.path.expanduser(request.cwd)  # noqa: PTH111
+        if "\0" in wanted or not os.path.isdir(wanted) or not os.access(wanted, os.X_OK):  # noqa: PTH112
+            text = f"There is no directory '{request.cwd}' that can be entered"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
+        return wanted
+    home = env.get("HOME", "/")
+    return home if os.path.isdir(home) and os.access(home, os.X_OK) else "/"  # noqa: PTH112
+
+
+async def find_shells() -> tuple[str, ...]:
+    """Return the names of the shells that run here. A file alone proves nothing: each is tried."""
+    found = await asyncio.gather(*(_runs(name) for name in KNOWN_SHELLS))
+    return tuple(name for name, runs in zip(KNOWN_SHELLS, found, strict=True) if runs)
+
+
+def is_usable_shell(path: str) -> bool:
+    """Tell whether a path is a program that could be a login shell."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) and os.access(path, os.X_OK) and Path(path).name not in NOT_SHELLS
+
+
+def _make_good(env: dict[str, str]) -> None:
+    """Give a service's bare environment what a login would have."""
+    entry = _password_entry()
+    name = entry.pw_name if entry is not None else str(os.getuid())
+    home = entry.pw_dir if entry is not None else "/"
+    for key, value in (("HOME", home), ("USER", name), ("LOGNAME", name), ("PATH", DEFAULT_PATH)):
+        if not env.get(key):
+            env[key] = value
+    if not any(env.get(key) for key in ("LANG", "LC_ALL")):
+        env["LANG"] = DEFAULT_LANG
+    candidates = (env.get("SHELL", ""), entry.pw_shell if entry is not None else "")
+    env["SHELL"] = next((shell for shell in candidates if is_usable_shell(shell)), POSIX_SHELL)
+
+
+def _password_entry() -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwuid(os.getuid())
+    except KeyError:
+        return None
+
+
+async def _runs(name: str) -> bool:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            name,
+            "-c",
+            "exit 0",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+    except OSError:
+        return False
+    try:
+        return await asyncio.wait_for(process.wait(), PROBE_TIMEOUT) == 0
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return False

@@ -1,0 +1,180 @@
+"""Reading and writing descriptors that never block, driven by the event loop."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+
+from omnyshell.protocol.limits import MAX_PAYLOAD
+
+
+class FdReader:
+    """Reads a descriptor while its consumer has a budget, in chunks as large as are there.
+
+    A PTY yields about 4.6 KB a read: it is read until it would block, or the chunk is full, before the chunk is
+    delivered, as small frames cost many times as much. The descriptor is closed at its end.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        *,
+        budget: Callable[[], int],
+        deliver: Callable[[bytes], None],
+        ended: Callable[[], None],
+    ) -> None:
+        os.set_blocking(fd, False)
+        self._fd: int | None = fd
+        self._budget = budget
+        self._deliver = deliver
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._watching = False
+        self.resume()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more may come."""
+        return self._fd is not None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read for want of a budget."""
+        return self._fd is not None and not self._watching
+
+    def resume(self) -> None:
+        """Read on. Idempotent."""
+        if self._fd is not None and not self._watching and self._budget() > 0:
+            self._loop.add_reader(self._fd, self._readable)
+            self._watching = True
+
+    def close(self) -> None:
+        """Close the descriptor without reading what is left. Idempotent."""
+        if self._fd is not None:
+            self._pause()
+            os.close(self._fd)
+            self._fd = None
+
+    def _pause(self) -> None:
+        if self._watching and self._fd is not None:
+            self._loop.remove_reader(self._fd)
+            self._watching = False
+
+    def _readable(self) -> None:
+        limit = min(self._budget(), MAX_PAYLOAD)
+        if limit <= 0:
+            self._pause()
+            return
+        data, at_end = self._read(limit)
+        if data:
+            self._deliver(data)
+        if at_end and self._fd is not None:
+            self.close()
+            self._ended()
+
+    def _read(self, limit: int) -> tuple[bytes, bool]:
+        """Return up to `limit` bytes, and whether the end was met."""
+        parts: list[bytes] = []
+        while limit > 0 and self._fd is not None:
+            try:
+                part = os.read(self._fd, limit)
+            except BlockingIOError:
+                return b"".join(parts), False
+            except OSError:
+                # EIO: the last process that had the terminal open has closed it.
+                return b"".join(parts), True
+            if not part:
+                return b"".join(parts), True
+            parts.append(part)
+            limit -= len(part)
+        return b"".join(parts), False
+
+
+class FdWriter:
+    """Writes to a descriptor in order, as it takes bytes. The caller bounds what is queued.
+
+    After an error, as when the reader has gone, what is queued and what follows counts as taken.
+    """
+
+    def __init__(self, fd: int, *, taken: Callable[[int], None]) -> None:
+        os.set_blocking(fd, False)
+        self._fd: int | None = fd
+        self._taken = taken
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[tuple[memoryview, bool]] = deque()
+        self._watching = False
+        self._close_at_end = False
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes, and write what can be written."""
+        self._put(data, counts=True)
+
+    def write_unaccounted(self, data: bytes) -> None:
+        """Queue bytes of our own, which nobody is told of when they are taken."""
+        self._put(data, counts=False)
+
+    def close_at_end(self) -> None:
+        """Close the descriptor behind what is queued. Idempotent."""
+        self._close_at_end = True
+        if not self._queue:
+            self.close()
+
+    def close(self) -> None:
+        """Close the descriptor; what is queued counts as taken. Idempotent."""
+        if self._fd is None:
+            return
+        self._unwatch()
+        os.close(self._fd)
+        self._fd = None
+        lost = sum(len(part) for part, counts in self._queue if counts)
+        self._queue.clear()
+        if lost:
+            self._taken(lost)
+
+    def _put(self, data: bytes, *, counts: bool) -> None:
+        if self._fd is None or self._close_at_end:
+            if counts:
+                self._taken(len(data))
+            return
+        self._queue.append((memoryview(data), counts))
+        if not self._watching:
+            self._flush()
+
+    def _flush(self) -> None:
+        taken, failed = self._write_queued()
+        if taken:
+            self._taken(taken)
+        if failed or (not self._queue and self._close_at_end):
+            self.close()
+        elif self._queue:
+            self._watch()
+        else:
+            self._unwatch()
+
+    def _write_queued(self) -> tuple[int, bool]:
+        """Write while the descriptor takes it; returns how many bytes count as taken, and whether it failed."""
+        taken = 0
+        while self._queue and self._fd is not None:
+            part, counts = self._queue[0]
+            try:
+                size = os.write(self._fd, part)
+            except BlockingIOError:
+                break
+            except OSError:
+                return taken, True
+            taken += size if counts else 0
+            if size == len(part):
+                self._queue.popleft()
+            else:
+                self._queue[0] = (part[size:], counts)
+        return taken, False
+
+    def _watch(self) -> None:
+        if not self._watching and self._fd is not None:
+            self._loop.add_writer(self._fd, self._flush)
+            self._watching = True
+
+    def _unwatch(self) -> None:
+        if self._watching and self._fd is not None:
+            self._loop.remove_writer(self._fd)
+            self._watching = False

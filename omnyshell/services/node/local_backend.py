@@ -1,0 +1,48 @@
+"""The backend of this machine: terminals and pipes."""
+
+import os
+
+from omnyshell.errors import SessionRejectedException
+from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.services.node.backend import OutputSink, ShellRequest
+from omnyshell.services.node.commands import CommandPolicy, build_argv
+from omnyshell.services.node.environment import REFUSED_VARIABLES, child_environment, start_directory
+from omnyshell.services.node.ledger import ChildLedger
+from omnyshell.services.node.pipes import PipeSession
+from omnyshell.services.node.process_session import ProcessSession
+from omnyshell.services.node.pty import PtySession
+
+
+class LocalBackend:
+    """Starts processes on this machine."""
+
+    def __init__(
+        self, ledger: ChildLedger, policy: CommandPolicy, refused_variables: tuple[str, ...] = REFUSED_VARIABLES
+    ) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._refused_variables = refused_variables
+
+    def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
+        """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
+            raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
+        env = child_environment(request, os.environ, self._refused_variables)
+        argv = build_argv(request, env, self._policy)
+        cwd = start_directory(request, env)
+        if not request.wants_pty:
+            return PipeSession(argv, env=env, cwd=cwd, sink=sink, ledger=self._ledger)
+        return PtySession(
+            argv,
+            env=env,
+            cwd=cwd,
+            size=request.pty or PtySpec(),
+            echo=not _is_quiet_shell(request),
+            sink=sink,
+            ledger=self._ledger,
+        )
+
+
+def _is_quiet_shell(request: ShellRequest) -> bool:
+    """Whether this is the original's shell without prompt and echo (wire protocol section 4, "shell")."""
+    return request.mode is SessionMode.SHELL and not (request.interactive or request.command or request.args)

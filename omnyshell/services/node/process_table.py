@@ -1,0 +1,88 @@
+"""What the system knows of processes: sessions, start times, and ending all that belongs together.
+
+Linux tells through /proc; elsewhere only the leader's process group can be reached.
+"""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+_PROC = Path("/proc")
+_FIELDS_AFTER_NAME = 2
+_SESSION = 6
+_START_TIME = 22
+
+
+class ProcessFacts(NamedTuple):
+    """A process: its id, its session's id, and when it started, in clock ticks since the machine did."""
+
+    pid: int
+    session: int
+    started: int
+
+
+def facts_of(pid: int) -> ProcessFacts | None:
+    """Return what is known of a process; None where there is none, or none can be known."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return None
+    # The name, in parentheses, may hold anything.
+    fields = text[text.rindex(b")") + 2 :].split()
+    index = -_FIELDS_AFTER_NAME - 1
+    return ProcessFacts(pid, int(fields[_SESSION + index]), int(fields[_START_TIME + index]))
+
+
+def boot_id() -> str:
+    """Return what tells this run of the machine from earlier ones; empty where it cannot be known."""
+    try:
+        return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def session_members(session: int) -> list[int]:
+    """Return the processes of a session."""
+    found = (facts_of(int(entry.name)) for entry in _PROC.glob("[0-9]*"))
+    return [facts.pid for facts in found if facts is not None and facts.session == session]
+
+
+def signal_session(session: int, number: int, started: int) -> bool:
+    """Signal every process of a session; returns whether there was one.
+
+    The session is named by its leader's id and the leader's start time: where another process has the id now, nothing
+    is signalled. Signal 0 only looks.
+    """
+    if _PROC.joinpath("self").exists():
+        leader = facts_of(session)
+        if leader is not None and leader.started != started:
+            return False
+        members = session_members(session)
+        for pid in members:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        return bool(members)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(session, number)
+        return True
+    return False
+
+
+def signal_number(name: str) -> int | None:
+    """Return the number of a signal named with or without SIG, in any case; None for an unknown one."""
+    upper = name.strip().upper()
+    full = upper if upper.startswith("SIG") else f"SIG{upper}"
+    try:
+        return int(signal.Signals[full])
+    except KeyError:
+        return None
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, `SIGKILL` say."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"

@@ -1,0 +1,99 @@
+"""Sessions on a terminal of their own (decision 10 of the architecture)."""
+
+import fcntl
+import os
+import struct
+import termios
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from omnyshell.model.sessions import PtySpec
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.node.backend import OutputSink
+from omnyshell.services.node.ledger import ChildLedger
+from omnyshell.services.node.process_session import ProcessSession
+from omnyshell.services.node.process_table import signal_number
+
+QUIET = 0.2
+MAX_CELLS = 10_000
+
+_TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
+"""Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
+
+_IFLAG, _LFLAG, _CC = 0, 3, 6
+_IUTF8 = getattr(termios, "IUTF8", 0x4000)
+
+
+class PtySession(ProcessSession):
+    """A program whose terminal is ours to hold."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        size: PtySpec,
+        echo: bool,
+        sink: OutputSink,
+        ledger: ChildLedger,
+    ) -> None:
+        """Start it on a terminal of this size. Raises `SessionRejectedException` where that fails."""
+        super().__init__(sink, quiet=QUIET)
+        master, slave = os.openpty()
+        try:
+            _set_size(master, size.cols, size.rows)
+            _set_modes(slave, echo=echo)
+            trampoline = ("/bin/sh", "-c", _TRAMPOLINE, "sh", os.ttyname(slave))
+            self._launch((*trampoline, *argv), env=env, cwd=cwd, streams=(slave, slave, slave), ledger=ledger)
+            self._end_of_file = _control_character(slave, termios.VEOF)
+        except BaseException:
+            os.close(master)
+            raise
+        finally:
+            os.close(slave)
+        self._master = master
+        # Reading and writing end apart: each has a descriptor of its own.
+        self._write_to(os.dup(master))
+        self._read_from(master, DataOpcode.STDOUT)
+
+    def eof(self) -> None:
+        """Type the terminal's end-of-file character."""
+        if self._writer is not None:
+            self._writer.write_unaccounted(self._end_of_file)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the terminal another size; the kernel sends SIGWINCH."""
+        if not self._ended:
+            with suppress(OSError):
+                _set_size(self._master, cols, rows)
+
+    def signal(self, name: str) -> None:
+        """Signal the foreground process group."""
+        number = signal_number(name)
+        if number is None or self._return_code is not None:
+            return
+        try:
+            group = os.tcgetpgrp(self._master)
+        except OSError:
+            group = 0
+        self._leader.signal_group(group if group > 0 else self.pid, number)
+
+
+def _set_size(fd: int, cols: int, rows: int) -> None:
+    cells = [min(max(1, count), MAX_CELLS) for count in (rows, cols)]
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *cells, 0, 0))
+
+
+def _set_modes(fd: int, *, echo: bool) -> None:
+    """Cooked and UTF-8; without flow control, which would eat ctrl+s and ctrl+q."""
+    modes = termios.tcgetattr(fd)
+    modes[_IFLAG] = (modes[_IFLAG] | _IUTF8) & ~(termios.IXON | termios.IXOFF)
+    if not echo:
+        modes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(fd, termios.TCSANOW, modes)
+
+
+def _control_character(fd: int, index: int) -> bytes:
+    character = termios.tcgetattr(fd)[_CC][index]
+    return character if isinstance(character, bytes) else bytes((character,))

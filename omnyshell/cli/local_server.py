@@ -35,22 +35,41 @@ def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], Non
 async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool) -> int:
     lock = setup.claim()
     try:
-        async with await _start_hub(setup, port) as hub:
-            node = OmnyShellNode(_node_config(setup, hub.port))
-            serving = asyncio.create_task(node.run())
-            try:
-                async with asyncio.timeout(REGISTER_TIMEOUT):
-                    await node.registered.wait()
-                running = Running(os.getpid(), hub.port, machine_node_id())
-                setup.announce(lock, running)
-                on_ready(running)
-                await _until_told(lifeline=lifeline)
-            finally:
-                node.stop()
-                await serving
+        hub = await _start_hub(setup, port)
+        try:
+            await _serve_node(setup, hub.port, lock, on_ready, lifeline=lifeline)
+        finally:
+            await hub.stop()
     finally:
         os.close(lock)
     return 0
+
+
+async def _serve_node(
+    setup: LocalSetup, port: int, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
+) -> None:
+    node = OmnyShellNode(_node_config(setup, port))
+    serving = asyncio.create_task(node.run())
+    try:
+        await _registered(node, serving)
+        running = Running(os.getpid(), port, machine_node_id())
+        setup.announce(lock, running)
+        on_ready(running)
+        await _until_told(lifeline=lifeline)
+    finally:
+        node.stop()
+        await serving
+
+
+async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:
+    """Wait until the node is registered. Raises what ended it instead, or `OmnyShellException` when time is up."""
+    waiting = asyncio.create_task(node.registered.wait())
+    await asyncio.wait({waiting, serving}, timeout=REGISTER_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if serving.done():
+        serving.result()
+    if not node.registered.is_set():
+        raise OmnyShellException("the node could not register with its hub")
 
 
 async def _start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
@@ -73,7 +92,7 @@ def _hub_config(setup: LocalSetup, port: int) -> HubConfig:
     return HubConfig(
         cert=certs / "hub.pem",
         key=certs / "hub.key",
-        host="127.0.0.1",
+        host="localhost",
         port=port,
         state_dir=setup.directory / "hub",
         authenticator=TokenAuthenticator(
@@ -89,7 +108,7 @@ def _node_config(setup: LocalSetup, port: int) -> NodeConfig:
     return NodeConfig(
         node_id=machine_node_id(),
         access=HubAccess(
-            address=HubAddress("127.0.0.1", port),
+            address=HubAddress("localhost", port),
             credentials=TokenCredentialProvider(PrincipalId(NODE_PRINCIPAL), setup.secret("node")),
             ca=setup.ca_file,
         ),

@@ -11,15 +11,19 @@ class OutputStream:
     """Writes to a descriptor such as stdout.
 
     Terminals and pipes are opened anew, non-blocking: the flag belongs to the open file, which other programs share.
-    What cannot be opened anew is written by a thread, and so is a regular file.
+    Files and devices such as /dev/null do not block. What is left, sockets say, is written by a thread.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._own = _reopen(fd)
+        self._never_blocks = self._own is None and _is_file(fd)
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Raises `BrokenPipeError` when the reader has left."""
+        if self._never_blocks:
+            _write_all(self._fd, data)
+            return
         if self._own is None:
             await asyncio.get_running_loop().run_in_executor(None, _write_all, self._fd, data)
             return
@@ -74,6 +78,14 @@ def _reopen(fd: int) -> int | None:
     except OSError:
         pass
     return None
+
+
+def _is_file(fd: int) -> bool:
+    try:
+        mode = os.fstat(fd).st_mode
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(fd))
 
 
 async def _writable(fd: int) -> None:

@@ -89,7 +89,8 @@ class Channel:
 
     def grant_extra(self) -> None:
         """Widen the window for what arrives, once, where throughput matters more than latency."""
-        self._grant(EXTRA_CREDIT)
+        if not self.is_closed:
+            self._grant(EXTRA_CREDIT)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""

@@ -197,7 +197,6 @@ class OmnyShellConnection:
                 ssl=tls,
                 server_hostname=address.host,
                 ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-                happy_eyeballs_delay=0.25,
             )
         except ssl.SSLCertVerificationError as exc:
             text = f"the certificate of {address} is not trusted: {exc.verify_message}"

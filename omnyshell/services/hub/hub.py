@@ -87,6 +87,8 @@ class OmnyShellHub:
         Raises `ConfigException` for a certificate, key or state directory that cannot be used, and `TransportException`
         where the port cannot be had. Nothing is left open then.
         """
+        if self._endpoint is not None:
+            raise RuntimeError("the hub is started already")
         config = self.config
         tls = server_context(config.cert, config.key)
         leaf = leaf_of_chain(config.cert)

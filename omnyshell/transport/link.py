@@ -7,6 +7,7 @@ a few KiB and a relayed frame at one function call.
 
 import asyncio
 import logging
+import threading
 from abc import abstractmethod
 from typing import Protocol, cast
 
@@ -30,6 +31,22 @@ LINGER = 1.0
 
 ABNORMAL_CLOSURE = 1006
 
+READ_SIZE = 256 * KIB
+
+
+class _ReadBuffer(threading.local):
+    """What TLS decrypts into, one for each thread that runs a loop.
+
+    It serves all links because each read is dealt with before the next; a new buffer for each read, of the size that
+    might arrive, costs more than the decryption does.
+    """
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+_read_buffer = _ReadBuffer()
+
 # A peer's mistakes are the handler's to count and report; what `websockets` says of them is noise.
 quiet_logger = logging.getLogger("omnyshell.websocket")
 quiet_logger.setLevel(logging.CRITICAL + 1)
@@ -51,7 +68,7 @@ class LinkHandler(Protocol):
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
 
 
-class WebSocketLink(asyncio.Protocol):
+class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
     def __init__(self, ws: WebSocketProtocol, handler: LinkHandler) -> None:
@@ -59,6 +76,7 @@ class WebSocketLink(asyncio.Protocol):
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._buffer = _read_buffer.view
         self._outbox = Outbox()
         self._paused = False
         self._fragments: list[bytes] = []
@@ -159,11 +177,16 @@ class WebSocketLink(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=TRANSPORT_HIGH_WATER)
         self.begin_handshake()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Lend the buffer that all links share: what arrives in it is dealt with before anything else can arrive."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Parse what arrived and hand it on."""
         self.last_heard = self._loop.time()
         ws = self._ws
-        ws.receive_data(data)
+        # The parser copies what it is given, so that a view is as good as bytes.
+        ws.receive_data(cast("bytes", self._buffer[:nbytes]))
         for event in ws.events_received():
             if isinstance(event, Frame):
                 if self.is_open:

@@ -2,6 +2,9 @@
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.stack import Certificates
+
+from omnyshell import CertGenerator
 
 settings.register_profile("default", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -13,3 +16,10 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path_factory.mktemp("home")))
     for name in ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "CA"):
         monkeypatch.delenv(f"OMNYSHELL_{name}", raising=False)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority and a hub certificate for loopback."""
+    made = CertGenerator().generate(tmp_path_factory.mktemp("certs"), ["localhost", "127.0.0.1", "::1"])
+    return Certificates(made.ca_pem_path, made.hub_pem_path, made.hub_key_path)

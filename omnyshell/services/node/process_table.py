@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 _PROC = Path("/proc")
 _FIELDS_AFTER_NAME = 2
+_DEAD = (b"Z", b"X")
 _SESSION = 6
 _START_TIME = 22
 
@@ -24,13 +25,15 @@ class ProcessFacts(NamedTuple):
 
 
 def facts_of(pid: int) -> ProcessFacts | None:
-    """Return what is known of a process; None where there is none, or none can be known."""
+    """Return what is known of a process; None where there is none, it is a zombie, or nothing can be known."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
     # The name, in parentheses, may hold anything.
     fields = text[text.rindex(b")") + 2 :].split()
+    if fields[0] in _DEAD:
+        return None
     index = -_FIELDS_AFTER_NAME - 1
     return ProcessFacts(pid, int(fields[_SESSION + index]), int(fields[_START_TIME + index]))
 

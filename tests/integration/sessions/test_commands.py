@@ -1,0 +1,158 @@
+"""Commands through a real hub, on real processes."""
+
+import asyncio
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from support.stack import Certificates, stack, until, within
+
+from omnyshell import (
+    ExitStatus,
+    NodeUnavailableException,
+    OmnyShellTimeoutException,
+    SessionRejectedException,
+    TransportException,
+)
+from omnyshell.services.node.commands import CommandPolicy
+
+
+async def test_a_command_has_its_own_stdout_stderr_and_exit_code(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        result = await within(client.execute("n1", "echo out; echo err >&2; exit 3"))
+    assert (result.stdout, result.stderr, result.status) == (b"out\n", b"err\n", ExitStatus(3))
+
+
+async def test_stdin_arrives_whole_and_ends(certificates: Certificates, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    async with stack(certificates, tmp_path) as (_, _, client):
+        result = await within(client.execute("n1", args=["cat"], stdin=data), 30)
+    assert hashlib.sha256(result.stdout).digest() == hashlib.sha256(data).digest()
+
+
+async def test_a_hundred_megabytes_through_a_slow_reader_arrive_whole(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    line, count = b"0123456789abcdef" * 64, 100_000
+    command = f"awk 'BEGIN {{ for (i = 0; i < {count}; i++) print \"{line.decode()}\" }}'"
+    expected = hashlib.sha256((line + b"\n") * count).hexdigest()
+    async with stack(certificates, tmp_path) as (_, _, client):
+        session = await within(client.open_session("n1", command=command))
+        found, size = hashlib.sha256(), 0
+        async with session:
+            async for chunk in session:
+                found.update(chunk.data)
+                size += len(chunk.data)
+                # A reader that gives way to everyone else between two chunks.
+                await asyncio.sleep(0)
+    assert (size, found.hexdigest()) == ((len(line) + 1) * count, expected)
+
+
+async def test_death_by_a_signal_is_told_by_number_and_name(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        result = await within(client.execute("n1", "kill -KILL $$"))
+        assert result.status == ExitStatus(-9, "SIGKILL")
+        assert result.status.shell_code == 137
+        session = await within(client.open_session("n1", command="sleep 60"))
+        async with session:
+            session.signal("term")
+            assert await within(session.wait()) == ExitStatus(-15, "SIGTERM")
+
+
+async def test_a_program_that_does_not_exist_is_rejected(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        with pytest.raises(SessionRejectedException, match="no-such-program") as rejected:
+            await within(client.execute("n1", args=["no-such-program"]))
+        assert rejected.value.code == "bad_request"
+        with pytest.raises(SessionRejectedException) as rejected:
+            await within(client.execute("n1", "true", cwd="/no/such/directory"))
+        assert rejected.value.code == "bad_request"
+        with pytest.raises(SessionRejectedException) as rejected:
+            await within(client.execute("elsewhere", "true"))
+        assert rejected.value.code == "unknown_node"
+
+
+async def test_an_environment_cannot_take_the_child_over(certificates: Certificates, tmp_path: Path) -> None:
+    env = {"GREETING": "hi", "LD_PRELOAD": "/evil.so", "BASH_ENV": "/evil", "PYTHONPATH": "/evil", "IFS": "x"}
+    async with stack(certificates, tmp_path) as (_, _, client):
+        result = await within(client.execute("n1", args=["env"], env=env))
+    names = {line.partition(b"=")[0].decode() for line in result.stdout.splitlines()}
+    assert "GREETING" in names
+    assert {"HOME", "USER", "SHELL", "PATH"} <= names
+    assert not names & {"LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "IFS"}
+    assert not [name for name in names if name.startswith("OMNYSHELL_")]
+
+
+async def test_with_a_policy_only_matching_commands_run_and_never_through_a_shell(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with stack(certificates, tmp_path, commands=CommandPolicy(("echo *",))) as (_, _, client):
+        result = await within(client.execute("n1", "echo 'a b' ; touch /tmp/x"))
+        assert result.stdout == b"a b ; touch /tmp/x\n"
+        for request in ({"command": "id"}, {"args": ["sh", "-c", "echo x"]}):
+            with pytest.raises(SessionRejectedException) as rejected:
+                await within(client.execute("n1", **request))
+            assert rejected.value.code == "not_authorized"
+
+
+async def test_a_client_that_leaves_ends_the_whole_process_group(certificates: Certificates, tmp_path: Path) -> None:
+    marker = tmp_path / "pids"
+    command = f"sleep 300 & echo $! > {marker}; sleep 300"
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        session = await within(client.open_session("n1", command=command))
+        await until(lambda: marker.exists() and bool(marker.read_text()))
+        background = int(marker.read_text())
+        session.close()
+        await until(lambda: not is_running(background))
+
+
+async def test_output_drains_though_a_descendant_keeps_the_stream_open(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        result = await within(client.execute("n1", "sleep 60 & echo started"))
+    assert (result.stdout, result.status.code) == (b"started\n", 0)
+
+
+async def test_a_deadline_ends_the_command(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (hub, _, client):
+        with pytest.raises(OmnyShellTimeoutException):
+            await client.execute("n1", "sleep 60", timeout=0.2)
+        await until(lambda: len(hub.sessions) == 0)
+
+
+async def test_losing_the_hub_fails_what_is_pending(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (hub, _, client):
+        session = await within(client.open_session("n1", command="sleep 60"))
+        waiting = asyncio.create_task(session.wait())
+        await hub.stop()
+        with pytest.raises(TransportException):
+            await within(waiting)
+        with pytest.raises(TransportException):
+            await within(client.list_nodes())
+
+
+async def test_losing_the_node_is_told_with_a_message(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, node, client):
+        session = await within(client.open_session("n1", command="sleep 60"))
+        node._connection.link.abort()
+        with pytest.raises(NodeUnavailableException, match="n1"):
+            await within(session.wait())
+
+
+async def test_sessions_leave_no_descriptor_or_child(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        await within(client.execute("n1", "true"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for _ in range(30):
+            await within(client.execute("n1", "true"))
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert not list((tmp_path / "children").iterdir())
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -1,0 +1,108 @@
+"""A hub, a node and a client on loopback TLS, in one event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omnyshell import (
+    ClientConfig,
+    HubAccess,
+    HubAddress,
+    HubConfig,
+    NodeConfig,
+    OmnyShellClient,
+    OmnyShellHub,
+    OmnyShellNode,
+    PrincipalId,
+    TokenAuthenticator,
+    TokenCredentialProvider,
+    TokenGrant,
+)
+
+DEADLINE = 10.0
+"""Seconds any single step of a test may take."""
+
+GRANTS = ("admin:admin-token:admin", "box:box-token:node", "dev:dev-token:developer")
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """The files of a test authority."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
+    """A hub's settings for tests: a free port on loopback, three principals."""
+    settings: dict[str, Any] = {
+        "cert": certificates.cert,
+        "key": certificates.key,
+        "port": 0,
+        "authenticator": TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS]),
+    }
+    return HubConfig(**settings | changes)
+
+
+def access(certificates: Certificates, port: int, principal: str) -> HubAccess:
+    """How a principal of `GRANTS` reaches the hub."""
+    return HubAccess(
+        address=HubAddress("127.0.0.1", port),
+        credentials=TokenCredentialProvider(PrincipalId(principal), f"{principal}-token"),
+        ca=certificates.ca,
+    )
+
+
+@asynccontextmanager
+async def running_node(
+    certificates: Certificates, port: int, state: Path, node_id: str = "n1", **changes: Any
+) -> AsyncIterator[OmnyShellNode]:
+    """A node that is registered, and has ended all it started afterwards."""
+    node = OmnyShellNode(
+        NodeConfig(node_id=node_id, access=access(certificates, port, "box"), state_dir=state, **changes)
+    )
+    running = asyncio.create_task(node.run())
+    try:
+        await asyncio.wait_for(node.registered.wait(), DEADLINE)
+        yield node
+    finally:
+        node.stop()
+        await asyncio.wait_for(running, DEADLINE)
+
+
+@asynccontextmanager
+async def connected_client(
+    certificates: Certificates, port: int, principal: str = "admin"
+) -> AsyncIterator[OmnyShellClient]:
+    """A client that is logged in."""
+    async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def stack(
+    certificates: Certificates, state: Path, **node_changes: Any
+) -> AsyncIterator[tuple[OmnyShellHub, OmnyShellNode, OmnyShellClient]]:
+    """All three, ready."""
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        running_node(certificates, hub.port, state, **node_changes) as node,
+        connected_client(certificates, hub.port) as client,
+    ):
+        yield hub, node, client
+
+
+async def within(awaitable: Awaitable[Any], seconds: float = DEADLINE) -> Any:
+    """Await something that must come in time."""
+    return await asyncio.wait_for(awaitable, seconds)
+
+
+async def until(condition: Callable[[], bool], seconds: float = DEADLINE) -> None:
+    """Wait for what nothing announces, such as the end of another process."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)

@@ -1,0 +1,259 @@
+"""Every message of the wire protocol as raw JSON, written by hand from the specification's tables."""
+
+import json
+from typing import Any
+
+import pytest
+
+from omnyshell import ControlFrame, FrameCodec
+from omnyshell.protocol import messages
+
+TS = "2026-01-02T03:04:05.678Z"
+PLATFORM = {"os": "linux", "arch": "x64", "agentVersion": "unknown", "hostname": "unknown"}
+NODE = {"nodeId": "n1", "displayName": "", "platform": PLATFORM, "labels": {}, "online": False}
+SESSION = {"sessionId": "s", "shortId": "s", "nodeId": "n", "ownerUserId": "o", "createdAt": TS}
+TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, "createdAt": TS}
+FULL_TUNNEL = TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}
+PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
+SHORT = {"requestId": "r"}
+
+# type, channel, the least that can be read, what is written of it.
+MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
+    ("hello", None, {"role": "hub", "protocolVersion": 1}, {"role": "hub", "protocolVersion": 1, "minVersion": 1}),
+    ("auth.request", None, {"principal": "a"}, {"method": "", "principal": "a"}),
+    (
+        "auth.ok",
+        None,
+        {"principal": "a", "sessionToken": "t"},
+        {"principal": "a", "displayName": "", "roles": [], "sessionToken": "t"},
+    ),
+    ("auth.fail", None, {}, {"reason": "auth_failed", "message": "Authentication failed"}),
+    ("error", None, {}, {"code": "protocol_error", "message": "Protocol error", "fatal": False}),
+    ("error", 5, {}, {"code": "protocol_error", "message": "Protocol error", "fatal": False}),
+    ("ping", None, {"id": "i", "ts": TS}, {"id": "i", "ts": TS}),
+    ("pong", None, {"id": "i", "ts": TS, "serverTs": TS}, {"id": "i", "ts": TS, "serverTs": TS}),
+    (
+        "node.register",
+        None,
+        {"nodeId": "n1", "platform": {"os": "linux", "arch": "x64"}},
+        {"nodeId": "n1", "displayName": "", "platform": PLATFORM, "labels": {}},
+    ),
+    ("node.registered", None, {"nodeId": "n1", "assignedAt": TS}, {"nodeId": "n1", "assignedAt": TS}),
+    ("node.capabilities", None, {}, {"shells": [], "features": [], "maxSessions": 50}),
+    (
+        "node.heartbeat",
+        None,
+        {"nodeId": "n1", "seq": 4, "ts": TS},
+        {"nodeId": "n1", "activeSessions": 0, "seq": 4, "ts": TS},
+    ),
+    ("node.heartbeat.ack", None, {"seq": 4, "ts": TS}, {"seq": 4, "ts": TS}),
+    ("node.list.request", None, {}, {}),
+    ("node.list.response", None, {"nodes": [{"nodeId": "n1", "platform": PLATFORM}]}, {"nodes": [NODE]}),
+    ("session.open", 1, {"nodeId": "n1"}, {"nodeId": "n1", "mode": "exec"}),
+    ("session.open", 1, {"nodeId": "n1", "pty": {}}, {"nodeId": "n1", "mode": "exec", "pty": PTY}),
+    ("session.opened", 1, {"sessionId": "s"}, {"sessionId": "s", "pty": False}),
+    ("session.rejected", 1, {}, {"reason": "session_rejected", "message": "Session rejected"}),
+    (
+        "node.session.open",
+        1,
+        {"sessionId": "s", "principal": "p", "mode": "shell"},
+        {"sessionId": "s", "principal": "p", "mode": "shell"},
+    ),
+    ("node.session.opened", 1, {"sessionId": "s"}, {"sessionId": "s"}),
+    (
+        "node.session.rejected",
+        1,
+        {},
+        {"sessionId": "", "reason": "session_rejected", "message": "Session rejected"},
+    ),
+    ("channel.resize", 1, {}, {"cols": 80, "rows": 24}),
+    ("channel.signal", 1, {"signal": "SIGINT"}, {"signal": "SIGINT"}),
+    ("channel.eof", 1, {}, {"stream": "stdin"}),
+    ("channel.exit", 1, {"ts": TS}, {"exitCode": 0, "ts": TS}),
+    ("channel.close", 1, {}, {"reason": "normal"}),
+    ("channel.close", 1, {"message": ""}, {"reason": "normal"}),
+    ("channel.window", 1, {"credit": 9}, {"stream": "stdout", "credit": 9}),
+    ("session.detach.request", 1, {}, {}),
+    ("node.session.detach", 1, {"sessionId": "s", "principal": "p"}, {"sessionId": "s", "principal": "p"}),
+    ("node.session.detached", 1, {"sessionId": "s"}, {"sessionId": "s", "shortId": ""}),
+    ("session.detached", 1, {"sessionId": "s"}, {"sessionId": "s", "shortId": ""}),
+    ("sessions.list.request", None, SHORT | {"nodeId": "n"}, SHORT | {"nodeId": "n"}),
+    (
+        "sessions.list.response",
+        None,
+        SHORT | {"sessions": [SESSION, "no object"]},
+        SHORT | {"sessions": [SESSION | {"mode": "shell", "state": "detached"}]},
+    ),
+    ("sessions.list.response", None, SHORT | {"sessions": "no list"}, SHORT | {"sessions": []}),
+    ("node.sessions.list.request", None, SHORT | {"principal": "p"}, SHORT | {"principal": "p"}),
+    ("node.sessions.list.response", None, SHORT, SHORT | {"sessions": []}),
+    (
+        "sessions.kill.request",
+        None,
+        SHORT | {"nodeId": "n", "sessionRef": ""},
+        SHORT | {"nodeId": "n", "sessionRef": ""},
+    ),
+    ("sessions.kill.response", None, SHORT | {"message": ""}, SHORT | {"ok": False}),
+    (
+        "node.sessions.kill.request",
+        None,
+        SHORT | {"principal": "p", "sessionRef": "s"},
+        SHORT | {"principal": "p", "sessionRef": "s"},
+    ),
+    ("node.sessions.kill.response", None, SHORT | {"ok": True, "message": "m"}, SHORT | {"ok": True, "message": "m"}),
+    ("sessions.detach.request", None, SHORT | {"nodeId": "n", "sessionRef": ""}, SHORT | {"nodeId": "n"}),
+    ("sessions.detach.response", None, SHORT | {"shortId": ""}, SHORT | {"ok": False}),
+    ("node.sessions.detach.request", None, SHORT | {"principal": "p"}, SHORT | {"principal": "p"}),
+    (
+        "node.sessions.detach.response",
+        None,
+        SHORT | {"ok": True, "shortId": "s"},
+        SHORT | {"ok": True, "shortId": "s"},
+    ),
+    (
+        "sessions.screen.request",
+        None,
+        SHORT | {"nodeId": "n", "sessionRef": "s"},
+        SHORT | {"nodeId": "n", "sessionRef": "s"},
+    ),
+    ("sessions.screen.response", None, SHORT | {"screen": "", "altScreen": False}, SHORT | {"ok": False}),
+    (
+        "node.sessions.screen.request",
+        None,
+        SHORT | {"principal": "p", "sessionRef": "s"},
+        SHORT | {"principal": "p", "sessionRef": "s"},
+    ),
+    (
+        "node.sessions.screen.response",
+        None,
+        SHORT | {"ok": True, "screen": "AA==", "altScreen": True},
+        SHORT | {"ok": True, "screen": "AA==", "altScreen": True},
+    ),
+    (
+        "tunnel.open.request",
+        None,
+        SHORT | {"nodeId": "n", "targetPort": 80, "protocol": "tcp", "secure": False},
+        SHORT | {"nodeId": "n", "targetHost": "localhost", "targetPort": 80},
+    ),
+    (
+        "tunnel.open.request",
+        None,
+        SHORT | {"nodeId": "n", "targetPort": 80, "protocol": "gopher"},
+        SHORT | {"nodeId": "n", "targetHost": "localhost", "targetPort": 80, "protocol": "gopher"},
+    ),
+    (
+        "tunnel.opened",
+        None,
+        SHORT | {"tunnelId": "t", "publicPort": 9, "protocol": "gopher"},
+        SHORT | {"tunnelId": "t", "publicHost": "", "publicPort": 9},
+    ),
+    ("tunnel.rejected", None, SHORT, SHORT | {"reason": "tunnel_rejected", "message": "Tunnel rejected"}),
+    ("tunnel.close.request", None, SHORT | {"tunnelRef": "t"}, SHORT | {"tunnelRef": "t"}),
+    ("tunnel.close.response", None, SHORT, SHORT | {"ok": False}),
+    ("tunnel.list.request", None, SHORT, SHORT),
+    (
+        "tunnel.list.response",
+        None,
+        SHORT | {"tunnels": [TUNNEL | {"protocol": "HTTP"}]},
+        SHORT | {"tunnels": [FULL_TUNNEL | {"protocol": "http"}]},
+    ),
+    (
+        "node.tunnel.connect",
+        1,
+        {"tunnelId": "t", "targetPort": 80},
+        {"tunnelId": "t", "targetHost": "localhost", "targetPort": 80, "principal": ""},
+    ),
+    ("node.tunnel.connected", 1, {}, {"tunnelId": ""}),
+    ("node.tunnel.connect.failed", 1, {}, {"tunnelId": "", "reason": "dial_failed"}),
+    ("ai.config.request", None, SHORT, SHORT),
+    ("ai.config.response", None, SHORT, SHORT | {"available": False}),
+    ("http.proxy.request", None, SHORT | {"url": "x"}, SHORT),
+    ("http.proxy.response", None, SHORT | {"error": "e"}, SHORT | {"statusCode": 0, "error": "e"}),
+    ("drive.credential.request", None, SHORT, SHORT),
+    ("drive.credential.response", None, SHORT | {"message": "m"}, SHORT | {"ok": False, "message": "m"}),
+]
+
+# Everything that may be given, in the form in which it is written.
+FULL: list[tuple[str, int | None, dict[str, Any]]] = [
+    (
+        "hello",
+        None,
+        {"role": "client", "protocolVersion": 3, "minVersion": 0, "nonce": "n", "info": {"agent": "x", "n": [1]}},
+    ),
+    (
+        "auth.request",
+        None,
+        {"method": "publicKey", "principal": "a", "publicKey": "k", "signature": "s", "binding": "b"},
+    ),
+    ("auth.request", None, {"method": "token", "principal": "a", "token": ""}),
+    ("error", None, {"code": "x", "message": "", "fatal": True, "retryAfter": 3}),
+    (
+        "node.register",
+        None,
+        {"nodeId": "n", "uid": "nod_x", "displayName": "N", "platform": PLATFORM, "labels": {"env": "prod"}},
+    ),
+    (
+        "node.capabilities",
+        None,
+        {"shells": ["sh"], "features": ["exec"], "maxSessions": 0, "directEndpoint": "wss://x"},
+    ),
+    ("node.list.request", None, {"filter": {"env": "prod"}}),
+    (
+        "session.open",
+        7,
+        {
+            "nodeId": "n",
+            "mode": "shell",
+            "command": "",
+            "args": ["a", ""],
+            "env": {"K": "V"},
+            "cwd": "/",
+            "pty": {"term": "t", "cols": 1, "rows": 2},
+            "resumeSessionId": "",
+            "shellFamily": "posix",
+            "interactive": True,
+        },
+    ),
+    ("session.opened", 7, {"sessionId": "s", "pty": True, "altScreen": True, "shell": "cmd"}),
+    ("node.session.opened", 7, {"sessionId": "s", "pid": 1, "altScreen": True, "shell": "powershell"}),
+    ("channel.exit", 7, {"exitCode": -9, "signal": "SIGKILL", "ts": "2026-01-02T03:04:05.678901Z"}),
+    ("channel.close", 7, {"reason": "whatever", "message": "m"}),
+    ("session.detach.request", 7, {"timeoutSeconds": 0}),
+    ("session.detached", 7, {"sessionId": "s", "shortId": "s", "expiresAt": TS}),
+    ("tunnel.opened", None, SHORT | {"tunnelId": "t", "publicHost": "h", "publicPort": 9, "secure": True}),
+]
+
+
+def text(message_type: str, channel: int | None, data: dict[str, Any]) -> str:
+    envelope: dict[str, Any] = {"t": message_type, "d": data}
+    return json.dumps(envelope if channel is None else envelope | {"c": channel})
+
+
+@pytest.mark.parametrize(("message_type", "channel", "given", "written"), MINIMAL)
+def test_the_least_is_read_and_the_defaults_are_written(
+    message_type: str, channel: int | None, given: dict[str, Any], written: dict[str, Any]
+) -> None:
+    codec = FrameCodec()
+    frame = codec.decode(text(message_type, channel, given))
+    assert isinstance(frame, ControlFrame)
+    assert (frame.message.TYPE, frame.channel) == (message_type, channel)
+    encoded = codec.encode(frame)
+    assert isinstance(encoded, str)
+    assert json.loads(encoded) == json.loads(text(message_type, channel, written))
+
+
+@pytest.mark.parametrize(("message_type", "channel", "data"), FULL)
+def test_everything_given_is_kept(message_type: str, channel: int | None, data: dict[str, Any]) -> None:
+    codec = FrameCodec()
+    encoded = codec.encode(codec.decode(text(message_type, channel, data)))
+    assert json.loads(encoded) == json.loads(text(message_type, channel, data))
+
+
+def test_the_table_covers_every_message() -> None:
+    declared = {getattr(messages, name).TYPE for name in messages.__all__ if hasattr(getattr(messages, name), "TYPE")}
+    assert {row[0] for row in MINIMAL} == declared
+
+
+def test_an_exit_without_time_gets_the_present_one() -> None:
+    written = json.loads(FrameCodec().encode(FrameCodec().decode('{"t":"channel.exit","c":1}')))
+    assert written["d"]["ts"].endswith("Z")

@@ -189,7 +189,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
         ws.receive_data(cast("bytes", self._buffer[:nbytes]))
         for event in ws.events_received():
             if isinstance(event, Frame):
-                if self.is_open:
+                # What came before the peer's close counts; what comes after our own does not.
+                if self._close_when_flushed is None:
                     self._frame_received(event)
             else:
                 self.handshake_event(event)

@@ -1,0 +1,256 @@
+"""The installed command line, as a user or a script drives it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.stack import Certificates
+
+OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
+DEADLINE = 20.0
+
+
+@dataclass
+class System:
+    """A hub and a node as processes of their own, and the environment that reaches them."""
+
+    hub: "subprocess.Popen[str]"
+    node: "subprocess.Popen[str]"
+    url: str
+    env: dict[str, str]
+    start_node: Callable[[], "subprocess.Popen[str]"]
+
+    def run(self, *words: str, stdin: bytes = b"", **env: str) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [OMNYSHELL, *words], input=stdin, capture_output=True, timeout=DEADLINE, check=False, env=self.env | env
+        )
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [OMNYSHELL, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.env,
+        )
+
+    def wait_for_node(self) -> None:
+        deadline = time.monotonic() + DEADLINE
+        while b'"n1"' not in self.run("nodes", "list", "--json").stdout:
+            assert time.monotonic() < deadline
+
+
+def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen([OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+@pytest.fixture
+def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
+    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path)}
+    grants = tmp_path / "grants"
+    grants.write_text("# who\nadmin:admin-token:admin\nbox:box-token:node\ndev:dev-token:developer\n")
+    (tmp_path / "box.token").write_text("box-token\n")
+    hub = spawn(
+        "hub", "start", "--host", "127.0.0.1", "--port", "0", "--cert", str(certificates.cert),
+        "--key", str(certificates.key), "--grant-token-file", str(grants), env=env,
+    )  # fmt: skip
+    assert hub.stdout is not None
+    url = hub.stdout.readline().split()[-1]
+
+    def start_node() -> "subprocess.Popen[str]":
+        return spawn(
+            "node", "start", "--hub", url, "--id", "n1", "--principal", "box", "--label", "env=test",
+            "--token-file", str(tmp_path / "box.token"), "--ca", str(certificates.ca), env=env,
+        )  # fmt: skip
+
+    node = start_node()
+    access = {"HUB": url, "PRINCIPAL": "admin", "TOKEN": "admin-token", "CA": str(certificates.ca)}
+    made = System(hub, node, url, env | {f"OMNYSHELL_{name}": value for name, value in access.items()}, start_node)
+    try:
+        made.wait_for_node()
+        yield made
+    finally:
+        for process in (made.node, made.hub):
+            process.terminate()
+        for process in (made.node, made.hub):
+            process.communicate(timeout=DEADLINE)
+
+
+def running(marker: str) -> bool:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"sleep", marker.encode()]:
+            return True
+    return False
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_exec_streams_and_exits_with_the_remote_code(system: System) -> None:
+    done = system.run("exec", "n1", "cat; echo err >&2; exit 7", stdin=b"in")
+    assert (done.stdout, done.stderr, done.returncode) == (b"in", b"err\n", 7)
+    assert system.run("exec", "n1", "kill -TERM $$").returncode == 143
+    done = system.run("exec", "--cwd", "/", "n1", "pwd; echo $GREETING", "--env", "GREETING=hi")
+    assert done.stdout == b"/\nhi\n"
+    done = system.run("exec", "n1", "tty; stty size", "--tty", TERM="xterm")
+    assert done.stdout.startswith(b"/dev/pts/")
+
+
+def test_a_large_pipeline_arrives_whole(system: System) -> None:
+    data = os.urandom(5_000_000)
+    assert system.run("exec", "n1", "cat", stdin=data).stdout == data
+
+
+def test_a_reader_that_leaves_ends_the_command(system: System) -> None:
+    line = f"{OMNYSHELL} exec n1 'yes; sleep 7761' | head -n 1"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=system.env)
+    assert done.stdout == b"y\n"
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "says"),
+    [
+        (("exec", "n1", "true"), {"OMNYSHELL_HUB": "wss://127.0.0.1:1"}, "connection refused"),
+        (("exec", "n1", "true"), {"OMNYSHELL_HUB": "ws://127.0.0.1:1"}, "wss://"),
+        (("exec", "n1", "true"), {"OMNYSHELL_CA": ""}, "not trusted"),
+        (("exec", "n1", "true"), {"OMNYSHELL_CA": "/no/such/file"}, "--ca"),
+        (("exec", "n1", "true"), {"OMNYSHELL_TOKEN": "wrong"}, "Authentication failed"),
+        (("exec", "n1", "true"), {"OMNYSHELL_TOKEN": ""}, "log in with what"),
+        (("exec", "n1", "true"), {"OMNYSHELL_HUB": ""}, "which hub"),
+        (("exec", "nowhere", "true"), {}, "[unknown_node]"),
+        (("exec", "n1", "true"), {"OMNYSHELL_PRINCIPAL": "dev", "OMNYSHELL_TOKEN": "dev-token"}, "[not_authorized]"),
+        (("exec", "n1", "true", "--cwd", "/no/such"), {}, "[bad_request]"),
+        (("exec", "n1"), {}, "COMMAND"),
+        (("exec", "n1", "true", "--env", "novalue"), {}, "KEY=VALUE"),
+        (("no-such-command",), {}, "no-such-command"),
+    ],
+)
+def test_a_failure_is_one_line_that_says_what_to_do(
+    system: System, words: tuple[str, ...], env: dict[str, str], says: str
+) -> None:
+    done = system.run(*words, **env)
+    assert done.returncode == 255
+    text = done.stderr.decode()
+    assert says in text
+    assert "Traceback" not in text
+    assert len(text.strip().splitlines()) == 1 or words == ("no-such-command",)
+
+
+def test_nodes_are_listed_for_people_and_programs(system: System) -> None:
+    (node,) = json.loads(system.run("nodes", "list", "--json").stdout)
+    assert (node["nodeId"], node["displayName"], node["labels"]) == ("n1", "n1", {"env": "test"})
+    assert {"exec", "shell", "resize", "signals", "interactive"} <= set(node["capabilities"]["features"])
+    assert "n1" in system.run("nodes", "list", "--filter", "env=test").stdout.decode()
+    assert "no nodes" in system.run("nodes", "list", "--filter", "env=prod").stdout.decode()
+
+
+def test_a_login_is_saved_used_and_forgotten(system: System) -> None:
+    done = system.run("login")
+    assert done.returncode == 0, done.stderr
+    bare = {key: value for key, value in system.env.items() if not key.startswith("OMNYSHELL_")}
+    bare["OMNYSHELL_HOME"] = system.env["OMNYSHELL_HOME"]
+    logins = Path(bare["OMNYSHELL_HOME"]) / "config" / "logins.json"
+    assert logins.stat().st_mode & 0o777 == 0o600
+    plain = System(system.hub, system.node, system.url, bare, system.start_node)
+    assert b"admin (roles: admin)" in plain.run("whoami").stdout
+    assert plain.run("exec", "n1", "echo hi").stdout == b"hi\n"
+    assert plain.run("logout").returncode == 0
+    assert plain.run("whoami").returncode == 255
+
+
+def test_a_killed_client_leaves_no_process(system: System) -> None:
+    client = system.start("exec", "n1", "sleep 77611")
+    until(lambda: running("77611"))
+    client.kill()
+    client.communicate()
+    until(lambda: not running("77611"))
+
+
+def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System) -> None:
+    client = system.start("exec", "n1", "sleep 77612")
+    until(lambda: running("77612"))
+    system.node.kill()
+    system.node.communicate()
+    _, said = client.communicate(timeout=DEADLINE)
+    assert client.returncode == 255
+    assert b"n1 disconnected" in said
+    system.node = system.start_node()
+    system.wait_for_node()
+    until(lambda: not running("77612"))
+
+
+def test_a_killed_hub_is_told_and_its_node_comes_back(system: System) -> None:
+    client = system.start("exec", "n1", "sleep 77613")
+    until(lambda: running("77613"))
+    system.hub.kill()
+    system.hub.communicate()
+    _, said = client.communicate(timeout=DEADLINE)
+    assert client.returncode == 255
+    assert b"lost" in said
+    until(lambda: not running("77613"))
+
+
+def test_services_end_cleanly_at_sigterm(system: System) -> None:
+    client = system.start("exec", "n1", "sleep 77614")
+    until(lambda: running("77614"))
+    started = time.monotonic()
+    for process in (system.node, system.hub):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == 0
+    assert time.monotonic() - started < 8
+    client.communicate(timeout=DEADLINE)
+    assert not running("77614")
+
+
+def test_a_refused_node_ends_with_code_1(system: System, certificates: Certificates) -> None:
+    done = system.run(
+        "node", "start", "--id", "n2", "--hub", system.url, "--principal", "box", "--ca", str(certificates.ca),
+        OMNYSHELL_TOKEN="wrong",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert b"refused" in done.stderr
+
+
+def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
+    def run(*words: str) -> str:
+        done = subprocess.run([OMNYSHELL, *words], capture_output=True, timeout=DEADLINE, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("cert", "gen", "--out", str(tmp_path), "--host", "hub.example", "--host", "10.0.0.1", "--host", "::1")
+    shown = run("cert", "show", str(tmp_path / "hub.pem"))
+    assert "hub.example" in shown
+    assert "10.0.0.1" in shown
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    line = run("keygen", "--out", str(tmp_path / "k"), "--principal", "ann").splitlines()[-1].split()
+    assert (line[0], len(line[1])) == ("ann", 43)
+    for shell in ("bash", "zsh", "fish"):
+        assert "omnyshell" in run("completion", shell)
+
+
+def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text(f'cert = "{certificates.cert}"\nkey = "{certificates.key}"\nports = 1\n')
+    done = subprocess.run(
+        [OMNYSHELL, "hub", "start", "--config", str(config)], capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert done.returncode == 255
+    assert b"'ports'" in done.stderr

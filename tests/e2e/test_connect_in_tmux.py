@@ -1,0 +1,89 @@
+"""`omnyshell up --shell` and `connect` in a real terminal."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
+DEADLINE = 20.0
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Terminal:
+    """A shell in tmux, on a server of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._socket = str(directory / "tmux")
+        self.tmux("new-session", "-d", "-x", "90", "-y", "30", "env PS1='local> ' sh")
+
+    def tmux(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-f", "/dev/null", "-S", self._socket, *words],
+            capture_output=True, text=True, check=True, timeout=DEADLINE,
+        )  # fmt: skip
+        return done.stdout
+
+    def type(self, *keys: str) -> None:
+        self.tmux("send-keys", *keys)
+
+    def shows(self, text: str) -> str:
+        deadline = time.monotonic() + DEADLINE
+        while text not in (screen := self.tmux("capture-pane", "-p")):
+            assert time.monotonic() < deadline, screen
+            time.sleep(0.02)
+        return screen
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    made = Terminal(tmp_path)
+    try:
+        yield made
+    finally:
+        made.tmux("kill-server")
+
+
+def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
+    home = os.environ["OMNYSHELL_HOME"]
+    terminal.type(f"OMNYSHELL_HOME={home} SHELL=/bin/bash {OMNYSHELL} up --shell", "Enter")
+    terminal.shows("a shell through both")
+    terminal.type("PS1='remote> '; stty size; echo up=$((40+2))", "Enter")
+    assert "30 90" in terminal.shows("up=42")
+    terminal.tmux("resize-window", "-x", "100", "-y", "35")
+    terminal.type("stty size", "Enter")
+    terminal.shows("35 100")
+    terminal.type("sleep 60", "Enter")
+    terminal.type("C-c", "")
+    terminal.type("echo int=$((1+1))", "Enter")
+    terminal.shows("int=2")
+    terminal.type("~?")
+    terminal.shows("leave the session")
+    terminal.type("exit 5", "Enter")
+    terminal.type("echo code=$?; stty -a | grep -o ' icanon'", "Enter")
+    screen = terminal.shows("code=5")
+    assert "code=5" in screen
+    terminal.shows(" icanon")
+
+
+def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
+    home = os.environ["OMNYSHELL_HOME"]
+    terminal.type(f"OMNYSHELL_HOME={home} {OMNYSHELL} up --shell", "Enter")
+    terminal.shows("a shell through both")
+    terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1000hIN''SIDE'; sleep 60", "Enter")
+    terminal.shows("INSIDE")
+    terminal.type("Enter", "~.")
+    terminal.shows("left the session")
+    terminal.type("echo back=$((6*7))", "Enter")
+    assert "INSIDE" not in terminal.shows("back=42").split("left the session")[-1]
+    assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == [
+        "0",
+        "0",
+        "1",
+    ]

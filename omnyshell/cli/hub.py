@@ -4,7 +4,8 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from omnyshell.cli.service import run, set_up_logging, until_stopped
+from omnyshell.cli.loop import run
+from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.errors import ConfigException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir
@@ -26,6 +27,7 @@ from omnyshell.transport.tls import leaf_of_chain
 
 def start(options: argparse.Namespace) -> int:
     """Serve a hub until a signal ends it."""
+    tune_memory()
     set_up_logging(options.log_level)
     return run(_serve(config_from(options)))
 

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable
 
 from omnyshell.cli.local import DEFAULT_PORT, HOSTS, NODE_PRINCIPAL, LocalSetup, Running, machine_node_id, user_name
+from omnyshell.cli.loop import run
 from omnyshell.cli.output import describe, fail
-from omnyshell.cli.service import run, set_up_logging, until_stopped
+from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.stdio import settle
 from omnyshell.errors import OmnyShellException, TransportException
 from omnyshell.ids import PrincipalId
@@ -28,6 +29,7 @@ REGISTER_TIMEOUT = 15.0
 
 def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
     """Serve until a signal, or with `lifeline` the end of stdin, ends it."""
+    tune_memory()
     set_up_logging("warning")
     return run(_serve(setup, port, on_ready, lifeline=lifeline))
 

@@ -5,9 +5,10 @@ import asyncio
 from pathlib import Path
 
 from omnyshell.cli.access import access_from
+from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
-from omnyshell.cli.service import run, set_up_logging, until_stopped
+from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir
@@ -18,6 +19,7 @@ from omnyshell.services.node.node import OmnyShellNode
 
 def start(options: argparse.Namespace) -> int:
     """Serve this machine until a signal ends it; exit code 1 when the hub refuses the credential."""
+    tune_memory()
     set_up_logging(options.log_level)
     return run(_serve(config_from(options)))
 

@@ -5,9 +5,7 @@ import ctypes
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any
 
 from omnyshell.protocol.limits import MIB
 
@@ -34,16 +32,6 @@ def tune_memory() -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, 16 * MIB)
         libc.mallopt(_M_TRIM_THRESHOLD, 8 * MIB)
         libc.mallopt(_M_TOP_PAD, MIB)
-
-
-def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on uvloop, which serves many connections in far less memory than the stock loop."""
-    tune_memory()
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
 
 
 async def until_stopped() -> None:

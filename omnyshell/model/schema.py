@@ -62,12 +62,12 @@ class WireObject(msgspec.Struct):
         Raises `ProtocolException` naming the field, prefixed by `where`, that is missing or mistyped.
         """
         values: dict[str, Any] = {}
-        for field in wire_fields(cls):
-            raw = data.get(field.wire)
+        for name, wire, required, _, read, *_ in wire_fields(cls):
+            raw = data.get(wire)
             if raw is not None:
-                values[field.name] = field.read(raw, where + field.wire)
-            elif field.required:
-                raise ProtocolException("is missing", field=where + field.wire)
+                values[name] = read(raw, where + wire)
+            elif required:
+                raise ProtocolException("is missing", field=where + wire)
         return cls(**values)
 
     def to_wire(self) -> dict[str, object]:
@@ -75,8 +75,8 @@ class WireObject(msgspec.Struct):
         data: dict[str, object] = {}
         for field in wire_fields(type(self)):
             value = getattr(self, field.name)
-            if field.is_written(value):
-                data[field.wire] = field.write(value) if field.write is not None else value
+            if value is not None and (not field.omit or field.is_written(value)):
+                data[field.wire] = value if field.write is None else field.write(value)
         return data
 
 
@@ -93,11 +93,7 @@ class WireField(NamedTuple):
     omit_empty: bool
 
     def is_written(self, value: Any) -> bool:
-        """Tell whether this value appears on the wire (section 1, "Writing")."""
-        if value is None:
-            return False
-        if not self.omit:
-            return True
+        """Tell whether this value of an `OMIT` field appears on the wire (section 1, "Writing")."""
         if value is False or value in ((), {}):
             return False
         if self.omit_empty and value == "":
@@ -169,6 +165,8 @@ def camel_case(name: str) -> str:
 def read_timestamp(text: str) -> datetime:
     """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`."""
     parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is UTC:
+        return parsed
     if parsed.tzinfo is None:
         return parsed.replace(tzinfo=UTC)
     try:
@@ -182,8 +180,10 @@ def write_timestamp(moment: datetime) -> str:
 
     That is what the original writes, so that an echoed timestamp comes back letter for letter.
     """
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
     precision = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    return moment.isoformat(timespec=precision).removesuffix("+00:00") + "Z"
 
 
 def _mistyped(expected: str, where: str) -> ProtocolException:

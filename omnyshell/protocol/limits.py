@@ -21,8 +21,8 @@ MAX_GRANT = 2**31 - 1
 EXTRA_CREDIT = 768 * KIB
 """What a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
 
-GRANT_THRESHOLD = 64 * KIB
-"""Consumed bytes after which credit goes back at once; section 1 asks for 128 KiB at the latest."""
+GRANT_THRESHOLD = 128 * KIB
+"""Consumed bytes after which credit goes back at once: as late as section 1 allows, as each grant costs a message."""
 
 GRANT_DELAY = 0.010
 """Credit for less than the threshold goes back after this; section 1 asks for 20 ms at the latest."""

@@ -12,12 +12,13 @@ from abc import abstractmethod
 from typing import Protocol, cast
 
 from websockets.frames import BINARY, CONT, TEXT, Frame
-from websockets.protocol import CLOSED, CONNECTING, OPEN, Event
+from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.transport.bulk_frames import BulkFrameReader, bulk_frame
 
 TRANSPORT_HIGH_WATER = 128 * KIB
 """Bytes the transport may hold, so that a keystroke never waits behind a megabyte (decision 1)."""
@@ -31,7 +32,9 @@ LINGER = 1.0
 
 ABNORMAL_CLOSURE = 1006
 
-READ_SIZE = 256 * KIB
+_END_OF_HEADERS = b"\r\n\r\n"
+
+READ_SIZE = 128 * KIB
 
 
 class _ReadBuffer(threading.local):
@@ -77,6 +80,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = _read_buffer.view
+        self._masks = ws.side is Side.CLIENT
+        self._bulk = BulkFrameReader(masked=not self._masks)
+        self._handshake_tail = b""
         self._outbox = Outbox()
         self._paused = False
         self._fragments: list[bytes] = []
@@ -184,16 +190,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what arrived and hand it on."""
         self.last_heard = self._loop.time()
-        ws = self._ws
-        # The parser copies what it is given, so that a view is as good as bytes.
-        ws.receive_data(cast("bytes", self._buffer[:nbytes]))
-        for event in ws.events_received():
-            if isinstance(event, Frame):
-                # What came before the peer's close counts; what comes after our own does not.
-                if self._close_when_flushed is None:
-                    self._frame_received(event)
-            else:
-                self.handshake_event(event)
+        view = self._buffer[:nbytes]
+        if self._ws.state is CONNECTING:
+            view = self._receive_handshake(view)
+        for is_bulk, data in self._bulk.feed(view):
+            if not is_bulk:
+                self._receive(data)
+            elif self._close_when_flushed is None and self.is_open and not self._fragments:
+                self._handler.binary_received(cast("bytes", data))
         self._flush_protocol()
 
     def eof_received(self) -> None:
@@ -230,6 +234,29 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     # The rest
 
+    def _receive_handshake(self, view: memoryview) -> memoryview:
+        """Have the opening handshake parsed, to its last line and no further; returns the frames behind it."""
+        text = self._handshake_tail + bytes(view)
+        end = text.find(_END_OF_HEADERS)
+        size = len(view) if end < 0 else end + len(_END_OF_HEADERS) - len(self._handshake_tail)
+        self._handshake_tail = text[-len(_END_OF_HEADERS) + 1 :]
+        self._receive(view[:size])
+        if self._ws.state is CONNECTING:
+            # Not accepted: what follows is a refusal's text, or nothing that matters.
+            self._receive(view[size:])
+            return view[:0]
+        return view[size:]
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> None:
+        """Have `websockets` parse bytes, which it copies, and deal with what they say."""
+        self._ws.receive_data(cast("bytes", data))
+        for event in self._ws.events_received():
+            if not isinstance(event, Frame):
+                self.handshake_event(event)
+            elif self._close_when_flushed is None:
+                # What came before the peer's close counts; what comes after our own does not.
+                self._frame_received(event)
+
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
         # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
@@ -264,12 +291,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 if self._close_when_flushed is not None:
                     self._send_close()
                 return
+            writes: list[bytes] = []
             for is_text, data in turn:
                 if is_text:
                     ws.send_text(data)
+                    writes += ws.data_to_send()
                 else:
-                    ws.send_binary(data)
-            self._write(ws.data_to_send())
+                    writes.append(bulk_frame(data, mask=self._masks))
+            self._write(writes)
 
     def _send_close(self) -> None:
         code, reason = self._close_when_flushed or (1000, "")

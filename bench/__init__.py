@@ -1,0 +1,1 @@
+"""Benchmarks: OmnyShell and its peers, measured in the same run."""

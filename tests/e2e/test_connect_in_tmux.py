@@ -66,6 +66,8 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
     terminal.type("~?")
     terminal.shows("leave the session")
     terminal.type("exit 5", "Enter")
+    # What is typed before the session has ended belongs to the session.
+    terminal.shows("logout\nlocal>")
     terminal.type("echo code=$?; stty -a | grep -o ' icanon'", "Enter")
     screen = terminal.shows("code=5")
     assert "code=5" in screen
@@ -79,7 +81,7 @@ def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
     terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1000hIN''SIDE'; sleep 60", "Enter")
     terminal.shows("INSIDE")
     terminal.type("Enter", "~.")
-    terminal.shows("left the session")
+    terminal.shows("left the session\nlocal>")
     terminal.type("echo back=$((6*7))", "Enter")
     assert "INSIDE" not in terminal.shows("back=42").split("left the session")[-1]
     assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == [

@@ -3,20 +3,18 @@
 import os
 from pathlib import Path
 
-import platformdirs
-
 APP = "omnyshell"
 HOME_VARIABLE = "OMNYSHELL_HOME"
 
 
 def config_dir() -> Path:
     """The directory of saved logins and configuration files."""
-    return _below_home("config") or platformdirs.user_config_path(APP)
+    return _below_home("config") or _platform_dir("config")
 
 
 def state_dir() -> Path:
     """The directory of identities, databases, logs and what runs."""
-    return _below_home("state") or platformdirs.user_state_path(APP)
+    return _below_home("state") or _platform_dir("state")
 
 
 def logins_file() -> Path:
@@ -27,3 +25,10 @@ def logins_file() -> Path:
 def _below_home(name: str) -> Path | None:
     home = os.environ.get(HOME_VARIABLE)
     return Path(home).expanduser() / name if home else None
+
+
+def _platform_dir(kind: str) -> Path:
+    # Imported where it is needed: it is a tenth of what a cold command imports.
+    import platformdirs
+
+    return platformdirs.user_config_path(APP) if kind == "config" else platformdirs.user_state_path(APP)

@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 
+from omnyshell.cli.lazy import defer_unused
 from omnyshell.cli.output import FAILURE, describe, fail
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.errors import OmnyShellException
@@ -18,6 +19,7 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run one command and return its exit code."""
+    defer_unused()
     # Imported late: `--version` and wrong words need no parser.
     from omnyshell.cli.parsing import find_command, parse
 

@@ -1,8 +1,8 @@
-"""The fast lane for data frames: whole binary WebSocket frames, read and written with the fewest copies.
+"""The fast lane: whole WebSocket messages in one frame, read and written with the fewest copies and calls.
 
 `websockets` parses and builds every kind of frame, with three copies and a dozen calls each. Of a relay's traffic
-nearly all is one kind: unfragmented binary frames (RFC 6455 section 5.2). Those are taken out here; every other byte
-goes to `websockets`, which also judges whatever looks wrong.
+nearly all is of two kinds: unfragmented binary and text frames up to the size of a data frame (RFC 6455 section 5.2).
+Those are taken out here; every other byte goes to `websockets`, which also judges whatever looks wrong.
 """
 
 import os
@@ -12,7 +12,10 @@ from websockets.speedups import apply_mask
 
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 
-_FINAL_BINARY = 0x82
+TEXT, BINARY, OTHER = 0x81, 0x82, 0
+"""First byte of a final text frame, of a final binary frame, and what stands for all others."""
+
+_BULK = frozenset((TEXT, BINARY))
 _MASKED = 0x80
 _LENGTH = 0x7F
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
@@ -20,16 +23,16 @@ _LENGTH_SIZES = {_TWO_BYTES: 2, _EIGHT_BYTES: 8}
 _MASK_SIZE = 4
 
 
-def bulk_frame(data: bytes, *, mask: bool) -> bytes:
-    """Return a final binary frame that carries `data`; a client masks it."""
+def bulk_frame(kind: int, data: bytes, *, mask: bool) -> bytes:
+    """Return a final frame, `TEXT` or `BINARY`, that carries `data`; a client masks it."""
     size = len(data)
     bit = _MASKED if mask else 0
     if size < _TWO_BYTES:
-        head = bytes((_FINAL_BINARY, bit | size))
+        head = bytes((kind, bit | size))
     elif size < 1 << 16:
-        head = bytes((_FINAL_BINARY, bit | _TWO_BYTES)) + size.to_bytes(2, "big")
+        head = bytes((kind, bit | _TWO_BYTES)) + size.to_bytes(2, "big")
     else:
-        head = bytes((_FINAL_BINARY, bit | _EIGHT_BYTES)) + size.to_bytes(8, "big")
+        head = bytes((kind, bit | _EIGHT_BYTES)) + size.to_bytes(8, "big")
     if not mask:
         return head + data
     key = os.urandom(_MASK_SIZE)
@@ -37,20 +40,24 @@ def bulk_frame(data: bytes, *, mask: bool) -> bytes:
 
 
 class BulkFrameReader:
-    """Splits what arrives after the opening handshake into payloads of bulk frames, and all else."""
+    """Splits what arrives after the opening handshake into payloads of bulk frames, and all else.
+
+    `masked` says whether the other side is a client.
+    """
 
     def __init__(self, *, masked: bool) -> None:
         self._masked = masked
         self._head = b""
+        self._kind = OTHER
         self._payload: bytearray | None = None
         self._filled = 0
         self._mask = b""
         self._foreign = 0
 
-    def feed(self, view: memoryview) -> Iterator[tuple[bool, bytes | bytearray | memoryview]]:
-        """Yield, in order, `True` and the payload of a bulk frame, or `False` and bytes that are for `websockets`.
+    def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | bytearray | memoryview]]:
+        """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
 
-        What is yielded with `False` is valid until the next one is asked for.
+        What is yielded with `OTHER` is valid until the next one is asked for.
         """
         if self._head:
             view = memoryview(self._head + bytes(view))
@@ -59,11 +66,11 @@ class BulkFrameReader:
             if self._payload is not None:
                 view = self._fill(self._payload, view)
                 if self._payload is not None and self._filled == len(self._payload):
-                    yield True, self._take_payload()
+                    yield self._kind, self._take_payload()
             elif self._foreign:
                 size = min(self._foreign, len(view))
                 self._foreign -= size
-                yield False, view[:size]
+                yield OTHER, view[:size]
                 view = view[size:]
             else:
                 view = self._begin_frame(view)
@@ -79,10 +86,11 @@ class BulkFrameReader:
         if len(view) < header:
             return self._wait_for_more(view)
         size = int.from_bytes(view[2 : 2 + extra], "big") if extra else code
-        if view[0] != _FINAL_BINARY or masked != self._masked or not 0 < size <= MAX_DATA_FRAME:
+        if view[0] not in _BULK or masked != self._masked or not 0 < size <= MAX_DATA_FRAME:
             self._foreign = header + size
             return view
         self._mask = bytes(view[2 + extra : header])
+        self._kind = view[0]
         self._payload = bytearray(size)
         self._filled = 0
         return view[header:]

@@ -18,7 +18,9 @@ from websockets.protocol import Protocol as WebSocketProtocol
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
-from omnyshell.transport.bulk_frames import BulkFrameReader, bulk_frame
+from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
+from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
+from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
 
 TRANSPORT_HIGH_WATER = 128 * KIB
 """Bytes the transport may hold, so that a keystroke never waits behind a megabyte (decision 1)."""
@@ -193,11 +195,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         view = self._buffer[:nbytes]
         if self._ws.state is CONNECTING:
             view = self._receive_handshake(view)
-        for is_bulk, data in self._bulk.feed(view):
-            if not is_bulk:
+        for kind, data in self._bulk.feed(view):
+            if kind == OTHER:
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and not self._fragments:
-                self._handler.binary_received(cast("bytes", data))
+                self._message_received(cast("bytes", data), is_text=kind == BULK_TEXT)
         self._flush_protocol()
 
     def eof_received(self) -> None:
@@ -284,21 +286,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def _pump(self) -> None:
         """Write what waits, in its order, while the transport has room."""
-        ws = self._ws
         while not self._paused and self.is_open:
             turn = self._outbox.next_turn()
             if not turn:
                 if self._close_when_flushed is not None:
                     self._send_close()
                 return
-            writes: list[bytes] = []
-            for is_text, data in turn:
-                if is_text:
-                    ws.send_text(data)
-                    writes += ws.data_to_send()
-                else:
-                    writes.append(bulk_frame(data, mask=self._masks))
-            self._write(writes)
+            masks = self._masks
+            self._write([bulk_frame(BULK_TEXT if text else BULK_BINARY, data, mask=masks) for text, data in turn])
 
     def _send_close(self) -> None:
         code, reason = self._close_when_flushed or (1000, "")

@@ -1,0 +1,70 @@
+"""The fast lane against `websockets` itself: the same messages, over every chunking."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Frame, Opcode
+
+from omnyshell.transport.bulk_frames import BINARY, OTHER, TEXT, BulkFrameReader, bulk_frame
+
+KINDS = {TEXT: Opcode.TEXT, BINARY: Opcode.BINARY}
+SIZES = (1, 2, 125, 126, 127, 65535, 65536, 65546)
+
+
+def read(reader: BulkFrameReader, chunks: list[bytes]) -> list[tuple[int, bytes]]:
+    """What a reader yields, with neighbouring foreign pieces joined."""
+    found: list[tuple[int, bytes]] = []
+    for chunk in chunks:
+        for kind, data in reader.feed(memoryview(chunk)):
+            if kind == OTHER and found and found[-1][0] == OTHER:
+                found[-1] = (OTHER, found[-1][1] + bytes(data))
+            else:
+                found.append((kind, bytes(data)))
+    return found
+
+
+def test_frames_of_every_size_are_read_as_websockets_writes_them() -> None:
+    for masked in (False, True):
+        for kind, opcode in KINDS.items():
+            for size in SIZES:
+                payload = bytes(index % 251 for index in range(size))
+                for raw in (
+                    Frame(opcode, payload).serialize(mask=masked),
+                    bulk_frame(kind, payload, mask=masked),
+                ):
+                    assert read(BulkFrameReader(masked=masked), [raw]) == [(kind, payload)]
+
+
+def test_without_a_mask_frames_are_written_as_websockets_writes_them() -> None:
+    for kind, opcode in KINDS.items():
+        for size in (0, *SIZES):
+            assert bulk_frame(kind, bytes(size), mask=False) == Frame(opcode, bytes(size)).serialize(mask=False)
+
+
+@given(st.data())
+def test_whatever_is_no_bulk_frame_goes_through_unchanged_and_in_order(data: st.DataObject) -> None:
+    masked = data.draw(st.booleans())
+    stream, expected = b"", []
+    for number in range(data.draw(st.integers(1, 6))):
+        payload = b"%d" % number * data.draw(st.integers(1, 100))
+        if data.draw(st.booleans()):
+            stream += bulk_frame(BINARY, payload, mask=masked)
+            expected.append((BINARY, payload))
+        else:
+            raw = Frame(Opcode.PING, payload[:125]).serialize(mask=masked)
+            stream += raw
+            if expected and expected[-1][0] == OTHER:
+                expected[-1] = (OTHER, expected[-1][1] + raw)
+            else:
+                expected.append((OTHER, raw))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
+    chunks = [stream[start:end] for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    assert read(BulkFrameReader(masked=masked), chunks) == expected
+
+
+def test_a_frame_with_the_wrong_mask_or_size_is_left_to_websockets() -> None:
+    for raw in (
+        bulk_frame(BINARY, b"x", mask=False),
+        bulk_frame(BINARY, bytes(65547), mask=True),
+        Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True),
+    ):
+        assert read(BulkFrameReader(masked=True), [raw]) == [(OTHER, raw)]

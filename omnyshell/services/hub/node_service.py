@@ -1,9 +1,10 @@
 """The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 and 4)."""
 
+import logging
 from collections.abc import Mapping
 
 from omnyshell.clock import Clock
-from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
+from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
 from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -29,6 +30,8 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.role_service import Handler
 
 CLOSE_REPLACED = 1000
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 class NodeService:
@@ -98,6 +101,11 @@ class NodeService:
         except AuthorizationException as exc:
             self._record("node.rejected", peer, message.node_id[:128], outcome="denied", reason=exc.message)
             peer.fail(ErrorCodes.NOT_AUTHORIZED, exc.message)
+            return
+        except ConfigException as exc:
+            # A full disk, say: without a record of its owner no id is given away.
+            logger.error("cannot register node %r: %s", message.node_id[:128], exc)
+            peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
         self._heartbeats.register(peer, self._clock.monotonic())
         if isinstance(older, HubPeer):

@@ -163,7 +163,7 @@ class NodeSessions:
         """Start what the hub asks for, and answer it."""
         try:
             self._open(connection, channel_id, request)
-        except SessionRejectedException as exc:
+        except OmnyShellException as exc:
             rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=exc.message)
             connection.send(rejected, channel_id)
 
@@ -197,6 +197,10 @@ class NodeSessions:
         except SessionRejectedException:
             channel.end()
             raise
+        except OSError as exc:
+            channel.end()
+            text = f"The node cannot start a process: {exc.strerror or exc}"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
         except Exception:
             channel.end()
             logger.exception("a session could not be started")

@@ -1,0 +1,233 @@
+"""The hub's plain objects, fed with a clock and records instead of peers."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnyshell import (
+    AuditLog,
+    AuthorizationException,
+    ChannelClose,
+    ConfigException,
+    HeartbeatMonitor,
+    HubBroker,
+    NodeRegister,
+    NodeRegistry,
+    NodeSessionOpened,
+    PlatformInfo,
+    PortRange,
+    Principal,
+    PrincipalId,
+    ProtocolException,
+    RoleBasedAuthorizer,
+    SessionOpen,
+    SessionRouter,
+    TunnelInfo,
+    TunnelRegistration,
+    TunnelRegistry,
+    TunnelRejectedException,
+)
+from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
+from omnyshell.transport.backoff import Backoff
+
+
+class FakeClock:
+    """Time that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 2, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class RecordingPeer:
+    """A connection that remembers what it was sent."""
+
+    def __init__(self, name: str, *roles: str) -> None:
+        self.principal = Principal(PrincipalId(name), frozenset(roles))
+        self.features = frozenset[str]()
+        self.address = "192.0.2.1"
+        self.is_open = True
+        self.sent: list[tuple[int | None, Any]] = []
+
+    def send(self, message: Any, channel: int | None = None) -> None:
+        self.sent.append((channel, message))
+
+    def send_in_order(self, message: Any, channel: int) -> None:
+        self.sent.append((channel, message))
+
+    def send_data(self, channel: int, raw: bytes) -> None:
+        self.sent.append((channel, raw))
+
+    def discard(self, channel: int) -> None:
+        pass
+
+    def take(self) -> tuple[int | None, Any]:
+        return self.sent.pop(0)
+
+
+def register(node_id: str = "n1", **extra: Any) -> NodeRegister:
+    return NodeRegister(node_id=node_id, platform=PlatformInfo(os="linux", arch="x64"), **extra)
+
+
+class Table:
+    """A broker with one node and one client."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.router = SessionRouter()
+        self.audit = AuditLog(self.clock)
+        registry = NodeRegistry(MemoryNodeOwners(), {})
+        self.node, self.client = RecordingPeer("box", "node"), RecordingPeer("ann", "admin")
+        registry.register(self.node, register())
+        self.broker = HubBroker(
+            nodes=registry,
+            router=self.router,
+            authorizer=RoleBasedAuthorizer(),
+            audit=self.audit,
+            metrics=HubMetrics(),
+            clock=self.clock,
+            new_id=lambda: "session",
+            max_channels=4,
+        )
+
+
+def test_a_node_that_does_not_answer_is_given_up_after_thirty_seconds() -> None:
+    table = Table()
+    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    channel, _ = table.node.take()
+    table.broker.expire(table.clock.seconds + 29.9)
+    assert table.client.sent == []
+    table.broker.expire(table.clock.seconds + 30)
+    assert table.client.take()[1].reason == "timeout"
+    assert (table.node.take()[0], len(table.router)) == (channel, 0)
+    table.broker.opened(table.node, channel or 0, NodeSessionOpened(session_id="session"))
+    assert table.client.sent == []
+
+
+def test_a_client_that_leaves_while_its_session_opens_ends_it_on_the_node() -> None:
+    table = Table()
+    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    table.node.take()
+    table.broker.close_from_client(table.client, 1, ChannelClose(reason="client_closed"))
+    assert table.node.take()[1].reason == "client_closed"
+    assert len(table.router) == 0
+    assert [record.action for record in table.audit] == ["session.close"]
+
+
+def test_a_connection_has_a_bounded_number_of_channels() -> None:
+    table = Table()
+    for channel in range(1, 6):
+        table.broker.open(table.client, channel, SessionOpen(node_id="n1"))
+    assert [message.reason for _, message in table.client.sent] == ["capacity_exceeded"]
+    assert len(table.router) == 4
+
+
+def test_heartbeats_count_only_with_a_higher_number() -> None:
+    monitor = HeartbeatMonitor(timeout=30)
+    monitor.register("n", 0)
+    assert monitor.beat("n", 5, 10)
+    assert not monitor.beat("n", 5, 20)
+    assert not monitor.beat("unknown", 1, 20)
+    assert monitor.expired(39.9) == []
+    assert monitor.expired(40) == ["n"]
+    assert monitor.expired(99) == []
+
+
+def test_a_registration_is_checked_owned_and_taken_over() -> None:
+    registry = NodeRegistry(MemoryNodeOwners(), {})
+    first, second, other = RecordingPeer("box", "node"), RecordingPeer("box", "node"), RecordingPeer("eve", "node")
+    with pytest.raises(ProtocolException):
+        registry.register(first, register("a/b"))
+    assert registry.register(first, register(" n1 "))[0].node_id == "n1"
+    with pytest.raises(AuthorizationException):
+        registry.register(other, register("n1"))
+    with pytest.raises(AuthorizationException):
+        registry.register(RecordingPeer("ann", "developer"), register("n2"))
+    assert registry.register(second, register("n1"))[1] is first
+    assert registry.remove(first) is None
+    assert registry.find("n1") is not None
+    registry.remove(second)
+    assert registry.find("n1") is None
+
+
+def test_ownership_of_node_ids_survives_a_restart(tmp_path: Path) -> None:
+    store = HubStore(tmp_path / "hub.sqlite3")
+    assert store.claim("n1", "box")
+    store.close()
+    store = HubStore(tmp_path / "hub.sqlite3")
+    assert not store.claim("n1", "eve")
+    assert store.claim("n1", "box")
+    store.close()
+    with pytest.raises(ConfigException):
+        store.claim("n2", "box")
+    assert (tmp_path / "hub.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_outbox_serves_channels_in_turns_behind_urgent_messages() -> None:
+    outbox = Outbox()
+    block = Outgoing(False, bytes(40_000))
+    for channel in (1, 1, 1, 2):
+        outbox.put(channel, block)
+    outbox.put(2, Outgoing(True, b"exit"))
+    outbox.put_urgent(b"window")
+    turns = []
+    while turn := outbox.next_turn():
+        turns.append([len(item.data) for item in turn])
+    assert turns == [[6], [40_000], [40_000, 4], [40_000], [40_000]]
+
+
+def test_the_outbox_is_bounded_but_takes_one_large_message() -> None:
+    outbox = Outbox()
+    outbox.put_urgent(bytes(2_000_000))
+    with pytest.raises(OutboxOverflowError):
+        outbox.put_urgent(b"x")
+    outbox = Outbox()
+    for _ in range(1000):
+        outbox.put_urgent(b"x")
+    with pytest.raises(OutboxOverflowError):
+        outbox.put_urgent(b"x")
+
+
+def test_backoff_jitters_over_its_whole_range_and_starts_again() -> None:
+    ranges: list[tuple[float, float]] = []
+
+    def upper(low: float, high: float) -> float:
+        ranges.append((low, high))
+        return high
+
+    backoff = Backoff(upper)
+    assert [backoff.next_delay() for _ in range(6)] == [2, 4, 8, 16, 30, 30]
+    backoff.reset()
+    assert backoff.next_delay() == 2
+    assert {low for low, _ in ranges} == {0.5}
+
+
+def test_tunnel_ports_have_one_owner_each() -> None:
+    registry = TunnelRegistry(PortRange.parse("9000-9001"))
+    entries = []
+    for number in range(2):
+        port = registry.choose_port(None)
+        info = TunnelInfo(
+            tunnel_id=f"ab{number}", node_id="n", target_port=80, public_port=port, created_at=FakeClock().now()
+        )
+        entries.append(TunnelRegistration(info, "ann"))
+        registry.add(entries[-1])
+    for wanted, code in ((None, "port_in_use"), (9000, "port_in_use"), (9002, "port_out_of_range")):
+        with pytest.raises(TunnelRejectedException) as rejected:
+            registry.choose_port(wanted)
+        assert rejected.value.code == code
+    assert registry.find("ann", "ab1") is entries[1]
+    assert registry.find("ann", "ab") is registry.find("ann", "") is registry.find("eve", "ab1") is None
+    registry.remove(entries[0])
+    assert registry.choose_port(9000) == 9000
+    with pytest.raises(TunnelRejectedException):
+        TunnelRegistry(None).choose_port(None)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on uvloop where there is one: it costs a third of the stock loop's time and memory a byte."""
+    """Run a coroutine on uvloop where there is one: it holds a TLS connection in far less memory than the stock loop."""
     try:
         import uvloop
     except ImportError:

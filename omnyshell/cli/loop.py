@@ -6,7 +6,7 @@ from typing import Any
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on uvloop where there is one: it holds a TLS connection in far less memory than the stock loop."""
+    """Run a coroutine on uvloop where there is one: a TLS connection takes far less memory than on the stock loop."""
     try:
         import uvloop
     except ImportError:

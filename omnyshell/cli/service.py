@@ -23,7 +23,7 @@ def set_up_logging(level: str) -> None:
 def tune_memory() -> None:
     """Have the C library keep freed memory for the next frame, instead of returning it to the system each time.
 
-    A relay allocates and frees buffers of 64 to 256 KiB all the time: giving them back costs about a tenth of its speed.
+    A relay allocates and frees buffers of 64 to 256 KiB all the time: giving them back costs a tenth of its speed.
     """
     if sys.platform != "linux":
         return

@@ -9,6 +9,7 @@ from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.errors import ConfigException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir
+from omnyshell.protocol.limits import MIB
 from omnyshell.security.authenticators import (
     Authenticator,
     CompositeAuthenticator,
@@ -19,6 +20,9 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.hub.audit_query import parse_span
+from omnyshell.services.hub.audit_sinks import open_sink
+from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.transport.endpoint import EndpointLimits
@@ -34,21 +38,24 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
-    cert = Path(options.cert).expanduser()
     if not 0 <= options.port <= 65535:
         raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
     if options.heartbeat_timeout <= 0 or options.max_connections <= 0:
         raise ConfigException("--heartbeat-timeout and --max-connections must be more than 0")
+    for sink in options.audit_sink:
+        open_sink(sink)
     return HubConfig(
-        cert=cert,
+        cert=Path(options.cert).expanduser(),
         key=Path(options.key).expanduser(),
         host=options.host or "",
         port=options.port,
         authenticator=_authenticator(options),
-        state_dir=_state_dir(options, cert),
+        state_dir=state_dir_from(options),
         heartbeat_timeout=options.heartbeat_timeout,
         login_limit=LoginLimit.parse(options.login_limit),
         endpoint=EndpointLimits(max_connections=options.max_connections),
+        audit_retention=_retention(options),
+        audit_sinks=tuple(options.audit_sink),
         tunnel_ports=PortRange.parse(options.tunnel_port_range) if options.tunnel_port_range else None,
     )
 
@@ -91,10 +98,20 @@ def _grants_in(path: Path) -> list[TokenGrant]:
     return grants
 
 
-def _state_dir(options: argparse.Namespace, cert: Path) -> Path:
-    """The hub's own directory; by default one for each hub key, so that two hubs of a user do not mix."""
+def _retention(options: argparse.Namespace) -> Retention:
+    if options.audit_max_size is not None and options.audit_max_size < 1:
+        raise ConfigException("--audit-max-size must be at least 1 MiB")
+    return Retention(
+        max_age=parse_span(options.audit_keep, "--audit-keep") if options.audit_keep else None,
+        max_bytes=options.audit_max_size * MIB if options.audit_max_size is not None else None,
+    )
+
+
+def state_dir_from(options: argparse.Namespace) -> Path:
+    """Return the hub's own directory; by default one for each hub key, so that two hubs of a user do not mix."""
     if options.state_dir:
         return Path(options.state_dir).expanduser()
+    cert = Path(options.cert).expanduser()
     if not cert.is_file():
         raise ConfigException(f"--cert: there is no file {cert}; `omnyshell cert gen --out DIR` makes one")
     identity = hashlib.sha256(spki_sha256_of_der(leaf_of_chain(cert))).hexdigest()[:16]

@@ -100,6 +100,14 @@ HUB_START = Command(
         ),
         Option("--max-connections", "connections at once", "N", "int", 10_000),
         Option("--state-dir", "where the hub keeps what outlives it", "DIR", "directory"),
+        Option(
+            "--audit-sink",
+            "where audit records go too: file:PATH, syslog, syslog:HOST:PORT, stdout; may be repeated",
+            "SINK",
+            "list",
+        ),
+        Option("--audit-keep", "how long audit records are kept, as 90d or 52w; for ever if not given", "SPAN"),
+        Option("--audit-max-size", "MiB that the audit trail may take; no limit if not given", "N", "int"),
         LOG_LEVEL,
     ),
     configurable=True,
@@ -124,6 +132,48 @@ NODE_START = Command(
         LOG_LEVEL,
     ),
     configurable=True,
+)
+
+AUDIT_PLACE = (
+    Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),
+    Option("--hub-config", "hub.toml of the hub, which says where its state directory is", "FILE", "file"),
+)
+AUDIT_CHOICE = (
+    Option("--since", "only records from then on: a span such as 1h or 7d, or a time", "WHEN"),
+    Option("--action", "only these actions; a pattern such as session.*", "PATTERN"),
+    Option("--principal", "only what this principal did", "NAME"),
+    Option("--node", "only what concerns this node", "ID"),
+)
+
+AUDIT: tuple[Command, ...] = (
+    Command(
+        ("audit", "list"),
+        "print the audit records of a hub on this machine",
+        "audit:list_records",
+        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *AUDIT_PLACE),
+    ),
+    Command(
+        ("audit", "export"),
+        "print audit records as JSON lines, with their hashes",
+        "audit:export",
+        (*AUDIT_CHOICE, *AUDIT_PLACE),
+    ),
+    Command(
+        ("audit", "verify"),
+        "find altered, removed and reordered audit records; exit code 1 where there are any",
+        "audit:verify",
+        (
+            Option("--public-key", "key that must have signed the trail, noted elsewhere", "BASE64"),
+            Option("--expect", "record that must be there, noted elsewhere", "NUMBER:HASH"),
+            *AUDIT_PLACE,
+        ),
+    ),
+    Command(
+        ("audit", "head"),
+        "print where the audit trail ends, to be noted elsewhere",
+        "audit:head",
+        AUDIT_PLACE,
+    ),
 )
 
 COMMANDS: tuple[Command, ...] = (
@@ -211,6 +261,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
         ),
     ),
+    *AUDIT,
     Command(
         ("completion",),
         "print a completion script for a shell",

@@ -1,21 +1,36 @@
-"""The audit trail in memory: the last records, and sinks that get each one as it happens."""
+"""The audit trail: the last records in memory, all of them on disk where the hub has a state directory."""
 
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from omnyshell.clock import Clock
-from omnyshell.model.audit import AuditRecord
+from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.services.hub.audit_writer import AuditWriter
 
 AuditSink = Callable[[AuditRecord], None]
+
+LONGEST_FIELD = 1024
+"""Characters of a field that are kept: peers choose some of them."""
 
 logger = logging.getLogger("omnyshell.audit")
 
 
+class AuditSource(Protocol):
+    """Where a live view of the trail comes from; a cluster's bus can take this place (decision 9)."""
+
+    def add_sink(self, sink: AuditSink) -> Callable[[], None]:
+        """Have `sink` called with every record from now on; returns what ends that."""
+
+
 class AuditLog:
-    """Keeps the last `capacity` records."""
+    """Keeps the last `capacity` records, and hands each to the writer and to whoever listens."""
 
     def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
+        self.writer: AuditWriter | None = None
+        """Puts records on disk; without one they end with the process."""
+
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
@@ -26,21 +41,49 @@ class AuditLog:
     def __len__(self) -> int:
         return len(self._records)
 
-    def add_sink(self, sink: AuditSink) -> None:
-        """Have `sink` called with every record from now on; it must not block or raise."""
+    def add_sink(self, sink: AuditSink) -> Callable[[], None]:
+        """Have `sink` called with every record from now on; it must not block or raise. Returns what ends that."""
         self._sinks.append(sink)
 
+        def remove() -> None:
+            if sink in self._sinks:
+                self._sinks.remove(sink)
+
+        return remove
+
     def record(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
-        """Note what happened; `fields` are those of `AuditRecord`."""
-        entry = AuditRecord(at=self._clock.now(), action=action, outcome=outcome, **fields)
-        self._records.append(entry)
-        for sink in self._sinks:
-            sink(entry)
+        """Note what happened; `fields` are those of `AuditRecord`. On disk a moment later."""
+        entry = self._entry(action, outcome, fields)
+        if self.writer is not None:
+            self.writer.submit(entry)
+        self._publish(entry)
         return entry
+
+    async def commit(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
+        """Note what is about to be done; on disk when this returns.
+
+        Raises `AuditUnavailableException` where it cannot be kept: the action must not be done then.
+        """
+        entry = self._entry(action, outcome, fields)
+        if self.writer is not None:
+            await self.writer.commit(entry)
+        self._publish(entry)
+        return entry
+
+    def _entry(self, action: str, outcome: str, fields: dict[str, str]) -> AuditRecord:
+        for name, value in fields.items():
+            if len(value) > LONGEST_FIELD:
+                fields[name] = value[:LONGEST_FIELD] + "..."
+        return AuditRecord(at=self._clock.now(), action=action, outcome=outcome, **fields)
+
+    def _publish(self, entry: AuditRecord) -> None:
+        self._records.append(entry)
+        for sink in tuple(self._sinks):
+            sink(entry)
 
 
 def log_record(record: AuditRecord) -> None:
     """A sink that writes each record to the log, without control characters that a peer may have sent."""
-    fields = ("principal", "address", "node_id", "session_id", "reason", "detail")
-    shown = " ".join(f"{name}={value!r}" for name in fields if (value := getattr(record, name)))
-    logger.info("%s %s %s", record.action, record.outcome, shown)
+    fields = {name: value for name in TEXT_FIELDS[2:] if (value := getattr(record, name))}
+    shown = " ".join(f"{name}={value!r}" for name, value in fields.items())
+    logger.info("%s %s %s", record.action, record.outcome, shown, extra=fields)

@@ -10,6 +10,7 @@ from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
 from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.hub.audit_store import Retention
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.keepalive import KeepaliveTimes
 
@@ -38,6 +39,12 @@ class HubConfig:
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
     max_channels: int = 4096
     audit_capacity: int = 10_000
+    """Records kept in memory; with a state directory all of them are kept there too."""
+
+    audit_retention: Retention = field(default_factory=Retention)
+    audit_sinks: tuple[str, ...] = ()
+    """Where else records go: `file:PATH`, `syslog`, `syslog:HOST:PORT`, `stdout`."""
+
     tunnel_ports: PortRange | None = None
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""

@@ -13,6 +13,7 @@ from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.config import HubConfig
@@ -95,11 +96,12 @@ class OmnyShellHub:
         if config.state_dir is not None:
             self._store = HubStore(config.state_dir / "hub.sqlite3")
         try:
+            await open_trail(self.audit, config)
             context = self._assemble(leaf)
             endpoint = WsServerEndpoint(config.host, config.port, tls, lambda: self._new_peer(context), config.endpoint)
             await endpoint.start()
         except BaseException:
-            self._close_store()
+            await self._close_records()
             raise
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
@@ -125,7 +127,8 @@ class OmnyShellHub:
             await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._keepalive is not None:
             self._keepalive.close()
-        self._close_store()
+        self.audit.record("hub.stop")
+        await self._close_records()
         logger.info("hub stopped")
 
     def _assemble(self, leaf: bytes) -> HubContext:
@@ -197,7 +200,10 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.forget(peer.link)
 
-    def _close_store(self) -> None:
+    async def _close_records(self) -> None:
+        writer, self.audit.writer = self.audit.writer, None
+        if writer is not None:
+            await writer.aclose()
         if self._store is not None:
             self._store.close()
             self._store = None

@@ -1,0 +1,158 @@
+"""`omnyshell audit list`, `export`, `verify` and `head`: the trail of a hub on this machine."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from omnyshell.cli.output import printable
+from omnyshell.clock import SystemClock
+from omnyshell.errors import ConfigException
+from omnyshell.model.audit import AuditRecord
+from omnyshell.paths import state_dir
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord
+from omnyshell.services.hub.audit_query import AuditQuery, find_records, parse_moment, verify_trail
+from omnyshell.services.hub.audit_sinks import export_line
+from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader
+
+TAMPERED = 1
+"""Exit code of `verify` where the trail is not what the hub wrote."""
+
+FOLLOW_PERIOD = 0.2
+
+
+def list_records(options: argparse.Namespace) -> int:
+    """Print the records that are wanted, and with --follow those to come."""
+    show = _print_json if options.json else _print_line
+    with AuditReader(_directory(options) / AUDIT_FILE) as reader:
+        for chained, record in _wanted(reader, options):
+            show(chained, record)
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write the records that are wanted as JSON lines, each with its hash and the one before."""
+    with AuditReader(_directory(options) / AUDIT_FILE) as reader:
+        for chained, _ in find_records(reader, _query(options)):
+            sys.stdout.buffer.write(export_line(chained) + b"\n")
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Check the whole trail; says what is wrong and exits with 1 where something is."""
+    directory = _directory(options)
+    report = verify_trail(directory / AUDIT_FILE, _public_key(options, directory), _known(options))
+    for finding in report.findings:
+        print(f"{finding.kind}: {printable(finding.text)}")
+    span = f"{report.records} records"
+    if report.anchor is not None:
+        span += f", from {report.anchor.seq + 1} on (retention removed those before, and signed that)"
+    if report.findings:
+        print(f"{span}: THIS IS NOT WHAT THE HUB WROTE")
+        return TAMPERED
+    end = f", last {report.head.seq}:{report.head.hash.hex()}" if report.head is not None else ""
+    print(f"{span}: whole{end}")
+    return 0
+
+
+def head(options: argparse.Namespace) -> int:
+    """Print where the trail ends, and the key that signs it: noted elsewhere, they prove what was there."""
+    directory = _directory(options)
+    with AuditReader(directory / AUDIT_FILE) as reader:
+        end = reader.seal(HEAD)
+    if end is None:
+        raise ConfigException("the trail has no signed end")
+    data = {
+        "seq": end.seq,
+        "hash": end.hash.hex(),
+        "at": end.at,
+        "signature": end.signature.hex(),
+        "publicKey": _public_key(options, directory).to_base64(),
+    }
+    print(json.dumps(data))
+    return 0
+
+
+def _wanted(reader: AuditReader, options: argparse.Namespace) -> Iterator[tuple[ChainedRecord, AuditRecord]]:
+    query = _query(options)
+    last = 0
+    while True:
+        for chained, record in find_records(reader, query, last):
+            last = chained.seq
+            yield chained, record
+        if not options.follow:
+            return
+        sys.stdout.flush()
+        time.sleep(FOLLOW_PERIOD)
+        reader.refresh()
+
+
+def _query(options: argparse.Namespace) -> AuditQuery:
+    since = parse_moment(options.since, "--since", SystemClock()) if options.since else None
+    return AuditQuery(since, options.action or "", options.principal or "", options.node or "")
+
+
+def _print_json(chained: ChainedRecord, _record: AuditRecord) -> None:
+    print(export_line(chained).decode("utf-8", "replace"))
+
+
+def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
+    where = " ".join(
+        f"{label}={value}"
+        for label, value in (
+            ("node", record.node_id),
+            ("session", record.session_id),
+            ("reason", record.reason),
+            ("detail", record.detail),
+        )
+        if value
+    )
+    at = record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    who = f"{record.principal or '-'}@{record.address or '-'}"
+    line = f"{chained.seq:>7}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}"
+    print(printable(line.rstrip()))
+
+
+def _directory(options: argparse.Namespace) -> Path:
+    """The state directory: the one given, the one that the hub's configuration says, or the only one there is."""
+    if options.state_dir:
+        return Path(options.state_dir).expanduser()
+    if options.hub_config:
+        return _configured(options.hub_config)
+    found = [*(state_dir() / "hubs").glob(f"*/{AUDIT_FILE}"), *(state_dir() / "local" / "hub").glob(AUDIT_FILE)]
+    if len(found) == 1:
+        return found[0].parent
+    if not found:
+        raise ConfigException("no hub of this user has an audit trail here; give --state-dir, the hub's own")
+    names = "".join(f"\n  --state-dir {path.parent}" for path in found)
+    raise ConfigException("several hubs have an audit trail here; choose one:" + names)
+
+
+def _configured(path: str) -> Path:
+    from omnyshell.cli.hub import state_dir_from
+    from omnyshell.cli.parsing import parse
+    from omnyshell.cli.spec import HUB_START
+
+    return state_dir_from(parse(HUB_START, ["--config", path]))
+
+
+def _public_key(options: argparse.Namespace, directory: Path) -> Ed25519PublicKey:
+    if getattr(options, "public_key", None):
+        return Ed25519PublicKey.from_base64(options.public_key)
+    path = directory / KEY_FILE
+    if not os.access(path, os.R_OK):
+        raise ConfigException(f"cannot read {path}; give --public-key, which `omnyshell audit head` prints")
+    return Ed25519PrivateKey.load(path).public_key
+
+
+def _known(options: argparse.Namespace) -> tuple[int, str] | None:
+    if not options.expect:
+        return None
+    seq, _, hash_ = options.expect.partition(":")
+    if not seq.isdigit() or len(hash_) != 64:
+        raise ConfigException("--expect is NUMBER:HASH, as `omnyshell audit verify` or `head` printed it")
+    return int(seq), hash_.lower()

@@ -1,0 +1,158 @@
+"""The audit trail's chain: each record carries the hash of the one before, and the hub signs where the chain ends.
+
+No I/O. `docs/audit.md` describes the same for whoever verifies a trail without this code.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from omnyshell.model.audit import AuditRecord, canonical_json
+from omnyshell.security.length_prefix import length_prefixed, utf8
+
+GENESIS = bytes(32)
+"""What stands before the first record."""
+
+HEAD = "head"
+ANCHOR = "anchor"
+
+_SEAL_TAG = b"omnyshell:audit:v1"
+
+Signer = Callable[[bytes], bytes]
+SignatureCheck = Callable[[bytes, bytes], bool]
+"""Takes a signature and the message it should be over."""
+
+
+class ChainedRecord(NamedTuple):
+    """A record in its place: `text` is its canonical JSON, which holds its number too."""
+
+    seq: int
+    previous: bytes
+    text: bytes
+    hash: bytes
+
+
+class Seal(NamedTuple):
+    """The hub's signed word that the record `seq` had this hash.
+
+    The `head` is the newest record, the `anchor` the last one that retention removed.
+    """
+
+    kind: str
+    seq: int
+    hash: bytes
+    at: str
+    signature: bytes
+
+
+def chain(seq: int, previous: bytes, record: AuditRecord) -> ChainedRecord:
+    """Put a record behind the one whose hash is `previous`."""
+    text = canonical_json({"seq": seq, **record.to_json()})
+    return ChainedRecord(seq, previous, text, link(previous, text))
+
+
+def link(previous: bytes, text: bytes) -> bytes:
+    """The hash of a record: SHA-256 over the previous record's hash and the canonical JSON."""
+    return hashlib.sha256(previous + text).digest()
+
+
+def seal(kind: str, seq: int, hash_: bytes, at: str, sign: Signer) -> Seal:
+    """Sign a place of the chain."""
+    return Seal(kind, seq, hash_, at, sign(seal_message(kind, seq, hash_, at)))
+
+
+def seal_message(kind: str, seq: int, hash_: bytes, at: str) -> bytes:
+    """What a seal's signature is over."""
+    return length_prefixed(_SEAL_TAG, utf8(kind), utf8(str(seq)), hash_, utf8(at))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a trail. `seq` is the record that it shows at, or the first one it concerns."""
+
+    kind: str
+    """`altered`, `removed`, `reordered`, `broken`, `truncated`, `unsigned` or `damaged`."""
+
+    seq: int
+    text: str
+
+
+class ChainVerifier:
+    """Checks a trail, fed record by record in the order of their numbers.
+
+    Give the anchor where retention has removed the beginning. `finish` takes the head.
+    """
+
+    def __init__(self, anchor: Seal | None, check: SignatureCheck) -> None:
+        self.findings: list[Finding] = []
+        self.records = 0
+        self._check = check
+        self._expected = 1
+        self._previous: bytes | None = GENESIS
+        self._last_hash = GENESIS
+        if anchor is not None and self._is_genuine(anchor, ANCHOR):
+            self._expected, self._previous = anchor.seq + 1, anchor.hash
+            self._last_hash = anchor.hash
+
+    def feed(self, record: ChainedRecord) -> None:
+        """Take the next record."""
+        self.records += 1
+        if record.seq > self._expected:
+            self._find("removed", self._expected, f"{_numbers(self._expected, record.seq - 1)} removed")
+            self._previous = None
+        self._check_record(record)
+        self._expected = record.seq + 1
+        self._previous = self._last_hash = record.hash
+
+    def finish(self, head: Seal | None) -> list[Finding]:
+        """Compare the end with what the hub signed last; returns all findings."""
+        last = self._expected - 1
+        if head is None:
+            self._find("unsigned", last, f"the signed end of the trail is missing; its last record is {last}")
+        elif self._is_genuine(head, HEAD):
+            if head.seq > last:
+                text = f"the end is cut off: {_numbers(last + 1, head.seq)} removed"
+                self._find("truncated", last + 1, text)
+            elif head.seq < last:
+                self._find("unsigned", head.seq + 1, f"{_numbers(head.seq + 1, last)} not signed by the hub")
+            elif head.hash != self._last_hash:
+                self._find("altered", last, f"record {last} is not the one that the hub signed")
+        return self.findings
+
+    def _check_record(self, record: ChainedRecord) -> None:
+        said = _number_in(record.text)
+        if said is None:
+            self._find("altered", record.seq, f"record {record.seq} altered: it is no record any more")
+        elif said != record.seq:
+            self._find("reordered", record.seq, f"record {said} stands in the place of record {record.seq}")
+        elif link(record.previous, record.text) != record.hash:
+            self._find("altered", record.seq, f"record {record.seq} altered")
+        elif self._previous is not None and record.previous != self._previous:
+            text = f"record {record.seq} does not follow the one before it, which was altered or exchanged"
+            self._find("broken", record.seq, text)
+
+    def _is_genuine(self, mark: Seal, kind: str) -> bool:
+        message = seal_message(mark.kind, mark.seq, mark.hash, mark.at)
+        if mark.kind == kind and self._check(mark.signature, message):
+            return True
+        self._find("unsigned", mark.seq, f"the signature of the {kind} at record {mark.seq} is wrong")
+        return False
+
+    def _find(self, kind: str, seq: int, text: str) -> None:
+        self.findings.append(Finding(kind, seq, text))
+
+
+def _number_in(text: bytes) -> int | None:
+    try:
+        data = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    seq = data.get("seq") if isinstance(data, dict) else None
+    return seq if type(seq) is int else None
+
+
+def _numbers(first: int, last: int) -> str:
+    return f"record {first} was" if first == last else f"records {first} to {last} were"

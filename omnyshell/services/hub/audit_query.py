@@ -1,0 +1,114 @@
+"""Looks into a trail on disk: chooses records, and verifies the whole."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ConfigException
+from omnyshell.model.audit import AuditRecord
+from omnyshell.model.schema import read_timestamp
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.audit_chain import ANCHOR, HEAD, ChainedRecord, ChainVerifier, Finding, Seal
+from omnyshell.services.hub.audit_store import AuditReader
+
+_SPAN = re.compile(r"([0-9]{1,9})(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_span(text: str, name: str) -> timedelta:
+    """Read `90s`, `15m`, `1h`, `30d` or `2w`. Raises `ConfigException` naming the option."""
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise ConfigException(f"{name} '{text}': write a span as 90s, 15m, 1h, 30d or 2w")
+    return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+
+
+def parse_moment(text: str, name: str, clock: Clock) -> datetime:
+    """Read a span before now, or an ISO-8601 time. Raises `ConfigException` naming the option."""
+    if _SPAN.fullmatch(text.strip()):
+        return clock.now() - parse_span(text, name)
+    try:
+        return read_timestamp(text.strip())
+    except ValueError as exc:
+        raise ConfigException(f"{name} '{text}': write a span such as 1h, or a time such as 2026-01-31T08:00") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which records are wanted; what is not given does not matter. `action` is a pattern such as `session.*`."""
+
+    since: datetime | None = None
+    action: str = ""
+    principal: str = ""
+    node: str = ""
+
+    def matches(self, record: AuditRecord) -> bool:
+        """Tell whether the record is wanted."""
+        return (
+            (self.since is None or record.at >= self.since)
+            and (not self.action or fnmatchcase(record.action, self.action))
+            and (not self.principal or record.principal == self.principal)
+            and (not self.node or record.node_id == self.node)
+        )
+
+
+def find_records(reader: AuditReader, query: AuditQuery, after: int = 0) -> Iterator[tuple[ChainedRecord, AuditRecord]]:
+    """Yield what the query wants, oldest first. What cannot be read is left out: `verify` names it."""
+    try:
+        for chained in reader.records(after):
+            record = read_record(chained)
+            if record is not None and query.matches(record):
+                yield chained, record
+    except sqlite3.Error as exc:
+        raise ConfigException(f"the audit trail is damaged: {exc}; `omnyshell audit verify` says more") from exc
+
+
+def read_record(chained: ChainedRecord) -> AuditRecord | None:
+    """Return what a link of the chain records; None where it is none any more."""
+    try:
+        return AuditRecord.from_json(msgspec.json.decode(chained.text, type=dict))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class TrailReport:
+    """What verifying found; nothing in `findings` means that the trail is whole."""
+
+    records: int
+    head: Seal | None
+    anchor: Seal | None
+    findings: tuple[Finding, ...]
+
+
+def verify_trail(path: Path, key: Ed25519PublicKey, known: tuple[int, str] | None = None) -> TrailReport:
+    """Check every record, the signed end, and the signed beginning where retention removed something.
+
+    `known` is a record's number and hash (hexadecimal) that were noted elsewhere: it must be there, unless retention
+    removed it. Raises `ConfigException` where there is no trail.
+    """
+    head = anchor = None
+    verifier = ChainVerifier(None, key.verify)
+    try:
+        with AuditReader(path) as reader:
+            head, anchor = reader.seal(HEAD), reader.seal(ANCHOR)
+            verifier = ChainVerifier(anchor, key.verify)
+            seen = None
+            for record in reader.records():
+                verifier.feed(record)
+                if known is not None and record.seq == known[0]:
+                    seen = record.hash.hex()
+            findings = verifier.finish(head)
+        if known is not None and seen != known[1] and (seen or anchor is None or anchor.seq < known[0]):
+            text = f"record {known[0]} is not the one that was noted: the trail was rolled back or rewritten"
+            findings.append(Finding("altered" if seen else "truncated", known[0], text))
+    except sqlite3.Error as exc:
+        findings = [*verifier.findings, Finding("damaged", 0, f"the file is damaged: {exc}")]
+    return TrailReport(verifier.records, head, anchor, tuple(findings))

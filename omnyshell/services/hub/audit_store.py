@@ -4,6 +4,7 @@
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ CREATE TABLE IF NOT EXISTS seals (
 _WAIT = 5.0
 """Seconds to wait for another process that has the file locked."""
 
+YIELD_EVERY = 16
 TRIM_TO = 0.9
 """Retention by size leaves this part of the limit, so that it does not run for every record."""
 
@@ -112,7 +114,8 @@ class AuditStore:
             self._db.execute("DELETE FROM records WHERE seq <= ?", (last,))
             self._insert(chained)
         self._seq, self._hash = chained[-1].seq, chained[-1].hash
-        self._db.execute("PRAGMA incremental_vacuum").fetchall()
+        # A script is stepped to its end; `execute` would free one page.
+        self._db.executescript("PRAGMA incremental_vacuum")
         return chained
 
     def close(self) -> None:
@@ -123,6 +126,9 @@ class AuditStore:
         chained, seq, previous = [], self._seq, self._hash
         for record in records:
             seq += 1
+            if seq % YIELD_EVERY == 0:
+                # Lets go of the interpreter, which would else keep the hub's loop waiting for up to 5 ms.
+                time.sleep(0)
             made = chain(seq, previous, record)
             previous = made.hash
             chained.append(made)

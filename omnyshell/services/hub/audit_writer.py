@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -121,36 +121,33 @@ class AuditWriter:
     def _run(self) -> None:
         while True:
             if self._closing is None and not self._work.wait(TRIM_PERIOD):
-                self._guarded(self._trim)
+                self._trim()
                 continue
             if self._closing is None:
                 self._hurry.wait(RETRY if self.is_failing else GATHER)
             self._work.clear()
             self._hurry.clear()
-            while self._queue and self._guarded(self._write_batch):
+            while (self._queue or self.is_failing) and self._written():
                 pass
-            if time.monotonic() >= self._next_trim:
-                self._guarded(self._trim)
+            if not self.is_failing and time.monotonic() >= self._next_trim:
+                self._trim()
             if self._closing is not None:
                 if not self._queue or time.monotonic() >= self._closing:
                     return
                 time.sleep(GATHER)
-            elif self._queue:
+            elif self._queue or self.is_failing:
                 self._work.set()
 
-    def _guarded(self, step: Callable[[], None]) -> bool:
-        """Do one step; returns whether it worked. A disk that refuses is told once, and when it works again."""
+    def _written(self) -> bool:
+        """Write one batch; returns whether that worked. A disk that refuses is told once, and when it works again."""
         try:
-            step()
+            self._write_batch()
         except Exception as exc:  # whatever it is, the thread must live on
             if not self.is_failing:
                 logger.error("THE AUDIT TRAIL CANNOT BE WRITTEN: %s; administrative actions are refused", exc)
             self.is_failing = True
             self._refuse_who_waits()
             return False
-        if self.is_failing:
-            self.is_failing = False
-            logger.error("the audit trail can be written again")
         return True
 
     def _write_batch(self) -> None:
@@ -158,10 +155,13 @@ class AuditWriter:
         records = [waiting.record for waiting in batch]
         lost = self._unreported
         if lost:
-            records.append(
-                AuditRecord(at=self._clock.now(), action="audit.lost", outcome="error", detail=f"{lost} records")
-            )
+            records.append(self._own_record("audit.lost", f"{lost} records"))
+        if self.is_failing:
+            records.append(self._own_record("audit.resumed", "the trail could not be written for a while"))
         chained = self._store.append(records)
+        if self.is_failing:
+            self.is_failing = False
+            logger.error("the audit trail can be written again")
         self._unreported -= lost
         for _ in batch:
             self._queue.popleft()
@@ -169,9 +169,15 @@ class AuditWriter:
             self._settle_from_thread(waiting, None)
         self._publish(chained)
 
+    def _own_record(self, action: str, detail: str) -> AuditRecord:
+        return AuditRecord(at=self._clock.now(), action=action, outcome="error", detail=detail)
+
     def _trim(self) -> None:
         self._next_trim = time.monotonic() + TRIM_PERIOD
-        self._publish(self._store.trim(self.retention))
+        try:
+            self._publish(self._store.trim(self.retention))
+        except Exception as exc:
+            logger.error("the audit trail cannot be shortened: %s", exc)
 
     def _publish(self, chained: Sequence[ChainedRecord]) -> None:
         for sink in self._sinks:

@@ -40,6 +40,11 @@ class Outbox:
     def __bool__(self) -> bool:
         return bool(self._urgent or self._turns)
 
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait. Walks over what waits."""
+        return self._urgent_bytes + sum(len(item.data) for queue in self._channels.values() for item in queue)
+
     def put_urgent(self, text: bytes) -> None:
         """Queue a message ahead of all data. Raises `OutboxOverflowError` where too much waits already.
 

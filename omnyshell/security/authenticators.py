@@ -10,6 +10,8 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorized_keys import AuthorizedKeysStore, split_roles
 from omnyshell.security.credentials import (
+    PUBLIC_KEY_METHOD,
+    TOKEN_METHOD,
     Credential,
     LoginContext,
     PublicKeyCredential,
@@ -17,6 +19,7 @@ from omnyshell.security.credentials import (
     binding_message,
     proof_message,
 )
+from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.length_prefix import utf8
 from omnyshell.security.refusal import refused
 from omnyshell.security.secret_index import SecretIndex
@@ -25,12 +28,44 @@ BindingRule = Callable[[PrincipalId], bool]
 """Tells whether a principal's logins must carry a `binding`; asked for unknown principals too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a login was accepted for: the hash of a token, or a public key."""
+
+    principal: PrincipalId
+    method: str
+    secret: bytes = field(repr=False)
+
+
+def evidence_of(credential: Credential) -> Evidence | None:
+    """Return what of a credential is remembered while its connection lasts; None for a kind that is not known."""
+    if isinstance(credential, TokenCredential):
+        return Evidence(credential.principal, TOKEN_METHOD, hash_token(credential.token))
+    if isinstance(credential, PublicKeyCredential):
+        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw)
+    return None
+
+
 class Authenticator(Protocol):
     """Judges credentials of the types it knows."""
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
         """Return who this is. Raises `AuthException`, always in the same words and after the same work."""
         ...
+
+
+class RevocableAuthenticator(Authenticator, Protocol):
+    """An authenticator that can also say whether an earlier login would still be accepted."""
+
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether what the login was accepted for still proves this principal, with the same roles."""
+        ...
+
+
+def upholds(authenticator: Authenticator, evidence: Evidence, principal: Principal) -> bool:
+    """Ask an authenticator about an earlier login; one that cannot tell upholds it."""
+    ask = getattr(authenticator, "upholds", None)
+    return ask is None or bool(ask(evidence, principal))
 
 
 def hash_token(token: str) -> bytes:
@@ -83,6 +118,11 @@ class TokenAuthenticator:
             raise refused()
         return grant.as_principal()
 
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether the token is still granted, with the same roles."""
+        grant = self._index.find(evidence.principal, evidence.secret) if evidence.method == TOKEN_METHOD else None
+        return grant is not None and grant.roles == principal.roles
+
 
 def _binding_is_optional(_principal: PrincipalId) -> bool:
     return False
@@ -110,6 +150,13 @@ class PublicKeyAuthenticator:
         if entry is None or not proved or not bound:
             raise refused()
         return entry.as_principal()
+
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether the key is still listed, with the same roles."""
+        if evidence.method != PUBLIC_KEY_METHOD:
+            return False
+        entry = self._store.find(evidence.principal, Ed25519PublicKey(evidence.secret))
+        return entry is not None and entry.roles == principal.roles
 
     def _is_bound(self, credential: PublicKeyCredential, context: LoginContext) -> bool:
         required = self._require_binding(credential.principal)
@@ -139,3 +186,7 @@ class CompositeAuthenticator:
         if accepted is None:
             raise refused()
         return accepted
+
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether any member upholds the login."""
+        return any(upholds(member, evidence, principal) for member in self._members)

@@ -11,6 +11,7 @@ from typing import Protocol
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.link import LinkHandler
+from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.server_link import ServerLink
 
 OnConnection = Callable[[], "LinkOwner"]
@@ -51,12 +52,15 @@ class WsServerEndpoint:
         tls: ssl.SSLContext,
         on_connection: OnConnection,
         limits: EndpointLimits | None = None,
+        *,
+        responder: HttpResponder | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._tls = tls
         self._on_connection = on_connection
-        self._limits = limits or EndpointLimits()
+        self.limits = limits or EndpointLimits()
+        self._responder = responder
         self._sockets: list[socket.socket] = []
         self._acceptors: list[asyncio.Task[None]] = []
         self._strangers: dict[asyncio.Task[None] | ServerLink, float] = {}
@@ -71,6 +75,10 @@ class WsServerEndpoint:
     def connections(self) -> int:
         """How many connections there are, logged in or not."""
         return len(self._strangers) + len(self._members)
+
+    def use_tls(self, tls: ssl.SSLContext) -> None:
+        """Show another certificate to connections from now on; those that are open go on."""
+        self._tls = tls
 
     async def start(self) -> None:
         """Bind and begin to accept. Raises `TransportException` where the address cannot be had."""
@@ -152,9 +160,9 @@ class WsServerEndpoint:
 
     def _has_room(self) -> bool:
         """Whether one more connection is taken, at the cost of an old silent one where places are short."""
-        if self.connections >= self._limits.max_connections:
+        if self.connections >= self.limits.max_connections:
             return False
-        if len(self._strangers) < self._limits.max_before_login:
+        if len(self._strangers) < self.limits.max_before_login:
             return True
         oldest, since = next(iter(self._strangers.items()))
         if asyncio.get_running_loop().time() - since < EVICTABLE_AGE:
@@ -184,12 +192,12 @@ class WsServerEndpoint:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
-        link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self._limits.upgrade_timeout)
+        link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder)
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: link,
             sock,
             ssl=self._tls,
-            ssl_handshake_timeout=self._limits.tls_timeout,
+            ssl_handshake_timeout=self.limits.tls_timeout,
             ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
         )
         return link

@@ -114,6 +114,12 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return not self._outbox and (self._transport is None or self._transport.get_write_buffer_size() == 0)
 
     @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait to be sent, here and in the transport. Walks over what waits: not for every frame."""
+        transport = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        return self._outbox.queued_bytes + transport
+
+    @property
     def peer_address(self) -> str:
         """The peer's IP address, or an empty text where there is none."""
         peer = self._transport.get_extra_info("peername") if self._transport is not None else None
@@ -170,6 +176,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._close_when_flushed = (code, reason)
         if not flush or not self._outbox:
             self._send_close()
+
+    def cut_off_within(self, seconds: float) -> None:
+        """See that the connection has ended by then; an earlier deadline stands."""
+        if not self._ended:
+            self._arm_close_timer(seconds)
 
     def abort(self) -> None:
         """End the connection at once."""

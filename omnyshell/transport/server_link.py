@@ -5,17 +5,21 @@ from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
 
 from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
+from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 
 
 class ServerLink(WebSocketLink):
     """A connection that a peer made to us.
 
     `max_size` bounds messages, in bytes, until `limit_messages`. A peer that does not ask for the upgrade within
-    `upgrade_timeout` seconds is cut off.
+    `upgrade_timeout` seconds is cut off. `responder` answers requests that ask for none.
     """
 
-    def __init__(self, handler: LinkHandler, max_size: int, upgrade_timeout: float) -> None:
+    def __init__(
+        self, handler: LinkHandler, max_size: int, upgrade_timeout: float, responder: HttpResponder | None = None
+    ) -> None:
         self._upgrade_timeout = upgrade_timeout
+        self._responder = responder
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
         super().__init__(self._server, handler)
 
@@ -27,7 +31,10 @@ class ServerLink(WebSocketLink):
         """Accept the upgrade, or answer what is wrong with it."""
         if not isinstance(event, Request):
             return
-        self._server.send_response(self._server.accept(event))
+        if self._responder is not None and not is_upgrade(event):
+            self._server.send_response(respond(event, self.peer_address, self._responder))
+        else:
+            self._server.send_response(self._server.accept(event))
         self._flush_protocol()
         if self._server.state is OPEN:
             self._disarm_close_timer()

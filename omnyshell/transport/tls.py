@@ -1,9 +1,12 @@
 """TLS as both sides use it: 1.2 or newer, always verified."""
 
+import re
 import ssl
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
+
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
@@ -25,12 +28,19 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
 
 def leaf_of_chain(cert: Path) -> bytes:
     """Return the DER form of the first certificate in a PEM file. Raises `ConfigException`."""
+    return chain_of(cert)[0]
+
+
+def chain_of(cert: Path) -> tuple[bytes, ...]:
+    """Return the DER forms of the certificates in a PEM file, at least one. Raises `ConfigException`."""
     try:
-        pem = cert.read_text(encoding="ascii")
-        end = "-----END CERTIFICATE-----"
-        return ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)])
+        blocks = _CERTIFICATE.findall(cert.read_text(encoding="ascii"))
+        chain = tuple(ssl.PEM_cert_to_DER_cert(block) for block in blocks)
     except (OSError, ValueError) as exc:
         raise ConfigException(f"cannot read a certificate from {cert}: {exc}") from exc
+    if not chain:
+        raise ConfigException(f"cannot read a certificate from {cert}: there is none in it")
+    return chain
 
 
 def client_context(ca: Path | None) -> ssl.SSLContext:

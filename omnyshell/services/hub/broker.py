@@ -44,12 +44,12 @@ class HubBroker:
     ) -> None:
         self._nodes = nodes
         self._router = router
-        self._authorizer = authorizer
+        self.authorizer = authorizer
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self._max_channels = max_channels
+        self.max_channels = max_channels
 
     # From clients
 
@@ -151,6 +151,19 @@ class HubBroker:
         self._end_at_node(route, close)
         self._finish(route, CloseReason.ERROR)
 
+    def end(self, route: SessionRoute, reason: str, text: str) -> None:
+        """End a session, and what runs in it, because the hub says so; its client is told why."""
+        close = ChannelClose(reason=reason, message=text)
+        route.client.discard(route.client_channel)
+        if route.is_open:
+            route.client.send_in_order(close, route.client_channel)
+        else:
+            rejected = SessionRejected(reason=ErrorCodes.NOT_AUTHORIZED, message=text)
+            route.client.send_in_order(rejected, route.client_channel)
+        # A client that left on purpose: nothing of the session stays.
+        self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
+        self._finish(route, reason)
+
     def expire(self, now: float) -> None:
         """Reject what nodes have not answered in time; `now` on the monotonic clock."""
         late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
@@ -192,12 +205,12 @@ class HubBroker:
         if limit is not None and self._router.count(node.peer) >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        if max(self._router.count(client), self._router.count(node.peer)) >= self._max_channels:
-            text = f"No more than {self._max_channels} channels on one connection"
+        if max(self._router.count(client), self._router.count(node.peer)) >= self.max_channels:
+            text = f"No more than {self.max_channels} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _may_open(self, principal: Principal, node: RegisteredNode) -> bool:
-        return self._authorizer.may_open(principal, node.labels, node.hub_labels)
+        return self.authorizer.may_open(principal, node.labels, node.hub_labels)
 
     def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
         route = self._router.find(node, channel)

@@ -11,6 +11,7 @@ from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
 from omnyshell.security.login_limit import LoginLimit
 from omnyshell.services.hub.audit_store import Retention
+from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.keepalive import KeepaliveTimes
 
@@ -48,6 +49,12 @@ class HubConfig:
     tunnel_ports: PortRange | None = None
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
+
+    watched: tuple[WatchedFiles, ...] = ()
+    """Files that the authenticator was made from; they are taken in anew when they change."""
+
+    metrics_token: str | None = field(default=None, repr=False)
+    """Lets metrics be read from elsewhere than loopback."""
 
     clock: Clock = field(default_factory=SystemClock)
     new_id: IdFactory = new_id

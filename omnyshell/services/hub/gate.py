@@ -38,19 +38,19 @@ class LoginGate:
     def __init__(
         self, authenticator: Authenticator, limiter: LoginLimiter, audit: AuditLog, metrics: HubMetrics
     ) -> None:
-        self._authenticator = authenticator
-        self._limiter = limiter
+        self.authenticator = authenticator
+        self.limiter = limiter
         self._audit = audit
         self._metrics = metrics
         self._next_summary = 0.0
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal:
         """Return who logged in, or how to refuse. A limited address is refused before its credential is looked at."""
-        if self._limiter.address_blocked(address):
+        if self.limiter.address_blocked(address):
             self._metrics.login_failures += 1
             return Refusal.LIMITED
         try:
-            principal = self._authenticator.authenticate(credential_from_request(request), context)
+            principal = self.authenticator.authenticate(credential_from_request(request), context)
         except UnknownMethodException:
             self._failed(request, address, "unknown method")
             return Refusal.UNKNOWN_METHOD
@@ -65,7 +65,7 @@ class LoginGate:
         if now < self._next_summary:
             return
         self._next_summary = now + SUMMARY_PERIOD
-        for sum_ in self._limiter.take_suppressed():
+        for sum_ in self.limiter.take_suppressed():
             field = "address" if sum_.subject is Subject.ADDRESS else "principal"
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
@@ -74,7 +74,7 @@ class LoginGate:
     def _failed(self, request: AuthRequest, address: str, reason: str) -> Refusal:
         self._metrics.login_failures += 1
         claimed = request.principal[:AUDITED_NAME_LENGTH]
-        if self._limiter.record_failure(address, request.principal) is Verdict.CLOSE:
+        if self.limiter.record_failure(address, request.principal) is Verdict.CLOSE:
             return Refusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
         logger.warning("login of %r from %s refused", claimed, address)

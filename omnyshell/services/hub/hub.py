@@ -7,28 +7,29 @@ from typing import TYPE_CHECKING, Self
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
-from omnyshell.security.certificates import spki_sha256_of_der
-from omnyshell.security.identity import UidComputer
 from omnyshell.security.login_limit import LoginLimiter
-from omnyshell.security.machine import MachineFacts
-from omnyshell.security.uid_store import UidStore
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive
-from omnyshell.transport.tls import leaf_of_chain, server_context
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,22 +92,38 @@ class OmnyShellHub:
         if self._endpoint is not None:
             raise RuntimeError("the hub is started already")
         config = self.config
-        tls = server_context(config.cert, config.key)
-        leaf = leaf_of_chain(config.cert)
+        certificate = HubCertificate(config)
         if config.state_dir is not None:
             self._store = HubStore(config.state_dir / "hub.sqlite3")
         try:
             await open_trail(self.audit, config)
-            context = self._assemble(leaf)
-            endpoint = WsServerEndpoint(config.host, config.port, tls, lambda: self._new_peer(context), config.endpoint)
+            context = self._assemble(certificate)
+            endpoint = WsServerEndpoint(
+                config.host,
+                config.port,
+                certificate.current.tls,
+                lambda: self._new_peer(context),
+                config.endpoint,
+                responder=self._pages.answer,
+            )
             await endpoint.start()
         except BaseException:
             await self._close_records()
             raise
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
+        self._upkeep = self._make_upkeep(context, endpoint)
         self._sweeper = asyncio.create_task(self._sweep())
-        logger.info("hub %s listens on %s:%d", context.uid, config.host, endpoint.port)
+        logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
+
+    def reload(self, config: HubConfig) -> list[str]:
+        """Take over new settings without dropping a session; returns those that only a restart changes.
+
+        Raises `OmnyShellException` where the certificate cannot be used: nothing has changed then.
+        """
+        changed = self._upkeep.reload(config)
+        self.config = config
+        return changed
 
     async def stop(self) -> None:
         """Tell every peer, close every connection, and end every task, within 5 s. Idempotent."""
@@ -131,7 +148,7 @@ class OmnyShellHub:
         await self._close_records()
         logger.info("hub stopped")
 
-    def _assemble(self, leaf: bytes) -> HubContext:
+    def _assemble(self, certificate: HubCertificate) -> HubContext:
         config, metrics, audit = self.config, self.metrics, self.audit
         router = SessionRouter()
         self.nodes = NodeRegistry(self._store or MemoryNodeOwners(), config.node_labels)
@@ -147,9 +164,10 @@ class OmnyShellHub:
             max_channels=config.max_channels,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
+        self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
         self._node_service = NodeService(
             registry=self.nodes,
-            heartbeats=HeartbeatMonitor(config.heartbeat_timeout),
+            heartbeats=self._heartbeats,
             broker=self._broker,
             relay=relay,
             audit=audit,
@@ -158,27 +176,64 @@ class OmnyShellHub:
         )
         limiter = LoginLimiter(config.login_limit, config.clock)
         self._gate = LoginGate(config.authenticator, limiter, audit, metrics)
+        client_service = ClientService(registry=self.nodes, broker=self._broker, relay=relay)
+        self._probes = [RelayProbe(service, metrics.relay_seconds) for service in (self._node_service, client_service)]
+        self._pages = self._make_pages()
         return HubContext(
             config=config,
             codec=FrameCodec(),
             metrics=metrics,
             gate=self._gate,
-            uid=self._resolve_uid(leaf),
-            spki_sha256=spki_sha256_of_der(leaf),
+            certificate=certificate,
             features=FEATURES,
             services={
                 NODE_PEER: self._node_service,
-                CLIENT_PEER: ClientService(registry=self.nodes, broker=self._broker, relay=relay),
+                CLIENT_PEER: client_service,
             },
             on_login=self._peer_logged_in,
             on_closed=self._peer_closed,
         )
 
-    def _resolve_uid(self, leaf: bytes) -> str:
-        computed = UidComputer(MachineFacts.read()).hub(leaf)
-        if self.config.state_dir is None:
-            return computed.value
-        return UidStore.for_hub(self.config.state_dir, self.config.clock).resolve(computed).uid.value
+    def _make_pages(self) -> HubPages:
+        source = MetricsSource(
+            metrics=self.metrics, audit=self.audit, nodes=self.nodes, sessions=self.sessions, peers=self._peers
+        )
+        return HubPages(
+            not_ready=self._why_not_ready,
+            metrics=lambda: metrics_text(source),
+            metrics_type=CONTENT_TYPE,
+            token=self.config.metrics_token,
+        )
+
+    def _make_upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
+        self._eviction = Eviction(
+            peers=self._peers,
+            nodes=self.nodes,
+            broker=self._broker,
+            sessions=self.sessions,
+            gate=self._gate,
+            audit=self.audit,
+        )
+        parts = Adjustable(
+            context=context,
+            certificate=context.certificate,
+            endpoint=endpoint,
+            gate=self._gate,
+            broker=self._broker,
+            nodes=self.nodes,
+            heartbeats=self._heartbeats,
+            pages=self._pages,
+            audit=self.audit,
+            eviction=self._eviction,
+        )
+        return HubUpkeep(self.config, parts)
+
+    def _why_not_ready(self) -> str:
+        if self._endpoint is None:
+            return "the hub does not accept connections"
+        if self.audit.writer is not None and self.audit.writer.is_failing:
+            return "the audit trail cannot be written"
+        return ""
 
     def _new_peer(self, context: HubContext) -> LinkOwner:
         peer = HubPeer(context)
@@ -214,10 +269,14 @@ class OmnyShellHub:
         while True:
             await asyncio.sleep(SWEEP_PERIOD)
             now = clock.monotonic()
+            self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
+            for probe in self._probes:
+                probe.arm()
             if now - before > 2 * SWEEP_PERIOD:
                 # The loop was held up: what peers sent meanwhile is still unread.
                 self._node_service.postpone(now - before)
             self._node_service.drop_silent(now)
             self._broker.expire(now)
             self._gate.audit_suppressed(now)
+            self._upkeep.tick(now)
             before = now

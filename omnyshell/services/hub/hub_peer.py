@@ -20,15 +20,20 @@ from omnyshell.protocol.handshake import (
 )
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
 from omnyshell.protocol.messages import AuthRequest, ControlMessage, Hello, Ping, Pong, ProtocolError
-from omnyshell.security.credentials import LoginContext
+from omnyshell.security.authenticators import Evidence, evidence_of
+from omnyshell.security.credentials import LoginContext, credential_from_request
+from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.role_service import RoleService
 from omnyshell.transport.server_link import ServerLink
 
+EVICTION_TIMEOUT = 1.0
+"""Seconds that a peer which may not stay gets to close on its side."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class HubContext:
     """What all connections of a hub share."""
 
@@ -36,8 +41,7 @@ class HubContext:
     codec: FrameCodec
     metrics: HubMetrics
     gate: LoginGate
-    uid: str
-    spki_sha256: bytes
+    certificate: HubCertificate
     features: frozenset[str]
     services: Mapping[str, RoleService]
     on_login: Callable[["HubPeer"], None]
@@ -51,7 +55,18 @@ class HubPeer:
 
     def __init__(self, context: HubContext) -> None:
         self._context = context
-        self._handshake = HubHandshake(nonce=new_secure_token(), hub_uid=context.uid, features=context.features)
+        # The one that this connection is about to see, whatever is renewed meanwhile.
+        self._certificate = context.certificate.current
+        self._handshake = HubHandshake(
+            nonce=new_secure_token(), hub_uid=self._certificate.uid, features=context.features
+        )
+        self._opened_at = 0.0
+        self.id = context.config.new_id()
+        """Names the connection in logs and to admins."""
+
+        self.evidence: Evidence | None = None
+        """What the login was accepted for."""
+
         self._principal: Principal | None = None
         self._service: RoleService | None = None
         self._login_timer: asyncio.TimerHandle | None = None
@@ -69,6 +84,11 @@ class HubPeer:
     def is_logged_in(self) -> bool:
         """Whether the connection has logged in."""
         return self._principal is not None
+
+    @property
+    def role(self) -> str:
+        """What the peer says it is; empty before its hello."""
+        return self._handshake.role
 
     @property
     def features(self) -> frozenset[str]:
@@ -111,11 +131,19 @@ class HubPeer:
         """Close with this code."""
         self.link.close(code, reason)
 
+    def evict(self, code: ErrorCodes, text: str) -> None:
+        """End what the connection holds at once, and the connection soon, whether the peer answers or not."""
+        if self._service is not None:
+            self._service.left(self)
+        self.fail(code, text)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
     # What the link calls
 
     def link_opened(self) -> None:
         """The upgrade is done: say hello, and wait for a login, not for ever."""
         self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
+        self._opened_at = self._context.config.clock.monotonic()
         timeout = self._context.config.login_timeout
         self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
         self.send(self._handshake.hello())
@@ -175,10 +203,11 @@ class HubPeer:
 
     def _judge(self, request: AuthRequest) -> None:
         context = LoginContext(
-            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._context.spki_sha256
+            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
         )
         verdict = self._context.gate.judge(request, context, self.address)
         if isinstance(verdict, Principal):
+            self.evidence = evidence_of(credential_from_request(request))
             self._welcome(verdict)
         elif verdict is Refusal.UNKNOWN_METHOD:
             self._violated(self._handshake.refuse_method())
@@ -191,6 +220,8 @@ class HubPeer:
 
     def _welcome(self, principal: Principal) -> None:
         self._cancel_login_timer()
+        metrics, clock = self._context.metrics, self._context.config.clock
+        metrics.login_seconds.observe(clock.monotonic() - self._opened_at)
         self._principal = principal
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._service = self._context.services.get(self._handshake.role)

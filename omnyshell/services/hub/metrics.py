@@ -1,11 +1,13 @@
 """What the hub counts about itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from omnyshell.services.hub.histogram import FAST, SLOW, Histogram
 
 
 @dataclass(slots=True)
 class HubMetrics:
-    """Totals since the hub started."""
+    """Totals since the hub started; durations in seconds."""
 
     logins: int = 0
     login_failures: int = 0
@@ -16,3 +18,11 @@ class HubMetrics:
     bytes_relayed: int = 0
     credit_violations: int = 0
     heartbeat_timeouts: int = 0
+    login_seconds: Histogram = field(default_factory=lambda: Histogram(SLOW))
+    """From the end of the upgrade to the login."""
+
+    relay_seconds: Histogram = field(default_factory=lambda: Histogram(FAST))
+    """What the hub takes to pass a frame on, of the frames that are sampled."""
+
+    loop_lag_seconds: Histogram = field(default_factory=lambda: Histogram(SLOW))
+    """How late the event loop was."""

@@ -102,6 +102,12 @@ class NodeRegistry:
             raise AuthorizationException("This node id belongs to another principal")
         return self._enter(peer, message)
 
+    def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
+        """Take these ceilings from now on, for connected nodes too."""
+        self._hub_labels = labels
+        for node in self._by_id.values():
+            node.hub_labels = labels.get(node.node_id, {})
+
     def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
         """Describe the connected nodes that have these labels, sorted by id."""
         return tuple(node.describe() for _, node in sorted(self._by_id.items()) if node.matches(wanted))

@@ -1,0 +1,107 @@
+"""Ends what may not go on: after a revocation, or because an admin says so."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.model.sessions import CloseReason
+from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.protocol.handshake import NODE_PEER
+from omnyshell.security.authenticators import upholds
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.router import SessionRoute, SessionRouter
+
+REVOKED = "This login was revoked"
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class TunnelControl(Protocol):
+    """Every tunnel of a hub, to whoever administers it."""
+
+    def __len__(self) -> int:
+        """How many tunnels are open."""
+
+    @property
+    def connections(self) -> int:
+        """How many connections go through them now."""
+
+    def infos(self) -> Iterable[TunnelInfo]:
+        """Describe all tunnels."""
+
+    def end(self, tunnel_id: str) -> None:
+        """Close a tunnel and what goes through it. Idempotent."""
+
+
+class Eviction:
+    """Ends sessions, tunnels and connections. A plain object: what it ends has ended when the call returns."""
+
+    def __init__(
+        self,
+        *,
+        peers: Iterable[HubPeer],
+        nodes: NodeRegistry,
+        broker: HubBroker,
+        sessions: SessionRouter,
+        gate: LoginGate,
+        audit: AuditLog,
+        tunnels: TunnelControl | None = None,
+    ) -> None:
+        self._peers = peers
+        self._nodes = nodes
+        self._broker = broker
+        self._sessions = sessions
+        self._gate = gate
+        self._audit = audit
+        self._tunnels = tunnels
+
+    def enforce(self) -> None:
+        """Judge again all that is live, after credentials, roles or labels have changed."""
+        for peer in self._logged_in():
+            if peer.evidence is not None and not upholds(self._gate.authenticator, peer.evidence, peer.principal):
+                self._audit.record(
+                    "peer.revoked", "denied", principal=peer.principal.id, address=peer.address, detail=peer.role
+                )
+                logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
+                self.drop(peer, REVOKED)
+        for route in list(self._sessions):
+            if not self._may_go_on(route):
+                self._broker.end(route, CloseReason.ERROR, "You may not use this node any more")
+
+    def drop(self, peer: HubPeer, text: str) -> None:
+        """End a connection with its sessions and tunnels."""
+        if peer.role != NODE_PEER:
+            self.end_sessions(peer, text)
+        if not any(other is not peer and other.principal.id == peer.principal.id for other in self._logged_in()):
+            self.end_tunnels_of(peer.principal.id)
+        peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)
+
+    def end_sessions(self, peer: HubPeer, text: str) -> None:
+        """End the sessions of a connection, with what runs in them."""
+        for route in list(self._sessions):
+            if route.client is peer:
+                self._broker.end(route, CloseReason.ERROR, text)
+
+    def end_tunnels_of(self, principal: str) -> None:
+        """Close the tunnels that a principal owns."""
+        if self._tunnels is None:
+            return
+        for info in list(self._tunnels.infos()):
+            if info.owner_user_id == principal:
+                self._tunnels.end(info.tunnel_id)
+
+    def _may_go_on(self, route: SessionRoute) -> bool:
+        node = self._nodes.of_peer(route.node)
+        return node is None or self._broker.authorizer.may_open(route.client.principal, node.labels, node.hub_labels)
+
+    def _logged_in(self) -> Iterator[HubPeer]:
+        return (peer for peer in list(self._peers) if peer.is_logged_in)
+
+
+def _ids(peer: HubPeer) -> dict[str, str]:
+    return {"peer": peer.id, "principal": peer.principal.id, "address": peer.address}

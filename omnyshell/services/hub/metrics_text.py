@@ -1,0 +1,117 @@
+"""The hub's metrics in Prometheus' text format."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from omnyshell.model.sessions import SessionState
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.histogram import Histogram
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.router import SessionRouter
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.hub_peer import HubPeer
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_COUNTERS = {
+    "logins": ("logins", "Logins that were accepted"),
+    "login_failures": ("auth_failures", "Logins that were refused"),
+    "frames_dropped": ("frames_dropped", "Frames that could not be decoded or had no place"),
+    "sessions_opened": ("sessions_opened", "Sessions that were opened"),
+    "sessions_rejected": ("sessions_rejected", "Sessions that were rejected"),
+    "frames_relayed": ("relayed_frames", "Data frames that were passed on"),
+    "bytes_relayed": ("relayed_bytes", "Bytes of payload that were passed on"),
+    "credit_violations": ("credit_violations", "Sessions ended for data beyond the credit"),
+    "heartbeat_timeouts": ("heartbeat_timeouts", "Nodes dropped for silence"),
+}
+_HISTOGRAMS = {
+    "login_seconds": "From the end of a connection's upgrade to its login",
+    "relay_seconds": "What the hub takes to pass a data frame on, sampled",
+    "loop_lag_seconds": "How late the event loop was",
+}
+
+
+class TunnelCounts(Protocol):
+    """What tunnels count."""
+
+    def __len__(self) -> int:
+        """How many tunnels are open."""
+
+    @property
+    def connections(self) -> int:
+        """How many connections go through them now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSource:
+    """What the text is made from, at each request."""
+
+    metrics: HubMetrics
+    audit: AuditLog
+    nodes: NodeRegistry
+    sessions: SessionRouter
+    peers: "Iterable[HubPeer]"
+    tunnels: TunnelCounts | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics."""
+        for name, (shown, text) in _COUNTERS.items():
+            yield CounterMetricFamily(f"omnyshell_{shown}", text, value=getattr(self.metrics, name))
+        for name, text in _HISTOGRAMS.items():
+            histogram: Histogram = getattr(self.metrics, name)
+            yield HistogramMetricFamily(f"omnyshell_{name}", text, histogram.buckets(), histogram.sum)
+        yield from self._peers()
+        yield GaugeMetricFamily("omnyshell_nodes_online", "Nodes that are connected", value=len(self.nodes))
+        yield from self._sessions()
+        yield from self._audit()
+        yield from self._tunnels()
+
+    def _peers(self) -> Iterator[Metric]:
+        roles: Counter[str] = Counter({"client": 0, "node": 0, "stranger": 0})
+        waiting, longest = 0, 0
+        for peer in self.peers:
+            roles[peer.role if peer.is_logged_in else "stranger"] += 1
+            size = peer.link.queued_bytes
+            waiting, longest = waiting + size, max(longest, size)
+        family = GaugeMetricFamily("omnyshell_peers", "Connections, by role", labels=["role"])
+        for role, count in roles.items():
+            family.add_metric([role if role in ("client", "node", "stranger") else "other"], count)
+        yield family
+        yield GaugeMetricFamily("omnyshell_send_queue_bytes", "Bytes that wait to be sent to peers", value=waiting)
+        text = "Bytes that wait to be sent to the peer with the most"
+        yield GaugeMetricFamily("omnyshell_send_queue_max_bytes", text, value=longest)
+
+    def _sessions(self) -> Iterator[Metric]:
+        states = Counter(route.session.state for route in self.sessions)
+        family = GaugeMetricFamily("omnyshell_sessions", "Sessions, by state", labels=["state"])
+        for state in SessionState:
+            family.add_metric([state], states[state])
+        yield family
+
+    def _audit(self) -> Iterator[Metric]:
+        writer = self.audit.writer
+        depth, lost, failing = (writer.depth, writer.lost, writer.is_failing) if writer is not None else (0, 0, False)
+        yield GaugeMetricFamily("omnyshell_audit_queue", "Audit records that wait for the disk", value=depth)
+        yield CounterMetricFamily("omnyshell_audit_lost", "Audit records that found no place", value=lost)
+        yield GaugeMetricFamily("omnyshell_audit_failing", "Whether the audit trail cannot be written", value=failing)
+
+    def _tunnels(self) -> Iterator[Metric]:
+        tunnels = self.tunnels
+        count, connections = (len(tunnels), tunnels.connections) if tunnels is not None else (0, 0)
+        yield GaugeMetricFamily("omnyshell_tunnels", "Tunnels that are open", value=count)
+        text = "Connections that go through tunnels"
+        yield GaugeMetricFamily("omnyshell_tunnel_connections", text, value=connections)
+
+
+def metrics_text(source: MetricsSource) -> bytes:
+    """Return the text of all metrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(source)
+    return bytes(generate_latest(registry))

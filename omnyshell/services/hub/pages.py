@@ -1,0 +1,79 @@
+"""The pages of the hub's port for plain HTTPS: `/healthz`, `/readyz` and `/metrics`."""
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Callable
+from http import HTTPStatus
+
+from omnyshell.transport.plain_http import HttpReply, HttpRequest
+
+_ALLOWED = ("Allow", "GET, HEAD")
+_BEARER = "bearer "
+
+
+class HubPages:
+    """Answers plain requests.
+
+    `not_ready` returns why the hub cannot serve, or nothing. Metrics are for loopback, and for who has the token.
+    """
+
+    def __init__(
+        self, *, not_ready: Callable[[], str], metrics: Callable[[], bytes], metrics_type: str, token: str | None
+    ) -> None:
+        self._not_ready = not_ready
+        self._metrics = metrics
+        self._metrics_type = metrics_type
+        self.set_token(token)
+        self._pages: dict[str, Callable[[HttpRequest], HttpReply]] = {
+            "/healthz": self._health,
+            "/readyz": self._readiness,
+            "/metrics": self._show_metrics,
+        }
+
+    def set_token(self, token: str | None) -> None:
+        """Take this token from now on; None leaves metrics to loopback."""
+        self._token_hash = hashlib.sha256(token.encode()).digest() if token else None
+
+    def answer(self, request: HttpRequest) -> HttpReply:
+        """Return the page; 404 for others, 405 for methods that would change something, 426 where peers connect."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpReply.of(HTTPStatus.METHOD_NOT_ALLOWED, _ALLOWED)
+        page = self._pages.get(request.path)
+        if page is not None:
+            return page(request)
+        if request.path == "/":
+            return HttpReply.of(HTTPStatus.UPGRADE_REQUIRED, ("Upgrade", "websocket"))
+        return HttpReply.of(HTTPStatus.NOT_FOUND)
+
+    def _health(self, _request: HttpRequest) -> HttpReply:
+        return HttpReply(HTTPStatus.OK, b"ok\n")
+
+    def _readiness(self, _request: HttpRequest) -> HttpReply:
+        why = self._not_ready()
+        if why:
+            return HttpReply(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
+        return HttpReply(HTTPStatus.OK, b"ready\n")
+
+    def _show_metrics(self, request: HttpRequest) -> HttpReply:
+        given = request.headers.get("authorization")
+        if given is None and not _is_loopback(request.address):
+            return HttpReply.of(HTTPStatus.UNAUTHORIZED, ("WWW-Authenticate", "Bearer"))
+        if given is not None and not self._is_token(given):
+            return HttpReply.of(HTTPStatus.FORBIDDEN)
+        return HttpReply(HTTPStatus.OK, self._metrics(), self._metrics_type)
+
+    def _is_token(self, given: str) -> bool:
+        if self._token_hash is None or not given.lower().startswith(_BEARER):
+            return False
+        offered = hashlib.sha256(given[len(_BEARER) :].strip().encode("utf-8", "surrogateescape")).digest()
+        return hmac.compare_digest(offered, self._token_hash)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback

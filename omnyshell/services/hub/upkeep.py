@@ -1,0 +1,110 @@
+"""Keeps a running hub up to date: edited files, renewed certificates, a new configuration. No session notices."""
+
+import logging
+from dataclasses import dataclass
+
+from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException
+from omnyshell.security.login_limit import LoginLimiter
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.eviction import Eviction
+from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.hub_peer import HubContext
+from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.watch import FileWatch, WatchedFiles
+from omnyshell.transport.endpoint import WsServerEndpoint
+
+WATCH_PERIOD = 0.5
+"""Seconds between looks at watched files: an edit is taken in after one or two."""
+
+NEEDS_RESTART = ("host", "port", "state_dir", "audit_sinks", "audit_capacity", "tunnel_ports")
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustable:
+    """The parts of a hub that settings can change while it runs."""
+
+    context: HubContext
+    certificate: HubCertificate
+    endpoint: WsServerEndpoint
+    gate: LoginGate
+    broker: HubBroker
+    nodes: NodeRegistry
+    heartbeats: HeartbeatMonitor
+    pages: HubPages
+    audit: AuditLog
+    eviction: Eviction
+
+
+class HubUpkeep:
+    """Takes in what changes. Call `tick` now and then, `reload` when somebody asks for it."""
+
+    def __init__(self, config: HubConfig, parts: Adjustable) -> None:
+        self.config = config
+        self._parts = parts
+        self._clock: Clock = config.clock
+        self._next_look = 0.0
+        self._watch(config)
+
+    def tick(self, now: float) -> None:
+        """Look for edited files, at most once a period; `now` on the monotonic clock."""
+        if now < self._next_look:
+            return
+        self._next_look = now + WATCH_PERIOD
+        for files, watch in self._watches:
+            if watch.poll():
+                self._take_in(files, watch)
+
+    def reload(self, config: HubConfig) -> list[str]:
+        """Take a whole new configuration; returns the settings that only a restart changes.
+
+        Raises `OmnyShellException` where its certificate cannot be used: nothing has changed then.
+        """
+        parts, before = self._parts, self.config
+        parts.certificate.renew(config)
+        parts.endpoint.use_tls(parts.certificate.current.tls)
+        parts.endpoint.limits = config.endpoint
+        parts.gate.authenticator = config.authenticator
+        if config.login_limit != before.login_limit:
+            parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
+        parts.heartbeats.timeout = config.heartbeat_timeout
+        parts.broker.max_channels = config.max_channels
+        parts.broker.authorizer = config.authorizer
+        parts.nodes.set_hub_labels(config.node_labels)
+        parts.pages.set_token(config.metrics_token)
+        if parts.audit.writer is not None:
+            parts.audit.writer.retention = config.audit_retention
+        parts.context.config = self.config = config
+        self._watch(config)
+        parts.audit.record("hub.reload")
+        parts.eviction.enforce()
+        return [name for name in NEEDS_RESTART if getattr(config, name) != getattr(before, name)]
+
+    def _watch(self, config: HubConfig) -> None:
+        certificate = WatchedFiles((config.cert, config.key), self._renew_certificate)
+        self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, certificate)]
+
+    def _renew_certificate(self) -> None:
+        self._parts.certificate.renew(self.config)
+        self._parts.endpoint.use_tls(self._parts.certificate.current.tls)
+
+    def _take_in(self, files: WatchedFiles, watch: FileWatch) -> None:
+        audit = self._parts.audit
+        try:
+            files.reload()
+        except OmnyShellException as exc:
+            logger.error("%s: not taken over, what was there before goes on: %s", files.name, exc)
+            audit.record("hub.reload", "error", reason=str(exc), detail=files.name)
+            return
+        if not watch.is_unchanged():
+            watch.retry()
+        logger.info("%s: taken over", files.name)
+        audit.record("hub.reload", detail=files.name)
+        self._parts.eviction.enforce()

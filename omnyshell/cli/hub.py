@@ -2,11 +2,16 @@
 
 import argparse
 import hashlib
+import logging
+import sys
 from pathlib import Path
 
+from omnyshell.cli.access import read_token
 from omnyshell.cli.loop import run
+from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
-from omnyshell.errors import ConfigException
+from omnyshell.cli.spec import HUB_START
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir
 from omnyshell.protocol.limits import MIB
@@ -20,20 +25,24 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.hub.audit import log_record
 from omnyshell.services.hub.audit_query import parse_span
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
+from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.tls import leaf_of_chain
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 def start(options: argparse.Namespace) -> int:
     """Serve a hub until a signal ends it."""
     tune_memory()
-    set_up_logging(options.log_level)
-    return run(_serve(config_from(options)))
+    set_up_logging(options.log_level, options.log_format)
+    return run(_serve(options))
 
 
 def config_from(options: argparse.Namespace) -> HubConfig:
@@ -42,6 +51,7 @@ def config_from(options: argparse.Namespace) -> HubConfig:
         raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
     if options.heartbeat_timeout <= 0 or options.max_connections <= 0:
         raise ConfigException("--heartbeat-timeout and --max-connections must be more than 0")
+    authenticator, watched = _authenticator(options)
     for sink in options.audit_sink:
         open_sink(sink)
     return HubConfig(
@@ -49,38 +59,74 @@ def config_from(options: argparse.Namespace) -> HubConfig:
         key=Path(options.key).expanduser(),
         host=options.host or "",
         port=options.port,
-        authenticator=_authenticator(options),
+        authenticator=authenticator,
         state_dir=state_dir_from(options),
         heartbeat_timeout=options.heartbeat_timeout,
         login_limit=LoginLimit.parse(options.login_limit),
         endpoint=EndpointLimits(max_connections=options.max_connections),
+        node_labels=options.node_labels,
+        watched=watched,
+        metrics_token=_metrics_token(options),
         audit_retention=_retention(options),
         audit_sinks=tuple(options.audit_sink),
         tunnel_ports=PortRange.parse(options.tunnel_port_range) if options.tunnel_port_range else None,
     )
 
 
-async def _serve(config: HubConfig) -> int:
-    async with OmnyShellHub(config) as hub:
+async def _serve(options: argparse.Namespace) -> int:
+    config = config_from(options)
+    hub = OmnyShellHub(config)
+    hub.audit.add_sink(log_record)
+    async with hub:
         host = config.host or "0.0.0.0"  # noqa: S104
-        print(f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}", flush=True)
-        await until_stopped()
+        # Where stdout carries audit records, this line is not one.
+        out = sys.stderr if "stdout" in config.audit_sinks else sys.stdout
+        print(f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}", file=out, flush=True)
+        await until_stopped(lambda: _reload(hub, options.words))
     return 0
 
 
-def _authenticator(options: argparse.Namespace) -> Authenticator:
+def _reload(hub: OmnyShellHub, words: list[str]) -> None:
+    """Read all settings again, the configuration file too; a mistake in them changes nothing."""
+    try:
+        options = parse(HUB_START, words)
+        waits = hub.reload(config_from(options))
+    except OmnyShellException as exc:
+        logger.error("not reloaded, everything goes on as before: %s", exc)
+        return
+    except SystemExit:
+        logger.error("not reloaded, everything goes on as before: an option is missing")
+        return
+    logging.getLogger().setLevel(options.log_level.upper())
+    logger.info("reloaded%s", f"; only a restart changes {', '.join(waits)}" if waits else "")
+
+
+def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
+    """Return what judges logins, and the files that it follows."""
     grants = [TokenGrant.parse(text) for text in options.grant_token]
-    if options.grant_token_file:
-        grants += _grants_in(Path(options.grant_token_file).expanduser())
     members: list[Authenticator] = []
-    if grants:
+    watched = []
+    if options.grant_token_file:
+        path = Path(options.grant_token_file).expanduser()
+        tokens = TokenAuthenticator(grants + _grants_in(path))
+        members.append(tokens)
+        watched.append(WatchedFiles((path,), lambda: tokens.replace(grants + _grants_in(path))))
+    elif grants:
         members.append(TokenAuthenticator(grants))
     if options.authorized_keys:
-        store = AuthorizedKeysStore.from_file(Path(options.authorized_keys).expanduser())
+        path = Path(options.authorized_keys).expanduser()
+        store = AuthorizedKeysStore.from_file(path)
         members.append(PublicKeyAuthenticator(store))
+        watched.append(WatchedFiles((path,), store.reload))
     if not members:
         raise ConfigException("nobody could log in: give --authorized-keys, --grant-token-file or --grant-token")
-    return CompositeAuthenticator(members)
+    return CompositeAuthenticator(members), tuple(watched)
+
+
+def _metrics_token(options: argparse.Namespace) -> str | None:
+    if not options.metrics_token_file:
+        return None
+    return read_token(Path(options.metrics_token_file).expanduser())
 
 
 def _grants_in(path: Path) -> list[TokenGrant]:

@@ -20,7 +20,7 @@ from omnyshell.services.node.node import OmnyShellNode
 def start(options: argparse.Namespace) -> int:
     """Serve this machine until a signal ends it; exit code 1 when the hub refuses the credential."""
     tune_memory()
-    set_up_logging(options.log_level)
+    set_up_logging(options.log_level, options.log_format)
     return run(_serve(config_from(options)))
 
 

@@ -42,6 +42,8 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     parser = build_parser(command)
     options = parser.parse_intermixed_args(words)
     options.rest = rest
+    options.words = words
+    options.node_labels = {}
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
     _fill_defaults(command, options)
@@ -84,7 +86,7 @@ def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
     from omnyshell.cli.config_file import read_options
 
     for key, value in read_options(options.config, command).items():
-        if getattr(options, key) is None:
+        if not getattr(options, key):
             setattr(options, key, value)
 
 

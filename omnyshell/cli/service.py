@@ -3,21 +3,24 @@
 import asyncio
 import ctypes
 import logging
+import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 
+from omnyshell.cli.log_format import formatter
 from omnyshell.protocol.limits import MIB
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
-LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
-
-def set_up_logging(level: str) -> None:
-    """Log to stderr, at this level and above."""
-    logging.basicConfig(level=level.upper(), format=LOG_FORMAT, stream=sys.stderr)
+def set_up_logging(level: str, style: str = "auto") -> None:
+    """Log to stderr, at this level and above: `text`, `json`, or `auto`, which is text on a terminal."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter(is_json=style == "json" or (style == "auto" and not sys.stderr.isatty())))
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 
 def tune_memory() -> None:
@@ -34,10 +37,30 @@ def tune_memory() -> None:
         libc.mallopt(_M_TOP_PAD, MIB)
 
 
-async def until_stopped() -> None:
-    """Return at SIGTERM, SIGINT or SIGHUP."""
+async def until_stopped(reload: Callable[[], None] | None = None) -> None:
+    """Return at SIGTERM, SIGINT or SIGHUP.
+
+    With `reload`, SIGHUP calls that instead, unless it says that the terminal is gone.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
+    had_terminal = _has_terminal()
+
+    def hung_up() -> None:
+        if reload is None or (had_terminal and not _has_terminal()):
+            stopped.set()
+        else:
+            reload()
+
+    loop.add_signal_handler(signal.SIGHUP, hung_up)
     await stopped.wait()
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

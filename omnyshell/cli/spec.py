@@ -48,6 +48,9 @@ class Command(NamedTuple):
     configurable: bool = False
     """Whether `--config FILE` may give the options."""
 
+    has_node_labels: bool = False
+    """Whether its file may hold `[nodes.ID.labels]`."""
+
     @property
     def name(self) -> str:
         """The words as they are typed."""
@@ -68,6 +71,16 @@ LOG_LEVEL = Option(
     "--log-level", "how much to log", "LEVEL", default="info", choices=("debug", "info", "warning", "error")
 )
 NODE = Option("node", "node to use, by its id", "NODE")
+LOG_FORMAT = Option(
+    "--log-format",
+    "how to log; auto is text on a terminal and JSON elsewhere",
+    "FORMAT",
+    default="auto",
+    choices=("auto", "text", "json"),
+)
+NODE_LABELS = "nodes"
+"""The table of a hub's file that holds `[nodes.ID.labels]`."""
+
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
 JSON = Option("--json", "print JSON", kind="flag")
@@ -108,9 +121,12 @@ HUB_START = Command(
         ),
         Option("--audit-keep", "how long audit records are kept, as 90d or 52w; for ever if not given", "SPAN"),
         Option("--audit-max-size", "MiB that the audit trail may take; no limit if not given", "N", "int"),
+        Option("--metrics-token-file", "file with a token that lets /metrics be read from elsewhere", "F", "file"),
         LOG_LEVEL,
+        LOG_FORMAT,
     ),
     configurable=True,
+    has_node_labels=True,
 )
 
 NODE_START = Command(
@@ -130,6 +146,7 @@ NODE_START = Command(
         Option("--service", "go on trying when the credential is refused", kind="flag"),
         Option("--state-dir", "where the node keeps what outlives it", "DIR", "directory"),
         LOG_LEVEL,
+        LOG_FORMAT,
     ),
     configurable=True,
 )

@@ -83,7 +83,10 @@ class AuditLog:
 
 
 def log_record(record: AuditRecord) -> None:
-    """A sink that writes each record to the log, without control characters that a peer may have sent."""
+    """A sink for the log: what went well is for debugging, as the trail has it; what did not is worth a line."""
+    level = logging.DEBUG if record.outcome == "ok" else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
     fields = {name: value for name in TEXT_FIELDS[2:] if (value := getattr(record, name))}
     shown = " ".join(f"{name}={value!r}" for name, value in fields.items())
-    logger.info("%s %s %s", record.action, record.outcome, shown, extra=fields)
+    logger.log(level, "%s %s %s", record.action, record.outcome, shown, extra=fields)

@@ -77,5 +77,7 @@ class LoginGate:
         if self.limiter.record_failure(address, request.principal) is Verdict.CLOSE:
             return Refusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
-        logger.warning("login of %r from %s refused", claimed, address)
+        logger.warning(
+            "login of %r from %s refused", claimed, address, extra={"principal": claimed, "address": address}
+        )
         return Refusal.WRONG

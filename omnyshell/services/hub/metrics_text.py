@@ -49,7 +49,7 @@ class TunnelCounts(Protocol):
         """How many connections go through them now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class MetricsSource:
     """What the text is made from, at each request."""
 

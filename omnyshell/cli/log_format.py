@@ -1,0 +1,41 @@
+"""How services log: text for people, one JSON object a line for machines."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+
+FIELDS = ("peer", "principal", "address", "node_id", "session_id", "reason", "detail")
+"""What a log call may give in `extra`; nothing else of a record is shown."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, and the ids that the call gave."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        data: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        data.update({name: value for name in FIELDS if (value := getattr(record, name, None))})
+        if record.exc_info:
+            data["exception"] = self.formatException(record.exc_info)
+        return json.dumps(data, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people, without control characters that a peer may have sent."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """Return the line."""
+        record.message = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in record.message)
+        return super().formatMessage(record)
+
+
+def formatter(*, is_json: bool) -> logging.Formatter:
+    """Return the formatter for machines or for people."""
+    return JsonFormatter() if is_json else TextFormatter(TEXT)

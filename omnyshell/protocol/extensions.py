@@ -2,3 +2,4 @@
 
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
+ADMIN = "admin"

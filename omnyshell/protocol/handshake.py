@@ -76,6 +76,17 @@ class HubHandshake:
             return CredentialOffered(message)
         return self._fail(ErrorCodes.NOT_AUTHENTICATED, "Log in first")
 
+    def begin_join(self) -> bool:
+        """Take a request to join (extension `admin`) in place of a credential; returns whether it comes at its time."""
+        if self.state is not HandshakeState.AWAIT_CREDENTIAL:
+            return False
+        self.state = HandshakeState.JUDGING
+        return True
+
+    def end(self) -> None:
+        """Nothing more is taken: a join was answered."""
+        self.state = HandshakeState.FAILED
+
     def accept(self, principal: Principal, session_token: str) -> AuthOk:
         """The credential was right: returns the answer to send."""
         self._judged(HandshakeState.DONE)
@@ -127,7 +138,7 @@ class PeerHandshake:
         agent: str,
         version: str,
         features: Iterable[str],
-        credential: Callable[[str, frozenset[str]], AuthRequest],
+        credential: Callable[[str, frozenset[str]], ControlMessage],
     ) -> None:
         self.state = HandshakeState.AWAIT_HELLO
         self.hub_features: frozenset[str] = frozenset()

@@ -68,6 +68,12 @@ def upholds(authenticator: Authenticator, evidence: Evidence, principal: Princip
     return ask is None or bool(ask(evidence, principal))
 
 
+def knows(authenticator: Authenticator, principal: PrincipalId) -> bool:
+    """Tell whether an authenticator has credentials of this principal; one that cannot tell has none."""
+    ask = getattr(authenticator, "knows", None)
+    return ask is not None and bool(ask(principal))
+
+
 def hash_token(token: str) -> bytes:
     """The form in which a hub keeps a token: SHA-256. Tokens are random, so that no salt is needed."""
     return hashlib.sha256(utf8(token)).digest()
@@ -123,6 +129,10 @@ class TokenAuthenticator:
         grant = self._index.find(evidence.principal, evidence.secret) if evidence.method == TOKEN_METHOD else None
         return grant is not None and grant.roles == principal.roles
 
+    def knows(self, principal: PrincipalId) -> bool:
+        """Tell whether the principal has a grant."""
+        return self._index.knows(principal)
+
 
 def _binding_is_optional(_principal: PrincipalId) -> bool:
     return False
@@ -158,6 +168,10 @@ class PublicKeyAuthenticator:
         entry = self._store.find(evidence.principal, Ed25519PublicKey(evidence.secret))
         return entry is not None and entry.roles == principal.roles
 
+    def knows(self, principal: PrincipalId) -> bool:
+        """Tell whether the principal has a key."""
+        return self._store.knows(principal)
+
     def _is_bound(self, credential: PublicKeyCredential, context: LoginContext) -> bool:
         required = self._require_binding(credential.principal)
         if credential.binding is None:
@@ -190,3 +204,7 @@ class CompositeAuthenticator:
     def upholds(self, evidence: Evidence, principal: Principal) -> bool:
         """Tell whether any member upholds the login."""
         return any(upholds(member, evidence, principal) for member in self._members)
+
+    def knows(self, principal: PrincipalId) -> bool:
+        """Tell whether any member knows the principal."""
+        return any(knows(member, principal) for member in self._members)

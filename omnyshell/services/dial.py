@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import AUTH_BIND
 from omnyshell.protocol.handshake import PeerHandshake
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
@@ -38,6 +39,7 @@ async def dial(
     incoming: str,
     on_message: Callable[[ControlMessage, int | None], None],
     on_lost: Callable[[OmnyShellException], None],
+    codec: FrameCodec | None = None,
 ) -> OmnyShellConnection:
     """Return a connection that has logged in as `role`; `incoming` names the stream whose credit this side grants.
 
@@ -46,19 +48,20 @@ async def dial(
 
     def credential(nonce: str, hub_features: frozenset[str]) -> AuthRequest:
         bind = AUTH_BIND in hub_features and not isinstance(access.credentials, TokenCredentialProvider)
-        spki = _hub_key_hash(connection) if bind else None
+        spki = hub_key_hash(connection) if bind else None
         context = LoginContext(nonce=nonce, role=role, spki_sha256=spki)
         return access.credentials.auth_request(context, bind=spki is not None)
 
     handshake = PeerHandshake(role=role, agent=AGENT, version=__version__, features=features, credential=credential)
     connection = OmnyShellConnection(
-        access.address, handshake, incoming=incoming, on_message=on_message, on_lost=on_lost
+        access.address, handshake, incoming=incoming, on_message=on_message, on_lost=on_lost, codec=codec
     )
     await connection.open(client_context(access.ca), timeout=access.connect_timeout, keepalive=access.keepalive)
     return connection
 
 
-def _hub_key_hash(connection: OmnyShellConnection) -> bytes | None:
+def hub_key_hash(connection: OmnyShellConnection) -> bytes | None:
+    """Return the SHA-256 of the hub's key as TLS showed it; None where there is none."""
     # Imported where a key logs in: it brings all of `cryptography`, which a token does not need.
     from omnyshell.security.certificates import spki_sha256_of_der
 

@@ -75,6 +75,7 @@ class OmnyShellConnection:
 
     Messages outside channels go to `on_message`; when the connection ends, channels are told and then `on_lost` is
     called, once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`.
+    A `codec` that knows more messages can be given.
     """
 
     def __init__(
@@ -85,12 +86,13 @@ class OmnyShellConnection:
         incoming: str,
         on_message: Callable[[ControlMessage, int | None], None],
         on_lost: Callable[[OmnyShellException], None],
+        codec: FrameCodec | None = None,
     ) -> None:
         self.handshake = handshake
         self.dropped = 0
         self._on_message = on_message
         self._on_lost = on_lost
-        self._codec = FrameCodec()
+        self._codec = codec or FrameCodec()
         self._loop = asyncio.get_running_loop()
         self._login: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()

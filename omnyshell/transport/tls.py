@@ -52,6 +52,8 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
         return context
     try:
         context.load_verify_locations(ca)
+        # What is named is trusted, an intermediate authority or the hub's own certificate too.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     except (ssl.SSLError, OSError) as exc:
         raise ConfigException(f"--ca: cannot read certificates from {ca}: {exc}") from exc
     return context

@@ -87,13 +87,20 @@ class Eviction:
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
+    def end_tunnel(self, tunnel_id: str) -> None:
+        """Close a tunnel. Idempotent."""
+        if self._tunnels is not None:
+            self._tunnels.end(tunnel_id)
+
+    def tunnels(self) -> list[TunnelInfo]:
+        """Describe all tunnels."""
+        return list(self._tunnels.infos()) if self._tunnels is not None else []
+
     def end_tunnels_of(self, principal: str) -> None:
         """Close the tunnels that a principal owns."""
-        if self._tunnels is None:
-            return
-        for info in list(self._tunnels.infos()):
+        for info in self.tunnels():
             if info.owner_user_id == principal:
-                self._tunnels.end(info.tunnel_id)
+                self.end_tunnel(info.tunnel_id)
 
     def _may_go_on(self, route: SessionRoute) -> bool:
         node = self._nodes.of_peer(route.node)

@@ -52,10 +52,10 @@ class LoginGate:
         try:
             principal = self.authenticator.authenticate(credential_from_request(request), context)
         except UnknownMethodException:
-            self._failed(request, address, "unknown method")
+            self.failed(request.principal, address, "unknown method")
             return Refusal.UNKNOWN_METHOD
         except AuthException:
-            return self._failed(request, address, "wrong credential")
+            return self.failed(request.principal, address, "wrong credential")
         self._metrics.logins += 1
         self._audit.record("auth.ok", principal=principal.id, address=address, detail=context.role)
         return principal
@@ -71,10 +71,11 @@ class LoginGate:
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
 
-    def _failed(self, request: AuthRequest, address: str, reason: str) -> Refusal:
+    def failed(self, principal: str, address: str, reason: str) -> Refusal:
+        """Count and audit a wrong credential; returns how to refuse it."""
         self._metrics.login_failures += 1
-        claimed = request.principal[:AUDITED_NAME_LENGTH]
-        if self.limiter.record_failure(address, request.principal) is Verdict.CLOSE:
+        claimed = principal[:AUDITED_NAME_LENGTH]
+        if self.limiter.record_failure(address, principal) is Verdict.CLOSE:
             return Refusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
         logger.warning(

@@ -5,15 +5,21 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE
+from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, INTERACTIVE
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
+from omnyshell.protocol.messages.admin import register as register_admin
+from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
+from omnyshell.services.hub.admin import AdminService
+from omnyshell.services.hub.admin_scope import AdminScope
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.enrolled import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
@@ -26,15 +32,17 @@ from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
-from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep
+from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
+from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, ADMIN})
+
+STATE_FILE = "hub.sqlite3"
 
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
@@ -94,7 +102,8 @@ class OmnyShellHub:
         config = self.config
         certificate = HubCertificate(config)
         if config.state_dir is not None:
-            self._store = HubStore(config.state_dir / "hub.sqlite3")
+            self._store = HubStore(config.state_dir / STATE_FILE)
+        self._enrolments = EnrolmentStore(config.state_dir / STATE_FILE if config.state_dir is not None else None)
         try:
             await open_trail(self.audit, config)
             context = self._assemble(certificate)
@@ -113,6 +122,7 @@ class OmnyShellHub:
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
         self._upkeep = self._make_upkeep(context, endpoint)
+        self._admin.start()
         self._sweeper = asyncio.create_task(self._sweep())
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
 
@@ -144,6 +154,7 @@ class OmnyShellHub:
             await asyncio.gather(self._sweeper, return_exceptions=True)
         if self._keepalive is not None:
             self._keepalive.close()
+        await self._admin.aclose()
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
@@ -151,7 +162,8 @@ class OmnyShellHub:
     def _assemble(self, certificate: HubCertificate) -> HubContext:
         config, metrics, audit = self.config, self.metrics, self.audit
         router = SessionRouter()
-        self.nodes = NodeRegistry(self._store or MemoryNodeOwners(), config.node_labels)
+        owners = self._store or MemoryNodeOwners()
+        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments))
         self.sessions = router
         self._broker = HubBroker(
             nodes=self.nodes,
@@ -175,13 +187,20 @@ class OmnyShellHub:
             clock=config.clock,
         )
         limiter = LoginLimiter(config.login_limit, config.clock)
-        self._gate = LoginGate(config.authenticator, limiter, audit, metrics)
+        self._enrolled = EnrolledAuthenticator(self._enrolments, config.clock)
+        authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
+        self._gate = LoginGate(authenticator, limiter, audit, metrics)
+        self._eviction = Eviction(
+            peers=self._peers, nodes=self.nodes, broker=self._broker, sessions=router, gate=self._gate, audit=audit
+        )
+        self._admin = AdminService(self._admin_scope(certificate, owners), self._gate, metrics)
         client_service = ClientService(registry=self.nodes, broker=self._broker, relay=relay)
+        client_service.handlers = {**client_service.handlers, **self._admin.handlers}
         self._probes = [RelayProbe(service, metrics.relay_seconds) for service in (self._node_service, client_service)]
         self._pages = self._make_pages()
         return HubContext(
             config=config,
-            codec=FrameCodec(),
+            codec=register_admin(FrameCodec()),
             metrics=metrics,
             gate=self._gate,
             certificate=certificate,
@@ -190,6 +209,7 @@ class OmnyShellHub:
                 NODE_PEER: self._node_service,
                 CLIENT_PEER: client_service,
             },
+            join=self._admin.join,
             on_login=self._peer_logged_in,
             on_closed=self._peer_closed,
         )
@@ -205,15 +225,27 @@ class OmnyShellHub:
             token=self.config.metrics_token,
         )
 
-    def _make_upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
-        self._eviction = Eviction(
-            peers=self._peers,
+    def _admin_scope(self, certificate: HubCertificate, owners: NodeOwners) -> AdminScope:
+        config = self.config
+        return AdminScope(
+            store=self._enrolments,
+            enrolled=self._enrolled,
+            owners=owners,
             nodes=self.nodes,
-            broker=self._broker,
             sessions=self.sessions,
-            gate=self._gate,
+            peers=self._peers,
+            broker=self._broker,
+            eviction=self._eviction,
             audit=self.audit,
+            certificate=certificate,
+            clock=config.clock,
+            new_id=config.new_id,
+            configured=lambda: self.config.authenticator,
+            apply_labels=lambda: self.nodes.set_hub_labels(ceilings(self.config, self._enrolments)),
+            started_at=config.clock.now(),
         )
+
+    def _make_upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
         parts = Adjustable(
             context=context,
             certificate=context.certificate,
@@ -225,6 +257,8 @@ class OmnyShellHub:
             pages=self._pages,
             audit=self.audit,
             eviction=self._eviction,
+            store=self._enrolments,
+            enrolled=self._enrolled,
         )
         return HubUpkeep(self.config, parts)
 
@@ -259,6 +293,7 @@ class OmnyShellHub:
         writer, self.audit.writer = self.audit.writer, None
         if writer is not None:
             await writer.aclose()
+        self._enrolments.close()
         if self._store is not None:
             self._store.close()
             self._store = None

@@ -20,6 +20,7 @@ from omnyshell.protocol.handshake import (
 )
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
 from omnyshell.protocol.messages import AuthRequest, ControlMessage, Hello, Ping, Pong, ProtocolError
+from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.security.authenticators import Evidence, evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.certificate import HubCertificate
@@ -28,6 +29,8 @@ from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.role_service import RoleService
 from omnyshell.transport.server_link import ServerLink
+
+CLOSE_JOINED = 1000
 
 EVICTION_TIMEOUT = 1.0
 """Seconds that a peer which may not stay gets to close on its side."""
@@ -44,6 +47,9 @@ class HubContext:
     certificate: HubCertificate
     features: frozenset[str]
     services: Mapping[str, RoleService]
+    join: "Callable[[HubPeer, JoinRequest, LoginContext], None]"
+    """Takes a request to join, and answers through `answer_join` or `refuse_login`."""
+
     on_login: Callable[["HubPeer"], None]
     on_closed: Callable[["HubPeer"], None]
 
@@ -61,6 +67,7 @@ class HubPeer:
             nonce=new_secure_token(), hub_uid=self._certificate.uid, features=context.features
         )
         self._opened_at = 0.0
+        self.connected_at = context.config.clock.now()
         self.id = context.config.new_id()
         """Names the connection in logs and to admins."""
 
@@ -157,6 +164,8 @@ class HubPeer:
             return
         if self.is_logged_in:
             self._dispatch(frame.message, frame.channel or 0)
+        elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
+            self._context.join(self, frame.message, self._login_context())
         elif self._handshake.state is not HandshakeState.FAILED:
             self._shake_hands(frame.message)
 
@@ -202,14 +211,21 @@ class HubPeer:
             self._judge(event.request)
 
     def _judge(self, request: AuthRequest) -> None:
-        context = LoginContext(
-            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
-        )
-        verdict = self._context.gate.judge(request, context, self.address)
+        verdict = self._context.gate.judge(request, self._login_context(), self.address)
         if isinstance(verdict, Principal):
             self.evidence = evidence_of(credential_from_request(request))
             self._welcome(verdict)
-        elif verdict is Refusal.UNKNOWN_METHOD:
+        else:
+            self.refuse_login(verdict)
+
+    def _login_context(self) -> LoginContext:
+        return LoginContext(
+            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
+        )
+
+    def refuse_login(self, verdict: Refusal) -> None:
+        """Answer a login, or a join, that is refused, and close."""
+        if verdict is Refusal.UNKNOWN_METHOD:
             self._violated(self._handshake.refuse_method())
         elif verdict is Refusal.WRONG:
             self.send(self._handshake.refuse())
@@ -227,6 +243,14 @@ class HubPeer:
         self._service = self._context.services.get(self._handshake.role)
         self.send(self._handshake.accept(principal, new_secure_token()))
         self._context.on_login(self)
+
+    def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
+        """Answer a join, and close: who joined logs in on a connection of its own."""
+        self._handshake.end()
+        if self.link.is_open:
+            self.send(answer)
+            refused = isinstance(answer, JoinRefused)
+            self.close(CLOSE_UNAUTHORIZED if refused else CLOSE_JOINED, "refused" if refused else "joined")
 
     def _violated(self, violation: Violation) -> None:
         self.send(violation.error)

@@ -74,7 +74,9 @@ class NodeRegistry:
 
     def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]]) -> None:
         self._owners = owners
-        self._hub_labels = hub_labels
+        self.hub_labels = hub_labels
+        """The ceilings that the hub sets, by node id."""
+
         self._by_id: dict[str, RegisteredNode] = {}
         self._by_peer: dict[Peer, RegisteredNode] = {}
 
@@ -104,9 +106,13 @@ class NodeRegistry:
 
     def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
         """Take these ceilings from now on, for connected nodes too."""
-        self._hub_labels = labels
+        self.hub_labels = labels
         for node in self._by_id.values():
             node.hub_labels = labels.get(node.node_id, {})
+
+    def online(self) -> frozenset[str]:
+        """Return the ids of the connected nodes."""
+        return frozenset(self._by_id)
 
     def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
         """Describe the connected nodes that have these labels, sorted by id."""
@@ -122,7 +128,7 @@ class NodeRegistry:
     def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:
         before = self.remove(peer)
         older = self._by_id.get(message.node_id)
-        node = RegisteredNode(peer, message, self._hub_labels.get(message.node_id, {}))
+        node = RegisteredNode(peer, message, self.hub_labels.get(message.node_id, {}))
         if before is not None:
             # The connection goes on: so do its channels.
             node.last_channel = before.last_channel

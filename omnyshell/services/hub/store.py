@@ -1,6 +1,7 @@
 """What a hub remembers across restarts, in one SQLite file (decision 8 of the architecture)."""
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,12 @@ class NodeOwners(Protocol):
     def claim(self, node_id: str, principal: str) -> bool:
         """Give a free id to the principal; returns whether the id is the principal's."""
 
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+
+    def release(self, node_id: str) -> None:
+        """Make an id free. Idempotent."""
+
 
 class MemoryNodeOwners:
     """Ownership for a hub without a state directory: it ends with the process."""
@@ -30,6 +37,14 @@ class MemoryNodeOwners:
     def claim(self, node_id: str, principal: str) -> bool:
         """Give a free id to the principal; returns whether the id is the principal's."""
         return self._owners.setdefault(node_id, principal) == principal
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+        return self._owners
+
+    def release(self, node_id: str) -> None:
+        """Make an id free. Idempotent."""
+        self._owners.pop(node_id, None)
 
 
 class HubStore:
@@ -56,6 +71,18 @@ class HubStore:
                 raise ConfigException(f"cannot write the hub's state: {exc}") from exc
             owner = self._owners[node_id] = principal
         return owner == principal
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+        return self._owners
+
+    def release(self, node_id: str) -> None:
+        """Make an id free; on disk when it returns. Idempotent."""
+        try:
+            self._db.execute("DELETE FROM node_owners WHERE node_id = ?", (node_id,))
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+        self._owners.pop(node_id, None)
 
     def close(self) -> None:
         """Close the file. Idempotent."""

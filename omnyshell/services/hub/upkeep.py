@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
+from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.enrolled import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
@@ -41,6 +44,16 @@ class Adjustable:
     pages: HubPages
     audit: AuditLog
     eviction: Eviction
+    store: EnrolmentStore
+    enrolled: EnrolledAuthenticator
+
+
+def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
+    """Return the labels that the hub sets for node ids: by its configuration, which comes first, and by admins."""
+    labels = store.node_labels()
+    for node_id, configured in config.node_labels.items():
+        labels[node_id] = labels.get(node_id, {}) | configured
+    return labels
 
 
 class HubUpkeep:
@@ -58,6 +71,8 @@ class HubUpkeep:
         if now < self._next_look:
             return
         self._next_look = now + WATCH_PERIOD
+        if self._parts.enrolled.expire():
+            self._parts.eviction.enforce()
         for files, watch in self._watches:
             if watch.poll():
                 self._take_in(files, watch)
@@ -71,13 +86,13 @@ class HubUpkeep:
         parts.certificate.renew(config)
         parts.endpoint.use_tls(parts.certificate.current.tls)
         parts.endpoint.limits = config.endpoint
-        parts.gate.authenticator = config.authenticator
+        parts.gate.authenticator = CompositeAuthenticator([config.authenticator, parts.enrolled])
         if config.login_limit != before.login_limit:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
         parts.heartbeats.timeout = config.heartbeat_timeout
         parts.broker.max_channels = config.max_channels
         parts.broker.authorizer = config.authorizer
-        parts.nodes.set_hub_labels(config.node_labels)
+        parts.nodes.set_hub_labels(ceilings(config, parts.store))
         parts.pages.set_token(config.metrics_token)
         if parts.audit.writer is not None:
             parts.audit.writer.retention = config.audit_retention

@@ -1,0 +1,397 @@
+"""Administration over the wire and joining by invite: extension `admin`, described in `docs/extensions.md`.
+
+Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
+"""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from omnyshell.model.admin import (
+    AuditEntry,
+    InviteInfo,
+    InviteKind,
+    LiveSession,
+    NodeRecord,
+    PeerInfo,
+    PrincipalInfo,
+)
+from omnyshell.model.schema import OMIT
+from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.messages.base import ControlMessage
+
+DEFAULT_OVERLAP = 3600
+DEFAULT_INVITE_TTL = 900
+DEFAULT_AUDIT_LIMIT = 200
+
+
+class AdminRequest(ControlMessage, kw_only=True):
+    """What every request of an admin has."""
+
+    request_id: str
+
+
+class AdminResult(AdminRequest, kw_only=True):
+    """An action was done, or any request was refused."""
+
+    TYPE: ClassVar[str] = "admin.result"
+
+    ok: bool = False
+    code: Annotated[str | None, OMIT] = None
+    message: Annotated[str | None, OMIT] = None
+    id: Annotated[str | None, OMIT] = None
+
+
+class HubInfoRequest(AdminRequest, kw_only=True):
+    """Asks what this hub is."""
+
+    TYPE: ClassVar[str] = "admin.hub.request"
+
+
+class HubInfoResponse(AdminRequest, kw_only=True):
+    """What this hub is."""
+
+    TYPE: ClassVar[str] = "admin.hub.response"
+
+    hub_uid: str
+    version: str
+    started_at: datetime
+    peers: int = 0
+    nodes: int = 0
+    sessions: int = 0
+    tunnels: int = 0
+    ca_fingerprint: str = ""
+
+
+class PrincipalsRequest(AdminRequest, kw_only=True):
+    """Asks for the principals in the hub's database."""
+
+    TYPE: ClassVar[str] = "admin.principals.request"
+
+
+class PrincipalsResponse(AdminRequest, kw_only=True):
+    """The principals, sorted, with their credentials but no secret."""
+
+    TYPE: ClassVar[str] = "admin.principals.response"
+
+    principals: tuple[PrincipalInfo, ...] = ()
+
+
+class PrincipalAdd(AdminRequest, kw_only=True):
+    """Adds a principal, without a credential yet."""
+
+    TYPE: ClassVar[str] = "admin.principal.add"
+
+    principal: str
+    display_name: Annotated[str, OMIT] = ""
+    roles: tuple[str, ...] = ()
+
+
+class PrincipalRoles(AdminRequest, kw_only=True):
+    """Gives a principal these roles instead of those it has."""
+
+    TYPE: ClassVar[str] = "admin.principal.roles"
+
+    principal: str
+    roles: tuple[str, ...] = ()
+
+
+class PrincipalRevoke(AdminRequest, kw_only=True):
+    """Removes a principal with all its credentials, and ends what it has open."""
+
+    TYPE: ClassVar[str] = "admin.principal.revoke"
+
+    principal: str
+
+
+class TokenAdd(AdminRequest, kw_only=True):
+    """Makes a token for a principal."""
+
+    TYPE: ClassVar[str] = "admin.token.add"
+
+    principal: str
+    label: Annotated[str, OMIT] = ""
+    ttl_seconds: Annotated[int | None, OMIT] = None
+
+
+class TokenRotate(AdminRequest, kw_only=True):
+    """Makes a new token in place of one, which goes on for `overlapSeconds`."""
+
+    TYPE: ClassVar[str] = "admin.token.rotate"
+
+    principal: str
+    credential_id: Annotated[str | None, OMIT] = None
+    overlap_seconds: int = DEFAULT_OVERLAP
+
+
+class TokenAdded(AdminRequest, kw_only=True):
+    """A token, which the hub says once and keeps as a hash."""
+
+    TYPE: ClassVar[str] = "admin.token.added"
+
+    credential_id: str
+    token: str
+    expires_at: Annotated[datetime | None, OMIT] = None
+
+
+class KeyAdd(AdminRequest, kw_only=True):
+    """Lets a principal log in with an Ed25519 key."""
+
+    TYPE: ClassVar[str] = "admin.key.add"
+
+    principal: str
+    public_key: str
+    label: Annotated[str, OMIT] = ""
+
+
+class CredentialRevoke(AdminRequest, kw_only=True):
+    """Removes a token or key, and ends the connections that logged in with it."""
+
+    TYPE: ClassVar[str] = "admin.credential.revoke"
+
+    principal: str
+    credential_id: str
+
+
+class PeersRequest(AdminRequest, kw_only=True):
+    """Asks for the connections that have logged in."""
+
+    TYPE: ClassVar[str] = "admin.peers.request"
+
+
+class PeersResponse(AdminRequest, kw_only=True):
+    """The connections, oldest first."""
+
+    TYPE: ClassVar[str] = "admin.peers.response"
+
+    peers: tuple[PeerInfo, ...] = ()
+
+
+class PeerDrop(AdminRequest, kw_only=True):
+    """Ends a connection, with the sessions and tunnels it holds."""
+
+    TYPE: ClassVar[str] = "admin.peer.drop"
+
+    peer_id: str
+
+
+class LiveSessionsRequest(AdminRequest, kw_only=True):
+    """Asks for the sessions of everyone."""
+
+    TYPE: ClassVar[str] = "admin.sessions.request"
+
+
+class LiveSessionsResponse(AdminRequest, kw_only=True):
+    """The sessions, oldest first."""
+
+    TYPE: ClassVar[str] = "admin.sessions.response"
+
+    sessions: tuple[LiveSession, ...] = ()
+
+
+class SessionEnd(AdminRequest, kw_only=True):
+    """Ends any session, and what runs in it."""
+
+    TYPE: ClassVar[str] = "admin.session.close"
+
+    session_ref: str
+
+
+class AllTunnelsRequest(AdminRequest, kw_only=True):
+    """Asks for the tunnels of everyone."""
+
+    TYPE: ClassVar[str] = "admin.tunnels.request"
+
+
+class AllTunnelsResponse(AdminRequest, kw_only=True):
+    """The tunnels, by public port."""
+
+    TYPE: ClassVar[str] = "admin.tunnels.response"
+
+    tunnels: tuple[TunnelInfo, ...] = ()
+
+
+class TunnelEnd(AdminRequest, kw_only=True):
+    """Closes any tunnel."""
+
+    TYPE: ClassVar[str] = "admin.tunnel.close"
+
+    tunnel_ref: str
+
+
+class NodeRecordsRequest(AdminRequest, kw_only=True):
+    """Asks for the node ids that are known, connected or not."""
+
+    TYPE: ClassVar[str] = "admin.nodes.request"
+
+
+class NodeRecordsResponse(AdminRequest, kw_only=True):
+    """The node ids, sorted."""
+
+    TYPE: ClassVar[str] = "admin.nodes.response"
+
+    nodes: tuple[NodeRecord, ...] = ()
+
+
+class NodeLabelsSet(AdminRequest, kw_only=True):
+    """Sets the hub's labels of a node id: a ceiling for its own. None of them removes what was set."""
+
+    TYPE: ClassVar[str] = "admin.node.labels"
+
+    node_id: str
+    labels: dict[str, str] = {}
+
+
+class NodeRelease(AdminRequest, kw_only=True):
+    """Gives a node id free for another principal."""
+
+    TYPE: ClassVar[str] = "admin.node.release"
+
+    node_id: str
+
+
+class InviteCreate(AdminRequest, kw_only=True):
+    """Makes a token that lets a node, or a user, join once."""
+
+    TYPE: ClassVar[str] = "admin.invite.create"
+
+    kind: InviteKind
+    node_id: Annotated[str | None, OMIT] = None
+    principal: Annotated[str | None, OMIT] = None
+    display_name: Annotated[str, OMIT] = ""
+    roles: tuple[str, ...] = ()
+    labels: dict[str, str] = {}
+    ttl_seconds: int = DEFAULT_INVITE_TTL
+
+
+class InviteCreated(AdminRequest, kw_only=True):
+    """A join token, which the hub says once and keeps as a hash."""
+
+    TYPE: ClassVar[str] = "admin.invite.created"
+
+    invite_id: str
+    token: str
+    expires_at: datetime
+    ca_fingerprint: str
+
+
+class InvitesRequest(AdminRequest, kw_only=True):
+    """Asks for the invites that can still be used."""
+
+    TYPE: ClassVar[str] = "admin.invites.request"
+
+
+class InvitesResponse(AdminRequest, kw_only=True):
+    """The invites, oldest first."""
+
+    TYPE: ClassVar[str] = "admin.invites.response"
+
+    invites: tuple[InviteInfo, ...] = ()
+
+
+class InviteRevoke(AdminRequest, kw_only=True):
+    """Makes an invite useless."""
+
+    TYPE: ClassVar[str] = "admin.invite.revoke"
+
+    invite_id: str
+
+
+class AuditRequest(AdminRequest, kw_only=True):
+    """Asks for the newest audit records that fit."""
+
+    TYPE: ClassVar[str] = "admin.audit.request"
+
+    since: Annotated[datetime | None, OMIT] = None
+    action: Annotated[str, OMIT] = ""
+    principal: Annotated[str, OMIT] = ""
+    node_id: Annotated[str, OMIT] = ""
+    limit: int = DEFAULT_AUDIT_LIMIT
+
+
+class AuditResponse(AdminRequest, kw_only=True):
+    """Audit records, oldest first."""
+
+    TYPE: ClassVar[str] = "admin.audit.response"
+
+    records: tuple[AuditEntry, ...] = ()
+
+
+class JoinRequest(ControlMessage, kw_only=True):
+    """Trades an invite's token for an enrolled key, in place of a login."""
+
+    TYPE: ClassVar[str] = "join.request"
+
+    token: str
+    public_key: str
+    signature: str
+    node_id: Annotated[str | None, OMIT] = None
+    suggested_id: Annotated[str | None, OMIT] = None
+
+
+class JoinAccepted(ControlMessage, kw_only=True):
+    """The key is enrolled: connect again and log in with it."""
+
+    TYPE: ClassVar[str] = "join.accepted"
+
+    kind: InviteKind
+    principal: str
+    roles: tuple[str, ...] = ()
+    node_id: Annotated[str | None, OMIT] = None
+    labels: dict[str, str] = {}
+
+
+class JoinRefused(ControlMessage, kw_only=True):
+    """The token is real and cannot be used so; the invite stays as it is."""
+
+    TYPE: ClassVar[str] = "join.refused"
+
+    reason: str
+    message: str = ""
+
+
+MESSAGES: tuple[type[ControlMessage], ...] = (
+    AdminResult,
+    HubInfoRequest,
+    HubInfoResponse,
+    PrincipalsRequest,
+    PrincipalsResponse,
+    PrincipalAdd,
+    PrincipalRoles,
+    PrincipalRevoke,
+    TokenAdd,
+    TokenRotate,
+    TokenAdded,
+    KeyAdd,
+    CredentialRevoke,
+    PeersRequest,
+    PeersResponse,
+    PeerDrop,
+    LiveSessionsRequest,
+    LiveSessionsResponse,
+    SessionEnd,
+    AllTunnelsRequest,
+    AllTunnelsResponse,
+    TunnelEnd,
+    NodeRecordsRequest,
+    NodeRecordsResponse,
+    NodeLabelsSet,
+    NodeRelease,
+    InviteCreate,
+    InviteCreated,
+    InvitesRequest,
+    InvitesResponse,
+    InviteRevoke,
+    AuditRequest,
+    AuditResponse,
+    JoinRequest,
+    JoinAccepted,
+    JoinRefused,
+)
+
+
+def register(codec: FrameCodec) -> FrameCodec:
+    """Teach a codec these messages; returns it."""
+    for declared in MESSAGES:
+        codec.register(declared.TYPE, declared.from_wire)
+    return codec

@@ -1,0 +1,103 @@
+"""A connection for administration (extension `admin`): `async with AdminClient(access) as admin: ...`."""
+
+import asyncio
+from types import TracebackType
+from typing import Self, TypeVar
+
+from omnyshell.errors import (
+    AuthorizationException,
+    ErrorCodes,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    ProtocolException,
+)
+from omnyshell.ids import new_id
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.handshake import CLIENT_PEER
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, register
+from omnyshell.services.client.futures import fail_future
+from omnyshell.services.dial import HubAccess, dial
+from omnyshell.transport.connection import OmnyShellConnection
+
+T = TypeVar("T", bound=AdminRequest)
+
+REQUEST_TIMEOUT = 15.0
+
+
+class AdminRequestException(OmnyShellException):
+    """The hub refused a request; `code` says why in a word."""
+
+
+class AdminClient:
+    """Asks a hub as an administrator. Every request has a deadline."""
+
+    def __init__(self, access: HubAccess) -> None:
+        self.access = access
+        self._connection: OmnyShellConnection | None = None
+        self._waiting: dict[str, asyncio.Future[AdminRequest]] = {}
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises what `dial` raises, and `ProtocolException` where the hub has no administration."""
+        connection = self._connection = await dial(
+            self.access,
+            role=CLIENT_PEER,
+            features=frozenset({ADMIN}),
+            incoming="stdout",
+            on_message=self._message_received,
+            on_lost=self._connection_lost,
+            codec=register(FrameCodec()),
+        )
+        if ADMIN not in connection.features:
+            await connection.close()
+            raise ProtocolException("this hub cannot be administered over the wire", code=ErrorCodes.BAD_REQUEST)
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def ask(self, request: AdminRequest, answer: type[T]) -> T:
+        """Send a request, whose `request_id` is chosen here, and return its answer.
+
+        Raises `AuthorizationException` or `AdminRequestException` where the hub refuses, `OmnyShellTimeoutException`
+        where it does not answer, `TransportException` where the connection is lost.
+        """
+        request.request_id = new_id()
+        waiting = self._waiting[request.request_id] = asyncio.get_running_loop().create_future()
+        try:
+            if self._connection is None:
+                raise RuntimeError("not connected")
+            self._connection.send(request)
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                got = await waiting
+        except TimeoutError as exc:
+            raise OmnyShellTimeoutException("the hub did not answer in time") from exc
+        finally:
+            del self._waiting[request.request_id]
+        if isinstance(got, AdminResult) and not got.ok:
+            refused = AuthorizationException if got.code == ErrorCodes.NOT_AUTHORIZED else AdminRequestException
+            raise refused(got.message or "the hub refused", code=got.code)
+        if not isinstance(got, answer):
+            raise ProtocolException(f"the hub answered {request.TYPE} with {got.TYPE}")
+        return got
+
+    async def do(self, request: AdminRequest) -> AdminResult:
+        """Have an action done; raises as `ask` does."""
+        return await self.ask(request, AdminResult)
+
+    def _message_received(self, message: ControlMessage, _channel: int | None) -> None:
+        if isinstance(message, AdminRequest):
+            waiting = self._waiting.get(message.request_id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
+
+    def _connection_lost(self, error: OmnyShellException) -> None:
+        for waiting in self._waiting.values():
+            fail_future(waiting, error)

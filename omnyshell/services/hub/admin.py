@@ -1,0 +1,153 @@
+"""Serves the extension `admin`: checks, audits, does, and then answers, one action after another."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinRefused, JoinRequest
+from omnyshell.security.credentials import LoginContext
+from omnyshell.services.hub.admin_credentials import CredentialAdmin
+from omnyshell.services.hub.admin_live import LiveAdmin
+from omnyshell.services.hub.admin_scope import AdminScope, Plan
+from omnyshell.services.hub.gate import LoginGate, Refusal
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.invites import Invites, JoinRefusedException
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.role_service import Handler
+
+QUEUE_LIMIT = 256
+"""Actions that may wait for their turn."""
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class AdminService:
+    """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
+
+    def __init__(self, scope: AdminScope, gate: LoginGate, metrics: HubMetrics) -> None:
+        self._scope = scope
+        self._gate = gate
+        self._metrics = metrics
+        self._invites = Invites(scope)
+        members = (CredentialAdmin(scope), LiveAdmin(scope), self._invites)
+        self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
+        self._plans: dict[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {}
+        for member in members:
+            self._reads.update(member.reads)
+            self._plans.update(member.plans)
+        self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
+        self._worker: asyncio.Task[None] | None = None
+        self.handlers: Mapping[type[ControlMessage], Handler] = dict.fromkeys(
+            (*self._reads, *self._plans), self._requested
+        )
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker = asyncio.create_task(self._work())
+
+    async def aclose(self) -> None:
+        """End; what waits is not done. Idempotent."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+            self._worker = None
+
+    def join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+        """Judge a request to join. A wrong token is refused as any wrong credential is."""
+        if self._gate.limiter.address_blocked(peer.address):
+            peer.refuse_login(Refusal.LIMITED)
+            return
+        if ADMIN not in peer.features or self._invites.find(request, context) is None:
+            peer.refuse_login(self._gate.failed("", peer.address, "wrong join token"))
+            return
+        if not self._put(lambda: self._join(peer, request, context)):
+            peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
+
+    def _requested(self, peer: HubPeer, message: AdminRequest, _channel: int) -> None:
+        if ADMIN not in peer.features:
+            self._metrics.frames_dropped += 1
+        elif not peer.principal.is_admin:
+            self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED)
+            _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
+        elif type(message) in self._reads:
+            self._record("admin.read", "ok", peer, detail=message.TYPE)
+            peer.send(self._reads[type(message)](message))
+        elif not self._put(lambda: self._act(peer, message)):
+            _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
+
+    def _put(self, action: Callable[[], Any]) -> bool:
+        try:
+            self._queue.put_nowait(action)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def _work(self) -> None:
+        while True:
+            action = await self._queue.get()
+            try:
+                await action()
+            except OmnyShellException:
+                logger.exception("an administrative action failed")
+
+    async def _act(self, peer: HubPeer, message: AdminRequest) -> None:
+        try:
+            plan = self._plans[type(message)](message, peer)
+        except OmnyShellException as exc:
+            self._record(message.TYPE, "error", peer, reason=exc.code, detail=exc.message)
+            _refuse(peer, message, exc.code, exc.message)
+            return
+        fields = {"principal": peer.principal.id, "address": peer.address, **plan.fields}
+        try:
+            await self._scope.audit.commit(plan.action, **fields)
+        except OmnyShellException as exc:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
+            return
+        answer = self._done(plan, fields)
+        if answer is None:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
+        elif peer.is_open:
+            peer.send(answer)
+
+    async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+        # Looked up anew: one before it in the line may have used the same token.
+        invite = self._invites.find(request, context)
+        if invite is None or not peer.is_open:
+            return
+        fields = {"address": peer.address}
+        try:
+            plan = self._invites.use(request, invite, peer.role)
+            fields.update(plan.fields)
+            await self._scope.audit.commit(plan.action, **fields)
+        except JoinRefusedException as exc:
+            self._scope.audit.record("invite.refused", "denied", **fields, reason=exc.code, detail=invite.id)
+            peer.answer_join(JoinRefused(reason=exc.code, message=exc.message))
+            return
+        except OmnyShellException as exc:
+            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            return
+        answer = self._done(plan, fields)
+        if answer is None:
+            answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message="The hub cannot keep its records")
+        peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
+
+    def _done(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
+        """Do what was planned and audited; returns the answer, None where the hub's state cannot be written."""
+        try:
+            return plan.do()
+        except OmnyShellException as exc:
+            logger.error("%s was audited and could not be done: %s", plan.action, exc)
+            self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})
+            return None
+
+    def _record(self, action: str, outcome: str, peer: HubPeer, **fields: str) -> None:
+        self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
+
+
+def _refuse(peer: HubPeer, message: AdminRequest, code: str, text: str) -> None:
+    if peer.is_open:
+        peer.send(AdminResult(request_id=message.request_id, code=code, message=text))

@@ -1,0 +1,209 @@
+"""Administration of principals, tokens and keys (extension `admin`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnyshell.errors import AuthException
+from omnyshell.ids import new_secure_token
+from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import (
+    AdminResult,
+    CredentialRevoke,
+    KeyAdd,
+    PrincipalAdd,
+    PrincipalRevoke,
+    PrincipalRoles,
+    PrincipalsRequest,
+    PrincipalsResponse,
+    TokenAdd,
+    TokenAdded,
+    TokenRotate,
+)
+from omnyshell.security.authenticators import hash_token
+from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles
+from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
+from omnyshell.services.hub.hub_peer import HubPeer
+
+MAX_SECONDS = 100 * 365 * 86400
+
+
+class CredentialAdmin:
+    """Plans each change; nothing has happened when a plan is returned."""
+
+    def __init__(self, scope: AdminScope) -> None:
+        self._scope = scope
+        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {PrincipalsRequest: self._list}
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+            PrincipalAdd: self._add_principal,
+            PrincipalRoles: self._set_roles,
+            PrincipalRevoke: self._revoke_principal,
+            TokenAdd: self._add_token,
+            TokenRotate: self._rotate_token,
+            KeyAdd: self._add_key,
+            CredentialRevoke: self._revoke_credential,
+        }
+
+    def _list(self, ask: PrincipalsRequest) -> PrincipalsResponse:
+        store = self._scope.store
+        credentials: dict[str, list[CredentialInfo]] = {}
+        for found in store.credentials():
+            credentials.setdefault(found.principal, []).append(_describe(found))
+        principals = tuple(
+            PrincipalInfo(
+                principal=found.principal,
+                display_name=found.display_name,
+                roles=tuple(sorted(found.roles)),
+                created_at=found.created_at,
+                created_by=found.created_by,
+                binds=found.binds,
+                credentials=tuple(credentials.get(found.principal, ())),
+            )
+            for found in store.principals()
+        )
+        return PrincipalsResponse(request_id=ask.request_id, principals=principals)
+
+    def _add_principal(self, ask: PrincipalAdd, admin: HubPeer) -> Plan:
+        scope = self._scope
+        scope.check_new_name(ask.principal)
+        if scope.store.principal(ask.principal) is not None:
+            raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
+        made = EnrolledPrincipal(
+            principal=ask.principal,
+            display_name=ask.display_name[:256],
+            roles=check_roles(ask.roles),
+            created_at=scope.clock.now(),
+            created_by=admin.principal.id,
+        )
+        detail = f"{ask.principal} roles {','.join(sorted(made.roles)) or '-'}"
+        return self._plan("principal.add", detail, ask.request_id, lambda: scope.store.put_principal(made))
+
+    def _set_roles(self, ask: PrincipalRoles, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        made = replace(found, roles=check_roles(ask.roles))
+        before, after = (",".join(sorted(roles)) or "-" for roles in (found.roles, made.roles))
+        detail = f"{ask.principal} roles {before} -> {after}"
+        return self._plan("principal.roles", detail, ask.request_id, lambda: self._scope.store.put_principal(made))
+
+    def _revoke_principal(self, ask: PrincipalRevoke, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+
+        def do() -> None:
+            self._scope.store.remove_principal(found.principal)
+            self._scope.eviction.end_tunnels_of(found.principal)
+
+        return self._plan("principal.revoke", found.principal, ask.request_id, do)
+
+    def _add_token(self, ask: TokenAdd, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        expires = self._after(ask.ttl_seconds) if ask.ttl_seconds is not None else None
+        return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
+
+    def _rotate_token(self, ask: TokenRotate, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        ends = self._after(ask.overlap_seconds) if ask.overlap_seconds else self._scope.clock.now()
+        old = self._token_to_rotate(found.principal, ask.credential_id)
+        retired = replace(old, expires_at=min(ends, old.expires_at) if old.expires_at is not None else ends)
+        return self._new_token("token.rotate", ask.request_id, found.principal, old.label, None, retired)
+
+    def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
+        """The token that is named, or the only one that does not end by itself."""
+        tokens = [found for found in self._scope.store.credentials(principal) if found.kind is CredentialKind.TOKEN]
+        if wanted is not None:
+            tokens = [found for found in tokens if found.id == wanted]
+        elif len(tokens) > 1:
+            tokens = [found for found in tokens if found.expires_at is None]
+        if len(tokens) != 1:
+            text = "has no such token" if not tokens else "has several tokens: name one"
+            raise AdminRefusedException(f"'{principal}' {text}", code="not_found" if not tokens else "ambiguous")
+        return tokens[0]
+
+    def _new_token(
+        self,
+        action: str,
+        request_id: str,
+        principal: str,
+        label: str,
+        expires: datetime | None,
+        retired: EnrolledCredential | None,
+    ) -> Plan:
+        token = new_secure_token()
+        made = self._credential(principal, CredentialKind.TOKEN, hash_token(token), label, expires)
+
+        def do() -> ControlMessage:
+            with self._scope.store.transaction():
+                self._scope.store.put_credential(made)
+                if retired is not None:
+                    self._scope.store.put_credential(retired)
+            self._scope.credentials_changed()
+            return TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
+
+        detail = f"{principal} {made.id}" + (f" for {retired.id}" if retired is not None else "")
+        return Plan(action, {"detail": detail}, do)
+
+    def _add_key(self, ask: KeyAdd, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        try:
+            key = Ed25519PublicKey.from_base64(ask.public_key)
+        except AuthException as exc:
+            raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
+        if any(known.secret == key.raw for known in self._scope.store.credentials(found.principal)):
+            raise AdminRefusedException(f"'{ask.principal}' has this key already")
+        made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, None)
+        detail = f"{found.principal} {made.id} {key.to_base64()}"
+        return self._plan(
+            "key.add", detail, ask.request_id, lambda: self._scope.store.put_credential(made), id_=made.id
+        )
+
+    def _revoke_credential(self, ask: CredentialRevoke, _admin: HubPeer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        ids = [known.id for known in self._scope.store.credentials(found.principal)]
+        if ask.credential_id not in ids:
+            raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
+        detail = f"{found.principal} {ask.credential_id}"
+        return self._plan(
+            "credential.revoke",
+            detail,
+            ask.request_id,
+            lambda: self._scope.store.remove_credentials([ask.credential_id]),
+        )
+
+    def _credential(
+        self, principal: str, kind: CredentialKind, secret: bytes, label: str, expires: datetime | None
+    ) -> EnrolledCredential:
+        return EnrolledCredential(
+            id=self._scope.new_id()[:8],
+            principal=principal,
+            kind=kind,
+            secret=secret,
+            label=label[:256],
+            created_at=self._scope.clock.now(),
+            expires_at=expires,
+        )
+
+    def _plan(self, action: str, detail: str, request_id: str, change: Callable[[], None], *, id_: str = "") -> Plan:
+        def do() -> ControlMessage:
+            change()
+            self._scope.credentials_changed()
+            return AdminResult(request_id=request_id, ok=True, id=id_ or None)
+
+        return Plan(action, {"detail": detail}, do)
+
+    def _after(self, seconds: int) -> datetime:
+        if not 0 < seconds <= MAX_SECONDS:
+            raise AdminRefusedException("a time must be more than 0 seconds")
+        return self._scope.clock.now() + timedelta(seconds=seconds)
+
+
+def _describe(found: EnrolledCredential) -> CredentialInfo:
+    return CredentialInfo(
+        id=found.id,
+        kind=found.kind,
+        label=found.label,
+        created_at=found.created_at,
+        expires_at=found.expires_at,
+        public_key=encode_base64(found.secret) if found.kind is CredentialKind.KEY else None,
+    )

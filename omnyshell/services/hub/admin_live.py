@@ -1,0 +1,212 @@
+"""Administration of what is live: connections, sessions, tunnels, nodes, and looking into the audit (`admin`)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.ids import is_node_id
+from omnyshell.model.admin import AuditEntry, LiveSession, NodeRecord, PeerInfo
+from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.model.sessions import CloseReason
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import (
+    AdminResult,
+    AllTunnelsRequest,
+    AllTunnelsResponse,
+    AuditRequest,
+    AuditResponse,
+    HubInfoRequest,
+    HubInfoResponse,
+    LiveSessionsRequest,
+    LiveSessionsResponse,
+    NodeLabelsSet,
+    NodeRecordsRequest,
+    NodeRecordsResponse,
+    NodeRelease,
+    PeerDrop,
+    PeersRequest,
+    PeersResponse,
+    SessionEnd,
+    TunnelEnd,
+)
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
+from omnyshell.services.hub.audit_query import AuditQuery
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.router import SessionRoute
+from omnyshell.version import __version__
+
+MAX_AUDIT_LIMIT = 1000
+ENDED = "An administrator ended this"
+
+
+class LiveAdmin:
+    """Answers questions, and plans each change; nothing has happened when a plan is returned."""
+
+    def __init__(self, scope: AdminScope) -> None:
+        self._scope = scope
+        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {
+            HubInfoRequest: self._hub,
+            PeersRequest: self._peers,
+            LiveSessionsRequest: self._sessions,
+            AllTunnelsRequest: self._tunnels,
+            NodeRecordsRequest: self._nodes,
+            AuditRequest: self._audit,
+        }
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+            PeerDrop: self._drop_peer,
+            SessionEnd: self._end_session,
+            TunnelEnd: self._end_tunnel,
+            NodeLabelsSet: self._set_labels,
+            NodeRelease: self._release,
+        }
+
+    def _hub(self, ask: HubInfoRequest) -> HubInfoResponse:
+        scope = self._scope
+        return HubInfoResponse(
+            request_id=ask.request_id,
+            hub_uid=scope.certificate.current.uid,
+            version=__version__,
+            started_at=scope.started_at,
+            peers=sum(1 for _ in scope.logged_in()),
+            nodes=len(scope.nodes),
+            sessions=len(scope.sessions),
+            tunnels=len(scope.eviction.tunnels()),
+            ca_fingerprint=scope.certificate.current.authority_fingerprint,
+        )
+
+    def _peers(self, ask: PeersRequest) -> PeersResponse:
+        return PeersResponse(
+            request_id=ask.request_id, peers=tuple(self._describe(peer) for peer in self._scope.logged_in())
+        )
+
+    def _describe(self, peer: HubPeer) -> PeerInfo:
+        node = self._scope.nodes.of_peer(peer)
+        return PeerInfo(
+            peer_id=peer.id,
+            role=peer.role,
+            principal=peer.principal.id,
+            address=peer.address,
+            node_id=node.node_id if node is not None else None,
+            connected_at=peer.connected_at,
+        )
+
+    def _sessions(self, ask: LiveSessionsRequest) -> LiveSessionsResponse:
+        routes = sorted(self._scope.sessions, key=lambda route: route.session.created_at)
+        sessions = tuple(
+            LiveSession(
+                session_id=route.session.id,
+                node_id=route.session.node_id,
+                principal=route.session.principal,
+                mode=route.session.mode,
+                state=route.session.state,
+                address=route.client.address,
+                created_at=route.session.created_at,
+                bytes_in=route.bytes_in,
+                bytes_out=route.bytes_out,
+            )
+            for route in routes
+        )
+        return LiveSessionsResponse(request_id=ask.request_id, sessions=sessions)
+
+    def _tunnels(self, ask: AllTunnelsRequest) -> AllTunnelsResponse:
+        return AllTunnelsResponse(request_id=ask.request_id, tunnels=tuple(self._scope.eviction.tunnels()))
+
+    def _nodes(self, ask: NodeRecordsRequest) -> NodeRecordsResponse:
+        owners, labels = self._scope.owners.owners(), self._scope.nodes.hub_labels
+        online = self._scope.nodes.online()
+        nodes = tuple(
+            NodeRecord(
+                node_id=node_id,
+                principal=owners.get(node_id, ""),
+                online=node_id in online,
+                hub_labels=labels.get(node_id, {}),
+            )
+            for node_id in sorted({*owners, *labels, *online})
+        )
+        return NodeRecordsResponse(request_id=ask.request_id, nodes=nodes)
+
+    def _audit(self, ask: AuditRequest) -> AuditResponse:
+        query = AuditQuery(ask.since, ask.action, ask.principal, ask.node_id)
+        limit = min(max(ask.limit, 1), MAX_AUDIT_LIMIT)
+        wanted = [record for record in self._scope.audit if query.matches(record)][-limit:]
+        return AuditResponse(request_id=ask.request_id, records=tuple(map(_entry, wanted)))
+
+    def _drop_peer(self, ask: PeerDrop, _admin: HubPeer) -> Plan:
+        peer = next((peer for peer in self._scope.logged_in() if peer.id == ask.peer_id), None)
+        if peer is None:
+            raise AdminRefusedException(f"there is no connection '{ask.peer_id[:64]}'", code="not_found")
+        detail = f"{peer.id} {peer.role} {peer.principal.id} {peer.address}"
+        return _plan("peer.drop", {"detail": detail}, ask.request_id, lambda: self._scope.eviction.drop(peer, ENDED))
+
+    def _end_session(self, ask: SessionEnd, _admin: HubPeer) -> Plan:
+        route = self._route(ask.session_ref)
+        fields = {"session_id": route.session.id, "node_id": route.session.node_id, "detail": route.session.principal}
+
+        def end() -> None:
+            if self._scope.sessions.find(route.client, route.client_channel) is route:
+                self._scope.broker.end(route, CloseReason.NODE_CLOSED, ENDED)
+
+        return _plan("admin.session.close", fields, ask.request_id, end)
+
+    def _route(self, ref: str) -> SessionRoute:
+        wanted = _plain(ref)
+        found = [route for route in self._scope.sessions if wanted and _plain(route.session.id).startswith(wanted)]
+        exact = [route for route in found if _plain(route.session.id) == wanted]
+        if len(exact or found) != 1:
+            text = f"no session '{ref[:64]}'" if not found else f"several sessions begin with '{ref[:64]}'"
+            raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")
+        return (exact or found)[0]
+
+    def _end_tunnel(self, ask: TunnelEnd, _admin: HubPeer) -> Plan:
+        ref = ask.tunnel_ref
+        found = [info for info in self._scope.eviction.tunnels() if ref and info.tunnel_id.startswith(ref)]
+        found = [info for info in found if info.tunnel_id == ref] or found
+        if len(found) != 1:
+            text = f"no tunnel '{ref[:64]}'" if not found else f"several tunnels begin with '{ref[:64]}'"
+            raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")
+        info = found[0]
+        fields = {"node_id": info.node_id, "detail": f"{info.tunnel_id[:8]} of {info.owner_user_id}"}
+        return _plan(
+            "admin.tunnel.close", fields, ask.request_id, lambda: self._scope.eviction.end_tunnel(info.tunnel_id)
+        )
+
+    def _set_labels(self, ask: NodeLabelsSet, _admin: HubPeer) -> Plan:
+        if not is_node_id(ask.node_id):
+            raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
+        if sum(map(len, (*ask.labels, *ask.labels.values()))) > 16_384 or "" in ask.labels:
+            raise AdminRefusedException("the labels are too many, or one has no name")
+
+        def do() -> None:
+            self._scope.store.set_node_labels(ask.node_id, ask.labels)
+            self._scope.apply_labels()
+            self._scope.eviction.enforce()
+
+        shown = " ".join(f"{key}={value}" for key, value in sorted(ask.labels.items())) or "-"
+        return _plan("node.labels", {"node_id": ask.node_id, "detail": shown}, ask.request_id, do)
+
+    def _release(self, ask: NodeRelease, _admin: HubPeer) -> Plan:
+        owner = self._scope.owners.owners().get(ask.node_id)
+        if owner is None:
+            raise AdminRefusedException(f"nobody holds the node id '{ask.node_id[:64]}'", code="not_found")
+        node = self._scope.nodes.find(ask.node_id)
+        if node is not None:
+            text = f"the node '{ask.node_id}' is connected: stop it, or drop its connection, first"
+            raise AdminRefusedException(text, code=ErrorCodes.BAD_REQUEST)
+        fields = {"node_id": ask.node_id, "detail": f"was of {owner}"}
+        return _plan("node.release", fields, ask.request_id, lambda: self._scope.owners.release(ask.node_id))
+
+
+def _plan(action: str, fields: dict[str, str], request_id: str, change: Callable[[], None]) -> Plan:
+    def do() -> ControlMessage:
+        change()
+        return AdminResult(request_id=request_id, ok=True)
+
+    return Plan(action, fields, do)
+
+
+def _entry(record: AuditRecord) -> AuditEntry:
+    return AuditEntry(at=record.at, **{name: getattr(record, name) for name in TEXT_FIELDS})
+
+
+def _plain(ref: str) -> str:
+    return ref.replace("-", "").lower()

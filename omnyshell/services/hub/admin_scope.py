@@ -1,0 +1,101 @@
+"""What administration works on, and how a refusal is said."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.ids import IdFactory, PrincipalId
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.security.authenticators import Authenticator, knows
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.enrolled import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentStore
+from omnyshell.services.hub.eviction import Eviction
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.store import NodeOwners
+
+MAX_NAME = 128
+NODE_PREFIX = "node:"
+"""Principals of joined nodes begin so; names of users have no colon."""
+
+
+class AdminRefusedException(OmnyShellException):
+    """A request of an admin cannot be done; `code` says why in a word."""
+
+    default_code = ErrorCodes.BAD_REQUEST
+
+
+class Plan(NamedTuple):
+    """An action that was checked: audited first, then done."""
+
+    action: str
+    fields: dict[str, str]
+    do: Callable[[], ControlMessage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdminScope:
+    """The parts of a hub that admins act on."""
+
+    store: EnrolmentStore
+    enrolled: EnrolledAuthenticator
+    owners: NodeOwners
+    nodes: NodeRegistry
+    sessions: SessionRouter
+    peers: Iterable[HubPeer]
+    broker: HubBroker
+    eviction: Eviction
+    audit: AuditLog
+    certificate: HubCertificate
+    clock: Clock
+    new_id: IdFactory
+    configured: Callable[[], Authenticator]
+    """What the hub's configuration grants."""
+
+    apply_labels: Callable[[], None]
+    """Has ceilings take effect after a change."""
+
+    started_at: datetime
+
+    def logged_in(self) -> Iterator[HubPeer]:
+        """Yield the connections that have logged in, oldest first."""
+        return iter(sorted((peer for peer in self.peers if peer.is_logged_in), key=lambda peer: peer.connected_at))
+
+    def credentials_changed(self) -> None:
+        """Have changes take effect, on what is live too."""
+        self.enrolled.refresh()
+        self.eviction.enforce()
+
+    def known_principal(self, name: str) -> EnrolledPrincipal:
+        """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""
+        found = self.store.principal(name)
+        if found is not None:
+            return found
+        if knows(self.configured(), PrincipalId(name)):
+            text = f"'{name}' is granted by the hub's configuration: change it there, it takes effect at once"
+            raise AdminRefusedException(text)
+        raise AdminRefusedException(f"there is no principal '{name}'", code="not_found")
+
+    def check_new_name(self, name: str) -> None:
+        """Check the name of a user to be. Raises `AdminRefusedException`."""
+        if not name or len(name) > MAX_NAME or ":" in name or not name.isprintable() or " " in name:
+            text = f"a name has 1 to {MAX_NAME} characters, without spaces and colons"
+            raise AdminRefusedException(text)
+        if knows(self.configured(), PrincipalId(name)):
+            raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
+
+
+def check_roles(roles: Iterable[str]) -> frozenset[str]:
+    """Return roles as a set. Raises `AdminRefusedException` for one that no list could hold."""
+    result = frozenset(roles)
+    for role in result:
+        if not role or len(role) > MAX_NAME or "," in role or not role.isprintable() or " " in role:
+            raise AdminRefusedException(f"'{role}' is no role: no spaces, no commas")
+    return result

@@ -1,0 +1,70 @@
+"""Judges logins by the hub's database, beside what its configuration grants."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from omnyshell.clock import Clock
+from omnyshell.ids import PrincipalId
+from omnyshell.model.admin import CredentialKind
+from omnyshell.model.principals import Principal
+from omnyshell.security.authenticators import (
+    CompositeAuthenticator,
+    Evidence,
+    PublicKeyAuthenticator,
+    TokenAuthenticator,
+    TokenGrant,
+)
+from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
+from omnyshell.security.credentials import Credential, LoginContext
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, EnrolmentStore
+
+
+class EnrolledAuthenticator:
+    """Accepts what the database holds and has not expired; call `refresh` after every change."""
+
+    def __init__(self, store: EnrolmentStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tokens = TokenAuthenticator()
+        self._keys = AuthorizedKeysStore()
+        self._binding: frozenset[str] = frozenset()
+        self._next_expiry: datetime | None = None
+        by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
+        self._members = CompositeAuthenticator([self._tokens, by_key])
+        self.refresh()
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
+        """Return who this is. Raises `AuthException`."""
+        return self._members.authenticate(credential, context)
+
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether an earlier login would still be accepted, with the same roles."""
+        return self._members.upholds(evidence, principal)
+
+    def expire(self) -> bool:
+        """Forget credentials whose time is up; returns whether there were any."""
+        if self._next_expiry is None or self._clock.now() < self._next_expiry:
+            return False
+        self.refresh()
+        return True
+
+    def refresh(self) -> None:
+        """Take in what the database holds."""
+        now = self._clock.now()
+        principals = {found.principal: found for found in self._store.principals()}
+        valid = [found for found in self._store.credentials() if found.expires_at is None or found.expires_at > now]
+        self._tokens.replace(_grant(principals, found) for found in valid if found.kind is CredentialKind.TOKEN)
+        self._keys.replace(_key(principals, found) for found in valid if found.kind is CredentialKind.KEY)
+        self._binding = frozenset(name for name, found in principals.items() if found.binds)
+        self._next_expiry = min((found.expires_at for found in valid if found.expires_at is not None), default=None)
+
+
+def _grant(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> TokenGrant:
+    owner = principals[found.principal]
+    return TokenGrant(PrincipalId(owner.principal), found.secret, owner.roles, owner.display_name)
+
+
+def _key(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> AuthorizedKey:
+    owner = principals[found.principal]
+    return AuthorizedKey(PrincipalId(owner.principal), Ed25519PublicKey(found.secret), owner.roles, owner.display_name)

@@ -1,0 +1,229 @@
+"""Invites: how a node or a person joins with one pasted line (extension `admin`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from omnyshell.errors import AuthException
+from omnyshell.ids import PrincipalId, is_node_id, new_secure_token
+from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
+from omnyshell.model.principals import NODE_ROLE
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import (
+    AdminResult,
+    InviteCreate,
+    InviteCreated,
+    InviteRevoke,
+    InvitesRequest,
+    InvitesResponse,
+    JoinAccepted,
+    JoinRequest,
+)
+from omnyshell.security.authenticators import hash_token, knows
+from omnyshell.security.credentials import LoginContext
+from omnyshell.security.join_proof import join_message
+from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
+from omnyshell.services.hub.admin_scope import NODE_PREFIX, AdminRefusedException, AdminScope, Plan, check_roles
+from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Invite
+from omnyshell.services.hub.hub_peer import HubPeer
+
+LONGEST_TTL = 30 * 86400
+REMEMBERED = timedelta(days=30)
+"""How long an invite that is over is told apart from a wrong token."""
+
+_ROLES = {InviteKind.NODE: NODE_PEER, InviteKind.USER: CLIENT_PEER}
+
+
+class JoinRefusedException(AdminRefusedException):
+    """The token is real and cannot be used so; `code` is the reason of `join.refused`."""
+
+
+class Invites:
+    """Plans the making and the use of invites; nothing has happened when a plan is returned."""
+
+    def __init__(self, scope: AdminScope) -> None:
+        self._scope = scope
+        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {InvitesRequest: self._list}
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+            InviteCreate: self._create,
+            InviteRevoke: self._revoke,
+        }
+
+    def find(self, request: JoinRequest, context: LoginContext) -> Invite | None:
+        """Return the invite where the token is one of ours and the key is proved; None does not say which was wrong."""
+        token_hash = hash_token(request.token)
+        invite = self._scope.store.invite_of(token_hash)
+        try:
+            key = Ed25519PublicKey.from_base64(request.public_key)
+            signature = decode_base64_lenient(request.signature)
+        except (AuthException, ValueError):
+            return None
+        proved = key.verify(signature, join_message(context, token_hash))
+        return invite if proved else None
+
+    def use(self, request: JoinRequest, invite: Invite, role: str) -> Plan:
+        """Plan the enrolment. Raises `JoinRefusedException`."""
+        now = self._scope.clock.now()
+        if invite.used_at is not None:
+            text = f"this token was used on {invite.used_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
+            raise JoinRefusedException(text, code="used")
+        if now >= invite.expires_at:
+            text = f"this token expired on {invite.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
+            raise JoinRefusedException(text, code="expired")
+        if role != _ROLES[invite.kind]:
+            how = "`omnyshell node join`" if invite.kind is InviteKind.NODE else "`omnyshell login --join`"
+            raise JoinRefusedException(f"this token is for a {invite.kind}: use it with {how}", code="other_kind")
+        if invite.kind is InviteKind.NODE:
+            return self._enrol_node(request, invite)
+        return self._enrol_user(request, invite)
+
+    def _enrol_node(self, request: JoinRequest, invite: Invite) -> Plan:
+        scope = self._scope
+        if invite.node_id and request.node_id and request.node_id != invite.node_id:
+            text = f"this token is for the node id '{invite.node_id}', not '{request.node_id[:64]}'"
+            raise JoinRefusedException(text, code="other_id")
+        node_id = invite.node_id or request.node_id or request.suggested_id or ""
+        if not is_node_id(node_id):
+            raise JoinRefusedException("the node needs an id: give --id", code="bad_id")
+        principal = NODE_PREFIX + node_id
+        owner = scope.owners.owners().get(node_id)
+        is_new = scope.store.principal(principal) is None
+        if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
+            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
+            raise JoinRefusedException(text, code="id_taken")
+        made = self._principal(principal, invite, frozenset({NODE_ROLE}))
+
+        def change() -> None:
+            # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
+            scope.store.remove_principal(principal)
+            self._enrol(made, request, invite)
+            if invite.labels:
+                scope.store.set_node_labels(node_id, invite.labels)
+
+        def do() -> ControlMessage:
+            with scope.store.transaction():
+                change()
+            scope.owners.claim(node_id, principal)
+            scope.apply_labels()
+            return self._accepted(made, invite, node_id)
+
+        return Plan("invite.use", {"principal": principal, "node_id": node_id, "detail": invite.id}, do)
+
+    def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
+        scope = self._scope
+        name = invite.principal or ""
+        if knows(scope.configured(), PrincipalId(name)):
+            raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
+        found = scope.store.principal(name)
+        made = self._principal(name, invite, invite.roles or (found.roles if found is not None else frozenset()))
+
+        def do() -> ControlMessage:
+            with scope.store.transaction():
+                self._enrol(made, request, invite)
+            return self._accepted(made, invite, None)
+
+        return Plan("invite.use", {"principal": name, "detail": invite.id}, do)
+
+    def _principal(self, name: str, invite: Invite, roles: frozenset[str]) -> EnrolledPrincipal:
+        return EnrolledPrincipal(
+            principal=name,
+            display_name=invite.display_name,
+            roles=roles,
+            binds=True,
+            created_at=self._scope.clock.now(),
+            created_by=invite.created_by,
+        )
+
+    def _enrol(self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite) -> None:
+        store, now = self._scope.store, self._scope.clock.now()
+        store.put_principal(made)
+        store.put_credential(
+            EnrolledCredential(
+                id=self._scope.new_id()[:8],
+                principal=made.principal,
+                kind=CredentialKind.KEY,
+                secret=Ed25519PublicKey.from_base64(request.public_key).raw,
+                label=f"invite {invite.id}",
+                created_at=now,
+            )
+        )
+        store.put_invite(replace(invite, used_at=now))
+
+    def _accepted(self, made: EnrolledPrincipal, invite: Invite, node_id: str | None) -> JoinAccepted:
+        self._scope.credentials_changed()
+        return JoinAccepted(
+            kind=invite.kind,
+            principal=made.principal,
+            roles=tuple(sorted(made.roles)),
+            node_id=node_id,
+            labels=invite.labels,
+        )
+
+    def _list(self, ask: InvitesRequest) -> InvitesResponse:
+        now = self._scope.clock.now()
+        usable = [found for found in self._scope.store.invites() if found.used_at is None and now < found.expires_at]
+        return InvitesResponse(request_id=ask.request_id, invites=tuple(map(_describe, usable)))
+
+    def _create(self, ask: InviteCreate, admin: HubPeer) -> Plan:
+        scope, now = self._scope, self._scope.clock.now()
+        if not 0 < ask.ttl_seconds <= LONGEST_TTL:
+            raise AdminRefusedException(f"an invite lasts 1 second to {LONGEST_TTL // 86400} days")
+        if ask.kind is InviteKind.USER:
+            scope.check_new_name(ask.principal or "")
+        elif ask.node_id is not None and not is_node_id(ask.node_id):
+            raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
+        token = new_secure_token()
+        invite = Invite(
+            id=scope.new_id()[:8],
+            token_hash=hash_token(token),
+            kind=ask.kind,
+            node_id=ask.node_id if ask.kind is InviteKind.NODE else None,
+            principal=ask.principal if ask.kind is InviteKind.USER else None,
+            display_name=ask.display_name[:256],
+            roles=check_roles(ask.roles) if ask.kind is InviteKind.USER else frozenset(),
+            labels=ask.labels if ask.kind is InviteKind.NODE else {},
+            created_at=now,
+            created_by=admin.principal.id,
+            expires_at=now + timedelta(seconds=ask.ttl_seconds),
+        )
+
+        def do() -> ControlMessage:
+            scope.store.forget_invites(now - REMEMBERED)
+            scope.store.put_invite(invite)
+            return InviteCreated(
+                request_id=ask.request_id,
+                invite_id=invite.id,
+                token=token,
+                expires_at=invite.expires_at,
+                ca_fingerprint=scope.certificate.current.authority_fingerprint,
+            )
+
+        whom = invite.principal or invite.node_id or "any id"
+        detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
+        return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, do)
+
+    def _revoke(self, ask: InviteRevoke, _admin: HubPeer) -> Plan:
+        if all(found.id != ask.invite_id for found in self._scope.store.invites()):
+            raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
+
+        def do() -> ControlMessage:
+            self._scope.store.remove_invite(ask.invite_id)
+            return AdminResult(request_id=ask.request_id, ok=True)
+
+        return Plan("invite.revoke", {"detail": ask.invite_id}, do)
+
+
+def _describe(found: Invite) -> InviteInfo:
+    return InviteInfo(
+        invite_id=found.id,
+        kind=found.kind,
+        node_id=found.node_id,
+        principal=found.principal,
+        roles=tuple(sorted(found.roles)),
+        labels=found.labels,
+        created_at=found.created_at,
+        created_by=found.created_by,
+        expires_at=found.expires_at,
+    )

@@ -1,0 +1,153 @@
+"""Joining a hub with an invite: pins its authority by fingerprint, and trades the token for an enrolled key."""
+
+import hashlib
+import hmac
+import re
+import socket
+import ssl
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    ErrorCodes,
+    OmnyShellException,
+    ProtocolException,
+    TransportException,
+)
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import ADMIN, AUTH_BIND
+from omnyshell.protocol.handshake import HandshakeState, PeerHandshake
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
+from omnyshell.security.authenticators import hash_token
+from omnyshell.security.credentials import LoginContext
+from omnyshell.security.join_proof import join_message
+from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
+from omnyshell.services.dial import AGENT, hub_key_hash
+from omnyshell.transport.connection import HubAddress, OmnyShellConnection
+from omnyshell.transport.keepalive import KeepaliveTimes
+from omnyshell.transport.tls import client_context
+from omnyshell.version import __version__
+
+CONNECT_TIMEOUT = 15.0
+
+_FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+
+
+def parse_fingerprint(text: str) -> bytes:
+    """Read `sha256:` and 64 hexadecimal digits, with or without colons. Raises `ConfigException`."""
+    kind, _, digits = text.strip().lower().rpartition("sha256:")
+    match = _FINGERPRINT.fullmatch(digits.replace(":", ""))
+    if match is None or kind:
+        raise ConfigException(f"--ca-fingerprint '{text}': write it as sha256: and 64 hexadecimal digits")
+    return bytes.fromhex(match.group(1))
+
+
+def fetch_authority(address: HubAddress, fingerprint: bytes) -> str:
+    """Return, in PEM, the certificate with this SHA-256 from the chain that the hub shows in TLS.
+
+    Nothing is sent and nothing else is trusted on this connection: whoever shows the certificate must prove in the next
+    one that it comes from it. Blocks. Raises `TransportException` where the hub cannot be reached or shows no such
+    certificate.
+    """
+    for der in _shown_chain(address):
+        if hmac.compare_digest(hashlib.sha256(der).digest(), fingerprint):
+            return ssl.DER_cert_to_PEM_cert(der)
+    text = f"the hub at {address} shows no certificate with this fingerprint: it is another hub, or somebody is between"
+    raise TransportException(text)
+
+
+def _shown_chain(address: HubAddress) -> Sequence[bytes]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address.host, address.port), CONNECT_TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname=address.host) as tls,
+        ):
+            # Public from Python 3.13 on; before it, the same method is one level below.
+            source: Any = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj")  # noqa: B009
+            chain = source.get_unverified_chain()
+    except (OSError, ssl.SSLError) as exc:
+        raise TransportException(f"cannot reach the hub at {address}: {exc}") from exc
+    return [_der(certificate) for certificate in chain]
+
+
+def _der(certificate: Any) -> bytes:
+    if isinstance(certificate, bytes):
+        return certificate
+    return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
+
+
+class _JoinHandshake(PeerHandshake):
+    """Asks to join in place of logging in."""
+
+    accepted: JoinAccepted | None = None
+
+    def receive(self, message: ControlMessage) -> list[ControlMessage]:
+        if self.state is HandshakeState.JUDGING:
+            if isinstance(message, JoinRefused):
+                self.state = HandshakeState.FAILED
+                raise AuthException(message.message or "the hub refused", code=message.reason)
+            if isinstance(message, JoinAccepted):
+                self.accepted = message
+                self.state = HandshakeState.DONE
+                return []
+        return super().receive(message)
+
+
+async def join(
+    address: HubAddress,
+    ca: Path,
+    *,
+    role: str,
+    token: str,
+    key: Ed25519PrivateKey,
+    node_id: str | None = None,
+    suggested_id: str | None = None,
+) -> JoinAccepted:
+    """Have the key enrolled; returns as whom.
+
+    Raises `AuthException` where the hub refuses, with what is wrong with a token that was real, and what
+    `OmnyShellConnection.open` raises.
+    """
+
+    def request(nonce: str, hub_features: frozenset[str]) -> ControlMessage:
+        spki = hub_key_hash(connection)
+        if ADMIN not in hub_features or spki is None:
+            raise ProtocolException("this hub takes no invites", code=ErrorCodes.BAD_REQUEST)
+        context = LoginContext(nonce=nonce, role=role, spki_sha256=spki)
+        return JoinRequest(
+            token=token,
+            public_key=key.public_key.to_base64(),
+            signature=encode_base64(key.sign(join_message(context, hash_token(token)))),
+            node_id=node_id,
+            suggested_id=suggested_id,
+        )
+
+    handshake = _JoinHandshake(
+        role=role, agent=AGENT, version=__version__, features={ADMIN, AUTH_BIND}, credential=request
+    )
+    connection = OmnyShellConnection(
+        address,
+        handshake,
+        incoming="stdout",
+        on_message=lambda _message, _channel: None,
+        on_lost=lambda _error: None,
+        codec=register(FrameCodec()),
+    )
+    try:
+        await connection.open(client_context(ca), timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
+    except AuthException as exc:
+        if exc.code == ErrorCodes.AUTH_FAILED:
+            raise AuthException("the hub does not know this token: copy the whole line of the invite") from exc
+        raise
+    await connection.close()
+    if handshake.accepted is None:
+        raise OmnyShellException("the hub did not answer the request to join")
+    return handshake.accepted

@@ -1,0 +1,377 @@
+"""The extension `admin` spoken by peers that know docs/extensions.md and nothing of this package's codec."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
+from support.stack import Certificates, hub_config, until
+
+from omnyshell import OmnyShellHub
+from omnyshell.services.hub.audit_query import verify_trail
+from omnyshell.services.hub.audit_store import AUDIT_FILE, load_audit_key
+
+ADMIN = ("admin",)
+
+
+@pytest.fixture
+async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path)) as started:
+        yield started
+    assert verify_trail(tmp_path / AUDIT_FILE, load_audit_key(tmp_path).public_key).findings == ()
+
+
+async def ask(peer: RawPeer, type_: str, expected: str = "admin.result", /, **data: Any) -> dict[str, Any]:
+    await peer.say(type_, {"requestId": "r1", **data})
+    answer = (await peer.hear(expected))["d"]
+    assert answer.pop("requestId") == "r1"
+    return answer
+
+
+def actions(hub: OmnyShellHub) -> list[tuple[str, str]]:
+    return [(record.action, record.outcome) for record in hub.audit]
+
+
+def fields(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def spki_hash(peer: RawPeer) -> bytes:
+    der = peer.ws.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    key = x509.load_der_x509_certificate(der).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode().rstrip("=")
+
+
+async def try_join(
+    certificates: Certificates, port: int, role: str, token: str, key: Ed25519PrivateKey, **data: Any
+) -> tuple[dict[str, Any], int]:
+    """One join; the answer and the close code."""
+    async with stranger(certificates, port) as peer:
+        assert "admin" in peer.hub_hello["d"]["info"]["features"]
+        await peer.greet(role, features=["admin"])
+        parts = (peer.hub_hello["d"]["nonce"].encode(), spki_hash(peer), role.encode())
+        message = fields(b"omnyshell:join:v1", *parts, hashlib.sha256(token.encode()).digest())
+        request = {"token": token, "publicKey": b64(key.public_key().public_bytes_raw())}
+        await peer.say("join.request", {**request, "signature": b64(key.sign(message)), **data})
+        answer = await peer.hear()
+        return answer, (await peer.hear_close())[0]
+
+
+async def log_in(peer: RawPeer, role: str, principal: str, key: Ed25519PrivateKey, *, bind: bool = True) -> Any:
+    nonce = peer.hub_hello["d"]["nonce"].encode()
+    bound = fields(b"omnyshell:auth-bind:v1", nonce, spki_hash(peer), role.encode(), principal.encode())
+    request = {
+        "method": "publicKey",
+        "principal": principal,
+        "publicKey": b64(key.public_key().public_bytes_raw()),
+        "signature": b64(key.sign(nonce)),
+    }
+    await peer.greet(role)
+    await peer.say("auth.request", request | ({"binding": b64(key.sign(bound))} if bind else {}))
+    return await peer.hear()
+
+
+async def test_who_is_no_admin_is_refused_and_audited(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "dev", ADMIN) as dev:
+        answer = await ask(dev, "admin.principal.add", principal="eve", roles=["admin"])
+        assert (answer["ok"], answer["code"]) == (False, "not_authorized")
+        assert (await ask(dev, "admin.hub.request"))["ok"] is False
+    assert actions(hub).count(("admin.principal.add", "denied")) == 1
+    assert hub.audit.writer is not None
+
+
+async def test_who_did_not_announce_it_gets_no_answer(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "admin") as admin:
+        await admin.say("admin.hub.request", {"requestId": "r"})
+        await admin.say("ping", {"id": "p", "ts": "2026-01-01T00:00:00Z"})
+        assert (await admin.hear())["t"] == "pong"
+
+
+async def test_a_principal_with_a_token_comes_works_and_goes(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port, labels={"allow-roles": "developer"}) as node,
+    ):
+        added = await ask(admin, "admin.principal.add", principal="eve", displayName="Eve", roles=["developer"])
+        assert added == {"ok": True}
+        assert (await ask(admin, "admin.principal.add", principal="eve"))["ok"] is False
+        assert (await ask(admin, "admin.principal.add", principal="dev"))["ok"] is False
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="eve", label="laptop")
+        shown = await ask(admin, "admin.principals.request", "admin.principals.response")
+        (eve,) = shown["principals"]
+        assert (eve["principal"], eve["roles"], eve["createdBy"]) == ("eve", ["developer"], "admin")
+        assert [(one["id"], one["kind"], one["label"]) for one in eve["credentials"]] == [
+            (made["credentialId"], "token", "laptop")
+        ]
+        assert made["token"] not in str(shown)
+        async with stranger(certificates, hub.port) as peer:
+            await peer.greet("client")
+            await peer.say("auth.request", {"method": "token", "principal": "eve", "token": made["token"]})
+            assert (await peer.hear("auth.ok"))["d"]["displayName"] == "Eve"
+            channel = await open_session(peer, node)
+            async with asyncio.timeout(2):
+                assert await ask(admin, "admin.principal.revoke", principal="eve") == {"ok": True}
+                closed = await node.hear("channel.close")
+                assert (closed["c"], closed["d"]["reason"]) == (channel, "client_closed")
+                assert (await peer.hear("channel.close"))["d"]["reason"] == "error"
+                assert (await peer.hear("error"))["d"]["code"] == "auth_failed"
+                assert (await peer.hear_close())[0] == 4400
+        assert (await ask(admin, "admin.principals.request", "admin.principals.response"))["principals"] == []
+        await node.still_there()
+    done = [action for action, outcome in actions(hub) if outcome == "ok"]
+    assert [one for one in done if one.split(".")[0] in ("principal", "token")] == [
+        "principal.add",
+        "token.add",
+        "principal.revoke",
+    ]
+    assert made["token"] not in "".join(record.detail for record in hub.audit)
+
+
+async def token_login(certificates: Certificates, port: int, token: str) -> str:
+    async with stranger(certificates, port) as peer:
+        await peer.greet("client")
+        await peer.say("auth.request", {"method": "token", "principal": "eve", "token": token})
+        return str((await peer.hear())["t"])
+
+
+async def test_a_rotated_token_goes_on_for_the_overlap(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        await ask(admin, "admin.principal.add", principal="eve")
+        old = await ask(admin, "admin.token.add", "admin.token.added", principal="eve")
+        new = await ask(admin, "admin.token.rotate", "admin.token.added", principal="eve", overlapSeconds=2)
+        assert await token_login(certificates, hub.port, old["token"]) == "auth.ok"
+        assert await token_login(certificates, hub.port, new["token"]) == "auth.ok"
+        async with stranger(certificates, hub.port) as peer:
+            await peer.greet("client")
+            await peer.say("auth.request", {"method": "token", "principal": "eve", "token": old["token"]})
+            await peer.hear("auth.ok")
+            assert (await peer.hear("error"))["d"]["code"] == "auth_failed"
+        assert await token_login(certificates, hub.port, old["token"]) == "auth.fail"
+        assert await token_login(certificates, hub.port, new["token"]) == "auth.ok"
+
+
+async def test_revoking_one_key_leaves_the_other(certificates: Certificates, hub: OmnyShellHub) -> None:
+    keys = [Ed25519PrivateKey.generate() for _ in range(2)]
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        await ask(admin, "admin.principal.add", principal="eve", roles=["developer"])
+        ids = [
+            (await ask(admin, "admin.key.add", principal="eve", publicKey=b64(key.public_key().public_bytes_raw())))[
+                "id"
+            ]
+            for key in keys
+        ]
+        assert (await ask(admin, "admin.key.add", principal="eve", publicKey="AAAA"))["ok"] is False
+        async with stranger(certificates, hub.port) as first, stranger(certificates, hub.port) as second:
+            # A key that an admin added needs no binding: the original's clients have none.
+            assert (await log_in(first, "client", "eve", keys[0], bind=False))["t"] == "auth.ok"
+            assert (await log_in(second, "client", "eve", keys[1]))["t"] == "auth.ok"
+            assert (await ask(admin, "admin.credential.revoke", principal="eve", credentialId=ids[0]))["ok"]
+            assert (await first.hear("error"))["d"]["code"] == "auth_failed"
+            await second.still_there()
+            assert (await ask(admin, "admin.principal.roles", principal="eve", roles=[]))["ok"]
+            assert (await second.hear("error"))["d"]["code"] == "auth_failed"
+
+
+async def test_live_things_are_listed_and_ended(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port, labels={"allow-roles": "developer"}) as node,
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        await open_session(dev, node)
+        (session,) = (await ask(admin, "admin.sessions.request", "admin.sessions.response"))["sessions"]
+        assert (session["principal"], session["nodeId"], session["state"]) == ("dev", "n1", "open")
+        assert (await ask(admin, "admin.session.close", sessionRef="zz"))["code"] == "not_found"
+        assert (await ask(admin, "admin.session.close", sessionRef=session["sessionId"][:8]))["ok"]
+        assert (await dev.hear("channel.close"))["d"]["reason"] == "node_closed"
+        assert (await node.hear("channel.close"))["d"]["reason"] == "client_closed"
+        peers = (await ask(admin, "admin.peers.request", "admin.peers.response"))["peers"]
+        assert sorted((peer["role"], peer["principal"], peer.get("nodeId")) for peer in peers) == [
+            ("client", "admin", None),
+            ("client", "dev", None),
+            ("node", "box", "n1"),
+        ]
+        target = next(peer["peerId"] for peer in peers if peer["role"] == "node")
+        assert (await ask(admin, "admin.node.release", nodeId="n1"))["ok"] is False
+        assert (await ask(admin, "admin.peer.drop", peerId=target))["ok"]
+        assert (await node.hear("error"))["d"]["fatal"] is True
+        await node.hear_close()
+        assert hub.nodes.find("n1") is None
+        (record,) = (await ask(admin, "admin.nodes.request", "admin.nodes.response"))["nodes"]
+        assert record == {"nodeId": "n1", "principal": "box", "online": False, "hubLabels": {}}
+        assert (await ask(admin, "admin.node.release", nodeId="n1"))["ok"]
+        assert (await ask(admin, "admin.nodes.request", "admin.nodes.response"))["nodes"] == []
+        info = await ask(admin, "admin.hub.request", "admin.hub.response")
+        assert (info["peers"], info["nodes"], info["sessions"]) == (2, 0, 0)
+        ca = x509.load_pem_x509_certificate(certificates.ca.read_bytes()).public_bytes(Encoding.DER)
+        assert info["caFingerprint"] == "sha256:" + hashlib.sha256(ca).hexdigest()
+        found = await ask(admin, "admin.audit.request", "admin.audit.response", action="admin.session.*", limit=5)
+        assert [(one["action"], one["principal"], one["address"]) for one in found["records"]] == [
+            ("admin.session.close", "admin", "127.0.0.1")
+        ] * 2
+        assert (await ask(admin, "admin.tunnels.request", "admin.tunnels.response"))["tunnels"] == []
+        assert (await ask(admin, "admin.tunnel.close", tunnelRef="x"))["code"] == "not_found"
+
+
+async def test_labels_of_the_hub_are_a_ceiling_at_once_and_after_a_restart(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    config = hub_config(certificates, state_dir=tmp_path)
+    async with (
+        OmnyShellHub(config) as hub,
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port, labels={"allow-roles": "developer"}) as node,
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        await open_session(dev, node)
+        assert (await ask(admin, "admin.node.labels", nodeId="n1", labels={"allow-roles": "operator"}))["ok"]
+        assert (await dev.hear("channel.close"))["d"]["reason"] == "error"
+        await dev.say("session.open", {"nodeId": "n1"}, 2)
+        assert (await dev.hear("session.rejected"))["d"]["reason"] == "not_authorized"
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port, labels={"allow-roles": "developer"}),
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        await dev.say("session.open", {"nodeId": "n1"}, 2)
+        assert (await dev.hear("session.rejected"))["d"]["reason"] == "not_authorized"
+
+
+async def invite(certificates: Certificates, hub: OmnyShellHub, **data: Any) -> dict[str, Any]:
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        return await ask(admin, "admin.invite.create", "admin.invite.created", **data)
+
+
+async def test_a_node_joins_once_and_must_bind_its_logins(certificates: Certificates, hub: OmnyShellHub) -> None:
+    labels = {"env": "prod", "allow-roles": "developer"}
+    made = await invite(certificates, hub, kind="node", nodeId="db-1", labels=labels)
+    key, thief = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    answer, code = await try_join(certificates, hub.port, "node", made["token"], key, nodeId="db-2")
+    assert (answer["t"], answer["d"]["reason"], code) == ("join.refused", "other_id", 4401)
+    assert "db-1" in answer["d"]["message"]
+    answer, _ = await try_join(certificates, hub.port, "client", made["token"], key)
+    assert (answer["t"], answer["d"]["reason"]) == ("join.refused", "other_kind")
+    answer, code = await try_join(certificates, hub.port, "node", made["token"], key, suggestedId="box")
+    assert (answer["t"], code) == ("join.accepted", 1000)
+    assert answer["d"] == {
+        "kind": "node",
+        "principal": "node:db-1",
+        "roles": ["node"],
+        "nodeId": "db-1",
+        "labels": labels,
+    }
+    answer, code = await try_join(certificates, hub.port, "node", made["token"], thief)
+    assert (answer["t"], answer["d"]["reason"], code) == ("join.refused", "used", 4401)
+    async with stranger(certificates, hub.port) as peer:
+        assert (await log_in(peer, "node", "node:db-1", key, bind=False))["t"] == "auth.fail"
+    async with stranger(certificates, hub.port) as node:
+        assert (await log_in(node, "node", "node:db-1", key))["t"] == "auth.ok"
+        await node.say("node.register", {"nodeId": "db-1", "platform": {"os": "linux", "arch": "x64"}})
+        await node.hear("node.registered")
+        assert hub.nodes.hub_labels["db-1"] == labels
+        # Under a new invite for its id the machine joins anew, and its old key is worth nothing.
+        again = await invite(certificates, hub, kind="node", nodeId="db-1")
+        answer, _ = await try_join(certificates, hub.port, "node", again["token"], thief)
+        assert answer["t"] == "join.accepted"
+        assert (await node.hear("error"))["d"]["code"] == "auth_failed"
+    # An invite for any id does not give a taken one.
+    free = await invite(certificates, hub, kind="node")
+    answer, _ = await try_join(certificates, hub.port, "node", free["token"], key, nodeId="db-1")
+    assert answer["d"]["reason"] == "id_taken"
+    answer, _ = await try_join(certificates, hub.port, "node", free["token"], key)
+    assert answer["d"]["reason"] == "bad_id"
+
+
+async def test_wrong_tokens_and_proofs_are_refused_like_any_login(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    key = Ed25519PrivateKey.generate()
+    made = await invite(certificates, hub, kind="user", principal="eve")
+    for token, data in (
+        ("wrong", {}),
+        (made["token"], {"signature": b64(bytes(64))}),
+        (made["token"], {"publicKey": b64(Ed25519PrivateKey.generate().public_key().public_bytes_raw())}),
+        (made["token"], {"publicKey": "no key"}),
+    ):
+        answer, code = await try_join(certificates, hub.port, "client", token, key, **data)
+        assert (answer["t"], answer["d"]["message"], code) == ("auth.fail", "Authentication failed", 4401)
+    async with stranger(certificates, hub.port) as peer:
+        await peer.say("join.request", {"token": "t", "publicKey": "k", "signature": "s"})
+        assert (await peer.hear("error"))["d"]["code"] == "not_authenticated"
+    answer, _ = await try_join(certificates, hub.port, "client", made["token"], key)
+    assert answer["d"]["principal"] == "eve"
+
+
+async def test_two_that_use_one_token_at_once_do_not_both_join(certificates: Certificates, hub: OmnyShellHub) -> None:
+    made = await invite(certificates, hub, kind="user", principal="eve", roles=["developer"])
+    answers = await asyncio.gather(
+        *(try_join(certificates, hub.port, "client", made["token"], Ed25519PrivateKey.generate()) for _ in range(4))
+    )
+    assert sorted(answer["t"] for answer, _ in answers) == ["join.accepted"] + ["join.refused"] * 3
+
+
+async def test_an_invite_expires_and_can_be_revoked(certificates: Certificates, hub: OmnyShellHub) -> None:
+    key = Ed25519PrivateKey.generate()
+    short = await invite(certificates, hub, kind="user", principal="eve", ttlSeconds=1)
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        assert (await ask(admin, "admin.invite.create", kind="user", principal="dev"))["ok"] is False
+        assert (await ask(admin, "admin.invite.create", kind="user", principal="x", ttlSeconds=0))["ok"] is False
+        other = await ask(admin, "admin.invite.create", "admin.invite.created", kind="user", principal="bob")
+        listed = (await ask(admin, "admin.invites.request", "admin.invites.response"))["invites"]
+        assert other["inviteId"] in [one["inviteId"] for one in listed]
+        assert (await ask(admin, "admin.invite.revoke", inviteId=other["inviteId"]))["ok"]
+        assert (await ask(admin, "admin.invite.revoke", inviteId=other["inviteId"]))["ok"] is False
+    answer, _ = await try_join(certificates, hub.port, "client", other["token"], key)
+    assert answer["t"] == "auth.fail"
+
+    async def is_expired() -> bool:
+        async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+            return (await ask(admin, "admin.invites.request", "admin.invites.response"))["invites"] == []
+
+    async with asyncio.timeout(10):
+        while not await is_expired():
+            await asyncio.sleep(0.1)
+    answer, _ = await try_join(certificates, hub.port, "client", short["token"], key)
+    assert (answer["t"], answer["d"]["reason"]) == ("join.refused", "expired")
+
+
+async def test_nothing_is_done_that_cannot_be_audited(certificates: Certificates, hub: OmnyShellHub) -> None:
+    assert hub.audit.writer is not None
+    store = hub.audit.writer._store
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        await until(lambda: hub.audit.writer is not None and hub.audit.writer.depth == 0)
+        append, store.append = store.append, broken
+        answer = await ask(admin, "admin.principal.add", principal="eve")
+        assert (answer["ok"], answer["code"]) == (False, "internal_error")
+        assert (await ask(admin, "admin.principals.request", "admin.principals.response"))["principals"] == []
+        store.append = append
+        assert await ask(admin, "admin.principal.add", principal="eve") == {"ok": True}
+
+
+def broken(_records: object) -> list[Any]:
+    raise OSError("no space left on device")
+
+
+async def test_what_was_added_is_there_after_a_restart(certificates: Certificates, tmp_path: Path) -> None:
+    config = hub_config(certificates, state_dir=tmp_path)
+    key = Ed25519PrivateKey.generate()
+    async with OmnyShellHub(config) as hub:
+        made = await invite(certificates, hub, kind="user", principal="eve", roles=["developer"])
+        await try_join(certificates, hub.port, "client", made["token"], key)
+    assert made["token"].encode() not in (tmp_path / "hub.sqlite3").read_bytes()
+    async with OmnyShellHub(config) as hub, stranger(certificates, hub.port) as peer:
+        welcome = await log_in(peer, "client", "eve", key)
+        assert (welcome["t"], welcome["d"]["roles"]) == ("auth.ok", ["developer"])
+        answer, _ = await try_join(certificates, hub.port, "client", made["token"], key)
+        assert answer["d"]["reason"] == "used"

@@ -19,6 +19,10 @@ from omnyshell.transport.connection import HubAddress
 
 def login(options: argparse.Namespace) -> int:
     """Try a login, and save it as the default where it works. What was not given is asked for."""
+    if options.join:
+        from omnyshell.cli.join import join_user
+
+        return join_user(options)
     given = given_access(options)
     for name, question in (("hub", "Hub (wss://host:port): "), ("principal", "Principal: ")):
         if name not in given:

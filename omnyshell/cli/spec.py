@@ -3,74 +3,15 @@
 Handlers are named, not imported: a command loads only what it needs.
 """
 
-from typing import NamedTuple
+from omnyshell.cli.spec_admin import ADMIN, AUDIT
+from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
 
-
-class Option(NamedTuple):
-    """One option or argument, in the words of `argparse`."""
-
-    name: str
-    help: str
-    metavar: str | None = None
-    kind: str = "text"
-    """`text`, `int`, `float`, `flag`, `list` (may be repeated), `file` or `directory` (text that is a path)."""
-
-    default: object = None
-    choices: tuple[str, ...] = ()
-    optional: bool = False
-    """Whether an argument (a name without dashes) may be left out."""
-
-    required: bool = False
-
-    @property
-    def is_argument(self) -> bool:
-        """Whether it stands by position."""
-        return not self.name.startswith("-")
-
-    @property
-    def key(self) -> str:
-        """Its name as an attribute, and as a key of a configuration file with dashes for underscores."""
-        return self.name.lstrip("-").replace("-", "_")
-
-
-class Command(NamedTuple):
-    """One command: its words, what it says about itself, and the function that does it."""
-
-    words: tuple[str, ...]
-    help: str
-    handler: str
-    """`module:function` below `omnyshell.cli`; the function takes the parsed options and returns an exit code."""
-
-    options: tuple[Option, ...] = ()
-    takes_rest: bool = False
-    """Whether words behind `--` are kept for the command, as `rest`."""
-
-    configurable: bool = False
-    """Whether `--config FILE` may give the options."""
-
-    has_node_labels: bool = False
-    """Whether its file may hold `[nodes.ID.labels]`."""
-
-    @property
-    def name(self) -> str:
-        """The words as they are typed."""
-        return " ".join(self.words)
-
-
-ACCESS = (
-    Option("--hub", "hub to use, as wss://host:port (OMNYSHELL_HUB)", "URL"),
-    Option("--principal", "who to log in as (OMNYSHELL_PRINCIPAL)", "NAME"),
-    Option("--token", "token to log in with; OMNYSHELL_TOKEN and --token-file keep it off the command line", "TOKEN"),
-    Option("--token-file", "file that holds the token (OMNYSHELL_TOKEN_FILE)", "FILE", "file"),
-    Option("--key", "Ed25519 key to log in with (OMNYSHELL_KEY)", "FILE", "file"),
-    Option("--ca", "certificates to trust instead of the system's (OMNYSHELL_CA)", "FILE", "file"),
-)
+__all__ = ["ACCESS", "COMMANDS", "HUB_START", "NODE_LABELS", "NODE_START", "Command", "Option"]
 
 CONFIG = Option("--config", "file with options, in TOML: keys are the options' names", "FILE", "file")
 LOG_LEVEL = Option(
     "--log-level", "how much to log", "LEVEL", default="info", choices=("debug", "info", "warning", "error")
 )
-NODE = Option("node", "node to use, by its id", "NODE")
 LOG_FORMAT = Option(
     "--log-format",
     "how to log; auto is text on a terminal and JSON elsewhere",
@@ -83,7 +24,6 @@ NODE_LABELS = "nodes"
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
-JSON = Option("--json", "print JSON", kind="flag")
 
 HUB_START = Command(
     ("hub", "start"),
@@ -151,48 +91,6 @@ NODE_START = Command(
     configurable=True,
 )
 
-AUDIT_PLACE = (
-    Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),
-    Option("--hub-config", "hub.toml of the hub, which says where its state directory is", "FILE", "file"),
-)
-AUDIT_CHOICE = (
-    Option("--since", "only records from then on: a span such as 1h or 7d, or a time", "WHEN"),
-    Option("--action", "only these actions; a pattern such as session.*", "PATTERN"),
-    Option("--principal", "only what this principal did", "NAME"),
-    Option("--node", "only what concerns this node", "ID"),
-)
-
-AUDIT: tuple[Command, ...] = (
-    Command(
-        ("audit", "list"),
-        "print the audit records of a hub on this machine",
-        "audit:list_records",
-        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *AUDIT_PLACE),
-    ),
-    Command(
-        ("audit", "export"),
-        "print audit records as JSON lines, with their hashes",
-        "audit:export",
-        (*AUDIT_CHOICE, *AUDIT_PLACE),
-    ),
-    Command(
-        ("audit", "verify"),
-        "find altered, removed and reordered audit records; exit code 1 where there are any",
-        "audit:verify",
-        (
-            Option("--public-key", "key that must have signed the trail, noted elsewhere", "BASE64"),
-            Option("--expect", "record that must be there, noted elsewhere", "NUMBER:HASH"),
-            *AUDIT_PLACE,
-        ),
-    ),
-    Command(
-        ("audit", "head"),
-        "print where the audit trail ends, to be noted elsewhere",
-        "audit:head",
-        AUDIT_PLACE,
-    ),
-)
-
 COMMANDS: tuple[Command, ...] = (
     Command(
         ("up",),
@@ -237,9 +135,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         ("login",),
-        "save how to reach a hub, after trying it",
+        "save how to reach a hub, after trying it; or join one with an invite",
         "login:login",
-        ACCESS,
+        (
+            Option("--join", "hub to join, with the --token and --ca-fingerprint of an invite", "URL"),
+            Option("--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256"),
+            *ACCESS,
+        ),
     ),
     Command(
         ("logout",),
@@ -278,6 +180,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
         ),
     ),
+    *ADMIN,
     *AUDIT,
     Command(
         ("completion",),

@@ -1,0 +1,65 @@
+"""What the administrative commands share: a connection for one question, and how answers are shown."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from omnyshell.cli.access import access_from
+from omnyshell.cli.output import table
+from omnyshell.errors import ConfigException
+from omnyshell.model.schema import WireObject
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult
+from omnyshell.services.client.admin import AdminClient
+from omnyshell.services.dial import HubAccess
+
+T = TypeVar("T", bound=AdminRequest)
+
+
+def ask(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> T:
+    """Ask the hub one question, as whoever the options say."""
+    return asyncio.run(_ask(access_from(options), request, answer))
+
+
+def do(options: argparse.Namespace, request: AdminRequest, said: str) -> int:
+    """Have the hub do one thing, and say so."""
+    ask(options, request, AdminResult)
+    print(said)
+    return 0
+
+
+async def _ask(access: HubAccess, request: AdminRequest, answer: type[T]) -> T:
+    async with AdminClient(access) as admin:
+        return await admin.ask(request, answer)
+
+
+def show(
+    options: argparse.Namespace,
+    items: Sequence[WireObject],
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    nothing: str,
+) -> int:
+    """Print a list as a table, or as JSON where that is asked for."""
+    if options.json:
+        print(json.dumps([item.to_wire() for item in items], indent=2))
+    else:
+        print(table(header, rows) if rows else nothing)
+    return 0
+
+
+def moment(at: datetime | None) -> str:
+    """Return a time for people, in UTC; a dash for none."""
+    return f"{at:%Y-%m-%d %H:%M}" if at is not None else "-"
+
+
+def seconds(text: str, option: str) -> int:
+    """Read a span such as 15m. Raises `ConfigException`."""
+    from omnyshell.services.hub.audit_query import parse_span
+
+    result = int(parse_span(text, option).total_seconds())
+    if result < 1:
+        raise ConfigException(f"{option} must be more than 0")
+    return result

@@ -1,0 +1,79 @@
+"""`omnyshell nodes invite`, `users invite`, `invites list` and `invites revoke`: joining with one pasted line."""
+
+import argparse
+import json
+import shlex
+import sys
+
+from omnyshell.cli.access import access_from
+from omnyshell.cli.administer import ask, do, moment, seconds, show
+from omnyshell.cli.parsing import parse_pairs
+from omnyshell.model.admin import InviteKind
+from omnyshell.protocol.messages.admin import (
+    InviteCreate,
+    InviteCreated,
+    InviteRevoke,
+    InvitesRequest,
+    InvitesResponse,
+)
+
+
+def invite_node(options: argparse.Namespace) -> int:
+    """Print the line that makes another machine a node."""
+    request = InviteCreate(
+        request_id="",
+        kind=InviteKind.NODE,
+        node_id=options.id,
+        labels=parse_pairs(options.label, "--label"),
+        ttl_seconds=seconds(options.ttl, "--ttl"),
+    )
+    return _print(options, ["omnyshell", "node", "join"], ask(options, request, InviteCreated))
+
+
+def invite_user(options: argparse.Namespace) -> int:
+    """Print the line that lets a person log in."""
+    request = InviteCreate(
+        request_id="",
+        kind=InviteKind.USER,
+        principal=options.name,
+        display_name=options.display_name or "",
+        roles=tuple(options.role),
+        ttl_seconds=seconds(options.ttl, "--ttl"),
+    )
+    return _print(options, ["omnyshell", "login", "--join"], ask(options, request, InviteCreated))
+
+
+def list_invites(options: argparse.Namespace) -> int:
+    """Print the invites that can still be used."""
+    invites = ask(options, InvitesRequest(request_id=""), InvitesResponse).invites
+    rows = [
+        (
+            one.invite_id,
+            one.kind,
+            one.node_id or one.principal or "(any)",
+            ",".join(one.roles) or "-",
+            one.created_by,
+            moment(one.expires_at),
+        )
+        for one in invites
+    ]
+    header = ("INVITE", "KIND", "FOR", "ROLES", "BY", "EXPIRES (UTC)")
+    return show(options, invites, header, rows, "no invite can be used")
+
+
+def revoke(options: argparse.Namespace) -> int:
+    """Make an invite useless."""
+    return do(options, InviteRevoke(request_id="", invite_id=options.id), f"invite {options.id} is worth nothing now")
+
+
+def _print(options: argparse.Namespace, command: list[str], made: InviteCreated) -> int:
+    hub = str(access_from(options).address)
+    line = shlex.join([*command, hub, "--token", made.token, "--ca-fingerprint", made.ca_fingerprint])
+    if options.json:
+        print(json.dumps({**made.to_wire(), "requestId": None, "command": line}, indent=2))
+        return 0
+    print(line)
+    print(
+        f"good once, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`", file=sys.stderr
+    )
+    return 0

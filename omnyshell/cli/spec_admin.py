@@ -1,0 +1,176 @@
+"""The commands for whoever runs a hub: its audit trail, principals, invites, and what is live."""
+
+from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
+
+AUDIT_PLACE = (
+    Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),
+    Option("--hub-config", "hub.toml of the hub, which says where its state directory is", "FILE", "file"),
+)
+AUDIT_CHOICE = (
+    Option("--since", "only records from then on: a span such as 1h or 7d, or a time", "WHEN"),
+    Option("--action", "only these actions; a pattern such as session.*", "PATTERN"),
+    Option("--principal", "only what this principal did", "NAME"),
+    Option("--node", "only what concerns this node", "ID"),
+)
+
+AUDIT: tuple[Command, ...] = (
+    Command(
+        ("audit", "list"),
+        "print the audit records of a hub on this machine",
+        "audit:list_records",
+        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *AUDIT_PLACE),
+    ),
+    Command(
+        ("audit", "export"),
+        "print audit records as JSON lines, with their hashes",
+        "audit:export",
+        (*AUDIT_CHOICE, *AUDIT_PLACE),
+    ),
+    Command(
+        ("audit", "verify"),
+        "find altered, removed and reordered audit records; exit code 1 where there are any",
+        "audit:verify",
+        (
+            Option("--public-key", "key that must have signed the trail, noted elsewhere", "BASE64"),
+            Option("--expect", "record that must be there, noted elsewhere", "NUMBER:HASH"),
+            *AUDIT_PLACE,
+        ),
+    ),
+    Command(
+        ("audit", "head"),
+        "print where the audit trail ends, to be noted elsewhere",
+        "audit:head",
+        AUDIT_PLACE,
+    ),
+)
+
+TTL = Option("--ttl", "how long the invite can be used, as 15m or 2d", "SPAN", default="15m")
+USER = Option("name", "the principal", "NAME")
+ROLE = Option("--role", "role that it has; may be repeated", "ROLE", "list")
+DISPLAY_NAME = Option("--display-name", "name to show", "TEXT")
+CREDENTIAL_LABEL = Option("--label", "what it is for", "TEXT")
+
+ADMIN: tuple[Command, ...] = (
+    Command(
+        ("node", "join"),
+        "make this machine a node with an invite, and start it",
+        "join:join_node",
+        (
+            Option("hub_url", "hub to join, as the invite says", "URL"),
+            Option("--token", "token of the invite, good once", "TOKEN", required=True),
+            Option(
+                "--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256", required=True
+            ),
+            Option("--id", "id of the node; the invite's, or the machine's name, if not given", "ID"),
+            Option("--label", "label of the node beside those of the invite; may be repeated", "K=V", "list"),
+            Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
+            Option("--out", "directory for key and settings, one below it for each node", "DIR", "directory"),
+            Option("--no-start", "only write key and settings", kind="flag"),
+        ),
+    ),
+    Command(
+        ("nodes", "invite"),
+        "print the line that makes another machine a node",
+        "invites:invite_node",
+        (
+            Option("--id", "id that the node must take; any free one if not given", "ID"),
+            Option("--label", "label of the node, which the hub holds it to; may be repeated", "K=V", "list"),
+            TTL,
+            JSON,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("nodes", "known"),
+        "list the node ids that the hub knows, with their owners",
+        "hub_admin:known_nodes",
+        (JSON, *ACCESS),
+    ),
+    Command(
+        ("nodes", "label"),
+        "set the hub's labels of a node, a ceiling for its own",
+        "hub_admin:label",
+        (NODE, Option("--label", "label to set; may be repeated; none removes all", "K=V", "list"), *ACCESS),
+    ),
+    Command(
+        ("nodes", "release"), "give the id of a node free for another principal", "hub_admin:release", (NODE, *ACCESS)
+    ),
+    Command(("users", "list"), "list the principals in the hub's database", "users:list_users", (JSON, *ACCESS)),
+    Command(
+        ("users", "invite"),
+        "print the line that lets a person log in",
+        "invites:invite_user",
+        (USER, ROLE, DISPLAY_NAME, TTL, JSON, *ACCESS),
+    ),
+    Command(("users", "add"), "add a principal", "users:add", (USER, ROLE, DISPLAY_NAME, *ACCESS)),
+    Command(("users", "roles"), "give a principal these roles only", "users:set_roles", (USER, ROLE, *ACCESS)),
+    Command(("users", "revoke"), "remove a principal, and end what it has open", "users:revoke", (USER, *ACCESS)),
+    Command(("invites", "list"), "list the invites that can be used", "invites:list_invites", (JSON, *ACCESS)),
+    Command(
+        ("invites", "revoke"),
+        "make an invite useless",
+        "invites:revoke",
+        (Option("id", "the invite", "INVITE"), *ACCESS),
+    ),
+    Command(
+        ("tokens", "add"),
+        "make a token for a principal, and print it",
+        "users:add_token",
+        (USER, CREDENTIAL_LABEL, Option("--ttl", "how long it is good; for ever if not given", "SPAN"), *ACCESS),
+    ),
+    Command(
+        ("tokens", "rotate"),
+        "make a new token in place of one, which goes on for a while",
+        "users:rotate_token",
+        (
+            USER,
+            Option("--id", "the token to replace, where there are several", "ID"),
+            Option("--overlap", "how long the old one goes on, as 1h; 0 for not at all", "SPAN", default="1h"),
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("tokens", "revoke"),
+        "remove a token, and end the connections made with it",
+        "users:revoke_credential",
+        (USER, Option("id", "the token's id", "ID"), *ACCESS),
+    ),
+    Command(
+        ("keys", "add"),
+        "let a principal log in with an Ed25519 key",
+        "users:add_key",
+        (
+            USER,
+            Option("key_text", "the key in base64, or the line of keygen", "KEY"),
+            CREDENTIAL_LABEL,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("keys", "revoke"),
+        "remove a key, and end the connections made with it",
+        "users:revoke_credential",
+        (USER, Option("id", "the key's id", "ID"), *ACCESS),
+    ),
+    Command(("hub", "info"), "say what the hub is and carries", "hub_admin:info", (JSON, *ACCESS)),
+    Command(("hub", "peers"), "list the connections to the hub", "hub_admin:peers", (JSON, *ACCESS)),
+    Command(("hub", "sessions"), "list the sessions of everyone", "hub_admin:sessions", (JSON, *ACCESS)),
+    Command(
+        ("hub", "drop"),
+        "end a connection, with its sessions and tunnels",
+        "hub_admin:drop",
+        (Option("peer", "the connection, as `hub peers` shows it", "PEER"), *ACCESS),
+    ),
+    Command(
+        ("hub", "close-session"),
+        "end anyone's session, and what runs in it",
+        "hub_admin:close_session",
+        (Option("session", "the session's id, or how it begins", "SESSION"), *ACCESS),
+    ),
+    Command(
+        ("hub", "close-tunnel"),
+        "close anyone's tunnel",
+        "hub_admin:close_tunnel",
+        (Option("tunnel", "the tunnel's id, or how it begins", "TUNNEL"), *ACCESS),
+    ),
+)

@@ -1,0 +1,215 @@
+"""An operator, a new machine and a new person, each with an environment of their own and pasted lines alone."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.stack import Certificates
+
+OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
+DEADLINE = 30.0
+
+
+@dataclass
+class Person:
+    """Someone with a home directory of their own."""
+
+    home: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNYSHELL_")}
+        return {**kept, "OMNYSHELL_HOME": str(self.home)}
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env
+        )
+
+    def paste(self, line: str, *more: str) -> "subprocess.CompletedProcess[str]":
+        words = shlex.split(line)
+        assert words[0] == "omnyshell"
+        return self.run(*words[1:], *more)
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
+        )
+
+
+@dataclass
+class Site:
+    """A hub, its operator, and where its state is."""
+
+    hub: "subprocess.Popen[str]"
+    operator: Person
+    state: Path
+    tmp: Path
+
+    def person(self, name: str) -> Person:
+        return Person(self.tmp / name)
+
+
+@pytest.fixture
+def site(certificates: Certificates, tmp_path: Path) -> Iterator[Site]:
+    operator = Person(tmp_path / "operator")
+    operator.home.mkdir()
+    state = tmp_path / "hub"
+    grants = tmp_path / "grants"
+    grants.write_text("root:root-token:admin\n")
+    (tmp_path / "token").write_text("root-token")
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f'host = "127.0.0.1"\nport = 0\ncert = "{certificates.cert}"\nkey = "{certificates.key}"\n'
+        f'grant-token-file = "{grants}"\nstate-dir = "{state}"\n'
+    )
+    hub = operator.start("hub", "start", "--config", str(config))
+    assert hub.stdout is not None
+    url = hub.stdout.readline().split()[-1]
+    token = str(tmp_path / "token")
+    done = operator.run(
+        "login", "--hub", url, "--principal", "root", "--token-file", token, "--ca", str(certificates.ca)
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        yield Site(hub, operator, state, tmp_path)
+    finally:
+        hub.terminate()
+        hub.communicate(timeout=DEADLINE)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
+    invited = site.operator.run("nodes", "invite", "--id", "db-1", "--label", "allow-roles=developer")
+    assert invited.returncode == 0, invited.stderr
+    line = invited.stdout.strip()
+    assert line.startswith("omnyshell node join wss://127.0.0.1:")
+    assert " --ca-fingerprint sha256:" in line
+    machine = site.person("machine")
+    wrong = machine.paste(line, "--id", "db-2", "--no-start")
+    assert wrong.returncode == 255
+    assert "for the node id 'db-1', not 'db-2'" in wrong.stderr
+    assert list((machine.home / "config" / "nodes").iterdir()) == []
+    node = machine.start(*shlex.split(line)[1:])
+    try:
+        assert node.stdout is not None
+        assert "as node db-1" in node.stdout.readline()
+        until(lambda: "db-1" in site.operator.run("nodes", "list").stdout)
+        settings = machine.home / "config" / "nodes" / "db-1"
+        for file in ("node.toml", "key.pem", "ca.pem"):
+            assert (settings / file).stat().st_mode & 0o777 == 0o600
+        again = site.person("other").paste(line)
+        assert again.returncode == 255
+        assert "was used on" in again.stderr
+
+        invited = site.operator.run("users", "invite", "ann", "--role", "developer", "--display-name", "Ann")
+        ann = site.person("ann")
+        joined = ann.paste(invited.stdout.strip())
+        assert joined.returncode == 0, joined.stderr
+        assert "as ann (roles: developer)" in joined.stdout
+        assert ann.run("exec", "db-1", "echo hello").stdout == "hello\n"
+        listed = json.loads(site.operator.run("users", "list", "--json").stdout)
+        assert [(one["principal"], one["roles"]) for one in listed] == [("ann", ["developer"]), ("node:db-1", ["node"])]
+
+        busy = ann.start("exec", "db-1", "echo started; sleep 600")
+        assert busy.stdout is not None
+        assert busy.stdout.readline() == "started\n"
+        since = time.monotonic()
+        assert site.operator.run("users", "revoke", "ann").returncode == 0
+        assert busy.wait(timeout=5) == 255
+        assert time.monotonic() - since < 5
+        busy.communicate(timeout=DEADLINE)
+        refused = ann.run("whoami")
+        assert refused.returncode == 255
+        assert "Authentication failed" in refused.stderr
+        # The node of a revoked principal ends, as with any refused credential.
+        assert site.operator.run("users", "revoke", "node:db-1").returncode == 0
+        assert node.wait(timeout=DEADLINE) == 1
+    finally:
+        node.kill()
+        node.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda line: line.replace("sha256:", "sha256:0000")[:-4], "shows no certificate with this fingerprint"),
+        (lambda line: line.replace("--token ", "--token x"), "does not know this token"),
+        (lambda line: line.split(" --ca-fingerprint")[0] + " --ca-fingerprint md5:1", "64 hexadecimal digits"),
+        (lambda line: line.replace("wss://127.0.0.1", "wss://localhost"), ""),
+    ],
+)
+def test_a_line_that_is_wrong_says_what_is_wrong(site: Site, change: Callable[[str], str], words: str) -> None:
+    line = site.operator.run("nodes", "invite").stdout.strip()
+    machine = site.person("machine")
+    done = machine.paste(change(line), "--id", "n1", "--no-start")
+    assert done.returncode == (255 if words else 0)
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_tokens_audit_and_metrics_from_the_command_line(site: Site) -> None:
+    operator = site.operator
+    assert operator.run("users", "add", "bob", "--role", "developer").returncode == 0
+    made = operator.run("tokens", "add", "bob", "--label", "ci")
+    token = made.stdout.strip()
+    assert len(token) == 43
+    env = {"OMNYSHELL_PRINCIPAL": "bob", "OMNYSHELL_TOKEN": token}
+    hub = json.loads(operator.run("whoami", "--json").stdout)["hub"]
+    ca = json.loads((operator.home / "config" / "logins.json").read_text())["sessions"][0]["caPath"]
+    whoami = subprocess.run(
+        [OMNYSHELL, "whoami", "--hub", hub, "--ca", ca],
+        env=operator.env | env, capture_output=True, text=True, timeout=DEADLINE, check=False,
+    )  # fmt: skip
+    assert whoami.stdout.startswith("bob (roles: developer)")
+    rotated = operator.run("tokens", "rotate", "bob", "--overlap", "10m")
+    assert len(rotated.stdout.strip()) == 43
+    assert operator.run("users", "revoke", "nobody").returncode == 255
+    assert "root" in operator.run("hub", "peers").stdout
+    assert operator.run("hub", "info").returncode == 0
+    assert operator.run("nodes", "label", "n9", "--label", "env=x").returncode == 0
+    assert "env=x" in operator.run("nodes", "known").stdout
+    directory = ("--state-dir", str(site.state))
+    follow = operator.start("audit", "list", "--follow", "--json", "--action", "principal.*", *directory)
+    assert follow.stdout is not None
+    assert json.loads(follow.stdout.readline())["detail"] == "bob roles developer"
+    assert operator.run("users", "roles", "bob", "--role", "operator").returncode == 0
+    assert json.loads(follow.stdout.readline())["detail"] == "bob roles developer -> operator"
+    follow.kill()
+    follow.communicate(timeout=DEADLINE)
+    shown = operator.run("audit", "list", "--since", "1h", "--action", "token.*", "--principal", "root", *directory)
+    assert [line.split()[4] for line in shown.stdout.splitlines()] == ["token.add", "token.rotate"]
+    exported = operator.run("audit", "export", *directory).stdout
+    assert token not in exported
+    assert all(json.loads(line)["hash"] for line in exported.splitlines())
+    verified = operator.run("audit", "verify", *directory)
+    assert (verified.returncode, "whole" in verified.stdout) == (0, True)
+    head = json.loads(operator.run("audit", "head", *directory).stdout)
+    site.hub.send_signal(signal.SIGKILL)
+    site.hub.wait(DEADLINE)
+    known = f"{head['seq']}:{head['hash']}"
+    verified = operator.run("audit", "verify", "--expect", known, "--public-key", head["publicKey"], *directory)
+    assert verified.returncode == 0, verified.stdout
+    import sqlite3
+
+    db = sqlite3.connect(site.state / "audit.sqlite3")
+    db.execute("UPDATE records SET record = replace(record, 'root', 'r00t') WHERE seq = 3")
+    db.commit()
+    db.close()
+    verified = operator.run("audit", "verify", *directory)
+    assert verified.returncode == 1
+    assert "record 3 altered" in verified.stdout

@@ -12,6 +12,7 @@ from typing import Any
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
+from omnyshell.security.files import make_private_directory
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS principals (
@@ -102,6 +103,9 @@ class EnrolmentStore:
     def __init__(self, path: Path | None) -> None:
         """Open the file; without one, everything ends with the process."""
         with _translated():
+            if path is not None:
+                make_private_directory(path.parent)
+                path.touch(mode=0o600)
             self._db = sqlite3.connect(path if path is not None else ":memory:", isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -272,5 +276,5 @@ def _invite(row: Any) -> Invite:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as exc:
+    except (OSError, sqlite3.Error) as exc:
         raise ConfigException(f"cannot use the hub's state file: {exc}") from exc

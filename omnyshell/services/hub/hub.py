@@ -101,10 +101,10 @@ class OmnyShellHub:
             raise RuntimeError("the hub is started already")
         config = self.config
         certificate = HubCertificate(config)
-        if config.state_dir is not None:
-            self._store = HubStore(config.state_dir / STATE_FILE)
-        self._enrolments = EnrolmentStore(config.state_dir / STATE_FILE if config.state_dir is not None else None)
+        state = config.state_dir / STATE_FILE if config.state_dir is not None else None
+        self._enrolments = EnrolmentStore(state)
         try:
+            self._store = HubStore(state) if state is not None else None
             await open_trail(self.audit, config)
             context = self._assemble(certificate)
             endpoint = WsServerEndpoint(
@@ -290,10 +290,10 @@ class OmnyShellHub:
             self._keepalive.forget(peer.link)
 
     async def _close_records(self) -> None:
+        self._enrolments.close()
         writer, self.audit.writer = self.audit.writer, None
         if writer is not None:
             await writer.aclose()
-        self._enrolments.close()
         if self._store is not None:
             self._store.close()
             self._store = None

@@ -71,8 +71,7 @@ class HubUpkeep:
         if now < self._next_look:
             return
         self._next_look = now + WATCH_PERIOD
-        if self._parts.enrolled.expire():
-            self._parts.eviction.enforce()
+        self._expire_credentials()
         for files, watch in self._watches:
             if watch.poll():
                 self._take_in(files, watch)
@@ -105,6 +104,15 @@ class HubUpkeep:
     def _watch(self, config: HubConfig) -> None:
         certificate = WatchedFiles((config.cert, config.key), self._renew_certificate)
         self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, certificate)]
+
+    def _expire_credentials(self) -> None:
+        try:
+            expired = self._parts.enrolled.expire()
+        except OmnyShellException as exc:
+            logger.error("credentials whose time is up may go on: %s", exc)
+            return
+        if expired:
+            self._parts.eviction.enforce()
 
     def _renew_certificate(self) -> None:
         self._parts.certificate.renew(self.config)

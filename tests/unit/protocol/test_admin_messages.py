@@ -1,0 +1,136 @@
+"""Every message of the extension `admin` as raw JSON, written by hand from docs/extensions.md."""
+
+import json
+from typing import Any
+
+import pytest
+
+from omnyshell import FrameCodec, ProtocolException
+from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.messages import admin
+
+TS = "2026-01-02T03:04:05.678Z"
+R = {"requestId": "r"}
+CREDENTIAL = {"id": "c", "kind": "key", "createdAt": TS}
+PRINCIPAL = {"principal": "p", "createdAt": TS}
+FULL_PRINCIPAL = PRINCIPAL | {"roles": [], "createdBy": "", "credentials": []}
+INVITE = {"inviteId": "i", "kind": "node", "createdAt": TS, "expiresAt": TS}
+SESSION = {"sessionId": "s", "nodeId": "n", "principal": "p", "mode": "exec", "state": "open", "createdAt": TS}
+PEER = {"peerId": "x", "role": "client", "principal": "p", "connectedAt": TS}
+TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, "createdAt": TS}
+HUB = {"hubUid": "u", "version": "v", "startedAt": TS}
+
+# type, the least that can be read, what is written of it.
+MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("admin.result", R, R | {"ok": False}),
+    ("admin.result", R | {"ok": True, "id": "i"}, R | {"ok": True, "id": "i"}),
+    ("admin.hub.request", R, R),
+    (
+        "admin.hub.response",
+        R | HUB,
+        R | HUB | {"peers": 0, "nodes": 0, "sessions": 0, "tunnels": 0, "caFingerprint": ""},
+    ),
+    ("admin.principals.request", R, R),
+    ("admin.principals.response", R | {"principals": [PRINCIPAL]}, R | {"principals": [FULL_PRINCIPAL]}),
+    (
+        "admin.principals.response",
+        R | {"principals": [PRINCIPAL | {"credentials": [CREDENTIAL]}]},
+        R | {"principals": [FULL_PRINCIPAL | {"credentials": [CREDENTIAL]}]},
+    ),
+    ("admin.principal.add", R | {"principal": "p"}, R | {"principal": "p", "roles": []}),
+    ("admin.principal.roles", R | {"principal": "p"}, R | {"principal": "p", "roles": []}),
+    ("admin.principal.revoke", R | {"principal": "p"}, R | {"principal": "p"}),
+    ("admin.token.add", R | {"principal": "p"}, R | {"principal": "p"}),
+    ("admin.token.rotate", R | {"principal": "p"}, R | {"principal": "p", "overlapSeconds": 3600}),
+    ("admin.token.added", R | {"credentialId": "c", "token": "t"}, R | {"credentialId": "c", "token": "t"}),
+    ("admin.key.add", R | {"principal": "p", "publicKey": "k"}, R | {"principal": "p", "publicKey": "k"}),
+    (
+        "admin.credential.revoke",
+        R | {"principal": "p", "credentialId": "c"},
+        R | {"principal": "p", "credentialId": "c"},
+    ),
+    ("admin.peers.request", R, R),
+    ("admin.peers.response", R | {"peers": [PEER]}, R | {"peers": [PEER | {"address": ""}]}),
+    ("admin.peer.drop", R | {"peerId": "x"}, R | {"peerId": "x"}),
+    ("admin.sessions.request", R, R),
+    (
+        "admin.sessions.response",
+        R | {"sessions": [SESSION]},
+        R | {"sessions": [SESSION | {"address": "", "bytesIn": 0, "bytesOut": 0}]},
+    ),
+    ("admin.session.close", R | {"sessionRef": "s"}, R | {"sessionRef": "s"}),
+    ("admin.tunnels.request", R, R),
+    (
+        "admin.tunnels.response",
+        R | {"tunnels": [TUNNEL]},
+        R | {"tunnels": [TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}]},
+    ),
+    ("admin.tunnel.close", R | {"tunnelRef": "t"}, R | {"tunnelRef": "t"}),
+    ("admin.nodes.request", R, R),
+    (
+        "admin.nodes.response",
+        R | {"nodes": [{"nodeId": "n"}]},
+        R | {"nodes": [{"nodeId": "n", "principal": "", "online": False, "hubLabels": {}}]},
+    ),
+    ("admin.node.labels", R | {"nodeId": "n"}, R | {"nodeId": "n", "labels": {}}),
+    ("admin.node.release", R | {"nodeId": "n"}, R | {"nodeId": "n"}),
+    ("admin.invite.create", R | {"kind": "user"}, R | {"kind": "user", "roles": [], "labels": {}, "ttlSeconds": 900}),
+    (
+        "admin.invite.created",
+        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": "f"},
+        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": "f"},
+    ),
+    ("admin.invites.request", R, R),
+    (
+        "admin.invites.response",
+        R | {"invites": [INVITE]},
+        R | {"invites": [INVITE | {"roles": [], "labels": {}, "createdBy": ""}]},
+    ),
+    ("admin.invite.revoke", R | {"inviteId": "i"}, R | {"inviteId": "i"}),
+    ("admin.audit.request", R, R | {"limit": 200}),
+    (
+        "admin.audit.response",
+        R | {"records": [{"at": TS, "action": "a"}]},
+        R | {"records": [{"at": TS, "action": "a", "outcome": "ok"}]},
+    ),
+    (
+        "join.request",
+        {"token": "t", "publicKey": "k", "signature": "s"},
+        {"token": "t", "publicKey": "k", "signature": "s"},
+    ),
+    (
+        "join.accepted",
+        {"kind": "node", "principal": "p"},
+        {"kind": "node", "principal": "p", "roles": [], "labels": {}},
+    ),
+    ("join.refused", {"reason": "used"}, {"reason": "used", "message": ""}),
+]
+
+
+@pytest.mark.parametrize(("type_", "read", "written"), MINIMAL)
+def test_the_least_is_read_and_written_in_full(type_: str, read: dict[str, Any], written: dict[str, Any]) -> None:
+    codec = admin.register(FrameCodec())
+    frame = codec.decode_control(json.dumps({"t": type_, "d": read}).encode())
+    assert json.loads(encode_control(frame.message)) == {"t": type_, "d": written}
+
+
+def test_the_table_has_every_message() -> None:
+    assert {type_ for type_, _, _ in MINIMAL} == {message.TYPE for message in admin.MESSAGES}
+
+
+@pytest.mark.parametrize(
+    ("type_", "data"),
+    [
+        ("admin.hub.request", {}),
+        ("admin.invite.create", R | {"kind": "robot"}),
+        ("admin.token.rotate", R | {"principal": "p", "overlapSeconds": "1h"}),
+        ("join.request", {"token": 1, "publicKey": "k", "signature": "s"}),
+    ],
+)
+def test_what_is_missing_or_mistyped_is_undecodable(type_: str, data: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolException):
+        admin.register(FrameCodec()).decode_control(json.dumps({"t": type_, "d": data}).encode())
+
+
+def test_a_peer_that_does_not_use_it_does_not_know_it() -> None:
+    assert not {message.TYPE for message in admin.MESSAGES} & FrameCodec().message_types

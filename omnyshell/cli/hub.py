@@ -91,11 +91,11 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
     try:
         options = parse(HUB_START, words)
         waits = hub.reload(config_from(options))
-    except OmnyShellException as exc:
-        logger.error("not reloaded, everything goes on as before: %s", exc)
-        return
-    except SystemExit:
-        logger.error("not reloaded, everything goes on as before: an option is missing")
+    except (OmnyShellException, SystemExit) as exc:
+        # The parser exits where an option is missing.
+        why = str(exc) if isinstance(exc, OmnyShellException) else "an option is missing"
+        logger.error("not reloaded, everything goes on as before: %s", why)
+        hub.audit.record("hub.reload", "error", reason=why)
         return
     logging.getLogger().setLevel(options.log_level.upper())
     logger.info("reloaded%s", f"; only a restart changes {', '.join(waits)}" if waits else "")

@@ -95,7 +95,7 @@ ADMIN: tuple[Command, ...] = (
     Command(
         ("nodes", "release"), "give the id of a node free for another principal", "hub_admin:release", (NODE, *ACCESS)
     ),
-    Command(("users", "list"), "list the principals in the hub's database", "users:list_users", (JSON, *ACCESS)),
+    Command(("users", "list"), "list the principals that the hub knows", "users:list_users", (JSON, *ACCESS)),
     Command(
         ("users", "invite"),
         "print the line that lets a person log in",

@@ -27,11 +27,11 @@ def list_users(options: argparse.Namespace) -> int:
     principals = ask(options, PrincipalsRequest(request_id=_ID), PrincipalsResponse).principals
     rows = []
     for found in principals:
-        who = (found.principal, ",".join(found.roles) or "-", found.display_name or "-")
+        who = (found.principal, ",".join(found.roles) or "-", found.display_name or "-", found.source)
         kept = [(one.id, str(one.kind), one.label or "-", moment(one.expires_at)) for one in found.credentials]
         rows += [(*who, *one) for one in kept or [("-", "-", "-", "-")]]
-    header = ("PRINCIPAL", "ROLES", "NAME", "ID", "KIND", "LABEL", "EXPIRES (UTC)")
-    return show(options, principals, header, rows, "the hub's database has no principals")
+    header = ("PRINCIPAL", "ROLES", "NAME", "FROM", "ID", "KIND", "LABEL", "EXPIRES (UTC)")
+    return show(options, principals, header, rows, "nobody is known")
 
 
 def add(options: argparse.Namespace) -> int:

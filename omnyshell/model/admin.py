@@ -33,13 +33,16 @@ class CredentialInfo(WireObject, kw_only=True):
 
 
 class PrincipalInfo(WireObject, kw_only=True):
-    """A principal in the hub's database."""
+    """A principal that the hub knows."""
 
     principal: str
     display_name: Annotated[str, OMIT] = ""
     roles: tuple[str, ...] = ()
-    created_at: datetime
-    created_by: str = ""
+    source: Annotated[str, OMIT] = "hub"
+    """`hub` for its database, `configuration` for what its configuration grants."""
+
+    created_at: Annotated[datetime | None, OMIT] = None
+    created_by: Annotated[str, OMIT] = ""
     binds: Annotated[bool, OMIT] = False
     """Whether its key logins must be bound to this hub (`auth-bind`)."""
 

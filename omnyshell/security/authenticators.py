@@ -1,8 +1,8 @@
 """Authenticators: from a credential to a principal, or to a refusal that says nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from omnyshell.errors import AuthException, ConfigException
@@ -68,10 +68,14 @@ def upholds(authenticator: Authenticator, evidence: Evidence, principal: Princip
     return ask is None or bool(ask(evidence, principal))
 
 
-def knows(authenticator: Authenticator, principal: PrincipalId) -> bool:
-    """Tell whether an authenticator has credentials of this principal; one that cannot tell has none."""
-    ask = getattr(authenticator, "knows", None)
-    return ask is not None and bool(ask(principal))
+def principals_of(authenticator: Authenticator) -> dict[PrincipalId, Principal]:
+    """Return whom an authenticator knows, with the roles of all their credentials; nobody where it cannot tell."""
+    found: dict[PrincipalId, Principal] = {}
+    ask = getattr(authenticator, "principals", tuple)
+    for principal in ask():
+        before = found.get(principal.id, principal)
+        found[principal.id] = replace(before, roles=before.roles | principal.roles)
+    return found
 
 
 def hash_token(token: str) -> bytes:
@@ -113,7 +117,8 @@ class TokenAuthenticator:
 
     def replace(self, grants: Iterable[TokenGrant]) -> None:
         """Take these grants instead of those held so far, in one step."""
-        self._index = SecretIndex((grant.principal, grant.token_hash, grant) for grant in grants)
+        self._grants = tuple(grants)
+        self._index = SecretIndex((grant.principal, grant.token_hash, grant) for grant in self._grants)
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:  # noqa: ARG002
         """Return who holds this token. Raises `AuthException`."""
@@ -129,9 +134,9 @@ class TokenAuthenticator:
         grant = self._index.find(evidence.principal, evidence.secret) if evidence.method == TOKEN_METHOD else None
         return grant is not None and grant.roles == principal.roles
 
-    def knows(self, principal: PrincipalId) -> bool:
-        """Tell whether the principal has a grant."""
-        return self._index.knows(principal)
+    def principals(self) -> Iterator[Principal]:
+        """Yield the principals of all grants."""
+        return (grant.as_principal() for grant in self._grants)
 
 
 def _binding_is_optional(_principal: PrincipalId) -> bool:
@@ -168,9 +173,9 @@ class PublicKeyAuthenticator:
         entry = self._store.find(evidence.principal, Ed25519PublicKey(evidence.secret))
         return entry is not None and entry.roles == principal.roles
 
-    def knows(self, principal: PrincipalId) -> bool:
-        """Tell whether the principal has a key."""
-        return self._store.knows(principal)
+    def principals(self) -> Iterator[Principal]:
+        """Yield the principals of all keys."""
+        return (entry.as_principal() for entry in self._store.entries)
 
     def _is_bound(self, credential: PublicKeyCredential, context: LoginContext) -> bool:
         required = self._require_binding(credential.principal)
@@ -205,6 +210,6 @@ class CompositeAuthenticator:
         """Tell whether any member upholds the login."""
         return any(upholds(member, evidence, principal) for member in self._members)
 
-    def knows(self, principal: PrincipalId) -> bool:
-        """Tell whether any member knows the principal."""
-        return any(knows(member, principal) for member in self._members)
+    def principals(self) -> Iterator[Principal]:
+        """Yield whom the members know."""
+        return (principal for member in self._members for principal in principals_of(member).values())

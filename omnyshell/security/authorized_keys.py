@@ -90,10 +90,6 @@ class AuthorizedKeysStore:
         if self._path is not None:
             self.replace(_read(self._path))
 
-    def knows(self, principal: PrincipalId) -> bool:
-        """Tell whether the principal has an entry; not for answers to strangers."""
-        return self._index.knows(principal)
-
     def find(self, principal: PrincipalId, public_key: Ed25519PublicKey) -> AuthorizedKey | None:
         """The first entry for this principal and key; its time does not tell whether the principal is known."""
         return self._index.find(principal, public_key.raw)

@@ -29,10 +29,6 @@ class SecretIndex(Generic[T]):
             row += self._stranger[len(row) :]
         self._rows = rows
 
-    def knows(self, principal: PrincipalId) -> bool:
-        """Tell whether anything is entered for this principal; not for answers to strangers."""
-        return principal in self._rows
-
     def find(self, principal: PrincipalId, offered: bytes) -> T | None:
         """Return the first value entered for this principal with these bytes; None where there is none."""
         found: T | None = None

@@ -64,7 +64,7 @@ class HubInfoResponse(AdminRequest, kw_only=True):
 
 
 class PrincipalsRequest(AdminRequest, kw_only=True):
-    """Asks for the principals in the hub's database."""
+    """Asks for the principals that the hub knows."""
 
     TYPE: ClassVar[str] = "admin.principals.request"
 

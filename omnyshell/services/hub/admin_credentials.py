@@ -22,7 +22,7 @@ from omnyshell.protocol.messages.admin import (
     TokenAdded,
     TokenRotate,
 )
-from omnyshell.security.authenticators import hash_token
+from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
 from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
@@ -52,7 +52,7 @@ class CredentialAdmin:
         credentials: dict[str, list[CredentialInfo]] = {}
         for found in store.credentials():
             credentials.setdefault(found.principal, []).append(_describe(found))
-        principals = tuple(
+        enrolled = [
             PrincipalInfo(
                 principal=found.principal,
                 display_name=found.display_name,
@@ -63,8 +63,18 @@ class CredentialAdmin:
                 credentials=tuple(credentials.get(found.principal, ())),
             )
             for found in store.principals()
-        )
-        return PrincipalsResponse(request_id=ask.request_id, principals=principals)
+        ]
+        configured = [
+            PrincipalInfo(
+                principal=found.id,
+                display_name=found.display_name,
+                roles=tuple(sorted(found.roles)),
+                source="configuration",
+            )
+            for found in principals_of(self._scope.configured()).values()
+        ]
+        principals = sorted([*enrolled, *configured], key=lambda info: info.principal)
+        return PrincipalsResponse(request_id=ask.request_id, principals=tuple(principals))
 
     def _add_principal(self, ask: PrincipalAdd, admin: HubPeer) -> Plan:
         scope = self._scope

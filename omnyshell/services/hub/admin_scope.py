@@ -9,7 +9,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import IdFactory, PrincipalId
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.security.authenticators import Authenticator, knows
+from omnyshell.security.authenticators import Authenticator, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
@@ -78,7 +78,7 @@ class AdminScope:
         found = self.store.principal(name)
         if found is not None:
             return found
-        if knows(self.configured(), PrincipalId(name)):
+        if PrincipalId(name) in principals_of(self.configured()):
             text = f"'{name}' is granted by the hub's configuration: change it there, it takes effect at once"
             raise AdminRefusedException(text)
         raise AdminRefusedException(f"there is no principal '{name}'", code="not_found")
@@ -88,7 +88,7 @@ class AdminScope:
         if not name or len(name) > MAX_NAME or ":" in name or not name.isprintable() or " " in name:
             text = f"a name has 1 to {MAX_NAME} characters, without spaces and colons"
             raise AdminRefusedException(text)
-        if knows(self.configured(), PrincipalId(name)):
+        if PrincipalId(name) in principals_of(self.configured()):
             raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
 
 

@@ -21,7 +21,7 @@ from omnyshell.protocol.messages.admin import (
     JoinAccepted,
     JoinRequest,
 )
-from omnyshell.security.authenticators import hash_token, knows
+from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
@@ -114,7 +114,7 @@ class Invites:
     def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
         scope = self._scope
         name = invite.principal or ""
-        if knows(scope.configured(), PrincipalId(name)):
+        if PrincipalId(name) in principals_of(scope.configured()):
             raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
         found = scope.store.principal(name)
         made = self._principal(name, invite, invite.roles or (found.roles if found is not None else frozenset()))

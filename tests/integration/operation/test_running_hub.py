@@ -280,6 +280,7 @@ async def hub_process(
         process._transport.close()
 
 
+@pytest.mark.timeout(180)
 async def test_sighup_reloads_under_a_hundred_busy_sessions(
     certificates: Certificates, tmp_path: Path, hub_process: tuple[asyncio.subprocess.Process, int, Path]
 ) -> None:

@@ -1,12 +1,17 @@
 """Configuration files: every option, and mistakes named by file, line and key."""
 
+import contextlib
 import json
 import logging
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from omnyshell import OmnyShellException
+from omnyshell import ConfigException, OmnyShellException
+from omnyshell.cli.config_file import read_options
 from omnyshell.cli.log_format import formatter
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START, NODE_START
@@ -105,3 +110,12 @@ def test_logs_for_machines_are_json_with_ids_and_no_other_attribute() -> None:
     assert "\x1b" not in line
     assert "secret" not in line
     assert "\x1b" not in formatter(is_json=False).format(record)
+
+
+@given(st.text(alphabet=st.sampled_from("ab=\"'[].\n #1nodes{},-lport"), max_size=60))
+def test_whatever_a_file_holds_it_is_options_or_one_error(text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(text)
+        file.flush()
+        with contextlib.suppress(ConfigException):
+            read_options(file.name, HUB_START)

@@ -12,8 +12,8 @@ from omnyshell.protocol.messages import admin
 TS = "2026-01-02T03:04:05.678Z"
 R = {"requestId": "r"}
 CREDENTIAL = {"id": "c", "kind": "key", "createdAt": TS}
-PRINCIPAL = {"principal": "p", "createdAt": TS}
-FULL_PRINCIPAL = PRINCIPAL | {"roles": [], "createdBy": "", "credentials": []}
+PRINCIPAL = {"principal": "p"}
+FULL_PRINCIPAL = PRINCIPAL | {"roles": [], "credentials": []}
 INVITE = {"inviteId": "i", "kind": "node", "createdAt": TS, "expiresAt": TS}
 SESSION = {"sessionId": "s", "nodeId": "n", "principal": "p", "mode": "exec", "state": "open", "createdAt": TS}
 PEER = {"peerId": "x", "role": "client", "principal": "p", "connectedAt": TS}

@@ -16,7 +16,7 @@ MAX_URGENT_BYTES = MIB
 
 
 class Outgoing(NamedTuple):
-    """One WebSocket message: `head` and `data`, which are apart so that nobody copies a payload to put it behind a header."""
+    """One WebSocket message: `head` and `data`, apart so that nobody copies a payload to put it behind a header."""
 
     is_text: bool
     data: bytes | memoryview

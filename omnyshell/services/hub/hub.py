@@ -37,7 +37,7 @@ FEATURES = frozenset({INTERACTIVE, AUTH_BIND})
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
 
-SWEEP_PERIOD = 0.25
+SWEEP_PERIOD = 0.5
 """Seconds between looks for silent nodes and unanswered requests."""
 
 logger = logging.getLogger("omnyshell.hub")

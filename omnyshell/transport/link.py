@@ -18,6 +18,7 @@ from websockets.protocol import Protocol as WebSocketProtocol
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.transport.buffers import bound_receive_buffer
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
@@ -184,6 +185,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=TRANSPORT_HIGH_WATER)
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            bound_receive_buffer(sock)
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:

@@ -16,10 +16,11 @@ MAX_URGENT_BYTES = MIB
 
 
 class Outgoing(NamedTuple):
-    """One WebSocket message."""
+    """One WebSocket message: `head` and `data`, which are apart so that nobody copies a payload to put it behind a header."""
 
     is_text: bool
-    data: bytes
+    data: bytes | memoryview
+    head: bytes = b""
 
 
 class OutboxOverflowError(Exception):

@@ -8,7 +8,7 @@ from typing import Protocol
 from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
-from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_data
+from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_header
 from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
@@ -61,7 +61,7 @@ class Channel:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
         self._check_open()
         if not self._waiting and len(data) <= MAX_PAYLOAD and self._credit.spend(len(data)):
-            self._link.send_binary(self.id, pack_data(opcode, self.id, data))
+            self._link.send_binary(self.id, pack_header(opcode, self.id, len(data)), data)
         elif data:
             self._waiting.append((opcode, memoryview(data)))
             self._send_waiting()
@@ -136,7 +136,7 @@ class Channel:
             if size == 0:
                 return
             self._credit.spend(size)
-            self._link.send_binary(self.id, pack_data(opcode, self.id, bytes(data[:size])))
+            self._link.send_binary(self.id, pack_header(opcode, self.id, size), data[:size])
             if size == len(data):
                 self._waiting.popleft()
             else:

@@ -164,7 +164,7 @@ class OmnyShellConnection:
         else:
             self._shake_hands(frame.message)
 
-    def binary_received(self, data: bytes) -> None:
+    def binary_received(self, data: bytes | memoryview) -> None:
         """Take a chunk of a channel's stream."""
         try:
             known = self.channels.receive_data(unpack_data(data))

@@ -36,7 +36,8 @@ ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
-READ_SIZE = 128 * KIB
+READ_SIZE = 512 * KIB
+"""Room for several frames of the largest size, so that few of them arrive in two pieces."""
 
 
 class _ReadBuffer(threading.local):
@@ -66,8 +67,8 @@ class LinkHandler(Protocol):
     def text_received(self, data: bytes) -> None:
         """A text message arrived, as UTF-8 that nobody has checked."""
 
-    def binary_received(self, data: bytes) -> None:
-        """A binary message arrived."""
+    def binary_received(self, data: bytes | memoryview) -> None:
+        """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -144,9 +145,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._outbox.put(channel, Outgoing(True, text))
         self._pump()
 
-    def send_binary(self, channel: int, data: bytes) -> None:
-        """Send a binary message in its channel's order."""
-        self._outbox.put(channel, Outgoing(False, data))
+    def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
+        """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
+        self._outbox.put(channel, Outgoing(False, data, head))
         self._pump()
 
     def discard(self, channel: int) -> None:
@@ -199,7 +200,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             if kind == OTHER:
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and not self._fragments:
-                self._message_received(cast("bytes", data), is_text=kind == BULK_TEXT)
+                self._message_received(data, is_text=kind == BULK_TEXT)
         self._flush_protocol()
 
     def eof_received(self) -> None:
@@ -276,13 +277,13 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._fragments = [data]
                 self._fragments_are_text = opcode is TEXT
 
-    def _message_received(self, data: bytes, *, is_text: bool) -> None:
+    def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
             self._handler.binary_received(data)
         elif self.max_text_size is not None and len(data) > self.max_text_size:
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
         else:
-            self._handler.text_received(data)
+            self._handler.text_received(bytes(data))
 
     def _pump(self) -> None:
         """Write what waits, in its order, while the transport has room."""
@@ -293,7 +294,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
                     self._send_close()
                 return
             masks = self._masks
-            self._write([bulk_frame(BULK_TEXT if text else BULK_BINARY, data, mask=masks) for text, data in turn])
+            self._write([_frame(message, mask=masks) for message in turn])
 
     def _send_close(self) -> None:
         code, reason = self._close_when_flushed or (1000, "")
@@ -350,3 +351,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if received is not None:
             return int(received.code), received.reason
         return ABNORMAL_CLOSURE, ""
+
+
+def _frame(message: Outgoing, *, mask: bool) -> bytes:
+    return bulk_frame(BULK_TEXT if message.is_text else BULK_BINARY, message.data, head=message.head, mask=mask)

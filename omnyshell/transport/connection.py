@@ -173,6 +173,10 @@ class OmnyShellConnection:
         if not known:
             self.dropped += 1
 
+    def channel_flooded(self, _channel: int) -> None:
+        """The hub does not read: the connection is of no use."""
+        self.link.abort()
+
     def link_closed(self, code: int, reason: str) -> None:
         """The connection is gone: everyone who waits is told why."""
         if self._keepalive is not None:

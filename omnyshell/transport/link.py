@@ -15,9 +15,10 @@ from websockets.frames import BINARY, CONT, TEXT, Frame
 from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
+from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
-from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
@@ -69,6 +70,9 @@ class LinkHandler(Protocol):
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
+
+    def channel_flooded(self, channel: int) -> None:
+        """A message was not sent: more wait on the channel than the peer takes. The channel has to be ended."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -131,19 +135,30 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._ws.max_message_size = max_size
         self.max_text_size = max_text_size
 
-    def send_urgent(self, text: bytes) -> None:
-        """Send a text message ahead of all data. A peer that does not drain its messages is cut off."""
+    def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
+        """Send a text message ahead of all data. A peer that does not drain its messages is cut off.
+
+        Where the message is counted for a channel, the handler is told that the channel is flooded instead.
+        """
         try:
-            self._outbox.put_urgent(text)
+            self._outbox.put_urgent(text, channel)
         except OutboxOverflowError:
             self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
         else:
             self._pump()
 
     def send_text(self, channel: int, text: bytes) -> None:
-        """Send a text message in its channel's order."""
-        self._outbox.put(channel, Outgoing(True, text))
-        self._pump()
+        """Send a text message in its channel's order; bounded as `send_urgent` is."""
+        try:
+            self._outbox.put(channel, Outgoing(True, text))
+        except OutboxOverflowError:
+            self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
+        else:
+            self._pump()
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -82,6 +83,12 @@ def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
             process.terminate()
         for process in (made.node, made.hub):
             process.communicate(timeout=DEADLINE)
+
+
+@pytest.fixture
+def marker() -> str:
+    """Seconds for a `sleep` that no other test, run or checkout on this machine starts."""
+    return str(random.randrange(10**8, 10**9))
 
 
 def running(marker: str) -> bool:
@@ -211,17 +218,17 @@ def test_a_login_is_saved_used_and_forgotten(system: System) -> None:
     assert plain.run("whoami").returncode == 255
 
 
-def test_a_killed_client_leaves_no_process(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77611")
-    until(lambda: running("77611"))
+def test_a_killed_client_leaves_no_process(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     client.kill()
     client.communicate()
-    until(lambda: not running("77611"))
+    until(lambda: not running(marker))
 
 
-def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77612")
-    until(lambda: running("77612"))
+def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     system.node.kill()
     system.node.communicate()
     _, said = client.communicate(timeout=DEADLINE)
@@ -229,30 +236,30 @@ def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(sys
     assert b"n1 disconnected" in said
     system.node = system.start_node()
     system.wait_for_node()
-    until(lambda: not running("77612"))
+    until(lambda: not running(marker))
 
 
-def test_a_killed_hub_is_told_and_its_node_comes_back(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77613")
-    until(lambda: running("77613"))
+def test_a_killed_hub_is_told_and_its_node_comes_back(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     system.hub.kill()
     system.hub.communicate()
     _, said = client.communicate(timeout=DEADLINE)
     assert client.returncode == 255
     assert b"lost" in said
-    until(lambda: not running("77613"))
+    until(lambda: not running(marker))
 
 
-def test_services_end_cleanly_at_sigterm(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77614")
-    until(lambda: running("77614"))
+def test_services_end_cleanly_at_sigterm(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     started = time.monotonic()
     for process in (system.node, system.hub):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
     assert time.monotonic() - started < 8
     client.communicate(timeout=DEADLINE)
-    assert not running("77614")
+    assert not running(marker)
 
 
 def test_a_refused_node_ends_with_code_1(system: System, certificates: Certificates) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException
 
@@ -19,8 +20,23 @@ def printable(text: str) -> str:
 
 def fail(message: str) -> int:
     """Print one line on stderr and return the exit code of a failure."""
-    print(f"omnyshell: {printable(message)}", file=sys.stderr)
+    complain(f"omnyshell: {printable(message)}")
     return FAILURE
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr, or nowhere: without one, Python would print it on stdout."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def announce(line: str) -> None:
+    """Print a line on stdout that a service can do without: it serves on where whoever started it has left."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = None
 
 
 def describe(error: OmnyShellException) -> str:

@@ -97,7 +97,11 @@ class FrameCodec:
         if scoped and channel is None:
             raise ProtocolException("is missing", field="c")
         data = envelope.get("d")
-        return ControlFrame(decoder(data if isinstance(data, dict) else {}), channel)
+        try:
+            return ControlFrame(decoder(data if isinstance(data, dict) else {}), channel)
+        except RecursionError as exc:
+            # What JSON's reader just took in its depth can be too deep for whoever turns it into text again.
+            raise ProtocolException("is nested too deeply", field="d") from exc
 
 
 def encode_control(message: ControlMessage, channel: int | None = None) -> bytes:

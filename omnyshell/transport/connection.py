@@ -55,20 +55,25 @@ class HubAddress(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> "HubAddress":
         """Read `wss://host:port/path`; scheme, port and path may be left out. Raises `ConfigException`."""
-        parts = urlsplit(url if "://" in url else f"wss://{url}")
-        if parts.scheme != "wss":
-            raise ConfigException(f"hub address '{url}' must begin with wss://: there is no unencrypted mode")
         try:
+            parts = urlsplit(url if "://" in url else f"wss://{url}")
             host, port = parts.hostname, parts.port
         except ValueError as exc:
             raise ConfigException(f"hub address '{url}' is wrong: {exc}") from exc
-        if not host or parts.username or parts.query or parts.fragment:
+        if parts.scheme != "wss":
+            raise ConfigException(f"hub address '{url}' must begin with wss://: there is no unencrypted mode")
+        if not host or parts.username or parts.query or parts.fragment or not _is_plain(parts.path):
             raise ConfigException(f"hub address '{url}' is wrong; write it as wss://host:port")
         return cls(host, port if port is not None else DEFAULT_PORT, parts.path or "/")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"wss://{host}:{self.port}{self.path if self.path != '/' else ''}"
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether the path can stand in an HTTP request."""
+    return path.isascii() and path.isprintable() and " " not in path
 
 
 class OmnyShellConnection:
@@ -169,6 +174,10 @@ class OmnyShellConnection:
         if not known:
             self.dropped += 1
 
+    def channel_flooded(self, _channel: int) -> None:
+        """The hub does not read: the connection is of no use."""
+        self.link.abort()
+
     def link_closed(self, code: int, reason: str) -> None:
         """The connection is gone: everyone who waits is told why."""
         if self._keepalive is not None:
@@ -199,6 +208,8 @@ class OmnyShellConnection:
             raise TransportException(f"TLS with {address} failed ({exc.reason}); is it a hub?") from exc
         except socket.gaierror as exc:
             raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check --hub") from exc
+        except UnicodeError as exc:
+            raise TransportException(f"cannot find host '{address.host}': it is no host name; check --hub") from exc
         except ConnectionRefusedError as exc:
             text = f"nothing listens at {address} (connection refused); is the hub running?"
             raise TransportException(text) from exc

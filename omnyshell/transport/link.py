@@ -15,9 +15,10 @@ from websockets.frames import BINARY, CONT, TEXT, Frame
 from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
+from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
-from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.transport.buffers import bound_receive_buffer
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
@@ -70,6 +71,9 @@ class LinkHandler(Protocol):
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
+
+    def channel_flooded(self, channel: int) -> None:
+        """A message was not sent: more wait on the channel than the peer takes. The channel has to be ended."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -132,24 +136,42 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._ws.max_message_size = max_size
         self.max_text_size = max_text_size
 
-    def send_urgent(self, text: bytes) -> None:
-        """Send a text message ahead of all data. A peer that does not drain its messages is cut off."""
+    def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
+        """Send a text message ahead of all data. A peer that does not drain its messages is cut off.
+
+        Where the message is counted for a channel, the handler is told that the channel is flooded instead.
+        """
+        if self._send_at_once(Outgoing(True, text)):
+            return
         try:
-            self._outbox.put_urgent(text)
+            self._outbox.put_urgent(text, channel)
         except OutboxOverflowError:
             self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
         else:
             self._pump()
 
     def send_text(self, channel: int, text: bytes) -> None:
-        """Send a text message in its channel's order."""
-        self._outbox.put(channel, Outgoing(True, text))
-        self._pump()
+        """Send a text message in its channel's order; bounded as `send_urgent` is."""
+        message = Outgoing(True, text)
+        if self._send_at_once(message):
+            return
+        try:
+            self._outbox.put(channel, message)
+        except OutboxOverflowError:
+            self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
+        else:
+            self._pump()
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
-        self._outbox.put(channel, Outgoing(False, data, head))
-        self._pump()
+        message = Outgoing(False, data, head)
+        if not self._send_at_once(message):
+            self._outbox.put(channel, message)
+            self._pump()
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on a channel."""
@@ -288,6 +310,13 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
         else:
             self._handler.text_received(bytes(data))
+
+    def _send_at_once(self, message: Outgoing) -> bool:
+        """Write a message that has nothing to wait for, as most have; returns whether it did."""
+        if self._outbox or self._paused or not self.is_open:
+            return False
+        self._write([_frame(message, mask=self._masks)])
+        return True
 
     def _pump(self) -> None:
         """Write what waits, in its order, while the transport has room."""

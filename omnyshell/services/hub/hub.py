@@ -169,6 +169,7 @@ class OmnyShellHub:
             },
             on_login=self._peer_logged_in,
             on_closed=self._peer_closed,
+            on_flood=self._broker.flooded,
         )
 
     def _resolve_uid(self, leaf: bytes) -> str:

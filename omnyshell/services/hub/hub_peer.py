@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from omnyshell.errors import ErrorCodes, ProtocolException
-from omnyshell.ids import new_secure_token
+from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
@@ -43,6 +43,7 @@ class HubContext:
     services: Mapping[str, RoleService]
     on_login: Callable[["HubPeer"], None]
     on_closed: Callable[["HubPeer"], None]
+    on_flood: Callable[["HubPeer", int], None]
 
 
 class HubPeer:
@@ -88,7 +89,7 @@ class HubPeer:
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data."""
-        self.link.send_urgent(encode_control(message, channel))
+        self.link.send_urgent(encode_control(message, channel), channel or CONTROL_CHANNEL)
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
         """Send a message behind what its channel has queued."""
@@ -144,6 +145,10 @@ class HubPeer:
             self._drop()
             return
         self._service.data(self, opcode, channel, cast("bytes", data))
+
+    def channel_flooded(self, channel: int) -> None:
+        """More messages come on a channel than the peer takes: what they belong to ends."""
+        self._context.on_flood(self, channel)
 
     def link_closed(self, _code: int, _reason: str) -> None:
         """The connection has ended."""

@@ -116,11 +116,8 @@ class NodeService:
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
-        node = self._registry.of_peer(peer)
-        if node is None:
+        if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
-        else:
-            node.capabilities = message.capabilities
 
     def _heartbeat(self, peer: HubPeer, message: NodeHeartbeat, _channel: int) -> None:
         if self._registry.of_peer(peer) is None:

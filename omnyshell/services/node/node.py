@@ -6,7 +6,7 @@ import random
 import socket
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
 from omnyshell.protocol.extensions import INTERACTIVE
@@ -55,6 +55,7 @@ class OmnyShellNode:
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
         self._registered_at: float | None = None
+        self._was_registered = False
         self._shells: tuple[str, ...] = ()
         self.registered = asyncio.Event()
         """Set while the hub has the node on its list."""
@@ -84,8 +85,13 @@ class OmnyShellNode:
     async def _close(self) -> None:
         self.registered.clear()
         await self._sessions.close()
-        if self._connection is not None:
-            await self._connection.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close a connection that is of no use any more, though the hub may not have closed it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     async def _serve_once(self) -> None:
         """One connection, from dialing to its loss, and the wait before the next."""
@@ -95,9 +101,15 @@ class OmnyShellNode:
                 beating = tasks.create_task(self._send_heartbeats())
                 error = await lost
                 beating.cancel()
+        except ConfigException as exc:
+            # What a node could not even start with is for whoever starts it; later it may pass, as a full disk does.
+            if not self._was_registered:
+                raise
+            error = exc
         except OmnyShellException as exc:
             error = exc
         self.registered.clear()
+        await self._hang_up()
         await self._wait_after(error)
 
     async def _connect(self) -> asyncio.Future[OmnyShellException]:
@@ -157,6 +169,7 @@ class OmnyShellNode:
             self._sessions.open(connection, channel, message)
         elif isinstance(message, NodeRegistered):
             self._registered_at = self._clock.monotonic()
+            self._was_registered = True
             self.registered.set()
             logger.info("node %s is registered at %s", message.node_id, self._config.access.address)
         elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():

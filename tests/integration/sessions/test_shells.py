@@ -62,9 +62,14 @@ async def test_ctrl_c_reaches_the_foreground_program_alone(certificates: Certifi
     async with stack(certificates, tmp_path) as (_, _, client):
         session = await within(client.open_shell("n1", pty=SIZE, env={"SHELL": "/bin/bash"}))
         screen = Screen(session)
-        await session.write(b"echo re''ady; sleep 60; echo af''ter $?\n")
+        await session.write(b"PS1='<''>'\n")
+        await screen.shows(b"<>")
+        # The program itself says that it is there: what the shell says before it has made the program's process group
+        # comes too early for a ctrl+c, which the shell would then take for its own.
+        await session.write(b"sh -c 'echo re\"\"ady; exec sleep 60'; echo af''ter $?\n")
         await screen.shows(b"ready")
         await session.write(b"\x03")
+        await screen.shows(b"<>")
         await session.write(b"echo still=$((6*7))\n")
         await screen.shows(b"still=42")
         session.close()

@@ -110,7 +110,7 @@ class Cursor(PyteCursor):
         self.style = DEFAULT_STYLE
 
     @property
-    def attrs(self) -> Char:  # type: ignore[override]
+    def attrs(self) -> Char:
         """The pen, as pyte has it: a blank in the pen's style."""
         return cell_of(" ", self.style)
 

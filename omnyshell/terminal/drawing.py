@@ -18,11 +18,6 @@ class Drawing(Editing):
     _plain: bool = True
     _joining: bool = False
 
-    @property
-    def joining(self) -> bool:
-        """Whether the last character was a zero-width joiner, so that the next one may join its cell."""
-        return self._joining
-
     def draw(self, data: str) -> None:
         """Print `data`, which has no control characters, at the cursor."""
         charset = self._charsets[self.charset]

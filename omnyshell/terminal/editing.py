@@ -44,7 +44,8 @@ class Editing(Moving):
 
     def erase_characters(self, count: int | None = None) -> None:
         """ECH."""
-        x = min(self.cursor.x, self.columns - 1)
+        self._settle_wrap()
+        x = self.cursor.x
         self._row.erase(x, min(x + (count or 1), self.columns), self.cursor.style.erased)
 
     def insert_characters(self, count: int | None = None) -> None:

@@ -205,8 +205,10 @@ class Emulator(Reports):
             style.learn(sequence, changed)
 
     def _repeat(self, character: str, count: int) -> None:
-        """REP, which repeats only what was printed just before it (as xterm.js and tmux have it)."""
-        if character and width_of(character):
+        """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""
+        if character and not width_of(character):
+            character = self._before_cursor()
+        if character:
             self.repeat(character, count or 1)
 
     def _end_string(self, sequence: str) -> None:

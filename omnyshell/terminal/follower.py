@@ -10,9 +10,10 @@ from omnyshell.terminal.skipping import GLANCE, Skipper
 QUEUE_LIMIT: Final = 1024 * 1024
 SLICE_SECONDS: Final = 0.004
 
-# Bytes parsed between two looks at the clock. The costliest input (a reset of the whole screen every two bytes) takes
-# about 5 ms for this many.
-_STEP: Final = 1024
+# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole screen
+# every two bytes, and a step of that must stay below the time of a slice.
+_STEP_LINES: Final = 12 * 1024
+_LONGEST_STEP: Final = 1024
 _WORTH_SKIPPING: Final = 32 * 1024
 
 
@@ -83,11 +84,12 @@ class Follower:
 
     def _step(self) -> None:
         chunk = self._queue[0]
-        start, end = self._offset, self._offset + _STEP
+        size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
+        start, end = self._offset, self._offset + size
         self._screen.feed(chunk[start:end])
         if end < len(chunk):
             self._offset = end
-            self._size -= _STEP
+            self._size -= size
         else:
             self._queue.popleft()
             self._offset = 0

@@ -34,8 +34,8 @@ def _reset_private(screen: Reports, *modes: int) -> None:
 
 
 def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
-    """SD; with more than one parameter the sequence asks for highlight tracking of the mouse instead."""
-    if not tracking:
+    """SD; with five parameters the sequence asks for highlight tracking of the mouse instead."""
+    if len(tracking) < 4:
         screen.scroll_down(count)
 
 
@@ -71,9 +71,9 @@ _MOVES: Final[dict[str, Callable[..., None]]] = {
 _MOVES_OF_TWO: Final[dict[str, Callable[..., None]]] = {
     "H": Reports.cursor_position,
     "f": Reports.cursor_position,
-    "T": _scroll_down,
 }
 _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
+    "T": (_scroll_down, 5),
     "r": (Reports.set_margins, 2),
     "g": (Reports.clear_tab_stop, 1),
     "h": (Reports.set_mode, MAX_PARAMS),

@@ -26,6 +26,7 @@ class Grid(Screen):
     buffer: Lines  # type: ignore[assignment]
     dirty: DirtyLines  # type: ignore[assignment]
     cursor: Cursor
+    _main: Page
     _page: Page
     _rows: list[Row]
 
@@ -35,12 +36,16 @@ class Grid(Screen):
         self.scrollback: deque[Row] = deque(maxlen=scrollback)
         self.scrolled = 0
         """Rows that ever went into `scrollback`; the difference of two readings says how far its contents moved."""
+        self._main = Page([Row(self.columns) for _ in range(self.lines)])
         self.buffer = Lines(lambda: self._rows)
         self.dirty = DirtyLines(lambda: self._rows)
 
     def _reset_grid(self) -> None:
         """Blank both screens and put margins, tab stops and cursor where a new terminal has them."""
-        self._main = self._page = Page.blank(self.columns, self.lines)
+        rows = self._main.rows
+        for row in rows:
+            row.clear(DEFAULT_STYLE)
+        self._main = self._page = Page(rows)
         self._alternate: Page | None = None
         self._rows = self._page.rows
         self._top, self._bottom = 0, self.lines - 1

@@ -115,20 +115,21 @@ class Modes(Drawing):
 
     def _switch_screen(self, number: int, *, alternate: bool) -> None:
         """Show the alternate screen, blank, or the main one as it was left; 1049 saves and restores the cursor too."""
-        if number == _SAVE_AND_SWITCH and alternate and not self.on_alternate_screen:
+        if number == _SAVE_AND_SWITCH and alternate:
             self.save_cursor()
         if alternate and not self.on_alternate_screen:
             fill = self.cursor.style.erased
-            rows = [Row(self.columns, fill) for _ in range(self.lines)]
-            self._alternate = self._page = Page(rows)
+            self._show(Page([Row(self.columns, fill) for _ in range(self.lines)]))
+            self._alternate = self._page
         elif not alternate and self.on_alternate_screen:
-            self._page, self._alternate = self._main, None
-        else:
-            return
-        self._rows = self._page.rows
-        self.dirty.mark_all()
+            self._show(self._main)
+            self._alternate = None
         if number == _SAVE_AND_SWITCH and not alternate:
             self.restore_cursor()
+
+    def _show(self, page: Page) -> None:
+        self._page, self._rows = page, page.rows
+        self.dirty.mark_all()
 
     def define_charset(self, code: str, mode: str) -> None:
         """SCS: designate `code` to G0-G3 by the intermediate `mode`, one of ( ) * +."""

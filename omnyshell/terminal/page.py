@@ -27,8 +27,3 @@ class Page:
     rows: list[Row]
     saved: SavedCursor = field(default_factory=SavedCursor)
     keyboard: list[int] = field(default_factory=lambda: [0])
-
-    @classmethod
-    def blank(cls, columns: int, lines: int) -> "Page":
-        """Return an empty page."""
-        return cls([Row(columns) for _ in range(lines)])

@@ -12,7 +12,7 @@ from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
 
-_ALLOWED: Final = bytes(byte for byte in range(256) if (byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\x1b")
+_CONTROLS: Final = [bytes((byte,)) for byte in (*range(0x20), 0x7F) if byte not in b"\t\n\r\x1b"]
 _SHORTEST_SKIP: Final = 8 * 1024
 GLANCE: Final = 2048
 
@@ -56,8 +56,9 @@ class Skipper:
 def _plain_length(data: bytes) -> int:
     """Return how many bytes at the beginning are plain."""
     end = len(data)
-    for byte in set(data.translate(None, _ALLOWED)):
-        end = min(end, data.find(byte))
+    for control in _CONTROLS:
+        found_at = data.find(control, 0, end)
+        end = found_at if found_at >= 0 else end
     if b"\x1b" in data:
         found = _other_escape.search(data, 0, end)
         end = found.start() if found else end

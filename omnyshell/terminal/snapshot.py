@@ -24,6 +24,7 @@ from omnyshell.terminal.modes import (
 from omnyshell.terminal.painter import Painter
 from omnyshell.terminal.page import SavedCursor
 from omnyshell.terminal.style import DEFAULT_STYLE
+from omnyshell.terminal.widths import width_of
 
 # What the painted sequences say explicitly, on or off, because another program may have left it changed. Origin and
 # insert mode are not among them: a soft reset turns them off, and they are turned on when everything is painted.
@@ -175,7 +176,7 @@ def _printed_last(screen: Emulator) -> str:
     column = _column_before_cursor(screen)
     if styles[column] != cursor.style:
         return ""
-    if screen.joining:
+    if not width_of(screen.printed):
         return cells[column]
     shown = screen.printed.translate(TRANSLATIONS.get(screen.charsets[screen.charset], {}))
     return screen.printed if cells[column] == shown else ""

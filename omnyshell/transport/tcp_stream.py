@@ -104,7 +104,7 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def write_counted(self, data: Bytes, size: int) -> None:
         """Write bytes that count as `size` when they are reported, as ciphertext stands for less plaintext."""
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None or self._eof_wanted or self._transport.is_closing():
             return
         if self._stalled:
             self._waiting.append((data, size))

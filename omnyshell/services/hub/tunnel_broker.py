@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
-from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
@@ -24,6 +24,9 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.http.forwarder import HttpForwarder
+from omnyshell.services.hub.http.headers import ForwardingHeaders
+from omnyshell.services.hub.http_connection import HttpTunnelConnection
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
@@ -55,6 +58,7 @@ class TunnelContext:
     new_id: IdFactory
     """Makes tunnel ids: 256-bit URL-safe tokens."""
 
+    new_request_id: IdFactory
     max_channels: int
     public_host: str
     tls: ssl.SSLContext | None
@@ -258,10 +262,27 @@ class TunnelBroker:
             return
         self._context.metrics.tunnel_connections += 1
         half_close = TUNNEL_EOF in peer.features
-        connection = TunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        connection = self._make_connection(tunnel, address, half_close=half_close)
         connection.channel = exposer.channels.adopt(exposer.allocate_channel(), connection)
         tunnel.connection_opened(connection)
         connection.serve(sock, self._context.tls if tunnel.info.secure else None)
+
+    def _make_connection(self, tunnel: OpenTunnel, address: str, *, half_close: bool) -> TunnelConnection:
+        info = tunnel.info
+        if info.protocol is not TunnelProtocol.HTTP:
+            return TunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        connection = HttpTunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        marks = ForwardingHeaders(
+            client_address=address,
+            is_secure=info.secure,
+            public_port=info.public_port,
+            tunnel=short_id(info.tunnel_id),
+            node_id=info.node_id,
+            owner=tunnel.owner.id,
+            new_request_id=self._context.new_request_id,
+        )
+        connection.forwarder = HttpForwarder(marks)
+        return connection
 
     def _problem_of(self, tunnel: OpenTunnel, peer: HubPeer, exposer: _Exposer) -> str:
         if not peer.is_open:

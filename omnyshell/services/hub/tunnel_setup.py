@@ -32,6 +32,7 @@ async def make_tunnel_broker(
         metrics=metrics,
         clock=config.clock,
         new_id=config.new_tunnel_id,
+        new_request_id=config.new_id,
         max_channels=config.max_channels,
         public_host=config.tunnel_public_host,
         tls=tls,

@@ -81,6 +81,7 @@ class TcpStream(asyncio.BufferedProtocol):
         self._buffer = _read_buffer.view
         self._reading_paused = False
         self._read_ended = False
+        self._unread = b""
         self._waiting: deque[tuple[Bytes, int]] = deque()
         self._stalled = False
         self._in_transport = 0
@@ -137,6 +138,8 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def resume_reading(self) -> None:
         """Read on, where there is a budget again. Idempotent."""
+        if self._unread and not self._deliver_unread():
+            return
         if self._reading_paused and not self._read_ended and not self._close_wanted and self._owner.budget() > 0:
             self._reading_paused = False
             if self._transport is not None:
@@ -155,17 +158,22 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Lend the shared buffer, as much of it as the owner has room for."""
-        return self._buffer[: max(1, min(self._owner.budget(), MAX_PAYLOAD))]
+        budget = self._owner.budget()
+        return self._buffer[:budget] if 0 < budget < MAX_PAYLOAD else self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand on what arrived."""
-        self._owner.bytes_read(self._buffer[:nbytes])
+        if self._owner.budget() > 0 and not self._unread:
+            self._owner.bytes_read(self._buffer[:nbytes])
+        else:
+            # uvloop begins to read after `connection_made`, even if that has paused reading.
+            self._unread += bytes(self._buffer[:nbytes])
         self._pause_without_budget()
 
     def eof_received(self) -> bool:
         """Tell the owner; the transport stays open for writing."""
         self._read_ended = True
-        if not self._close_wanted:
+        if not self._close_wanted and not self._unread:
             self._owner.stream_ended()
         return True
 
@@ -192,6 +200,16 @@ class TcpStream(asyncio.BufferedProtocol):
         self._owner.stream_lost(exc)
 
     # The rest
+
+    def _deliver_unread(self) -> bool:
+        """Hand on what was read without a budget, as far as there is one now; returns whether nothing is left."""
+        while self._unread and (room := self._owner.budget()) > 0 and not self._close_wanted:
+            size = min(room, len(self._unread))
+            data, self._unread = self._unread[:size], self._unread[size:]
+            self._owner.bytes_read(memoryview(data))
+        if self._read_ended and not self._unread and not self._close_wanted:
+            self._owner.stream_ended()
+        return not self._unread
 
     def _push(self, data: Bytes, size: int) -> None:
         transport = self._transport

@@ -166,7 +166,6 @@ class TcpStream(asyncio.BufferedProtocol):
         if self._owner.budget() > 0 and not self._unread:
             self._owner.bytes_read(self._buffer[:nbytes])
         else:
-            # uvloop begins to read after `connection_made`, even if that has paused reading.
             self._unread += bytes(self._buffer[:nbytes])
         self._pause_without_budget()
 
@@ -249,7 +248,7 @@ class TcpStream(asyncio.BufferedProtocol):
             self._pause_reading()
 
     def _pause_reading(self) -> None:
-        if not self._reading_paused and not self._read_ended and self._transport is not None:
-            self._reading_paused = True
-            if not self._transport.is_closing():
-                self._transport.pause_reading()
+        # Also where it is paused already: uvloop begins to read after `connection_made`, whatever that has said.
+        self._reading_paused = True
+        if not self._read_ended and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()

@@ -80,8 +80,8 @@ def open_ssh(directory: Path) -> Iterator[OpenSsh]:
 
 
 @contextmanager
-def hub_with_node(directory: Path) -> Iterator[Hub]:
-    """A hub and a node, and the environment that reaches them."""
+def hub_with_node(directory: Path, *options: str) -> Iterator[Hub]:
+    """A hub, with further options, and a node, and the environment that reaches them."""
     made = CertGenerator().generate(directory / "certs", ["127.0.0.1"])
     env = {**os.environ, "OMNYSHELL_HOME": str(directory / "home")}
     grants = directory / "grants"
@@ -90,6 +90,7 @@ def hub_with_node(directory: Path) -> Iterator[Hub]:
         [
             *(OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
             *("--cert", str(made.hub_pem_path), "--key", str(made.hub_key_path), "--grant-token-file", str(grants)),
+            *options,
         ],
         stdout=subprocess.PIPE,
         text=True,

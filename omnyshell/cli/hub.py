@@ -52,6 +52,11 @@ def config_from(options: argparse.Namespace) -> HubConfig:
         login_limit=LoginLimit.parse(options.login_limit),
         endpoint=EndpointLimits(max_connections=options.max_connections),
         tunnel_ports=PortRange.parse(options.tunnel_port_range) if options.tunnel_port_range else None,
+        tunnel_public_host=options.tunnel_public_host or "",
+        tunnel_bind_host=options.tunnel_bind_host,
+        tunnel_cert=_path(options.tunnel_cert),
+        tunnel_key=_path(options.tunnel_key),
+        secure_tunnels=not options.no_tunnel_tls,
     )
 
 
@@ -61,6 +66,10 @@ async def _serve(config: HubConfig) -> int:
         announce(f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}")
         await until_stopped()
     return 0
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
 
 
 def _authenticator(options: argparse.Namespace) -> Authenticator:

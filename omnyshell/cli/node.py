@@ -11,6 +11,7 @@ from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir, user_path
+from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
@@ -38,6 +39,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         labels=parse_pairs(options.label, "--label"),
         max_sessions=options.max_sessions,
         commands=CommandPolicy(tuple(options.allow_command)),
+        targets=TargetPatterns(options.tunnel_allow),
         is_service=options.service,
     )
 

@@ -2,3 +2,4 @@
 
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
+TUNNEL_EOF = "tunnel-eof"

@@ -173,17 +173,24 @@ class ChannelMultiplexer:
     def __len__(self) -> int:
         return len(self._channels)
 
+    def __contains__(self, channel_id: int) -> bool:
+        return channel_id in self._channels
+
     def open(self, handler: ChannelHandler) -> Channel:
         """Make a channel of our own, with the next free id."""
         channel = self.adopt(self._next_id, handler)
         self._next_id += 1
         return channel
 
-    def adopt(self, channel_id: int, handler: ChannelHandler) -> Channel:
-        """Take up a channel that the other side opened. Raises `ChannelException` where the id is in use."""
+    def adopt(self, channel_id: int, handler: ChannelHandler, incoming: str | None = None) -> Channel:
+        """Take up a channel that the other side opened; `incoming` where its stream is not that of the others.
+
+        Raises `ChannelException` where the id is in use.
+        """
         if channel_id in self._channels:
             raise ChannelException(f"channel {channel_id} is in use")
-        channel = self._channels[channel_id] = Channel(channel_id, self._link, handler, self._incoming, self._forget)
+        channel = Channel(channel_id, self._link, handler, incoming or self._incoming, self._forget)
+        self._channels[channel_id] = channel
         return channel
 
     def receive_data(self, frame: DataFrame) -> bool:

@@ -9,7 +9,7 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
-from omnyshell.protocol.extensions import INTERACTIVE
+from omnyshell.protocol.extensions import INTERACTIVE, TUNNEL_EOF
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -18,6 +18,7 @@ from omnyshell.protocol.messages import (
     NodeRegister,
     NodeRegistered,
     NodeSessionOpen,
+    NodeTunnelConnect,
     ProtocolError,
 )
 from omnyshell.security.credentials import PublicKeyCredentialProvider
@@ -25,6 +26,7 @@ from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import dial
+from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
 from omnyshell.services.node.sessions import NodeSessions
@@ -32,8 +34,8 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({INTERACTIVE})
-SERVICES = ("exec", "shell", "resize", "signals")
+EXTENSIONS = frozenset({INTERACTIVE, TUNNEL_EOF})
+SERVICES = ("exec", "shell", "resize", "signals", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
@@ -50,6 +52,7 @@ class OmnyShellNode:
         self._config = config
         self._clock = clock or SystemClock()
         self._sessions = NodeSessions(config)
+        self._exposer = TunnelExposer(config.targets)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -84,6 +87,7 @@ class OmnyShellNode:
 
     async def _close(self) -> None:
         self.registered.clear()
+        await self._exposer.close()
         await self._sessions.close()
         await self._hang_up()
 
@@ -167,6 +171,8 @@ class OmnyShellNode:
         connection = self._connection
         if isinstance(message, NodeSessionOpen) and channel is not None and connection is not None:
             self._sessions.open(connection, channel, message)
+        elif isinstance(message, NodeTunnelConnect) and channel is not None and connection is not None:
+            self._exposer.connect(connection, channel, message)
         elif isinstance(message, NodeRegistered):
             self._registered_at = self._clock.monotonic()
             self._was_registered = True

@@ -202,7 +202,7 @@ class OmnyShellConnection:
         try:
             await connect_tls(lambda: self.link, address.host, address.port, tls, shutdown_timeout=TLS_SHUTDOWN_TIMEOUT)
         except ssl.SSLCertVerificationError as exc:
-            text = f"the certificate of {address} is not trusted: {exc.verify_message}"
+            text = f"the certificate of {address} is not trusted: {exc.verify_message.rstrip('.')}"
             raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc
         except ssl.SSLError as exc:
             raise TransportException(f"TLS with {address} failed ({exc.reason}); is it a hub?") from exc
@@ -245,7 +245,7 @@ class OmnyShellConnection:
 
 def _closed_error(code: int, reason: str) -> OmnyShellException:
     text = _CLOSE_TEXTS.get(code, f"the hub closed the connection ({code})")
-    if reason:
+    if reason and code != CLOSE_HUB_STOPPING:
         text = f"{text}: {reason}"
     if code == CLOSE_UNAUTHORIZED:
         return AuthException(text)

@@ -3,17 +3,19 @@
 import argparse
 import hashlib
 import logging
+import math
 import sys
 from pathlib import Path
 
 from omnyshell.cli.access import read_token
 from omnyshell.cli.loop import run
+from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.spec import HUB_START
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
-from omnyshell.paths import state_dir
+from omnyshell.paths import state_dir, user_path
 from omnyshell.protocol.limits import MIB
 from omnyshell.security.authenticators import (
     Authenticator,
@@ -49,14 +51,14 @@ def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
     if not 0 <= options.port <= 65535:
         raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
-    if options.heartbeat_timeout <= 0 or options.max_connections <= 0:
+    if not 0 < options.heartbeat_timeout < math.inf or options.max_connections <= 0:
         raise ConfigException("--heartbeat-timeout and --max-connections must be more than 0")
     authenticator, watched = _authenticator(options)
     for sink in options.audit_sink:
         open_sink(sink)
     return HubConfig(
-        cert=Path(options.cert).expanduser(),
-        key=Path(options.key).expanduser(),
+        cert=user_path(options.cert),
+        key=user_path(options.key),
         host=options.host or "",
         port=options.port,
         authenticator=authenticator,
@@ -70,6 +72,11 @@ def config_from(options: argparse.Namespace) -> HubConfig:
         audit_retention=_retention(options),
         audit_sinks=tuple(options.audit_sink),
         tunnel_ports=PortRange.parse(options.tunnel_port_range) if options.tunnel_port_range else None,
+        tunnel_public_host=options.tunnel_public_host or "",
+        tunnel_bind_host=options.tunnel_bind_host,
+        tunnel_cert=_path(options.tunnel_cert),
+        tunnel_key=_path(options.tunnel_key),
+        secure_tunnels=not options.no_tunnel_tls,
     )
 
 
@@ -79,9 +86,12 @@ async def _serve(options: argparse.Namespace) -> int:
     hub.audit.add_sink(log_record)
     async with hub:
         host = config.host or "0.0.0.0"  # noqa: S104
-        # Where stdout carries audit records, this line is not one.
-        out = sys.stderr if "stdout" in config.audit_sinks else sys.stdout
-        print(f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}", file=out, flush=True)
+        line = f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}"
+        if "stdout" in config.audit_sinks:
+            # Only audit records go there.
+            print(line, file=sys.stderr, flush=True)
+        else:
+            announce(line)
         await until_stopped(lambda: _reload(hub, options.words))
     return 0
 
@@ -101,20 +111,24 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
     logger.info("reloaded%s", f"; only a restart changes {', '.join(waits)}" if waits else "")
 
 
+def _path(text: str | None) -> Path | None:
+    return user_path(text) if text else None
+
+
 def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
     """Return what judges logins, and the files that it follows."""
     grants = [TokenGrant.parse(text) for text in options.grant_token]
     members: list[Authenticator] = []
     watched = []
     if options.grant_token_file:
-        path = Path(options.grant_token_file).expanduser()
+        path = user_path(options.grant_token_file)
         tokens = TokenAuthenticator(grants + _grants_in(path))
         members.append(tokens)
         watched.append(WatchedFiles((path,), lambda: tokens.replace(grants + _grants_in(path))))
     elif grants:
         members.append(TokenAuthenticator(grants))
     if options.authorized_keys:
-        path = Path(options.authorized_keys).expanduser()
+        path = user_path(options.authorized_keys)
         store = AuthorizedKeysStore.from_file(path)
         members.append(PublicKeyAuthenticator(store))
         watched.append(WatchedFiles((path,), store.reload))
@@ -126,7 +140,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
 def _metrics_token(options: argparse.Namespace) -> str | None:
     if not options.metrics_token_file:
         return None
-    return read_token(Path(options.metrics_token_file).expanduser())
+    return read_token(user_path(options.metrics_token_file))
 
 
 def _grants_in(path: Path) -> list[TokenGrant]:
@@ -156,8 +170,8 @@ def _retention(options: argparse.Namespace) -> Retention:
 def state_dir_from(options: argparse.Namespace) -> Path:
     """Return the hub's own directory; by default one for each hub key, so that two hubs of a user do not mix."""
     if options.state_dir:
-        return Path(options.state_dir).expanduser()
-    cert = Path(options.cert).expanduser()
+        return user_path(options.state_dir)
+    cert = user_path(options.cert)
     if not cert.is_file():
         raise ConfigException(f"--cert: there is no file {cert}; `omnyshell cert gen --out DIR` makes one")
     identity = hashlib.sha256(spki_sha256_of_der(leaf_of_chain(cert))).hexdigest()[:16]

@@ -3,3 +3,4 @@
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
 ADMIN = "admin"
+TUNNEL_EOF = "tunnel-eof"

@@ -78,6 +78,12 @@ def principals_of(authenticator: Authenticator) -> dict[PrincipalId, Principal]:
     return found
 
 
+def can_list(authenticator: Authenticator) -> bool:
+    """Tell whether `principals_of` knows everyone whom an authenticator accepts."""
+    members = getattr(authenticator, "members", None)
+    return all(map(can_list, members)) if members is not None else hasattr(authenticator, "principals")
+
+
 def hash_token(token: str) -> bytes:
     """The form in which a hub keeps a token: SHA-256. Tokens are random, so that no salt is needed."""
     return hashlib.sha256(utf8(token)).digest()
@@ -191,12 +197,12 @@ class CompositeAuthenticator:
     """Asks all its members, whatever the first ones say, and takes the first success."""
 
     def __init__(self, members: Sequence[Authenticator]) -> None:
-        self._members = tuple(members)
+        self.members = tuple(members)
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
         """Return who this is by the first member that accepts it. Raises `AuthException` when none does."""
         accepted: Principal | None = None
-        for member in self._members:
+        for member in self.members:
             try:
                 principal = member.authenticate(credential, context)
             except AuthException:
@@ -208,8 +214,8 @@ class CompositeAuthenticator:
 
     def upholds(self, evidence: Evidence, principal: Principal) -> bool:
         """Tell whether any member upholds the login."""
-        return any(upholds(member, evidence, principal) for member in self._members)
+        return any(upholds(member, evidence, principal) for member in self.members)
 
     def principals(self) -> Iterator[Principal]:
         """Yield whom the members know."""
-        return (principal for member in self._members for principal in principals_of(member).values())
+        return (principal for member in self.members for principal in principals_of(member).values())

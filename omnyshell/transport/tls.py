@@ -36,10 +36,12 @@ def chain_of(cert: Path) -> tuple[bytes, ...]:
     try:
         blocks = _CERTIFICATE.findall(cert.read_text(encoding="ascii"))
         chain = tuple(ssl.PEM_cert_to_DER_cert(block) for block in blocks)
-    except (OSError, ValueError) as exc:
-        raise ConfigException(f"cannot read a certificate from {cert}: {exc}") from exc
+    except OSError as exc:
+        raise ConfigException(f"cannot read {cert}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigException(f"{cert}: no certificate in PEM found") from exc
     if not chain:
-        raise ConfigException(f"cannot read a certificate from {cert}: there is none in it")
+        raise ConfigException(f"{cert}: no certificate in PEM found")
     return chain
 
 

@@ -135,8 +135,8 @@ class ChannelClose(ChannelMessage, kw_only=True):
     message: Annotated[str | None, OMIT_EMPTY] = None
 
 
-class ChannelWindow(ChannelMessage, kw_only=True):
-    """Grants the sender credit, in bytes, whatever stream it names."""
+class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[misc]  # msgspec allows it
+    """Grants the sender credit, in bytes, whatever stream it names. Frozen, so that the codec can remember it."""
 
     TYPE: ClassVar[str] = "channel.window"
 

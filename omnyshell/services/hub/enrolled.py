@@ -1,6 +1,6 @@
 """Judges logins by the hub's database, beside what its configuration grants."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from omnyshell.clock import Clock
@@ -41,6 +41,10 @@ class EnrolledAuthenticator:
     def upholds(self, evidence: Evidence, principal: Principal) -> bool:
         """Tell whether an earlier login would still be accepted, with the same roles."""
         return self._members.upholds(evidence, principal)
+
+    def principals(self) -> Iterator[Principal]:
+        """Yield the principals that have a credential."""
+        return self._members.principals()
 
     def expire(self) -> bool:
         """Forget credentials whose time is up; returns whether there were any."""

@@ -2,40 +2,23 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
+from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
-from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import upholds
+from omnyshell.security.authenticators import can_list, principals_of, upholds
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRoute, SessionRouter
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 REVOKED = "This login was revoked"
 
 logger = logging.getLogger("omnyshell.hub")
-
-
-class TunnelControl(Protocol):
-    """Every tunnel of a hub, to whoever administers it."""
-
-    def __len__(self) -> int:
-        """How many tunnels are open."""
-
-    @property
-    def connections(self) -> int:
-        """How many connections go through them now."""
-
-    def infos(self) -> Iterable[TunnelInfo]:
-        """Describe all tunnels."""
-
-    def end(self, tunnel_id: str) -> None:
-        """Close a tunnel and what goes through it. Idempotent."""
 
 
 class Eviction:
@@ -50,7 +33,7 @@ class Eviction:
         sessions: SessionRouter,
         gate: LoginGate,
         audit: AuditLog,
-        tunnels: TunnelControl | None = None,
+        tunnels: TunnelBroker,
     ) -> None:
         self._peers = peers
         self._nodes = nodes
@@ -72,13 +55,12 @@ class Eviction:
         for route in list(self._sessions):
             if not self._may_go_on(route):
                 self._broker.end(route, CloseReason.ERROR, "You may not use this node any more")
+        self._tunnels.enforce(self._as_now)
 
     def drop(self, peer: HubPeer, text: str) -> None:
-        """End a connection with its sessions and tunnels."""
+        """End a connection with its sessions, and the tunnels that it serves."""
         if peer.role != NODE_PEER:
             self.end_sessions(peer, text)
-        if not any(other is not peer and other.principal.id == peer.principal.id for other in self._logged_in()):
-            self.end_tunnels_of(peer.principal.id)
         peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)
 
     def end_sessions(self, peer: HubPeer, text: str) -> None:
@@ -87,20 +69,12 @@ class Eviction:
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
-    def end_tunnel(self, tunnel_id: str) -> None:
-        """Close a tunnel. Idempotent."""
-        if self._tunnels is not None:
-            self._tunnels.end(tunnel_id)
-
-    def tunnels(self) -> list[TunnelInfo]:
-        """Describe all tunnels."""
-        return list(self._tunnels.infos()) if self._tunnels is not None else []
-
-    def end_tunnels_of(self, principal: str) -> None:
-        """Close the tunnels that a principal owns."""
-        for info in self.tunnels():
-            if info.owner_user_id == principal:
-                self.end_tunnel(info.tunnel_id)
+    def _as_now(self, owner: Principal) -> Principal | None:
+        """A tunnel's owner with the roles of now; None where nobody is that any more."""
+        authenticator = self._gate.authenticator
+        if not can_list(authenticator):
+            return owner
+        return principals_of(authenticator).get(owner.id)
 
     def _may_go_on(self, route: SessionRoute) -> bool:
         node = self._nodes.of_peer(route.node)

@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, INTERACTIVE
+from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, INTERACTIVE, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
 from omnyshell.protocol.messages.admin import register as register_admin
 from omnyshell.security.authenticators import CompositeAuthenticator
@@ -33,6 +33,9 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive
@@ -40,14 +43,14 @@ from omnyshell.transport.keepalive import Keepalive
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, ADMIN})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, TUNNEL_EOF, ADMIN})
 
 STATE_FILE = "hub.sqlite3"
 
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
 
-SWEEP_PERIOD = 0.25
+SWEEP_PERIOD = 0.5
 """Seconds between looks for silent nodes and unanswered requests."""
 
 logger = logging.getLogger("omnyshell.hub")
@@ -55,6 +58,9 @@ logger = logging.getLogger("omnyshell.hub")
 
 class OmnyShellHub:
     """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once."""
+
+    nodes: NodeRegistry
+    tunnels: TunnelBroker
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
@@ -105,12 +111,16 @@ class OmnyShellHub:
         self._enrolments = EnrolmentStore(state)
         try:
             self._store = HubStore(state) if state is not None else None
+            owners = self._store or MemoryNodeOwners()
+            self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments))
             await open_trail(self.audit, config)
-            context = self._assemble(certificate)
+            tls = certificate.current.tls
+            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.nodes)
+            context = self._assemble(certificate, owners)
             endpoint = WsServerEndpoint(
                 config.host,
                 config.port,
-                certificate.current.tls,
+                tls,
                 lambda: self._new_peer(context),
                 config.endpoint,
                 responder=self._pages.answer,
@@ -141,6 +151,7 @@ class OmnyShellHub:
         if endpoint is None:
             return
         await endpoint.stop_accepting()
+        await self.tunnels.close()
         for peer in list(self._peers):
             peer.close(CLOSE_HUB_STOPPING, "hub stopping")
         if self._peers:
@@ -159,11 +170,9 @@ class OmnyShellHub:
         await self._close_records()
         logger.info("hub stopped")
 
-    def _assemble(self, certificate: HubCertificate) -> HubContext:
+    def _assemble(self, certificate: HubCertificate, owners: NodeOwners) -> HubContext:
         config, metrics, audit = self.config, self.metrics, self.audit
         router = SessionRouter()
-        owners = self._store or MemoryNodeOwners()
-        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments))
         self.sessions = router
         self._broker = HubBroker(
             nodes=self.nodes,
@@ -176,12 +185,15 @@ class OmnyShellHub:
             max_channels=config.max_channels,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
+        tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
         self._node_service = NodeService(
             registry=self.nodes,
             heartbeats=self._heartbeats,
             broker=self._broker,
             relay=relay,
+            tunnels=self.tunnels,
+            tunnel_messages=tunnel_messages,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -191,10 +203,22 @@ class OmnyShellHub:
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
         self._eviction = Eviction(
-            peers=self._peers, nodes=self.nodes, broker=self._broker, sessions=router, gate=self._gate, audit=audit
+            peers=self._peers,
+            nodes=self.nodes,
+            broker=self._broker,
+            sessions=router,
+            gate=self._gate,
+            audit=audit,
+            tunnels=self.tunnels,
         )
         self._admin = AdminService(self._admin_scope(certificate, owners), self._gate, metrics)
-        client_service = ClientService(registry=self.nodes, broker=self._broker, relay=relay)
+        client_service = ClientService(
+            registry=self.nodes,
+            broker=self._broker,
+            relay=relay,
+            tunnels=self.tunnels,
+            tunnel_messages=tunnel_messages,
+        )
         client_service.handlers = {**client_service.handlers, **self._admin.handlers}
         self._probes = [RelayProbe(service, metrics.relay_seconds) for service in (self._node_service, client_service)]
         self._pages = self._make_pages()
@@ -212,11 +236,17 @@ class OmnyShellHub:
             join=self._admin.join,
             on_login=self._peer_logged_in,
             on_closed=self._peer_closed,
+            on_flood=self._broker.flooded,
         )
 
     def _make_pages(self) -> HubPages:
         source = MetricsSource(
-            metrics=self.metrics, audit=self.audit, nodes=self.nodes, sessions=self.sessions, peers=self._peers
+            metrics=self.metrics,
+            audit=self.audit,
+            nodes=self.nodes,
+            sessions=self.sessions,
+            peers=self._peers,
+            tunnels=self.tunnels,
         )
         return HubPages(
             not_ready=self._why_not_ready,
@@ -236,6 +266,7 @@ class OmnyShellHub:
             peers=self._peers,
             broker=self._broker,
             eviction=self._eviction,
+            tunnels=self.tunnels,
             audit=self.audit,
             certificate=certificate,
             clock=config.clock,
@@ -259,6 +290,7 @@ class OmnyShellHub:
             eviction=self._eviction,
             store=self._enrolments,
             enrolled=self._enrolled,
+            tunnels=self.tunnels,
         )
         return HubUpkeep(self.config, parts)
 
@@ -276,6 +308,7 @@ class OmnyShellHub:
         return peer
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
+        self.tunnels.principal_seen(peer.principal)
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)
             self._keepalive.watch(peer.link)
@@ -312,6 +345,7 @@ class OmnyShellHub:
                 self._node_service.postpone(now - before)
             self._node_service.drop_silent(now)
             self._broker.expire(now)
+            self.tunnels.sweep(now)
             self._gate.audit_suppressed(now)
             self._upkeep.tick(now)
             before = now

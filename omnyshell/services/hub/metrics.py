@@ -18,6 +18,9 @@ class HubMetrics:
     bytes_relayed: int = 0
     credit_violations: int = 0
     heartbeat_timeouts: int = 0
+    tunnels_opened: int = 0
+    tunnels_rejected: int = 0
+    tunnel_connections: int = 0
     login_seconds: Histogram = field(default_factory=lambda: Histogram(SLOW))
     """From the end of the upgrade to the login."""
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -14,6 +14,7 @@ from omnyshell.services.hub.histogram import Histogram
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 if TYPE_CHECKING:
     from omnyshell.services.hub.hub_peer import HubPeer
@@ -29,6 +30,9 @@ _COUNTERS = {
     "frames_relayed": ("relayed_frames", "Data frames that were passed on"),
     "bytes_relayed": ("relayed_bytes", "Bytes of payload that were passed on"),
     "credit_violations": ("credit_violations", "Sessions ended for data beyond the credit"),
+    "tunnels_opened": ("tunnels_opened", "Tunnels that were opened"),
+    "tunnels_rejected": ("tunnels_rejected", "Tunnels that were rejected"),
+    "tunnel_connections": ("tunnel_connections_accepted", "Connections that were let into tunnels"),
     "heartbeat_timeouts": ("heartbeat_timeouts", "Nodes dropped for silence"),
 }
 _HISTOGRAMS = {
@@ -36,17 +40,6 @@ _HISTOGRAMS = {
     "relay_seconds": "What the hub takes to pass a data frame on, sampled",
     "loop_lag_seconds": "How late the event loop was",
 }
-
-
-class TunnelCounts(Protocol):
-    """What tunnels count."""
-
-    def __len__(self) -> int:
-        """How many tunnels are open."""
-
-    @property
-    def connections(self) -> int:
-        """How many connections go through them now."""
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
@@ -58,7 +51,7 @@ class MetricsSource:
     nodes: NodeRegistry
     sessions: SessionRouter
     peers: "Iterable[HubPeer]"
-    tunnels: TunnelCounts | None = None
+    tunnels: TunnelBroker
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
@@ -103,11 +96,9 @@ class MetricsSource:
         yield GaugeMetricFamily("omnyshell_audit_failing", "Whether the audit trail cannot be written", value=failing)
 
     def _tunnels(self) -> Iterator[Metric]:
-        tunnels = self.tunnels
-        count, connections = (len(tunnels), tunnels.connections) if tunnels is not None else (0, 0)
-        yield GaugeMetricFamily("omnyshell_tunnels", "Tunnels that are open", value=count)
+        yield GaugeMetricFamily("omnyshell_tunnels", "Tunnels that are open", value=len(self.tunnels))
         text = "Connections that go through tunnels"
-        yield GaugeMetricFamily("omnyshell_tunnel_connections", text, value=connections)
+        yield GaugeMetricFamily("omnyshell_tunnel_connections", text, value=self.tunnels.connections)
 
 
 def metrics_text(source: MetricsSource) -> bytes:

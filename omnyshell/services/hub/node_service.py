@@ -8,6 +8,7 @@ from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes
 from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
+    ChannelEof,
     ChannelExit,
     ChannelWindow,
     ControlMessage,
@@ -18,6 +19,8 @@ from omnyshell.protocol.messages import (
     NodeRegistered,
     NodeSessionOpened,
     NodeSessionRejected,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
     ProtocolError,
 )
 from omnyshell.services.hub.audit import AuditLog
@@ -28,6 +31,8 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
 
 CLOSE_REPLACED = 1000
 
@@ -44,6 +49,8 @@ class NodeService:
         heartbeats: HeartbeatMonitor,
         broker: HubBroker,
         relay: Relay,
+        tunnels: TunnelBroker,
+        tunnel_messages: TunnelMessages,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -52,6 +59,9 @@ class NodeService:
         self._heartbeats = heartbeats
         self._broker = broker
         self._relay = relay
+        self._tunnels = tunnels
+        self._tunnel_messages = tunnel_messages
+        before = tunnel_messages.before
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -61,20 +71,25 @@ class NodeService:
             NodeHeartbeat: self._heartbeat,
             NodeSessionOpened: lambda peer, message, channel: broker.opened(peer, channel, message),
             NodeSessionRejected: lambda peer, message, channel: broker.rejected(peer, channel, message),
-            ChannelClose: lambda peer, message, channel: broker.close_from_node(peer, channel, message),
+            ChannelClose: before(lambda peer, message, channel: broker.close_from_node(peer, channel, message)),
+            ChannelEof: before(),
             ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
-            ChannelWindow: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
+            NodeTunnelConnected: before(),
+            NodeTunnelConnectFailed: before(),
         }
 
     def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
-        """Pass output on to its client."""
-        self._relay.data_from_node(peer, opcode, channel, raw)
+        """Pass output on to its client, or to the outside of a tunnel."""
+        if not self._tunnel_messages.data(peer, opcode, channel, raw):
+            self._relay.data_from_node(peer, opcode, channel, raw)
 
     def left(self, peer: HubPeer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched."""
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
         self._broker.node_gone(peer)
+        self._tunnels.exposer_gone(peer)
         if node is not None:
             self._record("node.offline", peer, node.node_id)
 
@@ -90,6 +105,7 @@ class NodeService:
                 node = self._registry.remove(peer)
                 self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
                 self._broker.node_gone(peer)
+                self._tunnels.exposer_gone(peer)
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
@@ -111,16 +127,15 @@ class NodeService:
         if isinstance(older, HubPeer):
             self._heartbeats.forget(older)
             self._broker.node_gone(older)
+            self._tunnels.exposer_gone(older)
             older.close(CLOSE_REPLACED, "the node registered again")
+        self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
-        node = self._registry.of_peer(peer)
-        if node is None:
+        if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
-        else:
-            node.capabilities = message.capabilities
 
     def _heartbeat(self, peer: HubPeer, message: NodeHeartbeat, _channel: int) -> None:
         if self._registry.of_peer(peer) is None:

@@ -19,12 +19,6 @@ from omnyshell.protocol.messages import (
     HttpProxyResponse,
     SessionScreenRequest,
     SessionScreenResponse,
-    TunnelCloseRequest,
-    TunnelCloseResponse,
-    TunnelListRequest,
-    TunnelListResponse,
-    TunnelOpenRequest,
-    TunnelRejected,
 )
 
 NOT_SERVED = "This hub does not serve this request"
@@ -39,9 +33,4 @@ UNSERVED: Mapping[type[ControlMessage], Answer] = {
     DetachedSessionKillRequest: lambda ask: DetachedSessionKillResponse(request_id=ask.request_id, message=NOT_SERVED),
     ActiveSessionDetachRequest: lambda ask: ActiveSessionDetachResponse(request_id=ask.request_id, message=NOT_SERVED),
     SessionScreenRequest: lambda ask: SessionScreenResponse(request_id=ask.request_id, message=NOT_SERVED),
-    TunnelListRequest: lambda ask: TunnelListResponse(request_id=ask.request_id),
-    TunnelCloseRequest: lambda ask: TunnelCloseResponse(request_id=ask.request_id, message="No such tunnel"),
-    TunnelOpenRequest: lambda ask: TunnelRejected(
-        request_id=ask.request_id, reason="tunnel_disabled", message="Tunnels are disabled on this hub"
-    ),
 }

@@ -19,13 +19,24 @@ from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_setup import public_tls
 from omnyshell.services.hub.watch import FileWatch, WatchedFiles
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 WATCH_PERIOD = 0.5
 """Seconds between looks at watched files: an edit is taken in after one or two."""
 
-NEEDS_RESTART = ("host", "port", "state_dir", "audit_sinks", "audit_capacity", "tunnel_ports")
+NEEDS_RESTART = (
+    "host",
+    "port",
+    "state_dir",
+    "audit_sinks",
+    "audit_capacity",
+    "tunnel_ports",
+    "tunnel_bind_host",
+    "tunnel_public_host",
+)
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -46,6 +57,7 @@ class Adjustable:
     eviction: Eviction
     store: EnrolmentStore
     enrolled: EnrolledAuthenticator
+    tunnels: TunnelBroker
 
 
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
@@ -82,8 +94,7 @@ class HubUpkeep:
         Raises `OmnyShellException` where its certificate cannot be used: nothing has changed then.
         """
         parts, before = self._parts, self.config
-        parts.certificate.renew(config)
-        parts.endpoint.use_tls(parts.certificate.current.tls)
+        self._show_certificates(config)
         parts.endpoint.limits = config.endpoint
         parts.gate.authenticator = CompositeAuthenticator([config.authenticator, parts.enrolled])
         if config.login_limit != before.login_limit:
@@ -102,8 +113,13 @@ class HubUpkeep:
         return [name for name in NEEDS_RESTART if getattr(config, name) != getattr(before, name)]
 
     def _watch(self, config: HubConfig) -> None:
-        certificate = WatchedFiles((config.cert, config.key), self._renew_certificate)
-        self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, certificate)]
+        pairs = ((config.cert, config.key), (config.tunnel_cert, config.tunnel_key))
+        certificates = [
+            WatchedFiles((cert, key), lambda: self._show_certificates(self.config))
+            for cert, key in pairs
+            if cert is not None and key is not None
+        ]
+        self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, *certificates)]
 
     def _expire_credentials(self) -> None:
         try:
@@ -114,9 +130,18 @@ class HubUpkeep:
         if expired:
             self._parts.eviction.enforce()
 
-    def _renew_certificate(self) -> None:
-        self._parts.certificate.renew(self.config)
-        self._parts.endpoint.use_tls(self._parts.certificate.current.tls)
+    def _show_certificates(self, config: HubConfig) -> None:
+        """Read the certificates anew, and show them to new connections, inside and outside."""
+        parts = self._parts
+        before = parts.certificate.current
+        parts.certificate.renew(config)
+        tls = parts.certificate.current.tls
+        try:
+            parts.tunnels.tls = public_tls(config, tls)
+        except OmnyShellException:
+            parts.certificate.current = before
+            raise
+        parts.endpoint.use_tls(tls)
 
     def _take_in(self, files: WatchedFiles, watch: FileWatch) -> None:
         audit = self._parts.audit

@@ -29,7 +29,7 @@ from omnyshell import (
     TunnelRegistry,
     TunnelRejectedException,
 )
-from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.transport.backoff import Backoff
@@ -195,6 +195,30 @@ def test_the_outbox_is_bounded_but_takes_one_large_message() -> None:
         outbox.put_urgent(b"x")
     with pytest.raises(OutboxOverflowError):
         outbox.put_urgent(b"x")
+
+
+def test_a_flood_of_messages_is_its_channels_fault_alone() -> None:
+    outbox = Outbox()
+    outbox.put_urgent(bytes(1_000_000), 1)
+    with pytest.raises(ChannelFloodError):
+        outbox.put_urgent(b"signal", 1)
+    with pytest.raises(ChannelFloodError):
+        outbox.put(1, Outgoing(True, b"eof"))
+    outbox.put_urgent(b"window", 2)
+    outbox.put(1, Outgoing(False, b"data"))
+    outbox.discard(1)
+    outbox.put_urgent(b"close", 1)
+    assert [item.data for item in outbox.next_turn()] == [b"window", b"close"]
+    assert not outbox
+    outbox.put_urgent(bytes(1_000_000), 1)
+
+
+def test_the_messages_of_all_channels_together_are_bounded() -> None:
+    outbox = Outbox()
+    for channel in range(1, 43):
+        outbox.put(channel, Outgoing(True, bytes(200_000)))
+    with pytest.raises(OutboxOverflowError):
+        outbox.put(43, Outgoing(True, b"x"))
 
 
 def test_backoff_jitters_over_its_whole_range_and_starts_again() -> None:

@@ -1,9 +1,10 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
-from typing import Final
+from typing import Any, Final
 
 from omnyshell.terminal.charsets import TRANSLATIONS
 from omnyshell.terminal.editing import Editing
+from omnyshell.terminal.sgr import effect_of
 from omnyshell.terminal.widths import ZERO_WIDTH_JOINER, all_narrow, clusters, is_zero_width, width_of
 
 # Emoji of families and flags have up to 11 code points; text that stacks more marks is hostile.
@@ -33,6 +34,13 @@ class Drawing(Editing):
             self._draw_narrow(data)
         elif data:
             self._draw_mixed(data)
+
+    def select_graphic_rendition(self, *codes: int, private: bool = False, **_other: Any) -> None:
+        """SGR by its parameters, as pyte's own streams call it."""
+        sequence = f"\x1b[{';'.join(map(str, codes))}m"
+        effect = None if private else effect_of(sequence)
+        if effect is not None:
+            self.cursor.style = self.cursor.style.after(sequence, effect)
 
     def _draw_mixed(self, data: str) -> None:
         """Print text that is not all narrow: in one run, if it fits the line."""

@@ -158,6 +158,15 @@ def sgr_of(look: Look) -> str:
     return f"\x1b[{';'.join(codes)}m"
 
 
+def sgr_between(old: Look, new: Look) -> str:
+    """Return the shortest SGR sequence that turns `old` into `new`: colours alone where nothing else differs."""
+    if old[2:5] != new[2:5]:
+        return sgr_of(new)
+    codes = (_colour_codes(new.fg, 30) or ["39"]) if old.fg != new.fg else []
+    codes += (_colour_codes(new.bg, 40) or ["49"]) if old.bg != new.bg else []
+    return f"\x1b[{';'.join(codes)}m"
+
+
 def _colour_codes(colour: int, base: int) -> list[str]:
     if colour == DEFAULT:
         return []

@@ -10,22 +10,22 @@ from omnyshell.terminal.events import Bell, ClipboardWrite, TitleChanged
 from omnyshell.terminal.osc import LONGEST_STRING
 
 ENDLESS = {
-    "osc": b"\x1b]0;" + b"x" * 2_000_000,
-    "dcs": b"\x1bP" + b"x" * 2_000_000,
-    "parameters": b"\x1b[" + b"1;" * 1_000_000,
-    "intermediates": b"\x1b[" + b" " * 1_000_000,
-    "escapes": b"\x1b" * 1_000_000,
-    "marks": b"a" + "\u0301".encode() * 300_000,
-    "joiners": "👩\u200d".encode() * 100_000,
-    "keyboards": b"\x1b[>1u" * 100_000,
-    "titles": b"\x1b]0;" + b"t" * 1000 + b"\x07" + b"\x1b[22;0t" * 100_000,
-    "bells": b"\x07" * 500_000,
-    "clipboards": (b"\x1b]52;c;" + b"QUFB" * 1000 + b"\x07") * 300,
-    "queries": b"\x1b[c\x1b[6n" * 100_000,
-    "colours": b"".join(b"\x1b[38;2;%d;%d;7mx" % (n % 256, n // 256 % 256) for n in range(60_000)),
-    "runs": b"".join(b"\x1b[%d;3Hab" % (n % 24) for n in range(60_000)),
-    "hidden controls": b"\x1b[\n1\rm" * 50_000,
-    "links": b"".join(b"\x1b]8;;https://example.org/%d\x07x" % n for n in range(20_000)),
+    "osc": b"\x1b]0;" + b"x" * 600_000,
+    "dcs": b"\x1bP" + b"x" * 600_000,
+    "parameters": b"\x1b[" + b"1;" * 300_000,
+    "intermediates": b"\x1b[" + b" " * 300_000,
+    "escapes": b"\x1b" * 50_000,
+    "marks": b"a" + "\u0301".encode() * 30_000,
+    "joiners": "👩\u200d".encode() * 15_000,
+    "keyboards": b"\x1b[>1u" * 15_000,
+    "titles": b"\x1b]0;" + b"t" * 1000 + b"\x07" + b"\x1b[22;0t" * 15_000,
+    "bells": b"\x07" * 60_000,
+    "clipboards": (b"\x1b]52;c;" + b"QUFB" * 1000 + b"\x07") * 60,
+    "queries": b"\x1b[c\x1b[6n" * 15_000,
+    "colours": b"".join(b"\x1b[38;2;%d;%d;7mx" % (n % 256, n // 256 % 256) for n in range(12_000)),
+    "runs": b"".join(b"\x1b[%d;3Hab" % (n % 24) for n in range(12_000)),
+    "hidden controls": b"\x1b[\n1\rm" * 10_000,
+    "links": b"".join(b"\x1b]8;;https://example.org/%d\x07x" % n for n in range(5_000)),
 }
 
 
@@ -69,7 +69,9 @@ def test_a_string_is_taken_up_to_its_bound() -> None:
 
 def test_nothing_the_program_chose_is_ever_answered() -> None:
     screen = Emulator(80, 24, answering=True)
-    screen.feed(b"\x1b]0;rm -rf\x07\x1b[21t\x1b[20t\x1bP$qm\x1b\\\x05\x1b]52;c;?\x07\x1b]4;1;?\x07\x1b]10;?\x07\x1b[>c\x1b[=c\x1b[?1$p\x1b[>q")
+    screen.feed(
+        b"\x1b]0;rm -rf\x07\x1b[21t\x1b[20t\x1bP$qm\x1b\\\x05\x1b]52;c;?\x07\x1b]4;1;?\x07\x1b]10;?\x07\x1b[>c\x1b[=c\x1b[?1$p\x1b[>q"
+    )
     assert screen.take_replies() == b""
 
 

@@ -83,7 +83,7 @@ WHEEL = MouseEvent(MouseAction.PRESS, MouseButton.WHEEL_UP, 0, 0, ctrl=True)
         (b"\x1b[?1000h\x1b[?1015h", PRESS, b"\x1b[32;5;3M"),
         (b"\x1b[?1000h\x1b[?1015h", RELEASE, b"\x1b[35;5;3M"),
         (b"\x1b[?1000h", MouseEvent(MouseAction.PRESS, MouseButton.LEFT, 300, 1), b""),
-        (b"\x1b[?1000h\x1b[?1005h", MouseEvent(MouseAction.PRESS, MouseButton.LEFT, 300, 1), b"\x1b[M \xc5\x8d\""),
+        (b"\x1b[?1000h\x1b[?1005h", MouseEvent(MouseAction.PRESS, MouseButton.LEFT, 300, 1), b'\x1b[M \xc5\x8d"'),
         (b"\x1b[?1000h\x1b[?1006h\x1b[?1000l", PRESS, b""),
     ],
 )

@@ -23,6 +23,9 @@ from omnyshell.services.dial import HubAccess
 FORWARDED_VARIABLES = ("COLORTERM",)
 """What tells programs on the node about this terminal, beside TERM."""
 
+FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
+"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
+
 
 def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
@@ -88,7 +91,7 @@ class _Show:
         while True:
             data = await self._stdin.read()
             if not data:
-                self._session.eof()
+                await self._end_input()
                 return
             found: list[Escape] = []
             if escapes:
@@ -100,6 +103,18 @@ class _Show:
                     self._left.set()
                     return
                 await self._screen.write(HELP.encode())
+
+    async def _end_input(self) -> None:
+        """Type the end of file until it is taken.
+
+        It is a character: a shell that is still starting, or waits for a program that does not read, misses it, and the
+        next reader of an input that has ended finds its end too.
+        """
+        delay = FIRST_REPEAT
+        while not self._session.has_ended:
+            self._session.eof()
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_REPEAT)
 
     def _resize(self) -> None:
         spec = terminal_spec()

@@ -20,12 +20,19 @@ MAX_CHANNEL_TEXT = 256 * KIB
 """Bytes of control messages that may wait on one channel: windows for a full credit of small frames."""
 MAX_ALL_CHANNELS_TEXT = 8 * MIB
 
+MERGED_SIZE = 16 * KIB
+"""Small frames that wait are put together up to this many bytes: each would cost some hundred bytes more."""
+
+
+_SIZE_OFFSET = 6
+"""What stands before the length in a data frame's header: version, opcode and channel."""
+
 
 class Outgoing(NamedTuple):
     """One WebSocket message: `head` and `data`, apart so that nobody copies a payload to put it behind a header."""
 
     is_text: bool
-    data: bytes | memoryview
+    data: bytes | bytearray | memoryview
     head: bytes = b""
 
 
@@ -115,6 +122,8 @@ class Outbox:
         if queue is None:
             queue = self._channels[channel] = deque()
             self._turns.append(channel)
+        elif item.head and len(item.data) < MERGED_SIZE and _merge(queue, item):
+            return
         queue.append(item)
 
     def discard(self, channel: int) -> None:
@@ -166,3 +175,15 @@ class Outbox:
         for item in items:
             if item.is_text:
                 self._channel_text.remove(channel, len(item.data))
+
+
+def _merge(queue: deque[Outgoing], item: Outgoing) -> bool:
+    """Add a data frame's payload to the one that waits last, where both are of one stream; tells whether it was."""
+    last = queue[-1]
+    size = len(last.data) + len(item.data)
+    if size > MERGED_SIZE or last.head[:_SIZE_OFFSET] != item.head[:_SIZE_OFFSET]:
+        return False
+    data = last.data if isinstance(last.data, bytearray) else bytearray(last.data)
+    data += item.data
+    queue[-1] = Outgoing(False, data, last.head[:_SIZE_OFFSET] + size.to_bytes(4, "big"))
+    return True

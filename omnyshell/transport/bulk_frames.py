@@ -25,7 +25,7 @@ _MASK_SIZE = 4
 _START_2, _START_8 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 
 
-def bulk_frame(kind: int, data: bytes | memoryview, *, mask: bool, head: bytes = b"") -> bytes:
+def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, head: bytes = b"") -> bytes:
     """Return a final frame, `TEXT` or `BINARY`, that carries `head` and `data`; a client masks it."""
     size = len(head) + len(data)
     bit = _MASKED if mask else 0

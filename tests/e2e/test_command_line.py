@@ -196,6 +196,13 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     assert len(text.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
+@pytest.mark.parametrize("typed", [b"", b"sleep 0.5; exit 4\n", b"cat\n"])
+def test_a_shell_whose_input_is_no_terminal_ends_with_it(system: System, shell: str, typed: bytes) -> None:
+    done = system.run("connect", "n1", "--env", f"SHELL={shell}", stdin=typed)
+    assert (done.stderr, done.returncode) == (b"", 4 if b"exit" in typed else 0)
+
+
 def test_nodes_are_listed_for_people_and_programs(system: System) -> None:
     (node,) = json.loads(system.run("nodes", "list", "--json").stdout)
     assert (node["nodeId"], node["displayName"], node["labels"]) == ("n1", "n1", {"env": "test"})

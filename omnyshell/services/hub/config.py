@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.ids import IdFactory, new_id, new_secure_token
+from omnyshell.ids import IdFactory, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
@@ -62,7 +62,7 @@ class HubConfig:
     secure_tunnels: bool = True
     """Whether TLS tunnels are served."""
 
-    new_tunnel_id: IdFactory = new_secure_token
+    new_tunnel_id: IdFactory = new_tunnel_id
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
 

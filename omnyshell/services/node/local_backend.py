@@ -38,7 +38,6 @@ class LocalBackend:
             cwd=cwd,
             size=request.pty or PtySpec(),
             echo=not _is_quiet_shell(request),
-            is_login_shell=request.interactive and not (request.command or request.args),
             sink=sink,
             ledger=self._ledger,
         )

@@ -10,7 +10,6 @@ from contextlib import suppress
 from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
-from omnyshell.services.node.end_of_input import EndOfInput
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_session import ProcessSession
 from omnyshell.services.node.process_table import signal_number
@@ -21,7 +20,7 @@ MAX_CELLS = 10_000
 _TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
 """Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
 
-_IFLAG, _LFLAG = 0, 3
+_IFLAG, _LFLAG, _CC = 0, 3, 6
 _IUTF8 = getattr(termios, "IUTF8", 0x4000)
 
 
@@ -36,7 +35,6 @@ class PtySession(ProcessSession):
         cwd: str,
         size: PtySpec,
         echo: bool,
-        is_login_shell: bool,
         sink: OutputSink,
         ledger: ChildLedger,
     ) -> None:
@@ -48,7 +46,7 @@ class PtySession(ProcessSession):
             _set_modes(slave, echo=echo)
             trampoline = ("/bin/sh", "-c", _TRAMPOLINE, "sh", os.ttyname(slave))
             self._launch((*trampoline, *argv), env=env, cwd=cwd, streams=(slave, slave, slave), ledger=ledger)
-            self._end_of_input = EndOfInput(slave, self._type, for_login_shell=is_login_shell)
+            self._end_of_file = _control_character(slave, termios.VEOF)
         except BaseException:
             os.close(master)
             raise
@@ -61,18 +59,8 @@ class PtySession(ProcessSession):
 
     def eof(self) -> None:
         """Type the terminal's end-of-file character."""
-        if self._has_terminal:
-            self._end_of_input.type(self._master)
-
-    def write(self, data: bytes) -> None:
-        """Type."""
-        if self._has_terminal:
-            self._end_of_input.note_input(self._master)
-        super().write(data)
-
-    def _type(self, data: bytes) -> None:
         if self._writer is not None:
-            self._writer.write_unaccounted(data)
+            self._writer.write_unaccounted(self._end_of_file)
 
     @property
     def _has_terminal(self) -> bool:
@@ -82,14 +70,6 @@ class PtySession(ProcessSession):
         have its number.
         """
         return any(reader.is_open for reader in self._readers)
-
-    def _stream_ended(self) -> None:
-        self._end_of_input.close()
-        super()._stream_ended()
-
-    def _finish(self) -> None:
-        self._end_of_input.close()
-        super()._finish()
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the terminal another size; the kernel sends SIGWINCH."""
@@ -121,3 +101,8 @@ def _set_modes(fd: int, *, echo: bool) -> None:
     if not echo:
         modes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
     termios.tcsetattr(fd, termios.TCSANOW, modes)
+
+
+def _control_character(fd: int, index: int) -> bytes:
+    character = termios.tcgetattr(fd)[_CC][index]
+    return character if isinstance(character, bytes) else bytes((character,))

@@ -447,8 +447,8 @@ async def test_a_flood_of_messages_ends_its_session_and_not_the_node(
 async def test_a_client_that_asks_and_never_reads_is_cut_off(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with logged_in(certificates, hub.port, "client", "dev") as client:
         client.ws.transport.pause_reading()
-        pour(client, '{"t":"session.open","c":1,"d":{"nodeId":"' + "n" * 255 + '"}}', 20_000)
-        await until(lambda: hub.connections == 0, 30)
+        pour(client, '{"t":"tunnel.list.request","d":{"requestId":"' + "x" * 60_000 + '"}}', 400)
+        await until(lambda: hub.connections == 0)
 
 
 def pour(peer: RawPeer, text: str, count: int) -> None:

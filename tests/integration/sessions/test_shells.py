@@ -98,37 +98,6 @@ async def test_the_end_of_input_is_the_terminals_character(certificates: Certifi
         assert await Screen(session).rest() == b"line\r\nline\r\ndone\r\n"
 
 
-async def test_input_that_ends_before_the_shell_reads_still_ends_it(certificates: Certificates, tmp_path: Path) -> None:
-    async with stack(certificates, tmp_path) as (_, _, client):
-        for typed in (b"", b"sleep 0.3\n"):
-            session = await within(client.open_shell("n1", pty=SIZE, env={"SHELL": "/bin/bash"}))
-            if typed:
-                await session.write(typed)
-            session.eof()
-            await Screen(session).rest()
-            assert await within(session.wait()) == ExitStatus(0)
-
-
-async def test_an_end_of_input_that_a_program_takes_does_not_end_the_shell_too(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    async with stack(certificates, tmp_path) as (_, _, client):
-        session = await within(client.open_shell("n1", pty=SIZE, env={"SHELL": "/bin/bash"}))
-        screen = Screen(session)
-        await session.write(b"PS1='<''>'\n")
-        await screen.shows(b"<>")
-        await session.write(b"sh -c 'echo re\"\"ady; exec cat'; echo af''ter $?\n")
-        await screen.shows(b"ready")
-        session.eof()
-        await screen.shows(b"after 0")
-        await session.write(b"sh -c 'sleep 0.2; echo again'\n")
-        await screen.shows(b"again\r\n")
-        await screen.shows(b"<>")
-        session.eof()
-        await screen.rest()
-        assert await within(session.wait()) == ExitStatus(0)
-
-
 async def test_a_program_that_lives_on_without_its_terminal_touches_no_other(
     certificates: Certificates, tmp_path: Path
 ) -> None:

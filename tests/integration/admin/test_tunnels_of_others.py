@@ -1,0 +1,116 @@
+"""Tunnels under administration: listed, closed, and ended by a revocation though their owner has left."""
+
+import asyncio
+import ssl
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.raw_peer import RawPeer, logged_in, registered, stranger
+from support.stack import Certificates, hub_config, until, within
+from support.tunnels import free_range
+
+from omnyshell import CertGenerator, ConfigException, OmnyShellHub
+
+LABELS = {"allow-roles": "developer"}
+
+
+async def ask(peer: RawPeer, type_: str, expected: str = "admin.result", /, **data: Any) -> dict[str, Any]:
+    await peer.say(type_, {"requestId": "r1", **data})
+    return (await peer.hear(expected))["d"]
+
+
+async def open_tunnel(client: RawPeer, **extra: Any) -> dict[str, Any]:
+    await client.say("tunnel.open.request", {"requestId": "t", "nodeId": "n1", "targetPort": 80, **extra})
+    return (await client.hear("tunnel.opened"))["d"]
+
+
+async def test_tunnels_of_others_are_listed_and_closed(certificates: Certificates) -> None:
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1")
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,
+        logged_in(certificates, hub.port, "client", "admin", ("admin",)) as admin,
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        await node.say("node.capabilities", {"features": ["tunnel"]})
+        await node.still_there()
+        tunnel = await open_tunnel(dev)
+        (shown,) = (await ask(admin, "admin.tunnels.request", "admin.tunnels.response"))["tunnels"]
+        assert (shown["tunnelId"], shown["ownerUserId"], shown["nodeId"]) == (tunnel["tunnelId"], "dev", "n1")
+        assert (await ask(admin, "admin.hub.request", "admin.hub.response"))["tunnels"] == 1
+        reader, writer = await within(asyncio.open_connection("127.0.0.1", tunnel["publicPort"]))
+        await node.hear("node.tunnel.connect")
+        assert (await ask(admin, "admin.tunnel.close", tunnelRef=tunnel["tunnelId"][:6]))["ok"]
+        assert await within(reader.read()) == b""
+        writer.close()
+        assert len(hub.tunnels) == 0
+        # A ceiling that forbids the owner closes as well.
+        await open_tunnel(dev)
+        assert (await ask(admin, "admin.node.labels", nodeId="n1", labels={"allow-roles": "operator"}))["ok"]
+        assert len(hub.tunnels) == 0
+        closes = [record for record in hub.audit if record.action == "tunnel.close"]
+        assert [record.principal for record in closes] == ["dev", "dev"]
+
+
+async def test_a_revoked_owner_who_has_left_loses_the_tunnel(certificates: Certificates) -> None:
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1")
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,
+        logged_in(certificates, hub.port, "client", "admin", ("admin",)) as admin,
+    ):
+        await node.say("node.capabilities", {"features": ["tunnel"]})
+        await ask(admin, "admin.principal.add", principal="eve", roles=["developer"])
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="eve")
+        async with stranger(certificates, hub.port) as eve:
+            await eve.greet("client")
+            await eve.say("auth.request", {"method": "token", "principal": "eve", "token": made["token"]})
+            await eve.hear("auth.ok")
+            await open_tunnel(eve)
+        peers = (await ask(admin, "admin.peers.request", "admin.peers.response"))["peers"]
+        assert "eve" not in [peer["principal"] for peer in peers]
+        assert len(hub.tunnels) == 1
+        # Another's change leaves it alone.
+        await ask(admin, "admin.principal.add", principal="bob")
+        assert len(hub.tunnels) == 1
+        assert (await ask(admin, "admin.credential.revoke", principal="eve", credentialId=made["credentialId"]))["ok"]
+        assert len(hub.tunnels) == 0
+
+
+async def test_tunnels_show_a_renewed_certificate(certificates: Certificates, tmp_path: Path) -> None:
+    made = CertGenerator().generate(tmp_path, ["127.0.0.1"])
+    own = Certificates(made.ca_pem_path, made.hub_pem_path, made.hub_key_path)
+    tls = ssl.create_default_context(cafile=str(own.ca))
+    config = hub_config(own, tunnel_ports=free_range(), host="127.0.0.1")
+
+    async def shown(port: int) -> bytes:
+        _, writer = await within(asyncio.open_connection("127.0.0.1", port, ssl=tls))
+        try:
+            return bytes(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+        finally:
+            writer.transport.abort()
+
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(own, hub.port, features=("tunnel-eof",)) as node,
+        logged_in(own, hub.port, "client", "admin") as admin,
+    ):
+        await node.say("node.capabilities", {"features": ["tunnel"]})
+        await node.still_there()
+        tunnel = await open_tunnel(admin, secure=True)
+        first = await shown(tunnel["publicPort"])
+        assert await shown(hub.port) == first
+        CertGenerator().generate(tmp_path, ["127.0.0.1"])
+        await until(lambda: any(record.action == "hub.reload" for record in hub.audit))
+        second = await shown(tunnel["publicPort"])
+        assert second != first
+        assert await shown(hub.port) == second
+        # A pair that does not match changes nothing, here and there.
+        before = hub.tunnels.tls
+        broken = replace(config, tunnel_cert=own.cert, tunnel_key=certificates.key)
+        with pytest.raises(ConfigException, match="cannot use"):
+            hub.reload(broken)
+        assert hub.tunnels.tls is before
+        assert await shown(hub.port) == second

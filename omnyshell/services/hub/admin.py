@@ -61,7 +61,12 @@ class AdminService:
         if self._gate.limiter.address_blocked(peer.address):
             peer.refuse_login(Refusal.LIMITED)
             return
-        if ADMIN not in peer.features or self._invites.find(request, context) is None:
+        try:
+            is_ours = ADMIN in peer.features and self._invites.find(request, context) is not None
+        except OmnyShellException as exc:
+            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            return
+        if not is_ours:
             peer.refuse_login(self._gate.failed("", peer.address, "wrong join token"))
             return
         if not self._put(lambda: self._join(peer, request, context)):
@@ -74,10 +79,18 @@ class AdminService:
             self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED)
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
         elif type(message) in self._reads:
-            self._record("admin.read", "ok", peer, detail=message.TYPE)
-            peer.send(self._reads[type(message)](message))
+            self._read(peer, message)
         elif not self._put(lambda: self._act(peer, message)):
             _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
+
+    def _read(self, peer: HubPeer, message: AdminRequest) -> None:
+        self._record("admin.read", "ok", peer, detail=message.TYPE)
+        try:
+            answer = self._reads[type(message)](message)
+        except OmnyShellException as exc:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
+        else:
+            peer.send(answer)
 
     def _put(self, action: Callable[[], Any]) -> bool:
         try:
@@ -91,7 +104,8 @@ class AdminService:
             action = await self._queue.get()
             try:
                 await action()
-            except OmnyShellException:
+            except Exception:
+                # One action that fails must not keep the next ones from being done.
                 logger.exception("an administrative action failed")
 
     async def _act(self, peer: HubPeer, message: AdminRequest) -> None:

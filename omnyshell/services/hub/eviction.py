@@ -12,6 +12,7 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRoute, SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -34,6 +35,7 @@ class Eviction:
         gate: LoginGate,
         audit: AuditLog,
         tunnels: TunnelBroker,
+        leftovers: LeftoverSessions,
     ) -> None:
         self._peers = peers
         self._nodes = nodes
@@ -42,6 +44,8 @@ class Eviction:
         self._gate = gate
         self._audit = audit
         self._tunnels = tunnels
+        self._leftovers = leftovers
+        self._known = self._names()
 
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles or labels have changed."""
@@ -56,6 +60,9 @@ class Eviction:
             if not self._may_go_on(route):
                 self._broker.end(route, CloseReason.ERROR, "You may not use this node any more")
         self._tunnels.enforce(self._as_now)
+        known = self._names()
+        self._leftovers.end(sorted(self._known - known))
+        self._known = known
 
     def drop(self, peer: HubPeer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
@@ -68,6 +75,11 @@ class Eviction:
         for route in list(self._sessions):
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
+
+    def _names(self) -> frozenset[str]:
+        """Everyone who can log in; nobody where that cannot be told."""
+        authenticator = self._gate.authenticator
+        return frozenset(principals_of(authenticator)) if can_list(authenticator) else frozenset()
 
     def _as_now(self, owner: Principal) -> Principal | None:
         """A tunnel's owner with the roles of now; None where nobody is that any more."""

@@ -24,6 +24,7 @@ from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.node_service import NodeService
@@ -202,6 +203,8 @@ class OmnyShellHub:
         self._enrolled = EnrolledAuthenticator(self._enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
+        leftovers = LeftoverSessions(self.nodes, audit, config.new_id)
+        self._node_service.handlers = leftovers.before(self._node_service.handlers)
         self._eviction = Eviction(
             peers=self._peers,
             nodes=self.nodes,
@@ -210,6 +213,7 @@ class OmnyShellHub:
             gate=self._gate,
             audit=audit,
             tunnels=self.tunnels,
+            leftovers=leftovers,
         )
         self._admin = AdminService(self._admin_scope(certificate, owners), self._gate, metrics)
         client_service = ClientService(

@@ -115,6 +115,10 @@ class NodeRegistry:
         for node in self._by_id.values():
             node.hub_labels = labels.get(node.node_id, {})
 
+    def connected(self) -> tuple[RegisteredNode, ...]:
+        """Return the connected nodes."""
+        return tuple(self._by_id.values())
+
     def online(self) -> frozenset[str]:
         """Return the ids of the connected nodes."""
         return frozenset(self._by_id)

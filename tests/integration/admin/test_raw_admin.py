@@ -386,3 +386,34 @@ async def test_what_was_added_is_there_after_a_restart(certificates: Certificate
         assert (welcome["t"], welcome["d"]["roles"]) == ("auth.ok", ["developer"])
         answer, _ = await try_join(certificates, hub.port, "client", made["token"], key)
         assert answer["d"]["reason"] == "used"
+
+
+async def test_what_a_revoked_principal_left_on_nodes_is_killed(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port, labels={"allow-roles": "developer"}) as node,
+    ):
+        await node.say("node.capabilities", {"features": ["exec", "shell", "detach"]})
+        await node.still_there()
+        await ask(admin, "admin.principal.add", principal="eve", roles=["developer"])
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="eve")
+        await ask(admin, "admin.principal.add", principal="bob")
+        assert await token_login(certificates, hub.port, made["token"]) == "auth.ok"
+        assert (await ask(admin, "admin.principal.revoke", principal="eve"))["ok"]
+        listed = await node.hear("node.sessions.list.request")
+        assert listed["d"]["principal"] == "eve"
+        info = {"nodeId": "n1", "ownerUserId": "eve", "createdAt": "2026-01-02T03:04:05Z"}
+        sessions = [{"sessionId": f"session-{number}", "shortId": "session", **info} for number in range(2)]
+        await node.say("node.sessions.list.response", {"requestId": listed["d"]["requestId"], "sessions": sessions})
+        for number in range(2):
+            kill = (await node.hear("node.sessions.kill.request"))["d"]
+            assert (kill["principal"], kill["sessionRef"]) == ("eve", f"session-{number}")
+            await node.say("node.sessions.kill.response", {"requestId": kill["requestId"], "ok": True})
+        # An answer that nobody asked for kills nothing.
+        await node.say("node.sessions.list.response", {"requestId": "made up", "sessions": sessions})
+        await node.say("ping", {"id": "p", "ts": "2026-01-01T00:00:00Z"})
+        assert (await node.hear())["t"] == "pong"
+        killed = [record for record in hub.audit if record.action == "session.kill"]
+        assert [(record.principal, record.node_id, record.reason) for record in killed] == [
+            ("eve", "n1", "revoked")
+        ] * 2

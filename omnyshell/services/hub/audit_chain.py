@@ -50,7 +50,7 @@ class Seal(NamedTuple):
 
 def chain(seq: int, previous: bytes, record: AuditRecord) -> ChainedRecord:
     """Put a record behind the one whose hash is `previous`."""
-    text = canonical_json({"seq": seq, **record.to_json()})
+    text = canonical_json(seq, record)
     return ChainedRecord(seq, previous, text, link(previous, text))
 
 

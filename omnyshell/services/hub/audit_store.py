@@ -39,7 +39,9 @@ CREATE TABLE IF NOT EXISTS seals (
 _WAIT = 5.0
 """Seconds to wait for another process that has the file locked."""
 
-YIELD_EVERY = 16
+YIELD_EVERY = 64
+"""Records between two moments at which the thread that works for the trail lets others run."""
+
 TRIM_TO = 0.9
 """Retention by size leaves this part of the limit, so that it does not run for every record."""
 
@@ -127,7 +129,7 @@ class AuditStore:
         for record in records:
             seq += 1
             if seq % YIELD_EVERY == 0:
-                # Lets go of the interpreter, which would else keep the hub's loop waiting for up to 5 ms.
+                # Otherwise the hub's loop could wait for the interpreter for up to 5 ms.
                 time.sleep(0)
             made = chain(seq, previous, record)
             previous = made.hash

@@ -19,7 +19,9 @@ from omnyshell.services.hub.audit_store import AuditStore, Retention
 QUEUE_LIMIT = 100_000
 """Records that may wait for the disk; beyond it they are counted, and the count is recorded."""
 
-BATCH = 512
+BATCH = 4096
+"""Records in one commit at most: a slow disk must not limit how many there are."""
+
 GATHER = 0.02
 """Seconds to gather records for one commit, unless somebody waits for it."""
 

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from omnyshell.model.sessions import SessionState
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.histogram import Histogram
 from omnyshell.services.hub.metrics import HubMetrics
@@ -67,15 +68,17 @@ class MetricsSource:
         yield from self._tunnels()
 
     def _peers(self) -> Iterator[Metric]:
-        roles: Counter[str] = Counter({"client": 0, "node": 0, "stranger": 0})
+        # A peer chooses its role's name: only those that are served get a label of their own.
+        roles = dict.fromkeys((CLIENT_PEER, NODE_PEER, "stranger", "other"), 0)
         waiting, longest = 0, 0
         for peer in self.peers:
-            roles[peer.role if peer.is_logged_in else "stranger"] += 1
+            role = peer.role if peer.is_logged_in else "stranger"
+            roles[role if role in roles else "other"] += 1
             size = peer.link.queued_bytes
             waiting, longest = waiting + size, max(longest, size)
         family = GaugeMetricFamily("omnyshell_peers", "Connections, by role", labels=["role"])
         for role, count in roles.items():
-            family.add_metric([role if role in ("client", "node", "stranger") else "other"], count)
+            family.add_metric([role], count)
         yield family
         yield GaugeMetricFamily("omnyshell_send_queue_bytes", "Bytes that wait to be sent to peers", value=waiting)
         text = "Bytes that wait to be sent to the peer with the most"

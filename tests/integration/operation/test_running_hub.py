@@ -85,6 +85,8 @@ async def test_metrics_say_what_happens(certificates: Certificates, tmp_path: Pa
         OmnyShellHub(config) as hub,
         registered(certificates, hub.port) as node,
         logged_in(certificates, hub.port, "client", "admin") as client,
+        logged_in(certificates, hub.port, "gardener", "dev"),
+        logged_in(certificates, hub.port, 'x"}\n', "dev"),
     ):
         channel = await open_session(client, node)
         for _ in range(40):
@@ -105,11 +107,12 @@ async def test_metrics_say_what_happens(certificates: Certificates, tmp_path: Pa
             for sample in family.samples
         }
         assert values["omnyshell_peers", "client"] == values["omnyshell_peers", "node"] == 1
+        assert values["omnyshell_peers", "other"] == 2
         assert values["omnyshell_nodes_online",] == 1
         assert values["omnyshell_sessions", "open"] == 1
         assert values["omnyshell_relayed_bytes_total",] == 4000
         assert values["omnyshell_auth_failures_total",] == 1
-        assert values["omnyshell_login_seconds_count",] == 2
+        assert values["omnyshell_login_seconds_count",] == 4
         assert values["omnyshell_relay_seconds_count",] >= 1
         assert values["omnyshell_loop_lag_seconds_count",] >= 1
         for name in ("send_queue_bytes", "audit_lost_total", "tunnels", "tunnel_connections", "audit_failing"):

@@ -87,6 +87,6 @@ def log_record(record: AuditRecord) -> None:
     level = logging.DEBUG if record.outcome == "ok" else logging.INFO
     if not logger.isEnabledFor(level):
         return
-    fields = {name: value for name in TEXT_FIELDS[2:] if (value := getattr(record, name))}
+    fields = {name: str(value) for name in TEXT_FIELDS[2:] if (value := getattr(record, name))}
     shown = " ".join(f"{name}={value!r}" for name, value in fields.items())
     logger.log(level, "%s %s %s", record.action, record.outcome, shown, extra=fields)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
+
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
@@ -36,10 +38,17 @@ CREATE TABLE IF NOT EXISTS seals (
     signature BLOB NOT NULL
 ) WITHOUT ROWID;
 """
+# One statement for all, so that the interpreter is let go once. With one for each row, a busy loop would let this thread
+# have it again every 5 ms at best. `key` counts from 0; a hash has 32 bytes, the first is that of the record before.
+_INSERT = """
+INSERT INTO records (seq, previous, record, hash)
+SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)
+"""
+
 _WAIT = 5.0
 """Seconds to wait for another process that has the file locked."""
 
-YIELD_EVERY = 64
+YIELD_EVERY = 256
 """Records between two moments at which the thread that works for the trail lets others run."""
 
 TRIM_TO = 0.9
@@ -137,8 +146,9 @@ class AuditStore:
         return chained
 
     def _insert(self, chained: Sequence[ChainedRecord]) -> None:
-        rows = [(made.seq, made.previous, made.text.decode(), made.hash) for made in chained]
-        self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+        hashes = chained[0].previous + b"".join(made.hash for made in chained)
+        texts = msgspec.json.encode([made.text.decode() for made in chained])
+        self._db.execute(_INSERT, (chained[0].seq, hashes, texts))
         self._put_seal(HEAD, chained[-1].seq, chained[-1].hash)
 
     def _put_seal(self, kind: str, seq: int, hash_: bytes) -> None:

@@ -38,8 +38,8 @@ CREATE TABLE IF NOT EXISTS seals (
     signature BLOB NOT NULL
 ) WITHOUT ROWID;
 """
-# One statement for all, so that the interpreter is let go once. With one for each row, a busy loop would let this thread
-# have it again every 5 ms at best. `key` counts from 0; a hash has 32 bytes, the first is that of the record before.
+# One statement for all lets the interpreter go once: with one for each row, a busy loop would let this thread
+# have it again every 5 ms at best. `key` counts from 0; a hash has 32 bytes, the first is of the record before.
 _INSERT = """
 INSERT INTO records (seq, previous, record, hash)
 SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)

@@ -27,7 +27,7 @@ async def _execute(options: argparse.Namespace) -> int:
         session = await client.open_session(options.node, command=options.command, cwd=options.cwd, env=env, pty=pty)
         async with session:
             if pty is None:
-                session.channel.grant_extra()
+                session.widen()
             return await stream(session)
 
 

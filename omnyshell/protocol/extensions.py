@@ -2,3 +2,5 @@
 
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
+RESUME_OFFSET = "resume-offset"
+SCREEN_ETAG = "screen-etag"

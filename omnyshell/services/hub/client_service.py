@@ -1,4 +1,4 @@
-"""The hub toward clients: listing and sessions (wire protocol sections 3 and 4)."""
+"""The hub toward clients: listing and sessions (wire protocol sections 3 to 5)."""
 
 from collections.abc import Mapping
 
@@ -12,12 +12,14 @@ from omnyshell.protocol.messages import (
     ControlMessage,
     NodeListRequest,
     NodeListResponse,
+    SessionDetachRequest,
     SessionOpen,
 )
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.unserved import UNSERVED
 
@@ -25,10 +27,11 @@ from omnyshell.services.hub.unserved import UNSERVED
 class ClientService:
     """Deals with what clients send."""
 
-    def __init__(self, *, registry: NodeRegistry, broker: HubBroker, relay: Relay) -> None:
+    def __init__(self, *, registry: NodeRegistry, broker: HubBroker, relay: Relay, requests: SessionRequests) -> None:
         self._registry = registry
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
             SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
@@ -37,6 +40,8 @@ class ClientService:
             ChannelResize: self._relay_message,
             ChannelSignal: self._relay_message,
             ChannelEof: self._relay_message,
+            SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
+            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
@@ -47,6 +52,7 @@ class ClientService:
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
         self._broker.client_gone(peer)
+        self._requests.client_gone(peer)
 
     def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
         self._relay.message_from_client(peer, channel, message)

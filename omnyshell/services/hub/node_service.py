@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 and 4)."""
+"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 5)."""
 
 import logging
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelExit,
+    ChannelPaint,
     ChannelWindow,
     ControlMessage,
     NodeCapabilitiesMessage,
@@ -16,6 +17,7 @@ from omnyshell.protocol.messages import (
     NodeHeartbeatAck,
     NodeRegister,
     NodeRegistered,
+    NodeSessionDetached,
     NodeSessionOpened,
     NodeSessionRejected,
     ProtocolError,
@@ -27,6 +29,7 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
 
 CLOSE_REPLACED = 1000
@@ -44,6 +47,7 @@ class NodeService:
         heartbeats: HeartbeatMonitor,
         broker: HubBroker,
         relay: Relay,
+        requests: SessionRequests,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -52,6 +56,7 @@ class NodeService:
         self._heartbeats = heartbeats
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -64,6 +69,9 @@ class NodeService:
             ChannelClose: lambda peer, message, channel: broker.close_from_node(peer, channel, message),
             ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             ChannelWindow: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
+            **dict.fromkeys(RELAYED_ANSWERS, lambda peer, message, _: requests.answer(peer, message)),
         }
 
     def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
@@ -74,7 +82,7 @@ class NodeService:
         """End what the connection carried; a newer registration of the same id is not touched."""
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
-        self._broker.node_gone(peer)
+        self._end_routes(peer)
         if node is not None:
             self._record("node.offline", peer, node.node_id)
 
@@ -89,7 +97,7 @@ class NodeService:
                 self._metrics.heartbeat_timeouts += 1
                 node = self._registry.remove(peer)
                 self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
-                self._broker.node_gone(peer)
+                self._end_routes(peer)
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
@@ -110,10 +118,14 @@ class NodeService:
         self._heartbeats.register(peer, self._clock.monotonic())
         if isinstance(older, HubPeer):
             self._heartbeats.forget(older)
-            self._broker.node_gone(older)
+            self._end_routes(older)
             older.close(CLOSE_REPLACED, "the node registered again")
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
+
+    def _end_routes(self, peer: HubPeer) -> None:
+        self._broker.node_gone(peer)
+        self._requests.node_gone(peer)
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
         node = self._registry.of_peer(peer)

@@ -62,7 +62,7 @@ async def test_ctrl_c_reaches_the_foreground_program_alone(certificates: Certifi
     async with stack(certificates, tmp_path) as (_, _, client):
         session = await within(client.open_shell("n1", pty=SIZE, env={"SHELL": "/bin/bash"}))
         screen = Screen(session)
-        await session.write(b"echo re''ady; sleep 60; echo af''ter $?\n")
+        await session.write(b"sh -c 'echo re\"\"ady; exec sleep 60'; echo af''ter $?\n")
         await screen.shows(b"ready")
         await session.write(b"\x03")
         await session.write(b"echo still=$((6*7))\n")

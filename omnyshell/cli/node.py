@@ -5,6 +5,7 @@ import asyncio
 from pathlib import Path
 
 from omnyshell.cli.access import access_from
+from omnyshell.cli.durations import parse_duration
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
@@ -14,6 +15,7 @@ from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.node import OmnyShellNode
 
 
@@ -40,6 +42,11 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         max_sessions=options.max_sessions,
         commands=CommandPolicy(tuple(options.allow_command)),
         is_service=options.service,
+        keeping=Keeping(
+            auto_detach=not options.no_auto_detach,
+            auto_detach_timeout=parse_duration(options.auto_detach_timeout, "--auto-detach-timeout"),
+            exec_timeout=parse_duration(options.exec_resume_timeout, "--exec-resume-timeout"),
+        ),
     )
 
 

@@ -20,15 +20,6 @@ class DeviceQuery(Enum):
     CURSOR = b"6n"
 
 
-def answer(query: DeviceQuery, cursor: tuple[int, int]) -> bytes:
-    """Return what a terminal types in answer; `cursor` is its row and column, counted from 1."""
-    if query is DeviceQuery.ATTRIBUTES:
-        return b"\x1b[?1;2c"
-    if query is DeviceQuery.STATUS:
-        return b"\x1b[0n"
-    return b"\x1b[%d;%dR" % cursor
-
-
 class DeviceQueryScanner:
     """Finds the questions in output, over any chunking."""
 

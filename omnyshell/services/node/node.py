@@ -27,7 +27,7 @@ from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import dial
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
-from omnyshell.services.node.screens import new_screen
+from omnyshell.services.node.screens import FollowedScreen
 from omnyshell.services.node.session_requests import SessionAnswers
 from omnyshell.services.node.sessions import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff
@@ -51,7 +51,7 @@ class OmnyShellNode:
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self._config = config
         self._clock = clock or SystemClock()
-        self._sessions = NodeSessions(config, self._clock, new_screen)
+        self._sessions = NodeSessions(config, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None

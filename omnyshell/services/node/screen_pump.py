@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from omnyshell.services.node.device_queries import DeviceQuery
+
 SLICE = 0.004
 """Seconds of emulation at a time."""
 
@@ -47,8 +49,8 @@ class ScreenFollower(Protocol):
     def paint_main(self) -> bytes:
         """Return what paints the main screen, also while the alternate one is shown."""
 
-    def cursor(self) -> tuple[int, int]:
-        """Return the cursor's row and column as a terminal reports them, counted from 1."""
+    def answer(self, query: DeviceQuery) -> bytes:
+        """Return what a terminal types in answer to a query."""
 
 
 class ScreenPump:

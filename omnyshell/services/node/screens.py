@@ -1,33 +1,61 @@
 """The screens of a node's shells."""
 
-from omnyshell.services.node.screen_pump import Painting, ScreenFollower
+import time
+
+from omnyshell.services.node.device_queries import DeviceQuery
+from omnyshell.services.node.screen_pump import Painting
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.follower import Follower
+from omnyshell.terminal.snapshot import paint, paint_main
+
+MAX_COLS, MAX_ROWS = 1000, 500
+"""What is followed of a larger terminal: its size comes from a client, and each cell costs memory."""
 
 
-class _Tail:
-    def __init__(self) -> None:
-        self._data = b""
+class FollowedScreen:
+    """The screen of a terminal of `cols` by `rows` cells; see `ScreenFollower`."""
 
-    full = False
+    def __init__(self, cols: int, rows: int) -> None:
+        self._emulator = Emulator(*_bounded(cols, rows))
+        self._follower = Follower(self._emulator, time.monotonic)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more output should be pushed for now."""
+        return self._follower.full
 
     def push(self, data: bytes) -> None:
-        self._data = (self._data + data)[-65536:]
+        """Queue output."""
+        self._follower.push(data)
 
     def work(self, budget: float) -> bool:
-        return False
+        """Emulate for at most so many seconds; returns whether output is still queued."""
+        return self._follower.work(budget)
 
     def resize(self, cols: int, rows: int) -> None:
-        pass
+        """Give the screen another size."""
+        columns, lines = _bounded(cols, rows)
+        self._follower.resize(lines, columns)
 
     def paint(self) -> Painting:
-        return Painting(b"\x1b[H\x1b[2J" + self._data)
+        """Return what paints the screen as it is."""
+        return Painting(paint(self._emulator), self._emulator.on_alternate_screen)
 
     def paint_main(self) -> bytes:
-        return b"MAIN"
+        """Return what paints the main screen for a terminal that has just come back to it."""
+        return paint_main(self._emulator)
 
-    def cursor(self) -> tuple[int, int]:
-        return 1, 1
+    def answer(self, query: DeviceQuery) -> bytes:
+        """Return what a terminal types in answer to a query."""
+        screen = self._emulator
+        screen.answering = True
+        if query is DeviceQuery.ATTRIBUTES:
+            screen.report_device_attributes()
+        else:
+            screen.report_device_status(5 if query is DeviceQuery.STATUS else 6)
+        screen.answering = False
+        return screen.take_replies()
 
 
-def new_screen(cols: int, rows: int) -> ScreenFollower:
-    """Return the screen of a terminal of so many columns and rows."""
-    return _Tail()
+def _bounded(cols: int, rows: int) -> tuple[int, int]:
+    return min(max(1, cols), MAX_COLS), min(max(1, rows), MAX_ROWS)

@@ -11,7 +11,7 @@ from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelPaint
 from omnyshell.protocol.replay import ReplayBuffer
-from omnyshell.services.node.device_queries import DeviceQuery, DeviceQueryScanner, answer
+from omnyshell.services.node.device_queries import DeviceQuery, DeviceQueryScanner
 from omnyshell.services.node.main_screen import MainScreenWatch
 from omnyshell.services.node.screen_pump import Painting, ScreenPump
 from omnyshell.transport.channels import Channel
@@ -134,7 +134,7 @@ class SessionOutput:
     def _answer_at_this_point(self, query: DeviceQuery) -> None:
         screen = self.screen
         if screen is not None:
-            screen.at_this_point(lambda: self._type_reply(answer(query, screen.follower.cursor())))
+            screen.at_this_point(lambda: self._type_reply(screen.follower.answer(query)))
 
     def _give_up_replay(self) -> None:
         """The client stayed away while the program waited: the next one gets the screen instead."""

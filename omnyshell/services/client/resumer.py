@@ -26,6 +26,9 @@ from omnyshell.transport.connection import OmnyShellConnection
 TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
 """Somebody watches: the first tries come quickly."""
 
+NODE_WAIT = 0.5
+"""Seconds between tries while the hub is there and the session's node is not."""
+
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for one answer to a session's resumption."""
 
@@ -54,6 +57,7 @@ class Resumer:
         self._connection = connection
         self._on_state = on_state
         self._suspended: set[RemoteSession] = set()
+        self._deadline = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -70,7 +74,8 @@ class Resumer:
         return True
 
     def start(self) -> None:
-        """Begin, where that is wanted, to get the hub back. Idempotent."""
+        """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent."""
+        self._deadline = asyncio.get_running_loop().time() + self._timeout
         if self._timeout > 0 and not self.is_working:
             self._task = asyncio.create_task(self._work())
 
@@ -84,8 +89,6 @@ class Resumer:
 
     async def _work(self) -> None:
         backoff = Backoff(times=TIMES)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
         while True:
             try:
                 await self._connect()
@@ -94,15 +97,20 @@ class Resumer:
                 self._give_up(exc)
                 return
             except OmnyShellException as exc:
-                if loop.time() >= deadline:
+                if self._is_late():
                     self._give_up(exc)
                     return
-            if self._connection() is not None and not self._suspended:
+            connected = self._connection() is not None
+            if connected and not self._suspended:
                 return
-            if loop.time() >= deadline:
+            if self._is_late():
                 self._give_up(TransportException("the node did not come back in time"))
                 return
-            await asyncio.sleep(backoff.next_delay())
+            # A hub that is there can be asked more often than one that is not.
+            await asyncio.sleep(NODE_WAIT if connected else backoff.next_delay())
+
+    def _is_late(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._deadline
 
     async def _connect(self) -> None:
         if self._connection() is not None:

@@ -1,0 +1,222 @@
+"""The emulator: bytes in, a screen out. No I/O, no clock."""
+
+import codecs
+import re
+from itertools import chain
+from typing import Final
+
+from omnyshell.terminal.functions import LONGEST_LEARNED, NOTHING, Action, action_of, known_action
+from omnyshell.terminal.osc import LONGEST_STRING
+from omnyshell.terminal.reports import Reports
+from omnyshell.terminal.rows import MOST_RUNS
+from omnyshell.terminal.sgr import apply_sgr, number
+from omnyshell.terminal.tokens import (
+    LONGEST_SEQUENCE,
+    bring_out_controls,
+    expand_c1,
+    hides_control,
+    osc_end,
+    string_end,
+    string_start,
+    tokens,
+    unfinished_at,
+)
+from omnyshell.terminal.widths import width_of
+
+_PIECE: Final = 16 * 1024
+_LONGEST_REPLAYED: Final = 4096
+_STRINGS: Final = frozenset("]PX^_")
+
+_CONTROLS: Final = "".join(map(chr, (*range(0x20), 0x7F)))
+_plain_csi_at: Final = re.compile(r"\x1b\[([0-9:;]*)([@-~])").match
+_plain_csi: Final = re.compile(r"\x1b\[([0-9:;]*)([@-~])").fullmatch
+_decoder = codecs.getincrementaldecoder("utf-8")
+
+
+class Emulator(Reports):
+    """A terminal of `columns` by `lines` cells that follows what a program writes.
+
+    It keeps pyte's interface (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`), and is its own stream.
+    `scrollback` is how many lines that leave the main screen's top are kept. With `answering`, device queries are answered
+    through `take_replies`. Bytes that are no UTF-8 are dropped. Memory is bounded whatever is fed.
+    """
+
+    def __init__(self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False) -> None:
+        super().__init__(columns, lines, scrollback)
+        self.answering = answering
+        self._replies = ""
+        self._events = {}
+        self._decoder = _decoder("ignore")
+        self._rest = ""
+        self._string = ""
+        self._payload: list[str] = []
+        self._payload_size = 0
+        self._printed = ""
+        self.reset()
+
+    @property
+    def unfinished(self) -> bytes:
+        """What was fed of a sequence, string or character that has not ended; of a long string only enough to swallow it."""
+        text = self._rest
+        if self._string:
+            whole = self._payload_size <= _LONGEST_REPLAYED
+            text = "\x1b" + self._string + ("".join(self._payload) if whole and self._string == "]" else "-")
+        return text.encode() + self._decoder.getstate()[0]
+
+    @property
+    def printed(self) -> str:
+        """The character that REP would repeat: what was fed ended with it. "" where REP would do nothing."""
+        return self._printed
+
+    def reset(self) -> None:
+        """RIS: as a new terminal of the same size; the scrollback is emptied."""
+        if getattr(self, "title", ""):
+            self.set_title("")
+        self.scrollback.clear()
+        self._reset_grid()
+        self._reset_commands()
+        self._reset_modes()
+
+    def feed(self, data: bytes) -> None:
+        """Take output of the program, cut anywhere."""
+        for at in range(0, len(data), _PIECE):
+            self._consume(self._decoder.decode(data[at : at + _PIECE]))
+
+    def _consume(self, text: str) -> None:
+        text = expand_c1(text)
+        if self._string:
+            text = self._continue_string(text)
+        if self._rest:
+            text = self._rest + text
+        end = unfinished_at(text)
+        if end:
+            self._run(self._repeat_at_seam(text[:end]) if self._printed else text[:end])
+        self._keep(text[end:])
+        for row in self._rows:
+            if len(row.runs) > MOST_RUNS:
+                row.settle()
+
+    def _repeat_at_seam(self, text: str) -> str:
+        """REP at the very start of a piece, which repeats the end of the piece before; return what follows."""
+        printed, self._printed = self._printed, ""
+        found = _plain_csi_at(text)
+        if found is None or found[2] != "b":
+            return text
+        self._repeat(printed, _first(found[1]))
+        return text[found.end() :]
+
+    def _keep(self, rest: str) -> None:
+        """Keep an unfinished sequence; of one that is too long, only what makes its end be swallowed too."""
+        started = string_start(rest)
+        if started:
+            self._rest = ""
+            self._string = started[1]
+            self._payload_size = 0
+            self._collect(rest[started.end() :])
+        elif len(rest) > LONGEST_SEQUENCE:
+            self._rest = "\x1b[0<" if "[" in rest else "\x1b "
+        else:
+            self._rest = rest
+
+    def _collect(self, part: str) -> None:
+        self._payload_size += len(part)
+        if self._string == "]" and self._payload_size <= LONGEST_STRING:
+            self._payload.append(part)
+        else:
+            self._payload.clear()
+
+    def _continue_string(self, text: str) -> str:
+        """Collect more of a control string; return what follows it, "" while it goes on."""
+        found = osc_end(text) if self._string == "]" else string_end(text)
+        if found is None:
+            self._collect(text)
+            return ""
+        at = found.start()
+        self._collect(text[:at])
+        if self._string == "]" and text[at] in "\x07\x1b" and self._payload_size <= LONGEST_STRING:
+            self.operating_system_command("".join(self._payload))
+        self._string = ""
+        self._payload.clear()
+        return text[at:] if text[at] == "\x1b" else text[at + 1 :]
+
+    def _run(self, text: str) -> None:
+        """Carry out `text`, which ends where a token ends. Every byte goes through this loop, so it makes few calls."""
+        if self._joining and text[0] in _CONTROLS:
+            self._end_joining()
+        found = iter(tokens(text))
+        cursor, rows, columns, last = self.cursor, self._rows, self.columns, self.lines - 1
+        style, plain = cursor.style, self._plain
+        transitions = style.transitions
+        for text, sequence in found:
+            if text:
+                x = cursor.x
+                end = x + len(text)
+                if plain and end <= columns and text.isascii():
+                    rows[cursor.y].runs.append((x, text, style))
+                    cursor.x = end
+                else:
+                    self.draw(text)
+                    if self._joining and sequence:
+                        self._end_joining()
+                    plain = self._plain
+            changed = transitions.get(sequence)
+            if changed is not None:
+                cursor.style = style = changed
+                transitions = style.transitions
+                continue
+            if sequence == "\r\n":
+                cursor.x = 0
+                if cursor.y == self._bottom:
+                    self._scroll_one()
+                elif cursor.y < last:
+                    cursor.y += 1
+                continue
+            action = known_action(sequence)
+            if action is None:
+                if hides_control(sequence):
+                    self._run(bring_out_controls(sequence + "".join(chain.from_iterable(found))))
+                    return
+                action = self._unusual(text, sequence)
+            call, arguments, changes = action
+            call(self, *arguments)
+            if changes:
+                cursor, rows, plain = self.cursor, self._rows, self._plain
+                style = cursor.style
+                transitions = style.transitions
+
+    def _unusual(self, text: str, sequence: str) -> Action:
+        """What a sequence does that was not met before, or is never remembered."""
+        if not sequence:
+            self._printed = text[-1:] or self._printed
+            return NOTHING
+        if sequence[1:2] in _STRINGS:
+            return (Emulator._end_string, (sequence,), True)
+        found = _plain_csi(sequence)
+        if found and found[2] == "m":
+            return (Emulator._select_rendition, (sequence, found[1]), True)
+        if found and found[2] == "b":
+            return (Emulator._repeat, (text[-1:], _first(found[1])), False)
+        return action_of(sequence)
+
+    def _select_rendition(self, sequence: str, params: str) -> None:
+        style = self.cursor.style
+        self.cursor.style = changed = apply_sgr(style, params)
+        if len(sequence) <= LONGEST_LEARNED:
+            style.learn(sequence, changed)
+
+    def _repeat(self, character: str, count: int) -> None:
+        """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""
+        if character and not width_of(character):
+            character = self._before_cursor()
+        if character:
+            self.repeat(character, count or 1)
+
+    def _end_string(self, sequence: str) -> None:
+        """A control string that came in one piece."""
+        if sequence[1] != "]" or sequence[-1] in "\x18\x1a":
+            return
+        self.operating_system_command(sequence[2:-1] if sequence[-1] == "\x07" else sequence[2:])
+
+
+def _first(params: str) -> int:
+    return number(params.partition(";")[0].partition(":")[0])

@@ -1,0 +1,107 @@
+"""A screen that follows a program's output behind the relay: bounded, in slices, and skipping what nobody will see."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.skipping import GLANCE, Skipper
+
+QUEUE_LIMIT: Final = 1024 * 1024
+SLICE_SECONDS: Final = 0.004
+
+# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole screen
+# every two bytes, and a step of that must stay below the time of a slice.
+_STEP_LINES: Final = 12 * 1024
+_LONGEST_STEP: Final = 1024
+_WORTH_SKIPPING: Final = 32 * 1024
+
+
+class Follower:
+    """An emulator with a bounded queue of output in front of it.
+
+    The owner calls `push` for all output in order, `work` when it has nothing else to do while that returns True, and
+    stops reading the program while `full`. Whoever needs the screen calls `drain` first. `clock` gives seconds.
+    """
+
+    def __init__(self, screen: Emulator, clock: Callable[[], float], limit: int = QUEUE_LIMIT) -> None:
+        self._screen = screen
+        self._clock = clock
+        self._limit = limit
+        self._queue: deque[bytes] = deque()
+        self._size = 0
+        self._offset = 0
+        self._skipper = Skipper(screen)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were pushed and not yet followed."""
+        return self._size
+
+    @property
+    def full(self) -> bool:
+        """Whether the queue has reached its limit, so that the program must not be read until `work` made room."""
+        return self._size >= self._limit
+
+    @property
+    def screen(self) -> Emulator:
+        """The screen, brought up to date."""
+        self.drain()
+        return self._screen
+
+    def push(self, data: bytes) -> None:
+        """Take output. It is never refused; but a full queue first drops what provably scrolled off."""
+        if data:
+            self._queue.append(data)
+            self._size += len(data)
+            if self._size >= self._limit:
+                self._skip()
+
+    def work(self, budget_seconds: float = SLICE_SECONDS) -> bool:
+        """Follow waiting output for about `budget_seconds`; return whether more waits."""
+        if not self._size:
+            return False
+        end = self._clock() + budget_seconds
+        if self._size >= _WORTH_SKIPPING:
+            self._skip()
+        while self._size:
+            self._step()
+            if self._clock() >= end:
+                break
+        return self._size > 0
+
+    def drain(self) -> None:
+        """Follow all that waits; of plain text only what is still on the screen."""
+        while self._size:
+            if self._size >= _WORTH_SKIPPING:
+                self._skip()
+            self._step()
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Give the screen another size, after all output that was written for the old one."""
+        self.drain()
+        self._screen.resize(lines, columns)
+
+    def _step(self) -> None:
+        chunk = self._queue[0]
+        size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
+        start, end = self._offset, self._offset + size
+        self._screen.feed(chunk[start:end])
+        if end < len(chunk):
+            self._offset = end
+            self._size -= size
+        else:
+            self._queue.popleft()
+            self._offset = 0
+            self._size -= len(chunk) - start
+
+    def _skip(self) -> None:
+        """Drop the oldest plain text, if any of it can be dropped."""
+        if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):
+            return
+        waiting = self._queue.popleft()[self._offset :] + b"".join(self._queue)
+        self._queue.clear()
+        kept = self._skipper.skip(waiting)
+        self._queue.append(kept)
+        self._offset = 0
+        self._size = len(kept)

@@ -1,0 +1,74 @@
+"""Terminal output cut into tokens: a run of printable text and the control function that follows it.
+
+The grammar is that of ECMA-48 as DEC's parsers read it: C0 controls within a sequence are carried out at once, CAN and SUB
+abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ESC (of ST), CAN or
+SUB, OSC at BEL too. C1 controls are rewritten to their two-character form beforehand.
+"""
+
+import re
+from typing import Final
+
+LONGEST_SEQUENCE: Final = 4096
+"""Characters of an unfinished control sequence that are kept; a longer one is swallowed."""
+
+_C0 = r"\x00-\x17\x19\x1c-\x1f\x7f"
+_TEXT = r"([^\x00-\x1f\x7f]*)"
+_SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]"
+_NEWLINE = r"\r?\n"
+_MALFORMED = r"\x1b\[[ -?]*[@-~]"
+_STRING = r"\x1b\][^\x07\x1b\x18\x1a]*[\x07\x18\x1a]?|\x1b[PX^_][^\x1b\x18\x1a]*[\x18\x1a]?"
+_ESCAPE = r"\x1b(?:[0-OQ-WYZ\\`-~]|[ -/]+[0-~])"
+_ABORTED = r"\x1b(?:\[[ -?]*|[ -/]*)(?:[\x18\x1a\x80-\U0010ffff]|(?=\x1b)|\Z)"
+_HIDING = rf"\x1b(?:\[[ -?]*|[ -/]*)[{_C0}]"
+_CONTROL = r"[\x00-\x1a\x1c-\x1f\x7f]"
+
+# The order matters: strings before other escapes. The empty alternative takes text at the very end.
+tokens: Final = re.compile(
+    f"{_TEXT}({_SEQUENCE}|{_NEWLINE}|{_MALFORMED}|{_STRING}|{_ESCAPE}|{_ABORTED}|{_HIDING}|{_CONTROL}|\\Z)"
+).findall
+
+string_start: Final = re.compile(rf"\x1b[{_C0}]*([\]PX^_])").match
+"""Matches at an ESC that begins a control string; group 1 tells which."""
+
+_unfinished: Final = re.compile(
+    rf"\x1b[{_C0}]*(?:\[[{_C0} -?]*|[{_C0} -/]*|\][^\x07\x18\x1a]*|[PX^_][^\x18\x1a]*)\Z"
+).match
+
+_hiding: Final = re.compile(rf"\x1b(?:[{_C0}]*\[[{_C0} -?]*|[{_C0} -/]*)")
+_HIDDEN: Final = frozenset(map(chr, (*range(0x18), 0x19, *range(0x1C, 0x20), 0x7F)))
+_hidden: Final = re.compile(f"[{_C0}]")
+_deleted: Final = re.compile("\x7f")
+_c1: Final = re.compile("[\x80-\x9f]")
+
+osc_end: Final = re.compile("[\x07\x18\x1a\x1b]").search
+string_end: Final = re.compile("[\x18\x1a\x1b]").search
+
+
+def expand_c1(text: str) -> str:
+    """Rewrite each C1 control as ESC and a character (ECMA-35, 8-bit to 7-bit)."""
+    if text.isascii():
+        return text
+    return _c1.sub(lambda found: "\x1b" + chr(ord(found[0]) - 0x40), text)
+
+
+def unfinished_at(text: str) -> int:
+    """Return where an unfinished sequence or string begins that the end of `text` cuts off, or its length."""
+    start = text.rfind("\x1b")
+    return start if start >= 0 and _unfinished(text, start) else len(text)
+
+
+def hides_control(sequence: str) -> bool:
+    """Whether a token is the beginning of a sequence up to a C0 control within it; see `bring_out_controls`."""
+    return len(sequence) > 1 and sequence[0] == "\x1b" and sequence[-1] in _HIDDEN and sequence[1] not in "]PX^_"
+
+
+def bring_out_controls(text: str) -> str:
+    """Move C0 controls that stand within escape sequences in front of them, where they have the same effect."""
+    return _hiding.sub(_controls_first, text)
+
+
+def _controls_first(found: re.Match[str]) -> str:
+    sequence = found[0]
+    controls = _deleted.sub("", "".join(_hidden.findall(sequence, 1)))
+    # ESC ends whatever came before and CAN ends that, so that the controls do not come to stand within it.
+    return ("\x1b\x18" + controls if controls else "") + "\x1b" + _hidden.sub("", sequence[1:])

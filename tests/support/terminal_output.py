@@ -1,0 +1,39 @@
+"""Terminal output for property tests: mostly well-formed, with the odd broken or hostile piece in between."""
+
+from hypothesis import strategies as st
+
+PRIVATE_MODES = (1, 5, 6, 7, 9, 12, 25, 45, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016)
+SCREEN_MODES = (1047, 1048, 1049, 2004, 2026)
+
+_words = st.sampled_from(
+    ["a", "hello", " ", "x" * 9, "q" * 30, "é", "漢字", "한", "😀", "👩\u200d🔬", "e\u0301", "\u0301", "\u200d", "❤\ufe0f", "👍🏽", "~{|}"]
+).map(str.encode)
+_controls = st.sampled_from([b"\r\n", b"\n", b"\r", b"\t", b"\b", b"\x0e", b"\x0f", b"\x0b", b"\x07", b"\x00", b"\x7f"])
+_number = st.one_of(st.integers(0, 12).map(str), st.sampled_from(["", "99999", "4:3"]))
+_params = st.lists(_number, max_size=3).map(";".join)
+_csi = st.builds(
+    lambda params, final: f"\x1b[{params}{final}".encode(), _params, st.sampled_from("ABCDEFGHIJKLMPSTXZ`abcdefgnrsu@")
+)
+_colours = st.sampled_from(["38;5;9", "48;5;200", "38;2;1;2;3", "48:2::9:8:7", "58:5:3", "4:3", "107", "31;44", "0", ""])
+_sgr = st.one_of(_colours, st.integers(0, 110).map(str)).map(lambda params: f"\x1b[{params}m".encode())
+_modes = st.builds(
+    lambda mode, letter: f"\x1b[?{mode}{letter}".encode(),
+    st.sampled_from(PRIVATE_MODES + SCREEN_MODES),
+    st.sampled_from("hl"),
+)
+_region = st.builds(lambda top, bottom: f"\x1b[{top};{bottom}r".encode(), st.integers(0, 8), st.integers(0, 10))
+_fixed = st.sampled_from(
+    [b"\x1b7", b"\x1b8", b"\x1bM", b"\x1bD", b"\x1bE", b"\x1bH", b"\x1b=", b"\x1b>", b"\x1b(0", b"\x1b)0", b"\x1b(B"]
+    + [b"\x1b#8", b"\x1b[!p", b"\x1b[4h", b"\x1b[4l", b"\x1b[20h", b"\x1b[20l", b"\x1b[3 q", b"\x1b[>4;2m", b"\x1b[>5u"]
+    + [b"\x1b[<u", b"\x1b[=3;2u", b"\x1b]0;a title\x07", b"\x1b]2;\x1b\\", b"\x1b[22;0t", b"\x1b[23;0t", b"\x1bc", b"\x1bn"]
+    + [b"\x1b]8;;https://example.org/\x1b\\", b"\x1b]8;;\x07", b"\x1b]52;c;aGVsbG8=\x07", b"\x1bP+q544e\x1b\\", b"\x1b_x\x1b\\"]
+)  # fmt: skip
+_odd = st.sampled_from(
+    [b"\x1b", b"\x1b[", b"\x1b[3", b"\x1b[3\n1m", b"\x1b\r[1m", b"\x18", b"\x1a", b"\x1b[1\x18", b"\x1b[>", b"\x1b]0;", b"\x1bP"]
+    + [b"\x1b[0<1m", b"\x1b[ 1m", b"\x1b(", b"\x1b[?;h", b"\xff", b"\xe6\xbc", b"\xc2\x9b", b"\xc2\x9d2;t\xc2\x9c", b"\x1b[1\xc3\xa9m"]
+    + [b"\x1b[999999999b", b"\x1b[99999999999999999999A", b"\x1b[" + b"1;" * 60 + b"m"]
+)  # fmt: skip
+
+pieces = st.one_of(_words, _words, _csi, _csi, _controls, _sgr, _modes, _region, _fixed, _odd)
+output = st.lists(pieces, max_size=40).map(b"".join)
+soup = st.one_of(output, st.binary(max_size=200))

@@ -1,0 +1,94 @@
+"""The screen that follows behind the relay."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.terminal_output import output
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.follower import QUEUE_LIMIT, Follower
+from omnyshell.terminal.snapshot import state
+
+PLAIN_LINES = [b"y\r\n", b"line \x1b[31mred\x1b[0m\r\n", b"\x1b[44mback", b"\ttab\r\n", "漢字 é\r\n".encode(), b"x" * 90 + b"\n", b"\r"]
+FLOOD = st.lists(st.sampled_from(PLAIN_LINES), min_size=1, max_size=6).map(lambda lines: b"".join(lines) * 2000)
+
+
+class ManualClock:
+    """A clock that advances by a fixed step with each look."""
+
+    def __init__(self, step: float) -> None:
+        self.now = 0.0
+        self.step = step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@settings(max_examples=40)
+@given(output, FLOOD, output, st.integers(1, 50))
+def test_skipping_gives_the_same_screen(before: bytes, flood: bytes, after: bytes, parts: int) -> None:
+    plain = Emulator(20, 6)
+    plain.feed(before + flood + after)
+    follower = Follower(Emulator(20, 6), ManualClock(0.001))
+    follower.push(before)
+    follower.drain()
+    size = len(flood) // parts + 1
+    for at in range(0, len(flood), size):
+        follower.push(flood[at : at + size])
+        follower.work()
+    follower.push(after)
+    assert state(follower.screen) == state(plain)
+
+
+def test_a_plain_flood_never_fills_the_queue() -> None:
+    follower = Follower(Emulator(80, 24), time.monotonic)
+    for _ in range(64):
+        follower.push(b"y\r\n" * 20_000)
+        assert not follower.full
+    assert follower.screen.display[0].rstrip() == "y"
+
+
+def test_what_cannot_be_skipped_fills_the_queue() -> None:
+    follower = Follower(Emulator(80, 24), time.monotonic)
+    while not follower.full:
+        follower.push(b"\x1b[H\x1b[2Jscreen\r\n" * 1000)
+    assert follower.waiting < QUEUE_LIMIT + 20_000
+    while follower.work():
+        pass
+    assert not follower.full
+
+
+def test_nothing_is_skipped_that_goes_into_the_scrollback() -> None:
+    screen = Emulator(80, 24, scrollback=1000)
+    follower = Follower(screen, time.monotonic)
+    follower.push(b"".join(b"%d\r\n" % number for number in range(20_000)))
+    follower.drain()
+    assert screen.scrolled == 20_000 - 23
+    assert "".join(screen.scrollback[-1].cells).rstrip() == "19976"
+
+
+def test_work_stops_when_its_time_is_over() -> None:
+    follower = Follower(Emulator(80, 24), ManualClock(0.001))
+    follower.push(b"\x1b[H" * 30_000)
+    assert follower.work(0.004)
+    assert 30_000 * 3 - follower.waiting <= 4 * 1024
+
+
+def test_resizing_comes_after_what_was_written_before_it() -> None:
+    follower = Follower(Emulator(10, 2), time.monotonic)
+    follower.push(b"0123456789abc")
+    follower.resize(2, 20)
+    assert [line.rstrip() for line in follower.screen.display] == ["0123456789", "abc"]
+
+
+def test_no_slice_holds_the_loop_longer_than_it_may() -> None:
+    follower = Follower(Emulator(80, 24), time.monotonic)
+    follower.push(b"\x1b[38;2;1;2;3m\x1b[5;5Hword\x1b[K" * 3000)
+    longest = 0.0
+    while follower.waiting:
+        begun = time.thread_time()
+        follower.work()
+        longest = max(longest, time.thread_time() - begun)
+    assert longest < 0.008

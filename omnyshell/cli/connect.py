@@ -149,17 +149,17 @@ class _Show:
     async def _exit_code(self) -> int:
         if not self._session.has_ended:
             if self._session.is_suspended:
-                print("left the session; it goes on for a while, " + self._how_to_resume(), file=sys.stderr)
+                _say("left the session; it goes on for a while: " + self._how_to_resume())
                 return FAILURE
             if not self._detaches:
-                print("left the session", file=sys.stderr)
+                _say("left the session")
                 return FAILURE
             await self._session.detach()
         try:
             return (await self._session.wait()).shell_code
         except ChannelException as exc:
             if exc.code == DETACHED:
-                print("detached; " + self._how_to_resume(), file=sys.stderr)
+                _say("detached; " + self._how_to_resume())
                 return 0
             if exc.code == CloseReason.CLIENT_CLOSED:
                 return FAILURE
@@ -167,3 +167,9 @@ class _Show:
 
     def _how_to_resume(self) -> str:
         return f"`omnyshell sessions resume {self._session.node_id} {short_id(self._session.id)}` takes it up again"
+
+
+def _say(text: str) -> None:
+    """Say something below what the session has left on the screen."""
+    start = "\n" if sys.stderr.isatty() else ""
+    print(f"{start}{text}", file=sys.stderr)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,17 +28,23 @@ class HubProcess:
 
     async def start(self) -> None:
         """Return once it listens."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220
-        async with asyncio.timeout(DEADLINE * 2):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                except OSError:
-                    assert self._process.poll() is None
-                    await asyncio.sleep(0.02)
-                    continue
-                writer.close()
-                return
+        await asyncio.to_thread(self.start_and_wait)
+
+    def start_and_wait(self) -> None:
+        """Return once it listens."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 2 * DEADLINE
+        while not self._listens():
+            assert self._process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), DEADLINE).close()
+        except OSError:
+            return False
+        return True
 
     def kill(self) -> None:
         """End it without any warning. Idempotent."""

@@ -41,7 +41,7 @@ class DeviceQueryScanner:
             done = end
         if done < len(data):
             yield data[done:], None, 0
-        self._tail = _unfinished(text, before + done)
+        self._tail = _unfinished(text, before + done if done else 0)
 
 
 def _kind(parameters: bytes) -> DeviceQuery:

@@ -3,3 +3,5 @@
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
 TUNNEL_EOF = "tunnel-eof"
+RESUME_OFFSET = "resume-offset"
+SCREEN_ETAG = "screen-etag"

@@ -30,6 +30,16 @@ class ChannelHandler(Protocol):
         """The connection has ended; nothing follows."""
 
 
+class OffsetKeeper(Protocol):
+    """Who counts the bytes of a channel whose session can be resumed exactly (extension `resume-offset`)."""
+
+    def received_offset(self) -> int:
+        """How many bytes have arrived since the session began, over all its channels."""
+
+    def acknowledged(self, offset: int) -> None:
+        """The other side has everything before this offset."""
+
+
 class Channel:
     """One end of a channel. What exceeds the credit waits here, in order, and so does what comes behind it."""
 
@@ -43,6 +53,7 @@ class Channel:
     ) -> None:
         self.id = channel_id
         self.handler = handler
+        self.offsets: OffsetKeeper | None = None
         self.is_closed = False
         self._link = link
         self._incoming = incoming
@@ -102,6 +113,14 @@ class Channel:
             self.send_ahead(message)
         self.end()
 
+    def finish(self, message: ChannelMessage) -> None:
+        """Send a last message and end the channel; what waits for credit is dropped, what is under way still goes."""
+        if self.is_closed:
+            return
+        self._waiting.clear()
+        self._send_now(message)
+        self.end()
+
     def end(self) -> None:
         """Give the channel up: what arrives on it is dropped, what was already sent still goes out. Idempotent."""
         if self.is_closed:
@@ -114,6 +133,10 @@ class Channel:
 
     def window_received(self, window: ChannelWindow) -> None:
         """Take the other side's grant, and send what waited for it."""
+        if self.is_closed:
+            return
+        if self.offsets is not None and window.offset is not None:
+            self.offsets.acknowledged(window.offset)
         if self.is_closed or not self._credit.grant(window.credit):
             return
         self._send_waiting()
@@ -152,7 +175,8 @@ class Channel:
             self._grant_timer.cancel()
             self._grant_timer = None
         if self._link.is_open:
-            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit))
+            offset = self.offsets.received_offset() if self.offsets is not None else None
+            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit, offset=offset))
 
     def _grant_late(self) -> None:
         self._grant_timer = None

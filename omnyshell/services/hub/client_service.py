@@ -1,4 +1,4 @@
-"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3, 4 and 6)."""
+"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3 to 6)."""
 
 from collections.abc import Mapping
 
@@ -14,6 +14,7 @@ from omnyshell.protocol.messages import (
     NodeListResponse,
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
+    SessionDetachRequest,
     SessionOpen,
     TunnelCloseRequest,
     TunnelListRequest,
@@ -23,6 +24,7 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
@@ -40,6 +42,7 @@ class ClientService:
         relay: Relay,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
+        requests: SessionRequests,
     ) -> None:
         self._registry = registry
         self._broker = broker
@@ -47,6 +50,7 @@ class ClientService:
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
+        self._requests = requests
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
             SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
@@ -60,6 +64,8 @@ class ClientService:
             TunnelOpenRequest: lambda peer, message, _channel: tunnels.open(peer, message),
             TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
             TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
+            SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
+            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
@@ -72,6 +78,7 @@ class ClientService:
         """End what the connection held."""
         self._broker.client_gone(peer)
         self._tunnels.exposer_gone(peer)
+        self._requests.client_gone(peer)
 
     def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
         self._relay.message_from_client(peer, channel, message)

@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE, TUNNEL_EOF
+from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.identity import UidComputer
@@ -23,6 +23,7 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -35,7 +36,7 @@ from omnyshell.transport.tls import leaf_of_chain, server_context
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, TUNNEL_EOF})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
@@ -153,6 +154,14 @@ class OmnyShellHub:
         )
         relay = Relay(router, metrics, self._broker.fail_route)
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
+        self._requests = SessionRequests(
+            nodes=self.nodes,
+            authorizer=config.authorizer,
+            audit=audit,
+            metrics=metrics,
+            clock=config.clock,
+            new_id=config.new_id,
+        )
         self._node_service = NodeService(
             registry=self.nodes,
             heartbeats=HeartbeatMonitor(config.heartbeat_timeout),
@@ -160,6 +169,7 @@ class OmnyShellHub:
             relay=relay,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
+            requests=self._requests,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -182,6 +192,7 @@ class OmnyShellHub:
                     relay=relay,
                     tunnels=self.tunnels,
                     tunnel_messages=tunnel_messages,
+                    requests=self._requests,
                 ),
             },
             on_login=self._peer_logged_in,
@@ -233,5 +244,6 @@ class OmnyShellHub:
             self._node_service.drop_silent(now)
             self._broker.expire(now)
             self.tunnels.sweep(now)
+            self._requests.expire(now)
             self._gate.audit_suppressed(now)
             before = now

@@ -45,8 +45,8 @@ class Look(NamedTuple):
     link: str = ""
 
 
-# What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline colour;
-# None where a field stays. A plain tuple, because dense colour makes one every few bytes.
+# What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline
+# colour; None where a field stays. A plain tuple, because dense colour makes one every few bytes.
 Effect = tuple[int | None, int | None, int, int, int | None, int | None]
 
 
@@ -93,7 +93,7 @@ class Style:
         )
         style = _registry.styles.get(look)
         if style is None:
-            return _registry.add(Look._make(look))
+            return _registry.add(tuple.__new__(Look, look))
         if len(sequence) <= _LONGEST_LEARNT:
             if self.transitions is _NOTHING_LEARNT:
                 self.transitions = {}

@@ -21,9 +21,9 @@ from omnyshell.terminal.follower import Follower
 COLUMNS, LINES = 80, 24
 CHUNK = 64 * 1024
 STOCK_CHUNK = 128
-SIZE = 300_000
+SIZE = 600_000
 STOCK_SIZE = 60_000
-ROUNDS = 4
+ROUNDS = 3
 RECORDINGS = Path(__file__).parents[1] / "tests" / "recordings"
 UNTOLD = "emoji, joined"
 

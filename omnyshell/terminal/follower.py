@@ -17,7 +17,7 @@ _STEP_LINES: Final = 12 * 1024
 _LONGEST_STEP: Final = 1024
 _WORTH_SKIPPING: Final = 32 * 1024
 
-# Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one that began in the data before.
+# Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one begun before.
 _LEAVING: Final = re.compile(rb"[0-9;]l|\x1bc|\A[lc]")
 
 
@@ -84,8 +84,8 @@ class Follower:
     def push_until_main(self, data: bytes) -> int:
         """Follow output up to where the program leaves the alternate screen; return how many bytes that took.
 
-        For a session that was resumed in the alternate screen: what is returned is sent, then `paint` of the screen, and
-        the rest is pushed as usual. While the alternate screen is still shown, all of `data` was followed.
+        For a session that was resumed in the alternate screen: send that many bytes, then `paint` of the screen, and
+        push the rest as usual. While the alternate screen is still shown, all of `data` was followed.
         """
         self.drain()
         fed = 0

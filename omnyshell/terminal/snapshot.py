@@ -57,7 +57,7 @@ def paint(screen: Emulator) -> bytes:
 
 
 def paint_main(screen: Emulator) -> bytes:
-    """Return the bytes that repaint the main screen, contents and cursor, as a program that leaves the other will find it.
+    """Return the bytes that repaint the main screen, contents and cursor, as it is found on leaving the other.
 
     For a terminal that shows its main screen while `screen` may still be on the alternate one.
     """

@@ -109,7 +109,8 @@ class Emulator(Reports):
         """Keep an unfinished sequence; of one that is too long, only what makes its end be swallowed too."""
         started = string_start(rest)
         if started:
-            self._rest = ""
+            self._rest = self._printed = ""
+            self._end_joining()
             self._string = started[1]
             self._payload_size = 0
             self._collect(rest[started.end() :])

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -437,6 +438,7 @@ async def test_only_its_exposer_can_speak_for_a_connection(certificates: Certifi
 
 async def test_stopping_the_hub_closes_everything(certificates: Certificates) -> None:
     before = asyncio.all_tasks()
+    descriptors = {entry.name for entry in Path("/proc/self/fd").iterdir()}
     hub = OmnyShellHub(hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1"))
     await hub.start()
     async with exposing(certificates, hub) as (client, node):
@@ -455,3 +457,4 @@ async def test_stopping_the_hub_closes_everything(certificates: Certificates) ->
             each.close()
     await within(stopping)
     await until(lambda: not asyncio.all_tasks() - before)
+    await until(lambda: not {entry.name for entry in Path("/proc/self/fd").iterdir()} - descriptors)

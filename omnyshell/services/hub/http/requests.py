@@ -14,10 +14,10 @@ from omnyshell.services.hub.http.headers import OURS, ForwardingHeaders, tokens
 
 MAX_HEAD = 64 * KIB
 SLICE = 4 * KIB
-"""Bytes that are parsed in one go, outside of bodies of a known length: what each event left over is looked at anew."""
+"""Bytes that are read and parsed in one go, outside of bodies of a known length.
 
-MAX_CHUNKED_READ = 16 * KIB
-"""Bytes of a chunked body to be read at once: the smallest chunks cost the most time for a byte."""
+Requests and chunks can be very small, and each costs time.
+"""
 
 _LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
 """A bare LF or CR, a line that continues another, a NUL."""
@@ -60,9 +60,7 @@ class RequestReader:
 
     @property
     def room(self) -> int:
-        """How many bytes to read at once, so that none of what may come takes long: requests can be very small."""
-        if self._is_chunked:
-            return MAX_CHUNKED_READ
+        """How many bytes to read at once, so that none of what may come takes long."""
         return max(SLICE, min(self._body_left, MAX_PAYLOAD))
 
     def feed(self, data: bytes) -> bytes:

@@ -1,13 +1,18 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
-from typing import Final
+from typing import Any, Final
 
 from omnyshell.terminal.charsets import TRANSLATIONS
 from omnyshell.terminal.editing import Editing
-from omnyshell.terminal.widths import ZERO_WIDTH_JOINER, all_narrow, runs
+from omnyshell.terminal.sgr import effect_of
+from omnyshell.terminal.widths import ZERO_WIDTH_JOINER, all_narrow, clusters, is_zero_width, width_of
 
 # Emoji of families and flags have up to 11 code points; text that stacks more marks is hostile.
 MOST_IN_A_CELL: Final = 16
+
+
+# What `clusters` finds: narrow, wide, one narrow with marks, one wide with marks, marks.
+Cluster = tuple[str, str, str, str, str]
 
 
 class Drawing(Editing):
@@ -27,16 +32,52 @@ class Drawing(Editing):
             data = self._join(data)
         if all_narrow(data):
             self._draw_narrow(data)
+        elif data:
+            self._draw_mixed(data)
+
+    def select_graphic_rendition(self, *codes: int, private: bool = False, **_other: Any) -> None:
+        """SGR by its parameters, as pyte's own streams call it."""
+        sequence = f"\x1b[{';'.join(map(str, codes))}m"
+        effect = None if private else effect_of(sequence)
+        if effect is not None:
+            self.cursor.style = self.cursor.style.after(sequence, effect)
+
+    def _draw_mixed(self, data: str) -> None:
+        """Print text that is not all narrow: in one run, if it fits the line."""
+        found = clusters(data)
+        if found[0][4]:
+            self._draw_slowly(data)
             return
-        for mark, wide, narrow in runs(data):
-            if mark:
-                self._draw_mark(mark)
-                continue
-            text = self._join(wide or narrow) if self._joining else wide or narrow
-            if wide:
-                self._draw_wide(text)
-            else:
-                self._draw_narrow(text)
+        cells = _cells_of(found)
+        cursor = self.cursor
+        end = cursor.x + len(cells)
+        if end > self.columns or self._insert or max(map(len, cells), default=0) > MOST_IN_A_CELL:
+            for cluster in found:
+                self._draw_cluster(*cluster)
+            return
+        row = self._row
+        row.wide = True
+        row.runs.append((cursor.x, cells, cursor.style))
+        cursor.x = end
+        if cells and cells[-1 if cells[-1] else -2].endswith(ZERO_WIDTH_JOINER):
+            self._begin_joining()
+
+    def _draw_cluster(self, narrow: str, wide: str, narrow_marked: str, wide_marked: str, _marks: str) -> None:
+        if narrow:
+            self._draw_narrow(narrow)
+        elif wide:
+            self._draw_wide(wide)
+        else:
+            self._draw_slowly(narrow_marked or wide_marked)
+
+    def _draw_slowly(self, text: str) -> None:
+        """Print character by character, marks into the cell before them."""
+        for character in text:
+            if is_zero_width(character):
+                self._draw_mark(character)
+            elif not self._joining or self._join(character):
+                draw = self._draw_wide if width_of(character) == 2 else self._draw_narrow
+                draw(character)
 
     def _join(self, data: str) -> str:
         """Put the first character into the cell before the cursor, if that ends in a joiner; return the rest.
@@ -110,8 +151,11 @@ class Drawing(Editing):
             return
         self._append(mark)
         if mark == ZERO_WIDTH_JOINER:
-            self._joining = True
-            self._update_plain()
+            self._begin_joining()
+
+    def _begin_joining(self) -> None:
+        self._joining = True
+        self._update_plain()
 
     def _before_cursor(self) -> str:
         """The cell before the cursor, whole if it is wide; "" in the first column."""
@@ -132,3 +176,19 @@ class Drawing(Editing):
     def repeat(self, character: str, count: int) -> None:
         """REP (ECMA-48 8.3.103): print `character` again, at most a screenful."""
         self.draw(character * min(count, self.columns * self.lines))
+
+
+def _cells_of(found: list[Cluster]) -> list[str]:
+    cells: list[str] = []
+    for narrow, wide, narrow_marked, wide_marked, _marks in found:
+        if wide:
+            start = len(cells)
+            cells += [""] * (2 * len(wide))
+            cells[start::2] = wide
+        elif wide_marked:
+            cells += (wide_marked, "")
+        elif narrow_marked:
+            cells.append(narrow_marked)
+        else:
+            cells += narrow
+    return cells

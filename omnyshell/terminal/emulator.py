@@ -5,11 +5,11 @@ import re
 from itertools import chain
 from typing import Final
 
-from omnyshell.terminal.functions import LONGEST_LEARNED, NOTHING, Action, action_of, known_action
+from omnyshell.terminal.functions import NOTHING, Action, action_of, known_action
 from omnyshell.terminal.osc import LONGEST_STRING
 from omnyshell.terminal.reports import Reports
 from omnyshell.terminal.rows import MOST_RUNS
-from omnyshell.terminal.sgr import apply_sgr, number
+from omnyshell.terminal.sgr import effect_of, number
 from omnyshell.terminal.tokens import (
     LONGEST_SEQUENCE,
     bring_out_controls,
@@ -21,7 +21,7 @@ from omnyshell.terminal.tokens import (
     tokens,
     unfinished_at,
 )
-from omnyshell.terminal.widths import width_of
+from omnyshell.terminal.widths import narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
 _LONGEST_REPLAYED: Final = 4096
@@ -146,12 +146,12 @@ class Emulator(Reports):
         found = iter(tokens(text))
         cursor, rows, columns, last = self.cursor, self._rows, self.columns, self.lines - 1
         style, plain = cursor.style, self._plain
-        transitions = style.transitions
+        transitions, narrow = style.transitions, narrow_texts
         for text, sequence in found:
             if text:
                 x = cursor.x
                 end = x + len(text)
-                if plain and end <= columns and text.isascii():
+                if plain and end <= columns and (text.isascii() or text in narrow):
                     rows[cursor.y].runs.append((x, text, style))
                     cursor.x = end
                 else:
@@ -173,6 +173,11 @@ class Emulator(Reports):
                 continue
             action = known_action(sequence)
             if action is None:
+                effect = effect_of(sequence) if sequence[-1:] == "m" else None
+                if effect is not None:
+                    cursor.style = style = style.after(sequence, effect)
+                    transitions = style.transitions
+                    continue
                 if hides_control(sequence):
                     self._run(bring_out_controls(sequence + "".join(chain.from_iterable(found))))
                     return
@@ -192,17 +197,9 @@ class Emulator(Reports):
         if sequence[1:2] in _STRINGS:
             return (Emulator._end_string, (sequence,), True)
         found = _plain_csi(sequence)
-        if found and found[2] == "m":
-            return (Emulator._select_rendition, (sequence, found[1]), True)
         if found and found[2] == "b":
             return (Emulator._repeat, (text[-1:], _first(found[1])), False)
         return action_of(sequence)
-
-    def _select_rendition(self, sequence: str, params: str) -> None:
-        style = self.cursor.style
-        self.cursor.style = changed = apply_sgr(style, params)
-        if len(sequence) <= LONGEST_LEARNED:
-            style.learn(sequence, changed)
 
     def _repeat(self, character: str, count: int) -> None:
         """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""

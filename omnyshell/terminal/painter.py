@@ -6,7 +6,7 @@ from typing import Final
 
 from omnyshell.terminal.page import SavedCursor
 from omnyshell.terminal.rows import Row
-from omnyshell.terminal.sgr import sgr_of
+from omnyshell.terminal.sgr import sgr_between
 from omnyshell.terminal.style import DEFAULT_STYLE, Look, Style
 
 _SHORTEST_ERASE: Final = 4
@@ -42,7 +42,7 @@ class Painter:
         if old.link != new.link:
             self.parts.append(f"\x1b]8;{new.link or ';'}\x1b\\")
         if old._replace(link="") != new._replace(link=""):
-            self.parts.append(sgr_of(new))
+            self.parts.append(sgr_between(old, new))
         self.pen = style
 
     def rows(self, rows: Sequence[Row]) -> None:

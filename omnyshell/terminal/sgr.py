@@ -1,5 +1,6 @@
-"""Select Graphic Rendition (ECMA-48 8.3.117, ISO 8613-6 colours, xterm ctlseqs "CSI Pm m"): from text to a look, and back."""
+"""Select Graphic Rendition (ECMA-48 8.3.117, ISO 8613-6 colours, xterm ctlseqs "CSI Pm m"): what it does, and back."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,9 +19,8 @@ from omnyshell.terminal.style import (
     SINGLE_UNDERLINE,
     STRIKE,
     TRUE_COLOUR,
+    Effect,
     Look,
-    Style,
-    style_of,
 )
 
 MAX_PARAMS: Final = 32
@@ -31,68 +31,78 @@ _FLAGS_ON: Final = {
     1: BOLD, 2: DIM, 3: ITALIC, 5: BLINK, 6: BLINK, 7: REVERSE, 8: CONCEAL, 9: STRIKE, 53: OVERLINE,
 }  # fmt: skip
 _FLAGS_OFF: Final = {22: BOLD | DIM, 23: ITALIC, 25: BLINK, 27: REVERSE, 28: CONCEAL, 29: STRIKE, 55: OVERLINE}
-_FG: Final = {**{30 + n: n for n in range(8)}, **{90 + n: 8 + n for n in range(8)}, 39: DEFAULT}
-_BG: Final = {code + 10: colour for code, colour in _FG.items()}
+_FOREGROUND: Final = {**{30 + n: n for n in range(8)}, **{90 + n: 8 + n for n in range(8)}, 39: DEFAULT}
 _UNDERLINES: Final = {4: SINGLE_UNDERLINE, 21: DOUBLE_UNDERLINE, 24: NO_UNDERLINE}
-_EXTENDED: Final = (38, 48, 58)
+_EXTENDED: Final = {38: "fg", 48: "bg", 58: "underline_colour"}
+
+# What a code without arguments sets.
+_FIELDS: Final[dict[int, tuple[str, int]]] = {
+    **{code: ("fg", colour) for code, colour in _FOREGROUND.items()},
+    **{code + 10: ("bg", colour) for code, colour in _FOREGROUND.items()},
+    **{code: ("underline", kind) for code, kind in _UNDERLINES.items()},
+    59: ("underline_colour", DEFAULT),
+}
+_RESET: Final = {"fg": DEFAULT, "bg": DEFAULT, "underline": NO_UNDERLINE, "underline_colour": DEFAULT}
+
+_MOST_EFFECTS: Final = 4096
+_LONGEST_KEPT: Final = 64
+_effects: Final[dict[str, Effect]] = {}
+_is_plain: Final = re.compile(r"\x1b\[[0-9;:]*m").fullmatch
 
 
-class _Pen:
-    """A look being changed."""
-
-    __slots__ = ("colours", "flags", "link", "underline")
-
-    def __init__(self, look: Look) -> None:
-        self.colours = {38: look.fg, 48: look.bg, 58: look.underline_colour}
-        self.flags = look.flags
-        self.underline = look.underline
-        self.link = look.link
-
-    @property
-    def look(self) -> Look:
-        fg, bg, underline_colour = self.colours.values()
-        return Look(fg, bg, self.flags, self.underline, underline_colour, self.link)
-
-    def reset(self) -> None:
-        """SGR 0; it leaves a hyperlink alone."""
-        self.colours = {38: DEFAULT, 48: DEFAULT, 58: DEFAULT}
-        self.flags = 0
-        self.underline = NO_UNDERLINE
-
-    def apply(self, code: int) -> None:
-        """A code without arguments; an unknown one is ignored."""
-        if code == 0:
-            self.reset()
-        elif code in _FG:
-            self.colours[38] = _FG[code]
-        elif code in _BG:
-            self.colours[48] = _BG[code]
-        elif code in _FLAGS_ON:
-            self.flags |= _FLAGS_ON[code]
-        elif code in _FLAGS_OFF:
-            self.flags &= ~_FLAGS_OFF[code]
-        elif code in _UNDERLINES:
-            self.underline = _UNDERLINES[code]
-        elif code == 59:
-            self.colours[58] = DEFAULT
+def effect_of(sequence: str) -> Effect | None:
+    """Return what an SGR sequence does, or None where `sequence` is none."""
+    effect = _effects.get(sequence)
+    if effect is None:
+        effect = _direct_effect(sequence)
+    if effect is None and _is_plain(sequence):
+        effect = _parse(sequence[2:-1])
+        if len(_effects) >= _MOST_EFFECTS:
+            _effects.clear()
+        if len(sequence) <= _LONGEST_KEPT:
+            _effects[sequence] = effect
+    return effect
 
 
-def apply_sgr(style: Style, params: str) -> Style:
-    """Return what `style` becomes by the parameters of an SGR sequence, given without introducer and final byte."""
-    pen = _Pen(style.look)
+def _direct_effect(sequence: str) -> Effect | None:
+    """A single direct colour, the one kind of sequence that comes in too many forms to be remembered."""
+    if sequence[3:7] != "8;2;":
+        return None
+    fields = sequence[7:-1].split(";")
+    if len(fields) != 3 or not all(map(str.isdecimal, fields)):
+        return None
+    colour = _direct(*map(int, fields)) if len(sequence) <= _LONGEST_KEPT else None
+    ground = sequence[:3]
+    if colour is None or ground not in ("\x1b[3", "\x1b[4"):
+        return None
+    return (colour, None, -1, 0, None, None) if ground == "\x1b[3" else (None, colour, -1, 0, None, None)
+
+
+def _parse(params: str) -> Effect:
+    changes: dict[str, int] = {}
+    keep, add = -1, 0
     fields = iter(params.split(";")[:MAX_PARAMS])
     for field in fields:
         if ":" in field:
-            _apply_subparameters(pen, field)
+            changes.update(_subparameters(field))
             continue
         code = number(field)
-        if code in _EXTENDED:
+        if code in _FIELDS:
+            name, value = _FIELDS[code]
+            changes[name] = value
+        elif code in _FLAGS_ON:
+            add |= _FLAGS_ON[code]
+        elif code in _FLAGS_OFF:
+            add &= ~_FLAGS_OFF[code]
+            keep &= ~_FLAGS_OFF[code]
+        elif code in _EXTENDED:
             colour = _colour_from(fields)
-            if colour is not None:
-                pen.colours[code] = colour
-        else:
-            pen.apply(code)
-    return style_of(pen.look)
+            changes.update({} if colour is None else {_EXTENDED[code]: colour})
+        elif code == 0:
+            changes.update(_RESET)
+            keep, add = 0, 0
+    get = changes.get
+    return (get("fg"), get("bg"), keep, add, get("underline"), get("underline_colour"))
 
 
 def number(field: str) -> int:
@@ -113,22 +123,17 @@ def _colour_from(fields: Iterator[str]) -> int | None:
     return None
 
 
-def _apply_subparameters(pen: _Pen, field: str) -> None:
-    """A parameter with colons: `4:n`, `38:5:n`, `38:2:r:g:b`, `38:2:colourspace:r:g:b`."""
+def _subparameters(field: str) -> dict[str, int]:
+    """What a parameter with colons sets: `4:n`, `38:5:n`, `38:2:r:g:b`, `38:2:colourspace:r:g:b`."""
     code, *rest = (number(part) for part in field.split(":")[:8])
-    if code == 4:
-        if rest[0] <= _DASHED:
-            pen.underline = rest[0]
-        return
-    if code not in _EXTENDED:
-        return
     colour: int | None = None
+    if code == 4:
+        return {"underline": rest[0]} if rest[0] <= _DASHED else {}
     if rest[0] == 5 and len(rest) > 1:
         colour = _indexed(rest[1])
     elif rest[0] == 2 and len(rest) >= 4:
         colour = _direct(*(rest[2:5] if len(rest) >= 5 else rest[1:4]))
-    if colour is not None:
-        pen.colours[code] = colour
+    return {} if colour is None or code not in _EXTENDED else {_EXTENDED[code]: colour}
 
 
 def _indexed(index: int) -> int | None:
@@ -150,6 +155,15 @@ def sgr_of(look: Look) -> str:
     codes += _colour_codes(look.fg, 30)
     codes += _colour_codes(look.bg, 40)
     codes += _colour_codes(look.underline_colour, 50)
+    return f"\x1b[{';'.join(codes)}m"
+
+
+def sgr_between(old: Look, new: Look) -> str:
+    """Return the shortest SGR sequence that turns `old` into `new`: colours alone where nothing else differs."""
+    if old[2:5] != new[2:5]:
+        return sgr_of(new)
+    codes = (_colour_codes(new.fg, 30) or ["39"]) if old.fg != new.fg else []
+    codes += (_colour_codes(new.bg, 40) or ["49"]) if old.bg != new.bg else []
     return f"\x1b[{';'.join(codes)}m"
 
 

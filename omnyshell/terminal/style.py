@@ -26,8 +26,12 @@ DOUBLE_UNDERLINE: Final = 2
 
 # Hostile output can name millions of colours. What is remembered for speed is dropped at these sizes; styles that cells
 # hold live on, so identity is no test for equality.
-_MOST_STYLES: Final = 4096
-_MOST_TRANSITIONS: Final = 8192
+_MOST_STYLES: Final = 16384
+_MOST_TRANSITIONS: Final = 16384
+_LONGEST_LEARNT: Final = 64
+
+
+_NOTHING_LEARNT: Final[dict[str, "Style"]] = {}
 
 
 class Look(NamedTuple):
@@ -41,14 +45,22 @@ class Look(NamedTuple):
     link: str = ""
 
 
+# What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline colour;
+# None where a field stays. A plain tuple, because dense colour makes one every few bytes.
+Effect = tuple[int | None, int | None, int, int, int | None, int | None]
+
+
 class Style:
-    """An interned look. Make one with `style_of`; compare with `==`."""
+    """An interned look. Make one with `style_of`; compare with `==`.
+
+    `transitions` says what sequences met before turn this style into. It is replaced when the first is learnt.
+    """
 
     __slots__ = ("_erased", "look", "transitions")
 
     def __init__(self, look: Look) -> None:
         self.look = look
-        self.transitions: dict[str, Style] = {}
+        self.transitions = _NOTHING_LEARNT
         self._erased: Style | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -67,38 +79,52 @@ class Style:
             self._erased = style_of(Look(bg=self.look.bg))
         return self._erased
 
-    def learn(self, sequence: str, style: "Style") -> None:
-        """Remember that `sequence` turns this style into `style`."""
-        _registry.note_transition()
-        self.transitions[sequence] = style
+    def after(self, sequence: str, effect: Effect) -> "Style":
+        """Return what `effect` makes of this style; where that was met before, remember it under `sequence`."""
+        fg, bg, flags, underline, underline_colour, link = self.look
+        new_fg, new_bg, keep, add, new_underline, new_underline_colour = effect
+        look = (
+            fg if new_fg is None else new_fg,
+            bg if new_bg is None else new_bg,
+            flags & keep | add,
+            underline if new_underline is None else new_underline,
+            underline_colour if new_underline_colour is None else new_underline_colour,
+            link,
+        )
+        style = _registry.styles.get(look)
+        if style is None:
+            return _registry.add(Look._make(look))
+        if len(sequence) <= _LONGEST_LEARNT:
+            if self.transitions is _NOTHING_LEARNT:
+                self.transitions = {}
+            self.transitions[sequence] = style
+            _registry.transitions += 1
+            if _registry.transitions > _MOST_TRANSITIONS:
+                _registry.unlearn()
+        return style
 
 
 class _Registry:
     """All styles in use, bounded."""
 
     def __init__(self) -> None:
-        self.styles: dict[Look, Style] = {}
-        self._transitions = 0
+        self.styles: dict[tuple[int | str, ...], Style] = {}
+        self.transitions = 0
 
-    def note_transition(self) -> None:
-        self._transitions += 1
-        if self._transitions > _MOST_TRANSITIONS:
-            self._transitions = 0
-            for style in self.styles.values():
-                style.transitions.clear()
+    def unlearn(self) -> None:
+        """Forget all transitions."""
+        self.transitions = 0
+        for style in self.styles.values():
+            style.transitions = _NOTHING_LEARNT
 
     def add(self, look: Look) -> Style:
+        """Make the style of a look that has none."""
         if len(self.styles) >= _MOST_STYLES:
-            self._forget()
+            self.unlearn()
+            self.styles.clear()
+            self.styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
         style = self.styles[look] = Style(look)
         return style
-
-    def _forget(self) -> None:
-        self._transitions = 0
-        for style in self.styles.values():
-            style.transitions.clear()
-        self.styles.clear()
-        self.styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
 
 
 _registry: Final = _Registry()

@@ -9,8 +9,13 @@ from omnyshell.terminal.width_table import WIDE, ZERO_WIDTH
 ZERO_WIDTH_JOINER: Final = "\u200d"
 
 
+_EMOJI: Final = (0x1F000, 0x1FFFF)
+
+
 def _members(ranges: Iterable[tuple[int, int]]) -> str:
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+    """A character class. Beyond the BMP `re` tries its ranges in order, so the emoji come first."""
+    ordered = sorted(ranges, key=lambda found: (found[0] not in range(*_EMOJI), found))
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ordered)
 
 
 _WIDE: Final = _members(WIDE)
@@ -20,13 +25,40 @@ _not_narrow: Final = re.compile(f"[{_WIDE}{_ZERO}]").search
 _is_wide: Final = re.compile(f"[{_WIDE}]").match
 _is_zero: Final = re.compile(f"[{_ZERO}]").match
 
-# Text in runs: zero-width characters one by one (they change the cell before them), wide ones, narrow ones.
-runs: Final = re.compile(f"([{_ZERO}])|([{_WIDE}]+)|([^{_ZERO}{_WIDE}]+)").findall
+# No emoji is of zero width; saying so first spares them the search through all marks beyond the BMP.
+_MARK: Final = f"(?:(?![{chr(_EMOJI[0])}-{chr(_EMOJI[1])}])[{_ZERO}])"
+_JOINED: Final = rf"{_MARK}+(?:(?<={ZERO_WIDTH_JOINER})(?!{_MARK})[^\x00-\x7f]{_MARK}*)*"
+
+clusters: Final = re.compile(
+    f"([^{_WIDE}{_ZERO}]+(?!{_MARK}))|([{_WIDE}]+(?!{_MARK}))"
+    f"|([^{_WIDE}{_ZERO}]{_JOINED})|([{_WIDE}]{_JOINED})|({_MARK}+)"
+).findall
+"""Cuts text into narrow and wide characters without marks, one narrow or wide character with the marks and characters that
+join its cell, and marks that have no character before them."""
+
+_MOST_REMEMBERED: Final = 4096
+_LONGEST_REMEMBERED: Final = 16
+
+narrow_texts: Final[set[str]] = set()
+"""Short texts beyond ASCII of which it is known that all of their characters are narrow."""
 
 
 def all_narrow(text: str) -> bool:
     """Whether each character of `text` takes one column."""
-    return text.isascii() or _not_narrow(text) is None
+    if text.isascii():
+        return True
+    if _not_narrow(text):
+        return False
+    if len(text) <= _LONGEST_REMEMBERED:
+        if len(narrow_texts) >= _MOST_REMEMBERED:
+            narrow_texts.clear()
+        narrow_texts.add(text)
+    return True
+
+
+def is_zero_width(character: str) -> bool:
+    """Whether a printable character takes no column of its own."""
+    return not character.isascii() and _is_zero(character) is not None
 
 
 def width_of(character: str) -> int:

@@ -6,7 +6,24 @@ PRIVATE_MODES = (1, 5, 6, 7, 9, 12, 25, 45, 47, 66, 1000, 1002, 1003, 1004, 1005
 SCREEN_MODES = (1047, 1048, 1049, 2004, 2026)
 
 _words = st.sampled_from(
-    ["a", "hello", " ", "x" * 9, "q" * 30, "é", "漢字", "한", "😀", "👩\u200d🔬", "e\u0301", "\u0301", "\u200d", "❤\ufe0f", "👍🏽", "~{|}"]
+    [
+        "a",
+        "hello",
+        " ",
+        "x" * 9,
+        "q" * 30,
+        "é",
+        "漢字",
+        "한",
+        "😀",
+        "👩\u200d🔬",
+        "e\u0301",
+        "\u0301",
+        "\u200d",
+        "❤\ufe0f",
+        "👍🏽",
+        "~{|}",
+    ]
 ).map(str.encode)
 _controls = st.sampled_from([b"\r\n", b"\n", b"\r", b"\t", b"\b", b"\x0e", b"\x0f", b"\x0b", b"\x07", b"\x00", b"\x7f"])
 _number = st.one_of(st.integers(0, 12).map(str), st.sampled_from(["", "99999", "4:3"]))
@@ -14,7 +31,9 @@ _params = st.lists(_number, max_size=3).map(";".join)
 _csi = st.builds(
     lambda params, final: f"\x1b[{params}{final}".encode(), _params, st.sampled_from("ABCDEFGHIJKLMPSTXZ`abcdefgnrsu@")
 )
-_colours = st.sampled_from(["38;5;9", "48;5;200", "38;2;1;2;3", "48:2::9:8:7", "58:5:3", "4:3", "107", "31;44", "0", ""])
+_colours = st.sampled_from(
+    ["38;5;9", "48;5;200", "38;2;1;2;3", "48:2::9:8:7", "58:5:3", "4:3", "107", "31;44", "0", ""]
+)
 _sgr = st.one_of(_colours, st.integers(0, 110).map(str)).map(lambda params: f"\x1b[{params}m".encode())
 _modes = st.builds(
     lambda mode, letter: f"\x1b[?{mode}{letter}".encode(),

@@ -1,11 +1,11 @@
 """Screens of reference emulators as values, and as compact JSON."""
 
+import ctypes
 import json
+import locale
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from wcwidth import wcwidth
 
 
 class Cell(NamedTuple):
@@ -26,7 +26,9 @@ class Screen(NamedTuple):
 
 
 def width(character: str) -> int:
-    return max(0, wcwidth(character))
+    """The width that the C library knows, which is the one that tmux uses."""
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    return max(0, ctypes.CDLL(None).wcwidth(ord(character)))
 
 
 def pack(screen: Screen) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Scenario(NamedTuple):
 
 CUBE = 'for i in $(seq 0 255); do printf "\\033[48;5;%dm%4d\\033[0m" $i $i; done; printf "\\033[38;5;9mend\\033[m\\n"'
 PICTURE = (
-    'python3 -c "\nfor y in range(30):\n  print(\'\'.join(f\'\\x1b[38;2;{x*3%256};{y*8};90m\\x1b[48;2;{y*8};{x*2%256};40m\\u2580\''
+    "python3 -c \"\nfor y in range(30):\n  print(''.join(f'\\x1b[38;2;{x*3%256};{y*8};90m\\x1b[48;2;{y*8};{x*2%256};40m\\u2580'"
     " for x in range(100))+'\\x1b[0m')\""
 )
 REGION = (

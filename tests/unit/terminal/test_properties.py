@@ -16,7 +16,7 @@ def fed(size: tuple[int, int], data: bytes) -> Emulator:
     return screen
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(SIZES, soup, st.lists(st.integers(0, 200), max_size=8))
 def test_any_chunking_gives_the_same_screen(size: tuple[int, int], data: bytes, cuts: list[int]) -> None:
     whole = fed(size, data)
@@ -32,9 +32,11 @@ def test_any_chunking_gives_the_same_screen(size: tuple[int, int], data: bytes, 
     assert cut.unfinished == whole.unfinished == bytewise.unfinished
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(SIZES, output, output)
-def test_a_painted_screen_equals_its_original_and_goes_on_alike(size: tuple[int, int], before: bytes, after: bytes) -> None:
+def test_a_painted_screen_equals_its_original_and_goes_on_alike(
+    size: tuple[int, int], before: bytes, after: bytes
+) -> None:
     original = fed(size, before)
     painted = Emulator(*size)
     painted.feed(paint(original))
@@ -46,7 +48,7 @@ def test_a_painted_screen_equals_its_original_and_goes_on_alike(size: tuple[int,
     assert state(painted) == state(original)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(SIZES, output)
 def test_what_a_program_set_is_reset(size: tuple[int, int], data: bytes) -> None:
     users = fed(size, data + b"\x18")
@@ -56,7 +58,7 @@ def test_what_a_program_set_is_reset(size: tuple[int, int], data: bytes) -> None
     assert users.mode == Emulator(*size).mode
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(SIZES, soup, SIZES, soup)
 def test_resizing_keeps_rows_whole(size: tuple[int, int], before: bytes, new: tuple[int, int], after: bytes) -> None:
     screen = fed(size, before)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ from omnyshell import CertGenerator
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
-SSH_PORT = 22022
 START_TIMEOUT = 10.0
 
 
@@ -51,14 +51,15 @@ class Hub:
 @contextmanager
 def open_ssh(directory: Path) -> Iterator[OpenSsh]:
     """An sshd of our own, with keys of its own."""
+    port = _free_port()
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
     (directory / "sshd_config").write_text(
-        f"Port {SSH_PORT}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/user.pub\n"
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/user.pub\n"
         "StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nMaxStartups 100\n"
     )
     common = (
-        f"  HostName 127.0.0.1\n  Port {SSH_PORT}\n  IdentityFile {directory}/user\n  LogLevel ERROR\n"
+        f"  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {directory}/user\n  LogLevel ERROR\n"
         "  StrictHostKeyChecking no\n  UserKnownHostsFile /dev/null\n"
     )
     config = directory / "ssh_config"
@@ -79,8 +80,8 @@ def open_ssh(directory: Path) -> Iterator[OpenSsh]:
 
 
 @contextmanager
-def hub_with_node(directory: Path) -> Iterator[Hub]:
-    """A hub and a node, and the environment that reaches them."""
+def hub_with_node(directory: Path, *options: str) -> Iterator[Hub]:
+    """A hub, with further options, and a node, and the environment that reaches them."""
     made = CertGenerator().generate(directory / "certs", ["127.0.0.1"])
     env = {**os.environ, "OMNYSHELL_HOME": str(directory / "home")}
     grants = directory / "grants"
@@ -89,6 +90,7 @@ def hub_with_node(directory: Path) -> Iterator[Hub]:
         [
             *(OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
             *("--cert", str(made.hub_pem_path), "--key", str(made.hub_key_path), "--grant-token-file", str(grants)),
+            *options,
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -107,6 +109,11 @@ def hub_with_node(directory: Path) -> Iterator[Hub]:
         for process in (node, hub):
             process.terminate()
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def _until_works(command: list[str], env: "os._Environ[str] | dict[str, str]") -> None:

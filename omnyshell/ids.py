@@ -33,6 +33,13 @@ def new_secure_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_tunnel_id() -> str:
+    """Return a token for a tunnel; none begins with a dash, so that each can be typed as an argument."""
+    while (token := new_secure_token()).startswith("-"):
+        pass
+    return token
+
+
 def short_id(full_id: str) -> str:
     """Return the first 8 characters of an id, the form shown to people."""
     return full_id[:8]

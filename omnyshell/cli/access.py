@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
-from omnyshell.paths import logins_file
+from omnyshell.paths import logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, TokenCredentialProvider
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
@@ -27,7 +27,7 @@ def access_from(options: argparse.Namespace) -> HubAccess:
     return HubAccess(
         address=HubAddress.parse(given["hub"]),
         credentials=credentials_from(given),
-        ca=Path(given["ca"]).expanduser() if "ca" in given else None,
+        ca=user_path(given["ca"]) if "ca" in given else None,
     )
 
 
@@ -48,11 +48,11 @@ def credentials_from(given: dict[str, str]) -> CredentialProvider:
     if not principal:
         raise ConfigException("who are you? give --principal NAME, or save a login with `omnyshell login`")
     if "key" in given:
-        return _key_credentials(principal, Path(given["key"]).expanduser())
+        return _key_credentials(principal, user_path(given["key"]))
     if "token" in given:
         return TokenCredentialProvider(PrincipalId(principal), given["token"])
     if "token_file" in given:
-        return TokenCredentialProvider(PrincipalId(principal), read_token(Path(given["token_file"]).expanduser()))
+        return TokenCredentialProvider(PrincipalId(principal), read_token(user_path(given["token_file"])))
     raise ConfigException("log in with what? give --key or --token-file, or save a login with `omnyshell login`")
 
 

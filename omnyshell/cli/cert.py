@@ -2,11 +2,10 @@
 
 import argparse
 import getpass
-from pathlib import Path
 
 from omnyshell.cli.output import printable
 from omnyshell.errors import ConfigException
-from omnyshell.paths import config_dir
+from omnyshell.paths import config_dir, user_path
 from omnyshell.security.cert_generator import CertGenerator
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.security.keys import Ed25519PrivateKey
@@ -16,7 +15,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def generate(options: argparse.Namespace) -> int:
     """Make a certificate for a hub, and the authority that signs it where there is none yet."""
-    made = CertGenerator().generate(Path(options.out).expanduser(), options.host or LOOPBACK, keep_key=True)
+    made = CertGenerator().generate(user_path(options.out), options.host or LOOPBACK, keep_key=True)
     print(f"authority    {made.ca_pem_path}{'' if made.ca_is_new else ' (kept)'}  give it to nodes and clients: --ca")
     print(f"certificate  {made.hub_pem_path}  for the hub: --cert")
     print(f"key          {made.hub_key_path}  for the hub: --key; keep it secret, like {made.ca_key_path.name}")
@@ -25,7 +24,7 @@ def generate(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Say what a certificate is."""
-    found = CertificateIdentity.from_file(Path(options.file).expanduser())
+    found = CertificateIdentity.from_file(user_path(options.file))
     print(f"subject      {printable(found.subject)}")
     print(f"names        {printable(', '.join(found.names)) or '(none)'}")
     print(f"issuer       {printable(found.issuer)}")
@@ -36,13 +35,15 @@ def show(options: argparse.Namespace) -> int:
 
 def keygen(options: argparse.Namespace) -> int:
     """Make a key, and print the line that lets it log in."""
-    path = Path(options.out).expanduser() if options.out else config_dir() / "omnyshell.key"
-    key = Ed25519PrivateKey.generate()
-    key.save(path)
+    path = user_path(options.out) if options.out else config_dir() / "omnyshell.key"
     try:
         principal = options.principal or getpass.getuser()
     except (KeyError, OSError) as exc:
         raise ConfigException("who is the key for? give --principal NAME") from exc
+    if principal.startswith("#") or len(principal.split()) != 1 or principal != principal.strip():
+        raise ConfigException(f"--principal '{principal}': one word is needed, which does not begin with #")
+    key = Ed25519PrivateKey.generate()
+    key.save(path)
     print(f"key          {path}  to log in with: --key")
     print("For the hub's authorized_keys, with the roles that it shall have:")
     print(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")

@@ -28,6 +28,9 @@ FORWARDED_VARIABLES = ("COLORTERM",)
 RECONNECT_TIMEOUT = 1800.0
 """Seconds to wait for a lost hub: as long as a node keeps a detached shell by itself."""
 
+FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
+"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
+
 
 def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
@@ -122,7 +125,7 @@ class _Show:
         while True:
             data = await self._stdin.read()
             if not data:
-                self._session.eof()
+                await self._end_input()
                 return
             found: list[Escape] = []
             if escapes:
@@ -135,6 +138,18 @@ class _Show:
                     self._left.set()
                     return
                 await self._write(HELP.encode())
+
+    async def _end_input(self) -> None:
+        """Type the end of file until it is taken.
+
+        It is a character: a shell that is still starting, or waits for a program that does not read, misses it, and the
+        next reader of an input that has ended finds its end too.
+        """
+        delay = FIRST_REPEAT
+        while not self._session.has_ended:
+            self._session.eof()
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_REPEAT)
 
     def _resize(self) -> None:
         spec = terminal_spec()

@@ -4,11 +4,10 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 
 from omnyshell.cli.access import access_from, credentials_from, given_access, read_token
 from omnyshell.errors import ConfigException
-from omnyshell.paths import logins_file
+from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -24,13 +23,13 @@ def login(options: argparse.Namespace) -> int:
         if name not in given:
             given[name] = _ask(question, f"--{name}")
     if "token_file" in given and "key" not in given:
-        given["token"] = read_token(Path(given["token_file"]).expanduser())
+        given["token"] = read_token(user_path(given["token_file"]))
     if "key" not in given and "token" not in given:
         given["token"] = _ask_secret()
     access = HubAccess(
         address=HubAddress.parse(given["hub"]),
         credentials=credentials_from(given),
-        ca=Path(given["ca"]).expanduser() if "ca" in given else None,
+        ca=user_path(given["ca"]) if "ca" in given else None,
     )
     identity = asyncio.run(_try(access))
     CredentialStore(logins_file()).save(_stored(access, given))
@@ -75,15 +74,18 @@ def _stored(access: HubAccess, given: dict[str, str]) -> StoredSession:
         hub=str(access.address),
         principal=given["principal"],
         token=None if key else given["token"],
-        key_path=str(Path(key).expanduser().resolve()) if key else None,
+        key_path=str(user_path(key).resolve()) if key else None,
         ca_path=str(access.ca.resolve()) if access.ca is not None else None,
     )
 
 
 def _ask(question: str, option: str) -> str:
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigException(f"{option} is missing")
-    answer = input(question).strip()
+    try:
+        answer = input(question).strip()
+    except EOFError:
+        answer = ""
     if not answer:
         raise ConfigException(f"{option} is missing")
     return answer
@@ -92,9 +94,12 @@ def _ask(question: str, option: str) -> str:
 def _ask_secret() -> str:
     import getpass
 
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise ConfigException("log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN")
-    token = getpass.getpass("Token: ").strip()
+    try:
+        token = getpass.getpass("Token: ").strip()
+    except EOFError:
+        token = ""
     if not token:
         raise ConfigException("the token is empty")
     return token

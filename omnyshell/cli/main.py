@@ -1,5 +1,6 @@
 """The entry point `omnyshell`."""
 
+import os
 import sys
 from importlib import import_module
 
@@ -10,10 +11,12 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.version import __version__
 
 INTERRUPTED = 130
+_STDERR = 2
 
 
 def main() -> None:
     """Run the command line and exit."""
+    _fill_standard_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -29,15 +32,34 @@ def run(words: list[str]) -> int:
     try:
         options = parse(command, rest)
         module, _, function = command.handler.partition(":")
-        return int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
+        code = int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OmnyShellException as exc:
         return fail(describe(exc))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left. Python would complain again when it flushes at exit.
-        sys.stdout = None
+        # Whoever read our output has left.
+        _give_up_stdout()
         return FAILURE
+    except OSError as exc:
+        # A full disk, no descriptors left: what can happen to any command, at any place.
+        _give_up_stdout()
+        return fail(f"{exc.filename or 'input or output failed'}: {exc.strerror or exc}")
+    return code
+
+
+def _fill_standard_streams() -> None:
+    """Open what is closed of stdin, stdout and stderr: the next socket would get its number, and be taken for it."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
+        pass
+    os.close(descriptor)
+
+
+def _give_up_stdout() -> None:
+    """Leave unwritten what stdout did not take: Python would complain again when it flushes at exit."""
+    sys.stdout = None
 
 
 def _without_command(words: list[str]) -> int:
@@ -46,10 +68,11 @@ def _without_command(words: list[str]) -> int:
         return 0
     given = [word for word in words if word not in ("-h", "--help", "help")]
     group = [command for command in COMMANDS if given and command.words[0] == given[0]]
-    print(_overview(group or COMMANDS), file=sys.stderr if given and not group else sys.stdout)
-    if given and not group:
-        return fail(f"there is no command '{' '.join(given[:2])}'")
-    return 0 if given != words or not words else FAILURE
+    if not given or (group and given != words):
+        print(_overview(group or COMMANDS))
+        return 0
+    known = ", ".join(f"`omnyshell {command.name}`" for command in group) or "see `omnyshell --help`"
+    return fail(f"there is no command '{' '.join(given[:2])}': {known}")
 
 
 def _overview(commands: object) -> str:

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-from pathlib import Path
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.durations import parse_duration
@@ -10,9 +9,10 @@ from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
-from omnyshell.errors import AuthException, ConfigException
+from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.ids import is_node_id
-from omnyshell.paths import state_dir
+from omnyshell.paths import state_dir, user_path
+from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.keeping import Keeping
@@ -32,7 +32,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         raise ConfigException(f"--id '{options.id}': use letters, digits, '_', '.' and '-'")
     if options.max_sessions < 1:
         raise ConfigException("--max-sessions must be at least 1")
-    state = Path(options.state_dir).expanduser() if options.state_dir else state_dir() / "nodes" / options.id
+    state = user_path(options.state_dir) if options.state_dir else state_dir() / "nodes" / options.id
     return NodeConfig(
         node_id=options.id,
         access=access_from(options),
@@ -41,6 +41,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         labels=parse_pairs(options.label, "--label"),
         max_sessions=options.max_sessions,
         commands=CommandPolicy(tuple(options.allow_command)),
+        targets=TargetPatterns(options.tunnel_allow),
         is_service=options.service,
         keeping=Keeping(
             auto_detach=not options.no_auto_detach,
@@ -60,6 +61,12 @@ async def _serve(config: NodeConfig) -> int:
     try:
         await running
     except AuthException as exc:
-        fail(f"the hub refused this node: {describe(exc)}")
+        fail(f"the hub refused this node: {_explain(exc)}")
         return REFUSED
     return 0
+
+
+def _explain(refusal: AuthException) -> str:
+    if refusal.code == ErrorCodes.NOT_AUTHORIZED:
+        return f"{refusal}; it takes a principal with the role node, and an id that no other principal has registered"
+    return describe(refusal)

@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException
+from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException, TunnelRejectedException
 
 FAILURE = 255
 """Exit code of OmnyShell's own failures, as ssh has it; what ran remotely gives its own."""
@@ -19,14 +20,29 @@ def printable(text: str) -> str:
 
 def fail(message: str) -> int:
     """Print one line on stderr and return the exit code of a failure."""
-    print(f"omnyshell: {printable(message)}", file=sys.stderr)
+    complain(f"omnyshell: {printable(message)}")
     return FAILURE
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr, or nowhere: without one, Python would print it on stdout."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def announce(line: str) -> None:
+    """Print a line on stdout that a service can do without: it serves on where whoever started it has left."""
+    try:
+        print(line, flush=True)
+    except OSError:
+        sys.stdout = None
 
 
 def describe(error: OmnyShellException) -> str:
     """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do."""
     text = str(error) or type(error).__name__
-    if isinstance(error, SessionRejectedException | ProtocolException):
+    if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
         text = f"{text} [{error.code}]"
     hint = _HINTS.get(error.code)
     return f"{text}; {hint}" if hint else text
@@ -36,6 +52,14 @@ _HINTS = {
     "auth_failed": "check --principal and the token or key, or run `omnyshell login`",
     "unknown_node": "`omnyshell nodes list` shows who is connected",
     "not_authorized": "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them",
+    "node_offline": "`omnyshell nodes list` shows who is connected",
+    "tunnel_disabled": "start the hub with --tunnel-port-range A-B",
+    "secure_unavailable": "leave out --tls, or start the hub without --no-tunnel-tls",
+    "unsupported_protocol": "leave out --http",
+    "unsupported": "update the node",
+    "port_out_of_range": "leave out --public-port, or ask for one within the hub's --tunnel-port-range",
+    "port_in_use": "leave out --public-port, or choose another",
+    "not_found": "`omnyshell tunnel list` shows yours",
     "capacity_exceeded": "try again later, or raise --max-sessions on the node",
 }
 

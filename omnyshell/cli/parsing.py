@@ -1,11 +1,10 @@
 """From words to options: finds the command, and builds the parser of that command alone."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from omnyshell.cli.output import FAILURE
+from omnyshell.cli.output import FAILURE, complain, printable
 from omnyshell.cli.spec import COMMANDS, Command, Option
 from omnyshell.errors import ConfigException
 
@@ -17,7 +16,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        complain(printable(f"{self.prog}: {message} (see {self.prog} --help)"))
         raise SystemExit(FAILURE)
 
 

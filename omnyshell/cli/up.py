@@ -12,7 +12,7 @@ from pathlib import Path
 
 from omnyshell.cli.local import LocalSetup, Running
 from omnyshell.cli.output import fail
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -21,6 +21,8 @@ POLL = 0.02
 
 def up(options: argparse.Namespace) -> int:
     """Start the local hub and node, or use those that run already."""
+    if options.port is not None and not 0 <= options.port <= 65535:
+        raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
     setup = LocalSetup.default()
     if options.shell:
         return _with_shell(setup, options.port)

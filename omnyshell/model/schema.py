@@ -37,6 +37,8 @@ Reader = Callable[[Any, str], Any]
 
 Writer = Callable[[Any], Any]
 
+_compact_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 _INT_MIN = -(2**63)
 _INT_END = 2**63
 
@@ -217,7 +219,10 @@ def _read_datetime(value: Any, where: str) -> datetime:
 
 def _as_text(value: Any) -> str:
     """A value inside a string map or list, as a string: section 1, "Reading"."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, str):
+        return value
+    # A peer may send hundreds of thousands of them: the usual kind goes without an encoder.
+    return str(value) if type(value) is int else _compact_json(value)
 
 
 def _read_string_map(value: Any, where: str) -> dict[str, str]:

@@ -24,6 +24,14 @@ class TunnelProtocol(LenientEnum):
         known = {member.value: member for member in cls}
         return known.get(str(_value).lower(), cls.TCP)
 
+    @classmethod
+    def named(cls, name: str) -> "TunnelProtocol":
+        """Return the protocol of that name, in any case, for a request. Raises `ValueError` where there is none."""
+        protocol = cls(name)
+        if protocol.value != name.lower():
+            raise ValueError(name)
+        return protocol
+
 
 class TunnelInfo(WireObject, kw_only=True):
     """One line of a tunnel listing."""

@@ -48,18 +48,23 @@ OmnyShellFrame = ControlFrame | DataFrame
 
 
 def pack_data(opcode: int, channel: int, payload: bytes) -> bytes:
-    """Return the binary form of a data frame.
+    """Return the binary form of a data frame. Raises `ProtocolException` as `pack_header` does."""
+    return pack_header(opcode, channel, len(payload)) + payload
+
+
+def pack_header(opcode: int, channel: int, size: int) -> bytes:
+    """Return what precedes a payload of `size` bytes in a data frame.
 
     Raises `ProtocolException` for a payload over the cap or a channel id that is no uint32.
     """
-    if len(payload) > MAX_PAYLOAD:
+    if size > MAX_PAYLOAD:
         raise ProtocolException("is over 65536 bytes", code=ErrorCodes.MALFORMED_FRAME, field="payload")
     if not 0 <= channel <= MAX_CHANNEL_ID:
         raise ProtocolException("must fit 32 bits", code=ErrorCodes.MALFORMED_FRAME, field="channel")
-    return _HEADER.pack(DATA_VERSION, opcode, channel, len(payload)) + payload
+    return _HEADER.pack(DATA_VERSION, opcode, channel, size)
 
 
-def unpack_header(raw: bytes) -> tuple[int, int]:
+def unpack_header(raw: bytes | memoryview) -> tuple[int, int]:
     """Return opcode and channel of a binary frame whose length and opcode are right.
 
     Raises `ProtocolException`, `protocol_error` for an unknown opcode and `malformed_frame` otherwise.
@@ -76,12 +81,12 @@ def unpack_header(raw: bytes) -> tuple[int, int]:
     return opcode, channel
 
 
-def unpack_data(raw: bytes) -> DataFrame:
+def unpack_data(raw: bytes | memoryview) -> DataFrame:
     """Read a data frame from its binary form. Raises `ProtocolException` as `unpack_header` does."""
     opcode, channel = unpack_header(raw)
     return DataFrame(DataOpcode(opcode), channel, bytes(memoryview(raw)[HEADER_SIZE:]))
 
 
-def readdress(raw: bytes, channel: int) -> bytes:
-    """Return a binary frame with another channel id, all else kept: what a relay does."""
-    return b"".join((raw[:2], channel.to_bytes(4, "big"), raw[6:]))
+def readdressed_header(raw: bytes, channel: int) -> bytes:
+    """Return a binary frame's header with another channel id, all else kept: what a relay does."""
+    return b"".join((raw[:2], channel.to_bytes(4, "big"), raw[6:HEADER_SIZE]))

@@ -1,67 +1,136 @@
 """What waits to be sent to one peer, and in which order it goes (decision 1 of the architecture).
 
 Connection-level messages, and the few channel messages that may overtake data, go first. All else waits in
-its channel's queue; channels take turns, at most 64 KiB a turn, so that none delays another. Channel queues are bounded
-because credit is; the urgent queue has bounds of its own.
+its channel's queue; channels take turns, at most 64 KiB a turn, so that none delays another. Data is bounded because
+credit is; messages have bounds of their own, those of a channel apart, so that one session's flood of them, to a peer
+that takes them more slowly, ends that session and not the peer.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from omnyshell.protocol.limits import MIB
+from omnyshell.ids import CONTROL_CHANNEL
+from omnyshell.protocol.limits import KIB, MIB
 
 TURN_SIZE = 64 * 1024
 MAX_URGENT_MESSAGES = 1000
 MAX_URGENT_BYTES = MIB
+MAX_CHANNEL_TEXT = 256 * KIB
+"""Bytes of control messages that may wait on one channel: windows for a full credit of small frames."""
+MAX_ALL_CHANNELS_TEXT = 8 * MIB
+
+MERGED_SIZE = 16 * KIB
+"""Small frames that wait are put together up to this many bytes: each would cost some hundred bytes more."""
+
+
+_SIZE_OFFSET = 6
+"""What stands before the length in a data frame's header: version, opcode and channel."""
 
 
 class Outgoing(NamedTuple):
-    """One WebSocket message."""
+    """One WebSocket message: `head` and `data`, apart so that nobody copies a payload to put it behind a header."""
 
     is_text: bool
-    data: bytes
+    data: bytes | bytearray | memoryview
+    head: bytes = b""
 
 
 class OutboxOverflowError(Exception):
     """The peer does not drain its connection-level messages; it has to be disconnected."""
 
 
+class ChannelFloodError(Exception):
+    """More messages come on a channel than the peer takes; nothing was queued. The channel has to be ended."""
+
+
+class _WaitingText:
+    """How many bytes of control messages wait on each channel."""
+
+    __slots__ = ("_by_channel", "_total")
+
+    def __init__(self) -> None:
+        self._by_channel: dict[int, int] = {}
+        self._total = 0
+
+    def add(self, channel: int, size: int) -> None:
+        """Count a message, or raise. One that is larger than the bound passes where nothing else waits."""
+        waiting = self._by_channel.get(channel, 0)
+        if self._total and waiting + size > MAX_CHANNEL_TEXT:
+            raise ChannelFloodError
+        if self._total > MAX_ALL_CHANNELS_TEXT:
+            raise OutboxOverflowError
+        self._by_channel[channel] = waiting + size
+        self._total += size
+
+    def remove(self, channel: int, size: int) -> None:
+        """Count a message no longer."""
+        left = self._by_channel[channel] - size
+        self._total -= size
+        if left:
+            self._by_channel[channel] = left
+        else:
+            del self._by_channel[channel]
+
+    def has(self, channel: int) -> bool:
+        """Whether any message waits on the channel."""
+        return channel in self._by_channel
+
+
 class Outbox:
     """Orders what is sent to one peer. The caller writes what `next_turn` returns, while there is room."""
 
-    __slots__ = ("_channels", "_turns", "_urgent", "_urgent_bytes")
+    __slots__ = ("_channel_text", "_channels", "_turns", "_urgent", "_urgent_bytes", "_urgent_messages")
 
     def __init__(self) -> None:
-        self._urgent: deque[bytes] = deque()
+        self._urgent: deque[tuple[int, bytes]] = deque()
+        self._urgent_messages = 0
         self._urgent_bytes = 0
+        self._channel_text = _WaitingText()
         self._channels: dict[int, deque[Outgoing]] = {}
         self._turns: deque[int] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._urgent or self._turns)
 
-    def put_urgent(self, text: bytes) -> None:
+    def put_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
         """Queue a message ahead of all data. Raises `OutboxOverflowError` where too much waits already.
 
-        One message may be larger than the bound, as a listing of thousands of nodes is.
+        One message may be larger than the bound, as a listing of thousands of nodes is. A message that is counted for
+        a channel raises `ChannelFloodError` where too much waits there.
         """
-        if len(self._urgent) >= MAX_URGENT_MESSAGES or self._urgent_bytes > MAX_URGENT_BYTES:
+        if channel:
+            self._channel_text.add(channel, len(text))
+        elif self._urgent_messages >= MAX_URGENT_MESSAGES or self._urgent_bytes > MAX_URGENT_BYTES:
             raise OutboxOverflowError
-        self._urgent.append(text)
-        self._urgent_bytes += len(text)
+        else:
+            self._urgent_messages += 1
+            self._urgent_bytes += len(text)
+        self._urgent.append((channel, text))
 
     def put(self, channel: int, item: Outgoing) -> None:
-        """Queue a message behind what its channel has queued already."""
+        """Queue a message behind what its channel has queued already. Raises as `put_urgent` does."""
+        if item.is_text:
+            self._channel_text.add(channel, len(item.data))
         queue = self._channels.get(channel)
         if queue is None:
             queue = self._channels[channel] = deque()
             self._turns.append(channel)
+        elif item.head and len(item.data) < MERGED_SIZE and _merge(queue, item):
+            return
         queue.append(item)
 
     def discard(self, channel: int) -> None:
         """Forget what waits on a channel."""
-        if self._channels.pop(channel, None) is not None:
+        queue = self._channels.pop(channel, None)
+        if queue is not None:
             self._turns.remove(channel)
+            self._sent(channel, queue)
+        if self._channel_text.has(channel):
+            for counted, text in self._urgent:
+                if counted == channel:
+                    self._channel_text.remove(channel, len(text))
+            self._urgent = deque(item for item in self._urgent if item[0] != channel)
 
     def next_turn(self) -> list[Outgoing]:
         """Return, and forget, what goes next: all urgent messages, or one channel's turn; empty when nothing waits."""
@@ -71,9 +140,13 @@ class Outbox:
 
     def take_urgent(self) -> list[Outgoing]:
         """Return, and forget, all urgent messages."""
-        batch = [Outgoing(True, text) for text in self._urgent]
+        batch = []
+        for channel, text in self._urgent:
+            if channel:
+                self._channel_text.remove(channel, len(text))
+            batch.append(Outgoing(True, text))
         self._urgent.clear()
-        self._urgent_bytes = 0
+        self._urgent_messages = self._urgent_bytes = 0
         return batch
 
     def _channel_turn(self) -> list[Outgoing]:
@@ -89,4 +162,22 @@ class Outbox:
             self._turns.append(channel)
         else:
             del self._channels[channel]
+        self._sent(channel, batch)
         return batch
+
+    def _sent(self, channel: int, items: Iterable[Outgoing]) -> None:
+        for item in items:
+            if item.is_text:
+                self._channel_text.remove(channel, len(item.data))
+
+
+def _merge(queue: deque[Outgoing], item: Outgoing) -> bool:
+    """Add a data frame's payload to the one that waits last, where both are of one stream; tells whether it was."""
+    last = queue[-1]
+    size = len(last.data) + len(item.data)
+    if size > MERGED_SIZE or last.head[:_SIZE_OFFSET] != item.head[:_SIZE_OFFSET]:
+        return False
+    data = last.data if isinstance(last.data, bytearray) else bytearray(last.data)
+    data += item.data
+    queue[-1] = Outgoing(False, data, last.head[:_SIZE_OFFSET] + size.to_bytes(4, "big"))
+    return True

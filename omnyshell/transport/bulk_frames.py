@@ -6,6 +6,7 @@ Those are taken out here; every other byte goes to `websockets`, which also judg
 """
 
 import os
+import struct
 from collections.abc import Iterator
 
 from websockets.speedups import apply_mask
@@ -21,22 +22,26 @@ _LENGTH = 0x7F
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 _LENGTH_SIZES = {_TWO_BYTES: 2, _EIGHT_BYTES: 8}
 _MASK_SIZE = 4
+_START_2, _START_8 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 
 
-def bulk_frame(kind: int, data: bytes, *, mask: bool) -> bytes:
-    """Return a final frame, `TEXT` or `BINARY`, that carries `data`; a client masks it."""
-    size = len(data)
+def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, head: bytes = b"") -> bytes:
+    """Return a final frame, `TEXT` or `BINARY`, that carries `head` and `data`; a client masks it."""
+    size = len(head) + len(data)
     bit = _MASKED if mask else 0
     if size < _TWO_BYTES:
-        head = bytes((kind, bit | size))
+        start = bytes((kind, bit | size))
     elif size < 1 << 16:
-        head = bytes((kind, bit | _TWO_BYTES)) + size.to_bytes(2, "big")
+        start = _START_2.pack(kind, bit | _TWO_BYTES, size)
     else:
-        head = bytes((kind, bit | _EIGHT_BYTES)) + size.to_bytes(8, "big")
+        start = _START_8.pack(kind, bit | _EIGHT_BYTES, size)
     if not mask:
-        return head + data
+        return b"".join((start, head, data))
     key = os.urandom(_MASK_SIZE)
-    return b"".join((head, key, apply_mask(data, key)))
+    if not head:
+        return b"".join((start, key, apply_mask(data, key)))
+    turn = len(head) % _MASK_SIZE
+    return b"".join((start, key, apply_mask(head, key), apply_mask(data, key[turn:] + key[:turn])))
 
 
 class BulkFrameReader:
@@ -49,62 +54,66 @@ class BulkFrameReader:
         self._masked = masked
         self._head = b""
         self._kind = OTHER
-        self._payload: bytearray | None = None
-        self._filled = 0
         self._mask = b""
+        self._parts: list[bytes] = []
+        self._missing = 0
         self._foreign = 0
 
-    def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | bytearray | memoryview]]:
+    def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
 
-        What is yielded with `OTHER` is valid until the next one is asked for.
+        A memoryview is valid until the next one is asked for.
         """
         if self._head:
             view = memoryview(self._head + bytes(view))
             self._head = b""
         while view:
-            if self._payload is not None:
-                view = self._fill(self._payload, view)
-                if self._payload is not None and self._filled == len(self._payload):
-                    yield self._kind, self._take_payload()
+            if self._missing:
+                size = min(self._missing, len(view))
+                self._missing -= size
+                self._parts.append(bytes(view[:size]))
+                if not self._missing:
+                    yield self._kind, self._payload(b"".join(self._parts))
+                    self._parts.clear()
             elif self._foreign:
                 size = min(self._foreign, len(view))
                 self._foreign -= size
                 yield OTHER, view[:size]
-                view = view[size:]
             else:
-                view = self._begin_frame(view)
+                header, size = self._begin_frame(view)
+                if size and len(view) >= header + size:
+                    yield self._kind, self._payload(view[header : header + size])
+                    size += header
+                else:
+                    self._missing = size
+                    size = header
+            view = view[size:]
 
-    def _begin_frame(self, view: memoryview) -> memoryview:
-        """Read a frame's header. A bulk frame's is used up; another's stays, with the rest of its frame, foreign."""
+    def _begin_frame(self, view: memoryview) -> tuple[int, int]:
+        """Read a frame's header; returns how many bytes are used up, and the size of a bulk frame's payload.
+
+        The header of another frame stays, with the rest of its frame, foreign. One that has not arrived whole is kept.
+        """
         if len(view) < 2:
             return self._wait_for_more(view)
-        code = view[1] & _LENGTH
+        kind, second = view[0], view[1]
+        code = second & _LENGTH
         extra = _LENGTH_SIZES.get(code, 0)
-        masked = bool(view[1] & _MASKED)
+        masked = second >= _MASKED
         header = 2 + extra + (_MASK_SIZE if masked else 0)
         if len(view) < header:
             return self._wait_for_more(view)
         size = int.from_bytes(view[2 : 2 + extra], "big") if extra else code
-        if view[0] not in _BULK or masked != self._masked or not 0 < size <= MAX_DATA_FRAME:
+        if kind not in _BULK or masked is not self._masked or not 0 < size <= MAX_DATA_FRAME:
             self._foreign = header + size
-            return view
+            return 0, 0
         self._mask = bytes(view[2 + extra : header])
-        self._kind = view[0]
-        self._payload = bytearray(size)
-        self._filled = 0
-        return view[header:]
+        self._kind = kind
+        return header, size
 
-    def _wait_for_more(self, view: memoryview) -> memoryview:
+    def _wait_for_more(self, view: memoryview) -> tuple[int, int]:
         self._head = bytes(view)
-        return view[len(view) :]
+        return len(view), 0
 
-    def _fill(self, payload: bytearray, view: memoryview) -> memoryview:
-        size = min(len(payload) - self._filled, len(view))
-        payload[self._filled : self._filled + size] = view[:size]
-        self._filled += size
-        return view[size:]
-
-    def _take_payload(self) -> bytes | bytearray:
-        payload, self._payload = self._payload or bytearray(), None
-        return apply_mask(payload, self._mask) if self._masked else payload
+    def _payload(self, data: bytes | memoryview) -> bytes | memoryview:
+        return apply_mask(data, self._mask) if self._masked else data

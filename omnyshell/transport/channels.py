@@ -8,7 +8,7 @@ from typing import Protocol
 from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
-from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_data
+from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_header
 from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
@@ -72,7 +72,7 @@ class Channel:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
         self._check_open()
         if not self._waiting and len(data) <= MAX_PAYLOAD and self._credit.spend(len(data)):
-            self._link.send_binary(self.id, pack_data(opcode, self.id, data))
+            self._link.send_binary(self.id, pack_header(opcode, self.id, len(data)), data)
         elif data:
             self._waiting.append((opcode, memoryview(data)))
             self._send_waiting()
@@ -159,7 +159,7 @@ class Channel:
             if size == 0:
                 return
             self._credit.spend(size)
-            self._link.send_binary(self.id, pack_data(opcode, self.id, bytes(data[:size])))
+            self._link.send_binary(self.id, pack_header(opcode, self.id, size), data[:size])
             if size == len(data):
                 self._waiting.popleft()
             else:
@@ -197,17 +197,24 @@ class ChannelMultiplexer:
     def __len__(self) -> int:
         return len(self._channels)
 
+    def __contains__(self, channel_id: int) -> bool:
+        return channel_id in self._channels
+
     def open(self, handler: ChannelHandler) -> Channel:
         """Make a channel of our own, with the next free id."""
         channel = self.adopt(self._next_id, handler)
         self._next_id += 1
         return channel
 
-    def adopt(self, channel_id: int, handler: ChannelHandler) -> Channel:
-        """Take up a channel that the other side opened. Raises `ChannelException` where the id is in use."""
+    def adopt(self, channel_id: int, handler: ChannelHandler, incoming: str | None = None) -> Channel:
+        """Take up a channel that the other side opened; `incoming` where its stream is not that of the others.
+
+        Raises `ChannelException` where the id is in use.
+        """
         if channel_id in self._channels:
             raise ChannelException(f"channel {channel_id} is in use")
-        channel = self._channels[channel_id] = Channel(channel_id, self._link, handler, self._incoming, self._forget)
+        channel = Channel(channel_id, self._link, handler, incoming or self._incoming, self._forget)
+        self._channels[channel_id] = channel
         return channel
 
     def receive_data(self, frame: DataFrame) -> bool:

@@ -31,6 +31,7 @@ from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
 from omnyshell.transport.link import ABNORMAL_CLOSURE
+from omnyshell.transport.sockets import connect_tls
 
 DEFAULT_PORT = 8443
 TLS_SHUTDOWN_TIMEOUT = 1.0
@@ -54,20 +55,25 @@ class HubAddress(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> "HubAddress":
         """Read `wss://host:port/path`; scheme, port and path may be left out. Raises `ConfigException`."""
-        parts = urlsplit(url if "://" in url else f"wss://{url}")
-        if parts.scheme != "wss":
-            raise ConfigException(f"hub address '{url}' must begin with wss://: there is no unencrypted mode")
         try:
+            parts = urlsplit(url if "://" in url else f"wss://{url}")
             host, port = parts.hostname, parts.port
         except ValueError as exc:
             raise ConfigException(f"hub address '{url}' is wrong: {exc}") from exc
-        if not host or parts.username or parts.query or parts.fragment:
+        if parts.scheme != "wss":
+            raise ConfigException(f"hub address '{url}' must begin with wss://: there is no unencrypted mode")
+        if not host or parts.username or parts.query or parts.fragment or not _is_plain(parts.path):
             raise ConfigException(f"hub address '{url}' is wrong; write it as wss://host:port")
         return cls(host, port if port is not None else DEFAULT_PORT, parts.path or "/")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"wss://{host}:{self.port}{self.path if self.path != '/' else ''}"
+
+
+def _is_plain(path: str) -> bool:
+    """Tell whether the path can stand in an HTTP request."""
+    return path.isascii() and path.isprintable() and " " not in path
 
 
 class OmnyShellConnection:
@@ -164,7 +170,7 @@ class OmnyShellConnection:
         else:
             self._shake_hands(frame.message)
 
-    def binary_received(self, data: bytes) -> None:
+    def binary_received(self, data: bytes | memoryview) -> None:
         """Take a chunk of a channel's stream."""
         try:
             known = self.channels.receive_data(unpack_data(data))
@@ -172,6 +178,10 @@ class OmnyShellConnection:
             known = False
         if not known:
             self.dropped += 1
+
+    def channel_flooded(self, _channel: int) -> None:
+        """The hub does not read: the connection is of no use."""
+        self.link.abort()
 
     def link_closed(self, code: int, reason: str) -> None:
         """The connection is gone: everyone who waits is told why."""
@@ -195,21 +205,16 @@ class OmnyShellConnection:
     async def _dial(self, tls: ssl.SSLContext) -> None:
         address = self.address
         try:
-            await self._loop.create_connection(
-                lambda: self.link,
-                address.host,
-                address.port,
-                ssl=tls,
-                server_hostname=address.host,
-                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-            )
+            await connect_tls(lambda: self.link, address.host, address.port, tls, shutdown_timeout=TLS_SHUTDOWN_TIMEOUT)
         except ssl.SSLCertVerificationError as exc:
-            text = f"the certificate of {address} is not trusted: {exc.verify_message}"
+            text = f"the certificate of {address} is not trusted: {exc.verify_message.rstrip('.')}"
             raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc
         except ssl.SSLError as exc:
             raise TransportException(f"TLS with {address} failed ({exc.reason}); is it a hub?") from exc
         except socket.gaierror as exc:
             raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check --hub") from exc
+        except UnicodeError as exc:
+            raise TransportException(f"cannot find host '{address.host}': it is no host name; check --hub") from exc
         except ConnectionRefusedError as exc:
             text = f"nothing listens at {address} (connection refused); is the hub running?"
             raise TransportException(text) from exc
@@ -245,7 +250,7 @@ class OmnyShellConnection:
 
 def _closed_error(code: int, reason: str) -> OmnyShellException:
     text = _CLOSE_TEXTS.get(code, f"the hub closed the connection ({code})")
-    if reason:
+    if reason and code != CLOSE_HUB_STOPPING:
         text = f"{text}: {reason}"
     if code == CLOSE_UNAUTHORIZED:
         return AuthException(text)

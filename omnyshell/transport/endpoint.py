@@ -12,6 +12,7 @@ from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.link import LinkHandler
 from omnyshell.transport.server_link import ServerLink
+from omnyshell.transport.sockets import serve_tls
 
 OnConnection = Callable[[], "LinkOwner"]
 """Makes the handler of a new connection."""
@@ -185,12 +186,12 @@ class WsServerEndpoint:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
         link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self._limits.upgrade_timeout)
-        await asyncio.get_running_loop().connect_accepted_socket(
+        await serve_tls(
             lambda: link,
             sock,
-            ssl=self._tls,
-            ssl_handshake_timeout=self._limits.tls_timeout,
-            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+            self._tls,
+            handshake_timeout=self._limits.tls_timeout,
+            shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
         )
         return link
 

@@ -8,10 +8,14 @@ from omnyshell.transport.link import WebSocketLink
 
 @dataclass(frozen=True, slots=True)
 class KeepaliveTimes:
-    """Seconds of silence after which a link is pinged, and seconds it then has to answer."""
+    """Seconds of silence after which a link is pinged, and seconds it then has to answer.
 
-    interval: float = 15.0
-    timeout: float = 15.0
+    Together with a look at the links every third of the shorter one, these are less than the 30 s in which a hub finds
+    that a node is gone; and an idle node, whose heartbeats are 10 s apart, needs no ping.
+    """
+
+    interval: float = 12.0
+    timeout: float = 10.0
 
 
 class Keepalive:

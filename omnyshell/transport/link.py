@@ -15,9 +15,11 @@ from websockets.frames import BINARY, CONT, TEXT, Frame
 from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
+from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
-from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
+from omnyshell.transport.buffers import bound_receive_buffer
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
@@ -36,7 +38,8 @@ ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
-READ_SIZE = 128 * KIB
+READ_SIZE = 512 * KIB
+"""Room for several frames of the largest size, so that few of them arrive in two pieces."""
 
 
 class _ReadBuffer(threading.local):
@@ -66,8 +69,11 @@ class LinkHandler(Protocol):
     def text_received(self, data: bytes) -> None:
         """A text message arrived, as UTF-8 that nobody has checked."""
 
-    def binary_received(self, data: bytes) -> None:
-        """A binary message arrived."""
+    def binary_received(self, data: bytes | memoryview) -> None:
+        """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
+
+    def channel_flooded(self, channel: int) -> None:
+        """A message was not sent: more wait on the channel than the peer takes. The channel has to be ended."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -130,24 +136,42 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._ws.max_message_size = max_size
         self.max_text_size = max_text_size
 
-    def send_urgent(self, text: bytes) -> None:
-        """Send a text message ahead of all data. A peer that does not drain its messages is cut off."""
+    def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
+        """Send a text message ahead of all data. A peer that does not drain its messages is cut off.
+
+        Where the message is counted for a channel, the handler is told that the channel is flooded instead.
+        """
+        if self._send_at_once(Outgoing(True, text)):
+            return
         try:
-            self._outbox.put_urgent(text)
+            self._outbox.put_urgent(text, channel)
         except OutboxOverflowError:
             self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
         else:
             self._pump()
 
     def send_text(self, channel: int, text: bytes) -> None:
-        """Send a text message in its channel's order."""
-        self._outbox.put(channel, Outgoing(True, text))
-        self._pump()
+        """Send a text message in its channel's order; bounded as `send_urgent` is."""
+        message = Outgoing(True, text)
+        if self._send_at_once(message):
+            return
+        try:
+            self._outbox.put(channel, message)
+        except OutboxOverflowError:
+            self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
+        else:
+            self._pump()
 
-    def send_binary(self, channel: int, data: bytes) -> None:
-        """Send a binary message in its channel's order."""
-        self._outbox.put(channel, Outgoing(False, data))
-        self._pump()
+    def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
+        """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
+        message = Outgoing(False, data, head)
+        if not self._send_at_once(message):
+            self._outbox.put(channel, message)
+            self._pump()
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on a channel."""
@@ -183,6 +207,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=TRANSPORT_HIGH_WATER)
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            bound_receive_buffer(sock)
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -199,7 +226,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             if kind == OTHER:
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and not self._fragments:
-                self._message_received(cast("bytes", data), is_text=kind == BULK_TEXT)
+                self._message_received(data, is_text=kind == BULK_TEXT)
         self._flush_protocol()
 
     def eof_received(self) -> None:
@@ -276,13 +303,20 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._fragments = [data]
                 self._fragments_are_text = opcode is TEXT
 
-    def _message_received(self, data: bytes, *, is_text: bool) -> None:
+    def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
             self._handler.binary_received(data)
         elif self.max_text_size is not None and len(data) > self.max_text_size:
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
         else:
-            self._handler.text_received(data)
+            self._handler.text_received(bytes(data))
+
+    def _send_at_once(self, message: Outgoing) -> bool:
+        """Write a message that has nothing to wait for, as most have; returns whether it did."""
+        if self._outbox or self._paused or not self.is_open:
+            return False
+        self._write([_frame(message, mask=self._masks)])
+        return True
 
     def _pump(self) -> None:
         """Write what waits, in its order, while the transport has room."""
@@ -293,7 +327,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
                     self._send_close()
                 return
             masks = self._masks
-            self._write([bulk_frame(BULK_TEXT if text else BULK_BINARY, data, mask=masks) for text, data in turn])
+            self._write([_frame(message, mask=masks) for message in turn])
 
     def _send_close(self) -> None:
         code, reason = self._close_when_flushed or (1000, "")
@@ -350,3 +384,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if received is not None:
             return int(received.code), received.reason
         return ABNORMAL_CLOSURE, ""
+
+
+def _frame(message: Outgoing, *, mask: bool) -> bytes:
+    return bulk_frame(BULK_TEXT if message.is_text else BULK_BINARY, message.data, head=message.head, mask=mask)

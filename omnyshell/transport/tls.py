@@ -29,8 +29,10 @@ def leaf_of_chain(cert: Path) -> bytes:
         pem = cert.read_text(encoding="ascii")
         end = "-----END CERTIFICATE-----"
         return ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)])
-    except (OSError, ValueError) as exc:
-        raise ConfigException(f"cannot read a certificate from {cert}: {exc}") from exc
+    except OSError as exc:
+        raise ConfigException(f"cannot read {cert}: {exc.strerror}") from exc
+    except ValueError as exc:
+        raise ConfigException(f"{cert}: no certificate in PEM found") from exc
 
 
 def client_context(ca: Path | None) -> ssl.SSLContext:

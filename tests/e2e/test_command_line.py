@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +85,12 @@ def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
             process.communicate(timeout=DEADLINE)
 
 
+@pytest.fixture
+def marker() -> str:
+    """Seconds for a `sleep` that no other test, run or checkout on this machine starts."""
+    return str(random.randrange(10**8, 10**9))
+
+
 def running(marker: str) -> bool:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -124,6 +132,34 @@ def test_a_reader_that_leaves_ends_the_command(system: System) -> None:
 
 
 @pytest.mark.parametrize(
+    ("redirection", "printed", "code"),
+    [
+        ("<&-", b"out\nerr\n", 3),
+        (">&-", b"err\n", 3),
+        ("2>&-", b"out\n", 3),
+        ("<&- >&- 2>&-", b"", 3),
+        (">/dev/full", b"omnyshell: input or output failed: No space left on device\n", 255),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_no_trouble(
+    system: System, redirection: str, printed: bytes, code: int
+) -> None:
+    line = f"{OMNYSHELL} exec n1 'cat; echo out; sleep 0.1; echo err >&2; exit 3' {redirection}"
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {line}; }} 2>&1; exit $?"],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE, check=False, env=system.env,
+    )  # fmt: skip
+    assert (done.stdout, done.returncode) == (printed, code)
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", "| true"])
+def test_a_listing_that_nobody_takes_is_no_traceback(system: System, redirection: str) -> None:
+    line = f"{OMNYSHELL} nodes list {redirection}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=system.env)
+    assert len(done.stderr.splitlines()) == (1 if "full" in redirection else 0)
+
+
+@pytest.mark.parametrize(
     ("words", "env", "says"),
     [
         (("exec", "n1", "true"), {"OMNYSHELL_HUB": "wss://127.0.0.1:1"}, "connection refused"),
@@ -138,7 +174,15 @@ def test_a_reader_that_leaves_ends_the_command(system: System) -> None:
         (("exec", "n1", "true", "--cwd", "/no/such"), {}, "[bad_request]"),
         (("exec", "n1"), {}, "COMMAND"),
         (("exec", "n1", "true", "--env", "novalue"), {}, "KEY=VALUE"),
+        (("exec", "n1", "true", "--hub", "wss://[::1"), {}, "is wrong"),
+        (("exec", "n1", "true", "--hub", "wss://127.0.0.1/a b"), {}, "is wrong"),
+        (("exec", "n1", "true", "--hub", f"wss://{'a' * 64}.example"), {}, "no host name"),
+        (("exec", "n1", "true", "--ca", "~no-such-user/ca.pem"), {}, "home directory"),
+        (("whoami",), {"OMNYSHELL_HOME": "~no-such-user"}, "home directory"),
+        (("exec", "n1", "echo \udcff"), {}, "Unicode"),
         (("no-such-command",), {}, "no-such-command"),
+        (("nodes",), {}, "nodes list"),
+        (("nodes", "lst"), {}, "nodes list"),
     ],
 )
 def test_a_failure_is_one_line_that_says_what_to_do(
@@ -149,7 +193,14 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     text = done.stderr.decode()
     assert says in text
     assert "Traceback" not in text
-    assert len(text.strip().splitlines()) == 1 or words == ("no-such-command",)
+    assert len(text.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
+@pytest.mark.parametrize("typed", [b"", b"sleep 0.5; exit 4\n", b"cat\n"])
+def test_a_shell_whose_input_is_no_terminal_ends_with_it(system: System, shell: str, typed: bytes) -> None:
+    done = system.run("connect", "n1", "--env", f"SHELL={shell}", stdin=typed)
+    assert (done.stderr, done.returncode) == (b"", 4 if b"exit" in typed else 0)
 
 
 def test_nodes_are_listed_for_people_and_programs(system: System) -> None:
@@ -174,17 +225,17 @@ def test_a_login_is_saved_used_and_forgotten(system: System) -> None:
     assert plain.run("whoami").returncode == 255
 
 
-def test_a_killed_client_leaves_no_process(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77611")
-    until(lambda: running("77611"))
+def test_a_killed_client_leaves_no_process(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     client.kill()
     client.communicate()
-    until(lambda: not running("77611"))
+    until(lambda: not running(marker))
 
 
-def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77612")
-    until(lambda: running("77612"))
+def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     system.node.kill()
     system.node.communicate()
     _, said = client.communicate(timeout=DEADLINE)
@@ -192,30 +243,30 @@ def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(sys
     assert b"n1 disconnected" in said
     system.node = system.start_node()
     system.wait_for_node()
-    until(lambda: not running("77612"))
+    until(lambda: not running(marker))
 
 
-def test_a_killed_hub_is_told_and_its_node_comes_back(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77613")
-    until(lambda: running("77613"))
+def test_a_killed_hub_is_told_and_its_node_comes_back(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     system.hub.kill()
     system.hub.communicate()
     _, said = client.communicate(timeout=DEADLINE)
     assert client.returncode == 255
     assert b"lost" in said
-    until(lambda: not running("77613"))
+    until(lambda: not running(marker))
 
 
-def test_services_end_cleanly_at_sigterm(system: System) -> None:
-    client = system.start("exec", "n1", "sleep 77614")
-    until(lambda: running("77614"))
+def test_services_end_cleanly_at_sigterm(system: System, marker: str) -> None:
+    client = system.start("exec", "n1", f"sleep {marker}")
+    until(lambda: running(marker))
     started = time.monotonic()
     for process in (system.node, system.hub):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
     assert time.monotonic() - started < 8
     client.communicate(timeout=DEADLINE)
-    assert not running("77614")
+    assert not running(marker)
 
 
 def test_a_refused_node_ends_with_code_1(system: System, certificates: Certificates) -> None:
@@ -225,6 +276,52 @@ def test_a_refused_node_ends_with_code_1(system: System, certificates: Certifica
     )  # fmt: skip
     assert done.returncode == 1
     assert b"refused" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "damaged", "says"),
+    [
+        (("--ca", "/no/such/file"), False, "--ca"),
+        ((), True, "damaged"),
+        (("--state-dir", "/proc/none"), False, "/proc/none"),
+    ],
+)
+def test_a_node_that_cannot_start_says_why_and_ends(
+    tmp_path: Path, certificates: Certificates, words: tuple[str, ...], damaged: bool, says: str
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    if damaged:
+        (state / "uid-node-n2.json").write_text("{")
+    with hub_process(certificates) as url:
+        done = subprocess.run(
+            [
+                OMNYSHELL, "node", "start", "--id", "n2", "--hub", url, "--principal", "box", "--token", "box-token",
+                "--ca", str(certificates.ca), "--state-dir", str(state), *words,
+            ],
+            capture_output=True, timeout=DEADLINE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (255, 1)
+    assert says in done.stderr
+
+
+@contextmanager
+def hub_process(certificates: Certificates) -> Iterator[str]:
+    """A hub that knows the principal `box`, without standard input; yields its URL."""
+    hub = subprocess.Popen(
+        [
+            "sh", "-c", 'exec "$@" <&-', "sh", OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", "0",
+            "--cert", str(certificates.cert), "--key", str(certificates.key), "--grant-token", "box:box-token:node",
+        ],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert hub.stdout is not None
+        yield hub.stdout.readline().split()[-1]
+    finally:
+        hub.terminate()
+        _, said = hub.communicate(timeout=DEADLINE)
+    assert (hub.returncode, "Assertion" in said) == (0, False)
 
 
 def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:

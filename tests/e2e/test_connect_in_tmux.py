@@ -29,8 +29,12 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
     terminal.tmux("resize-window", "-x", "100", "-y", "35")
     terminal.type("stty size", "Enter")
     terminal.shows("35 100")
-    terminal.type("sleep 60", "Enter")
+    # Said by the program itself: before it has the foreground, ctrl+c would be the shell's.
+    terminal.type("sh -c 'echo in\"\"side; exec sleep 60'", "Enter")
+    terminal.shows("\ninside")
     terminal.type("C-c", "")
+    # What is typed before the prompt is back may be thrown away with the line.
+    terminal.shows("^C\nremote>")
     terminal.type("echo int=$((1+1))", "Enter")
     terminal.shows("int=2")
     terminal.type("~?")

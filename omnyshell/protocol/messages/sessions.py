@@ -151,8 +151,8 @@ class ChannelClose(ChannelMessage, kw_only=True):
     message: Annotated[str | None, OMIT_EMPTY] = None
 
 
-class ChannelWindow(ChannelMessage, kw_only=True):
-    """Grants the sender credit, in bytes, whatever stream it names.
+class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[misc]  # msgspec allows it
+    """Grants the sender credit, in bytes, whatever stream it names. Frozen, so that the codec can remember it.
 
     `offset` belongs to `resume-offset`: so many bytes of the stream have arrived since the session began.
     """

@@ -5,14 +5,15 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, OmnyShellException, OmnyShellTimeoutException, TransportException
 from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG
+from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -27,6 +28,7 @@ from omnyshell.protocol.messages import (
     Pong,
     SessionOpen,
     SessionScreenRequest,
+    TunnelOpenRequest,
 )
 from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.config import ClientConfig
@@ -39,9 +41,12 @@ from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
 from omnyshell.transport.connection import OmnyShellConnection
 
+if TYPE_CHECKING:
+    from omnyshell.services.client.tunnels import ClientTunnels
+
 T = TypeVar("T")
 
-FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG})
+FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
@@ -78,6 +83,8 @@ class OmnyShellClient:
             connection=self._open_connection,
             on_state=lambda state: self.on_state(state),
         )
+        self._lost_event = asyncio.Event()
+        self._tunnels: ClientTunnels | None = None
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -97,9 +104,11 @@ class OmnyShellClient:
         return self.identity
 
     async def close(self) -> None:
-        """End all sessions and the connection. Idempotent."""
+        """End all sessions, the tunnels to this machine, and the connection. Idempotent."""
         await self._resumer.close()
         connection, self._connection = self._connection, None
+        if self._tunnels is not None:
+            await self._tunnels.close()
         if connection is not None:
             await connection.close()
 
@@ -115,6 +124,11 @@ class OmnyShellClient:
     def is_connected(self) -> bool:
         """Whether the hub can be asked."""
         return self._open_connection() is not None
+
+    async def wait_lost(self) -> OmnyShellException:
+        """Wait until the connection to the hub has ended, and return why."""
+        await self._lost_event.wait()
+        return self._lost or TransportException("the connection to the hub has ended")
 
     async def ping(self) -> float:
         """Return the round trip to the hub and back, in seconds."""
@@ -292,7 +306,53 @@ class OmnyShellClient:
             status = await session.wait()
         return ExecResult(status, b"".join(stdout), b"".join(stderr))
 
+    async def open_tunnel(
+        self,
+        node_id: str = LOCAL_EXPOSER,
+        *,
+        target_port: int,
+        target_host: str = "localhost",
+        public_port: int | None = None,
+        secure: bool = False,
+        protocol: TunnelProtocol = TunnelProtocol.TCP,
+    ) -> TunnelInfo:
+        """Have the hub open a port that leads to a target beside a node, or with `@local` beside this client.
+
+        A tunnel on a node stays when this client leaves; one to this machine ends with the connection. Raises
+        `TunnelRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
+        """
+        request = TunnelOpenRequest(
+            request_id=new_id(),
+            node_id=node_id or LOCAL_EXPOSER,
+            target_host=target_host,
+            target_port=target_port,
+            public_port=public_port,
+            secure=secure,
+            protocol=protocol.value,
+        )
+        return await self._tunnel_requests().open(self._link(), request)
+
+    async def close_tunnel(self, ref: str) -> None:
+        """Close a tunnel of this principal by its id, or by the beginning of it that no other has.
+
+        Raises `TunnelRejectedException` where there is none.
+        """
+        await self._tunnel_requests().close_one(self._link(), ref)
+
+    async def list_tunnels(self) -> tuple[TunnelInfo, ...]:
+        """Return the tunnels of this principal, whichever of its connections asked for them."""
+        return await self._tunnel_requests().list(self._link())
+
+    def _tunnel_requests(self) -> "ClientTunnels":
+        if self._tunnels is None:
+            # Imported by those that use it: a cold `exec` does not need it.
+            from omnyshell.services.client.tunnels import ClientTunnels
+
+            self._tunnels = ClientTunnels(self._config.request_timeout, self._clock)
+        return self._tunnels
+
     async def _dial(self) -> OmnyShellConnection:
+        self._lost_event.clear()
         self._connection = await dial(
             self._config.access,
             role=CLIENT_PEER,
@@ -346,7 +406,10 @@ class OmnyShellClient:
         except TimeoutError as exc:
             raise OmnyShellTimeoutException("the hub did not answer in time") from exc
 
-    def _message_received(self, message: ControlMessage, _channel: int | None) -> None:
+    def _message_received(self, message: ControlMessage, channel: int | None) -> None:
+        tunnels, connection = self._tunnels, self._connection
+        if tunnels is not None and connection is not None and tunnels.message_received(connection, message, channel):
+            return
         if isinstance(message, NodeListResponse):
             answer = self._lists.popleft() if self._lists else None
             if answer is not None and not answer.done():
@@ -367,6 +430,9 @@ class OmnyShellClient:
         self._requests.fail(self._lost)
         if self._connection is not None and not isinstance(error, AuthException):
             self._resumer.start()
+        self._lost_event.set()
+        if self._tunnels is not None:
+            self._tunnels.connection_lost(self._lost)
 
 
 def _knows_interactive(node_id: str, nodes: tuple[NodeDescriptor, ...]) -> bool:

@@ -30,6 +30,9 @@ from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.router import Session, SessionRoute, SessionRouter
 
+SHOWN_NAME_LENGTH = 255
+"""Of a name that a peer chose and nobody has checked, this much is repeated and audited."""
+
 
 class HubBroker:
     """Brokers sessions between clients and nodes."""
@@ -170,11 +173,24 @@ class HubBroker:
 
     def fail_route(self, route: SessionRoute) -> None:
         """An end sent more than its credit: the session ends for both."""
-        close = ChannelClose(reason=CloseReason.ERROR, message="More data than the credit allows")
+        self._end_both(route, "More data than the credit allows")
+
+    def _end_both(self, route: SessionRoute, why: str) -> None:
+        close = ChannelClose(reason=CloseReason.ERROR, message=why)
         route.client.discard(route.client_channel)
         route.client.send_in_order(close, route.client_channel)
         self._end_at_node(route, close)
         self._finish(route, CloseReason.ERROR)
+
+    def flooded(self, peer: Peer, channel: int) -> None:
+        """More messages are sent to this end than it takes: the session ends, or a peer that asked for them itself."""
+        route = self._router.find(peer, channel)
+        if route is None:
+            peer.fail(ErrorCodes.CAPACITY_EXCEEDED, "More answers wait than are read")
+        elif route.is_open:
+            self._end_both(route, "More messages than the other end takes")
+        else:
+            self._reject_route(route, ErrorCodes.CAPACITY_EXCEEDED, "The node does not take requests fast enough")
 
     def expire(self, now: float) -> None:
         """Reject what nodes have not answered in time; `now` on the monotonic clock."""
@@ -190,7 +206,8 @@ class HubBroker:
         self._check_request(client, channel, request)
         node = self._nodes.find(request.node_id)
         if node is None:
-            raise SessionRejectedException(f"No node '{request.node_id}' is connected", code=ErrorCodes.UNKNOWN_NODE)
+            text = f"No node '{request.node_id[:SHOWN_NAME_LENGTH]}' is connected"
+            raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
         if not self._may_open(client.principal, node):
@@ -238,7 +255,7 @@ class HubBroker:
             "denied",
             principal=client.principal.id,
             address=client.address,
-            node_id=node_id,
+            node_id=node_id[:SHOWN_NAME_LENGTH],
             reason=why.code,
         )
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)

@@ -1,4 +1,4 @@
-"""The hub toward clients: listing and sessions (wire protocol sections 3 to 5)."""
+"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3 to 6)."""
 
 from collections.abc import Mapping
 
@@ -12,8 +12,13 @@ from omnyshell.protocol.messages import (
     ControlMessage,
     NodeListRequest,
     NodeListResponse,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
     SessionDetachRequest,
     SessionOpen,
+    TunnelCloseRequest,
+    TunnelListRequest,
+    TunnelOpenRequest,
 )
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -21,38 +26,59 @@ from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.unserved import UNSERVED
 
 
 class ClientService:
     """Deals with what clients send."""
 
-    def __init__(self, *, registry: NodeRegistry, broker: HubBroker, relay: Relay, requests: SessionRequests) -> None:
+    def __init__(
+        self,
+        *,
+        registry: NodeRegistry,
+        broker: HubBroker,
+        relay: Relay,
+        requests: SessionRequests,
+        tunnels: TunnelBroker,
+        tunnel_messages: TunnelMessages,
+    ) -> None:
         self._registry = registry
         self._broker = broker
         self._relay = relay
         self._requests = requests
+        self._tunnels = tunnels
+        self._tunnel_messages = tunnel_messages
+        before = tunnel_messages.before
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
             SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
-            ChannelClose: lambda peer, message, channel: broker.close_from_client(peer, channel, message),
-            ChannelWindow: self._relay_message,
+            ChannelClose: before(lambda peer, message, channel: broker.close_from_client(peer, channel, message)),
+            ChannelWindow: before(self._relay_message),
             ChannelResize: self._relay_message,
             ChannelSignal: self._relay_message,
-            ChannelEof: self._relay_message,
             SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
             **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
+            ChannelEof: before(self._relay_message),
+            NodeTunnelConnected: before(),
+            NodeTunnelConnectFailed: before(),
+            TunnelOpenRequest: lambda peer, message, _channel: tunnels.open(peer, message),
+            TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
+            TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
     def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
-        """Pass input on to its node."""
-        self._relay.data_from_client(peer, opcode, channel, raw)
+        """Pass input on to its node, and what comes from a tunnel's target to the outside."""
+        if not self._tunnel_messages.data(peer, opcode, channel, raw):
+            self._relay.data_from_client(peer, opcode, channel, raw)
 
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
         self._broker.client_gone(peer)
         self._requests.client_gone(peer)
+        self._tunnels.exposer_gone(peer)
 
     def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
         self._relay.message_from_client(peer, channel, message)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.ids import IdFactory, new_id
+from omnyshell.ids import IdFactory, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
@@ -39,6 +39,22 @@ class HubConfig:
     max_channels: int = 4096
     audit_capacity: int = 10_000
     tunnel_ports: PortRange | None = None
+    """Public ports that tunnels may take; None means no tunnels."""
+
+    tunnel_bind_host: str | None = None
+    """Where tunnels' ports are bound; None means where the hub listens."""
+
+    tunnel_public_host: str = ""
+    """The host name that clients are told; an empty one means the name by which they reach the hub."""
+
+    tunnel_cert: Path | None = None
+    tunnel_key: Path | None = None
+    """A certificate for the public side of TLS tunnels, and its key; None means the hub's own."""
+
+    secure_tunnels: bool = True
+    """Whether TLS tunnels are served."""
+
+    new_tunnel_id: IdFactory = new_tunnel_id
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
 

@@ -5,7 +5,7 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG
+from omnyshell.protocol.extensions import AUTH_BIND, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.identity import UidComputer
@@ -26,6 +26,9 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.keepalive import Keepalive
 from omnyshell.transport.tls import leaf_of_chain, server_context
@@ -33,12 +36,12 @@ from omnyshell.transport.tls import leaf_of_chain, server_context
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
 
-SWEEP_PERIOD = 0.25
+SWEEP_PERIOD = 0.5
 """Seconds between looks for silent nodes and unanswered requests."""
 
 logger = logging.getLogger("omnyshell.hub")
@@ -46,6 +49,9 @@ logger = logging.getLogger("omnyshell.hub")
 
 class OmnyShellHub:
     """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once."""
+
+    nodes: NodeRegistry
+    tunnels: TunnelBroker
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
@@ -95,7 +101,9 @@ class OmnyShellHub:
         leaf = leaf_of_chain(config.cert)
         if config.state_dir is not None:
             self._store = HubStore(config.state_dir / "hub.sqlite3")
+        self.nodes = NodeRegistry(self._store or MemoryNodeOwners(), config.node_labels)
         try:
+            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.nodes)
             context = self._assemble(leaf)
             endpoint = WsServerEndpoint(config.host, config.port, tls, lambda: self._new_peer(context), config.endpoint)
             await endpoint.start()
@@ -113,6 +121,7 @@ class OmnyShellHub:
         if endpoint is None:
             return
         await endpoint.stop_accepting()
+        await self.tunnels.close()
         for peer in list(self._peers):
             peer.close(CLOSE_HUB_STOPPING, "hub stopping")
         if self._peers:
@@ -132,7 +141,6 @@ class OmnyShellHub:
     def _assemble(self, leaf: bytes) -> HubContext:
         config, metrics, audit = self.config, self.metrics, self.audit
         router = SessionRouter()
-        self.nodes = NodeRegistry(self._store or MemoryNodeOwners(), config.node_labels)
         self.sessions = router
         self._broker = HubBroker(
             nodes=self.nodes,
@@ -153,12 +161,15 @@ class OmnyShellHub:
             clock=config.clock,
             new_id=config.new_id,
         )
+        tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._node_service = NodeService(
             registry=self.nodes,
             heartbeats=HeartbeatMonitor(config.heartbeat_timeout),
             broker=self._broker,
             relay=relay,
             requests=self._requests,
+            tunnels=self.tunnels,
+            tunnel_messages=tunnel_messages,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -176,11 +187,17 @@ class OmnyShellHub:
             services={
                 NODE_PEER: self._node_service,
                 CLIENT_PEER: ClientService(
-                    registry=self.nodes, broker=self._broker, relay=relay, requests=self._requests
+                    registry=self.nodes,
+                    broker=self._broker,
+                    relay=relay,
+                    requests=self._requests,
+                    tunnels=self.tunnels,
+                    tunnel_messages=tunnel_messages,
                 ),
             },
             on_login=self._peer_logged_in,
             on_closed=self._peer_closed,
+            on_flood=self._broker.flooded,
         )
 
     def _resolve_uid(self, leaf: bytes) -> str:
@@ -196,6 +213,7 @@ class OmnyShellHub:
         return peer
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
+        self.tunnels.principal_seen(peer.principal)
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)
             self._keepalive.watch(peer.link)
@@ -226,5 +244,6 @@ class OmnyShellHub:
             self._node_service.drop_silent(now)
             self._broker.expire(now)
             self._requests.expire(now)
+            self.tunnels.sweep(now)
             self._gate.audit_suppressed(now)
             before = now

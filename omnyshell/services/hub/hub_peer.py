@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from omnyshell.errors import ErrorCodes, ProtocolException
-from omnyshell.ids import new_secure_token
+from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.frames import unpack_header
+from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
     CLOSE_TRY_AGAIN_LATER,
@@ -42,6 +43,7 @@ class HubContext:
     services: Mapping[str, RoleService]
     on_login: Callable[["HubPeer"], None]
     on_closed: Callable[["HubPeer"], None]
+    on_flood: Callable[["HubPeer", int], None]
 
 
 class HubPeer:
@@ -87,15 +89,15 @@ class HubPeer:
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data."""
-        self.link.send_urgent(encode_control(message, channel))
+        self.link.send_urgent(encode_control(message, channel), channel or CONTROL_CHANNEL)
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
         """Send a message behind what its channel has queued."""
         self.link.send_text(channel, encode_control(message, channel))
 
-    def send_data(self, channel: int, raw: bytes) -> None:
-        """Send a data frame, already addressed to the channel."""
-        self.link.send_binary(channel, raw)
+    def relay_data(self, channel: int, raw: bytes) -> None:
+        """Send a data frame on, addressed to this channel."""
+        self.link.send_binary(channel, readdressed_header(raw, channel), memoryview(raw)[HEADER_SIZE:])
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on the channel."""
@@ -132,7 +134,7 @@ class HubPeer:
         elif self._handshake.state is not HandshakeState.FAILED:
             self._shake_hands(frame.message)
 
-    def binary_received(self, data: bytes) -> None:
+    def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, or comes before login, is dropped and counted."""
         if self._service is None:
             self._drop()
@@ -142,7 +144,11 @@ class HubPeer:
         except ProtocolException:
             self._drop()
             return
-        self._service.data(self, opcode, channel, data)
+        self._service.data(self, opcode, channel, cast("bytes", data))
+
+    def channel_flooded(self, channel: int) -> None:
+        """More messages come on a channel than the peer takes: what they belong to ends."""
+        self._context.on_flood(self, channel)
 
     def link_closed(self, _code: int, _reason: str) -> None:
         """The connection has ended."""

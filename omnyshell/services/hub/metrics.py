@@ -16,3 +16,6 @@ class HubMetrics:
     bytes_relayed: int = 0
     credit_violations: int = 0
     heartbeat_timeouts: int = 0
+    tunnels_opened: int = 0
+    tunnels_rejected: int = 0
+    tunnel_connections: int = 0

@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 5)."""
+"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 6)."""
 
 import logging
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes
 from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
+    ChannelEof,
     ChannelExit,
     ChannelPaint,
     ChannelWindow,
@@ -20,6 +21,8 @@ from omnyshell.protocol.messages import (
     NodeSessionDetached,
     NodeSessionOpened,
     NodeSessionRejected,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
     ProtocolError,
 )
 from omnyshell.services.hub.audit import AuditLog
@@ -31,6 +34,8 @@ from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
 
 CLOSE_REPLACED = 1000
 
@@ -48,6 +53,8 @@ class NodeService:
         broker: HubBroker,
         relay: Relay,
         requests: SessionRequests,
+        tunnels: TunnelBroker,
+        tunnel_messages: TunnelMessages,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -57,6 +64,9 @@ class NodeService:
         self._broker = broker
         self._relay = relay
         self._requests = requests
+        self._tunnels = tunnels
+        self._tunnel_messages = tunnel_messages
+        before = tunnel_messages.before
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -66,17 +76,21 @@ class NodeService:
             NodeHeartbeat: self._heartbeat,
             NodeSessionOpened: lambda peer, message, channel: broker.opened(peer, channel, message),
             NodeSessionRejected: lambda peer, message, channel: broker.rejected(peer, channel, message),
-            ChannelClose: lambda peer, message, channel: broker.close_from_node(peer, channel, message),
+            ChannelClose: before(lambda peer, message, channel: broker.close_from_node(peer, channel, message)),
+            ChannelEof: before(),
             ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
-            ChannelWindow: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
             ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
             **dict.fromkeys(RELAYED_ANSWERS, lambda peer, message, _: requests.answer(peer, message)),
+            NodeTunnelConnected: before(),
+            NodeTunnelConnectFailed: before(),
         }
 
     def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
-        """Pass output on to its client."""
-        self._relay.data_from_node(peer, opcode, channel, raw)
+        """Pass output on to its client, or to the outside of a tunnel."""
+        if not self._tunnel_messages.data(peer, opcode, channel, raw):
+            self._relay.data_from_node(peer, opcode, channel, raw)
 
     def left(self, peer: HubPeer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched."""
@@ -120,19 +134,18 @@ class NodeService:
             self._heartbeats.forget(older)
             self._end_routes(older)
             older.close(CLOSE_REPLACED, "the node registered again")
+        self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _end_routes(self, peer: HubPeer) -> None:
         self._broker.node_gone(peer)
         self._requests.node_gone(peer)
+        self._tunnels.exposer_gone(peer)
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
-        node = self._registry.of_peer(peer)
-        if node is None:
+        if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
-        else:
-            node.capabilities = message.capabilities
 
     def _heartbeat(self, peer: HubPeer, message: NodeHeartbeat, _channel: int) -> None:
         if self._registry.of_peer(peer) is None:

@@ -32,8 +32,8 @@ class Peer(Protocol):
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
         """Send a message behind what its channel has queued."""
 
-    def send_data(self, channel: int, raw: bytes) -> None:
-        """Send a data frame, already addressed to the channel."""
+    def relay_data(self, channel: int, raw: bytes) -> None:
+        """Send a data frame on, addressed to this channel."""
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on the channel."""

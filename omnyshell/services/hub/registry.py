@@ -6,11 +6,16 @@ from typing import Protocol
 from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
 from omnyshell.ids import is_node_id, is_uid
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
-from omnyshell.protocol.messages import NodeRegister
+from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.limits import KIB
+from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.store import NodeOwners
 
 PLATFORM_FILTER = "platform"
+
+MAX_REGISTRATION = 64 * KIB
+"""Every client that lists the nodes is sent each registration: no node may make that listing too long to take."""
 
 
 @dataclass(eq=False, slots=True)
@@ -102,6 +107,14 @@ class NodeRegistry:
             raise AuthorizationException("This node id belongs to another principal")
         return self._enter(peer, message)
 
+    def set_capabilities(self, peer: Peer, message: NodeCapabilitiesMessage) -> bool:
+        """Note what the connection's node supports; returns False where it has no node, or says far too much."""
+        node = self._by_peer.get(peer)
+        if node is None or len(encode_control(message)) > MAX_REGISTRATION:
+            return False
+        node.capabilities = message.capabilities
+        return True
+
     def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
         """Describe the connected nodes that have these labels, sorted by id."""
         return tuple(node.describe() for _, node in sorted(self._by_id.items()) if node.matches(wanted))
@@ -131,6 +144,8 @@ class NodeRegistry:
 def _checked(message: NodeRegister) -> NodeRegister:
     node_id = message.node_id.strip()
     uid = message.uid.strip() if message.uid is not None else None
+    if len(encode_control(message)) > MAX_REGISTRATION:
+        raise ProtocolException(f"is over {MAX_REGISTRATION} bytes", code=ErrorCodes.BAD_REQUEST, field="registration")
     if not is_node_id(node_id):
         text = "must consist of letters, digits, '_', '.' and '-'"
         raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="nodeId")

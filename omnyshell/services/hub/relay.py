@@ -6,7 +6,7 @@ taken is in its outbox, bounded by the credit of its channels.
 
 from collections.abc import Callable
 
-from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, readdress
+from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode
 from omnyshell.protocol.messages import (
     ChannelEof,
     ChannelExit,
@@ -42,7 +42,7 @@ class Relay:
             return
         route.bytes_in += size
         self._count(size)
-        route.node.send_data(route.node_channel, readdress(raw, route.node_channel))
+        route.node.relay_data(route.node_channel, raw)
 
     def data_from_node(self, peer: Peer, opcode: int, channel: int, raw: bytes) -> None:
         """Pass stdout and stderr on to the client."""
@@ -56,7 +56,7 @@ class Relay:
             return
         route.bytes_out += size
         self._count(size)
-        route.client.send_data(route.client_channel, readdress(raw, route.client_channel))
+        route.client.relay_data(route.client_channel, raw)
 
     def message_from_client(self, peer: Peer, channel: int, message: ChannelMessage) -> None:
         """Pass on resize, signal and windows, ahead of data, and the end of input, behind it."""
@@ -92,8 +92,8 @@ class Relay:
         if not accepted:
             self._metrics.frames_dropped += 1
             return
-        if not route.has_offsets:
-            window.offset = None
+        if window.offset is not None and not route.has_offsets:
+            window = ChannelWindow(stream=window.stream, credit=window.credit)
         receiver.send(window, channel)
 
     def _violated(self, route: SessionRoute) -> None:

@@ -1,5 +1,6 @@
 """The tunnels that are open on this hub, and which public port each has (wire protocol section 6)."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from omnyshell.errors import TunnelRejectedException
@@ -24,16 +25,21 @@ class TunnelRegistry:
     def __len__(self) -> int:
         return len(self._by_port)
 
-    def choose_port(self, wanted: int | None) -> int:
-        """Return the wanted port, or the first free one; it is not taken yet.
+    def check_enabled(self) -> None:
+        """Raises `TunnelRejectedException` with `tunnel_disabled` where there are no ports for tunnels."""
+        if self._ports is None:
+            raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
+
+    def choose_port(self, wanted: int | None, unusable: Set[int] = frozenset()) -> int:
+        """Return the wanted port, or the first free one that is not `unusable`; it is not taken yet.
 
         Raises `TunnelRejectedException` with `tunnel_disabled`, `port_out_of_range` or `port_in_use`.
         """
         if self._ports is None:
             raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
         if wanted is None:
-            candidates = range(self._ports.first, self._ports.last + 1)
-            wanted = next((port for port in candidates if port not in self._by_port), None)
+            taken = self._by_port.keys() | unusable
+            wanted = next((port for port in range(self._ports.first, self._ports.last + 1) if port not in taken), None)
             if wanted is None:
                 raise TunnelRejectedException(f"All ports of {self._ports} are in use", code="port_in_use")
         if wanted not in self._ports:

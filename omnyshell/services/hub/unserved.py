@@ -1,4 +1,4 @@
-"""Answers, at once, to requests that this hub does not serve: no peer waits (wire protocol sections 6 and 7)."""
+"""Answers, at once, to requests that this hub does not serve, so that no peer waits (wire protocol section 7)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,12 +11,6 @@ from omnyshell.protocol.messages import (
     DriveCredentialResponse,
     HttpProxyRequest,
     HttpProxyResponse,
-    TunnelCloseRequest,
-    TunnelCloseResponse,
-    TunnelListRequest,
-    TunnelListResponse,
-    TunnelOpenRequest,
-    TunnelRejected,
 )
 
 NOT_SERVED = "This hub does not serve this request"
@@ -27,9 +21,4 @@ UNSERVED: Mapping[type[ControlMessage], Answer] = {
     AiConfigRequest: lambda ask: AiConfigResponse(request_id=ask.request_id),
     HttpProxyRequest: lambda ask: HttpProxyResponse(request_id=ask.request_id, error=NOT_SERVED),
     DriveCredentialRequest: lambda ask: DriveCredentialResponse(request_id=ask.request_id, message=NOT_SERVED),
-    TunnelListRequest: lambda ask: TunnelListResponse(request_id=ask.request_id),
-    TunnelCloseRequest: lambda ask: TunnelCloseResponse(request_id=ask.request_id, message="No such tunnel"),
-    TunnelOpenRequest: lambda ask: TunnelRejected(
-        request_id=ask.request_id, reason="tunnel_disabled", message="Tunnels are disabled on this hub"
-    ),
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from omnyshell.model.nodes import DEFAULT_MAX_SESSIONS
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.exposer.targets import TargetPatterns, TargetPolicy
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.keeping import Keeping
 
@@ -23,6 +24,9 @@ class NodeConfig:
     labels: dict[str, str] = field(default_factory=dict)
     max_sessions: int = DEFAULT_MAX_SESSIONS
     commands: CommandPolicy = field(default_factory=CommandPolicy)
+    targets: TargetPolicy = field(default_factory=TargetPatterns)
+    """Where tunnels on this node may lead; by default to its own loopback only."""
+
     is_service: bool = False
     """Whether a refused credential is tried again, instead of ending the node."""
 

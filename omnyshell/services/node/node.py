@@ -6,10 +6,10 @@ import random
 import socket
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -18,6 +18,7 @@ from omnyshell.protocol.messages import (
     NodeRegister,
     NodeRegistered,
     NodeSessionOpen,
+    NodeTunnelConnect,
     ProtocolError,
 )
 from omnyshell.security.credentials import PublicKeyCredentialProvider
@@ -25,6 +26,7 @@ from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import dial
+from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
 from omnyshell.services.node.screens import FollowedScreen
@@ -34,8 +36,8 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG})
-SERVICES = ("exec", "shell", "resize", "signals", "detach")
+EXTENSIONS = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
@@ -53,11 +55,13 @@ class OmnyShellNode:
         self._clock = clock or SystemClock()
         self._sessions = NodeSessions(config, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
+        self._exposer = TunnelExposer(config.targets)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
         self._registered_at: float | None = None
+        self._was_registered = False
         self._shells: tuple[str, ...] = ()
         self.registered = asyncio.Event()
         """Set while the hub has the node on its list."""
@@ -86,9 +90,15 @@ class OmnyShellNode:
 
     async def _close(self) -> None:
         self.registered.clear()
+        await self._exposer.close()
         await self._sessions.close()
-        if self._connection is not None:
-            await self._connection.close()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Close a connection that is of no use any more, though the hub may not have closed it."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
     async def _serve_once(self) -> None:
         """One connection, from dialing to its loss, and the wait before the next."""
@@ -98,9 +108,15 @@ class OmnyShellNode:
                 beating = tasks.create_task(self._send_heartbeats())
                 error = await lost
                 beating.cancel()
+        except ConfigException as exc:
+            # What a node could not even start with is for whoever starts it; later it may pass, as a full disk does.
+            if not self._was_registered:
+                raise
+            error = exc
         except OmnyShellException as exc:
             error = exc
         self.registered.clear()
+        await self._hang_up()
         await self._wait_after(error)
 
     async def _connect(self) -> asyncio.Future[OmnyShellException]:
@@ -158,8 +174,11 @@ class OmnyShellNode:
         connection = self._connection
         if isinstance(message, NodeSessionOpen) and channel is not None and connection is not None:
             self._sessions.open(connection, channel, message)
+        elif isinstance(message, NodeTunnelConnect) and channel is not None and connection is not None:
+            self._exposer.connect(connection, channel, message)
         elif isinstance(message, NodeRegistered):
             self._registered_at = self._clock.monotonic()
+            self._was_registered = True
             self.registered.set()
             logger.info("node %s is registered at %s", message.node_id, self._config.access.address)
         elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():

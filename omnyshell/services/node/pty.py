@@ -66,9 +66,18 @@ class PtySession(ProcessSession):
         """The foreground process group's command and directory."""
         return foreground_of(self._master) if not self._ended else Foreground()
 
+    @property
+    def _has_terminal(self) -> bool:
+        """Whether the master is open.
+
+        It closes when the program has closed its terminal, though that may live on: another session's master can then
+        have its number.
+        """
+        return any(reader.is_open for reader in self._readers)
+
     def resize(self, cols: int, rows: int) -> None:
         """Give the terminal another size; the kernel sends SIGWINCH."""
-        if not self._ended:
+        if self._has_terminal:
             with suppress(OSError):
                 _set_size(self._master, cols, rows)
 
@@ -77,10 +86,10 @@ class PtySession(ProcessSession):
         number = signal_number(name)
         if number is None or self._return_code is not None:
             return
-        try:
-            group = os.tcgetpgrp(self._master)
-        except OSError:
-            group = 0
+        group = 0
+        if self._has_terminal:
+            with suppress(OSError):
+                group = os.tcgetpgrp(self._master)
         self._leader.signal_group(group if group > 0 else self.pid, number)
 
 

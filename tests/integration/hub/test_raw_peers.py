@@ -213,7 +213,8 @@ async def test_nodes_are_listed_sorted_and_filtered(certificates: Certificates, 
 async def test_bad_node_ids_are_refused_and_the_connection_stays(certificates: Certificates, hub: OmnyShellHub) -> None:
     platform = {"os": "linux", "arch": "x64"}
     async with logged_in(certificates, hub.port, "node", "box") as node:
-        for extra in ({"nodeId": "a b"}, {"nodeId": ""}, {"nodeId": "ok", "uid": "wrong"}):
+        far_too_much = {"nodeId": "ok", "labels": {"l": "x" * 65536}}
+        for extra in ({"nodeId": "a b"}, {"nodeId": ""}, {"nodeId": "ok", "uid": "wrong"}, far_too_much):
             await node.say("node.register", {"platform": platform, **extra})
             assert (await node.hear("error"))["d"]["code"] == "bad_request"
         await node.say("node.register", {"nodeId": "one", "platform": platform})
@@ -419,6 +420,42 @@ async def test_a_stalled_client_delays_nobody_and_costs_its_window(
             assert (await node.hear())[10:] == b"%d" % number
             await node.send_data(STDOUT, echo, b"%d" % number)
             assert (await other.hear())[10:] == b"%d" % number
+
+
+async def test_a_flood_of_messages_ends_its_session_and_not_the_node(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    async with (
+        registered(certificates, hub.port) as node,
+        logged_in(certificates, hub.port, "client", "admin") as client,
+        logged_in(certificates, hub.port, "client", "admin") as other,
+    ):
+        await open_session(client, node)
+        quiet = await open_session(other, node)
+        node.ws.transport.pause_reading()
+        pour(client, '{"t":"channel.signal","c":1,"d":{"signal":"' + "x" * 60_000 + '"}}', 200)
+        assert (await client.hear("channel.close"))["d"]["reason"] == "error"
+        node.ws.transport.resume_reading()
+        await other.send_data(STDIN, 1, b"on")
+        async with asyncio.timeout(20):
+            while (heard := await node.ws.recv())[10:] != b"on":
+                assert isinstance(heard, str)
+        await node.send_data(STDOUT, quiet, b"it goes")
+        assert (await other.hear())[10:] == b"it goes"
+
+
+async def test_a_client_that_asks_and_never_reads_is_cut_off(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "dev") as client:
+        client.ws.transport.pause_reading()
+        pour(client, '{"t":"tunnel.list.request","d":{"requestId":"' + "x" * 60_000 + '"}}', 400)
+        await until(lambda: hub.connections == 0)
+
+
+def pour(peer: RawPeer, text: str, count: int) -> None:
+    """Have the same message sent many times, faster than anyone would."""
+    payload = text.encode()
+    frame = struct.pack(">BBHI", 0x81, 0x80 | 126, len(payload), 0) + payload
+    peer.ws.transport.write(frame * count)
 
 
 @pytest.mark.parametrize(

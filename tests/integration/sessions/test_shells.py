@@ -40,9 +40,14 @@ async def test_ctrl_c_reaches_the_foreground_program_alone(certificates: Certifi
     async with stack(certificates, tmp_path) as (_, _, client):
         session = await within(client.open_shell("n1", pty=SIZE, env={"SHELL": "/bin/bash"}))
         screen = Screen(session)
+        await session.write(b"PS1='<''>'\n")
+        await screen.shows(b"<>")
+        # The program itself says that it is there: what the shell says before it has made the program's process group
+        # comes too early for a ctrl+c, which the shell would then take for its own.
         await session.write(b"sh -c 'echo re\"\"ady; exec sleep 60'; echo af''ter $?\n")
         await screen.shows(b"ready")
         await session.write(b"\x03")
+        await screen.shows(b"<>")
         await session.write(b"echo still=$((6*7))\n")
         await screen.shows(b"still=42")
         session.close()
@@ -69,6 +74,25 @@ async def test_the_end_of_input_is_the_terminals_character(certificates: Certifi
         await session.write(b"line\n")
         session.eof()
         assert await Screen(session).rest() == b"line\r\nline\r\ndone\r\n"
+
+
+async def test_a_program_that_lives_on_without_its_terminal_touches_no_other(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    alone = "exec 0<&- 1>&- 2>&-; touch left; exec sleep 60"
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        session = await within(client.open_session("n1", command=alone, pty=SIZE, cwd=str(tmp_path)))
+        await until((tmp_path / "left").exists)
+        other = await within(client.open_session("n1", command="stty size; cat; stty size", pty=SIZE))
+        screen = Screen(other)
+        await screen.shows(b"37 91")
+        session.resize(50, 20)
+        session.eof()
+        await session.write(b"x")
+        session.signal("SIGTERM")
+        assert await within(session.wait()) == ExitStatus(-15, "SIGTERM")
+        other.eof()
+        assert await screen.rest() == b"\r\n37 91\r\n"
 
 
 async def test_signals_go_to_the_foreground_process_group(certificates: Certificates, tmp_path: Path) -> None:

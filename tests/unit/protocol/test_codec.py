@@ -1,6 +1,7 @@
 """The codec: what it refuses, and that it never fails in any other way."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -52,6 +53,22 @@ def test_arbitrary_json_is_refused_cleanly(value: Any) -> None:
 @given(st.sampled_from(TYPES), JSON, st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), JSON))
 def test_arbitrary_payloads_of_known_messages_are_refused_cleanly(t: str, c: Any, d: dict[str, Any]) -> None:
     decode(json.dumps({"t": t, "c": c, "d": d}))
+
+
+@pytest.mark.parametrize("key", ["labels", "no-such-key"])
+def test_any_depth_is_taken_or_refused(key: str) -> None:
+    # A string map turns what is nested into text: a second recursion, which starts deeper than the reader's.
+    for depth in (*range(800, 1000), 10_000, 100_000):
+        nested = "[" * depth + "]" * depth
+        platform = '{"os":"linux","arch":"x64"}'
+        decode(f'{{"t":"node.register","d":{{"nodeId":"n","platform":{platform},"{key}":{{"a":{nested}}}}}}}')
+
+
+def test_hundreds_of_thousands_of_keys_do_not_hold_the_loop_up() -> None:
+    keys = ",".join(f'"k{number}":{number}' for number in range(280_000))
+    started = time.process_time()
+    decode(f'{{"t":"node.list.request","d":{{"filter":{{{keys}}}}}}}')
+    assert time.process_time() - started < 1
 
 
 @given(st.data())

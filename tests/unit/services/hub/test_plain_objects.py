@@ -29,7 +29,8 @@ from omnyshell import (
     TunnelRegistry,
     TunnelRejectedException,
 )
-from omnyshell.protocol.outbox import Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.frames import HEADER_SIZE, pack_data, unpack_data
+from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.transport.backoff import Backoff
@@ -69,6 +70,9 @@ class RecordingPeer:
 
     def discard(self, channel: int) -> None:
         pass
+
+    def fail(self, code: str, text: str) -> None:
+        self.sent.append((None, code))
 
     def take(self) -> tuple[int | None, Any]:
         return self.sent.pop(0)
@@ -121,6 +125,23 @@ def test_a_client_that_leaves_while_its_session_opens_ends_it_on_the_node() -> N
     assert table.node.take()[1].reason == "client_closed"
     assert len(table.router) == 0
     assert [record.action for record in table.audit] == ["session.close"]
+
+
+def test_a_flood_ends_the_session_or_the_peer_that_asked_for_it() -> None:
+    table = Table()
+    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    channel = table.node.take()[0] or 0
+    table.broker.flooded(table.node, channel)
+    assert table.client.take()[1].reason == "capacity_exceeded"
+    table.broker.open(table.client, 2, SessionOpen(node_id="n1"))
+    channel = table.node.take()[0] or 0
+    table.broker.opened(table.node, channel, NodeSessionOpened(session_id="session"))
+    table.client.take()
+    table.broker.flooded(table.node, channel)
+    assert [peer.take()[1].reason for peer in (table.client, table.node)] == ["error", "error"]
+    assert len(table.router) == 0
+    table.broker.flooded(table.client, 3)
+    assert table.client.take() == (None, "capacity_exceeded")
 
 
 def test_a_connection_has_a_bounded_number_of_channels() -> None:
@@ -195,6 +216,48 @@ def test_the_outbox_is_bounded_but_takes_one_large_message() -> None:
         outbox.put_urgent(b"x")
     with pytest.raises(OutboxOverflowError):
         outbox.put_urgent(b"x")
+
+
+def test_small_frames_that_wait_are_put_together_in_order() -> None:
+    outbox = Outbox()
+    sent = []
+    for number in range(40_000):
+        opcode = 2 if number % 10_000 else 3
+        raw = pack_data(opcode, 7, bytes((number % 251,)))
+        sent.append((opcode, raw[HEADER_SIZE:]))
+        outbox.put(7, Outgoing(False, memoryview(raw)[HEADER_SIZE:], raw[:HEADER_SIZE]))
+    outbox.put(7, Outgoing(True, b"exit"))
+    frames = []
+    while turn := outbox.next_turn():
+        frames += turn
+    assert frames.pop() == Outgoing(True, b"exit")
+    assert len(frames) < 20
+    unpacked = [unpack_data(frame.head + bytes(frame.data)) for frame in frames]
+    assert [(f.opcode, bytes((byte,))) for f in unpacked for byte in f.payload] == sent
+
+
+def test_a_flood_of_messages_is_its_channels_fault_alone() -> None:
+    outbox = Outbox()
+    outbox.put_urgent(bytes(1_000_000), 1)
+    with pytest.raises(ChannelFloodError):
+        outbox.put_urgent(b"signal", 1)
+    with pytest.raises(ChannelFloodError):
+        outbox.put(1, Outgoing(True, b"eof"))
+    outbox.put_urgent(b"window", 2)
+    outbox.put(1, Outgoing(False, b"data"))
+    outbox.discard(1)
+    outbox.put_urgent(b"close", 1)
+    assert [item.data for item in outbox.next_turn()] == [b"window", b"close"]
+    assert not outbox
+    outbox.put_urgent(bytes(1_000_000), 1)
+
+
+def test_the_messages_of_all_channels_together_are_bounded() -> None:
+    outbox = Outbox()
+    for channel in range(1, 43):
+        outbox.put(channel, Outgoing(True, bytes(200_000)))
+    with pytest.raises(OutboxOverflowError):
+        outbox.put(43, Outgoing(True, b"x"))
 
 
 def test_backoff_jitters_over_its_whole_range_and_starts_again() -> None:

@@ -1,0 +1,75 @@
+"""Two hops of blocking TLS sockets: what Python's `ssl` alone makes of the way from a node through a hub to a client.
+
+Nothing is parsed, addressed or granted: a relay that does more cannot be faster by much.
+"""
+
+import multiprocessing
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from omnyshell import CertGenerator
+
+CHUNK = 64 * 1024
+
+
+def throughput(directory: Path, megabytes: int) -> float:
+    """Return megabytes a second from a sending process through a relaying one to a receiving one."""
+    made = CertGenerator().generate(directory / "blocking", ["127.0.0.1"])
+    hub = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    hub.load_cert_chain(made.hub_pem_path, made.hub_key_path)
+    hub.num_tickets = 0
+    peer = ssl.create_default_context(cafile=str(made.ca_pem_path))
+    size = megabytes * 1_000_000
+    context = multiprocessing.get_context("fork")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+
+        def dial() -> ssl.SSLSocket:
+            return peer.wrap_socket(socket.create_connection(address), server_hostname="127.0.0.1")
+
+        def accept() -> ssl.SSLSocket:
+            return hub.wrap_socket(listener.accept()[0], server_side=True)
+
+        roles: tuple[Callable[[], None], ...] = (lambda: _relay(accept, size), lambda: _send(dial, size))
+        processes = [context.Process(target=role) for role in roles]
+        processes[0].start()
+        client = dial()
+        processes[1].start()
+        started = _receive(client, size)
+        taken = time.perf_counter() - started
+        for process in processes:
+            process.join()
+    return megabytes / taken
+
+
+def _relay(accept: Callable[[], ssl.SSLSocket], size: int) -> None:
+    client, node = accept(), accept()
+    buffer = memoryview(bytearray(4 * CHUNK))
+    while size > 0:
+        count = node.recv_into(buffer)
+        client.sendall(buffer[:count])
+        size -= count
+    client.recv(1)
+
+
+def _send(dial: Callable[[], ssl.SSLSocket], size: int) -> None:
+    node, data = dial(), memoryview(bytes(CHUNK))
+    while size > 0:
+        node.sendall(data[:size])
+        size -= CHUNK
+    node.recv(1)
+
+
+def _receive(client: ssl.SSLSocket, size: int) -> float:
+    """Take everything; returns when the first bytes came, on the clock of `time.perf_counter`."""
+    buffer = memoryview(bytearray(4 * CHUNK))
+    size -= client.recv_into(buffer)
+    started = time.perf_counter()
+    while size > 0:
+        size -= client.recv_into(buffer)
+    client.sendall(b".")
+    client.close()
+    return started

@@ -1,0 +1,150 @@
+"""Tunnels from the client's side: asking for them, and serving those that lead to its own machine."""
+
+import asyncio
+from datetime import datetime
+from typing import TypeVar
+
+from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException, TunnelRejectedException
+from omnyshell.ids import new_id
+from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeTunnelConnect,
+    TunnelCloseRequest,
+    TunnelCloseResponse,
+    TunnelListRequest,
+    TunnelListResponse,
+    TunnelOpened,
+    TunnelOpenRequest,
+    TunnelRejected,
+)
+from omnyshell.protocol.messages.detached import Request
+from omnyshell.services.client.futures import fail_future
+from omnyshell.services.exposer.exposer import TunnelExposer
+from omnyshell.transport.connection import OmnyShellConnection
+
+A = TypeVar("A", bound=Request)
+
+_ANSWERS = (TunnelOpened, TunnelRejected, TunnelCloseResponse, TunnelListResponse)
+
+
+class OwnTunnels:
+    """Which targets of this machine the client itself asked tunnels for: the hub gets no others."""
+
+    def __init__(self) -> None:
+        self._targets: dict[str, tuple[str, int]] = {}
+
+    def allows(self, tunnel_id: str, host: str, port: int) -> bool:
+        """Tell whether this is the target that the tunnel was opened for."""
+        return self._targets.get(tunnel_id) == (host, port)
+
+    def add(self, tunnel_id: str, host: str, port: int) -> None:
+        """Allow a tunnel's target."""
+        self._targets[tunnel_id] = (host, port)
+
+    def clear(self) -> None:
+        """Forget all: tunnels to this machine end with the connection."""
+        self._targets.clear()
+
+
+class ClientTunnels:
+    """The tunnel requests of one client, and the targets on its machine. Every request has a deadline."""
+
+    def __init__(self, request_timeout: float, clock: Clock) -> None:
+        self._clock = clock
+        self._request_timeout = request_timeout
+        self._pending: dict[str, asyncio.Future[Request]] = {}
+        self._opening: dict[str, TunnelOpenRequest] = {}
+        self._own = OwnTunnels()
+        self._exposer = TunnelExposer(self._own)
+
+    async def open(self, connection: OmnyShellConnection, request: TunnelOpenRequest) -> TunnelInfo:
+        """Ask for a tunnel. Raises `TunnelRejectedException` with the hub's reason in `code`."""
+        self._opening[request.request_id] = request
+        try:
+            answer = await self._ask(connection, request, Request)
+        finally:
+            del self._opening[request.request_id]
+        if isinstance(answer, TunnelRejected):
+            raise TunnelRejectedException(answer.message, code=answer.reason)
+        if not isinstance(answer, TunnelOpened):
+            raise TunnelRejectedException("The hub gave no answer that fits")
+        return _info(request, answer, connection, self._clock.now())
+
+    async def close_one(self, connection: OmnyShellConnection, ref: str) -> None:
+        """Close a tunnel. Raises `TunnelRejectedException` (`not_found`) where the hub does not find it."""
+        request = TunnelCloseRequest(request_id=new_id(), tunnel_ref=ref)
+        answer = await self._ask(connection, request, TunnelCloseResponse)
+        if not answer.ok:
+            raise TunnelRejectedException(answer.message or "The hub did not close the tunnel", code="not_found")
+
+    async def list(self, connection: OmnyShellConnection) -> tuple[TunnelInfo, ...]:
+        """Return the caller's tunnels."""
+        request = TunnelListRequest(request_id=new_id())
+        return (await self._ask(connection, request, TunnelListResponse)).tunnels
+
+    def message_received(self, connection: OmnyShellConnection, message: ControlMessage, channel: int | None) -> bool:
+        """Take what is about tunnels; returns False for anything else."""
+        if isinstance(message, NodeTunnelConnect) and channel is not None:
+            self._exposer.connect(connection, channel, message)
+            return True
+        if not isinstance(message, _ANSWERS):
+            return False
+        if isinstance(message, TunnelOpened):
+            self._opened(connection, message)
+        waiting = self._pending.get(message.request_id)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(message)
+        return True
+
+    def connection_lost(self, error: OmnyShellException) -> None:
+        """Fail what waits for an answer."""
+        self._own.clear()
+        for waiting in self._pending.values():
+            fail_future(waiting, error)
+
+    async def close(self) -> None:
+        """End every connection to a target of this machine."""
+        await self._exposer.close()
+
+    def _opened(self, connection: OmnyShellConnection, message: TunnelOpened) -> None:
+        request = self._opening.get(message.request_id)
+        if request is None:
+            # Whoever asked for it has given up: nobody would ever close it.
+            connection.send(TunnelCloseRequest(request_id=new_id(), tunnel_ref=message.tunnel_id))
+        elif request.node_id == LOCAL_EXPOSER:
+            # At once: the first connection may come with the next message.
+            self._own.add(message.tunnel_id, request.target_host, request.target_port)
+
+    async def _ask(self, connection: OmnyShellConnection, request: Request, expected: type[A]) -> A:
+        waiting = self._pending[request.request_id] = asyncio.get_running_loop().create_future()
+        try:
+            connection.send(request)
+            async with asyncio.timeout(self._request_timeout):
+                answer = await waiting
+        except TimeoutError as exc:
+            raise OmnyShellTimeoutException("the hub did not answer in time") from exc
+        finally:
+            del self._pending[request.request_id]
+        if not isinstance(answer, expected):
+            raise TunnelRejectedException("The hub gave no answer that fits")
+        return answer
+
+
+def _info(
+    request: TunnelOpenRequest, answer: TunnelOpened, connection: OmnyShellConnection, opened_at: datetime
+) -> TunnelInfo:
+    welcome = connection.handshake.welcome
+    return TunnelInfo(
+        tunnel_id=answer.tunnel_id,
+        node_id=request.node_id,
+        owner_user_id=welcome.principal if welcome is not None else "",
+        target_host=request.target_host,
+        target_port=request.target_port,
+        public_host=answer.public_host or connection.address.host,
+        public_port=answer.public_port,
+        secure=answer.secure,
+        protocol=TunnelProtocol(answer.protocol),
+        created_at=opened_at,
+    )

@@ -1,0 +1,173 @@
+"""Connects the hub's tunnel channels to their targets (wire protocol section 6)."""
+
+import asyncio
+import logging
+import os
+import socket
+
+from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.model.sessions import CloseReason
+from omnyshell.protocol.extensions import TUNNEL_EOF
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelMessage,
+    NodeTunnelConnect,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+)
+from omnyshell.services.exposer.targets import LOCALHOST, TargetPolicy
+from omnyshell.transport.channel_stream import ChannelStream
+from omnyshell.transport.connection import OmnyShellConnection
+from omnyshell.transport.tcp_stream import TcpStream
+
+DIAL_TIMEOUT = 10.0
+FORBIDDEN = "forbidden"
+DIAL_FAILED = "dial_failed"
+
+INCOMING = "stdin"
+"""The stream whose credit an exposer grants, whatever its connection's role."""
+
+_LOOPBACK = ("127.0.0.1", "::1")
+
+logger = logging.getLogger("omnyshell.exposer")
+
+
+class TunnelExposer:
+    """Serves the tunnel channels of one connection after another. `close` it when its owner ends."""
+
+    def __init__(self, policy: TargetPolicy) -> None:
+        self._policy = policy
+        self._targets: set[TargetConnection] = set()
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def connect(self, connection: OmnyShellConnection, channel_id: int, request: NodeTunnelConnect) -> None:
+        """Connect to the target that the hub asks for, and answer it."""
+        if not self._policy.allows(request.tunnel_id, request.target_host, request.target_port):
+            where = f"{request.target_host}:{request.target_port}"
+            logger.warning("tunnel connection of %r to %r refused: not allowed here", request.principal, where)
+            text = f"{where} is not among the targets that are allowed here"
+            failed = NodeTunnelConnectFailed(tunnel_id=request.tunnel_id, reason=FORBIDDEN, message=text)
+            connection.send(failed, channel_id)
+            return
+        target = TargetConnection(request, self._targets, half_close=TUNNEL_EOF in connection.features)
+        try:
+            target.channel = connection.channels.adopt(channel_id, target, INCOMING)
+        except ChannelException:
+            # The hub never uses an id twice: the channel that has it keeps it.
+            return
+        target.dial()
+
+    async def close(self) -> None:
+        """End every connection to a target."""
+        targets = list(self._targets)
+        for target in targets:
+            target.abort(CloseReason.EXPOSER_CLOSED)
+        await asyncio.gather(*(target.dialed() for target in targets))
+
+
+class TargetConnection(ChannelStream):
+    """A connection to a target, and the channel that it serves."""
+
+    def __init__(self, request: NodeTunnelConnect, members: "set[TargetConnection]", *, half_close: bool) -> None:
+        super().__init__(
+            sends=DataOpcode.STDOUT,
+            half_close=half_close,
+            closed=CloseReason.TARGET_CLOSED,
+            failed=CloseReason.TARGET_ERROR,
+        )
+        self._request = request
+        self._members = members
+        self._dialing: asyncio.Task[None] | None = None
+        self.stream: TcpStream = TcpStream(self)
+        members.add(self)
+
+    def dial(self) -> None:
+        """Begin to connect; the channel is told how it went."""
+        self._dialing = asyncio.get_running_loop().create_task(self._dial())
+
+    async def dialed(self) -> None:
+        """Wait until dialing has ended, one way or the other."""
+        if self._dialing is not None:
+            await asyncio.gather(self._dialing, return_exceptions=True)
+
+    def stream_opened(self) -> None:
+        """The target answers: tell the hub, and let bytes flow."""
+        if self.channel.is_closed:
+            self.stream.abort()
+            return
+        self.channel.send(NodeTunnelConnected(tunnel_id=self._request.tunnel_id))
+        self.join()
+
+    def message_received(self, message: ChannelMessage) -> None:
+        """Take the end of a direction, or of all; also while dialing."""
+        super().message_received(message)
+        if isinstance(message, ChannelClose) and not self._is_joined:
+            self._give_up()
+
+    def channel_lost(self, error: OmnyShellException) -> None:
+        """The hub is gone."""
+        super().channel_lost(error)
+        self._give_up()
+
+    def abort(self, reason: CloseReason, message: str | None = None) -> None:
+        """End both sides at once."""
+        super().abort(reason, message)
+        self._give_up()
+
+    def over(self) -> None:
+        """Forget the connection."""
+        self._members.discard(self)
+
+    async def _dial(self) -> None:
+        try:
+            async with asyncio.timeout(DIAL_TIMEOUT):
+                await connect_stream(self.stream, self._request.target_host, self._request.target_port)
+        except TimeoutError:
+            self._failed_to_dial(f"no answer within {DIAL_TIMEOUT:g} s")
+        except (OSError, UnicodeError, ValueError, OverflowError) as exc:
+            self._failed_to_dial(_reason(exc))
+
+    def _failed_to_dial(self, why: str) -> None:
+        if not self.channel.is_closed:
+            where = f"{self._request.target_host}:{self._request.target_port}"
+            text = f"cannot connect to {where}: {why}"
+            self.channel.send(
+                NodeTunnelConnectFailed(tunnel_id=self._request.tunnel_id, reason=DIAL_FAILED, message=text)
+            )
+            self.channel.end()
+        self._finish()
+
+    def _give_up(self) -> None:
+        if self._dialing is not None and not self._dialing.done():
+            self._dialing.cancel()
+        if not self._is_joined:
+            self._finish()
+
+
+async def connect_stream(stream: TcpStream, host: str, port: int) -> None:
+    """Connect a stream to a target. Raises `OSError` or `UnicodeError`.
+
+    `localhost` is the loopback of either family, whatever a name server says of it.
+    """
+    loop = asyncio.get_running_loop()
+    problem: OSError | None = None
+    for candidate in _LOOPBACK if host.lower() == LOCALHOST else (host,):
+        try:
+            await loop.create_connection(lambda: stream, candidate, port)
+        except OSError as exc:
+            problem = problem or exc
+        else:
+            return
+    if problem is not None:
+        raise problem
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, socket.gaierror):
+        return exc.strerror or "the host is unknown"
+    if isinstance(exc, OSError) and exc.errno is not None:
+        return os.strerror(exc.errno)
+    return "the address is not valid"

@@ -1,0 +1,1 @@
+"""What the hub adds to HTTP requests that go through a tunnel. No I/O: bytes in, bytes out."""

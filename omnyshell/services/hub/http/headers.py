@@ -1,0 +1,103 @@
+"""The forwarding headers of wire protocol section 6: RFC 7239, RFC 9110 section 7.6.3, and the usual `X-` ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import h11
+
+PSEUDONYM = b"omnyshell-hub"
+
+APPENDED = frozenset({b"x-forwarded-for", b"forwarded", b"via"})
+REPLACED = frozenset(
+    {
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-omnyshell-tunnel-id",
+        b"x-omnyshell-node",
+        b"x-omnyshell-owner",
+        b"x-request-id",
+    }
+)
+OURS = APPENDED | REPLACED
+
+CLEARTEXT_HTTP2 = b"h2c"
+"""An upgrade to this would carry requests that nobody adds headers to: it is not offered to the target."""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardingHeaders:
+    """What the requests of one connection from the outside are marked with."""
+
+    client_address: str
+    is_secure: bool
+    public_port: int
+    tunnel: str
+    """The first 8 characters of the tunnel's id."""
+
+    node_id: str
+    owner: str
+    new_request_id: Callable[[], str]
+
+    def added_to(self, request: h11.Request) -> Headers:
+        """Return a request's headers, spelled and ordered as they came, with ours."""
+        kept: Headers = []
+        before: dict[bytes, list[bytes]] = {name: [] for name in APPENDED}
+        for raw_name, value in request.headers.raw_items():
+            name = raw_name.lower()
+            if name in before:
+                before[name].append(value)
+            elif name == b"upgrade":
+                kept += [(raw_name, left)] if (left := _without_http2(value)) else []
+            elif name != b"http2-settings" and name.replace(b"_", b"-") not in OURS:
+                # With an underscore it would read as one of ours to a target that makes variables of them.
+                kept.append((raw_name, value))
+        return kept + self._ours(request, before)
+
+    def _ours(self, request: h11.Request, before: dict[bytes, list[bytes]]) -> Headers:
+        host = next((value for name, value in request.headers if name == b"host"), b"")
+        proto = b"https" if self.is_secure else b"http"
+        address = self.client_address.encode()
+        via = request.http_version + b" " + PSEUDONYM
+        return [
+            (b"X-Forwarded-For", _joined(before[b"x-forwarded-for"], address)),
+            (b"X-Forwarded-Proto", proto),
+            (b"X-Forwarded-Host", host),
+            (b"X-Forwarded-Port", str(self.public_port).encode()),
+            (b"Forwarded", _joined(before[b"forwarded"], _forwarded(address, host, proto))),
+            (b"Via", _joined(before[b"via"], via)),
+            (b"X-OmnyShell-Tunnel-Id", self.tunnel.encode()),
+            (b"X-OmnyShell-Node", _plain(self.node_id)),
+            (b"X-OmnyShell-Owner", _plain(self.owner)),
+            (b"X-Request-Id", self.new_request_id().encode()),
+        ]
+
+
+def tokens(value: bytes) -> list[bytes]:
+    """Return the members of a comma-separated header, in lower case."""
+    return [part.strip(b" \t").lower() for part in value.split(b",")]
+
+
+def _without_http2(value: bytes) -> bytes:
+    left = [part.strip(b" \t") for part in value.split(b",") if part.strip(b" \t").lower() != CLEARTEXT_HTTP2]
+    return b", ".join(left)
+
+
+def _joined(before: list[bytes], ours: bytes) -> bytes:
+    return b", ".join([*filter(None, before), ours])
+
+
+def _forwarded(address: bytes, host: bytes, proto: bytes) -> bytes:
+    parts = [b"for=" + (b'"[' + address + b']"' if b":" in address else address)]
+    if host:
+        parts.append(b'host="' + host.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"')
+    parts.append(b"proto=" + proto)
+    return b";".join(parts)
+
+
+def _plain(text: str) -> bytes:
+    """Text that may hold anything, as a header may: what is not plain is percent-encoded."""
+    return quote(text, safe=" @:/+,=").encode()

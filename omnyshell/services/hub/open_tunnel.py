@@ -1,0 +1,70 @@
+"""A tunnel that is open: its port, its exposer, and the connections that go through it."""
+
+from dataclasses import dataclass
+
+from omnyshell.ids import short_id
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import CloseReason
+from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.services.hub.public_ports import PublicListener
+from omnyshell.services.hub.tunnel_connection import TunnelConnection
+from omnyshell.services.hub.tunnels import TunnelRegistration
+from omnyshell.transport.channels import ChannelMultiplexer
+
+
+@dataclass(slots=True)
+class TunnelCounters:
+    """What went through a tunnel since it was opened, in connections and bytes."""
+
+    connections_now: int = 0
+    connections_total: int = 0
+    bytes_in: int = 0
+    """From the outside to the target."""
+
+    bytes_out: int = 0
+
+
+class OpenTunnel:
+    """Holds what belongs to one tunnel, and ends it all together."""
+
+    listener: PublicListener
+
+    def __init__(self, registration: TunnelRegistration, owner: Principal, channels: ChannelMultiplexer) -> None:
+        self.registration = registration
+        self.owner = owner
+        self.channels = channels
+        """Those of the exposer's connection."""
+
+        self.counters = TunnelCounters()
+        self._connections: set[TunnelConnection] = set()
+
+    @property
+    def info(self) -> TunnelInfo:
+        """The tunnel as it is listed."""
+        return self.registration.info
+
+    def describe(self) -> str:
+        """The tunnel in a few words, for the audit."""
+        info = self.info
+        kind = f"{info.protocol}{'+tls' if info.secure else ''}"
+        return f"{short_id(info.tunnel_id)} {kind} {info.public_port} to {info.target_host}:{info.target_port}"
+
+    def connection_opened(self, connection: TunnelConnection) -> None:
+        """Count a connection."""
+        self._connections.add(connection)
+        self.counters.connections_now += 1
+        self.counters.connections_total += 1
+
+    def connection_over(self, connection: TunnelConnection) -> None:
+        """Forget a connection. Idempotent."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self.counters.connections_now -= 1
+
+    def close(self, reason: CloseReason) -> list[TunnelConnection]:
+        """Close the port and every connection; returns those, whose sockets may take a moment to be let go."""
+        self.listener.close()
+        ended = list(self._connections)
+        for connection in ended:
+            connection.abort(reason)
+        return ended

@@ -1,0 +1,343 @@
+"""Opens, lists and closes tunnels, and lets connections through them (wire protocol section 6)."""
+
+import asyncio
+import errno
+import socket
+import ssl
+from dataclasses import dataclass
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import CloseReason
+from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
+from omnyshell.protocol.extensions import TUNNEL_EOF
+from omnyshell.protocol.messages import (
+    TunnelCloseRequest,
+    TunnelCloseResponse,
+    TunnelListRequest,
+    TunnelListResponse,
+    TunnelOpened,
+    TunnelOpenRequest,
+    TunnelRejected,
+)
+from omnyshell.security.authorizer import Authorizer
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.http.forwarder import HttpForwarder
+from omnyshell.services.hub.http.headers import ForwardingHeaders
+from omnyshell.services.hub.http_connection import HttpTunnelConnection
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.public_ports import PublicListener, PublicPorts
+from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.tunnel_connection import TunnelConnection
+from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
+from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
+from omnyshell.transport.channels import ChannelMultiplexer
+
+TUNNEL_SERVICE = "tunnel"
+"""The feature that a node names when it serves tunnels."""
+
+MAX_HOST_LENGTH = 255
+
+INCOMING = "stdout"
+"""The stream whose credit the hub grants on tunnel channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelContext:
+    """What the tunnels of a hub share."""
+
+    nodes: NodeDirectory
+    authorizer: Authorizer
+    audit: AuditLog
+    metrics: HubMetrics
+    clock: Clock
+    new_id: IdFactory
+    """Makes tunnel ids: 256-bit URL-safe tokens."""
+
+    new_request_id: IdFactory
+    max_channels: int
+    public_host: str
+    tls: ssl.SSLContext | None
+    """For the public side of secure tunnels; None where there are none."""
+
+
+class _Exposer:
+    """A connection that serves tunnels: its channels, and how their ids are chosen."""
+
+    def __init__(self, peer: HubPeer, node: RegisteredNode | None) -> None:
+        self.node = node
+        self.channels = ChannelMultiplexer(peer.link, INCOMING)
+        self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
+
+    def allocate_channel(self) -> int:
+        """Return the next channel id toward the exposer; toward a node, sessions take theirs from the same range."""
+        if self.node is not None:
+            return self.node.allocate_channel()
+        self._last_channel += 1
+        return self._last_channel
+
+
+class TunnelBroker:
+    """The tunnels of a hub."""
+
+    def __init__(self, context: TunnelContext, registry: TunnelRegistry, ports: PublicPorts) -> None:
+        self._context = context
+        self._registry = registry
+        self._ports = ports
+        self._refusals = TunnelRefusals(context.audit)
+        self._tunnels: dict[str, OpenTunnel] = {}
+        self._exposers: dict[HubPeer, _Exposer] = {}
+
+    # From clients
+
+    def open(self, client: HubPeer, request: TunnelOpenRequest) -> None:
+        """Open a tunnel, or reject it with the first reason that applies."""
+        try:
+            tunnel = self._open(client, request)
+        except TunnelRejectedException as exc:
+            self._context.metrics.tunnels_rejected += 1
+            where = f"{request.target_host[:MAX_HOST_LENGTH]}:{request.target_port}"
+            self._record("tunnel.rejected", client, request.node_id[:128] or LOCAL_EXPOSER, exc.code, where)
+            client.send(TunnelRejected(request_id=request.request_id, reason=exc.code, message=exc.message))
+            return
+        info = tunnel.info
+        self._context.metrics.tunnels_opened += 1
+        self._record("tunnel.open", client, info.node_id, "", tunnel.describe())
+        client.send(
+            TunnelOpened(
+                request_id=request.request_id,
+                tunnel_id=info.tunnel_id,
+                public_host=info.public_host,
+                public_port=info.public_port,
+                secure=info.secure,
+                protocol=info.protocol,
+            )
+        )
+
+    def close_requested(self, client: HubPeer, request: TunnelCloseRequest) -> None:
+        """Close one of the caller's tunnels."""
+        registration = self._registry.find(client.principal.id, request.tunnel_ref)
+        problem = None
+        if registration is None:
+            problem = "No such tunnel, or more than one whose id begins so"
+        else:
+            self._close(self._tunnels[registration.info.tunnel_id], CloseReason.TUNNEL_CLOSED, client.address)
+        client.send(TunnelCloseResponse(request_id=request.request_id, ok=problem is None, message=problem))
+
+    def list_requested(self, client: HubPeer, request: TunnelListRequest) -> None:
+        """List the caller's tunnels."""
+        tunnels = tuple(found.info for found in self._registry.of_owner(client.principal.id))
+        client.send(TunnelListResponse(request_id=request.request_id, tunnels=tunnels))
+
+    # From the hub
+
+    def __len__(self) -> int:
+        return len(self._tunnels)
+
+    @property
+    def tunnels(self) -> tuple[OpenTunnel, ...]:
+        """The tunnels that are open, with their counters."""
+        return tuple(self._tunnels.values())
+
+    def channels_of(self, peer: HubPeer) -> ChannelMultiplexer | None:
+        """Return the tunnel channels toward a connection, if it has any."""
+        exposer = self._exposers.get(peer)
+        return exposer.channels if exposer is not None else None
+
+    def principal_seen(self, principal: Principal) -> None:
+        """A principal logged in: its tunnels go by the roles it has now."""
+        for registration in self._registry.of_owner(principal.id):
+            self._tunnels[registration.info.tunnel_id].owner = principal
+
+    def node_registered(self, peer: HubPeer, node: RegisteredNode) -> None:
+        """A connection registered, maybe again: its tunnels are those of the id it has now."""
+        exposer = self._exposers.get(peer)
+        if exposer is None:
+            return
+        exposer.node = node
+        for tunnel in self._tunnels_at(exposer):
+            if tunnel.info.node_id != node.node_id:
+                self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+
+    def exposer_gone(self, peer: HubPeer) -> None:
+        """A connection ended: so do the tunnels that it served, and their ports are free at once."""
+        exposer = self._exposers.pop(peer, None)
+        if exposer is None:
+            return
+        for tunnel in self._tunnels_at(exposer):
+            self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+        exposer.channels.lose(TransportException("the exposer's connection has ended"))
+
+    def sweep(self, now: float) -> None:
+        """Do what is due; `now` on the monotonic clock."""
+        self._refusals.summarize(now)
+
+    async def close(self) -> None:
+        """Close every tunnel; no port, task or descriptor of theirs is left."""
+        ended: list[TunnelConnection] = []
+        for tunnel in list(self._tunnels.values()):
+            ended += self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
+        await asyncio.gather(*(connection.ended() for connection in ended))
+
+    # Opening
+
+    def _open(self, client: HubPeer, request: TunnelOpenRequest) -> OpenTunnel:
+        protocol = self._check_request(request)
+        is_local = request.node_id in ("", LOCAL_EXPOSER)
+        node = None if is_local else self._check_node(client.principal, request.node_id)
+        peer = client if node is None else _peer_of(node)
+        port, sockets = self._bind(request.public_port)
+        info = TunnelInfo(
+            tunnel_id=self._context.new_id(),
+            node_id=LOCAL_EXPOSER if is_local else request.node_id,
+            owner_user_id=client.principal.id,
+            target_host=request.target_host,
+            target_port=request.target_port,
+            public_host=self._context.public_host,
+            public_port=port,
+            secure=request.secure,
+            protocol=protocol,
+            created_at=self._context.clock.now(),
+        )
+        exposer = self._exposers.setdefault(peer, _Exposer(peer, node))
+        registration = TunnelRegistration(info, client.principal.id)
+        tunnel = OpenTunnel(registration, client.principal, exposer.channels)
+        self._registry.add(registration)
+        self._tunnels[registration.info.tunnel_id] = tunnel
+        tunnel.listener = PublicListener(sockets, lambda sock: self._accepted(tunnel, peer, sock))
+        return tunnel
+
+    def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
+        if not 1 <= request.target_port <= MAX_PORT:
+            raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
+        if not request.target_host.isprintable() or not 0 < len(request.target_host) <= MAX_HOST_LENGTH:
+            raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
+        self._registry.check_enabled()
+        if request.secure and self._context.tls is None:
+            raise TunnelRejectedException("This hub has no TLS tunnels", code="secure_unavailable")
+        try:
+            return TunnelProtocol.named(request.protocol)
+        except ValueError as exc:
+            text = f"This hub has no '{request.protocol[:32]}' tunnels"
+            raise TunnelRejectedException(text, code="unsupported_protocol") from exc
+
+    def _check_node(self, principal: Principal, node_id: str) -> RegisteredNode:
+        node = self._context.nodes.find(node_id)
+        if node is None or not node.peer.is_open:
+            raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
+        if not self._may_use(principal, node):
+            text = f"Not authorized to open tunnels on '{node_id}'"
+            raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        if node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features:
+            raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
+        return node
+
+    def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
+        """Bind the wanted port, or the first that is free, also of other programs."""
+        unusable: set[int] = set()
+        while True:
+            port = self._registry.choose_port(wanted, unusable)
+            try:
+                return port, self._ports.bind(port)
+            except OSError as exc:
+                if wanted is not None or exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    text = f"The hub cannot bind port {port}: {exc.strerror}"
+                    raise TunnelRejectedException(text, code="port_in_use") from exc
+                unusable.add(port)
+
+    # Connections
+
+    def _accepted(self, tunnel: OpenTunnel, peer: HubPeer, sock: socket.socket) -> None:
+        """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
+        address = _address(sock)
+        exposer = self._exposers[peer]
+        problem = self._problem_of(tunnel, peer, exposer)
+        if problem:
+            self._refused(tunnel, address, problem)
+            sock.close()
+            return
+        self._context.metrics.tunnel_connections += 1
+        half_close = TUNNEL_EOF in peer.features
+        connection = self._make_connection(tunnel, address, half_close=half_close)
+        connection.channel = exposer.channels.adopt(exposer.allocate_channel(), connection)
+        tunnel.connection_opened(connection)
+        connection.serve(sock, self._context.tls if tunnel.info.secure else None)
+
+    def _make_connection(self, tunnel: OpenTunnel, address: str, *, half_close: bool) -> TunnelConnection:
+        info = tunnel.info
+        if info.protocol is not TunnelProtocol.HTTP:
+            return TunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        connection = HttpTunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        marks = ForwardingHeaders(
+            client_address=address,
+            is_secure=info.secure,
+            public_port=info.public_port,
+            tunnel=short_id(info.tunnel_id),
+            node_id=info.node_id,
+            owner=tunnel.owner.id,
+            new_request_id=self._context.new_request_id,
+        )
+        connection.forwarder = HttpForwarder(marks)
+        return connection
+
+    def _problem_of(self, tunnel: OpenTunnel, peer: HubPeer, exposer: _Exposer) -> str:
+        if not peer.is_open:
+            return ErrorCodes.NODE_OFFLINE
+        node = exposer.node
+        if node is not None and not self._may_use(tunnel.owner, node):
+            return ErrorCodes.NOT_AUTHORIZED
+        return ErrorCodes.CAPACITY_EXCEEDED if len(exposer.channels) >= self._context.max_channels else ""
+
+    def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
+        self._refusals.note(tunnel, address, reason, self._context.clock.monotonic())
+
+    # The rest
+
+    def _may_use(self, principal: Principal, node: RegisteredNode) -> bool:
+        return self._context.authorizer.may_open(principal, node.labels, node.hub_labels)
+
+    def _tunnels_at(self, exposer: _Exposer) -> list[OpenTunnel]:
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.channels is exposer.channels]
+
+    def _close(self, tunnel: OpenTunnel, reason: CloseReason, address: str) -> list[TunnelConnection]:
+        self._registry.remove(tunnel.registration)
+        del self._tunnels[tunnel.info.tunnel_id]
+        ended = tunnel.close(reason)
+        self._context.audit.record(
+            "tunnel.close",
+            principal=tunnel.owner.id,
+            address=address,
+            node_id=tunnel.info.node_id,
+            reason=reason,
+            detail=tunnel.describe(),
+        )
+        return ended
+
+    def _record(self, action: str, client: HubPeer, node_id: str, reason: str, detail: str) -> None:
+        self._context.audit.record(
+            action,
+            "denied" if reason else "ok",
+            principal=client.principal.id,
+            address=client.address,
+            node_id=node_id,
+            reason=reason,
+            detail=detail,
+        )
+
+
+def _peer_of(node: RegisteredNode) -> HubPeer:
+    peer = node.peer
+    if not isinstance(peer, HubPeer):
+        raise TunnelRejectedException("The node is not connected to this hub", code="unsupported")
+    return peer
+
+
+def _address(sock: socket.socket) -> str:
+    try:
+        return str(sock.getpeername()[0])
+    except OSError:
+        return ""

@@ -1,0 +1,48 @@
+"""Sorts what exposers send on tunnel channels from what belongs to sessions."""
+
+from omnyshell.protocol.frames import HEADER_SIZE, DataFrame, DataOpcode
+from omnyshell.protocol.messages import ChannelMessage, ChannelWindow
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+
+GRANTED = "stdin"
+"""The stream whose grants the hub takes on a tunnel channel (wire protocol section 1)."""
+
+
+class TunnelMessages:
+    """Gives tunnel channels what is theirs."""
+
+    def __init__(self, broker: TunnelBroker, metrics: HubMetrics) -> None:
+        self._broker = broker
+        self._metrics = metrics
+
+    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> bool:
+        """Take a data frame; returns False where the channel is none of a tunnel."""
+        channels = self._broker.channels_of(peer)
+        if channels is None or channel not in channels:
+            return False
+        if opcode == DataOpcode.STDOUT:
+            # A view, so that nothing is copied: the frame is ours alone.
+            channels.receive_data(DataFrame(DataOpcode.STDOUT, channel, memoryview(raw)[HEADER_SIZE:]))  # type: ignore[arg-type]
+        else:
+            self._metrics.frames_dropped += 1
+        return True
+
+    def before(self, otherwise: Handler | None = None) -> Handler:
+        """Return a handler that asks tunnels first, and then `otherwise`; without it, what is left is dropped."""
+
+        def handle(peer: HubPeer, message: ChannelMessage, channel: int) -> None:
+            channels = self._broker.channels_of(peer)
+            if channels is not None and channel in channels:
+                if isinstance(message, ChannelWindow) and message.stream != GRANTED:
+                    self._metrics.frames_dropped += 1
+                else:
+                    channels.receive_message(channel, message)
+            elif otherwise is not None:
+                otherwise(peer, message, channel)
+            else:
+                self._metrics.frames_dropped += 1
+
+        return handle

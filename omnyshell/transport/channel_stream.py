@@ -1,0 +1,159 @@
+"""Joins a channel with a byte stream: what a connection through a tunnel is, at both of its ends (section 6)."""
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.sessions import CloseReason
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.messages import ChannelClose, ChannelEof, ChannelMessage
+from omnyshell.transport.channels import Channel
+from omnyshell.transport.stall_timer import StallTimer
+from omnyshell.transport.tcp_stream import ByteStream
+
+HALF_CLOSED_TIMEOUT = 600.0
+"""Seconds without a byte after which a connection that one side has finished is given up."""
+
+_FAILURES = (CloseReason.ERROR, CloseReason.TARGET_ERROR, CloseReason.EXTERNAL_ERROR, CloseReason.EXPOSER_CLOSED)
+
+
+class ChannelStream:
+    """Moves bytes both ways under credit, ends each way by itself, and closes when both have ended.
+
+    It is the owner of the stream and the handler of the channel. `sends` is the opcode of what the stream's other side
+    writes, `closed` and `failed` are the reasons that tell the channel's other side how the stream ended. With
+    `half_close` that side understands `channel.eof`.
+    """
+
+    channel: Channel
+    stream: ByteStream
+
+    def __init__(self, *, sends: DataOpcode, half_close: bool, closed: CloseReason, failed: CloseReason) -> None:
+        self._sends = sends
+        self._receives = DataOpcode.STDIN if sends is DataOpcode.STDOUT else DataOpcode.STDOUT
+        self._half_close = half_close
+        self._closed = closed
+        self._failed = failed
+        self._is_joined = False
+        self._stream_ended = False
+        self._channel_ended = False
+        self._close_sent = False
+        self._is_over = False
+        self._stall_timer: StallTimer | None = None
+        self.bytes_sent = 0
+        """Bytes that came from the stream."""
+
+        self.bytes_received = 0
+        """Bytes that came from the channel."""
+
+        self.bytes_delivered = 0
+        """Bytes of these that the socket took."""
+
+    def join(self) -> None:
+        """Let bytes flow: the other side is ready."""
+        self._is_joined = True
+        self.stream.resume_reading()
+
+    def abort(self, reason: CloseReason, message: str | None = None) -> None:
+        """End both sides at once, with what waits. Idempotent."""
+        self.channel.close(ChannelClose(reason=reason, message=message))
+        self._finish()
+        self.stream.abort()
+
+    def over(self) -> None:
+        """Called once, when nothing is left of the connection."""
+
+    # What the stream calls
+
+    def stream_opened(self) -> None:
+        """Nothing to do: `join` lets bytes flow."""
+
+    def budget(self) -> int:
+        """Read as much as the channel has credit for."""
+        return self.channel.budget if self._is_joined else 0
+
+    def bytes_read(self, data: memoryview) -> None:
+        """Send on what the stream's other side wrote."""
+        self.bytes_sent += len(data)
+        self.channel.send_data(self._sends, bytes(data))
+
+    def stream_ended(self) -> None:
+        """The stream's other side finished writing: end the channel's direction, or all where both have ended."""
+        self._stream_ended = True
+        if self.channel.is_closed:
+            return
+        if self._channel_ended or not self._half_close:
+            self.finish()
+        else:
+            self.channel.send(ChannelEof(stream=self._sends.name.lower()))
+            self.watch(HALF_CLOSED_TIMEOUT)
+
+    def bytes_taken(self, size: int) -> None:
+        """Return credit for what the socket took."""
+        self.bytes_delivered += size
+        self.channel.consumed(size)
+
+    def stream_lost(self, error: Exception | None) -> None:
+        """The stream is gone: say so behind what it had sent."""
+        self._close_channel(self._closed if error is None and self._stream_ended else self._failed)
+        self._finish()
+
+    # What the channel calls
+
+    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+        """Write what came from the channel's other side."""
+        if opcode is self._receives and self._is_joined and not self._channel_ended:
+            self.bytes_received += len(payload)
+            self.stream.write(payload)
+
+    def message_received(self, message: ChannelMessage) -> None:
+        """Take the end of a direction, or of all."""
+        if isinstance(message, ChannelClose):
+            self.channel.end()
+            self.stream.close(reset=message.reason in _FAILURES)
+        elif isinstance(message, ChannelEof) and message.stream == self._receives.name.lower() and self._is_joined:
+            self._channel_ended = True
+            if self._stream_ended:
+                self.finish()
+            else:
+                self.stream.write_eof()
+                self.watch(HALF_CLOSED_TIMEOUT)
+
+    def budget_available(self) -> None:
+        """The channel has credit again."""
+        self.stream.resume_reading()
+
+    def channel_lost(self, _error: OmnyShellException) -> None:
+        """The connection that carried the channel is gone."""
+        self._finish()
+        self.stream.abort()
+
+    # The rest
+
+    def finish(self) -> None:
+        """Close both sides, each behind what it still has to deliver."""
+        self._close_channel(self._closed)
+        self.stream.close()
+
+    def watch(self, timeout: float) -> None:
+        """End the connection once no byte has moved for so many seconds."""
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+        if not self._is_over:
+            self._stall_timer = StallTimer(timeout, self._moved, self._stalled)
+
+    def _close_channel(self, reason: CloseReason) -> None:
+        if not self._close_sent and not self.channel.is_closed:
+            self._close_sent = True
+            self.channel.send(ChannelClose(reason=reason))
+
+    def _moved(self) -> int:
+        return self.bytes_sent + self.bytes_delivered
+
+    def _stalled(self) -> None:
+        self.abort(self._closed, "Nothing moved for too long")
+
+    def _finish(self) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+        self.over()

@@ -1,0 +1,254 @@
+"""A TCP stream under back-pressure: it reads what its owner has room for, and says what the socket took.
+
+What is read goes through one buffer for each thread, so that an idle stream holds no memory.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import Protocol, cast
+
+from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.transport.stall_timer import StallTimer
+
+Bytes = bytes | memoryview
+"""What can be written; a view must not change afterwards."""
+
+DRAIN_TIMEOUT = 60.0
+"""Seconds without a byte taken after which a closing stream is cut off."""
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class _ReadBuffer(threading.local):
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(MAX_PAYLOAD))
+
+
+_read_buffer = _ReadBuffer()
+
+
+class StreamOwner(Protocol):
+    """Who gets what happens on a stream."""
+
+    def stream_opened(self) -> None:
+        """The stream can be written to, and reads while there is a budget."""
+
+    def budget(self) -> int:
+        """How many bytes may be read now; at 0 reading stops until `resume_reading`."""
+
+    def bytes_read(self, data: memoryview) -> None:
+        """Take bytes, at most as many as the budget was. The view is valid during the call only."""
+
+    def stream_ended(self) -> None:
+        """The other side finished writing; it may still be written to."""
+
+    def bytes_taken(self, size: int) -> None:
+        """The socket took so many of the bytes that were written."""
+
+    def stream_lost(self, error: Exception | None) -> None:
+        """The stream is gone, with an error where nobody closed it. Called once."""
+
+
+class ByteStream(Protocol):
+    """What an owner can do with a stream."""
+
+    def write(self, data: Bytes) -> None:
+        """Write bytes, in order; `bytes_taken` tells when the socket took them."""
+
+    def write_eof(self) -> None:
+        """Finish writing, behind all that was written; reading goes on."""
+
+    def close(self, *, reset: bool = False) -> None:
+        """Close behind all that was written; with `reset` the other side sees that not all went well."""
+
+    def abort(self) -> None:
+        """End the stream at once."""
+
+    def resume_reading(self) -> None:
+        """Read on, where there is a budget again. Idempotent."""
+
+
+class TcpStream(asyncio.BufferedProtocol):
+    """A `ByteStream` on an asyncio transport."""
+
+    def __init__(self, owner: StreamOwner) -> None:
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._buffer = _read_buffer.view
+        self._reading_paused = False
+        self._read_ended = False
+        self._unread = b""
+        self._waiting: deque[tuple[Bytes, int]] = deque()
+        self._stalled = False
+        self._in_transport = 0
+        self._taken = 0
+        self._eof_wanted = False
+        self._close_wanted = False
+        self._resets = False
+        self._drain_timer: StallTimer | None = None
+
+    @property
+    def peer_address(self) -> str:
+        """The other side's IP address, or an empty text where there is none."""
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    # What the owner calls
+
+    def write(self, data: Bytes) -> None:
+        """Write bytes, in order; `bytes_taken` tells when the socket took them."""
+        self.write_counted(data, len(data))
+
+    def write_counted(self, data: Bytes, size: int) -> None:
+        """Write bytes that count as `size` when they are reported, as ciphertext stands for less plaintext."""
+        if self._transport is None or self._eof_wanted or self._transport.is_closing():
+            return
+        if self._stalled:
+            self._waiting.append((data, size))
+        else:
+            self._push(data, size)
+
+    def write_eof(self) -> None:
+        """Finish writing, behind all that was written; reading goes on."""
+        if not self._eof_wanted:
+            self._eof_wanted = True
+            self._finish()
+
+    def close(self, *, reset: bool = False) -> None:
+        """Close behind all that was written; with `reset` the other side sees that not all went well."""
+        if self._close_wanted or self._transport is None:
+            return
+        self._close_wanted = True
+        self._resets = reset
+        self._pause_reading()
+        self._finish()
+        if not self._transport.is_closing():
+            self._drain_timer = StallTimer(DRAIN_TIMEOUT, lambda: self._taken, self.abort)
+
+    def abort(self) -> None:
+        """End the stream at once."""
+        self._close_wanted = True
+        self._waiting.clear()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def resume_reading(self) -> None:
+        """Read on, where there is a budget again. Idempotent."""
+        if self._unread and not self._deliver_unread():
+            return
+        if self._reading_paused and not self._read_ended and not self._close_wanted and self._owner.budget() > 0:
+            self._reading_paused = False
+            if self._transport is not None:
+                self._transport.resume_reading()
+
+    # What the transport calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, reading only if there is a budget."""
+        # uvloop's transports are Transports by behaviour, not by type.
+        self._transport = cast("asyncio.Transport", transport)
+        # Writing pauses with the first byte that the socket does not take: so the end of a pause says what it took.
+        self._transport.set_write_buffer_limits(high=0)
+        self._owner.stream_opened()
+        self._pause_without_budget()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """Lend the shared buffer, as much of it as the owner has room for."""
+        budget = self._owner.budget()
+        return self._buffer[:budget] if 0 < budget < MAX_PAYLOAD else self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Hand on what arrived."""
+        if self._owner.budget() > 0 and not self._unread:
+            self._owner.bytes_read(self._buffer[:nbytes])
+        else:
+            self._unread += bytes(self._buffer[:nbytes])
+        self._pause_without_budget()
+
+    def eof_received(self) -> bool:
+        """Tell the owner; the transport stays open for writing."""
+        self._read_ended = True
+        if not self._close_wanted and not self._unread:
+            self._owner.stream_ended()
+        return True
+
+    def pause_writing(self) -> None:
+        """Keep what follows: the socket is full."""
+        self._stalled = True
+
+    def resume_writing(self) -> None:
+        """The socket took all it was given: report it and go on."""
+        self._stalled = False
+        self._report()
+        while self._waiting and not self._stalled:
+            self._push(*self._waiting.popleft())
+        if self._eof_wanted or self._close_wanted:
+            # Not from in here: asyncio's transport would shut down or close a second time when this returns.
+            asyncio.get_running_loop().call_soon(self._finish)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the owner, once."""
+        self._close_wanted = True
+        self._waiting.clear()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        self._owner.stream_lost(exc)
+
+    # The rest
+
+    def _deliver_unread(self) -> bool:
+        """Hand on what was read without a budget, as far as there is one now; returns whether nothing is left."""
+        while self._unread and (room := self._owner.budget()) > 0 and not self._close_wanted:
+            size = min(room, len(self._unread))
+            data, self._unread = self._unread[:size], self._unread[size:]
+            self._owner.bytes_read(memoryview(data))
+        if self._read_ended and not self._unread and not self._close_wanted:
+            self._owner.stream_ended()
+        return not self._unread
+
+    def _push(self, data: Bytes, size: int) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        self._in_transport += size
+        transport.write(data)
+        if not self._stalled:
+            self._report()
+
+    def _report(self) -> None:
+        taken, self._in_transport = self._in_transport, 0
+        if taken:
+            self._taken += taken
+            self._owner.bytes_taken(taken)
+
+    def _finish(self) -> None:
+        """Do what was to come behind the last byte."""
+        transport = self._transport
+        if transport is None or self._stalled or self._waiting or transport.is_closing():
+            return
+        if self._close_wanted:
+            if self._resets:
+                self._reset_on_close(transport)
+            transport.close()
+        elif self._eof_wanted and transport.can_write_eof():
+            transport.write_eof()
+
+    def _reset_on_close(self, transport: asyncio.Transport) -> None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def _pause_without_budget(self) -> None:
+        if self._owner.budget() <= 0:
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        # Also where it is paused already: uvloop begins to read after `connection_made`, whatever that has said.
+        self._reading_paused = True
+        if not self._read_ended and self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()

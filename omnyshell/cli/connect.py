@@ -25,11 +25,11 @@ from omnyshell.services.dial import HubAccess
 FORWARDED_VARIABLES = ("COLORTERM",)
 """What tells programs on the node about this terminal, beside TERM."""
 
-FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
-"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
-
 RECONNECT_TIMEOUT = 1800.0
 """Seconds to wait for a lost hub: as long as a node keeps a detached shell by itself."""
+
+FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
+"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
 
 
 def connect(options: argparse.Namespace) -> int:
@@ -89,7 +89,7 @@ class _Show:
         with RawTerminal(0) as terminal:
             loop.add_signal_handler(signal.SIGWINCH, self._resize)
             for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self._left.set)
+                loop.add_signal_handler(number, self._lose_terminal)
             tasks = [
                 asyncio.create_task(self._paint()),
                 asyncio.create_task(self._left.wait()),
@@ -124,6 +124,10 @@ class _Show:
         scanner = EscapeScanner()
         while True:
             data = await self._stdin.read()
+            if not data and escapes:
+                # A raw terminal has no end of file: it is gone.
+                self._lose_terminal()
+                return
             if not data:
                 await self._end_input()
                 return
@@ -151,6 +155,11 @@ class _Show:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_REPEAT)
 
+    def _lose_terminal(self) -> None:
+        """The terminal was closed: that is not the user's wish to end what runs."""
+        self._session.abandon()
+        self._left.set()
+
     def _resize(self) -> None:
         spec = terminal_spec()
         self._session.resize(spec.cols, spec.rows)
@@ -176,7 +185,7 @@ class _Show:
             if exc.code == DETACHED:
                 _say("detached; " + self._how_to_resume())
                 return 0
-            if exc.code == CloseReason.CLIENT_CLOSED:
+            if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
                 return FAILURE
             raise
 

@@ -35,7 +35,7 @@ async def _execute(options: argparse.Namespace) -> int:
 
 
 def _tell(state: LinkState) -> None:
-    texts = {LinkState.RECONNECTING: "the hub is lost; waiting for it", LinkState.RESUMED: "the command goes on"}
+    texts = {LinkState.RECONNECTING: "the connection is lost; waiting for it", LinkState.RESUMED: "the command goes on"}
     if state in texts:
         print(f"omnyshell: {texts[state]}", file=sys.stderr)
 

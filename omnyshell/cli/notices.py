@@ -1,11 +1,11 @@
-"""What is said in the user's terminal, beside the session's own output, when the hub is lost and comes back."""
+"""What is said in the user's terminal, beside the session's own output, when the connection is lost and comes back."""
 
 import asyncio
 
 from omnyshell.cli.terminal import ModeTracker
 from omnyshell.services.client.states import LinkState
 
-WAITING = "omnyshell: the hub is lost; waiting for it (~. leaves)"
+WAITING = "omnyshell: the connection is lost; waiting for it (~. leaves)"
 
 _LAST_LINE = b"\x1b7\x1b[r\x1b[999;1H"
 _ERASE_LINE = b"\x1b[0m\x1b[2K"

@@ -2,6 +2,6 @@
 
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
-TUNNEL_EOF = "tunnel-eof"
 RESUME_OFFSET = "resume-offset"
 SCREEN_ETAG = "screen-etag"
+TUNNEL_EOF = "tunnel-eof"

@@ -9,9 +9,12 @@ from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_header
-from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, MAX_PAYLOAD
+from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, KIB, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
+
+ACKNOWLEDGE_AFTER = 512 * KIB
+"""Bytes of a flowing stream after which its offset is acknowledged; where it rests, that is done at once."""
 
 
 class ChannelHandler(Protocol):
@@ -54,6 +57,7 @@ class Channel:
         self.id = channel_id
         self.handler = handler
         self.offsets: OffsetKeeper | None = None
+        self._acknowledged = 0
         self.is_closed = False
         self._link = link
         self._incoming = incoming
@@ -94,7 +98,7 @@ class Channel:
             return
         due = self._received.consume(size)
         if due:
-            self._grant(due)
+            self._grant(due, soon=True)
         elif self._grant_timer is None:
             self._grant_timer = asyncio.get_running_loop().call_later(GRANT_DELAY, self._grant_late)
 
@@ -170,13 +174,20 @@ class Channel:
         if isinstance(message, ChannelClose):
             self.end()
 
-    def _grant(self, credit: int) -> None:
+    def _offset_due(self, *, soon: bool) -> int | None:
+        """The offset to acknowledge, if any: windows that say the same again cost less, on the way and in the hub."""
+        offset = self.offsets.received_offset() if self.offsets is not None else None
+        if offset is None or (soon and offset - self._acknowledged < ACKNOWLEDGE_AFTER):
+            return None
+        self._acknowledged = offset
+        return offset
+
+    def _grant(self, credit: int, *, soon: bool = False) -> None:
         if self._grant_timer is not None:
             self._grant_timer.cancel()
             self._grant_timer = None
         if self._link.is_open:
-            offset = self.offsets.received_offset() if self.offsets is not None else None
-            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit, offset=offset))
+            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit, offset=self._offset_due(soon=soon)))
 
     def _grant_late(self) -> None:
         self._grant_timer = None

@@ -94,8 +94,8 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
     assert "\x1b" not in machines.omnyshell("sessions", "peek", "n1", short)
     assert "\nred\n" in machines.omnyshell("sessions", "peek", "n1", short)
     assert json.loads(machines.omnyshell("sessions", "peek", "n1", short, "--json"))["exitCode"] is None
-    terminal.type("clear; omnyshell sessions peek n1 " + short, "Enter")
-    terminal.shows("\nred\n")
+    terminal.type(f"clear; omnyshell sessions peek n1 {short}; echo peeked=$((6*7))", "Enter")
+    terminal.shows("peeked=42")
     assert "\x1b[31mred" in terminal.tmux("capture-pane", "-p", "-e")
 
     terminal.tmux("resize-window", "-x", "70", "-y", "20")
@@ -114,20 +114,30 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
     assert machines.omnyshell("sessions", "list", "n1") == "no sessions on n1\n"
 
 
+def test_a_terminal_that_is_closed_leaves_its_session(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    pane = terminal.tmux("display-message", "-p", "#{pane_id}").strip()
+    terminal.tmux("new-window", "sh")
+    terminal.tmux("kill-pane", "-t", pane)
+    while (info := json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))[0])["state"] != "detached":
+        time.sleep(0.02)
+    assert "expiresAt" in info
+
+
 def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Machines) -> None:
     connect(terminal)
     terminal.type("i=0; while sleep 0.1; do i=$((i+1)); echo line $i; done", "Enter")
     terminal.shows("line 5\n")
     machines.hub.kill()
-    terminal.shows("the hub is lost")
+    terminal.shows("the connection is lost")
     machines.hub.start_and_wait()
-    terminal.hides("the hub is lost")
+    terminal.hides("the connection is lost")
     terminal.type("C-c", "")
     terminal.type("echo i is $i.", "Enter")
-    terminal.shows("i is ")
+    terminal.shows("\ni is ")
     history = terminal.tmux("capture-pane", "-p", "-S", "-")
     shown = [int(line.split()[1]) for line in history.split("\n") if line.startswith("line ")]
-    last = int(history.split("i is ")[-1].split(".")[0])
+    last = int(history.split("\ni is ")[-1].split(".")[0])
     assert shown[-1] in (last - 1, last)
     # What was printed before the screen was painted anew is in the history as well.
     assert sorted(set(shown)) == list(range(1, shown[-1] + 1))
@@ -143,10 +153,10 @@ def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: 
     terminal.type("i", "some words")
     terminal.shows("some words")
     machines.hub.kill()
-    terminal.shows("the hub is lost")
+    terminal.shows("the connection is lost")
     terminal.type(" and more")
     machines.hub.start_and_wait()
-    terminal.hides("the hub is lost")
+    terminal.hides("the connection is lost")
     screen = terminal.shows("some words and more")
     assert "INSERT" in screen
     terminal.type("Escape", "")
@@ -168,5 +178,5 @@ def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
     machines.hub.start_and_wait()
     output, errors = process.communicate(timeout=50)
     assert begun + output == b"".join(b"%d\n" % number for number in range(1, 3001))
-    assert b"the hub is lost" in errors
+    assert b"the connection is lost" in errors
     assert process.returncode == 4

@@ -76,8 +76,6 @@ class OmnyShellClient:
         self._pings: dict[str, asyncio.Future[Pong]] = {}
         self._requests = PendingRequests()
         self._lost: OmnyShellException | None = None
-        self._lost_event = asyncio.Event()
-        self._tunnels: ClientTunnels | None = None
         self.on_state: StateListener = ignore_state
         self._resumer = Resumer(
             timeout=config.reconnect_timeout,
@@ -85,6 +83,8 @@ class OmnyShellClient:
             connection=self._open_connection,
             on_state=lambda state: self.on_state(state),
         )
+        self._lost_event = asyncio.Event()
+        self._tunnels: ClientTunnels | None = None
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -352,6 +352,7 @@ class OmnyShellClient:
         return self._tunnels
 
     async def _dial(self) -> OmnyShellConnection:
+        self._lost_event.clear()
         self._connection = await dial(
             self._config.access,
             role=CLIENT_PEER,
@@ -361,7 +362,6 @@ class OmnyShellClient:
             on_lost=self._connection_lost,
         )
         self._lost = None
-        self._lost_event.clear()
         return self._connection
 
     async def _open(
@@ -427,12 +427,12 @@ class OmnyShellClient:
         for answer in pending:
             fail_future(answer, self._lost)
         self._lists.clear()
-        self._lost_event.set()
-        if self._tunnels is not None:
-            self._tunnels.connection_lost(self._lost)
         self._requests.fail(self._lost)
         if self._connection is not None and not isinstance(error, AuthException):
             self._resumer.start()
+        self._lost_event.set()
+        if self._tunnels is not None:
+            self._tunnels.connection_lost(self._lost)
 
 
 def _knows_interactive(node_id: str, nodes: tuple[NodeDescriptor, ...]) -> bool:

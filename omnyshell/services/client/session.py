@@ -217,10 +217,11 @@ class RemoteSession:
 
     def close(self) -> None:
         """Leave the session, which ends its program. Idempotent."""
-        if self._ended.done():
-            return
-        self.channel.close(ChannelClose(reason=CloseReason.CLIENT_CLOSED))
-        self._end(ChannelException("the session was closed", code=CloseReason.CLIENT_CLOSED))
+        self._leave(CloseReason.CLIENT_CLOSED)
+
+    def abandon(self) -> None:
+        """Leave as a client that is lost does: a shell is detached, where its node does that. Idempotent."""
+        self._leave(CloseReason.CLIENT_DISCONNECTED)
 
     # Being resumed, by the client
 
@@ -300,6 +301,11 @@ class RemoteSession:
         self._suspend(error)
 
     # The rest
+
+    def _leave(self, reason: CloseReason) -> None:
+        if not self._ended.done():
+            self.channel.close(ChannelClose(reason=reason))
+            self._end(ChannelException("the session was left", code=reason))
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self._suspended = False

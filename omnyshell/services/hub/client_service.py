@@ -40,17 +40,17 @@ class ClientService:
         registry: NodeRegistry,
         broker: HubBroker,
         relay: Relay,
+        requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
-        requests: SessionRequests,
     ) -> None:
         self._registry = registry
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
-        self._requests = requests
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
             SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
@@ -58,14 +58,14 @@ class ClientService:
             ChannelWindow: before(self._relay_message),
             ChannelResize: self._relay_message,
             ChannelSignal: self._relay_message,
+            SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
+            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             ChannelEof: before(self._relay_message),
             NodeTunnelConnected: before(),
             NodeTunnelConnectFailed: before(),
             TunnelOpenRequest: lambda peer, message, _channel: tunnels.open(peer, message),
             TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
             TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
-            SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
-            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
@@ -77,8 +77,8 @@ class ClientService:
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
         self._broker.client_gone(peer)
-        self._tunnels.exposer_gone(peer)
         self._requests.client_gone(peer)
+        self._tunnels.exposer_gone(peer)
 
     def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
         self._relay.message_from_client(peer, channel, message)

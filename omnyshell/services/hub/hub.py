@@ -153,7 +153,6 @@ class OmnyShellHub:
             max_channels=config.max_channels,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
-        tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._requests = SessionRequests(
             nodes=self.nodes,
             authorizer=config.authorizer,
@@ -162,14 +161,15 @@ class OmnyShellHub:
             clock=config.clock,
             new_id=config.new_id,
         )
+        tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._node_service = NodeService(
             registry=self.nodes,
             heartbeats=HeartbeatMonitor(config.heartbeat_timeout),
             broker=self._broker,
             relay=relay,
+            requests=self._requests,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
-            requests=self._requests,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -190,9 +190,9 @@ class OmnyShellHub:
                     registry=self.nodes,
                     broker=self._broker,
                     relay=relay,
+                    requests=self._requests,
                     tunnels=self.tunnels,
                     tunnel_messages=tunnel_messages,
-                    requests=self._requests,
                 ),
             },
             on_login=self._peer_logged_in,
@@ -243,7 +243,7 @@ class OmnyShellHub:
                 self._node_service.postpone(now - before)
             self._node_service.drop_silent(now)
             self._broker.expire(now)
-            self.tunnels.sweep(now)
             self._requests.expire(now)
+            self.tunnels.sweep(now)
             self._gate.audit_suppressed(now)
             before = now

@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 5)."""
+"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 6)."""
 
 import logging
 from collections.abc import Mapping
@@ -52,9 +52,9 @@ class NodeService:
         heartbeats: HeartbeatMonitor,
         broker: HubBroker,
         relay: Relay,
+        requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
-        requests: SessionRequests,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -63,10 +63,10 @@ class NodeService:
         self._heartbeats = heartbeats
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
-        self._requests = requests
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -80,11 +80,11 @@ class NodeService:
             ChannelEof: before(),
             ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
-            NodeTunnelConnected: before(),
-            NodeTunnelConnectFailed: before(),
             ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
             **dict.fromkeys(RELAYED_ANSWERS, lambda peer, message, _: requests.answer(peer, message)),
+            NodeTunnelConnected: before(),
+            NodeTunnelConnectFailed: before(),
         }
 
     def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:

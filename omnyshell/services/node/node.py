@@ -53,9 +53,9 @@ class OmnyShellNode:
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self._config = config
         self._clock = clock or SystemClock()
-        self._exposer = TunnelExposer(config.targets)
         self._sessions = NodeSessions(config, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
+        self._exposer = TunnelExposer(config.targets)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None

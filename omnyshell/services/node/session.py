@@ -167,6 +167,13 @@ class NodeSession:
         if self._process is not None:
             self._process.kill()
 
+    def stop(self) -> None:
+        """End the process because the node stops; a client hears how it ended. Idempotent."""
+        self.is_ending = True
+        self._cancel_expiry()
+        if self._process is not None:
+            self._process.kill()
+
     def kill_now(self) -> None:
         """End the process at once."""
         if self._process is not None:

@@ -71,7 +71,7 @@ class NodeSessions:
         """End every session and wait until they have ended."""
         self._all_ended.clear()
         for session in list(self._sessions.values()):
-            session.kill()
+            session.stop()
         try:
             if self._sessions:
                 await asyncio.wait_for(self._all_ended.wait(), CLOSE_TIMEOUT)

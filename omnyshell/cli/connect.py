@@ -7,21 +7,26 @@ import signal
 import sys
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.escapes import HELP, Escape, EscapeScanner
+from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
 from omnyshell.cli.exec import terminal_spec
+from omnyshell.cli.notices import Notices
 from omnyshell.cli.output import FAILURE
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
 from omnyshell.errors import ChannelException
+from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.session import DETACHED, RemoteSession
 from omnyshell.services.dial import HubAccess
 
 FORWARDED_VARIABLES = ("COLORTERM",)
 """What tells programs on the node about this terminal, beside TERM."""
+
+RECONNECT_TIMEOUT = 1800.0
+"""Seconds to wait for a lost hub: as long as a node keeps a detached shell by itself."""
 
 FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
 """Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
@@ -36,10 +41,18 @@ def connect(options: argparse.Namespace) -> int:
 
 async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:
     """Show a session in the terminal until it ends or the user leaves; returns the exit code."""
-    async with OmnyShellClient(ClientConfig(access=access)) as client:
-        session = await _open(client, node, command, env, cwd)
-        async with session:
-            return await _Show(session).run()
+    async with OmnyShellClient(_config(access)) as client:
+        return await _show(await _open(client, node, command, env, cwd))
+
+
+async def resume_session(access: HubAccess, node: str, ref: str) -> int:
+    """Show a session that goes on already, in the same way."""
+    async with OmnyShellClient(_config(access)) as client:
+        return await _show(await client.resume(node, ref, pty=terminal_spec()))
+
+
+def _config(access: HubAccess) -> ClientConfig:
+    return ClientConfig(access=access, reconnect_timeout=RECONNECT_TIMEOUT)
 
 
 async def _open(
@@ -51,6 +64,11 @@ async def _open(
     return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
 
 
+async def _show(session: RemoteSession) -> int:
+    async with session:
+        return await _Show(session).run()
+
+
 class _Show:
     """One session in the user's terminal."""
 
@@ -60,17 +78,23 @@ class _Show:
         self._screen = OutputStream(1)
         self._stdin = InputStream(0)
         self._left = asyncio.Event()
+        self._notices = Notices(self._modes, is_terminal=sys.stdout.isatty())
+        self._writing = asyncio.Lock()
+        self._detaches = False
+        session.repaints = True
+        session.on_state = self._notices.state_changed
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         with RawTerminal(0) as terminal:
             loop.add_signal_handler(signal.SIGWINCH, self._resize)
             for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self._left.set)
+                loop.add_signal_handler(number, self._lose_terminal)
             tasks = [
                 asyncio.create_task(self._paint()),
                 asyncio.create_task(self._left.wait()),
                 asyncio.create_task(self._type(escapes=terminal.is_terminal)),
+                asyncio.create_task(self._notify()),
             ]
             try:
                 await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -83,13 +107,27 @@ class _Show:
 
     async def _paint(self) -> None:
         async for chunk in self._session:
-            await self._screen.write(chunk.data)
+            await self._write(chunk.data)
             self._modes.feed(chunk.data)
+
+    async def _notify(self) -> None:
+        while True:
+            await self._notices.added.wait()
+            await self._write(b"")
+
+    async def _write(self, data: bytes) -> None:
+        """Write to the terminal, behind the notices that came before."""
+        async with self._writing:
+            await self._screen.write(self._notices.take() + data)
 
     async def _type(self, *, escapes: bool) -> None:
         scanner = EscapeScanner()
         while True:
             data = await self._stdin.read()
+            if not data and escapes:
+                # A raw terminal has no end of file: it is gone.
+                self._lose_terminal()
+                return
             if not data:
                 await self._end_input()
                 return
@@ -99,10 +137,11 @@ class _Show:
             if data:
                 await self._session.write(data)
             for escape in found:
-                if escape is Escape.LEAVE:
+                if escape in ENDING:
+                    self._detaches = escape is Escape.DETACH
                     self._left.set()
                     return
-                await self._screen.write(HELP.encode())
+                await self._write(HELP.encode())
 
     async def _end_input(self) -> None:
         """Type the end of file until it is taken.
@@ -116,6 +155,11 @@ class _Show:
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_REPEAT)
 
+    def _lose_terminal(self) -> None:
+        """The terminal was closed: that is not the user's wish to end what runs."""
+        self._session.abandon()
+        self._left.set()
+
     def _resize(self) -> None:
         spec = terminal_spec()
         self._session.resize(spec.cols, spec.rows)
@@ -128,11 +172,28 @@ class _Show:
 
     async def _exit_code(self) -> int:
         if not self._session.has_ended:
-            print("left the session", file=sys.stderr)
-            return FAILURE
+            if self._session.is_suspended:
+                _say("left the session; it goes on for a while: " + self._how_to_resume())
+                return FAILURE
+            if not self._detaches:
+                _say("left the session")
+                return FAILURE
+            await self._session.detach()
         try:
             return (await self._session.wait()).shell_code
         except ChannelException as exc:
-            if exc.code == CloseReason.CLIENT_CLOSED:
+            if exc.code == DETACHED:
+                _say("detached; " + self._how_to_resume())
+                return 0
+            if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
                 return FAILURE
             raise
+
+    def _how_to_resume(self) -> str:
+        return f"`omnyshell sessions resume {self._session.node_id} {short_id(self._session.id)}` takes it up again"
+
+
+def _say(text: str) -> None:
+    """Say something below what the session has left on the screen."""
+    start = "\n" if sys.stderr.isatty() else ""
+    print(f"{start}{text}", file=sys.stderr)

@@ -1,10 +1,11 @@
-"""Escapes typed at the start of a line, as in ssh: `~.` leaves, `~?` helps, `~~` is a tilde."""
+"""Escapes typed at the start of a line, as in ssh: `~.` leaves, `~d` detaches, `~?` helps, `~~` is a tilde."""
 
 from enum import Enum, auto
 
 HELP = (
     "\r\nEscapes at the start of a line:\r\n"
     "  ~.  leave the session, which ends it\r\n"
+    "  ~d  detach: the session goes on without this terminal\r\n"
     "  ~?  this help\r\n"
     "  ~~  send the tilde\r\n"
 )
@@ -17,10 +18,13 @@ class Escape(Enum):
     """What an escape asks for."""
 
     LEAVE = auto()
+    DETACH = auto()
     HELP = auto()
 
 
-_ESCAPES = {ord("."): Escape.LEAVE, ord("?"): Escape.HELP}
+_ESCAPES = {ord("."): Escape.LEAVE, ord("d"): Escape.DETACH, ord("?"): Escape.HELP}
+ENDING = frozenset((Escape.LEAVE, Escape.DETACH))
+"""What comes after these is not for the session."""
 
 
 class EscapeScanner:
@@ -31,14 +35,14 @@ class EscapeScanner:
         self._after_tilde = False
 
     def feed(self, data: bytes) -> tuple[bytes, list[Escape]]:
-        """Return what to send on, and the escapes that were typed. What follows `~.` is dropped."""
+        """Return what to send on, and the escapes that were typed. What follows `~.` or `~d` is dropped."""
         sent = bytearray()
         escapes: list[Escape] = []
         for byte in data:
             escape = self._step(byte, sent)
             if escape is not None:
                 escapes.append(escape)
-            if escape is Escape.LEAVE:
+            if escape in ENDING:
                 break
         return bytes(sent), escapes
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.parsing import parse_pairs
@@ -10,6 +11,7 @@ from omnyshell.model.sessions import PtySpec
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import LinkState
 
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
@@ -25,10 +27,17 @@ async def _execute(options: argparse.Namespace) -> int:
     pty = terminal_spec() if options.tty else None
     async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
         session = await client.open_session(options.node, command=options.command, cwd=options.cwd, env=env, pty=pty)
+        session.on_state = _tell
         async with session:
             if pty is None:
-                session.channel.grant_extra()
+                session.widen()
             return await stream(session)
+
+
+def _tell(state: LinkState) -> None:
+    texts = {LinkState.RECONNECTING: "the connection is lost; waiting for it", LinkState.RESUMED: "the command goes on"}
+    if state in texts:
+        print(f"omnyshell: {texts[state]}", file=sys.stderr)
 
 
 async def stream(session: RemoteSession) -> int:

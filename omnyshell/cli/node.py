@@ -4,6 +4,7 @@ import argparse
 import asyncio
 
 from omnyshell.cli.access import access_from
+from omnyshell.cli.durations import parse_duration
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
@@ -14,6 +15,7 @@ from omnyshell.paths import state_dir, user_path
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.node import OmnyShellNode
 
 
@@ -41,6 +43,11 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         commands=CommandPolicy(tuple(options.allow_command)),
         targets=TargetPatterns(options.tunnel_allow),
         is_service=options.service,
+        keeping=Keeping(
+            auto_detach=not options.no_auto_detach,
+            auto_detach_timeout=parse_duration(options.auto_detach_timeout, "--auto-detach-timeout"),
+            exec_timeout=parse_duration(options.exec_resume_timeout, "--exec-resume-timeout"),
+        ),
     )
 
 

@@ -24,6 +24,7 @@ NODE_LABELS = "nodes"
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
+SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
 
 HUB_START = Command(
     ("hub", "start"),
@@ -94,6 +95,19 @@ NODE_START = Command(
             "list",
         ),
         Option("--max-sessions", "sessions at once", "N", "int", 50),
+        Option("--no-auto-detach", "end shells whose client or hub is lost, instead of detaching them", kind="flag"),
+        Option(
+            "--auto-detach-timeout",
+            "how long a shell goes on without its client or hub",
+            "DURATION",
+            default="30m",
+        ),
+        Option(
+            "--exec-resume-timeout",
+            "how long a command waits for a client that was lost, and its output with it",
+            "DURATION",
+            default="60s",
+        ),
         Option("--service", "go on trying when the credential is refused", kind="flag"),
         Option("--state-dir", "where the node keeps what outlives it", "DIR", "directory"),
         LOG_LEVEL,
@@ -143,6 +157,42 @@ COMMANDS: tuple[Command, ...] = (
             JSON,
             *ACCESS,
         ),
+    ),
+    Command(
+        ("sessions", "list"),
+        "list your sessions on a node",
+        "sessions:list_sessions",
+        (NODE, JSON, *ACCESS),
+    ),
+    Command(
+        ("sessions", "peek"),
+        "print the screen of a session, also of one that ended a few minutes ago",
+        "sessions:peek",
+        (NODE, SESSION, JSON, *ACCESS),
+    ),
+    Command(
+        ("sessions", "resume"),
+        "take up a session in this terminal, also from another one that has it",
+        "sessions:resume",
+        (NODE, SESSION, *ACCESS),
+    ),
+    Command(
+        ("sessions", "detach"),
+        "take a session from the terminal that has it, and leave it running",
+        "sessions:detach",
+        (
+            NODE,
+            Option("session", "session to detach; the only attached one if not given", "SESSION", optional=True),
+            Option("--timeout", "end it when it has been detached for so long, as 90s, 30m or 12h", "DURATION"),
+            JSON,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("sessions", "kill"),
+        "end a session and everything that runs in it",
+        "sessions:kill",
+        (NODE, SESSION, JSON, *ACCESS),
     ),
     Command(
         ("tunnel", "open"),

@@ -9,13 +9,16 @@ from typing import Self
 
 _PRIVATE_MODES = re.compile(rb"\x1b\[\?([0-9;]{1,40})([hl])")
 _KEYPAD = re.compile(rb"\x1b([=>])")
+_OTHERS = re.compile(rb"\x1b(?:\[([<>=]?)([0-9;]{0,40})( ?[qur])|([()][A-Z0-9])|(c)|\](1[0-2]);)")
+_KEYS = re.compile(rb"\x1b\[>([0-9;]{0,40})m")
 _LONGEST_SEQUENCE = 48
 
 # Modes that outlive the program that set them, and change what the user's next program sees or sends: application
 # cursor keys, reverse video, origin, mouse (X10 to SGR), focus, alternate screen in its three forms, bracketed paste,
 # synchronized output.
 _LASTING = frozenset((1, 5, 6, 9, 47, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026))
-_SHOWN_CURSOR = 25
+_SET_AT_FIRST = frozenset((7, 25))
+"""Wrapping at the right edge, and a cursor that shows."""
 
 
 class ModeTracker:
@@ -24,6 +27,8 @@ class ModeTracker:
     def __init__(self) -> None:
         self._set: set[int] = set()
         self._keypad = False
+        self._styled = False
+        self._resets: dict[str, bytes] = {}
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
@@ -32,22 +37,53 @@ class ModeTracker:
         if b"\x1b" not in text:
             self._tail = b""
             return
+        self._styled = True
         for match in _PRIVATE_MODES.finditer(text):
             for mode in match[1].split(b";"):
                 self._note(int(mode or b"0"), is_set=match[2] == b"h")
         for match in _KEYPAD.finditer(text):
             self._keypad = match[1] == b"="
+        for match in _OTHERS.finditer(text):
+            self._note_other(match)
+        for match in _KEYS.finditer(text):
+            self._remember("keys", b"\x1b[>4m", is_set=match[1].startswith(b"4;") and match[1] != b"4;0")
         self._tail = _unfinished(text)
 
     def reset_sequence(self) -> bytes:
-        """Return what puts the terminal back as the user had it."""
+        """Return what puts the terminal back as the user had it; nothing, where only plain text was written."""
         modes = sorted(self._set, reverse=True)
-        text = b"".join(b"\x1b[?%d%c" % (mode, b"h" if mode == _SHOWN_CURSOR else b"l") for mode in modes)
-        return text + (b"\x1b>" if self._keypad else b"") + (b"\x1b[0m" if text or self._keypad else b"")
+        text = b"".join(self._resets.values())
+        text += b"".join(b"\x1b[?%d%c" % (mode, b"h" if mode in _SET_AT_FIRST else b"l") for mode in modes)
+        return text + (b"\x1b>" if self._keypad else b"") + (b"\x1b[0m" if self._styled else b"")
+
+    def _note_other(self, match: "re.Match[bytes]") -> None:
+        """Keyboard protocol, cursor shape, margins, character sets, colours of the terminal, and a full reset."""
+        prefix, parameters, final, charset, reset, colour = match.groups()
+        if reset:
+            self._set.clear()
+            self._resets.clear()
+            self._keypad = False
+        elif charset:
+            self._remember("charset" + chr(charset[0]), b"\x1b%cB" % charset[:1], is_set=charset[1:] != b"B")
+        elif colour:
+            # The sequence to take it back has its number a hundred higher.
+            self._resets["colour" + colour.decode()] = b"\x1b]1%s\x1b\\" % colour
+        elif final == b"u" and prefix:
+            self._resets["keyboard"] = b"\x1b[<9u\x1b[=0;1u"
+        elif final == b" q" and not prefix:
+            self._remember("shape", b"\x1b[0 q", is_set=parameters not in (b"", b"0"))
+        elif final == b"r" and not prefix:
+            self._remember("margins", b"\x1b7\x1b[r\x1b8", is_set=parameters != b"")
+
+    def _remember(self, what: str, reset: bytes, *, is_set: bool) -> None:
+        if is_set:
+            self._resets[what] = reset
+        else:
+            self._resets.pop(what, None)
 
     def _note(self, mode: int, *, is_set: bool) -> None:
-        changed = not is_set if mode == _SHOWN_CURSOR else is_set
-        if mode not in _LASTING and mode != _SHOWN_CURSOR:
+        changed = not is_set if mode in _SET_AT_FIRST else is_set
+        if mode not in _LASTING and mode not in _SET_AT_FIRST:
             return
         if changed:
             self._set.add(mode)
@@ -58,7 +94,7 @@ class ModeTracker:
 def _unfinished(text: bytes) -> bytes:
     """The beginning of an escape sequence at the very end, which the next chunk may finish."""
     start = text.rfind(b"\x1b", max(0, len(text) - _LONGEST_SEQUENCE))
-    if start < 0 or _PRIVATE_MODES.match(text, start) or _KEYPAD.match(text, start):
+    if start < 0 or any(whole.match(text, start) for whole in (_PRIVATE_MODES, _KEYPAD, _OTHERS, _KEYS)):
         return b""
     return text[start:]
 

@@ -3,4 +3,6 @@
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
 ADMIN = "admin"
+RESUME_OFFSET = "resume-offset"
+SCREEN_ETAG = "screen-etag"
 TUNNEL_EOF = "tunnel-eof"

@@ -9,9 +9,12 @@ from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_header
-from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, MAX_PAYLOAD
+from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, KIB, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
+
+ACKNOWLEDGE_AFTER = 512 * KIB
+"""Bytes of a flowing stream after which its offset is acknowledged; where it rests, that is done at once."""
 
 
 class ChannelHandler(Protocol):
@@ -30,6 +33,16 @@ class ChannelHandler(Protocol):
         """The connection has ended; nothing follows."""
 
 
+class OffsetKeeper(Protocol):
+    """Who counts the bytes of a channel whose session can be resumed exactly (extension `resume-offset`)."""
+
+    def received_offset(self) -> int:
+        """How many bytes have arrived since the session began, over all its channels."""
+
+    def acknowledged(self, offset: int) -> None:
+        """The other side has everything before this offset."""
+
+
 class Channel:
     """One end of a channel. What exceeds the credit waits here, in order, and so does what comes behind it."""
 
@@ -43,6 +56,8 @@ class Channel:
     ) -> None:
         self.id = channel_id
         self.handler = handler
+        self.offsets: OffsetKeeper | None = None
+        self._acknowledged = 0
         self.is_closed = False
         self._link = link
         self._incoming = incoming
@@ -83,14 +98,14 @@ class Channel:
             return
         due = self._received.consume(size)
         if due:
-            self._grant(due)
+            self._grant(due, soon=True)
         elif self._grant_timer is None:
             self._grant_timer = asyncio.get_running_loop().call_later(GRANT_DELAY, self._grant_late)
 
-    def grant_extra(self) -> None:
+    def grant_extra(self, size: int = EXTRA_CREDIT) -> None:
         """Widen the window for what arrives, once, where throughput matters more than latency."""
         if not self.is_closed:
-            self._grant(EXTRA_CREDIT)
+            self._grant(size)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""
@@ -100,6 +115,14 @@ class Channel:
         self._link.discard(self.id)
         if message is not None and self._link.is_open:
             self.send_ahead(message)
+        self.end()
+
+    def finish(self, message: ChannelMessage) -> None:
+        """Send a last message and end the channel; what waits for credit is dropped, what is under way still goes."""
+        if self.is_closed:
+            return
+        self._waiting.clear()
+        self._send_now(message)
         self.end()
 
     def end(self) -> None:
@@ -114,6 +137,10 @@ class Channel:
 
     def window_received(self, window: ChannelWindow) -> None:
         """Take the other side's grant, and send what waited for it."""
+        if self.is_closed:
+            return
+        if self.offsets is not None and window.offset is not None:
+            self.offsets.acknowledged(window.offset)
         if self.is_closed or not self._credit.grant(window.credit):
             return
         self._send_waiting()
@@ -147,12 +174,20 @@ class Channel:
         if isinstance(message, ChannelClose):
             self.end()
 
-    def _grant(self, credit: int) -> None:
+    def _offset_due(self, *, soon: bool) -> int | None:
+        """The offset to acknowledge, if any: windows that say the same again cost less, on the way and in the hub."""
+        offset = self.offsets.received_offset() if self.offsets is not None else None
+        if offset is None or (soon and offset - self._acknowledged < ACKNOWLEDGE_AFTER):
+            return None
+        self._acknowledged = offset
+        return offset
+
+    def _grant(self, credit: int, *, soon: bool = False) -> None:
         if self._grant_timer is not None:
             self._grant_timer.cancel()
             self._grant_timer = None
         if self._link.is_open:
-            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit))
+            self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit, offset=self._offset_due(soon=soon)))
 
     def _grant_late(self) -> None:
         self._grant_timer = None

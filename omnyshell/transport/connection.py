@@ -150,6 +150,11 @@ class OmnyShellConnection:
             raise self._fatal or TransportException(_CLOSE_TEXTS[ABNORMAL_CLOSURE])
         self.link.send_urgent(encode_control(message, channel))
 
+    def reply(self, message: ControlMessage) -> None:
+        """Answer a request, maybe later; nobody waits for the answer any more when the connection is gone."""
+        if self.link.is_open:
+            self.send(message)
+
     # What the link calls
 
     def link_opened(self) -> None:

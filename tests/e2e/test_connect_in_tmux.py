@@ -2,43 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
-DEADLINE = 20.0
+from support.tmux import OMNYSHELL, Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-class Terminal:
-    """A shell in tmux, on a server of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self._socket = str(directory / "tmux")
-        self.tmux("new-session", "-d", "-x", "90", "-y", "30", "env PS1='local> ' sh")
-
-    def tmux(self, *words: str) -> str:
-        done = subprocess.run(
-            ["tmux", "-f", "/dev/null", "-S", self._socket, *words],
-            capture_output=True, text=True, check=True, timeout=DEADLINE,
-        )  # fmt: skip
-        return done.stdout
-
-    def type(self, *keys: str) -> None:
-        self.tmux("send-keys", *keys)
-
-    def shows(self, text: str) -> str:
-        deadline = time.monotonic() + DEADLINE
-        while text not in (screen := self.tmux("capture-pane", "-p")):
-            assert time.monotonic() < deadline, screen
-            time.sleep(0.02)
-        return screen
 
 
 @pytest.fixture
@@ -47,7 +17,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     try:
         yield made
     finally:
-        made.tmux("kill-server")
+        made.close()
 
 
 def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:

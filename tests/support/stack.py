@@ -76,10 +76,10 @@ async def running_node(
 
 @asynccontextmanager
 async def connected_client(
-    certificates: Certificates, port: int, principal: str = "admin"
+    certificates: Certificates, port: int, principal: str = "admin", **changes: Any
 ) -> AsyncIterator[OmnyShellClient]:
     """A client that is logged in."""
-    async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal))) as client:
+    async with OmnyShellClient(ClientConfig(access=access(certificates, port, principal), **changes)) as client:
         yield client
 
 

@@ -164,18 +164,26 @@ class NodeActiveSessionDetachResponse(DetachOutcome):
 
 
 class ScreenOutcome(Outcome, kw_only=True):
-    """A session's screen as base64 of the bytes that paint it."""
+    """A session's screen as base64 of the bytes that paint it.
+
+    The last three fields belong to `screen-etag`: `same` stands for a screen that has not changed, `exit_code` is that
+    of a session that has ended.
+    """
 
     screen: Annotated[str | None, OMIT_EMPTY] = None
     alt_screen: Annotated[bool, OMIT] = False
+    etag: Annotated[str | None, OMIT] = None
+    same: Annotated[bool, OMIT] = False
+    exit_code: Annotated[int | None, OMIT] = None
 
 
 class SessionScreenRequest(ClientRequest, kw_only=True):
-    """Asks for a session's present screen."""
+    """Asks for a session's present screen; `etag`, empty at first, asks by the rules of `screen-etag`."""
 
     TYPE: ClassVar[str] = "sessions.screen.request"
 
     session_ref: str
+    etag: Annotated[str | None, OMIT] = None
 
 
 class SessionScreenResponse(ScreenOutcome):
@@ -190,6 +198,7 @@ class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
     TYPE: ClassVar[str] = "node.sessions.screen.request"
 
     session_ref: str
+    etag: Annotated[str | None, OMIT] = None
 
 
 class NodeSessionScreenResponse(ScreenOutcome):

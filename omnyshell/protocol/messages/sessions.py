@@ -20,7 +20,10 @@ from omnyshell.protocol.messages.base import ChannelMessage
 
 
 class SessionRequest(ChannelMessage, kw_only=True):
-    """What a client asks to be run; the part that hub and node share. `interactive` is an extension."""
+    """What a client asks to be run; the part that hub and node share.
+
+    `interactive` is an extension; the last three fields belong to `resume-offset` (docs/extensions.md).
+    """
 
     mode: SessionMode = SessionMode.EXEC
     command: Annotated[str | None, OMIT] = None
@@ -31,6 +34,19 @@ class SessionRequest(ChannelMessage, kw_only=True):
     resume_session_id: Annotated[str | None, OMIT] = None
     shell_family: Annotated[ShellFamily | None, OMIT] = None
     interactive: Annotated[bool, OMIT] = False
+    offsets: Annotated[bool, OMIT] = False
+    output_offset: Annotated[int | None, OMIT] = None
+    repaint: Annotated[bool, OMIT] = False
+
+
+class StartedSession(ChannelMessage, kw_only=True):
+    """Where a channel with `resume-offset` begins (docs/extensions.md)."""
+
+    offsets: Annotated[bool, OMIT] = False
+    output_offset: Annotated[int | None, OMIT] = None
+    input_offset: Annotated[int | None, OMIT] = None
+    input_ended: Annotated[bool, OMIT] = False
+    reset: Annotated[bool, OMIT] = False
 
 
 class SessionOpen(SessionRequest, kw_only=True):
@@ -50,7 +66,7 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
     principal: str
 
 
-class SessionOpened(ChannelMessage, kw_only=True):
+class SessionOpened(StartedSession, kw_only=True):
     """The session runs. `session_id` is what the node reported."""
 
     TYPE: ClassVar[str] = "session.opened"
@@ -70,7 +86,7 @@ class SessionRejected(ChannelMessage, kw_only=True):
     message: str = "Session rejected"
 
 
-class NodeSessionOpened(ChannelMessage, kw_only=True):
+class NodeSessionOpened(StartedSession, kw_only=True):
     """A node started the session."""
 
     TYPE: ClassVar[str] = "node.session.opened"
@@ -136,9 +152,21 @@ class ChannelClose(ChannelMessage, kw_only=True):
 
 
 class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[misc]  # msgspec allows it
-    """Grants the sender credit, in bytes, whatever stream it names. Frozen, so that the codec can remember it."""
+    """Grants the sender credit, in bytes, whatever stream it names. Frozen, so that the codec can remember it.
+
+    `offset` belongs to `resume-offset`: so many bytes of the stream have arrived since the session began.
+    """
 
     TYPE: ClassVar[str] = "channel.window"
 
     stream: str = "stdout"
     credit: int
+    offset: Annotated[int | None, OMIT] = None
+
+
+class ChannelPaint(ChannelMessage, kw_only=True):
+    """The next `size` bytes of output paint the screen and do not count in offsets (`resume-offset`)."""
+
+    TYPE: ClassVar[str] = "channel.paint"
+
+    size: int

@@ -8,28 +8,36 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException, TransportException
+from omnyshell.errors import AuthException, OmnyShellException, OmnyShellTimeoutException, TransportException
 from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
-from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode, ShellFamily
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
-from omnyshell.protocol.extensions import INTERACTIVE, TUNNEL_EOF
-from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
+    ActiveSessionDetachRequest,
     AuthOk,
     ChannelClose,
     ControlMessage,
+    DetachedSessionKillRequest,
+    DetachedSessionsRequest,
     NodeListRequest,
     NodeListResponse,
     Ping,
     Pong,
     SessionOpen,
+    SessionScreenRequest,
     TunnelOpenRequest,
 )
+from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.node_sessions import SessionScreen, check_outcome
+from omnyshell.services.client.requests import PendingRequests
+from omnyshell.services.client.resumer import Resumer
 from omnyshell.services.client.session import ExitStatus, RemoteSession
+from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -38,7 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FEATURES = frozenset({INTERACTIVE, TUNNEL_EOF})
+FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
@@ -56,7 +64,8 @@ class ExecResult:
 class OmnyShellClient:
     """A connection to a hub for listing nodes and opening sessions. Every request has a deadline.
 
-    Losing the hub fails whatever is pending with `TransportException`.
+    Losing the hub fails the requests that are pending with `TransportException`. The client then dials again by itself,
+    as long as its configuration says, and takes up its sessions: see `LinkState`, and `on_state` here and on sessions.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock | None = None) -> None:
@@ -65,7 +74,15 @@ class OmnyShellClient:
         self._connection: OmnyShellConnection | None = None
         self._lists: deque[asyncio.Future[NodeListResponse]] = deque()
         self._pings: dict[str, asyncio.Future[Pong]] = {}
+        self._requests = PendingRequests()
         self._lost: OmnyShellException | None = None
+        self.on_state: StateListener = ignore_state
+        self._resumer = Resumer(
+            timeout=config.reconnect_timeout,
+            dial=self._dial,
+            connection=self._open_connection,
+            on_state=lambda state: self.on_state(state),
+        )
         self._lost_event = asyncio.Event()
         self._tunnels: ClientTunnels | None = None
 
@@ -83,20 +100,12 @@ class OmnyShellClient:
 
     async def connect(self) -> AuthOk:
         """Connect and log in; returns what the hub said of us. Raises what `dial` raises."""
-        self._lost = None
-        self._lost_event.clear()
-        self._connection = await dial(
-            self._config.access,
-            role=CLIENT_PEER,
-            features=FEATURES,
-            incoming="stdout",
-            on_message=self._message_received,
-            on_lost=self._connection_lost,
-        )
+        await self._dial()
         return self.identity
 
     async def close(self) -> None:
         """End all sessions, the tunnels to this machine, and the connection. Idempotent."""
+        await self._resumer.close()
         connection, self._connection = self._connection, None
         if self._tunnels is not None:
             await self._tunnels.close()
@@ -114,7 +123,7 @@ class OmnyShellClient:
     @property
     def is_connected(self) -> bool:
         """Whether the hub can be asked."""
-        return self._connection is not None and self._connection.is_open
+        return self._open_connection() is not None
 
     async def wait_lost(self) -> OmnyShellException:
         """Wait until the connection to the hub has ended, and return why."""
@@ -161,8 +170,7 @@ class OmnyShellClient:
         `SessionRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
         """
         connection = self._link()
-        session = RemoteSession()
-        session.channel = connection.channels.open(session)
+        session = RemoteSession(node_id, mode, pty)
         request = SessionOpen(
             node_id=node_id,
             mode=mode,
@@ -173,17 +181,69 @@ class OmnyShellClient:
             pty=pty,
             shell_family=shell_family,
             interactive=interactive and INTERACTIVE in connection.features,
+            offsets=RESUME_OFFSET in connection.features,
         )
-        try:
-            connection.send(request, session.channel.id)
-            async with asyncio.timeout(self._config.open_timeout):
-                await session.opened
-        except BaseException as exc:
-            session.channel.close(ChannelClose(reason=CloseReason.CLIENT_CLOSED))
-            if isinstance(exc, TimeoutError):
-                raise OmnyShellTimeoutException(f"node '{node_id}' did not open the session in time") from exc
-            raise
+        await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
         return session
+
+    async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec) -> RemoteSession:
+        """Take up a session on a node, named by its id, its short id or what its id begins with.
+
+        Its present screen is painted first, at the size of `pty`. One that is attached elsewhere is taken from there.
+        Raises as `open_session` does; the reason is `not_found` or `ambiguous` where no one session is meant.
+        """
+        connection = self._link()
+        session = RemoteSession(node_id, SessionMode.SHELL, pty)
+        request = SessionOpen(
+            node_id=node_id,
+            mode=SessionMode.SHELL,
+            pty=pty,
+            resume_session_id=session_ref,
+            offsets=RESUME_OFFSET in connection.features,
+        )
+        # Whoever gives up waiting must not end the session.
+        await self._open(session, request, connection, CloseReason.CLIENT_DISCONNECTED)
+        return session
+
+    async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
+        """Return one's own shells on a node, attached or not; none where the node is not connected."""
+        request = DetachedSessionsRequest(request_id="", node_id=node_id)
+        return tuple((await self._ask(request)).sessions)
+
+    async def kill_session(self, node_id: str, session_ref: str) -> str:
+        """End a session on a node; returns what the node says.
+
+        Raises `NodeUnavailableException`, `AuthorizationException`, `OmnyShellTimeoutException`, or
+        `SessionRejectedException` where no one session is meant.
+        """
+        answer = await self._ask(DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref))
+        check_outcome(answer)
+        return answer.message or ""
+
+    async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
+        """Take a session from the client that has it, and leave it running; returns its short id.
+
+        Without a reference, the only attached one is meant. Raises as `kill_session` does.
+        """
+        answer = await self._ask(
+            ActiveSessionDetachRequest(
+                request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
+            )
+        )
+        check_outcome(answer)
+        return answer.short_id or ""
+
+    async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
+        """Return a session's present screen; with the etag of an earlier one, maybe only that it is the same.
+
+        Raises as `kill_session` does.
+        """
+        known = SCREEN_ETAG in self._link().features
+        answer = await self._ask(
+            SessionScreenRequest(request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None)
+        )
+        check_outcome(answer)
+        return SessionScreen.from_answer(answer)
 
     async def open_shell(
         self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
@@ -237,9 +297,9 @@ class OmnyShellClient:
         stdout: list[bytes] = []
         stderr: list[bytes] = []
         async with await self.open_session(node_id, command=command, args=args, env=env, cwd=cwd) as session:
-            session.channel.grant_extra()
+            session.widen()
             if stdin:
-                session.channel.send_data(DataOpcode.STDIN, stdin)
+                session.send(stdin)
             session.eof()
             async for chunk in session:
                 (stderr if chunk.is_stderr else stdout).append(chunk.data)
@@ -291,10 +351,53 @@ class OmnyShellClient:
             self._tunnels = ClientTunnels(self._config.request_timeout, self._clock)
         return self._tunnels
 
-    def _link(self) -> OmnyShellConnection:
-        if self._connection is None or not self._connection.is_open:
-            raise self._lost or TransportException("not connected to a hub")
+    async def _dial(self) -> OmnyShellConnection:
+        self._lost_event.clear()
+        self._connection = await dial(
+            self._config.access,
+            role=CLIENT_PEER,
+            features=FEATURES,
+            incoming="stdout",
+            on_message=self._message_received,
+            on_lost=self._connection_lost,
+        )
+        self._lost = None
         return self._connection
+
+    async def _open(
+        self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason
+    ) -> None:
+        session.channel = connection.channels.open(session)
+        session.resumes = self._resumer.add
+        try:
+            connection.send(request, session.channel.id)
+            async with asyncio.timeout(self._config.open_timeout):
+                await session.opened
+        except BaseException as exc:
+            session.channel.close(ChannelClose(reason=giving_up))
+            if isinstance(exc, TimeoutError):
+                raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc
+            raise
+
+    async def _ask(self, request: ClientRequest) -> Any:
+        """Send a request under an id of its own, and return the answer."""
+        connection = self._link()
+        request.request_id, answer = self._requests.begin()
+        try:
+            connection.send(request)
+            return await self._answered(answer)
+        finally:
+            self._requests.end(request.request_id)
+
+    def _open_connection(self) -> OmnyShellConnection | None:
+        connection = self._connection
+        return connection if connection is not None and connection.is_open else None
+
+    def _link(self) -> OmnyShellConnection:
+        connection = self._open_connection()
+        if connection is None:
+            raise self._lost or TransportException("not connected to a hub")
+        return connection
 
     async def _answered(self, answer: asyncio.Future[T]) -> T:
         try:
@@ -315,6 +418,8 @@ class OmnyShellClient:
             waiting = self._pings.get(message.id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
+        else:
+            self._requests.settle(message)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
         self._lost = error if isinstance(error, TransportException) else TransportException(str(error))
@@ -322,6 +427,9 @@ class OmnyShellClient:
         for answer in pending:
             fail_future(answer, self._lost)
         self._lists.clear()
+        self._requests.fail(self._lost)
+        if self._connection is not None and not isinstance(error, AuthException):
+            self._resumer.start()
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)

@@ -15,3 +15,6 @@ class ClientConfig:
 
     open_timeout: float = 35.0
     """How long a session may take to open; a little more than the hub gives the node."""
+
+    reconnect_timeout: float = 60.0
+    """How long the client tries to get a lost hub back, and its sessions; 0 for not at all."""

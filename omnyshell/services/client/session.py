@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -11,22 +11,35 @@ from omnyshell.errors import (
     ChannelException,
     NodeUnavailableException,
     OmnyShellException,
+    OmnyShellTimeoutException,
     SessionRejectedException,
 )
-from omnyshell.model.sessions import CloseReason
+from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import INITIAL_CREDIT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
     ChannelExit,
     ChannelMessage,
+    ChannelPaint,
     ChannelResize,
     ChannelSignal,
+    SessionDetached,
+    SessionDetachRequest,
+    SessionOpen,
     SessionOpened,
     SessionRejected,
 )
+from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.states import LinkState, StateListener, ignore_state
 from omnyshell.transport.channels import Channel
+
+DETACHED = "detached"
+"""Code of the `ChannelException` of a session that goes on without this client."""
+
+DETACH_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +71,44 @@ class ExitStatus:
 class RemoteSession:
     """An open session. Iterate over it for its output, `wait` for its end; leaving the context closes it.
 
-    Output that is not read stops the program once the credit of its channel is used up.
+    Output that is not read stops the program once the credit of its channel is used up. When the hub is lost the
+    session waits to be resumed, where that is possible: `on_state` tells of it.
     """
 
     channel: Channel
 
-    def __init__(self) -> None:
+    def __init__(self, node_id: str, mode: SessionMode, size: PtySpec | None = None) -> None:
         loop = asyncio.get_running_loop()
         self.id = ""
+        self.node_id = node_id
+        self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
+        self.on_state: StateListener = ignore_state
+        self.repaints = False
+        """Whether the screen is to be painted too when a session goes on where it was."""
+
+        self.detached: SessionDetached | None = None
+        """What was said when the session was detached, by this client or from elsewhere."""
+
+        self.resumes: Callable[[RemoteSession], bool] = lambda _: False
+        """Asked when hub or node are lost, whether the session will be resumed; set by the client."""
+
+        self.lost_by: OmnyShellException | None = None
+        """What suspended the session."""
+
+        self._size = size
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
-        self._chunks: deque[OutputChunk] = deque()
+        self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
         self._exit: ExitStatus | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
+        self._suspended = False
+        self._counts_offsets = False
+        self._received = 0
+        self._painted = 0
+        self._sent = ReplayBuffer()
+        self._eof = False
+        self._is_wide = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,9 +129,9 @@ class RemoteSession:
         """
         while True:
             while self._chunks:
-                chunk = self._chunks.popleft()
+                chunk, channel = self._chunks.popleft()
                 yield chunk
-                self.channel.consumed(len(chunk.data))
+                channel.consumed(len(chunk.data))
             if self._ended.done():
                 self._ended.result()
                 return
@@ -106,24 +143,51 @@ class RemoteSession:
         """Whether the session is over; output may still wait to be read."""
         return self._ended.done()
 
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the session waits to be resumed."""
+        return self._suspended
+
+    @property
+    def counts_offsets(self) -> bool:
+        """Whether the session can go on exactly where it was (extension `resume-offset`)."""
+        return self._counts_offsets
+
     async def wait(self) -> ExitStatus:
         """Return how the program ended. Raises as iteration does. Someone has to read the output meanwhile."""
         return await asyncio.shield(self._ended)
 
-    async def write(self, data: bytes) -> None:
-        """Send input; returns when all of it is under way. Raises `ChannelException` once the session has ended."""
+    def send(self, data: bytes) -> None:
+        """Send input, however much there is, as credit allows. Raises `ChannelException` once the session has ended."""
+        if self.channel.is_closed and not self._suspended:
+            raise ChannelException("the session has ended")
+        self._sent.append(DataOpcode.STDIN, data)
+        if self._suspended:
+            return
         self.channel.send_data(DataOpcode.STDIN, data)
-        while not self.channel.budget and not self.channel.is_closed:
+        if not self._counts_offsets:
+            self._sent.acknowledge(self._sent.end)
+
+    async def write(self, data: bytes) -> None:
+        """Send input; returns when all of it is under way. Raises `ChannelException` once the session has ended.
+
+        While the session waits to be resumed, a window of input is kept for it.
+        """
+        self.send(data)
+        while self._input_is_stuck():
             self._writable.clear()
             await self._writable.wait()
 
     def eof(self) -> None:
         """End the input, behind all that was written. Does nothing once the session has ended."""
+        self._eof = True
         if not self.channel.is_closed:
             self.channel.send(ChannelEof())
 
     def resize(self, cols: int, rows: int) -> None:
         """Tell the node the terminal's new size, in character cells. Does nothing once the session has ended."""
+        if self._size is not None:
+            self._size = PtySpec(term=self._size.term, cols=cols, rows=rows)
         if not self.channel.is_closed:
             self.channel.send_ahead(ChannelResize(cols=cols, rows=rows))
 
@@ -132,17 +196,81 @@ class RemoteSession:
         if not self.channel.is_closed:
             self.channel.send_ahead(ChannelSignal(signal=name))
 
+    def widen(self) -> None:
+        """Let more output be under way, once: for throughput, where latency does not matter."""
+        self._is_wide = True
+        self.channel.grant_extra()
+
+    async def detach(self, timeout: int | None = None) -> SessionDetached:  # noqa: ASYNC109
+        """Leave the session running on its node, where it is ended after `timeout` seconds, or never.
+
+        Raises `ChannelException` where there is nothing to detach, `OmnyShellTimeoutException` without an answer.
+        """
+        if not self.channel.is_closed:
+            self.channel.send_ahead(SessionDetachRequest(timeout_seconds=timeout))
+            await asyncio.wait({self._ended}, timeout=DETACH_TIMEOUT)
+            if not self._ended.done():
+                raise OmnyShellTimeoutException("the node did not detach the session in time")
+        if self.detached is None:
+            raise ChannelException("the session cannot be detached: it is not open")
+        return self.detached
+
     def close(self) -> None:
         """Leave the session, which ends its program. Idempotent."""
-        if not self.channel.is_closed:
-            self.channel.close(ChannelClose(reason=CloseReason.CLIENT_CLOSED))
-            self._end(ChannelException("the session was closed", code=CloseReason.CLIENT_CLOSED))
+        self._leave(CloseReason.CLIENT_CLOSED)
+
+    def abandon(self) -> None:
+        """Leave as a client that is lost does: a shell is detached, where its node does that. Idempotent."""
+        self._leave(CloseReason.CLIENT_DISCONNECTED)
+
+    # Being resumed, by the client
+
+    def resume_request(self, *, offsets: bool) -> SessionOpen:
+        """Return what asks for this session again; `offsets` says whether the hub knows about them."""
+        exactly = offsets and self._counts_offsets
+        return SessionOpen(
+            node_id=self.node_id,
+            mode=self.mode,
+            pty=self._size,
+            resume_session_id=self.id,
+            offsets=offsets,
+            output_offset=self._received if exactly else None,
+            repaint=exactly and self.repaints,
+        )
+
+    def resumed(self, channel: Channel, opened: SessionOpened) -> None:
+        """Go on with another channel."""
+        exactly = self._counts_offsets and opened.offsets and not opened.reset
+        self.id = opened.session_id
+        self._begin(channel, opened)
+        if not exactly:
+            self._chunks.clear()
+        self.on_state(LinkState.RESUMED if exactly else LinkState.RESET)
+        if self._is_wide:
+            channel.grant_extra()
+        self._send_again(opened)
+        self._writable.set()
+
+    def give_up(self, error: OmnyShellException) -> None:
+        """The session cannot be resumed: whoever waits is told why."""
+        self._end(error)
+
+    def received_offset(self) -> int:
+        """How much output has arrived, over all channels; what only paints does not count."""
+        return self._received
+
+    def acknowledged(self, offset: int) -> None:
+        """The node has all input before this offset."""
+        self._sent.acknowledge(offset)
 
     # What the channel calls
 
     def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
         """Keep output until it is read."""
-        self._chunks.append(OutputChunk(opcode, payload))
+        painted = min(self._painted, len(payload))
+        self._painted -= painted
+        self._received += len(payload) - painted
+        self._chunks.append((OutputChunk(opcode, payload), self.channel))
         self._readable.set()
 
     def message_received(self, message: ChannelMessage) -> None:
@@ -150,11 +278,17 @@ class RemoteSession:
         if isinstance(message, SessionOpened):
             if not self.opened.done():
                 self.id = message.session_id
+                self._begin(self.channel, message)
                 self.opened.set_result(message)
         elif isinstance(message, SessionRejected):
             self._end(SessionRejectedException(message.message, code=message.reason))
+        elif isinstance(message, ChannelPaint):
+            self._painted += max(0, message.size)
+        elif isinstance(message, SessionDetached):
+            self.detached = message
+            self._end(ChannelException("the session was detached; it goes on", code=DETACHED))
         elif isinstance(message, ChannelExit):
-            self._exit = ExitStatus(message.exit_code, message.signal)
+            self._exited(message)
         elif isinstance(message, ChannelClose):
             self._closed(message)
 
@@ -163,22 +297,72 @@ class RemoteSession:
         self._writable.set()
 
     def channel_lost(self, error: OmnyShellException) -> None:
-        """The hub is gone, and the session with it."""
-        self._end(error)
+        """The hub is gone."""
+        self._suspend(error)
 
     # The rest
+
+    def _leave(self, reason: CloseReason) -> None:
+        if not self._ended.done():
+            self.channel.close(ChannelClose(reason=reason))
+            self._end(ChannelException("the session was left", code=reason))
+
+    def _begin(self, channel: Channel, opened: SessionOpened) -> None:
+        self._suspended = False
+        self._counts_offsets = opened.offsets
+        self.channel = channel
+        channel.handler = self
+        channel.offsets = self if opened.offsets else None
+        if opened.offsets and opened.output_offset is not None:
+            self._received = opened.output_offset
+
+    def _suspend(self, error: OmnyShellException) -> None:
+        """Wait to be resumed, where that is possible; else it is the end."""
+        self.lost_by = error
+        resumable = self._counts_offsets or self.mode is SessionMode.SHELL
+        self._suspended = self.opened.done() and not self._ended.done() and resumable
+        self.channel.end()
+        self._painted = 0
+        if not self._suspended or not self.resumes(self):
+            self._end(error)
+        else:
+            self.on_state(LinkState.RECONNECTING)
+
+    def _send_again(self, opened: SessionOpened) -> None:
+        offset = opened.input_offset if self._counts_offsets and opened.input_offset is not None else self._sent.start
+        for _, data in self._sent.since(offset):
+            self.channel.send_data(DataOpcode.STDIN, bytes(data))
+        if not self._counts_offsets:
+            self._sent.acknowledge(self._sent.end)
+        if self._eof and not opened.input_ended:
+            self.channel.send(ChannelEof())
+
+    def _input_is_stuck(self) -> bool:
+        if self._ended.done():
+            return False
+        if self._suspended:
+            return self._sent.end - self._sent.start > INITIAL_CREDIT
+        return not self.channel.budget
+
+    def _exited(self, message: ChannelExit) -> None:
+        self._exit = ExitStatus(message.exit_code, message.signal)
+        if self._counts_offsets:
+            # The node keeps output and exit until it knows that they have arrived: this tells it.
+            self.channel.close(ChannelClose())
+            self._end(self._exit)
 
     def _closed(self, message: ChannelClose) -> None:
         if self._exit is not None:
             self._end(self._exit)
         elif message.reason == CloseReason.NODE_CLOSED:
             text = message.message or "the node ended the session"
-            self._end(NodeUnavailableException(text, code=message.reason))
+            self._suspend(NodeUnavailableException(text, code=message.reason))
         else:
             self._end(ChannelException(message.message or "the session was closed", code=message.reason))
 
     def _end(self, outcome: ExitStatus | OmnyShellException) -> None:
         """Settle everything that waits; the first outcome counts."""
+        self._suspended = False
         self.channel.end()
         if isinstance(outcome, OmnyShellException):
             fail_future(self.opened, outcome)

@@ -8,13 +8,17 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import INTERACTIVE
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
+    NodeSessionDetach,
+    NodeSessionDetached,
     NodeSessionOpen,
     NodeSessionOpened,
     NodeSessionRejected,
+    SessionDetached,
+    SessionDetachRequest,
     SessionOpen,
     SessionOpened,
     SessionRejected,
@@ -63,9 +67,10 @@ class HubBroker:
         except SessionRejectedException as exc:
             self._reject(client, channel, request.node_id, exc)
             return
+        id_ = self._new_id()
         route = SessionRoute(
             session=Session(
-                id=self._new_id(),
+                id=id_,
                 node_id=node.node_id,
                 principal=client.principal.id,
                 mode=request.mode,
@@ -76,6 +81,9 @@ class HubBroker:
             node=node.peer,
             node_channel=node.allocate_channel(),
             open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
+            asked_id=id_,
+            is_resume=request.resume_session_id is not None,
+            has_offsets=request.offsets and RESUME_OFFSET in client.features & node.peer.features,
         )
         self._router.add(route)
         node.peer.send(_node_request(request, route), route.node_channel)
@@ -90,7 +98,30 @@ class HubBroker:
         self._end_at_node(route, message)
         self._finish(route, message.reason)
 
+    def detach(self, client: Peer, channel: int, message: SessionDetachRequest) -> None:
+        """The client wants to leave its session running: the node is asked, and answers on the channel."""
+        route = self._router.find(client, channel)
+        if route is None or not route.is_open:
+            self._metrics.frames_dropped += 1
+            return
+        ask = NodeSessionDetach(
+            session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
+        )
+        route.node.send(ask, route.node_channel)
+
     # From nodes
+
+    def detached(self, node: Peer, channel: int, message: NodeSessionDetached) -> None:
+        """The session goes on without its client, which is told behind its last output; the channel ends."""
+        route = self._router.find(node, channel)
+        if route is None or route.node is not node or not route.is_open:
+            self._metrics.frames_dropped += 1
+            return
+        told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
+        route.client.send_in_order(told, route.client_channel)
+        route.session.state = SessionState.DETACHED
+        self._router.remove(route)
+        self._audit_session("session.detach", route)
 
     def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
         """The node started the session."""
@@ -101,14 +132,8 @@ class HubBroker:
         session.id = message.session_id
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
-        self._audit_session("session.open", route)
-        opened = SessionOpened(
-            session_id=message.session_id,
-            pty=session.mode is SessionMode.SHELL,
-            alt_screen=message.alt_screen,
-            shell=message.shell,
-        )
-        route.client.send_in_order(opened, route.client_channel)
+        self._audit_session("session.resume" if route.is_resume else "session.open", route)
+        route.client.send_in_order(_client_answer(message, route), route.client_channel)
 
     def rejected(self, node: Peer, channel: int, message: NodeSessionRejected) -> None:
         """The node refused the session."""
@@ -289,4 +314,25 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         resume_session_id=request.resume_session_id,
         shell_family=request.shell_family,
         interactive=request.interactive and INTERACTIVE in route.node.features,
+        offsets=route.has_offsets,
+        output_offset=request.output_offset if route.has_offsets else None,
+        repaint=request.repaint and route.has_offsets,
     )
+
+
+def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
+    """What the client is told; the extension stays in force only where the node echoes it."""
+    route.has_offsets = route.has_offsets and message.offsets
+    opened = SessionOpened(
+        session_id=message.session_id,
+        pty=route.session.mode is SessionMode.SHELL,
+        alt_screen=message.alt_screen,
+        shell=message.shell,
+    )
+    if route.has_offsets:
+        opened.offsets = True
+        opened.output_offset = message.output_offset
+        opened.input_offset = message.input_offset
+        opened.input_ended = message.input_ended
+        opened.reset = message.reset
+    return opened

@@ -1,4 +1,4 @@
-"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3, 4 and 6)."""
+"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3 to 6)."""
 
 from collections.abc import Mapping
 
@@ -14,6 +14,7 @@ from omnyshell.protocol.messages import (
     NodeListResponse,
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
+    SessionDetachRequest,
     SessionOpen,
     TunnelCloseRequest,
     TunnelListRequest,
@@ -23,6 +24,7 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
@@ -38,12 +40,14 @@ class ClientService:
         registry: NodeRegistry,
         broker: HubBroker,
         relay: Relay,
+        requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
     ) -> None:
         self._registry = registry
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
@@ -54,6 +58,8 @@ class ClientService:
             ChannelWindow: before(self._relay_message),
             ChannelResize: self._relay_message,
             ChannelSignal: self._relay_message,
+            SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
+            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             ChannelEof: before(self._relay_message),
             NodeTunnelConnected: before(),
             NodeTunnelConnectFailed: before(),
@@ -71,6 +77,7 @@ class ClientService:
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
         self._broker.client_gone(peer)
+        self._requests.client_gone(peer)
         self._tunnels.exposer_gone(peer)
 
     def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:

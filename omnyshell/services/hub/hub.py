@@ -5,7 +5,14 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, INTERACTIVE, TUNNEL_EOF
+from omnyshell.protocol.extensions import (
+    ADMIN,
+    AUTH_BIND,
+    INTERACTIVE,
+    RESUME_OFFSET,
+    SCREEN_ETAG,
+    TUNNEL_EOF,
+)
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
 from omnyshell.protocol.messages.admin import register as register_admin
 from omnyshell.security.authenticators import CompositeAuthenticator
@@ -32,6 +39,7 @@ from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
+from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -44,7 +52,7 @@ from omnyshell.transport.keepalive import Keepalive
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, TUNNEL_EOF, ADMIN})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN})
 
 STATE_FILE = "hub.sqlite3"
 
@@ -186,6 +194,14 @@ class OmnyShellHub:
             max_channels=config.max_channels,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
+        self._requests = SessionRequests(
+            nodes=self.nodes,
+            authorizer=config.authorizer,
+            audit=audit,
+            metrics=metrics,
+            clock=config.clock,
+            new_id=config.new_id,
+        )
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
         self._node_service = NodeService(
@@ -193,6 +209,7 @@ class OmnyShellHub:
             heartbeats=self._heartbeats,
             broker=self._broker,
             relay=relay,
+            requests=self._requests,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
             audit=audit,
@@ -220,6 +237,7 @@ class OmnyShellHub:
             registry=self.nodes,
             broker=self._broker,
             relay=relay,
+            requests=self._requests,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
         )
@@ -349,6 +367,7 @@ class OmnyShellHub:
                 self._node_service.postpone(now - before)
             self._node_service.drop_silent(now)
             self._broker.expire(now)
+            self._requests.expire(now)
             self.tunnels.sweep(now)
             self._gate.audit_suppressed(now)
             self._upkeep.tick(now)

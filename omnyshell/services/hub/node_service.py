@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 and 4)."""
+"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 6)."""
 
 import logging
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
     ChannelExit,
+    ChannelPaint,
     ChannelWindow,
     ControlMessage,
     NodeCapabilitiesMessage,
@@ -17,6 +18,7 @@ from omnyshell.protocol.messages import (
     NodeHeartbeatAck,
     NodeRegister,
     NodeRegistered,
+    NodeSessionDetached,
     NodeSessionOpened,
     NodeSessionRejected,
     NodeTunnelConnected,
@@ -30,6 +32,7 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
@@ -49,6 +52,7 @@ class NodeService:
         heartbeats: HeartbeatMonitor,
         broker: HubBroker,
         relay: Relay,
+        requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
         audit: AuditLog,
@@ -59,6 +63,7 @@ class NodeService:
         self._heartbeats = heartbeats
         self._broker = broker
         self._relay = relay
+        self._requests = requests
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
@@ -75,6 +80,9 @@ class NodeService:
             ChannelEof: before(),
             ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
+            ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
+            **dict.fromkeys(RELAYED_ANSWERS, lambda peer, message, _: requests.answer(peer, message)),
             NodeTunnelConnected: before(),
             NodeTunnelConnectFailed: before(),
         }
@@ -88,8 +96,7 @@ class NodeService:
         """End what the connection carried; a newer registration of the same id is not touched."""
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
-        self._broker.node_gone(peer)
-        self._tunnels.exposer_gone(peer)
+        self._end_routes(peer)
         if node is not None:
             self._record("node.offline", peer, node.node_id)
 
@@ -104,8 +111,7 @@ class NodeService:
                 self._metrics.heartbeat_timeouts += 1
                 node = self._registry.remove(peer)
                 self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
-                self._broker.node_gone(peer)
-                self._tunnels.exposer_gone(peer)
+                self._end_routes(peer)
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
@@ -126,12 +132,16 @@ class NodeService:
         self._heartbeats.register(peer, self._clock.monotonic())
         if isinstance(older, HubPeer):
             self._heartbeats.forget(older)
-            self._broker.node_gone(older)
-            self._tunnels.exposer_gone(older)
+            self._end_routes(older)
             older.close(CLOSE_REPLACED, "the node registered again")
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
+
+    def _end_routes(self, peer: HubPeer) -> None:
+        self._broker.node_gone(peer)
+        self._requests.node_gone(peer)
+        self._tunnels.exposer_gone(peer)
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
         if not self._registry.set_capabilities(peer, message):

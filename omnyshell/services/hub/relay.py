@@ -64,32 +64,37 @@ class Relay:
         if route is None:
             self._metrics.frames_dropped += 1
         elif isinstance(message, ChannelWindow):
-            self._grant(route.to_client.grant(message.credit), route.node, route.node_channel, message)
+            self._grant(route, route.to_client.grant(message.credit), route.node, route.node_channel, message)
         elif isinstance(message, ChannelEof):
             route.node.send_in_order(message, route.node_channel)
         elif isinstance(message, ChannelResize | ChannelSignal):
             route.node.send(message, route.node_channel)
 
     def message_from_node(self, peer: Peer, channel: int, message: ChannelMessage) -> None:
-        """Pass on windows, ahead of data, and the exit, behind it."""
+        """Pass on windows, ahead of data, and the exit and `channel.paint` in their place behind it."""
         route = self._open_route(peer, channel)
         if route is None:
             self._metrics.frames_dropped += 1
         elif isinstance(message, ChannelWindow):
-            self._grant(route.to_node.grant(message.credit), route.client, route.client_channel, message)
-        elif isinstance(message, ChannelExit):
+            self._grant(route, route.to_node.grant(message.credit), route.client, route.client_channel, message)
+        elif isinstance(message, ChannelExit) or route.has_offsets:
             route.client.send_in_order(message, route.client_channel)
+        else:
+            # What belongs to an extension goes only to a peer that announced it.
+            self._metrics.frames_dropped += 1
 
     def _open_route(self, peer: Peer, channel: int) -> SessionRoute | None:
         route = self._router.find(peer, channel)
         return route if route is not None and route.is_open else None
 
-    def _grant(self, accepted: bool, receiver: Peer, channel: int, window: ChannelWindow) -> None:
+    def _grant(self, route: SessionRoute, accepted: bool, receiver: Peer, channel: int, window: ChannelWindow) -> None:
         """A grant goes through one for one and unchanged, or not at all (section 9)."""
-        if accepted:
-            receiver.send(window, channel)
-        else:
+        if not accepted:
             self._metrics.frames_dropped += 1
+            return
+        if window.offset is not None and not route.has_offsets:
+            window = ChannelWindow(stream=window.stream, credit=window.credit)
+        receiver.send(window, channel)
 
     def _violated(self, route: SessionRoute) -> None:
         self._metrics.credit_violations += 1

@@ -33,6 +33,13 @@ class SessionRoute:
     open_deadline: float
     """When the node must have answered, on the monotonic clock."""
 
+    asked_id: str = ""
+    """The session's id in `node.session.open`; a node that resumes a session answers with that one's."""
+
+    is_resume: bool = False
+    has_offsets: bool = False
+    """Whether client and node both speak `resume-offset`, and the client asked for it."""
+
     to_node: SendCredit = field(default_factory=SendCredit)
     to_client: SendCredit = field(default_factory=SendCredit)
     bytes_in: int = 0

@@ -1,24 +1,16 @@
-"""Answers, at once, to requests that this hub does not serve, so that no peer waits (wire protocol sections 5 to 7)."""
+"""Answers, at once, to requests that this hub does not serve, so that no peer waits (wire protocol section 7)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.protocol.messages import (
-    ActiveSessionDetachRequest,
-    ActiveSessionDetachResponse,
     AiConfigRequest,
     AiConfigResponse,
     ControlMessage,
-    DetachedSessionKillRequest,
-    DetachedSessionKillResponse,
-    DetachedSessionsRequest,
-    DetachedSessionsResponse,
     DriveCredentialRequest,
     DriveCredentialResponse,
     HttpProxyRequest,
     HttpProxyResponse,
-    SessionScreenRequest,
-    SessionScreenResponse,
 )
 
 NOT_SERVED = "This hub does not serve this request"
@@ -29,8 +21,4 @@ UNSERVED: Mapping[type[ControlMessage], Answer] = {
     AiConfigRequest: lambda ask: AiConfigResponse(request_id=ask.request_id),
     HttpProxyRequest: lambda ask: HttpProxyResponse(request_id=ask.request_id, error=NOT_SERVED),
     DriveCredentialRequest: lambda ask: DriveCredentialResponse(request_id=ask.request_id, message=NOT_SERVED),
-    DetachedSessionsRequest: lambda ask: DetachedSessionsResponse(request_id=ask.request_id),
-    DetachedSessionKillRequest: lambda ask: DetachedSessionKillResponse(request_id=ask.request_id, message=NOT_SERVED),
-    ActiveSessionDetachRequest: lambda ask: ActiveSessionDetachResponse(request_id=ask.request_id, message=NOT_SERVED),
-    SessionScreenRequest: lambda ask: SessionScreenResponse(request_id=ask.request_id, message=NOT_SERVED),
 }

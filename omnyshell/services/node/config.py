@@ -8,6 +8,7 @@ from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.targets import TargetPatterns, TargetPolicy
 from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.keeping import Keeping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,5 +31,5 @@ class NodeConfig:
     """Whether a refused credential is tried again, instead of ending the node."""
 
     heartbeat_interval: float = HEARTBEAT_INTERVAL
-    detached_timeout: float = 1800.0
-    """How long a shell goes on after its hub was lost."""
+    keeping: Keeping = field(default_factory=Keeping)
+    """What becomes of sessions whose client or hub is gone."""

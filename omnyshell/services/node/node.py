@@ -9,7 +9,7 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
-from omnyshell.protocol.extensions import INTERACTIVE, TUNNEL_EOF
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -29,13 +29,15 @@ from omnyshell.services.dial import dial
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
+from omnyshell.services.node.screens import FollowedScreen
+from omnyshell.services.node.session_requests import SessionAnswers
 from omnyshell.services.node.sessions import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({INTERACTIVE, TUNNEL_EOF})
-SERVICES = ("exec", "shell", "resize", "signals", "tunnel")
+EXTENSIONS = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
@@ -51,7 +53,8 @@ class OmnyShellNode:
     def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
         self._config = config
         self._clock = clock or SystemClock()
-        self._sessions = NodeSessions(config)
+        self._sessions = NodeSessions(config, self._clock, FollowedScreen)
+        self._answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.targets)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
@@ -180,9 +183,10 @@ class OmnyShellNode:
             logger.info("node %s is registered at %s", message.node_id, self._config.access.address)
         elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():
             self._connection_lost(ProtocolException(message.message, code=message.code))
+        elif connection is not None:
+            self._answers.receive(message, connection.reply)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
-        self._sessions.connection_lost()
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(error)
 

@@ -8,6 +8,7 @@ from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
 from omnyshell.services.node.child import Child
 from omnyshell.services.node.fdio import FdReader, FdWriter
+from omnyshell.services.node.foreground import Foreground
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_table import signal_name
 
@@ -56,6 +57,15 @@ class ProcessSession(ABC):
     @abstractmethod
     def signal(self, name: str) -> None:
         """Signal what runs in the foreground; an unknown name is ignored."""
+
+    def foreground(self) -> Foreground:
+        """What runs in the foreground; nothing is known where there is no terminal."""
+        return Foreground()
+
+    def type_reply(self, data: bytes) -> None:
+        """Queue input of the node's own, which is no part of the client's stream."""
+        if self._writer is not None:
+            self._writer.write_unaccounted(data)
 
     def resume_output(self) -> None:
         """Read on: the sink has a budget again."""

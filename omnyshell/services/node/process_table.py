@@ -5,6 +5,7 @@ Linux tells through /proc; elsewhere only the leader's process group can be reac
 
 import os
 import signal
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +13,16 @@ from typing import NamedTuple
 _PROC = Path("/proc")
 _FIELDS_AFTER_NAME = 2
 _DEAD = (b"Z", b"X")
+_GROUP = 5
 _SESSION = 6
 _START_TIME = 22
 
 
 class ProcessFacts(NamedTuple):
-    """A process: its id, its session's id, and when it started, in clock ticks since the machine did."""
+    """A process: its id, its group's and its session's, and when it started, in clock ticks since the machine did."""
 
     pid: int
+    group: int
     session: int
     started: int
 
@@ -35,7 +38,13 @@ def facts_of(pid: int) -> ProcessFacts | None:
     if fields[0] in _DEAD:
         return None
     index = -_FIELDS_AFTER_NAME - 1
-    return ProcessFacts(pid, int(fields[_SESSION + index]), int(fields[_START_TIME + index]))
+    group, session, started = (int(fields[field + index]) for field in (_GROUP, _SESSION, _START_TIME))
+    return ProcessFacts(pid, group, session, started)
+
+
+def _all_processes() -> Iterator[ProcessFacts]:
+    found = (facts_of(int(entry.name)) for entry in _PROC.glob("[0-9]*"))
+    return (facts for facts in found if facts is not None)
 
 
 def boot_id() -> str:
@@ -48,8 +57,12 @@ def boot_id() -> str:
 
 def session_members(session: int) -> list[int]:
     """Return the processes of a session."""
-    found = (facts_of(int(entry.name)) for entry in _PROC.glob("[0-9]*"))
-    return [facts.pid for facts in found if facts is not None and facts.session == session]
+    return [facts.pid for facts in _all_processes() if facts.session == session]
+
+
+def group_members(group: int) -> list[int]:
+    """Return the processes of a process group."""
+    return [facts.pid for facts in _all_processes() if facts.group == group]
 
 
 def signal_session(session: int, number: int, started: int) -> bool:

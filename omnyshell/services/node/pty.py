@@ -10,6 +10,7 @@ from contextlib import suppress
 from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
+from omnyshell.services.node.foreground import Foreground, foreground_of
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_session import ProcessSession
 from omnyshell.services.node.process_table import signal_number
@@ -59,8 +60,11 @@ class PtySession(ProcessSession):
 
     def eof(self) -> None:
         """Type the terminal's end-of-file character."""
-        if self._writer is not None:
-            self._writer.write_unaccounted(self._end_of_file)
+        self.type_reply(self._end_of_file)
+
+    def foreground(self) -> Foreground:
+        """The foreground process group's command and directory."""
+        return foreground_of(self._master) if not self._ended else Foreground()
 
     @property
     def _has_terminal(self) -> bool:

@@ -1,157 +1,57 @@
-"""The sessions of a node: each joins a channel of the hub with a process."""
+"""The sessions of a node, whatever becomes of its connections to the hub (wire protocol sections 4 and 5)."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 
+from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
-from omnyshell.model.sessions import SessionMode
-from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import MAX_PAYLOAD
-from omnyshell.protocol.messages import (
-    ChannelClose,
-    ChannelEof,
-    ChannelExit,
-    ChannelMessage,
-    ChannelResize,
-    ChannelSignal,
-    NodeSessionOpen,
-    NodeSessionOpened,
-    NodeSessionRejected,
-)
+from omnyshell.model.sessions import PtySpec
+from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
+from omnyshell.services.node.attachment import Attachment
 from omnyshell.services.node.backend import ShellRequest
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.ended import EndedSessions
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.local_backend import LocalBackend
-from omnyshell.services.node.process_session import ProcessSession
-from omnyshell.transport.channels import Channel
+from omnyshell.services.node.screen_pump import ScreenFollower, ScreenPump
+from omnyshell.services.node.session import NodeSession
+from omnyshell.services.node.session_refs import NOT_FOUND, find_session
 from omnyshell.transport.connection import OmnyShellConnection
 
 CLOSE_TIMEOUT = 3.0
 """Seconds for all sessions to end when the node stops: the hang-up, and the kill 2 s later."""
 
+ScreenFactory = Callable[[int, int], ScreenFollower]
+"""Makes the screen of a terminal of so many columns and rows."""
+
 logger = logging.getLogger("omnyshell.node")
-
-
-class NodeSession:
-    """One session. Without a channel, as after the loss of the hub, a shell goes on and its output is dropped."""
-
-    def __init__(self, request: NodeSessionOpen, on_end: Callable[["NodeSession"], None]) -> None:
-        self.id = request.session_id
-        self.mode = request.mode
-        self._channel: Channel | None = None
-        self._on_end = on_end
-        self._process: ProcessSession | None = None
-        self._expiry: asyncio.TimerHandle | None = None
-
-    def attach(self, channel: Channel) -> None:
-        """Send output to this channel from now on."""
-        self._channel = channel
-
-    def start(self, process: ProcessSession) -> None:
-        """Join the process that was started with this session as its sink."""
-        self._process = process
-
-    def kill(self) -> None:
-        """End the process and all that belongs to its session. Idempotent."""
-        if self._process is not None:
-            self._process.kill()
-
-    def kill_now(self) -> None:
-        """End the process at once."""
-        if self._process is not None:
-            self._process.kill_now()
-
-    # What the process calls
-
-    def budget(self) -> int:
-        """As many bytes as the channel has credit for; a detached session is always read."""
-        return self._channel.budget if self._channel is not None else MAX_PAYLOAD
-
-    def output(self, stream: DataOpcode, data: bytes) -> None:
-        """Send output on."""
-        if self._channel is not None:
-            self._channel.send_data(stream, data)
-
-    def input_taken(self, size: int) -> None:
-        """Return credit for input."""
-        if self._channel is not None:
-            self._channel.consumed(size)
-
-    def exited(self, exit_code: int, signal_name: str | None) -> None:
-        """Tell the client, behind all output."""
-        channel, self._channel = self._channel, None
-        if channel is not None and not channel.is_closed:
-            channel.send(ChannelExit(exit_code=exit_code, signal=signal_name))
-            channel.send(ChannelClose())
-        if self._expiry is not None:
-            self._expiry.cancel()
-        self._on_end(self)
-
-    # What the channel calls
-
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
-        """Pass input on to the process."""
-        if self._process is not None and opcode is DataOpcode.STDIN:
-            self._process.write(payload)
-
-    def message_received(self, message: ChannelMessage) -> None:
-        """Do what the client asks."""
-        process = self._process
-        if process is None:
-            return
-        if isinstance(message, ChannelResize):
-            process.resize(message.cols, message.rows)
-        elif isinstance(message, ChannelSignal):
-            process.signal(message.signal)
-        elif isinstance(message, ChannelEof):
-            process.eof()
-        elif isinstance(message, ChannelClose):
-            self._leave_channel()
-            process.kill()
-
-    def budget_available(self) -> None:
-        """The client took output: read on."""
-        if self._process is not None:
-            self._process.resume_output()
-
-    def channel_lost(self, _error: OmnyShellException) -> None:
-        """The hub is gone: a shell goes on without it, a command has nobody left to report to."""
-        self._leave_channel()
-        if self._process is None:
-            return
-        if self.mode is SessionMode.SHELL:
-            self._process.resume_output()
-        else:
-            self._process.kill()
-
-    def expire_after(self, delay: float) -> None:
-        """End the session after so many seconds, unless it ends by itself."""
-        self._expiry = asyncio.get_running_loop().call_later(delay, self.kill)
-
-    @property
-    def is_detached(self) -> bool:
-        """Whether no client can see the session."""
-        return self._channel is None
-
-    def _leave_channel(self) -> None:
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
 
 
 class NodeSessions:
     """All sessions of a node, whatever becomes of its connections to the hub."""
 
-    def __init__(self, config: NodeConfig) -> None:
+    def __init__(self, config: NodeConfig, clock: Clock, new_screen: ScreenFactory) -> None:
         self._config = config
+        self._clock = clock
+        self._new_screen = new_screen
         self._ledger = ChildLedger(config.state_dir / "children")
         self._backend = LocalBackend(self._ledger, config.commands)
-        self._sessions: set[NodeSession] = set()
+        self._sessions: dict[str, NodeSession] = {}
+        self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def shells_of(self, principal: str) -> list[NodeSession]:
+        """Return the principal's shells, attached or not."""
+        found = (session for session in self._sessions.values() if session.owner == principal)
+        return [session for session in found if session.is_shell and not session.is_ending]
+
+    def ended_shells_of(self, principal: str) -> list[NodeSession]:
+        """Return the principal's shells that ended a short while ago."""
+        return [session for session in self._ended_sessions if session.is_shell and session.owner == principal]
 
     async def end_leftovers(self) -> None:
         """End what a node that was killed has left behind."""
@@ -167,50 +67,76 @@ class NodeSessions:
             rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=exc.message)
             connection.send(rejected, channel_id)
 
-    def connection_lost(self) -> None:
-        """Give the sessions that went on without their hub a limited time."""
-        for session in self._sessions:
-            if session.is_detached:
-                session.expire_after(self._config.detached_timeout)
-
     async def close(self) -> None:
         """End every session and wait until they have ended."""
-        if not self._sessions:
-            return
         self._all_ended.clear()
-        for session in list(self._sessions):
-            session.kill()
+        for session in list(self._sessions.values()):
+            session.stop()
         try:
-            await asyncio.wait_for(self._all_ended.wait(), CLOSE_TIMEOUT)
+            if self._sessions:
+                await asyncio.wait_for(self._all_ended.wait(), CLOSE_TIMEOUT)
         except TimeoutError:
-            for session in list(self._sessions):
+            for session in list(self._sessions.values()):
                 session.kill_now()
+        for session in list(self._sessions.values()):
+            session.close()
+        self._ended_sessions.close()
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:
-            raise SessionRejectedException("There is no such session", code="not_found")
-        session = NodeSession(request, self._ended)
-        channel = connection.channels.adopt(channel_id, session)
-        session.attach(channel)
+            found = self._find_resumable(request)
+            found.resume(Attachment(found, connection, channel_id), request)
+            return
+        session = NodeSession(request, keeping=self._config.keeping, clock=self._clock, on_end=self._session_changed)
+        if session.is_shell:
+            size = request.pty or PtySpec()
+            session.output_stage.screen = ScreenPump(
+                self._new_screen(size.cols, size.rows), on_room=session.budget_available
+            )
+        attachment = Attachment(session, connection, channel_id)
         try:
             process = self._backend.start(_shell_request(request), session)
         except SessionRejectedException:
-            channel.end()
+            attachment.channel.end()
             raise
         except OSError as exc:
-            channel.end()
+            attachment.channel.end()
             text = f"The node cannot start a process: {exc.strerror or exc}"
             raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
         except Exception:
-            channel.end()
+            attachment.channel.end()
             logger.exception("a session could not be started")
             raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
-        session.start(process)
-        self._sessions.add(session)
-        channel.send(NodeSessionOpened(session_id=session.id, pid=process.pid))
+        self._sessions[session.id] = session
+        session.start(process, attachment, offsets=request.offsets)
 
-    def _ended(self, session: NodeSession) -> None:
-        self._sessions.discard(session)
+    def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
+        """The session to resume: detached ones first, then attached ones.
+
+        Commands, and what has ended, are for the client alone that had them and counts offsets: it knows the full id.
+        """
+        ref = request.resume_session_id or ""
+        shells = self.shells_of(request.principal)
+        try:
+            return find_session((shell for shell in shells if not shell.is_attached), ref)
+        except SessionRejectedException as exc:
+            if exc.code != NOT_FOUND:
+                raise
+        if request.offsets:
+            exact = self._sessions.get(ref) or next((gone for gone in self._ended_sessions if gone.id == ref), None)
+            if exact is not None and exact.owner == request.principal and not exact.is_ending:
+                return exact
+        return find_session((shell for shell in shells if shell.is_attached), ref)
+
+    def _session_changed(self, session: NodeSession) -> None:
+        """A session has ended, or its client has heard that it has."""
+        if self._sessions.pop(session.id, None) is None:
+            self._ended_sessions.settle(session)
+            return
+        if session.is_shell or session.output_stage.replay.is_keeping:
+            self._ended_sessions.add(session)
+        else:
+            session.close()
         if not self._sessions:
             self._all_ended.set()
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.stack import Certificates, stack, until, within
+from support.stack import Certificates, connected_client, stack, until, within
 
 from omnyshell import (
     ExitStatus,
@@ -122,8 +122,13 @@ async def test_a_deadline_ends_the_command(certificates: Certificates, tmp_path:
         await until(lambda: len(hub.sessions) == 0)
 
 
-async def test_losing_the_hub_fails_what_is_pending(certificates: Certificates, tmp_path: Path) -> None:
-    async with stack(certificates, tmp_path) as (hub, _, client):
+async def test_losing_the_hub_fails_what_is_pending_where_nothing_is_resumed(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with (
+        stack(certificates, tmp_path) as (hub, _, _),
+        connected_client(certificates, hub.port, reconnect_timeout=0) as client,
+    ):
         session = await within(client.open_session("n1", command="sleep 60"))
         waiting = asyncio.create_task(session.wait())
         await hub.stop()
@@ -134,7 +139,10 @@ async def test_losing_the_hub_fails_what_is_pending(certificates: Certificates, 
 
 
 async def test_losing_the_node_is_told_with_a_message(certificates: Certificates, tmp_path: Path) -> None:
-    async with stack(certificates, tmp_path) as (_, node, client):
+    async with (
+        stack(certificates, tmp_path) as (hub, node, _),
+        connected_client(certificates, hub.port, reconnect_timeout=0) as client,
+    ):
         session = await within(client.open_session("n1", command="sleep 60"))
         node._connection.link.abort()
         with pytest.raises(NodeUnavailableException, match="n1"):

@@ -1,9 +1,9 @@
 """Shells on real terminals, through a real hub."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
+from support.screen_reader import Screen
 from support.stack import (
     Certificates,
     connected_client,
@@ -14,31 +14,9 @@ from support.stack import (
     within,
 )
 
-from omnyshell import ExitStatus, OmnyShellHub, PtySpec, RemoteSession, SessionMode
+from omnyshell import ExitStatus, OmnyShellHub, PtySpec, SessionMode
 
 SIZE = PtySpec(term="xterm-256color", cols=91, rows=37)
-
-
-class Screen:
-    """Reads a session until something shows."""
-
-    def __init__(self, session: RemoteSession) -> None:
-        self.text = b""
-        self._chunks = aiter(session)
-
-    async def shows(self, expected: bytes) -> None:
-        """Wait until the text has been printed since the last call."""
-        async with asyncio.timeout(10):
-            while expected not in self.text:
-                self.text += (await anext(self._chunks)).data
-        self.text = self.text.partition(expected)[2]
-
-    async def rest(self) -> bytes:
-        """Read to the end."""
-        async with asyncio.timeout(10):
-            async for chunk in self._chunks:
-                self.text += chunk.data
-        return self.text
 
 
 async def test_an_interactive_shell_has_a_terminal_of_the_size_asked_for(

@@ -1,0 +1,25 @@
+"""Durations as people write them: `90s`, `30m`, `12h`, `2d`."""
+
+import re
+
+from omnyshell.errors import ConfigException
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
+
+
+def parse_duration(text: str, option: str) -> int:
+    """Return seconds; a number alone is seconds. Raises `ConfigException` naming the option."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ConfigException(f"{option} '{text}': write it as 90s, 30m, 12h or 2d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """Return a short form, in the largest unit that is not less than one: `3m`."""
+    whole = max(0, int(seconds))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"

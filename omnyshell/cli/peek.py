@@ -1,0 +1,60 @@
+"""Prints a session's screen, line by line, without doing anything else to the user's terminal."""
+
+import base64
+import json
+import os
+import sys
+from itertools import groupby
+
+from omnyshell.services.client.node_sessions import SessionScreen
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.rows import Row
+from omnyshell.terminal.sgr import sgr_of
+from omnyshell.terminal.snapshot import plain_text
+from omnyshell.terminal.style import DEFAULT_STYLE
+
+MAX_COLS, MAX_ROWS = 500, 200
+"""A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""
+
+
+def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
+    """Print it with its colours on a terminal, as text otherwise."""
+    emulator = Emulator(MAX_COLS, MAX_ROWS)
+    emulator.feed(screen.data)
+    if as_json:
+        print(json.dumps(_plain(screen, plain_text(emulator)), indent=2))
+    elif sys.stdout.isatty():
+        print(coloured_text(emulator, os.get_terminal_size(1).columns), end="")
+    else:
+        print(plain_text(emulator), end="")
+    if screen.exit_code is not None and not as_json:
+        print(f"this session has ended with exit code {screen.exit_code}", file=sys.stderr)
+
+
+def coloured_text(emulator: Emulator, columns: int) -> str:
+    """Return the lines that are shown, cut at so many columns, with colours and attributes and nothing else."""
+    count = plain_text(emulator).count("\n")
+    return "".join(_line(row, columns) for row in list(emulator.rows)[:count])
+
+
+def _line(row: Row, columns: int) -> str:
+    cells, styles = row.settle()
+    end = min(columns, row.width)
+    while end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
+        end -= 1
+    parts = []
+    column = 0
+    for style, group in groupby(styles[:end]):
+        after = column + sum(1 for _ in group)
+        parts += [sgr_of(style.look), *cells[column:after]]
+        column = after
+    return "".join([*parts, "\x1b[0m\n"])
+
+
+def _plain(screen: SessionScreen, text: str) -> dict[str, object]:
+    return {
+        "text": text,
+        "screen": base64.b64encode(screen.data).decode(),
+        "altScreen": screen.alt_screen,
+        "exitCode": screen.exit_code,
+    }

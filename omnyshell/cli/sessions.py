@@ -1,0 +1,87 @@
+"""`omnyshell sessions`: what goes on without a terminal on a node, and how to get it back."""
+
+import argparse
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from omnyshell.cli.access import access_from
+from omnyshell.cli.durations import format_duration, parse_duration
+from omnyshell.cli.output import table
+from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+
+T = TypeVar("T")
+
+_HEADER = ("SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
+
+
+def list_sessions(options: argparse.Namespace) -> int:
+    """Print one's sessions on a node."""
+    sessions = _ask(options, lambda client: client.list_sessions(options.node))
+    if options.json:
+        print(json.dumps([session.to_wire() for session in sessions], indent=2))
+    elif sessions:
+        now = datetime.now(UTC)
+        print(table(_HEADER, [_row(session, now) for session in sessions]))
+    else:
+        print(f"no sessions on {options.node}")
+    return 0
+
+
+def peek(options: argparse.Namespace) -> int:
+    """Print a session's screen: with its colours on a terminal, as text otherwise."""
+    from omnyshell.cli.peek import print_screen
+
+    screen = _ask(options, lambda client: client.peek(options.node, options.session))
+    print_screen(screen, as_json=options.json)
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Take a session up in this terminal; returns its exit code."""
+    from omnyshell.cli.connect import resume_session
+
+    return asyncio.run(resume_session(access_from(options), options.node, options.session))
+
+
+def detach(options: argparse.Namespace) -> int:
+    """Take a session from whoever has it, and leave it running."""
+    timeout = parse_duration(options.timeout, "--timeout") if options.timeout else None
+    ref = options.session or ""
+    short = _ask(options, lambda client: client.detach_session(options.node, ref, timeout_seconds=timeout))
+    if options.json:
+        print(json.dumps({"shortId": short}))
+    else:
+        print(f"detached {short}; `omnyshell sessions resume {options.node} {short}` takes it up again")
+    return 0
+
+
+def kill(options: argparse.Namespace) -> int:
+    """End a session."""
+    text = _ask(options, lambda client: client.kill_session(options.node, options.session))
+    print(json.dumps({"ok": True, "message": text}) if options.json else text)
+    return 0
+
+
+def _ask(options: argparse.Namespace, question: Callable[[OmnyShellClient], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        async with OmnyShellClient(ClientConfig(access=access_from(options), reconnect_timeout=0)) as client:
+            return await question(client)
+
+    return asyncio.run(ask())
+
+
+def _row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
+    expires = format_duration((session.expires_at - now).total_seconds()) if session.expires_at is not None else "-"
+    return (
+        session.short_id,
+        session.state,
+        format_duration((now - session.created_at).total_seconds()),
+        expires,
+        session.current_command or "-",
+        session.current_cwd or "-",
+    )

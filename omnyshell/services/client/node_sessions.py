@@ -1,0 +1,54 @@
+"""What can be asked about the sessions of a node (wire protocol section 5), and how answers become values or errors."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from omnyshell.errors import (
+    AuthorizationException,
+    NodeUnavailableException,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    ProtocolException,
+    SessionRejectedException,
+)
+from omnyshell.protocol.messages import SessionScreenResponse
+from omnyshell.protocol.messages.detached import Outcome
+
+_ERRORS: dict[str, type[OmnyShellException]] = {
+    "Node offline": NodeUnavailableException,
+    "Not authorized": AuthorizationException,
+    "Timed out": OmnyShellTimeoutException,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionScreen:
+    """A session's screen: bytes that paint it on a terminal of its size.
+
+    `etag` names this state of the screen, where hub and node know about that; `is_same` stands for a screen that has
+    not changed since the one with the etag that was asked about. `exit_code` is that of a session that has ended.
+    """
+
+    data: bytes
+    alt_screen: bool = False
+    etag: str = ""
+    is_same: bool = False
+    exit_code: int | None = None
+
+    @classmethod
+    def from_answer(cls, answer: SessionScreenResponse) -> "SessionScreen":
+        """Read the hub's answer. Raises `ProtocolException` where the screen is not base64."""
+        try:
+            data = base64.b64decode(answer.screen or "", validate=True)
+        except (binascii.Error, ValueError) as exc:
+            raise ProtocolException("is not base64", field="screen") from exc
+        return cls(data, answer.alt_screen, answer.etag or "", answer.same, answer.exit_code)
+
+
+def check_outcome(answer: Outcome) -> None:
+    """Raise where a request was not done: by the hub's words, or else `SessionRejectedException`."""
+    if answer.ok:
+        return
+    text = answer.message or "The request was refused"
+    raise _ERRORS.get(text, SessionRejectedException)(text)

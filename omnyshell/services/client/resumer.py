@@ -1,0 +1,199 @@
+"""Gets a lost hub back, and takes up the sessions that were open (wire protocol sections 5 and 9)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    ErrorCodes,
+    NodeUnavailableException,
+    OmnyShellException,
+    SessionRejectedException,
+    TransportException,
+)
+from omnyshell.model.sessions import CloseReason
+from omnyshell.protocol.extensions import RESUME_OFFSET
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.messages import ChannelClose, ChannelMessage, SessionOpened, SessionRejected
+from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import LinkState
+from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.channels import Channel
+from omnyshell.transport.connection import OmnyShellConnection
+
+TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
+"""Somebody watches: the first tries come quickly."""
+
+NODE_WAIT = 0.5
+"""Seconds between tries while the hub is there and the session's node is not."""
+
+ATTEMPT_TIMEOUT = 10.0
+"""Seconds for one answer to a session's resumption."""
+
+_LATER = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED))
+"""Rejections that may be different a little later: the node has a connection of its own to get back."""
+
+Dial = Callable[[], Awaitable[OmnyShellConnection]]
+
+
+class Resumer:
+    """Works, in one task, until the hub is back and every suspended session has been resumed or given up.
+
+    `dial` connects and returns the connection; `connection` returns the present one, or None.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        dial: Dial,
+        connection: Callable[[], OmnyShellConnection | None],
+        on_state: Callable[[LinkState], None],
+    ) -> None:
+        self._timeout = timeout
+        self._dial = dial
+        self._connection = connection
+        self._on_state = on_state
+        self._suspended: set[RemoteSession] = set()
+        self._deadline = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_working(self) -> bool:
+        """Whether something is to be got back still."""
+        return self._task is not None and not self._task.done()
+
+    def add(self, session: RemoteSession) -> bool:
+        """Take on a session that was suspended; returns False where sessions are not resumed."""
+        if self._timeout <= 0:
+            return False
+        self._suspended.add(session)
+        self.start()
+        return True
+
+    def start(self) -> None:
+        """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent."""
+        self._deadline = asyncio.get_running_loop().time() + self._timeout
+        if self._timeout > 0 and not self.is_working:
+            self._task = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """Stop; suspended sessions are given up. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._give_up(TransportException("the client was closed"))
+
+    async def _work(self) -> None:
+        backoff = Backoff(times=TIMES)
+        while True:
+            try:
+                await self._connect()
+                await self._resume_all()
+            except (AuthException, ConfigException) as exc:
+                self._give_up(exc)
+                return
+            except OmnyShellException as exc:
+                if self._is_late():
+                    self._give_up(exc)
+                    return
+            connected = self._connection() is not None
+            if connected and not self._suspended:
+                return
+            if self._is_late():
+                self._give_up(TransportException("the node did not come back in time"))
+                return
+            # A hub that is there can be asked more often than one that is not.
+            await asyncio.sleep(NODE_WAIT if connected else backoff.next_delay())
+
+    def _is_late(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._deadline
+
+    async def _connect(self) -> None:
+        if self._connection() is not None:
+            return
+        self._on_state(LinkState.RECONNECTING)
+        await self._dial()
+        self._on_state(LinkState.CONNECTED)
+
+    async def _resume_all(self) -> None:
+        self._suspended = {session for session in self._suspended if session.is_suspended}
+        async with asyncio.TaskGroup() as tasks:
+            for session in self._suspended:
+                tasks.create_task(self._resume(session))
+        self._suspended = {session for session in self._suspended if session.is_suspended}
+
+    async def _resume(self, session: RemoteSession) -> None:
+        """Try once."""
+        connection = self._connection()
+        if connection is None:
+            return
+        try:
+            await Resumption(session, connection).run()
+        except SessionRejectedException as exc:
+            if exc.code not in _LATER:
+                session.give_up(_reason(session, exc))
+        except OmnyShellException:
+            # The hub is lost again, or silent: the next round tries once more.
+            return
+
+    def _give_up(self, error: OmnyShellException) -> None:
+        sessions, self._suspended = self._suspended, set()
+        if self._connection() is None:
+            self._on_state(LinkState.LOST)
+        for session in sessions:
+            if session.is_suspended:
+                session.give_up(session.lost_by or error)
+
+
+class Resumption:
+    """One try to take a session up again; the handler of its channel until it is answered."""
+
+    def __init__(self, session: RemoteSession, connection: OmnyShellConnection) -> None:
+        self._session = session
+        self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._channel: Channel = connection.channels.open(self)
+        request = session.resume_request(offsets=RESUME_OFFSET in connection.features)
+        connection.send(request, self._channel.id)
+
+    async def run(self) -> None:
+        """Return once the session goes on. Raises `SessionRejectedException`, or another one when the hub is lost."""
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT):
+                await self._answer
+        except TimeoutError as exc:
+            raise TransportException("the hub did not answer in time") from exc
+        finally:
+            if not self._answer.done() or self._answer.cancelled() or self._answer.exception() is not None:
+                # Said like this, a session that was taken up meanwhile is detached, not ended.
+                self._channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
+
+    def data_received(self, _opcode: DataOpcode, _payload: bytes) -> None:
+        """Nothing comes before the answer."""
+
+    def message_received(self, message: ChannelMessage) -> None:
+        """Take the answer: what follows it is the session's."""
+        if isinstance(message, SessionOpened) and not self._answer.done() and self._session.is_suspended:
+            self._session.resumed(self._channel, message)
+            self._answer.set_result(None)
+        elif isinstance(message, SessionRejected):
+            fail_future(self._answer, SessionRejectedException(message.message, code=message.reason))
+        elif isinstance(message, ChannelClose):
+            fail_future(self._answer, TransportException(message.message or "the channel was closed"))
+
+    def budget_available(self) -> None:
+        """Nothing waits to be sent."""
+
+    def channel_lost(self, error: OmnyShellException) -> None:
+        """The hub is lost again."""
+        fail_future(self._answer, error)
+
+
+def _reason(session: RemoteSession, rejected: SessionRejectedException) -> OmnyShellException:
+    if isinstance(session.lost_by, NodeUnavailableException):
+        return session.lost_by
+    text = f"the session could not be taken up again: {rejected.message}"
+    return SessionRejectedException(text, code=rejected.code)

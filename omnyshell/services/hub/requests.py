@@ -1,0 +1,264 @@
+"""Requests about sessions that the hub passes on to a node, and the answers (wire protocol section 5).
+
+A plain object fed with messages and a clock. Toward the node each request gets an id of the hub's own: so two clients
+that choose the same id never meet, and an answer counts only from the connection that was asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from omnyshell.clock import Clock
+from omnyshell.ids import IdFactory
+from omnyshell.protocol.extensions import SCREEN_ETAG
+from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
+from omnyshell.protocol.messages import (
+    ActiveSessionDetachRequest,
+    ActiveSessionDetachResponse,
+    ControlMessage,
+    DetachedSessionKillRequest,
+    DetachedSessionKillResponse,
+    DetachedSessionsRequest,
+    DetachedSessionsResponse,
+    NodeActiveSessionDetach,
+    NodeActiveSessionDetachResponse,
+    NodeDetachedSessionKillRequest,
+    NodeDetachedSessionKillResponse,
+    NodeDetachedSessionsRequest,
+    NodeDetachedSessionsResponse,
+    NodeSessionScreenRequest,
+    NodeSessionScreenResponse,
+    SessionScreenRequest,
+    SessionScreenResponse,
+)
+from omnyshell.protocol.messages.detached import Request
+from omnyshell.security.authorizer import Authorizer
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.registry import NodeDirectory
+
+MAX_PENDING_OF_CLIENT = 64
+MAX_PENDING_AT_NODE = 512
+"""Bounds that keep one client's requests from filling the queue toward a node, which would cut the node off."""
+
+MAX_AUDITED_REF = 64
+
+NODE_OFFLINE = "Node offline"
+NOT_AUTHORIZED = "Not authorized"
+TIMED_OUT = "Timed out"
+TOO_MANY = "Too many requests at once"
+
+
+class _Kind(NamedTuple):
+    """What differs between the four requests."""
+
+    action: str
+    ask: Callable[[Any, str, str], ControlMessage]
+    """Makes the node's request from the client's, the hub's id and the principal."""
+
+    answered_by: type[Request]
+    tell: Callable[[Any, str], ControlMessage]
+    """Makes the client's answer from the node's, and the client's id."""
+
+    refuse: Callable[[str, str], ControlMessage]
+    """Makes the answer to a request that came to nothing, from the client's id and a text."""
+
+
+def _list_kind() -> _Kind:
+    return _Kind(
+        "session.list",
+        lambda _, id_, principal: NodeDetachedSessionsRequest(request_id=id_, principal=principal),
+        NodeDetachedSessionsResponse,
+        lambda said, id_: DetachedSessionsResponse(request_id=id_, sessions=said.sessions),
+        lambda id_, _: DetachedSessionsResponse(request_id=id_),
+    )
+
+
+def _kill_kind() -> _Kind:
+    return _Kind(
+        "session.kill",
+        lambda ask, id_, principal: NodeDetachedSessionKillRequest(
+            request_id=id_, principal=principal, session_ref=ask.session_ref
+        ),
+        NodeDetachedSessionKillResponse,
+        lambda said, id_: DetachedSessionKillResponse(request_id=id_, ok=said.ok, message=said.message),
+        lambda id_, text: DetachedSessionKillResponse(request_id=id_, message=text),
+    )
+
+
+def _detach_kind() -> _Kind:
+    return _Kind(
+        "session.detach",
+        lambda ask, id_, principal: NodeActiveSessionDetach(
+            request_id=id_, principal=principal, session_ref=ask.session_ref, timeout_seconds=ask.timeout_seconds
+        ),
+        NodeActiveSessionDetachResponse,
+        lambda said, id_: ActiveSessionDetachResponse(
+            request_id=id_, ok=said.ok, short_id=said.short_id, message=said.message
+        ),
+        lambda id_, text: ActiveSessionDetachResponse(request_id=id_, message=text),
+    )
+
+
+def _screen_kind() -> _Kind:
+    return _Kind(
+        "session.peek",
+        lambda ask, id_, principal: NodeSessionScreenRequest(
+            request_id=id_, principal=principal, session_ref=ask.session_ref, etag=ask.etag
+        ),
+        NodeSessionScreenResponse,
+        _tell_screen,
+        lambda id_, text: SessionScreenResponse(request_id=id_, message=text),
+    )
+
+
+def _tell_screen(said: NodeSessionScreenResponse, request_id: str) -> SessionScreenResponse:
+    return SessionScreenResponse(
+        request_id=request_id,
+        ok=said.ok,
+        message=said.message,
+        screen=said.screen,
+        alt_screen=said.alt_screen,
+        etag=said.etag,
+        same=said.same,
+        exit_code=said.exit_code,
+    )
+
+
+_KINDS: Mapping[type[ControlMessage], _Kind] = {
+    DetachedSessionsRequest: _list_kind(),
+    DetachedSessionKillRequest: _kill_kind(),
+    ActiveSessionDetachRequest: _detach_kind(),
+    SessionScreenRequest: _screen_kind(),
+}
+
+RELAYED_REQUESTS = tuple(_KINDS)
+"""What clients ask."""
+
+RELAYED_ANSWERS = tuple(kind.answered_by for kind in _KINDS.values())
+"""What nodes answer."""
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    """A request that a node has been asked and has not answered."""
+
+    kind: _Kind
+    client: Peer
+    request: Any
+    node: Peer
+    deadline: float
+    with_etag: bool
+
+
+class SessionRequests:
+    """Passes requests about sessions on to their nodes: authorized, audited, and never left without an answer."""
+
+    def __init__(
+        self,
+        *,
+        nodes: NodeDirectory,
+        authorizer: Authorizer,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        clock: Clock,
+        new_id: IdFactory,
+    ) -> None:
+        self._nodes = nodes
+        self._authorizer = authorizer
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+        self._pending: dict[str, _Pending] = {}
+        self._of_peer: Counter[Peer] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def ask(self, client: Peer, request: Any) -> None:
+        """Pass a client's request, one of `RELAYED_REQUESTS`, on to its node, or answer it at once."""
+        kind = _KINDS[type(request)]
+        node = self._nodes.find(request.node_id)
+        if node is None or not node.peer.is_open:
+            self._refuse(kind, client, request, NODE_OFFLINE)
+        elif not self._authorizer.may_open(client.principal, node.labels, node.hub_labels):
+            self._refuse(kind, client, request, NOT_AUTHORIZED, outcome="denied")
+        elif self._of_peer[client] >= MAX_PENDING_OF_CLIENT or self._of_peer[node.peer] >= MAX_PENDING_AT_NODE:
+            self._refuse(kind, client, request, TOO_MANY)
+        else:
+            self._pass_on(kind, client, request, node.peer)
+
+    def answer(self, node: Peer, message: Any) -> None:
+        """Pass a node's answer on to the client that asked; one that was not asked for is dropped and counted."""
+        pending = self._pending.get(message.request_id)
+        if pending is None or pending.node is not node or type(message) is not pending.kind.answered_by:
+            self._metrics.frames_dropped += 1
+            return
+        self._forget(message.request_id, pending)
+        if isinstance(message, NodeSessionScreenResponse):
+            if not pending.with_etag:
+                message.etag, message.same, message.exit_code = None, False, None
+            elif message.same:
+                # Nothing was seen that had not been seen, and audited, before.
+                pending.client.send(pending.kind.tell(message, pending.request.request_id))
+                return
+        ok = getattr(message, "ok", True)
+        self._record(pending.kind, pending.client, pending.request, "ok" if ok else "error")
+        pending.client.send(pending.kind.tell(message, pending.request.request_id))
+
+    def client_gone(self, client: Peer) -> None:
+        """A client's connection ended: nobody waits for its answers."""
+        for id_, pending in self._where(lambda pending: pending.client is client):
+            self._forget(id_, pending)
+            self._record(pending.kind, client, pending.request, "error", "client gone")
+
+    def node_gone(self, node: Peer) -> None:
+        """A node's connection ended: it answers nothing any more."""
+        self._give_up(lambda pending: pending.node is node)
+
+    def expire(self, now: float) -> None:
+        """Answer what nodes have not answered in time; `now` on the monotonic clock."""
+        self._give_up(lambda pending: now >= pending.deadline)
+
+    def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: Peer) -> None:
+        with_etag = SCREEN_ETAG in client.features and SCREEN_ETAG in node.features
+        if isinstance(request, SessionScreenRequest) and not with_etag:
+            request.etag = None
+        id_ = self._new_id()
+        deadline = self._clock.monotonic() + RELAYED_REQUEST_TIMEOUT
+        self._pending[id_] = _Pending(kind, client, request, node, deadline, with_etag)
+        self._of_peer.update((client, node))
+        node.send(kind.ask(request, id_, client.principal.id))
+
+    def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
+        for id_, pending in self._where(applies):
+            self._forget(id_, pending)
+            self._refuse(pending.kind, pending.client, pending.request, TIMED_OUT)
+
+    def _where(self, applies: Callable[[_Pending], bool]) -> list[tuple[str, _Pending]]:
+        return [(id_, pending) for id_, pending in self._pending.items() if applies(pending)]
+
+    def _forget(self, id_: str, pending: _Pending) -> None:
+        del self._pending[id_]
+        for peer in (pending.client, pending.node):
+            self._of_peer[peer] -= 1
+            if not self._of_peer[peer]:
+                del self._of_peer[peer]
+
+    def _refuse(self, kind: _Kind, client: Peer, request: Any, text: str, *, outcome: str = "error") -> None:
+        self._record(kind, client, request, outcome, text)
+        client.send(kind.refuse(request.request_id, text))
+
+    def _record(self, kind: _Kind, client: Peer, request: Any, outcome: str, reason: str = "") -> None:
+        self._audit.record(
+            kind.action,
+            outcome,
+            principal=client.principal.id,
+            address=client.address,
+            node_id=request.node_id[:128],
+            reason=reason,
+            detail=getattr(request, "session_ref", "")[:MAX_AUDITED_REF],
+        )

@@ -1,0 +1,39 @@
+"""Which session a user means (wire protocol section 5, `sessionRef`)."""
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from omnyshell.errors import SessionRejectedException
+
+NOT_FOUND = "not_found"
+AMBIGUOUS = "ambiguous"
+
+
+class Named(Protocol):
+    """What can be referred to."""
+
+    @property
+    def id(self) -> str:
+        """The full id."""
+
+
+S = TypeVar("S", bound=Named)
+
+
+def find_session(candidates: Iterable[S], ref: str) -> S:
+    """Return the only candidate whose id is `ref` or begins with it; hyphens and case do not matter.
+
+    Raises `SessionRejectedException`: `not_found` (also for an empty reference), or `ambiguous`.
+    """
+    wanted = _normal(ref)
+    matches = [found for found in candidates if wanted and _normal(found.id).startswith(wanted)]
+    exact = [found for found in matches if _normal(found.id) == wanted]
+    if len(exact) == 1 or len(matches) == 1:
+        return (exact or matches)[0]
+    if matches:
+        raise SessionRejectedException("Several sessions begin so; give more of the id", code=AMBIGUOUS)
+    raise SessionRejectedException("There is no such session", code=NOT_FOUND)
+
+
+def _normal(text: str) -> str:
+    return text.replace("-", "").casefold()

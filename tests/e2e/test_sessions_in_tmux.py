@@ -1,0 +1,182 @@
+"""Sessions that outlive a terminal, in real terminals and with the installed program."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.hub_process import HubProcess
+from support.stack import Certificates
+from support.tmux import OMNYSHELL, Terminal
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Machines:
+    """A hub and a node, each a process of its own, and what a command needs to reach them."""
+
+    def __init__(self, certificates: Certificates, directory: Path) -> None:
+        self.hub = HubProcess(certificates, directory / "hub")
+        self.hub.start_and_wait()
+        self._ca = certificates.ca
+        self._node = subprocess.Popen(
+            [OMNYSHELL, "node", "start", "--id", "n1", "--state-dir", str(directory / "node"), "--log-level", "error"],
+            env=os.environ | self.variables("box"),
+        )
+
+    def variables(self, principal: str) -> dict[str, str]:
+        return {
+            "OMNYSHELL_HUB": f"wss://127.0.0.1:{self.hub.port}",
+            "OMNYSHELL_PRINCIPAL": principal,
+            "OMNYSHELL_TOKEN": f"{principal}-token",
+            "OMNYSHELL_CA": str(self._ca),
+            "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
+            "SHELL": "/bin/bash",
+        }
+
+    def omnyshell(self, *words: str) -> str:
+        env = os.environ | self.variables("admin")
+        done = subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, env=env, timeout=20)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def close(self) -> None:
+        self._node.terminate()
+        self._node.wait(10)
+        self.hub.kill()
+
+
+@pytest.fixture
+def machines(certificates: Certificates, tmp_path: Path) -> Iterator[Machines]:
+    made = Machines(certificates, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def terminal(machines: Machines, tmp_path: Path) -> Iterator[Terminal]:
+    made = Terminal(tmp_path, machines.variables("admin"))
+    try:
+        made.type("until omnyshell nodes list | grep n1; do :; done", "Enter")
+        made.shows("linux/")
+        yield made
+    finally:
+        made.close()
+
+
+def connect(terminal: Terminal) -> None:
+    terminal.type("clear; omnyshell connect n1", "Enter")
+    terminal.type("PS1='remote> '; echo in=$((6*7))", "Enter")
+    terminal.shows("in=42")
+
+
+def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    terminal.type("cd /usr/lib; printf '\\033[31mred\\033[0m\\033[?1000h\\n'; sleep 400", "Enter")
+    terminal.shows("red\n")
+    terminal.type("Enter", "~d")
+    terminal.shows("\ndetached; `omnyshell sessions resume n1")
+    terminal.type("echo back=$((6*7))", "Enter")
+    terminal.shows("back=42")
+    assert terminal.tmux("display-message", "-p", "#{mouse_any_flag}").strip() == "0"
+
+    (info,) = json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))
+    assert (info["state"], info["currentCommand"], info["currentCwd"]) == ("detached", "sleep 400", "/usr/lib")
+    short = info["shortId"]
+    table = machines.omnyshell("sessions", "list", "n1")
+    assert table.split("\n")[1].split()[:2] == [short, "detached"]
+    assert "\x1b" not in machines.omnyshell("sessions", "peek", "n1", short)
+    assert "\nred\n" in machines.omnyshell("sessions", "peek", "n1", short)
+    assert json.loads(machines.omnyshell("sessions", "peek", "n1", short, "--json"))["exitCode"] is None
+    terminal.type(f"clear; omnyshell sessions peek n1 {short}; echo peeked=$((6*7))", "Enter")
+    terminal.shows("peeked=42")
+    assert "\x1b[31mred" in terminal.tmux("capture-pane", "-p", "-e")
+
+    terminal.tmux("resize-window", "-x", "70", "-y", "20")
+    terminal.type("clear; omnyshell sessions resume n1 " + short[:4].upper(), "Enter")
+    while json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))[0]["state"] != "attached":
+        time.sleep(0.02)
+    terminal.shows("\nred\n")
+    terminal.type("C-c", "")
+    terminal.type("stty size", "Enter")
+    terminal.shows("20 70")
+    assert machines.omnyshell("sessions", "detach", "n1", "--timeout", "30m").startswith(f"detached {short};")
+    terminal.shows("detached; `omnyshell sessions resume")
+    (info,) = json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))
+    assert info["expiresAt"] > info["detachedAt"]
+    assert short in machines.omnyshell("sessions", "kill", "n1", short)
+    assert machines.omnyshell("sessions", "list", "n1") == "no sessions on n1\n"
+
+
+def test_a_terminal_that_is_closed_leaves_its_session(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    pane = terminal.tmux("display-message", "-p", "#{pane_id}").strip()
+    terminal.tmux("new-window", "sh")
+    terminal.tmux("kill-pane", "-t", pane)
+    while (info := json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))[0])["state"] != "detached":
+        time.sleep(0.02)
+    assert "expiresAt" in info
+
+
+def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    terminal.type("i=0; while sleep 0.1; do i=$((i+1)); echo line $i; done", "Enter")
+    terminal.shows("line 5\n")
+    machines.hub.kill()
+    terminal.shows("the connection is lost")
+    machines.hub.start_and_wait()
+    terminal.hides("the connection is lost")
+    terminal.type("C-c", "")
+    terminal.type("echo i is $i.", "Enter")
+    terminal.shows("\ni is ")
+    history = terminal.tmux("capture-pane", "-p", "-S", "-")
+    shown = [int(line.split()[1]) for line in history.split("\n") if line.startswith("line ")]
+    last = int(history.split("\ni is ")[-1].split(".")[0])
+    assert shown[-1] in (last - 1, last)
+    # What was printed before the screen was painted anew is in the history as well.
+    assert sorted(set(shown)) == list(range(1, shown[-1] + 1))
+    terminal.type("exit", "Enter")
+
+
+def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: Machines) -> None:
+    if shutil.which("vim") is None:
+        pytest.skip("vim is not installed")
+    connect(terminal)
+    terminal.type("vim -u NONE -N", "Enter")
+    terminal.shows("~\n~\n")
+    terminal.type("i", "some words")
+    terminal.shows("some words")
+    machines.hub.kill()
+    terminal.shows("the connection is lost")
+    terminal.type(" and more")
+    machines.hub.start_and_wait()
+    terminal.hides("the connection is lost")
+    screen = terminal.shows("some words and more")
+    assert "INSERT" in screen
+    terminal.type("Escape", "")
+    terminal.type(":q!", "Enter")
+    terminal.shows("remote>")
+
+
+def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
+    while "n1" not in machines.omnyshell("nodes", "list"):
+        time.sleep(0.02)
+    command = "i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo $i; sleep 0.001; done; exit 4"
+    env = os.environ | machines.variables("admin")
+    process = subprocess.Popen(
+        [OMNYSHELL, "exec", "n1", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=env
+    )
+    assert process.stdout is not None
+    begun = process.stdout.read(100)
+    machines.hub.kill()
+    machines.hub.start_and_wait()
+    output, errors = process.communicate(timeout=50)
+    assert begun + output == b"".join(b"%d\n" % number for number in range(1, 3001))
+    assert b"the connection is lost" in errors
+    assert process.returncode == 4

@@ -1,0 +1,200 @@
+"""Sessions that go on exactly where they were, whatever happens to hub and connections (extension `resume-offset`)."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+import pytest
+from support.hub_process import hub_process
+from support.screen_reader import Screen
+from support.stack import Certificates, connected_client, hub_config, running_node, stack, until, within
+
+from omnyshell import (
+    ExitStatus,
+    NodeUnavailableException,
+    OmnyShellClient,
+    OmnyShellHub,
+    PtySpec,
+    RemoteSession,
+    SessionMode,
+    TransportException,
+)
+from omnyshell.services.client.states import LinkState
+from omnyshell.services.node.keeping import Keeping
+from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.connection import OmnyShellConnection
+
+SIZE = PtySpec(cols=80, rows=24)
+COUNT = "i=0; while [ $i -lt {lines} ]; do i=$((i+1)); echo line $i; [ $((i%50)) = 0 ] && sleep 0.01; done; exit 3"
+
+
+async def read_all(session: RemoteSession) -> bytes:
+    return b"".join([chunk.data async for chunk in session])
+
+
+def hold_back(client: OmnyShellClient) -> asyncio.Event:
+    """Keep the client from dialing again until the event is set."""
+    gate, dial = asyncio.Event(), client._resumer._dial
+
+    async def dial_later() -> OmnyShellConnection:
+        await gate.wait()
+        return await dial()
+
+    client._resumer._dial = dial_later
+    return gate
+
+
+@pytest.fixture(autouse=True)
+def _quick_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nodes come back at once, though they were lost a moment ago."""
+    times = BackoffTimes(0.05, 0.2, 0.2)
+    monkeypatch.setattr("omnyshell.services.node.node.Backoff", lambda: Backoff(times=times))
+
+
+def expected_lines(count: int, end: bytes) -> bytes:
+    return b"".join(b"line %d%s" % (number, end) for number in range(1, count + 1))
+
+
+async def busy_sessions(client: OmnyShellClient, lines: int) -> tuple[list[RemoteSession], list[RemoteSession]]:
+    command = COUNT.format(lines=lines)
+    opening = [
+        *(client.open_session("n1", mode=SessionMode.SHELL, command=command, pty=SIZE) for _ in range(3)),
+        *(client.open_session("n1", command=command) for _ in range(3)),
+    ]
+    sessions = await within(asyncio.gather(*opening))
+    return sessions[:3], sessions[3:]
+
+
+async def test_a_hub_killed_again_and_again_costs_no_line(certificates: Certificates, tmp_path: Path) -> None:
+    lines = 30_000
+    async with (
+        hub_process(certificates, tmp_path / "hub") as hub,
+        running_node(certificates, hub.port, tmp_path / "node"),
+        connected_client(certificates, hub.port) as client,
+    ):
+        shells, execs = await busy_sessions(client, lines)
+        states: list[LinkState] = []
+        shells[0].on_state = states.append
+        reading = [asyncio.create_task(read_all(session)) for session in (*shells, *execs)]
+        for _ in range(4):
+            await until(lambda: not any(session.is_suspended for session in (*shells, *execs)))
+            await asyncio.sleep(0.3)
+            hub.kill()
+            await until(lambda: all(session.is_suspended or session.has_ended for session in (*shells, *execs)))
+            await hub.start()
+        outputs = await within(asyncio.gather(*reading), 40)
+        statuses = [await within(session.wait()) for session in (*shells, *execs)]
+    assert [output == expected_lines(lines, b"\r\n") for output in outputs[:3]] == [True] * 3
+    assert [output == expected_lines(lines, b"\n") for output in outputs[3:]] == [True] * 3
+    assert statuses == [ExitStatus(3)] * 6
+    assert states[:2] == [LinkState.RECONNECTING, LinkState.RESUMED]
+    assert LinkState.RESET not in states
+
+
+@pytest.mark.parametrize("who", ["client", "node"])
+async def test_a_connection_that_breaks_costs_no_byte_either_way(
+    certificates: Certificates, tmp_path: Path, who: str
+) -> None:
+    data = b"".join(b"%07d\n" % number for number in range(300_000))
+    async with stack(certificates, tmp_path) as (_, node, client):
+        session = await within(client.open_session("n1", command="sleep 0.2; cat"))
+        reading = asyncio.create_task(read_all(session))
+
+        async def feed() -> None:
+            for start in range(0, len(data), 50_000):
+                await session.write(data[start : start + 50_000])
+            session.eof()
+
+        feeding = asyncio.create_task(feed())
+        for _ in range(5):
+            await until(lambda: not session.is_suspended)
+            received = session.received_offset()
+            await until(lambda before=received: session.received_offset() > before or session.has_ended)
+            (client if who == "client" else node)._connection.link.abort()
+            await until(lambda: session.is_suspended or session.has_ended)
+        output = await within(reading, 30)
+        await within(feeding)
+    assert len(output) == len(data)
+    assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()
+    assert await within(session.wait()) == ExitStatus(0)
+
+
+async def test_an_exit_that_nobody_heard_is_told_again(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, node, client):
+        marks = tmp_path / "mark"
+        session = await within(client.open_session("n1", command=f"sleep 0.3; echo tail; touch {marks}; exit 5"))
+        shell = await within(
+            client.open_session("n1", mode=SessionMode.SHELL, command="sleep 0.3; echo tail; exit 6", pty=SIZE)
+        )
+        gate = hold_back(client)
+        client._connection.link.abort()
+        await until(marks.exists)
+        await until(lambda: len(node._sessions) == 0)
+        gate.set()
+        assert await within(read_all(session)) == b"tail\n"
+        assert await within(session.wait()) == ExitStatus(5)
+        assert await within(read_all(shell)) == b"tail\r\n"
+        assert await within(shell.wait()) == ExitStatus(6)
+        await until(lambda: len([kept for kept in node._sessions._ended_sessions if not kept.is_shell]) == 0)
+
+
+async def test_what_did_not_fit_is_painted_instead(certificates: Certificates, tmp_path: Path) -> None:
+    keeping = Keeping(block_timeout=0.1)
+    async with stack(certificates, tmp_path, keeping=keeping) as (_, node, client):
+        session = await within(
+            client.open_session(
+                "n1", mode=SessionMode.SHELL, command="sleep 0.3; seq 1000000; echo en''d; cat", pty=SIZE
+            )
+        )
+        states: list[LinkState] = []
+        session.on_state = states.append
+        found = node._sessions.shells_of("admin")[0]
+        gate = hold_back(client)
+        client._connection.link.abort()
+        await until(lambda: not found.is_attached)
+        await until(lambda: not found.output_stage.replay.is_keeping)
+        gate.set()
+        screen = Screen(session)
+        await screen.shows(b"end")
+        assert states == [LinkState.RECONNECTING, LinkState.RESET]
+        # From here on it counts again.
+        client._connection.link.abort()
+        await session.write(b"typed\n")
+        await screen.shows(b"typed")
+        await until(lambda: len(states) == 4)
+        assert states[2:] == [LinkState.RECONNECTING, LinkState.RESUMED]
+        session.close()
+
+
+async def test_a_command_whose_client_does_not_come_back_is_ended(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path, keeping=Keeping(exec_timeout=0.3)) as (hub, node, _):
+        async with connected_client(certificates, hub.port, reconnect_timeout=0) as other:
+            await within(other.open_session("n1", command="yes"))
+            other._connection.link.abort()
+        await until(lambda: len(node._sessions) == 0)
+        await until(lambda: len(node._sessions._ended_sessions) == 0)
+
+
+async def test_a_node_that_lost_its_sessions_says_so(certificates: Certificates, tmp_path: Path) -> None:
+    async with OmnyShellHub(hub_config(certificates)) as hub, connected_client(certificates, hub.port) as client:
+        async with running_node(certificates, hub.port, tmp_path) as node:
+            session = await within(client.open_session("n1", command="sleep 60"))
+            node._connection.link.abort()
+            await until(lambda: session.is_suspended)
+        async with running_node(certificates, hub.port, tmp_path):
+            with pytest.raises(NodeUnavailableException, match="n1"):
+                await within(session.wait())
+
+
+async def test_a_hub_that_stays_away_fails_in_the_end(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        stack(certificates, tmp_path) as (hub, _, _),
+        connected_client(certificates, hub.port, reconnect_timeout=0.5) as client,
+    ):
+        states: list[LinkState] = []
+        client.on_state = states.append
+        session = await within(client.open_session("n1", command="sleep 60"))
+        await hub.stop()
+        with pytest.raises(TransportException):
+            await within(session.wait())
+        assert (states[0], states[-1]) == (LinkState.RECONNECTING, LinkState.LOST)

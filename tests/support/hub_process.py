@@ -1,0 +1,71 @@
+"""A hub in a process of its own, to be killed and started again on the same port."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from support.stack import DEADLINE, GRANTS, Certificates
+
+OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
+
+
+class HubProcess:
+    """Started by `start`, ended by `kill`."""
+
+    def __init__(self, certificates: Certificates, state: Path) -> None:
+        self.port = _free_port()
+        grants = [word for grant in GRANTS for word in ("--grant-token", grant)]
+        self._command = [
+            OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
+            "--cert", str(certificates.cert), "--key", str(certificates.key), *grants, "--log-level", "error",
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        """Return once it listens."""
+        await asyncio.to_thread(self.start_and_wait)
+
+    def start_and_wait(self) -> None:
+        """Return once it listens."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 2 * DEADLINE
+        while not self._listens():
+            assert self._process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), DEADLINE).close()
+        except OSError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it without any warning. Idempotent."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(DEADLINE)
+            self._process = None
+
+
+@asynccontextmanager
+async def hub_process(certificates: Certificates, state: Path) -> AsyncIterator[HubProcess]:
+    """A hub that listens, and is gone afterwards."""
+    hub = HubProcess(certificates, state)
+    try:
+        await hub.start()
+        yield hub
+    finally:
+        hub.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
-from support.stack import Certificates, hub_config, until
+from support.stack import Certificates, hub_config, running_node, until
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.hub.audit_query import verify_trail
@@ -417,3 +417,28 @@ async def test_what_a_revoked_principal_left_on_nodes_is_killed(certificates: Ce
         assert [(record.principal, record.node_id, record.reason) for record in killed] == [
             ("eve", "n1", "revoked")
         ] * 2
+
+
+async def test_a_shell_that_a_revoked_principal_left_detached_ends(
+    certificates: Certificates, hub: OmnyShellHub, tmp_path: Path
+) -> None:
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        running_node(certificates, hub.port, tmp_path / "node", labels={"allow-roles": "developer"}) as node,
+    ):
+        await ask(admin, "admin.principal.add", principal="eve", roles=["developer"])
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="eve")
+        async with stranger(certificates, hub.port) as eve:
+            await eve.greet("client")
+            await eve.say("auth.request", {"method": "token", "principal": "eve", "token": made["token"]})
+            await eve.hear("auth.ok")
+            await eve.say("session.open", {"nodeId": "n1", "mode": "shell", "pty": {"cols": 80, "rows": 24}}, 1)
+            await eve.hear("session.opened")
+            await eve.say("session.detach.request", {}, 1)
+            while not isinstance(message := await eve.hear(), dict) or message["t"] != "session.detached":
+                pass
+        assert len(node._sessions) == 1
+        async with asyncio.timeout(2):
+            assert (await ask(admin, "admin.principal.revoke", principal="eve"))["ok"]
+            while len(node._sessions):
+                await asyncio.sleep(0.01)

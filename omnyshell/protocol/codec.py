@@ -74,11 +74,14 @@ class FrameCodec:
         return self._decode(raw)
 
     def _decode_window(self, raw: bytes) -> ControlFrame:
-        """Windows come with every second chunk of data and say the same again and again: remember what they say."""
+        """Windows come with every second chunk of data and say the same again and again: remember what they say.
+
+        With `resume-offset` each says something new.
+        """
         frame = self._windows.get(raw)
         if frame is None:
             frame = self._decode(raw)
-            if len(raw) <= _LONGEST_WINDOW:
+            if len(raw) <= _LONGEST_WINDOW and b"offset" not in raw:
                 if len(self._windows) >= _WINDOWS_REMEMBERED:
                     self._windows.clear()
                 self._windows[raw] = frame
@@ -106,7 +109,7 @@ class FrameCodec:
 
 def encode_control(message: ControlMessage, channel: int | None = None) -> bytes:
     """Return a control frame as UTF-8. Raises `ProtocolException` for text that is not valid Unicode."""
-    if type(message) is ChannelWindow:
+    if type(message) is ChannelWindow and message.offset is None:
         return _encode_window(message, channel)
     return _encode(message, channel)
 

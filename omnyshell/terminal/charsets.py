@@ -10,7 +10,7 @@ SPECIAL_GRAPHICS: Final = "0"
 BRITISH: Final = "A"
 
 # From "`" to "~", in the order of the VT220 programmer reference, table 2-4.
-_GRAPHICS: Final = "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"  # noqa: RUF001
+_GRAPHICS: Final = "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"
 
 TRANSLATIONS: Final[dict[str, dict[int, str]]] = {
     SPECIAL_GRAPHICS: {ord("`") + at: shown for at, shown in enumerate(_GRAPHICS)},

@@ -5,14 +5,19 @@ from typing import Any, Final
 from omnyshell.terminal.charsets import TRANSLATIONS
 from omnyshell.terminal.editing import Editing
 from omnyshell.terminal.sgr import effect_of
-from omnyshell.terminal.widths import ZERO_WIDTH_JOINER, all_narrow, clusters, is_zero_width, width_of
+from omnyshell.terminal.widths import (
+    MARK,
+    ZERO_WIDTH_JOINER,
+    all_narrow,
+    cells_of,
+    is_zero_width,
+    merge_marks,
+    runs,
+    width_of,
+)
 
 # Emoji of families and flags have up to 11 code points; text that stacks more marks is hostile.
 MOST_IN_A_CELL: Final = 16
-
-
-# What `clusters` finds: narrow, wide, one narrow with marks, one wide with marks, marks.
-Cluster = tuple[str, str, str, str, str]
 
 
 class Drawing(Editing):
@@ -44,31 +49,27 @@ class Drawing(Editing):
 
     def _draw_mixed(self, data: str) -> None:
         """Print text that is not all narrow: in one run, if it fits the line."""
-        found = clusters(data)
-        if found[0][4]:
+        cells = cells_of(data)
+        if MARK not in "".join(cells):
+            if not self._put(cells):
+                for wide, narrow in runs(data):
+                    self._draw_wide(wide) if wide else self._draw_narrow(narrow)
+        elif cells[0][:1] == MARK or not self._put(merge_marks(cells)):
             self._draw_slowly(data)
-            return
-        cells = _cells_of(found)
+
+    def _put(self, cells: list[str]) -> bool:
+        """Write cells as they are; return False, having done nothing, where they do not fit."""
         cursor = self.cursor
         end = cursor.x + len(cells)
         if end > self.columns or self._insert or max(map(len, cells), default=0) > MOST_IN_A_CELL:
-            for cluster in found:
-                self._draw_cluster(*cluster)
-            return
+            return False
         row = self._row
         row.wide = True
         row.runs.append((cursor.x, cells, cursor.style))
         cursor.x = end
         if cells and cells[-1 if cells[-1] else -2].endswith(ZERO_WIDTH_JOINER):
             self._begin_joining()
-
-    def _draw_cluster(self, narrow: str, wide: str, narrow_marked: str, wide_marked: str, _marks: str) -> None:
-        if narrow:
-            self._draw_narrow(narrow)
-        elif wide:
-            self._draw_wide(wide)
-        else:
-            self._draw_slowly(narrow_marked or wide_marked)
+        return True
 
     def _draw_slowly(self, text: str) -> None:
         """Print character by character, marks into the cell before them."""
@@ -176,19 +177,3 @@ class Drawing(Editing):
     def repeat(self, character: str, count: int) -> None:
         """REP (ECMA-48 8.3.103): print `character` again, at most a screenful."""
         self.draw(character * min(count, self.columns * self.lines))
-
-
-def _cells_of(found: list[Cluster]) -> list[str]:
-    cells: list[str] = []
-    for narrow, wide, narrow_marked, wide_marked, _marks in found:
-        if wide:
-            start = len(cells)
-            cells += [""] * (2 * len(wide))
-            cells[start::2] = wide
-        elif wide_marked:
-            cells += (wide_marked, "")
-        elif narrow_marked:
-            cells.append(narrow_marked)
-        else:
-            cells += narrow
-    return cells

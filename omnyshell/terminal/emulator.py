@@ -36,9 +36,9 @@ _decoder = codecs.getincrementaldecoder("utf-8")
 class Emulator(Reports):
     """A terminal of `columns` by `lines` cells that follows what a program writes.
 
-    It keeps pyte's interface (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`), and is its own stream.
-    `scrollback` is how many lines that leave the main screen's top are kept. With `answering`, device queries are answered
-    through `take_replies`. Bytes that are no UTF-8 are dropped. Memory is bounded whatever is fed.
+    It keeps pyte's interface (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`), and is its own
+    stream. `scrollback` is how many lines that leave the main screen's top are kept. With `answering`, device queries
+    are answered through `take_replies`. Bytes that are no UTF-8 are dropped. Memory is bounded whatever is fed.
     """
 
     def __init__(self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False) -> None:
@@ -56,7 +56,7 @@ class Emulator(Reports):
 
     @property
     def unfinished(self) -> bytes:
-        """What was fed of a sequence, string or character that has not ended; of a long string only enough to swallow it."""
+        """What was fed of a sequence, string or character that has not ended; of a long string enough to swallow it."""
         text = self._rest
         if self._string:
             whole = self._payload_size <= _LONGEST_REPLAYED
@@ -109,7 +109,8 @@ class Emulator(Reports):
         """Keep an unfinished sequence; of one that is too long, only what makes its end be swallowed too."""
         started = string_start(rest)
         if started:
-            self._rest = ""
+            self._rest = self._printed = ""
+            self._end_joining()
             self._string = started[1]
             self._payload_size = 0
             self._collect(rest[started.end() :])
@@ -139,7 +140,7 @@ class Emulator(Reports):
         self._payload.clear()
         return text[at:] if text[at] == "\x1b" else text[at + 1 :]
 
-    def _run(self, text: str) -> None:
+    def _run(self, text: str) -> None:  # noqa: C901
         """Carry out `text`, which ends where a token ends. Every byte goes through this loop, so it makes few calls."""
         if self._joining and text[0] in _CONTROLS:
             self._end_joining()

@@ -1,5 +1,6 @@
 """A screen that follows a program's output behind the relay: bounded, in slices, and skipping what nobody will see."""
 
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -10,11 +11,14 @@ from omnyshell.terminal.skipping import GLANCE, Skipper
 QUEUE_LIMIT: Final = 1024 * 1024
 SLICE_SECONDS: Final = 0.004
 
-# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole screen
-# every two bytes, and a step of that must stay below the time of a slice.
+# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole
+# screen every two bytes, and a step of that must stay below the time of a slice.
 _STEP_LINES: Final = 12 * 1024
 _LONGEST_STEP: Final = 1024
 _WORTH_SKIPPING: Final = 32 * 1024
+
+# Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one begun before.
+_LEAVING: Final = re.compile(rb"[0-9;]l|\x1bc|\A[lc]")
 
 
 class Follower:
@@ -76,6 +80,22 @@ class Follower:
             if self._size >= _WORTH_SKIPPING:
                 self._skip()
             self._step()
+
+    def push_until_main(self, data: bytes) -> int:
+        """Follow output up to where the program leaves the alternate screen; return how many bytes that took.
+
+        For a session that was resumed in the alternate screen: send that many bytes, then `paint` of the screen, and
+        push the rest as usual. While the alternate screen is still shown, all of `data` was followed.
+        """
+        self.drain()
+        fed = 0
+        for found in _LEAVING.finditer(data):
+            self._screen.feed(data[fed : found.end()])
+            fed = found.end()
+            if not self._screen.on_alternate_screen:
+                return fed
+        self._screen.feed(data[fed:])
+        return len(data)
 
     def resize(self, lines: int, columns: int) -> None:
         """Give the screen another size, after all output that was written for the old one."""

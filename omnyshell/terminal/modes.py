@@ -1,4 +1,4 @@
-"""Modes that programs set (ECMA-48 SM and RM, DECSET and DECRST of xterm ctlseqs), and the sequences that reset them."""
+"""Modes that programs set (ECMA-48 SM and RM, DECSET and DECRST of xterm ctlseqs), and how they are reset."""
 
 from typing import Any, Final
 
@@ -31,8 +31,20 @@ _ALTERNATE: Final = frozenset((47, 1047, 1049))
 _SAVE_CURSOR: Final = 1048
 _SAVE_AND_SWITCH: Final = 1049
 _SIMPLE: Final = frozenset(
-    (APPLICATION_CURSOR, REVERSE_SCREEN, SHOW_CURSOR, AUTOWRAP, APPLICATION_KEYPAD, FOCUS_EVENTS)
-    + (BRACKETED_PASTE, SYNCHRONIZED, 12 << PRIVATE, 45 << PRIVATE, 1007 << PRIVATE, 1034 << PRIVATE)
+    (
+        APPLICATION_CURSOR,
+        REVERSE_SCREEN,
+        SHOW_CURSOR,
+        AUTOWRAP,
+        APPLICATION_KEYPAD,
+        FOCUS_EVENTS,
+        BRACKETED_PASTE,
+        SYNCHRONIZED,
+        12 << PRIVATE,
+        45 << PRIVATE,
+        1007 << PRIVATE,
+        1034 << PRIVATE,
+    )
 )
 _EXCLUSIVE: Final = (MOUSE_TRACKING, MOUSE_ENCODING)
 _SOFT_RESET: Final = frozenset((INSERT, ORIGIN, APPLICATION_CURSOR, APPLICATION_KEYPAD))

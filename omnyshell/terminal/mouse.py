@@ -62,7 +62,7 @@ def wants_mouse(modes: set[int]) -> bool:
 
 
 def encode_mouse(event: MouseEvent, modes: set[int]) -> bytes:
-    """Return the event for a program that set `modes`; b"" where it did not ask for such an event or cannot be told of it.
+    """Return the event for a program that set `modes`; b"" where it did not ask for it, or cannot be told of it.
 
     Positions in pixels (1016) are given in cells: a terminal in a window of text has no finer ones.
     """

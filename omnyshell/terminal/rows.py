@@ -1,7 +1,7 @@
 """One row of the screen, which draws itself when it is looked at.
 
-Writing to a terminal is mostly writing what is overwritten or scrolls off before anyone sees it. So a row keeps the runs
-written to it, in order, and puts them into cells only when cells are asked for.
+Writing to a terminal is mostly writing what is overwritten or scrolls off before anyone sees it. So a row keeps the
+runs written to it, in order, and puts them into cells only when cells are asked for.
 """
 
 from collections.abc import Sequence
@@ -97,7 +97,7 @@ class Row:
             cells[end], styles[end] = " ", style
 
     def insert(self, column: int, count: int, style: Style) -> None:
-        """Move what is at and after `column` right by `count`, which lets as much fall off the end; the gap is erased."""
+        """Move what is at and after `column` right by `count`; as much falls off the end, and the gap is erased."""
         cells, styles = self.settle()
         count = min(count, self.width - column)
         if not cells[column]:

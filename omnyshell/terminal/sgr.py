@@ -46,6 +46,8 @@ _RESET: Final = {"fg": DEFAULT, "bg": DEFAULT, "underline": NO_UNDERLINE, "under
 
 _MOST_EFFECTS: Final = 4096
 _LONGEST_KEPT: Final = 64
+_LONGEST_DIRECT: Final = 19
+_LARGEST: Final = 255
 _effects: Final[dict[str, Effect]] = {}
 _is_plain: Final = re.compile(r"\x1b\[[0-9;:]*m").fullmatch
 
@@ -66,16 +68,18 @@ def effect_of(sequence: str) -> Effect | None:
 
 def _direct_effect(sequence: str) -> Effect | None:
     """A single direct colour, the one kind of sequence that comes in too many forms to be remembered."""
-    if sequence[3:7] != "8;2;":
+    if sequence[3:7] != "8;2;" or len(sequence) > _LONGEST_DIRECT:
         return None
-    fields = sequence[7:-1].split(";")
-    if len(fields) != 3 or not all(map(str.isdecimal, fields)):
+    try:
+        red, green, blue = map(int, sequence[7:-1].split(";"))
+    except ValueError:
         return None
-    colour = _direct(*map(int, fields)) if len(sequence) <= _LONGEST_KEPT else None
-    ground = sequence[:3]
-    if colour is None or ground not in ("\x1b[3", "\x1b[4"):
+    if red > _LARGEST or green > _LARGEST or blue > _LARGEST or not _is_plain(sequence):
         return None
-    return (colour, None, -1, 0, None, None) if ground == "\x1b[3" else (None, colour, -1, 0, None, None)
+    colour = TRUE_COLOUR | red << 16 | green << 8 | blue
+    if sequence[2] == "3":
+        return (colour, None, -1, 0, None, None)
+    return (None, colour, -1, 0, None, None) if sequence[2] == "4" else None
 
 
 def _parse(params: str) -> Effect:

@@ -1,10 +1,10 @@
 """Plain output that scrolls off before anyone looks need not be drawn.
 
-What may be dropped is printable text, CR, LF, TAB and SGR, while nothing but the whole screen scrolls and nothing is kept
-of what leaves it. The proof that the result is the same: let the kept part begin with CR and hold more than twice as many
-LF as the screen has lines. After one screenful of LF the cursor is on the last line, wherever it was; after another each
-row was made by a scroll within the kept part. So neither rows nor cursor depend on what was dropped, and the pen depends on
-its SGR sequences alone, of which those after the last reset are kept.
+What may be dropped is printable text, CR, LF, TAB and SGR, while nothing but the whole screen scrolls and nothing is
+kept of what leaves it. The proof that the result is the same: let the kept part begin with CR and hold more than
+twice as many LF as the screen has lines. After one screenful of LF the cursor is on the last line, wherever it was;
+after another each row was made by a scroll within the kept part. So neither rows nor cursor depend on what was
+dropped, and the pen depends on its SGR sequences alone, of which those after the last reset are kept.
 """
 
 import re

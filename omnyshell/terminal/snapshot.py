@@ -21,15 +21,15 @@ from omnyshell.terminal.modes import (
     SHOW_CURSOR,
     SYNCHRONIZED,
 )
-from omnyshell.terminal.painter import Painter
 from omnyshell.terminal.page import SavedCursor
+from omnyshell.terminal.painter import Painter
 from omnyshell.terminal.style import DEFAULT_STYLE
 from omnyshell.terminal.widths import width_of
 
 # What the painted sequences say explicitly, on or off, because another program may have left it changed. Origin and
 # insert mode are not among them: a soft reset turns them off, and they are turned on when everything is painted.
 _STATED: Final = (
-    (APPLICATION_CURSOR, REVERSE_SCREEN, FOCUS_EVENTS, BRACKETED_PASTE) + tuple(sorted(MOUSE_TRACKING | MOUSE_ENCODING))
+    (APPLICATION_CURSOR, REVERSE_SCREEN, FOCUS_EVENTS, BRACKETED_PASTE, *tuple(sorted(MOUSE_TRACKING | MOUSE_ENCODING)))
 )  # fmt: skip
 
 # Not part of what is painted: a terminal would show nothing until the program ended its frame.
@@ -41,9 +41,9 @@ _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b
 def paint(screen: Emulator) -> bytes:
     """Return the bytes that bring any terminal of the same size to the state of `screen`: a few KB.
 
-    Of the alternate screen they begin with `ESC[?1049h` and carry nothing of the main screen (wire protocol, section 5);
-    paint again when the program left it (see `feed_until_main`). What is left of an unfinished sequence comes last, so that
-    the bytes which follow live complete it.
+    Of the alternate screen they begin with `ESC[?1049h` and carry nothing of the main screen (wire protocol, section
+    5); paint again when the program left it (see `feed_until_main`). What is left of an unfinished sequence comes
+    last, so that the bytes which follow live complete it.
     """
     painter = Painter()
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l", _SOFT_RESET)
@@ -57,9 +57,9 @@ def paint(screen: Emulator) -> bytes:
 
 
 def paint_main(screen: Emulator) -> bytes:
-    """Return the bytes that repaint the main screen, contents and cursor, as the alternate screen's program will find it.
+    """Return the bytes that repaint the main screen, contents and cursor, as it is found on leaving the other.
 
-    For a terminal that shows its main screen, in which a program has just left the alternate screen.
+    For a terminal that shows its main screen while `screen` may still be on the alternate one.
     """
     painter = Painter()
     rows, saved = screen.main_rows, screen.main_cursor
@@ -97,7 +97,7 @@ def reset_sequence(screen: Emulator) -> bytes:
 
 
 def plain_text(screen: Emulator) -> str:
-    """Return the text that is shown: lines without trailing blanks, without empty lines at the end; each line ends in LF."""
+    """Return the text that is shown, each line ended by LF, without trailing blanks and empty lines at the end."""
     lines = [line.rstrip() for line in screen.display]
     while lines and not lines[-1]:
         lines.pop()
@@ -105,8 +105,9 @@ def plain_text(screen: Emulator) -> str:
 
 
 def state(screen: Emulator) -> tuple[Any, ...]:
-    """Return a value that is equal for screens which show the same and go on alike; of the main screen nothing while the
-    alternate one is shown.
+    """Return a value that is equal for screens which show the same and go on alike.
+
+    It has nothing of the main screen while the alternate one is shown, and nothing of an unfinished sequence.
     """
     cursor = screen.cursor
     return (
@@ -144,7 +145,7 @@ def _paint_settings(painter: Painter, screen: Emulator) -> None:
 
 
 def _paint_cursor(painter: Painter, screen: Emulator) -> None:
-    """Place the cursor, last of all, since a pending wrap and the character of REP live only until the next sequence."""
+    """Place the cursor last, since a pending wrap and the character of REP do not survive what follows."""
     cursor = screen.cursor
     row = screen.rows[cursor.y]
     y = cursor.y - (screen.margins.top if screen.margins and ORIGIN in screen.mode else 0)

@@ -45,8 +45,8 @@ class Look(NamedTuple):
     link: str = ""
 
 
-# What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline colour;
-# None where a field stays. A plain tuple, because dense colour makes one every few bytes.
+# What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline
+# colour; None where a field stays. A plain tuple, because dense colour makes one every few bytes.
 Effect = tuple[int | None, int | None, int, int, int | None, int | None]
 
 
@@ -91,9 +91,12 @@ class Style:
             underline_colour if new_underline_colour is None else new_underline_colour,
             link,
         )
-        style = _registry.styles.get(look)
+        style = _styles.get(look)
         if style is None:
-            return _registry.add(Look._make(look))
+            if len(_styles) >= _MOST_STYLES:
+                _registry.forget()
+            style = _styles[look] = Style(tuple.__new__(Look, look))
+            return style
         if len(sequence) <= _LONGEST_LEARNT:
             if self.transitions is _NOTHING_LEARNT:
                 self.transitions = {}
@@ -105,34 +108,36 @@ class Style:
 
 
 class _Registry:
-    """All styles in use, bounded."""
+    """Bounds what is remembered of styles."""
 
     def __init__(self) -> None:
-        self.styles: dict[tuple[int | str, ...], Style] = {}
         self.transitions = 0
 
     def unlearn(self) -> None:
         """Forget all transitions."""
         self.transitions = 0
-        for style in self.styles.values():
+        for style in _styles.values():
             style.transitions = _NOTHING_LEARNT
 
-    def add(self, look: Look) -> Style:
-        """Make the style of a look that has none."""
-        if len(self.styles) >= _MOST_STYLES:
-            self.unlearn()
-            self.styles.clear()
-            self.styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
-        style = self.styles[look] = Style(look)
-        return style
+    def forget(self) -> None:
+        """Forget all styles but the default one."""
+        self.unlearn()
+        _styles.clear()
+        _styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
 
 
 _registry: Final = _Registry()
+_styles: Final[dict[tuple[int | str, ...], Style]] = {}
 
 
 def style_of(look: Look) -> Style:
     """Return the style of `look`."""
-    return _registry.styles.get(look) or _registry.add(look)
+    style = _styles.get(look)
+    if style is None:
+        if len(_styles) >= _MOST_STYLES:
+            _registry.forget()
+        style = _styles[look] = Style(look)
+    return style
 
 
 DEFAULT_STYLE: Final = style_of(Look())

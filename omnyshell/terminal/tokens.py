@@ -1,8 +1,8 @@
 """Terminal output cut into tokens: a run of printable text and the control function that follows it.
 
-The grammar is that of ECMA-48 as DEC's parsers read it: C0 controls within a sequence are carried out at once, CAN and SUB
-abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ESC (of ST), CAN or
-SUB, OSC at BEL too. C1 controls are rewritten to their two-character form beforehand.
+The grammar is that of ECMA-48 as DEC's parsers read it: C0 controls within a sequence are carried out at once, CAN
+and SUB abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ESC (of
+ST), CAN or SUB, OSC at BEL too. C1 controls are rewritten to their two-character form beforehand.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
 
 from omnyshell.terminal.width_table import WIDE, ZERO_WIDTH
@@ -25,16 +26,8 @@ _not_narrow: Final = re.compile(f"[{_WIDE}{_ZERO}]").search
 _is_wide: Final = re.compile(f"[{_WIDE}]").match
 _is_zero: Final = re.compile(f"[{_ZERO}]").match
 
-# No emoji is of zero width; saying so first spares them the search through all marks beyond the BMP.
-_MARK: Final = f"(?:(?![{chr(_EMOJI[0])}-{chr(_EMOJI[1])}])[{_ZERO}])"
-_JOINED: Final = rf"{_MARK}+(?:(?<={ZERO_WIDTH_JOINER})(?!{_MARK})[^\x00-\x7f]{_MARK}*)*"
-
-clusters: Final = re.compile(
-    f"([^{_WIDE}{_ZERO}]+(?!{_MARK}))|([{_WIDE}]+(?!{_MARK}))"
-    f"|([^{_WIDE}{_ZERO}]{_JOINED})|([{_WIDE}]{_JOINED})|({_MARK}+)"
-).findall
-"""Cuts text into narrow and wide characters without marks, one narrow or wide character with the marks and characters that
-join its cell, and marks that have no character before them."""
+runs: Final = re.compile(f"([{_WIDE}]+)|([^{_WIDE}]+)").findall
+"""Cuts text without marks into runs of wide and of narrow characters."""
 
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
@@ -68,3 +61,45 @@ def width_of(character: str) -> int:
     if _is_wide(character):
         return 2
     return 0 if _is_zero(character) else 1
+
+
+MARK: Final = "\0"
+"""What stands before a zero-width character in `cells_of`."""
+
+
+class _CellsOf(dict[str, tuple[str, ...]]):
+    """The cells of a character, remembered, boundedly."""
+
+    def __missing__(self, character: str) -> tuple[str, ...]:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        cells = ((MARK + character,), (character,), (character, ""))[width_of(character)]
+        self[character] = cells
+        return cells
+
+
+_cells_of: Final = _CellsOf().__getitem__
+
+
+def cells_of(text: str) -> list[str]:
+    """Return the cells that text takes: two for a wide character, the second of them ""; a mark follows its base."""
+    return list(chain.from_iterable(map(_cells_of, text)))
+
+
+def merge_marks(cells: list[str]) -> list[str]:
+    """Join marks to the cells before them, and what follows a zero-width joiner too; the first cell is no mark."""
+    merged: list[str] = []
+    joining = skipping = False
+    for cell in cells:
+        if cell[:1] == MARK:
+            merged[-1 if merged[-1] else -2] += cell[1:]
+            joining = cell[1:] == ZERO_WIDTH_JOINER
+        elif joining and not cell.isascii():
+            merged[-1 if merged[-1] else -2] += cell
+            joining, skipping = False, True
+        elif cell or not skipping:
+            merged.append(cell)
+            joining = skipping = False
+        else:
+            skipping = False
+    return merged

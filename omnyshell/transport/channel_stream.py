@@ -1,8 +1,11 @@
 """Joins a channel with a byte stream: what a connection through a tunnel is, at both of its ends (section 6)."""
 
+from typing import cast
+
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import INITIAL_CREDIT
 from omnyshell.protocol.messages import ChannelClose, ChannelEof, ChannelMessage
 from omnyshell.transport.channels import Channel
 from omnyshell.transport.stall_timer import StallTimer
@@ -10,6 +13,9 @@ from omnyshell.transport.tcp_stream import ByteStream
 
 HALF_CLOSED_TIMEOUT = 600.0
 """Seconds without a byte after which a connection that one side has finished is given up."""
+
+EXTRA_CREDIT = INITIAL_CREDIT
+"""What is granted once beyond what was consumed, after as many bytes: a bulk transfer needs more under way."""
 
 _FAILURES = (CloseReason.ERROR, CloseReason.TARGET_ERROR, CloseReason.EXTERNAL_ERROR, CloseReason.EXPOSER_CLOSED)
 
@@ -72,7 +78,9 @@ class ChannelStream:
     def bytes_read(self, data: memoryview) -> None:
         """Send on what the stream's other side wrote."""
         self.bytes_sent += len(data)
-        self.channel.send_data(self._sends, bytes(data))
+        # Within the budget it is framed, and so copied, at once; what has to wait needs a copy of its own.
+        waits = len(data) > self.channel.budget
+        self.channel.send_data(self._sends, bytes(data) if waits else cast("bytes", data))
 
     def stream_ended(self) -> None:
         """The stream's other side finished writing: end the channel's direction, or all where both have ended."""
@@ -87,8 +95,12 @@ class ChannelStream:
 
     def bytes_taken(self, size: int) -> None:
         """Return credit for what the socket took."""
+        before = self.bytes_delivered
         self.bytes_delivered += size
         self.channel.consumed(size)
+        if before < EXTRA_CREDIT <= self.bytes_delivered:
+            # It is no short exchange, and its receiver keeps up so far.
+            self.channel.grant_extra(EXTRA_CREDIT)
 
     def stream_lost(self, error: Exception | None) -> None:
         """The stream is gone: say so behind what it had sent."""

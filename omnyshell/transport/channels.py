@@ -102,10 +102,10 @@ class Channel:
         elif self._grant_timer is None:
             self._grant_timer = asyncio.get_running_loop().call_later(GRANT_DELAY, self._grant_late)
 
-    def grant_extra(self) -> None:
+    def grant_extra(self, size: int = EXTRA_CREDIT) -> None:
         """Widen the window for what arrives, once, where throughput matters more than latency."""
         if not self.is_closed:
-            self._grant(EXTRA_CREDIT)
+            self._grant(size)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""

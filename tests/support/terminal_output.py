@@ -42,16 +42,69 @@ _modes = st.builds(
 )
 _region = st.builds(lambda top, bottom: f"\x1b[{top};{bottom}r".encode(), st.integers(0, 8), st.integers(0, 10))
 _fixed = st.sampled_from(
-    [b"\x1b7", b"\x1b8", b"\x1bM", b"\x1bD", b"\x1bE", b"\x1bH", b"\x1b=", b"\x1b>", b"\x1b(0", b"\x1b)0", b"\x1b(B"]
-    + [b"\x1b#8", b"\x1b[!p", b"\x1b[4h", b"\x1b[4l", b"\x1b[20h", b"\x1b[20l", b"\x1b[3 q", b"\x1b[>4;2m", b"\x1b[>5u"]
-    + [b"\x1b[<u", b"\x1b[=3;2u", b"\x1b]0;a title\x07", b"\x1b]2;\x1b\\", b"\x1b[22;0t", b"\x1b[23;0t", b"\x1bc", b"\x1bn"]
-    + [b"\x1b]8;;https://example.org/\x1b\\", b"\x1b]8;;\x07", b"\x1b]52;c;aGVsbG8=\x07", b"\x1bP+q544e\x1b\\", b"\x1b_x\x1b\\"]
-)  # fmt: skip
+    [
+        b"\x1b7",
+        b"\x1b8",
+        b"\x1bM",
+        b"\x1bD",
+        b"\x1bE",
+        b"\x1bH",
+        b"\x1b=",
+        b"\x1b>",
+        b"\x1b(0",
+        b"\x1b)0",
+        b"\x1b(B",
+        b"\x1b#8",
+        b"\x1b[!p",
+        b"\x1b[4h",
+        b"\x1b[4l",
+        b"\x1b[20h",
+        b"\x1b[20l",
+        b"\x1b[3 q",
+        b"\x1b[>4;2m",
+        b"\x1b[>5u",
+        b"\x1b[<u",
+        b"\x1b[=3;2u",
+        b"\x1b]0;a title\x07",
+        b"\x1b]2;\x1b\\",
+        b"\x1b[22;0t",
+        b"\x1b[23;0t",
+        b"\x1bc",
+        b"\x1bn",
+        b"\x1b]8;;https://example.org/\x1b\\",
+        b"\x1b]8;;\x07",
+        b"\x1b]52;c;aGVsbG8=\x07",
+        b"\x1bP+q544e\x1b\\",
+        b"\x1b_x\x1b\\",
+    ]
+)
 _odd = st.sampled_from(
-    [b"\x1b", b"\x1b[", b"\x1b[3", b"\x1b[3\n1m", b"\x1b\r[1m", b"\x18", b"\x1a", b"\x1b[1\x18", b"\x1b[>", b"\x1b]0;", b"\x1bP"]
-    + [b"\x1b[0<1m", b"\x1b[ 1m", b"\x1b(", b"\x1b[?;h", b"\xff", b"\xe6\xbc", b"\xc2\x9b", b"\xc2\x9d2;t\xc2\x9c", b"\x1b[1\xc3\xa9m"]
-    + [b"\x1b[999999999b", b"\x1b[99999999999999999999A", b"\x1b[" + b"1;" * 60 + b"m"]
-)  # fmt: skip
+    [
+        b"\x1b",
+        b"\x1b[",
+        b"\x1b[3",
+        b"\x1b[3\n1m",
+        b"\x1b\r[1m",
+        b"\x18",
+        b"\x1a",
+        b"\x1b[1\x18",
+        b"\x1b[>",
+        b"\x1b]0;",
+        b"\x1bP",
+        b"\x1b[0<1m",
+        b"\x1b[ 1m",
+        b"\x1b(",
+        b"\x1b[?;h",
+        b"\xff",
+        b"\xe6\xbc",
+        b"\xc2\x9b",
+        b"\xc2\x9d2;t\xc2\x9c",
+        b"\x1b[1\xc3\xa9m",
+        b"\x1b[999999999b",
+        b"\x1b[99999999999999999999A",
+        b"\x1b[" + b"1;" * 60 + b"m",
+    ]
+)
 
 pieces = st.one_of(_words, _words, _csi, _csi, _controls, _sgr, _modes, _region, _fixed, _odd)
 output = st.lists(pieces, max_size=40).map(b"".join)

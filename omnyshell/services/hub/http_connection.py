@@ -28,11 +28,8 @@ class HttpTunnelConnection(TunnelConnection):
     # What the stream calls
 
     def budget(self) -> int:
-        """Read no more while an upgrade is undecided; after a refusal, read to drop."""
-        if self._was_refused:
-            return MAX_PAYLOAD
-        blocked = self.forwarder.is_holding or self.forwarder.refusal is not None
-        return 0 if blocked else super().budget()
+        """Read what there is room for; after a refusal, read to drop."""
+        return MAX_PAYLOAD if self._was_refused else min(self.forwarder.room, super().budget())
 
     def bytes_read(self, data: memoryview) -> None:
         """Send on requests with their headers."""
@@ -60,10 +57,10 @@ class HttpTunnelConnection(TunnelConnection):
             return
         super().data_received(opcode, payload)
         if opcode is DataOpcode.STDOUT and not self.channel.is_closed:
-            was_holding = self.forwarder.is_holding
+            had_room = self.forwarder.room > 0
             self._send(self.forwarder.response_bytes(bytes(payload)))
             self._refuse_if_due()
-            if was_holding:
+            if not had_room:
                 self.stream.resume_reading()
 
     def over(self) -> None:

@@ -17,7 +17,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
 )
-from omnyshell.transport.channel_stream import ChannelStream
+from omnyshell.transport.channel_stream import EXTRA_CREDIT, ChannelStream
 from omnyshell.transport.tcp_stream import TcpStream
 from omnyshell.transport.tls_stream import TlsStream
 
@@ -129,7 +129,7 @@ class TunnelConnection(ChannelStream):
     def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
         """Write what the target sent, as far as the credit allowed it."""
         super().data_received(opcode, payload)
-        if self.bytes_received - self.bytes_delivered > INITIAL_CREDIT and not self.channel.is_closed:
+        if self.bytes_received - self.bytes_delivered > INITIAL_CREDIT + EXTRA_CREDIT and not self.channel.is_closed:
             self.abort(CloseReason.ERROR, "More data than the credit allows")
 
     def message_received(self, message: ChannelMessage) -> None:

@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -333,19 +334,20 @@ async def test_an_outside_that_does_not_read_returns_no_credit(certificates: Cer
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.connect(("127.0.0.1", tunnel["publicPort"]))
             channel = await accepted(node, tunnel)
-            outstanding, sent = 0, 0
+            credit, sent = CREDIT, 0
             while True:
-                await node.send_data(STDOUT, channel, bytes(65536))
-                outstanding += 65536
-                sent += 65536
-                if outstanding == CREDIT:
-                    try:
-                        window = json.loads(await asyncio.wait_for(node.ws.recv(), 0.3))
-                    except TimeoutError:
-                        break
-                    assert window["t"] == "channel.window"
-                    outstanding -= window["d"]["credit"]
-            assert sent - hub.tunnels.tunnels[0].counters.bytes_out <= CREDIT
+                if credit >= 65536:
+                    await node.send_data(STDOUT, channel, bytes(65536))
+                    credit -= 65536
+                    sent += 65536
+                    continue
+                try:
+                    window = json.loads(await asyncio.wait_for(node.ws.recv(), 0.3))
+                except TimeoutError:
+                    break
+                assert window["t"] == "channel.window"
+                credit += window["d"]["credit"]
+            assert sent - hub.tunnels.tunnels[0].counters.bytes_out <= 2 * CREDIT
             await node.send_data(STDOUT, channel, bytes(65536))
             closed = await node.hear("channel.close")
             assert (closed["c"], closed["d"]["reason"]) == (channel, "error")
@@ -436,6 +438,7 @@ async def test_only_its_exposer_can_speak_for_a_connection(certificates: Certifi
 
 async def test_stopping_the_hub_closes_everything(certificates: Certificates) -> None:
     before = asyncio.all_tasks()
+    descriptors = {entry.name for entry in Path("/proc/self/fd").iterdir()}
     hub = OmnyShellHub(hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1"))
     await hub.start()
     async with exposing(certificates, hub) as (client, node):
@@ -454,3 +457,4 @@ async def test_stopping_the_hub_closes_everything(certificates: Certificates) ->
             each.close()
     await within(stopping)
     await until(lambda: not asyncio.all_tasks() - before)
+    await until(lambda: not {entry.name for entry in Path("/proc/self/fd").iterdir()} - descriptors)

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from omnyshell.terminal.emulator import Emulator
 from support.terminal_references.cells import Cell, Screen
+
+from omnyshell.terminal.emulator import Emulator
 
 Difference = tuple[int, int, str, Cell, Cell]
 

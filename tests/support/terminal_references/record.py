@@ -118,7 +118,7 @@ def record(scenario: Scenario, folder: Path) -> bytes:
     if pid == 0:
         environment = {"TERM": scenario.term, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
         environment |= {"HOME": str(folder), "SHELL": "/bin/sh", "COLORTERM": "truecolor", "LESSHISTFILE": "-"}
-        arguments = ["unshare", "--pid", "--fork", "--mount-proc", "--uts", "sh", "-c", script]
+        arguments = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--uts", "sh", "-c", script]
         os.execvpe("unshare", arguments, environment)
     ioctl(master, TIOCSWINSZ, pack("HHHH", scenario.lines, scenario.columns, 0, 0))
     output = b""

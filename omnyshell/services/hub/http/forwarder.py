@@ -5,9 +5,13 @@ from http import HTTPStatus
 
 import h11
 
+from omnyshell.protocol.limits import MAX_PAYLOAD
 from omnyshell.services.hub.http.headers import ForwardingHeaders, tokens
 from omnyshell.services.hub.http.requests import BadRequestError, RequestReader
 from omnyshell.services.hub.http.responses import ResponseFollower, UpgradeOutcome
+
+MAX_OUTSTANDING = 256
+"""Requests of a connection that may be unanswered before no more are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class HttpForwarder:
     """Feed it what comes from both sides.
 
     After a request to leave HTTP, what follows is held until the target has answered: it is read as more requests,
-    or after an accepted upgrade passed on as it is. While `is_holding`, no more should be read from the outside.
+    or after an accepted upgrade passed on as it is. No more should be read from the outside than there is `room` for.
     """
 
     def __init__(self, marks: ForwardingHeaders) -> None:
@@ -43,6 +47,15 @@ class HttpForwarder:
         self._is_raw = False
         self.is_holding = False
         self.refusal: Refusal | None = None
+
+    @property
+    def room(self) -> int:
+        """How many bytes to read from the outside at once; 0 while an upgrade, or too many requests, are unanswered."""
+        if self._is_raw:
+            return MAX_PAYLOAD
+        if self.is_holding or self.refusal is not None or self._follower.outstanding >= MAX_OUTSTANDING:
+            return 0
+        return self._reader.room
 
     @property
     def is_in_head(self) -> bool:

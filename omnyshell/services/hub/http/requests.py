@@ -9,12 +9,15 @@ from collections.abc import Callable
 
 import h11
 
-from omnyshell.protocol.limits import KIB
+from omnyshell.protocol.limits import KIB, MAX_PAYLOAD
 from omnyshell.services.hub.http.headers import OURS, ForwardingHeaders, tokens
 
 MAX_HEAD = 64 * KIB
-CHUNKED_SLICE = 4 * KIB
-"""Bytes of a chunked body that are parsed in one go: what each event left over is looked at anew."""
+SLICE = 4 * KIB
+"""Bytes that are read and parsed in one go, outside of bodies of a known length.
+
+Requests and chunks can be very small, and each costs time.
+"""
 
 _LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
 """A bare LF or CR, a line that continues another, a NUL."""
@@ -45,6 +48,7 @@ class RequestReader:
         self._raw = bytearray()
         self._framing = bytearray()
         self._is_chunked = False
+        self._body_left = 0
         self.head_done = False
         self.is_done = False
         self.rest = b""
@@ -54,13 +58,18 @@ class RequestReader:
         """Whether anything of the request has arrived."""
         return bool(self._raw) or self.head_done
 
+    @property
+    def room(self) -> int:
+        """How many bytes to read at once, so that none of what may come takes long."""
+        return max(SLICE, min(self._body_left, MAX_PAYLOAD))
+
     def feed(self, data: bytes) -> bytes:
         """Take bytes and return what goes on to the target. Raises `BadRequestError`."""
         out = bytearray()
         view = memoryview(data)
         try:
             while view and not self.is_done:
-                size = CHUNKED_SLICE if self._is_chunked or not self.head_done else len(view)
+                size = SLICE if self._is_chunked or not self.head_done else len(view)
                 self._feed_slice(bytes(view[:size]), out)
                 view = view[size:]
         except h11.RemoteProtocolError as exc:
@@ -78,6 +87,7 @@ class RequestReader:
                 out += self._read_head(event, consumed)
             elif isinstance(event, h11.Data):
                 self._check_framing(consumed[: len(consumed) - len(event.data)])
+                self._body_left -= len(event.data)
                 out += consumed
             elif isinstance(event, h11.EndOfMessage):
                 self._check_framing(consumed)
@@ -103,6 +113,7 @@ class RequestReader:
         _check_head(request, raw)
         self.head_done = True
         self._is_chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
+        self._body_left = next((int(value) for name, value in request.headers if name == b"content-length"), 0)
         self._on_head(request)
         lines = [request.method + b" " + request.target + b" HTTP/" + request.http_version]
         lines += [name + b": " + value for name, value in self._marks.added_to(request)]

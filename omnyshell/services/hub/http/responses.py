@@ -32,6 +32,8 @@ class ResponseFollower:
 
     def expect(self, method: bytes, *, upgrade: bool) -> None:
         """Note a request that went to the target."""
+        if self.is_lost:
+            return
         self._expected.append((method, upgrade))
 
     def feed(self, data: bytes) -> UpgradeOutcome | None:
@@ -42,6 +44,7 @@ class ResponseFollower:
                 data, told = self._follow(data)
             except (h11.RemoteProtocolError, h11.LocalProtocolError):
                 self.is_lost = True
+                self._expected.clear()
                 return UpgradeOutcome.UNREADABLE
             outcome = told or outcome
         return outcome

@@ -245,6 +245,27 @@ def test_cleartext_http2_is_not_offered() -> None:
     assert not http.is_holding
 
 
+def test_what_is_unanswered_is_bounded() -> None:
+    http = forwarder()
+    for _ in range(256):
+        assert http.room > 0
+        http.request_bytes(GET)
+    assert http.room == 0
+    http.response_bytes(OK)
+    assert http.room > 0
+
+
+def test_a_body_of_known_length_is_read_in_large_pieces_and_all_else_in_small_ones() -> None:
+    http = forwarder()
+    assert http.room == 4096
+    http.request_bytes(HEAD + b"Content-Length: 100000\r\n\r\n")
+    assert http.room == 65_536
+    http.request_bytes(bytes(99_000))
+    assert http.room == 4096
+    http.request_bytes(bytes(1000) + HEAD + TE)
+    assert http.room == 4096
+
+
 def test_an_interim_response_is_no_answer() -> None:
     http = forwarder()
     http.request_bytes(SIZED)

@@ -425,6 +425,9 @@ if TYPE_CHECKING:
     from omnyshell.services.client.login_store import (
         StoredSession as StoredSession,
     )
+    from omnyshell.services.client.node_sessions import (
+        SessionScreen as SessionScreen,
+    )
     from omnyshell.services.client.session import (
         ExitStatus as ExitStatus,
     )
@@ -433,6 +436,9 @@ if TYPE_CHECKING:
     )
     from omnyshell.services.client.session import (
         RemoteSession as RemoteSession,
+    )
+    from omnyshell.services.client.states import (
+        LinkState as LinkState,
     )
     from omnyshell.services.dial import (
         HubAccess as HubAccess,
@@ -484,6 +490,9 @@ if TYPE_CHECKING:
     )
     from omnyshell.services.node.config import (
         NodeConfig as NodeConfig,
+    )
+    from omnyshell.services.node.keeping import (
+        Keeping as Keeping,
     )
     from omnyshell.services.node.node import (
         OmnyShellNode as OmnyShellNode,
@@ -566,7 +575,9 @@ _HOMES = {
     "omnyshell.services.client.client": "ExecResult OmnyShellClient",
     "omnyshell.services.client.config": "ClientConfig",
     "omnyshell.services.client.login_store": "CredentialStore StoredSession",
+    "omnyshell.services.client.node_sessions": "SessionScreen",
     "omnyshell.services.client.session": "ExitStatus OutputChunk RemoteSession",
+    "omnyshell.services.client.states": "LinkState",
     "omnyshell.services.dial": "HubAccess",
     "omnyshell.services.hub.audit": "AuditLog",
     "omnyshell.services.hub.broker": "HubBroker",
@@ -578,6 +589,7 @@ _HOMES = {
     "omnyshell.services.hub.tunnels": "TunnelRegistration TunnelRegistry",
     "omnyshell.services.node.backend": "ShellBackend ShellRequest ShellSession",
     "omnyshell.services.node.config": "NodeConfig",
+    "omnyshell.services.node.keeping": "Keeping",
     "omnyshell.services.node.node": "OmnyShellNode",
     "omnyshell.transport.channels": "Channel ChannelMultiplexer",
     "omnyshell.transport.connection": "HubAddress OmnyShellConnection",

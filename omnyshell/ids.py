@@ -45,6 +45,20 @@ def short_id(full_id: str) -> str:
     return full_id[:8]
 
 
+def matches_ref(full_id: str, ref: str) -> bool:
+    """Tell whether an id is, or begins with, what a user wrote; an empty text matches none.
+
+    Hyphens and case do not matter: `sessionRef` in wire protocol section 5.
+    """
+    wanted = normal_id(ref)
+    return wanted != "" and normal_id(full_id).startswith(wanted)
+
+
+def normal_id(text: str) -> str:
+    """Return an id without what does not matter in a reference."""
+    return text.replace("-", "").casefold()
+
+
 def is_node_id(text: str) -> bool:
     """Tell whether `text` is a well-formed node id (wire protocol section 3)."""
     return _NODE_ID.fullmatch(text) is not None

@@ -1,7 +1,5 @@
 """Joins a channel with a byte stream: what a connection through a tunnel is, at both of its ends (section 6)."""
 
-from typing import cast
-
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode
@@ -78,9 +76,8 @@ class ChannelStream:
     def bytes_read(self, data: memoryview) -> None:
         """Send on what the stream's other side wrote."""
         self.bytes_sent += len(data)
-        # Within the budget it is framed, and so copied, at once; what has to wait needs a copy of its own.
-        waits = len(data) > self.channel.budget
-        self.channel.send_data(self._sends, bytes(data) if waits else cast("bytes", data))
+        # A copy, as the stream reads into one buffer again and again, and what is sent may wait in the outbox.
+        self.channel.send_data(self._sends, bytes(data))
 
     def stream_ended(self) -> None:
         """The stream's other side finished writing: end the channel's direction, or all where both have ended."""

@@ -5,7 +5,7 @@ A plain object fed with messages and a clock: it sends through `Peer` and waits 
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory
+from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, matches_ref
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET
@@ -226,7 +226,7 @@ class HubBroker:
         if not self._may_open(client.principal, node):
             text = f"Not authorized to open sessions on '{request.node_id}'"
             raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        self._check_capacity(client, node)
+        self._check_capacity(client, node, request)
         return node
 
     def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
@@ -242,14 +242,22 @@ class HubBroker:
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
 
-    def _check_capacity(self, client: Peer, node: RegisteredNode) -> None:
+    def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
-        if limit is not None and self._router.count(node.peer) >= limit:
+        if limit is not None and self._router.count(node.peer) - self._taken_over(client, node, request) >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
         if max(self._router.count(client), self._router.count(node.peer)) >= self.max_channels:
             text = f"No more than {self.max_channels} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
+        """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""
+        ref = request.resume_session_id
+        if not ref:
+            return 0
+        mine = (route.session for route in self._router.of_peer(node.peer))
+        return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
 
     def _may_open(self, principal: Principal, node: RegisteredNode) -> bool:
         return self.authorizer.may_open(principal, node.labels, node.hub_labels)

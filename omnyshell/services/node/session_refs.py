@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 from omnyshell.errors import SessionRejectedException
+from omnyshell.ids import matches_ref, normal_id
 
 NOT_FOUND = "not_found"
 AMBIGUOUS = "ambiguous"
@@ -25,15 +26,10 @@ def find_session(candidates: Iterable[S], ref: str) -> S:
 
     Raises `SessionRejectedException`: `not_found` (also for an empty reference), or `ambiguous`.
     """
-    wanted = _normal(ref)
-    matches = [found for found in candidates if wanted and _normal(found.id).startswith(wanted)]
-    exact = [found for found in matches if _normal(found.id) == wanted]
+    matches = [found for found in candidates if matches_ref(found.id, ref)]
+    exact = [found for found in matches if normal_id(found.id) == normal_id(ref)]
     if len(exact) == 1 or len(matches) == 1:
         return (exact or matches)[0]
     if matches:
         raise SessionRejectedException("Several sessions begin so; give more of the id", code=AMBIGUOUS)
     raise SessionRejectedException("There is no such session", code=NOT_FOUND)
-
-
-def _normal(text: str) -> str:
-    return text.replace("-", "").casefold()

@@ -291,3 +291,14 @@ async def test_a_detached_session_leaves_room_for_another(certificates: Certific
         await node.say("node.session.detached", {"sessionId": "s"}, channel)
         await client.hear("session.detached")
         await open_session(client, node, 3, mode="shell")
+
+
+async def test_taking_a_session_over_needs_no_room(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with pair(certificates, hub) as (client, node):
+        await node.say("node.capabilities", {"maxSessions": 1})
+        await open_session(client, node, mode="shell")
+        ref = next(iter(hub.sessions)).session.id[:8].upper()
+        await client.say("session.open", {"nodeId": "n1", "mode": "shell", "resumeSessionId": ref}, 2)
+        assert (await node.hear("node.session.open"))["d"]["resumeSessionId"] == ref
+        await client.say("session.open", {"nodeId": "n1", "mode": "shell", "resumeSessionId": "zz"}, 3)
+        assert (await client.hear("session.rejected"))["d"]["reason"] == "capacity_exceeded"

@@ -12,6 +12,7 @@ from support.stack import Certificates, connected_client, stack, until, within
 from omnyshell import (
     AuthorizationException,
     ChannelException,
+    ExitStatus,
     NodeUnavailableException,
     OmnyShellClient,
     PtySpec,
@@ -351,3 +352,13 @@ async def test_nothing_is_left_when_the_node_stops(certificates: Certificates, t
         pid = node._sessions.shells_of("admin")[0]._leader.pid
         await within(session.detach())
     assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_a_node_that_stops_ends_what_its_clients_have_open(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, node, client):
+        session, screen = await shell(client)
+        command = await within(client.open_session("n1", command="exec sleep 60"))
+        node.stop()
+        assert await within(command.wait()) == ExitStatus(-1, "SIGHUP")
+        await screen.rest()
+        assert session.has_ended

@@ -9,6 +9,8 @@ import asyncio
 import logging
 import threading
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol, cast
 
 from websockets.frames import BINARY, CONT, TEXT, Frame
@@ -147,37 +149,23 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
         Where the message is counted for a channel, the handler is told that the channel is flooded instead.
         """
-        if self._send_at_once(Outgoing(True, text)):
-            return
-        try:
-            self._outbox.put_urgent(text, channel)
-        except OutboxOverflowError:
-            self.abort()
-        except ChannelFloodError:
-            self._handler.channel_flooded(channel)
-        else:
-            self._pump()
+        if not self._send_at_once(Outgoing(True, text)):
+            with self._queueing(channel):
+                self._outbox.put_urgent(text, channel)
 
     def send_text(self, channel: int, text: bytes) -> None:
         """Send a text message in its channel's order; bounded as `send_urgent` is."""
         message = Outgoing(True, text)
-        if self._send_at_once(message):
-            return
-        try:
-            self._outbox.put(channel, message)
-        except OutboxOverflowError:
-            self.abort()
-        except ChannelFloodError:
-            self._handler.channel_flooded(channel)
-        else:
-            self._pump()
+        if not self._send_at_once(message):
+            with self._queueing(channel):
+                self._outbox.put(channel, message)
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
         message = Outgoing(False, data, head)
         if not self._send_at_once(message):
-            self._outbox.put(channel, message)
-            self._pump()
+            with self._queueing(channel):
+                self._outbox.put(channel, message)
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on a channel."""
@@ -328,6 +316,18 @@ class WebSocketLink(asyncio.BufferedProtocol):
             return False
         self._write([_frame(message, mask=self._masks)])
         return True
+
+    @contextmanager
+    def _queueing(self, channel: int) -> Iterator[None]:
+        """Write what can be written once a message is queued; where too much waits already, end what it belongs to."""
+        try:
+            yield
+        except OutboxOverflowError:
+            self.abort()
+        except ChannelFloodError:
+            self._handler.channel_flooded(channel)
+        else:
+            self._pump()
 
     def _pump(self) -> None:
         """Write what waits, in its order, while the transport has room."""

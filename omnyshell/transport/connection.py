@@ -31,7 +31,6 @@ from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
 from omnyshell.transport.link import ABNORMAL_CLOSURE
-from omnyshell.transport.sockets import connect_tls
 
 DEFAULT_PORT = 8443
 TLS_SHUTDOWN_TIMEOUT = 1.0
@@ -207,7 +206,14 @@ class OmnyShellConnection:
     async def _dial(self, tls: ssl.SSLContext) -> None:
         address = self.address
         try:
-            await connect_tls(lambda: self.link, address.host, address.port, tls, shutdown_timeout=TLS_SHUTDOWN_TIMEOUT)
+            await self._loop.create_connection(
+                lambda: self.link,
+                address.host,
+                address.port,
+                ssl=tls,
+                server_hostname=address.host,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+            )
         except ssl.SSLCertVerificationError as exc:
             text = f"the certificate of {address} is not trusted: {exc.verify_message.rstrip('.')}"
             raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc

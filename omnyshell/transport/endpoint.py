@@ -12,8 +12,8 @@ from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.link import LinkHandler
 from omnyshell.transport.plain_http import HttpResponder
+from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
-from omnyshell.transport.sockets import serve_tls
 
 OnConnection = Callable[[], "LinkOwner"]
 """Makes the handler of a new connection."""

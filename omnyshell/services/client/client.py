@@ -35,13 +35,13 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.node_sessions import SessionScreen, check_outcome
 from omnyshell.services.client.requests import PendingRequests
-from omnyshell.services.client.resumer import Resumer
 from omnyshell.services.client.session import ExitStatus, RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
 from omnyshell.transport.connection import OmnyShellConnection
 
 if TYPE_CHECKING:
+    from omnyshell.services.client.resumer import Resumer
     from omnyshell.services.client.tunnels import ClientTunnels
 
 T = TypeVar("T")
@@ -77,12 +77,7 @@ class OmnyShellClient:
         self._requests = PendingRequests()
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
-        self._resumer = Resumer(
-            timeout=config.reconnect_timeout,
-            dial=self._dial,
-            connection=self._open_connection,
-            on_state=lambda state: self.on_state(state),
-        )
+        self._resumer: Resumer | None = None
         self._lost_event = asyncio.Event()
         self._tunnels: ClientTunnels | None = None
 
@@ -105,7 +100,8 @@ class OmnyShellClient:
 
     async def close(self) -> None:
         """End all sessions, the tunnels to this machine, and the connection. Idempotent."""
-        await self._resumer.close()
+        if self._resumer is not None:
+            await self._resumer.close()
         connection, self._connection = self._connection, None
         if self._tunnels is not None:
             await self._tunnels.close()
@@ -351,6 +347,19 @@ class OmnyShellClient:
             self._tunnels = ClientTunnels(self._config.request_timeout, self._clock)
         return self._tunnels
 
+    def _lost_and_found(self) -> "Resumer":
+        if self._resumer is None:
+            # Imported where a hub was lost: a cold `exec` does not need it.
+            from omnyshell.services.client.resumer import Resumer
+
+            self._resumer = Resumer(
+                timeout=self._config.reconnect_timeout,
+                dial=self._dial,
+                connection=self._open_connection,
+                on_state=lambda state: self.on_state(state),
+            )
+        return self._resumer
+
     async def _dial(self) -> OmnyShellConnection:
         self._lost_event.clear()
         self._connection = await dial(
@@ -368,7 +377,7 @@ class OmnyShellClient:
         self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason
     ) -> None:
         session.channel = connection.channels.open(session)
-        session.resumes = self._resumer.add
+        session.resumes = lambda suspended: self._lost_and_found().add(suspended)
         try:
             connection.send(request, session.channel.id)
             async with asyncio.timeout(self._config.open_timeout):
@@ -429,7 +438,7 @@ class OmnyShellClient:
         self._lists.clear()
         self._requests.fail(self._lost)
         if self._connection is not None and not isinstance(error, AuthException):
-            self._resumer.start()
+            self._lost_and_found().start()
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)

@@ -34,13 +34,14 @@ async def read_all(session: RemoteSession) -> bytes:
 
 def hold_back(client: OmnyShellClient) -> asyncio.Event:
     """Keep the client from dialing again until the event is set."""
-    gate, dial = asyncio.Event(), client._resumer._dial
+    gate, resumer = asyncio.Event(), client._lost_and_found()
+    dial = resumer._dial
 
     async def dial_later() -> OmnyShellConnection:
         await gate.wait()
         return await dial()
 
-    client._resumer._dial = dial_later
+    resumer._dial = dial_later
     return gate
 
 

@@ -1,6 +1,7 @@
-"""How TLS connections are made: by `aiofastnet`, a transport in C, where it is installed, else by the event loop.
+"""How the hub serves TLS: by `aiofastnet`, a transport in C, where it is installed, else by the event loop.
 
-It is optional (`pip install 'omnyshell[fast]'`): the same bytes take less processor time with it.
+It is optional (`pip install 'omnyshell[fast]'`): the same bytes take less processor time with it. Only the hub uses it;
+a command that starts and ends would lose more by its import than it gains.
 """
 
 import asyncio
@@ -17,8 +18,6 @@ with suppress(ImportError):
 
 BUFFER_SIZE = 128 * 1024
 """Bytes of ciphertext that `aiofastnet` gathers for one system call, in each direction of a connection."""
-
-_FAST_OPTIONS = {"ssl_incoming_bio_size": BUFFER_SIZE, "ssl_outgoing_bio_size": BUFFER_SIZE}
 
 
 class _QuietLoop:
@@ -38,26 +37,6 @@ class _QuietLoop:
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), BaseException):
             self._loop.call_exception_handler(context)
-
-
-async def connect_tls(
-    protocol: Callable[[], asyncio.BaseProtocol],
-    host: str,
-    port: int,
-    tls: ssl.SSLContext,
-    *,
-    shutdown_timeout: float,
-) -> None:
-    """Dial, and do TLS as a client that expects the certificate of `host`.
-
-    Raises `OSError`, `ssl.SSLError` among it.
-    """
-    loop = asyncio.get_running_loop()
-    options: dict[str, Any] = {"ssl": tls, "server_hostname": host, "ssl_shutdown_timeout": shutdown_timeout}
-    if _fast is None:
-        await loop.create_connection(protocol, host, port, **options)
-    else:
-        await _fast.create_connection(_QuietLoop(loop), protocol, host, port, **options, **_FAST_OPTIONS)
 
 
 async def serve_tls(
@@ -81,4 +60,5 @@ async def serve_tls(
     if _fast is None:
         await loop.connect_accepted_socket(protocol, sock, **options)
     else:
-        await _fast.connect_accepted_socket(_QuietLoop(loop), protocol, sock, **options, **_FAST_OPTIONS)
+        sizes = {"ssl_incoming_bio_size": BUFFER_SIZE, "ssl_outgoing_bio_size": BUFFER_SIZE}
+        await _fast.connect_accepted_socket(_QuietLoop(loop), protocol, sock, **options, **sizes)

@@ -1,5 +1,6 @@
 """How long a peer waits before it dials again (wire protocol section 3)."""
 
+import math
 import random
 from collections.abc import Callable
 from typing import NamedTuple
@@ -9,6 +10,11 @@ LAST_CEILING = 30.0
 SHORTEST = 0.5
 STABLE_AFTER = 30.0
 """Seconds of being registered after which the next loss starts from the first ceiling again."""
+
+SHORT_OUTAGE = 45.0
+"""Seconds of waiting after a loss during which the hub is expected back: one that is restarted, or killed."""
+
+SHORT_OUTAGE_CEILING = 6.0
 
 
 class BackoffTimes(NamedTuple):
@@ -25,7 +31,8 @@ NODE_TIMES = BackoffTimes()
 class Backoff:
     """Delays in seconds: uniform between the shortest and a ceiling that doubles from the first to the last.
 
-    Jitter over the whole range keeps a restarted hub's nodes from coming back all at once.
+    Jitter over the whole range keeps a restarted hub's nodes from coming back all at once. After an established
+    connection was `lost` the ceiling is lower for a while, so that a short outage is not followed by a long absence.
     """
 
     def __init__(
@@ -34,12 +41,21 @@ class Backoff:
         self._uniform = uniform
         self._times = times
         self._ceiling = times.first_ceiling
+        self._waited = math.inf
 
     def next_delay(self) -> float:
         """Return the next delay, and raise the ceiling."""
-        delay = self._uniform(self._times.shortest, self._ceiling)
+        ceiling = self._ceiling
+        if self._waited < SHORT_OUTAGE:
+            ceiling = min(ceiling, SHORT_OUTAGE_CEILING)
+        delay = self._uniform(self._times.shortest, ceiling)
+        self._waited += delay
         self._ceiling = min(self._ceiling * 2, self._times.last_ceiling)
         return delay
+
+    def lost(self) -> None:
+        """An established connection was lost: an outage begins."""
+        self._waited = 0.0
 
     def reset(self) -> None:
         """Start again from the first ceiling."""

@@ -17,14 +17,21 @@ OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 class HubProcess:
     """Started by `start`, ended by `kill`."""
 
-    def __init__(self, certificates: Certificates, state: Path) -> None:
+    def __init__(self, certificates: Certificates, state: Path, *options: str) -> None:
         self.port = _free_port()
         grants = [word for grant in GRANTS for word in ("--grant-token", grant)]
         self._command = [
             OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
             "--cert", str(certificates.cert), "--key", str(certificates.key), *grants, "--log-level", "error",
+            *options,
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id. It has to run."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Return once it listens."""

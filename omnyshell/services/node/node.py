@@ -198,8 +198,11 @@ class OmnyShellNode:
             delay = random.uniform(*REFUSED_RETRY)  # noqa: S311
             logger.error("THE HUB REFUSES THIS NODE: %s; next try in %.0f s", error, delay)
         else:
-            if self._registered_at is not None and self._clock.monotonic() - self._registered_at >= STABLE_AFTER:
-                self._backoff.reset()
+            if self._registered_at is not None:
+                self._backoff.lost()
+                if self._clock.monotonic() - self._registered_at >= STABLE_AFTER:
+                    self._backoff.reset()
+                self._registered_at = None
             delay = self._backoff.next_delay()
             logger.warning("%s; next try in %.1f s", error, delay)
         await asyncio.sleep(delay)

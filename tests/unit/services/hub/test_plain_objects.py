@@ -274,6 +274,17 @@ def test_backoff_jitters_over_its_whole_range_and_starts_again() -> None:
     assert {low for low, _ in ranges} == {0.5}
 
 
+def test_a_short_outage_is_not_followed_by_a_long_absence() -> None:
+    def upper(_low: float, high: float) -> float:
+        return high
+
+    backoff = Backoff(upper)
+    for _ in range(5):
+        backoff.next_delay()
+    backoff.lost()
+    assert [backoff.next_delay() for _ in range(10)] == [6.0] * 8 + [30.0] * 2
+
+
 def test_tunnel_ports_have_one_owner_each() -> None:
     registry = TunnelRegistry(PortRange.parse("9000-9001"))
     entries = []

@@ -93,7 +93,7 @@ async def soak(rounds: int, shells: int, execs: int, outage: float, clients: int
             await asyncio.sleep(0.1)
         for number in range(shells + execs):
             mode = SessionMode.SHELL if number < shells else SessionMode.EXEC
-            pause = (0.001, 0.01, 0.05)[number % 3]
+            pause = (0.01, 0.05, 0.2)[number % 3]
             command = WRITER.replace("STOP", stop).replace("PAUSE", str(pause))
             pty = PtySpec() if number < shells else None
             session = await connected[number % clients].open_session("n1", mode=mode, command=command, pty=pty)

@@ -8,13 +8,13 @@ import sys
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
-from omnyshell.cli.exec import terminal_spec
+from omnyshell.cli.exec import BROKEN_PIPE, terminal_spec
 from omnyshell.cli.notices import Notices
 from omnyshell.cli.output import FAILURE
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
-from omnyshell.errors import ChannelException
+from omnyshell.errors import ChannelException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.services.client.client import OmnyShellClient
@@ -81,6 +81,7 @@ class _Show:
         self._notices = Notices(self._modes, is_terminal=sys.stdout.isatty())
         self._writing = asyncio.Lock()
         self._detaches = False
+        self._reader_left = False
         session.repaints = True
         session.on_state = self._notices.state_changed
 
@@ -106,9 +107,12 @@ class _Show:
         return await self._exit_code()
 
     async def _paint(self) -> None:
-        async for chunk in self._session:
-            await self._write(chunk.data)
-            self._modes.feed(chunk.data)
+        try:
+            async for chunk in self._session:
+                await self._write(chunk.data)
+                self._modes.feed(chunk.data)
+        except BrokenPipeError:
+            self._reader_left = True
 
     async def _notify(self) -> None:
         while True:
@@ -171,6 +175,8 @@ class _Show:
             os.write(1, reset)
 
     async def _exit_code(self) -> int:
+        if self._reader_left:
+            return BROKEN_PIPE
         if not self._session.has_ended:
             if self._session.is_suspended:
                 _say("left the session; it goes on for a while: " + self._how_to_resume())
@@ -178,7 +184,13 @@ class _Show:
             if not self._detaches:
                 _say("left the session")
                 return FAILURE
-            await self._session.detach()
+            try:
+                await self._session.detach()
+            except OmnyShellTimeoutException:
+                # Whatever holds the node up, the user wants the session to go on: it does as that of a lost client.
+                self._session.abandon()
+                _say("the node did not answer; the session goes on for a while: " + self._how_to_resume())
+                return FAILURE
         try:
             return (await self._session.wait()).shell_code
         except ChannelException as exc:

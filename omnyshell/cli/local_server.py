@@ -14,6 +14,7 @@ from omnyshell.cli.stdio import settle
 from omnyshell.errors import OmnyShellException, TransportException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
+from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
 from omnyshell.security.cert_generator import CertGenerator
 from omnyshell.security.credentials import TokenCredentialProvider
@@ -25,6 +26,9 @@ from omnyshell.services.node.node import OmnyShellNode
 from omnyshell.transport.connection import HubAddress
 
 REGISTER_TIMEOUT = 15.0
+
+TUNNEL_PORTS = PortRange(20_000, 20_999)
+"""Below those that Linux hands out by itself; the first that is free is taken."""
 
 
 def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
@@ -97,6 +101,8 @@ def _hub_config(setup: LocalSetup, port: int) -> HubConfig:
         host="localhost",
         port=port,
         state_dir=setup.directory / "hub",
+        tunnel_ports=TUNNEL_PORTS,
+        tunnel_bind_host="localhost",
         authenticator=TokenAuthenticator(
             [
                 TokenGrant(PrincipalId(user_name()), hash_token(setup.secret("admin")), frozenset({ADMIN_ROLE})),

@@ -23,7 +23,7 @@ from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.channels import Channel
 from omnyshell.transport.connection import OmnyShellConnection
 
-TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
+TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 """Somebody watches: the first tries come quickly."""
 
 NODE_WAIT = 0.5

@@ -2,11 +2,14 @@
 
 import asyncio
 
+from omnyshell.errors import ErrorCodes
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_PAYLOAD
-from omnyshell.services.hub.http.forwarder import HttpForwarder
+from omnyshell.protocol.messages import ChannelClose
+from omnyshell.services.hub.http.forwarder import HttpForwarder, Refusal
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
+from omnyshell.transport.channel_stream import HALF_CLOSED_TIMEOUT
 
 HEAD_TIMEOUT = 30.0
 """Seconds that a request's head may take from its first byte on."""
@@ -23,7 +26,10 @@ class HttpTunnelConnection(TunnelConnection):
 
     forwarder: HttpForwarder
     _head_timer: asyncio.TimerHandle | None = None
+    _turn: asyncio.Handle | None = None
     _was_refused = False
+    _uncredited = 0
+    _end_waits = False
 
     # What the stream calls
 
@@ -37,17 +43,25 @@ class HttpTunnelConnection(TunnelConnection):
             return
         self._tunnel.counters.bytes_in += len(data)
         self.bytes_sent += len(data)
-        self._send(self.forwarder.request_bytes(bytes(data)))
-        self._watch_head()
-        self._refuse_if_due()
+        self._pass_on(self.forwarder.request_bytes(bytes(data)))
 
     def stream_ended(self) -> None:
         """The outside finished writing."""
         self._stop_head_timer()
         if self._was_refused:
             self.stream.close()
+        elif self.forwarder.has_unread:
+            self._end_waits = True
+            self.watch(HALF_CLOSED_TIMEOUT)
         else:
             super().stream_ended()
+
+    def bytes_taken(self, size: int) -> None:
+        """Return credit for what the outside took, unless the responses have yet to be looked at."""
+        self._uncredited += size
+        if not self.forwarder.follows_late:
+            size, self._uncredited = self._uncredited, 0
+            super().bytes_taken(size)
 
     # What the channel calls
 
@@ -58,17 +72,38 @@ class HttpTunnelConnection(TunnelConnection):
         super().data_received(opcode, payload)
         if opcode is DataOpcode.STDOUT and not self.channel.is_closed:
             had_room = self.forwarder.room > 0
-            self._send(self.forwarder.response_bytes(bytes(payload)))
-            self._refuse_if_due()
+            self._pass_on(self.forwarder.response_bytes(bytes(payload)))
             if not had_room:
                 self.stream.resume_reading()
 
     def over(self) -> None:
         """Forget the connection."""
         self._stop_head_timer()
+        if self._turn is not None:
+            self._turn.cancel()
         super().over()
 
     # The rest
+
+    def _pass_on(self, data: bytes) -> None:
+        """Send on what has been read, and see what is next."""
+        self._send(data)
+        self._watch_head()
+        self._refuse_if_due()
+        if self._turn is None and self.forwarder.has_work and not self._is_over:
+            self._turn = asyncio.get_running_loop().call_soon(self._go_on)
+        if self._end_waits and not self.forwarder.has_unread and not self._was_refused:
+            self._end_waits = False
+            super().stream_ended()
+
+    def _go_on(self) -> None:
+        """Read on: others have had their turn."""
+        self._turn = None
+        if self._was_refused or self.channel.is_closed:
+            return
+        self._pass_on(self.forwarder.work())
+        self.bytes_taken(0)
+        self.stream.resume_reading()
 
     def _send(self, data: bytes) -> None:
         if data and not self.channel.is_closed:
@@ -99,10 +134,26 @@ class HttpTunnelConnection(TunnelConnection):
         if not self.forwarder.refusal_is_due:
             self.watch(PENDING_REFUSAL_TIMEOUT)
             return
-        self._was_refused = True
-        self._stop_head_timer()
         self._on_refused(self._tunnel, self.address, f"http {refusal.status}")
         self._close_channel(CloseReason.EXTERNAL_ERROR)
+        self._tell(refusal)
+
+    def _refuse(self, reason: str) -> None:
+        """There is no way to the target."""
+        self._on_refused(self._tunnel, self.address, reason)
+        self._answered()
+        self.channel.end()
+        self._tell(Refusal(502, "the target cannot be reached"))
+
+    def _late(self) -> None:
+        self._on_refused(self._tunnel, self.address, ErrorCodes.TIMEOUT)
+        self.channel.close(ChannelClose(reason=CloseReason.ERROR, message="No answer in time"))
+        self._tell(Refusal(504, "the target did not answer in time"))
+
+    def _tell(self, refusal: Refusal) -> None:
+        """Say what is wrong, and end the connection once the client has had time to read it."""
+        self._was_refused = True
+        self._stop_head_timer()
         self.stream.write(refusal.response())
         self.stream.write_eof()
         self.stream.resume_reading()

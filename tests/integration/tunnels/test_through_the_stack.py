@@ -133,6 +133,46 @@ async def test_a_refused_target_and_one_that_is_not_allowed(system: tuple[OmnySh
     assert [record.reason for record in hub.audit if record.action == "tunnel.refused"] == ["dial_failed", "forbidden"]
 
 
+async def test_an_http_target_that_refuses_answers_502(system: tuple[OmnyShellHub, OmnyShellClient]) -> None:
+    _, client = system
+    async with serving(answer_http) as port:
+        pass
+    tunnel = await client.open_tunnel("n1", target_port=port, protocol=TunnelProtocol.HTTP)
+    reader, writer = await asyncio.open_connection("127.0.0.1", tunnel.public_port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    status, _ = await read_response(reader)
+    assert status.startswith(b"HTTP/1.1 502 Bad Gateway")
+    assert await within(reader.read()) == b""
+    writer.close()
+
+
+async def test_a_request_whose_head_never_ends_answers_408(
+    system: tuple[OmnyShellHub, OmnyShellClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.http_connection.HEAD_TIMEOUT", 0.2)
+    _, client = system
+    async with serving(answer_http) as port:
+        tunnel = await client.open_tunnel("n1", target_port=port, protocol=TunnelProtocol.HTTP)
+        reader, writer = await asyncio.open_connection("127.0.0.1", tunnel.public_port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: h\r\n")
+        assert (await read_response(reader))[0].startswith(b"HTTP/1.1 408")
+        assert await within(reader.read()) == b""
+        writer.close()
+
+
+async def test_many_tiny_requests_and_an_early_end_arrive_whole(system: tuple[OmnyShellHub, OmnyShellClient]) -> None:
+    _, client = system
+    count = 120
+    async with serving(answer_http) as port:
+        tunnel = await client.open_tunnel("n1", target_port=port, protocol=TunnelProtocol.HTTP)
+        reader, writer = await asyncio.open_connection("127.0.0.1", tunnel.public_port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * count)
+        writer.write_eof()
+        for _ in range(count):
+            assert (await read_response(reader))[0].startswith(b"HTTP/1.1 200")
+        writer.close()
+
+
 async def test_requests_of_the_client(system: tuple[OmnyShellHub, OmnyShellClient]) -> None:
     hub, client = system
     tunnel = await client.open_tunnel("n1", target_port=80)

@@ -13,11 +13,14 @@ from omnyshell.protocol.limits import KIB, MAX_PAYLOAD
 from omnyshell.services.hub.http.headers import OURS, ForwardingHeaders, tokens
 
 MAX_HEAD = 64 * KIB
-SLICE = 4 * KIB
-"""Bytes that are read and parsed in one go, outside of bodies of a known length.
+READ_SIZE = 4 * KIB
+"""Bytes that are read at once outside of bodies of a known length, which alone are cheap to parse."""
 
-Requests and chunks can be very small, and each costs time.
-"""
+SLICE = KIB
+"""Bytes that are parsed in one go outside of such bodies: requests and chunks can be very small."""
+
+HEAD_STEPS = 10
+"""A head costs as much time as so many chunks."""
 
 _LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
 """A bare LF or CR, a line that continues another, a NUL."""
@@ -36,7 +39,7 @@ class BadRequestError(Exception):
 
 
 class RequestReader:
-    """Reads one request; after it, `rest` is what belongs to the next ones.
+    """Reads one request.
 
     `on_head` is called with the request, once, before anything of it goes on.
     """
@@ -51,7 +54,8 @@ class RequestReader:
         self._body_left = 0
         self.head_done = False
         self.is_done = False
-        self.rest = b""
+        self.steps = 0
+        """How much was parsed: grows with heads and chunks, not with their sizes."""
 
     @property
     def has_begun(self) -> bool:
@@ -61,29 +65,30 @@ class RequestReader:
     @property
     def room(self) -> int:
         """How many bytes to read at once, so that none of what may come takes long."""
-        return max(SLICE, min(self._body_left, MAX_PAYLOAD))
+        return max(READ_SIZE, min(self._body_left, MAX_PAYLOAD))
 
-    def feed(self, data: bytes) -> bytes:
-        """Take bytes and return what goes on to the target. Raises `BadRequestError`."""
-        out = bytearray()
-        view = memoryview(data)
+    def feed(self, data: bytes, out: bytearray) -> bytes:
+        """Take one slice of what arrived, and add what goes on to the target; returns the rest of the data.
+
+        Once the request `is_done`, the rest belongs to the next ones. Raises `BadRequestError`.
+        """
+        size = SLICE if self._is_chunked or not self.head_done else len(data)
         try:
-            while view and not self.is_done:
-                size = SLICE if self._is_chunked or not self.head_done else len(view)
-                self._feed_slice(bytes(view[:size]), out)
-                view = view[size:]
+            rest = self._feed_slice(data[:size], out)
         except h11.RemoteProtocolError as exc:
             raise BadRequestError(str(exc), 431 if exc.error_status_hint == 431 else 400) from exc
-        self.rest += bytes(view)
-        return bytes(out)
+        return rest + data[size:]
 
-    def _feed_slice(self, data: bytes, out: bytearray) -> None:
+    def _feed_slice(self, data: bytes, out: bytearray) -> bytes:
+        """Returns what lies behind the end of the request."""
         self._raw += data
         self._parser.receive_data(data)
         while not self.is_done:
             event = self._parser.next_event()
             consumed = self._consumed()
+            self.steps += 1
             if isinstance(event, h11.Request):
+                self.steps += HEAD_STEPS
                 out += self._read_head(event, consumed)
             elif isinstance(event, h11.Data):
                 self._check_framing(consumed[: len(consumed) - len(event.data)])
@@ -94,13 +99,15 @@ class RequestReader:
                 _check_trailers(event)
                 out += consumed
                 self.is_done = True
-                self.rest, self._raw = bytes(self._raw), bytearray()
+                rest, self._raw = bytes(self._raw), bytearray()
+                return rest
             else:
                 # More is needed; a chunk's header may be used up already.
                 if self.head_done:
                     self._check_framing(consumed)
                     out += consumed
-                return
+                break
+        return b""
 
     def _consumed(self) -> bytes:
         """Take the bytes that the parser has used up."""

@@ -298,3 +298,34 @@ def test_nothing_that_arrives_breaks_it(outside: bytes, target: bytes) -> None:
     http.response_bytes(target)
     http.request_bytes(outside)
     assert http.refusal is None or http.refusal.response()
+
+
+def test_tiny_requests_are_read_in_turns() -> None:
+    passing = forwarder()
+    tiny = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    out = [passing.request_bytes(tiny * 150)]
+    assert passing.has_work
+    assert passing.room == 0
+    while passing.has_work:
+        out.append(passing.work())
+    assert max(part.count(b"X-Request-Id") for part in out) <= 12
+    assert b"".join(out).count(b"X-Request-Id") == 150
+    assert not passing.has_unread
+
+
+def test_tiny_chunks_of_an_answer_are_followed_in_turns() -> None:
+    passing = forwarder()
+    passing.request_bytes(GET)
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\na\r\n" * 5000 + b"0\r\n\r\n"
+    passing.response_bytes(chunked[:20_000])
+    assert passing.follows_late
+    passing.response_bytes(chunked[20_000:])
+    turns = 0
+    while passing.has_work:
+        assert passing.work() == b""
+        turns += 1
+    assert turns > 30
+    assert passing.request_bytes(GET).count(b"X-Request-Id") == 1
+    passing.response_bytes(OK)
+    passing.refuse(400, "no")
+    assert passing.refusal_is_due

@@ -19,8 +19,8 @@ STOP = "/tmp/omnyshell-soak-stop"
 MARK = "omnyshell-soak-writer"
 WRITER = (
     "exec perl -e '# " + MARK + "\n"
-    "$|=1; $i=0; while (!-e \"STOP\") { print \"line $i\\n\"; $i++; select(undef,undef,undef,PAUSE); } "
-    "print \"end $i\\n\"; exit 3'"
+    '$|=1; $i=0; while (!-e "STOP") { print "line $i\\n"; $i++; select(undef,undef,undef,PAUSE); } '
+    'print "end $i\\n"; exit 3\''
 )
 
 
@@ -64,7 +64,9 @@ class Reader:
             self.faults.append("was reset")
 
 
-async def one_round(hub: HubProcess, client: OmnyShellClient, readers: list[Reader], outage: float) -> tuple[float, float]:
+async def one_round(
+    hub: HubProcess, client: OmnyShellClient, readers: list[Reader], outage: float
+) -> tuple[float, float]:
     """Kill the hub and bring it back; returns when the node was listed again, and when every session went on."""
     await asyncio.sleep(1.0)
     hub.kill()
@@ -81,7 +83,9 @@ async def one_round(hub: HubProcess, client: OmnyShellClient, readers: list[Read
     return node_after, time.monotonic() - back
 
 
-async def soak(rounds: int, shells: int, execs: int, outage: float, clients: int) -> tuple[list[Reader], list[float], list[float]]:
+async def soak(
+    rounds: int, shells: int, execs: int, outage: float, clients: int
+) -> tuple[list[Reader], list[float], list[float]]:
     stop = f"{STOP}-{os.getpid()}"
     readers: list[Reader] = []
     node_times: list[float] = []
@@ -105,7 +109,10 @@ async def soak(rounds: int, shells: int, execs: int, outage: float, clients: int
                 node_times.append(node_after)
                 session_times.append(all_after)
                 faults = [fault for reader in readers for fault in reader.faults]
-                print(f"round {number + 1}: node {node_after:.1f} s, sessions {all_after:.1f} s, faults {faults[:3]}", flush=True)
+                print(
+                    f"round {number + 1}: node {node_after:.1f} s, sessions {all_after:.1f} s, faults {faults[:3]}",
+                    flush=True,
+                )
         finally:
             Path(stop).touch()
             await asyncio.wait(tasks, timeout=30)

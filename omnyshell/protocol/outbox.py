@@ -7,7 +7,7 @@ that takes them more slowly, ends that session and not the peer.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from omnyshell.ids import CONTROL_CHANNEL
@@ -23,9 +23,17 @@ MAX_ALL_CHANNELS_TEXT = 8 * MIB
 MERGED_SIZE = 16 * KIB
 """Small frames that wait are put together up to this many bytes: each would cost some hundred bytes more."""
 
+SMALL_SIZE = 512
+"""Frames below this that cannot be put together, as their streams alternate, are kept packed."""
 
-_SIZE_OFFSET = 6
-"""What stands before the length in a data frame's header: version, opcode and channel."""
+MAX_PACKED_FRAMES = 1000
+PACKED_FRAME_WEIGHT = 64
+"""What sending a small frame costs, in bytes of a large one."""
+
+_KIND_SIZE, _SIZE_OFFSET, _HEAD_SIZE = 2, 6, 10
+"""In a data frame's header: version and opcode, then the channel, then the length."""
+
+_PACKED_HEAD_SIZE = _KIND_SIZE + _HEAD_SIZE - _SIZE_OFFSET
 
 
 class Outgoing(NamedTuple):
@@ -34,6 +42,63 @@ class Outgoing(NamedTuple):
     is_text: bool
     data: bytes | bytearray | memoryview
     head: bytes = b""
+
+
+class _SmallFrames:
+    """Small data frames of one channel that wait: a few bytes more than their payloads, not some hundred for each."""
+
+    __slots__ = ("_channel", "_count", "_last", "_raw")
+
+    is_text = False
+
+    def __init__(self, first: Outgoing) -> None:
+        self._channel = first.head[_KIND_SIZE:_SIZE_OFFSET]
+        self._raw = bytearray()
+        self._count = 0
+        self._last = 0
+        self.add(first)
+
+    def add(self, frame: Outgoing) -> bool:
+        """Take one more, in one with that before it where the stream is the same; returns False where it is full."""
+        raw, kind, last = self._raw, frame.head[:_KIND_SIZE], self._last
+        if len(raw) + len(frame.data) > MERGED_SIZE:
+            return False
+        if self._count and raw[last : last + _KIND_SIZE] == kind:
+            at = slice(last + _KIND_SIZE, last + _PACKED_HEAD_SIZE)
+            raw[at] = (int.from_bytes(raw[at], "big") + len(frame.data)).to_bytes(4, "big")
+            raw += frame.data
+            return True
+        if self._count >= MAX_PACKED_FRAMES:
+            return False
+        self._last = len(raw)
+        self._raw += kind
+        self._raw += frame.head[_SIZE_OFFSET:]
+        self._raw += frame.data
+        self._count += 1
+        return True
+
+    @property
+    def weight(self) -> int:
+        """How much of a turn these take."""
+        return max(len(self._raw), self._count * PACKED_FRAME_WEIGHT)
+
+    @property
+    def size(self) -> int:
+        """How many bytes wait."""
+        return len(self._raw) - self._count * _PACKED_HEAD_SIZE
+
+    def unpacked(self) -> Iterator[Outgoing]:
+        """Yield the frames as they came."""
+        raw, at = bytes(self._raw), 0
+        while at < len(raw):
+            start = at + _PACKED_HEAD_SIZE
+            end = start + int.from_bytes(raw[at + _KIND_SIZE : start], "big")
+            head = raw[at : at + _KIND_SIZE] + self._channel + raw[at + _KIND_SIZE : start]
+            yield Outgoing(False, raw[start:end], head)
+            at = end
+
+
+_Waiting = Outgoing | _SmallFrames
 
 
 class OutboxOverflowError(Exception):
@@ -87,7 +152,7 @@ class Outbox:
         self._urgent_messages = 0
         self._urgent_bytes = 0
         self._channel_text = _WaitingText()
-        self._channels: dict[int, deque[Outgoing]] = {}
+        self._channels: dict[int, deque[_Waiting]] = {}
         self._turns: deque[int] = deque()
 
     def __bool__(self) -> bool:
@@ -97,7 +162,7 @@ class Outbox:
     def queued_bytes(self) -> int:
         """How many bytes wait. Walks over what waits."""
         urgent = sum(len(text) for _, text in self._urgent)
-        return urgent + sum(len(item.data) for queue in self._channels.values() for item in queue)
+        return urgent + sum(_size(item) for queue in self._channels.values() for item in queue)
 
     def put_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
         """Queue a message ahead of all data. Raises `OutboxOverflowError` where too much waits already.
@@ -122,7 +187,8 @@ class Outbox:
         if queue is None:
             queue = self._channels[channel] = deque()
             self._turns.append(channel)
-        elif item.head and len(item.data) < MERGED_SIZE and _merge(queue, item):
+        elif item.head and len(item.data) < MERGED_SIZE and (not item.data or _merge(queue, item)):
+            # An empty frame carries nothing, and costs no credit that would bound how many wait.
             return
         queue.append(item)
 
@@ -158,12 +224,15 @@ class Outbox:
     def _channel_turn(self) -> list[Outgoing]:
         channel = self._turns.popleft()
         queue = self._channels[channel]
-        batch = [queue.popleft()]
-        size = len(batch[0].data)
-        while queue and size + len(queue[0].data) <= TURN_SIZE:
+        batch: list[Outgoing] = []
+        weight = 0
+        while queue and (not batch or weight + _weight(queue[0]) <= TURN_SIZE):
             item = queue.popleft()
-            size += len(item.data)
-            batch.append(item)
+            weight += _weight(item)
+            if isinstance(item, _SmallFrames):
+                batch += item.unpacked()
+            else:
+                batch.append(item)
         if queue:
             self._turns.append(channel)
         else:
@@ -171,19 +240,43 @@ class Outbox:
         self._sent(channel, batch)
         return batch
 
-    def _sent(self, channel: int, items: Iterable[Outgoing]) -> None:
+    def _sent(self, channel: int, items: Iterable[_Waiting]) -> None:
         for item in items:
-            if item.is_text:
+            if isinstance(item, Outgoing) and item.is_text:
                 self._channel_text.remove(channel, len(item.data))
 
 
-def _merge(queue: deque[Outgoing], item: Outgoing) -> bool:
-    """Add a data frame's payload to the one that waits last, where both are of one stream; tells whether it was."""
+def _size(item: _Waiting) -> int:
+    return item.size if isinstance(item, _SmallFrames) else len(item.data)
+
+
+def _weight(item: _Waiting) -> int:
+    return item.weight if isinstance(item, _SmallFrames) else len(item.data)
+
+
+def _merge(queue: deque[_Waiting], item: Outgoing) -> bool:
+    """Add a data frame to what waits last, where they go together; tells whether it was."""
     last = queue[-1]
+    if isinstance(last, _SmallFrames):
+        return len(item.data) < SMALL_SIZE and last.add(item)
+    if last.is_text:
+        return False
     size = len(last.data) + len(item.data)
-    if size > MERGED_SIZE or last.head[:_SIZE_OFFSET] != item.head[:_SIZE_OFFSET]:
+    if last.head[:_SIZE_OFFSET] != item.head[:_SIZE_OFFSET]:
+        return _pack(queue, last, item)
+    if size > MERGED_SIZE:
         return False
     data = last.data if isinstance(last.data, bytearray) else bytearray(last.data)
     data += item.data
     queue[-1] = Outgoing(False, data, last.head[:_SIZE_OFFSET] + size.to_bytes(4, "big"))
+    return True
+
+
+def _pack(queue: deque[_Waiting], last: Outgoing, item: Outgoing) -> bool:
+    """Keep frames of different streams together, where both are small."""
+    if not last.head or max(len(last.data), len(item.data)) >= SMALL_SIZE:
+        return False
+    packed = _SmallFrames(last)
+    packed.add(item)
+    queue[-1] = packed
     return True

@@ -1,5 +1,6 @@
 """The hub's plain objects, fed with a clock and records instead of peers."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,24 @@ def test_small_frames_that_wait_are_put_together_in_order() -> None:
     assert len(frames) < 20
     unpacked = [unpack_data(frame.head + bytes(frame.data)) for frame in frames]
     assert [(f.opcode, bytes((byte,))) for f in unpacked for byte in f.payload] == sent
+
+
+def test_alternating_small_frames_of_two_streams_wait_in_little_memory() -> None:
+    frames = [pack_data(2 + index % 2, 7, bytes((index % 251,))) for index in range(100_000)]
+    outbox = Outbox()
+    tracemalloc.start()
+    for raw in frames:
+        outbox.put(7, Outgoing(False, memoryview(raw)[HEADER_SIZE:], raw[:HEADER_SIZE]))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 1_500_000
+    assert outbox.queued_bytes == 100_000
+    outbox.put(7, Outgoing(False, b"", frames[0][:6] + bytes(4)))
+    sent: list[bytes] = []
+    while turn := outbox.next_turn():
+        assert len(turn) <= 1001
+        sent += [item.head + bytes(item.data) for item in turn]
+    assert sent == frames
 
 
 def test_a_flood_of_messages_is_its_channels_fault_alone() -> None:

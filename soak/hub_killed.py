@@ -90,7 +90,7 @@ async def soak(
     readers: list[Reader] = []
     node_times: list[float] = []
     session_times: list[float] = []
-    async with machines(node_options=("--max-sessions", "500")) as (certificates, hub, node):
+    async with machines(node_options=("--max-sessions", "500")) as (certificates, hub, _):
         opened = [connected_client(certificates, hub.port, reconnect_timeout=120.0) for _ in range(clients)]
         connected = [await each.__aenter__() for each in opened]
         while not await connected[0].list_nodes():

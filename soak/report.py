@@ -29,12 +29,12 @@ def report(module: str, *figures: Figure) -> None:
         print(f"{figure.test}: {figure.measured} (goal: {figure.goal}; met: {met})", flush=True)
         rows[figure.test] = f"| {figure.test} (`soak.{module}`) | {figure.goal} | {figure.measured} | {met} | {today} |"
     if PAGE.exists():
-        _enter(module, rows)
+        _enter(rows)
     if not all(figure.met for figure in figures):
         sys.exit(1)
 
 
-def _enter(module: str, rows: dict[str, str]) -> None:
+def _enter(rows: dict[str, str]) -> None:
     before, _, rest = PAGE.read_text().partition(BEGIN)
     table, _, after = rest.partition(END)
     kept = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith(("| test", "| ---"))]

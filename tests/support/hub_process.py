@@ -19,10 +19,12 @@ class HubProcess:
 
     def __init__(self, certificates: Certificates, state: Path, *options: str) -> None:
         self.port = _free_port()
-        grants = [word for grant in GRANTS for word in ("--grant-token", grant)]
+        self.grants: tuple[str, ...] = GRANTS
+        """Who may log in, from the next start on."""
+
         self._command = [
             OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
-            "--cert", str(certificates.cert), "--key", str(certificates.key), *grants, "--log-level", "error",
+            "--cert", str(certificates.cert), "--key", str(certificates.key), "--log-level", "error",
             *options,
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None
@@ -39,7 +41,9 @@ class HubProcess:
 
     def start_and_wait(self) -> None:
         """Return once it listens."""
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [*self._command, *(f"--grant-token={grant}" for grant in self.grants)], stdout=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 2 * DEADLINE
         while not self._listens():
             assert self._process.poll() is None

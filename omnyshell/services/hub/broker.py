@@ -3,6 +3,8 @@
 A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
 """
 
+from collections.abc import Callable
+
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, matches_ref
@@ -48,7 +50,10 @@ class HubBroker:
         clock: Clock,
         new_id: IdFactory,
         max_channels: int,
+        on_shell: Callable[[str, str], None] = lambda _node_id, _principal: None,
     ) -> None:
+        """`on_shell` is told of each shell that a node has started, by node id and principal."""
+        self._on_shell = on_shell
         self._nodes = nodes
         self._router = router
         self.authorizer = authorizer
@@ -132,6 +137,8 @@ class HubBroker:
         session.id = message.session_id
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
+        if session.mode is SessionMode.SHELL:
+            self._on_shell(session.node_id, session.principal)
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
 

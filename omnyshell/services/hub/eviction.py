@@ -7,7 +7,7 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import can_list, principals_of, upholds
+from omnyshell.security.authenticators import Authenticator, can_list, principals_of, upholds
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.gate import LoginGate
@@ -78,8 +78,7 @@ class Eviction:
 
     def _names(self) -> frozenset[str]:
         """Everyone who can log in; nobody where that cannot be told."""
-        authenticator = self._gate.authenticator
-        return frozenset(principals_of(authenticator)) if can_list(authenticator) else frozenset()
+        return names_of(self._gate.authenticator) or frozenset()
 
     def _as_now(self, owner: Principal) -> Principal | None:
         """A tunnel's owner with the roles of now; None where nobody is that any more."""
@@ -94,6 +93,11 @@ class Eviction:
 
     def _logged_in(self) -> Iterator[HubPeer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)
+
+
+def names_of(authenticator: Authenticator) -> frozenset[str] | None:
+    """Return everyone who can log in; None where that cannot be told."""
+    return frozenset(principals_of(authenticator)) if can_list(authenticator) else None
 
 
 def _ids(peer: HubPeer) -> dict[str, str]:

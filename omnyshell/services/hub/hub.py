@@ -27,8 +27,9 @@ from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
-from omnyshell.services.hub.eviction import Eviction
+from omnyshell.services.hub.eviction import Eviction, names_of
 from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
@@ -183,6 +184,7 @@ class OmnyShellHub:
         config, metrics, audit = self.config, self.metrics, self.audit
         router = SessionRouter()
         self.sessions = router
+        guests = Guests(self._store)
         self._broker = HubBroker(
             nodes=self.nodes,
             router=router,
@@ -192,6 +194,7 @@ class OmnyShellHub:
             clock=config.clock,
             new_id=config.new_id,
             max_channels=config.max_channels,
+            on_shell=guests.remember,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
         self._requests = SessionRequests(
@@ -220,7 +223,9 @@ class OmnyShellHub:
         self._enrolled = EnrolledAuthenticator(self._enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
-        leftovers = LeftoverSessions(self.nodes, audit, config.new_id)
+        leftovers = LeftoverSessions(
+            self.nodes, audit, config.new_id, guests=guests, known=lambda: names_of(self._gate.authenticator)
+        )
         self._node_service.handlers = leftovers.before(self._node_service.handlers)
         self._eviction = Eviction(
             peers=self._peers,

@@ -12,6 +12,11 @@ CREATE TABLE IF NOT EXISTS node_owners (
     node_id   TEXT PRIMARY KEY,
     principal TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS guests (
+    node_id   TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (node_id, principal)
+) WITHOUT ROWID;
 """
 
 
@@ -83,6 +88,20 @@ class HubStore:
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
         self._owners.pop(node_id, None)
+
+    def guests(self) -> list[tuple[str, str]]:
+        """Return the pairs of node id and principal that were noted."""
+        return list(self._db.execute("SELECT node_id, principal FROM guests"))
+
+    def note_guest(self, node_id: str, principal: str, *, is_there: bool) -> None:
+        """Keep such a pair, or drop it; on disk when it returns. Idempotent."""
+        change = "INSERT OR IGNORE INTO guests VALUES (?, ?)"
+        if not is_there:
+            change = "DELETE FROM guests WHERE node_id = ? AND principal = ?"
+        try:
+            self._db.execute(change, (node_id, principal))
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 
     def close(self) -> None:
         """Close the file. Idempotent."""

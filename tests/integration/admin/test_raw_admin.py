@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from support.hub_process import hub_process
 from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
 from support.stack import Certificates, hub_config, running_node, until
 
@@ -442,3 +443,24 @@ async def test_a_shell_that_a_revoked_principal_left_detached_ends(
             assert (await ask(admin, "admin.principal.revoke", principal="eve"))["ok"]
             while len(node._sessions):
                 await asyncio.sleep(0.01)
+
+
+async def test_a_node_that_was_away_at_a_revocation_ends_the_shells_when_it_is_back(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with hub_process(certificates, tmp_path / "hub") as process:
+        port = process.port
+        async with running_node(certificates, port, tmp_path / "node", labels={"allow-roles": "developer"}) as node:
+            async with logged_in(certificates, port, "client", "dev") as dev:
+                await dev.say("session.open", {"nodeId": "n1", "mode": "shell", "pty": {"cols": 80, "rows": 24}}, 1)
+                await dev.hear("session.opened")
+                await dev.say("session.detach.request", {}, 1)
+                while not isinstance(message := await dev.hear(), dict) or message["t"] != "session.detached":
+                    pass
+            assert len(node._sessions) == 1
+            process.kill()
+            process.grants = ("admin:admin-token:admin", "box:box-token:node")
+            await process.start()
+            async with asyncio.timeout(15):
+                while len(node._sessions):
+                    await asyncio.sleep(0.02)

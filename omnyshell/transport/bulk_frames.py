@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from websockets.speedups import apply_mask
 
 from omnyshell.protocol.frames import MAX_DATA_FRAME
+from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB
 
 TEXT, BINARY, OTHER = 0x81, 0x82, 0
 """First byte of a final text frame, of a final binary frame, and what stands for all others."""
@@ -58,11 +59,13 @@ class BulkFrameReader:
         self._parts: list[bytes] = []
         self._missing = 0
         self._foreign = 0
+        self._skipped = 0
 
     def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
 
-        A memoryview is valid until the next one is asked for.
+        A binary frame that is too large for a data frame is not kept, and stands as an empty one: it is dropped anyway,
+        before login too. A memoryview is valid until the next one is asked for.
         """
         if self._head:
             view = memoryview(self._head + bytes(view))
@@ -75,6 +78,11 @@ class BulkFrameReader:
                 if not self._missing:
                     yield self._kind, self._payload(b"".join(self._parts))
                     self._parts.clear()
+            elif self._skipped:
+                size = min(self._skipped, len(view))
+                self._skipped -= size
+                if not self._skipped:
+                    yield BINARY, b""
             elif self._foreign:
                 size = min(self._foreign, len(view))
                 self._foreign -= size
@@ -104,6 +112,9 @@ class BulkFrameReader:
         if len(view) < header:
             return self._wait_for_more(view)
         size = int.from_bytes(view[2 : 2 + extra], "big") if extra else code
+        if kind == BINARY and masked is self._masked and MAX_DATA_FRAME < size <= MAX_MESSAGE_TO_HUB:
+            self._skipped = size
+            return header, 0
         if kind not in _BULK or masked is not self._masked or not 0 < size <= MAX_DATA_FRAME:
             self._foreign = header + size
             return 0, 0

@@ -141,7 +141,12 @@ async def test_a_binding_to_another_hub_is_refused(certificates: Certificates) -
 
 async def test_caps_on_messages(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with stranger(certificates, hub.port) as peer:
+        # Data before login is ignored, however much it is.
+        await peer.ws.send(struct.pack(">BBII", 1, STDIN, 1, 65537) + bytes(65537))
         await peer.ws.send("x" * 65536)
+        await peer.say("ping", {"id": "p", "ts": "2026-01-02T03:04:05Z"})
+        assert (await peer.hear("error"))["d"]["code"] == "not_authenticated"
+    async with stranger(certificates, hub.port) as peer:
         await peer.ws.send("x" * 65537)
         assert (await peer.hear_close())[0] == 1009
     async with logged_in(certificates, hub.port, "client", "dev") as peer:

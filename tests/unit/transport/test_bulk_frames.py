@@ -64,7 +64,15 @@ def test_whatever_is_no_bulk_frame_goes_through_unchanged_and_in_order(data: st.
 def test_a_frame_with_the_wrong_mask_or_size_is_left_to_websockets() -> None:
     for raw in (
         bulk_frame(BINARY, b"x", mask=False),
-        bulk_frame(BINARY, bytes(65547), mask=True),
+        bulk_frame(TEXT, bytes(65547), mask=True),
+        bulk_frame(BINARY, bytes((4 << 20) + 1), mask=True),
         Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True),
     ):
         assert read(BulkFrameReader(masked=True), [raw]) == [(OTHER, raw)]
+
+
+def test_a_binary_frame_that_is_too_large_is_skipped_over_any_chunking() -> None:
+    raw = bulk_frame(BINARY, bytes(65547), mask=True) + bulk_frame(TEXT, b"after", mask=True)
+    for size in (1000, 65555, 65561, len(raw)):
+        chunks = [raw[at : at + size] for at in range(0, len(raw), size)]
+        assert read(BulkFrameReader(masked=True), chunks) == [(BINARY, b""), (TEXT, b"after")]

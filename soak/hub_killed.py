@@ -15,8 +15,8 @@ from omnyshell.services.client.states import LinkState
 from soak.machines import machines, running, until
 from soak.report import Figure, report
 
-STOP = "/tmp/omnyshell-soak-stop"
-MARK = "omnyshell-soak-writer"
+STOP = f"/tmp/omnyshell-soak-stop-{os.getpid()}"
+MARK = f"omnyshell-soak-writer-{os.getpid()}"
 WRITER = (
     "exec perl -e '# " + MARK + "\n"
     '$|=1; $i=0; while (!-e "STOP") { print "line $i\\n"; $i++; select(undef,undef,undef,PAUSE); } '
@@ -86,7 +86,7 @@ async def one_round(
 async def soak(
     rounds: int, shells: int, execs: int, outage: float, clients: int
 ) -> tuple[list[Reader], list[float], list[float]]:
-    stop = f"{STOP}-{os.getpid()}"
+    stop = STOP
     readers: list[Reader] = []
     node_times: list[float] = []
     session_times: list[float] = []

@@ -36,6 +36,9 @@ CLOSE_JOINED = 1000
 EVICTION_TIMEOUT = 1.0
 """Seconds that a peer which may not stay gets to close on its side."""
 
+LATE_LOGIN_TIMEOUT = 0.5
+"""Seconds that a peer gets to read that its login is too late."""
+
 
 @dataclass(slots=True, kw_only=True)
 class HubContext:
@@ -268,6 +271,7 @@ class HubPeer:
     def _login_late(self) -> None:
         self._login_timer = None
         self.fail(ErrorCodes.TIMEOUT, "No login in time")
+        self.link.cut_off_within(LATE_LOGIN_TIMEOUT)
 
     def _cancel_login_timer(self) -> None:
         if self._login_timer is not None:

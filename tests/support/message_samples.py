@@ -1,0 +1,37 @@
+"""A body for every message type, made from its declaration."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from omnyshell import ProtocolException
+from omnyshell.model.schema import wire_fields
+from omnyshell.protocol import messages
+from omnyshell.protocol.messages import ControlMessage, admin
+
+_CANDIDATES: tuple[Any, ...] = (1, True, "n1", "2026-01-02T03:04:05.678Z", {"os": "linux", "arch": "x64"}, [], "node")
+
+
+def declarations() -> list[type[ControlMessage]]:
+    """Every message that a hub knows."""
+    found = {
+        declared.TYPE: declared
+        for module in (messages, admin)
+        for declared in vars(module).values()
+        if isinstance(declared, type) and issubclass(declared, ControlMessage) and hasattr(declared, "TYPE")
+    }
+    return [found[name] for name in sorted(found)]
+
+
+def sample(declared: type[ControlMessage], *, every_field: bool) -> dict[str, Any]:
+    """A body that can be read: with every field, or with those alone that may not be missing."""
+    chosen = (field for field in wire_fields(declared) if every_field or field.required)
+    return {field.wire: next(_readable(field.read)) for field in chosen}
+
+
+def _readable(read: Any) -> Iterator[Any]:
+    for candidate in _CANDIDATES:
+        try:
+            read(candidate, "sample")
+        except ProtocolException:
+            continue
+        yield candidate

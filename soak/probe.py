@@ -26,7 +26,7 @@ async def honest_logins(certificates: Certificates, port: int) -> AsyncIterator[
         await process.stdout.readline()
         yield lambda: worst
     finally:
-        output, _ = await process.communicate()
+        output, _ = await process.communicate(b"end\n")
         if process.returncode == 0:
             worst = float(output)
 

@@ -8,7 +8,8 @@ from typing import Final
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.skipping import GLANCE, Skipper
 
-QUEUE_LIMIT: Final = 1024 * 1024
+QUEUE_LIMIT: Final = 512 * 1024
+"""Bytes: what a snapshot may have to wait for, at the speed of full-screen output."""
 SLICE_SECONDS: Final = 0.004
 
 # Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole

@@ -19,7 +19,8 @@ from soak.report import Figure, report
 
 MIB = 1 << 20
 BLOCK = random.Random(7).randbytes(MIB)
-SOURCE = "head -c {size} /dev/zero | openssl enc -aes-128-ctr -K 00112233445566778899aabbccddeeff -iv 00112233445566778899aabbccddeeff"
+KEY = "00112233445566778899aabbccddeeff"
+SOURCE = "head -c {size} /dev/zero | openssl enc -aes-128-ctr -K " + KEY + " -iv " + KEY
 MARKS = ("x-forwarded-for", "x-omnyshell-tunnel-id", "x-request-id", "via", "forwarded")
 SMUGGLED = [
     b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",

@@ -21,6 +21,8 @@ ControlDecoder = Callable[[Mapping[str, object]], ControlMessage]
 _WINDOW_START = b'{"t":"channel.window"'
 _LONGEST_WINDOW = 128
 _WINDOWS_REMEMBERED = 1024
+_ALWAYS_READ = 256 * 1024
+"""Bytes of a message that can never hold too many values."""
 
 
 def _standard_messages() -> Iterable[type[ControlMessage]]:
@@ -31,9 +33,14 @@ def _standard_messages() -> Iterable[type[ControlMessage]]:
 
 
 class FrameCodec:
-    """Encodes and decodes frames. Knows the messages of the wire protocol; more can be registered."""
+    """Encodes and decodes frames. Knows the messages of the wire protocol; more can be registered.
 
-    def __init__(self) -> None:
+    With `max_values`, a large message that may hold more values than that is not decoded: they cost time, not their
+    bytes.
+    """
+
+    def __init__(self, *, max_values: int | None = None) -> None:
+        self._max_values = max_values
         self._decoders: dict[str, tuple[ControlDecoder, bool]] = {}
         self._windows: dict[bytes, ControlFrame] = {}
         for declared in _standard_messages():
@@ -88,6 +95,8 @@ class FrameCodec:
         return frame
 
     def _decode(self, raw: bytes) -> ControlFrame:
+        if self._max_values is not None and len(raw) > _ALWAYS_READ and raw.count(b",") > self._max_values:
+            raise ProtocolException(f"holds more than {self._max_values} values", field="frame")
         envelope = _read_json(raw)
         message_type = envelope.get("t")
         if not isinstance(message_type, str):

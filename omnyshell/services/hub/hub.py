@@ -57,6 +57,9 @@ FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL
 
 STATE_FILE = "hub.sqlite3"
 
+MAX_VALUES_TO_HUB = 100_000
+"""Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""
+
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
 
@@ -251,7 +254,7 @@ class OmnyShellHub:
         self._pages = self._make_pages()
         return HubContext(
             config=config,
-            codec=register_admin(FrameCodec()),
+            codec=register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB)),
             metrics=metrics,
             gate=self._gate,
             certificate=certificate,

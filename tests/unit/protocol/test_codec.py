@@ -222,3 +222,12 @@ def test_text_that_is_not_unicode_cannot_be_sent() -> None:
 
 def read_time() -> Any:
     return read('{"t":"ping","d":{"id":"a","ts":"2026-01-02T03:04:05Z"}}').ts  # type: ignore[attr-defined]
+
+
+def test_a_message_of_very_many_values_is_refused_unread() -> None:
+    text = '{"t":"ping","d":{"id":"i","ts":"2026-01-02T03:04:05Z","x":[' + "1," * 200_000 + "1]}}"
+    assert isinstance(FrameCodec().decode(text), ControlFrame)
+    with pytest.raises(ProtocolException, match="more than 1000 values"):
+        FrameCodec(max_values=1000).decode(text)
+    long = text.replace("[" + "1," * 200_000 + "1]", '"' + "y" * 300_000 + '"')
+    assert isinstance(FrameCodec(max_values=1000).decode(long), ControlFrame)

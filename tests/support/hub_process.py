@@ -57,6 +57,11 @@ class HubProcess:
             return False
         return True
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; returns its exit code."""
+        assert self._process is not None
+        return self._process.wait(DEADLINE)
+
     def kill(self) -> None:
         """End it without any warning. Idempotent."""
         if self._process is not None:

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench soak clean
 
 # The shell's own exit code is no failure of make; 255 is one of OmnyShell's.
 run: $(STAMP)
@@ -21,6 +21,15 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.compare_ssh
+
+# About half an hour; each runs alone as well, and enters its figures in docs/reliability.md.
+SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sessions hub_killed screens \
+	transfers service hub_cycles many_nodes far_away
+
+soak: $(STAMP)
+	@failed=; for name in $(SOAKS); do \
+	  echo "soak.$$name"; $(BIN)/python -m soak.$$name || failed="$$failed $$name"; \
+	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
 
 clean:
 	rm -rf $(VENV)

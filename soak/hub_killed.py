@@ -17,6 +17,9 @@ from soak.report import Figure, report
 
 STOP = f"/tmp/omnyshell-soak-stop-{os.getpid()}"
 MARK = f"omnyshell-soak-writer-{os.getpid()}"
+PAUSES = (0.01, 0.05, 0.2)
+"""Seconds between two lines of a session."""
+
 WRITER = (
     "exec perl -e '# " + MARK + "\n"
     '$|=1; $i=0; while (!-e "STOP") { print "line $i\\n"; $i++; select(undef,undef,undef,PAUSE); } '
@@ -97,8 +100,7 @@ async def soak(
             await asyncio.sleep(0.1)
         for number in range(shells + execs):
             mode = SessionMode.SHELL if number < shells else SessionMode.EXEC
-            pause = (0.01, 0.05, 0.2)[number % 3]
-            command = WRITER.replace("STOP", stop).replace("PAUSE", str(pause))
+            command = WRITER.replace("STOP", stop).replace("PAUSE", str(PAUSES[number % 3]))
             pty = PtySpec() if number < shells else None
             session = await connected[number % clients].open_session("n1", mode=mode, command=command, pty=pty)
             readers.append(Reader(session))

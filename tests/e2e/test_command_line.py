@@ -130,6 +130,11 @@ def test_a_reader_that_leaves_ends_the_command(system: System) -> None:
     done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=system.env)
     assert done.stdout == b"y\n"
     assert b"Traceback" not in done.stderr
+    for command in ("exec n1 'yes; sleep 7761'", "connect n1 -- 'yes; sleep 7761'"):
+        line = f"{OMNYSHELL} {command} < /dev/null | head -n 1; exit ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=system.env)
+        assert (done.stdout.strip(), done.returncode) == (b"y", 141), done.stderr
+    until(lambda: not running("7761"))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.raw_peer import registered
 from support.screen_reader import Screen
-from support.stack import Certificates, connected_client, stack, until, within
+from support.stack import Certificates, connected_client, hub_config, stack, until, within
 
 from omnyshell import (
     AuthorizationException,
@@ -15,12 +16,14 @@ from omnyshell import (
     ExitStatus,
     NodeUnavailableException,
     OmnyShellClient,
+    OmnyShellHub,
     PtySpec,
     RemoteSession,
     SessionMode,
     SessionRejectedException,
     SessionState,
 )
+from omnyshell.cli.connect import _Show
 from omnyshell.services.node.keeping import Keeping
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.snapshot import plain_text
@@ -362,3 +365,26 @@ async def test_a_node_that_stops_ends_what_its_clients_have_open(certificates: C
         assert await within(command.wait()) == ExitStatus(-1, "SIGHUP")
         await screen.rest()
         assert session.has_ended
+
+
+async def test_leaving_a_node_that_does_not_answer_keeps_the_session(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("omnyshell.services.client.session.DETACH_TIMEOUT", 0.2)
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        registered(certificates, hub.port) as node,
+        connected_client(certificates, hub.port) as client,
+    ):
+        opening = asyncio.create_task(client.open_session("n1", mode=SessionMode.SHELL, pty=SIZE))
+        asked = await node.hear("node.session.open")
+        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+        session = await within(opening)
+        shown = _Show(session)
+        shown._detaches = True
+        async with session:
+            assert await within(shown._exit_code()) == 255
+        await node.hear("node.session.detach")
+        closed = await node.hear("channel.close")
+        assert (closed["c"], closed["d"]["reason"]) == (asked["c"], "client_disconnected")
+        assert "sessions resume n1" in capsys.readouterr().err

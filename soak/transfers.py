@@ -72,17 +72,20 @@ async def download(session: RemoteSession) -> tuple[str, int]:
 async def through_sessions(client: OmnyShellClient, size: int) -> list[str]:
     """Returns what each transfer came to; one that is not whole begins with `LOST`."""
     source = SOURCE.format(size=size)
-    expected = await digest_of(source)
+    # A terminal is for text: as many bytes, in lines.
+    text = f"{SOURCE.format(size=size * 3 // 4)} | base64"
     said = []
-    for name, command, mode in (
-        ("exec down", source, SessionMode.EXEC),
-        ("shell down", f"stty raw -echo; {source}", SessionMode.SHELL),
+    for name, command, before, mode in (
+        ("exec down", source, "", SessionMode.EXEC),
+        ("shell down", text, "stty raw -echo; ", SessionMode.SHELL),
     ):
+        expected = await digest_of(command)
         rate = Rate()
         pty = PtySpec() if mode is SessionMode.SHELL else None
-        session = await client.open_session("n1", mode=mode, command=command, pty=pty)
-        found, _ = await download(session)
-        said.append(f"{name} {rate.of(size)}" if found == expected else f"LOST {name}")
+        session = await client.open_session("n1", mode=mode, command=before + command, pty=pty)
+        found, received = await download(session)
+        said.append(f"{name} {rate.of(received)}" if found == expected else f"LOST {name}")
+        print(said[-1], flush=True)
     rate = Rate()
     session = await client.open_session("n1", command="sha256sum")
     digest = hashlib.sha256()

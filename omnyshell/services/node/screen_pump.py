@@ -15,7 +15,7 @@ FIRST_DELAY = 0.005
 """Seconds after output before it is looked at: the relay goes first, and an echo is not held up."""
 
 REST = 0.016
-"""Seconds between slices while output may still be queued: a fifth of the time is for emulation."""
+"""Seconds between slices while output may still be queued: a fifth of the time is for emulation, while that is enough."""
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -70,12 +70,14 @@ class ScreenPump:
         self._timer: asyncio.Handle | None = None
         self._busy = False
         self._refused = False
+        self._is_behind = False
 
     @property
     def has_room(self) -> bool:
         """Whether more output may be pushed."""
         room = not self._backlog and not self.follower.full
         self._refused = self._refused or not room
+        self._is_behind = self._is_behind or not room
         return room
 
     def push(self, data: bytes) -> None:
@@ -133,8 +135,10 @@ class ScreenPump:
                 self._busy = self._emulate(max(0.0, deadline - self._loop.time()))
             else:
                 item()
+        # Once the program had to wait for us, there is no rest until we have caught up: it goes at our speed.
+        self._is_behind = self._busy and (self._is_behind or self.follower.full)
         if self._busy or self._backlog:
-            self._schedule(0 if self._backlog or self.follower.full else REST)
+            self._schedule(0 if self._backlog or self._is_behind else REST)
         if self._refused and not self._backlog and not self.follower.full:
             self._refused = False
             self._on_room()

@@ -15,7 +15,7 @@ FIRST_DELAY = 0.005
 """Seconds after output before it is looked at: the relay goes first, and an echo is not held up."""
 
 REST = 0.016
-"""Seconds between slices while output may still be queued: a fifth of the time is for emulation, while that is enough."""
+"""Seconds between slices while output may be queued: a fifth of the time is for emulation, while that is enough."""
 
 logger = logging.getLogger("omnyshell.node")
 

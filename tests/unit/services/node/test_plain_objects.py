@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from omnyshell import SessionRejectedException
 from omnyshell.services.node.device_queries import DeviceQuery, DeviceQueryScanner
 from omnyshell.services.node.main_screen import MainScreenWatch
-from omnyshell.services.node.screen_pump import Painting, ScreenPump
+from omnyshell.services.node.screen_pump import REST, Painting, ScreenPump
 from omnyshell.services.node.session_refs import find_session
 
 IDS = (
@@ -168,4 +169,36 @@ async def test_a_screen_that_breaks_holds_nothing_up(caplog: pytest.LogCaptureFi
         await done.wait()
     assert pump.has_room
     assert "could not be followed" in caplog.text
+    pump.close()
+
+
+class SlowFollower:
+    """A screen with so many slices of work ahead."""
+
+    def __init__(self, slices: int) -> None:
+        self.slices = slices
+
+    @property
+    def full(self) -> bool:
+        return self.slices > 20
+
+    def push(self, data: bytes) -> None:
+        pass
+
+    def work(self, budget: float) -> bool:
+        self.slices -= 1
+        return self.slices > 0
+
+
+async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up() -> None:
+    follower = SlowFollower(40)
+    room = asyncio.Event()
+    pump = ScreenPump(follower, on_room=room.set)  # type: ignore[arg-type]
+    assert not pump.has_room
+    pump.push(b"output")
+    began = time.monotonic()
+    await asyncio.wait_for(room.wait(), 5)
+    while follower.slices:
+        await asyncio.sleep(0)
+    assert time.monotonic() - began < 20 * REST
     pump.close()

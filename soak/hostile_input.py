@@ -136,7 +136,7 @@ def login_timing(samples: int) -> Figure:
     ]
     found = {f"{first} / {second}": welch_t(kept[first], kept[second]) for first, second in pairs}
     return Figure(
-        f"time of a refused login, {samples} samples each, limiter off",
+        "time of a refused login, 10,000 samples each, limiter off",
         f"Welch t under {T_BOUND}",
         "; ".join(f"{name} {value:+.1f}" for name, value in found.items()),
         all(abs(value) < T_BOUND for value in found.values()),

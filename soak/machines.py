@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from support.hub_process import OMNYSHELL, HubProcess
+from support.hub_process import OMNYSHELL, HubProcess, OwnedProcess
 from support.stack import Certificates
 
 from omnyshell import CertGenerator
@@ -27,7 +27,7 @@ def workplace() -> Iterator[tuple[Path, Certificates]]:
         yield directory, Certificates(ca=made.ca_pem_path, cert=made.hub_pem_path, key=made.hub_key_path)
 
 
-class NodeProcess:
+class NodeProcess(OwnedProcess):
     """A node that `omnyshell node start` runs."""
 
     def __init__(self, certificates: Certificates, port: int, state: Path, node_id: str = "n1", *more: str) -> None:
@@ -35,13 +35,6 @@ class NodeProcess:
             OMNYSHELL, "node", "start", "--id", node_id, "--state-dir", str(state), "--log-level", "error",
             "--hub", f"wss://127.0.0.1:{port}", "--principal", "box", "--ca", str(certificates.ca), *more,
         ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """The process id. It has to run."""
-        assert self._process is not None
-        return self._process.pid
 
     def start(self) -> None:
         """Begin; it registers by and by."""

@@ -1,6 +1,7 @@
 """Which hub, as whom and with what: options, then environment, then the saved login."""
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _SECRETS = ("token", "token_file", "key")
 
 def access_from(options: argparse.Namespace) -> HubAccess:
     """Return how to reach the hub. Raises `ConfigException` that says what is missing."""
+    # Whoever writes to a lost connection a few times, before its loss is known, is warned of it on stderr.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     given = given_access(options)
     saved = CredentialStore(logins_file()).get(given.get("hub"))
     if saved is not None:

@@ -144,6 +144,22 @@ def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Mac
     terminal.type("exit", "Enter")
 
 
+def test_the_line_that_says_so_leaves_the_bottom_row_as_it_was(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    terminal.type("seq 100", "Enter")
+    terminal.shows("\n100\nremote>")
+    terminal.type("echo unfin''ished")
+    terminal.shows("\nremote> echo unfin''ished")
+    machines.hub.kill()
+    terminal.shows("the connection is lost")
+    machines.hub.start_and_wait()
+    terminal.hides("the connection is lost")
+    screen = terminal.shows("\n100\nremote> echo unfin''ished")
+    assert screen.rstrip("\n").endswith("echo unfin''ished")
+    terminal.type("Enter")
+    terminal.shows("\nunfinished\nremote>")
+
+
 def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: Machines) -> None:
     if shutil.which("vim") is None:
         pytest.skip("vim is not installed")

@@ -14,7 +14,19 @@ from support.stack import DEADLINE, GRANTS, Certificates
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 
 
-class HubProcess:
+class OwnedProcess:
+    """What a process has whoever started it."""
+
+    _process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def pid(self) -> int:
+        """The process id. It has to run."""
+        assert self._process is not None
+        return self._process.pid
+
+
+class HubProcess(OwnedProcess):
     """Started by `start`, ended by `kill`."""
 
     def __init__(self, certificates: Certificates, state: Path, *options: str) -> None:
@@ -27,13 +39,6 @@ class HubProcess:
             "--cert", str(certificates.cert), "--key", str(certificates.key), "--log-level", "error",
             *options,
         ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        """The process id. It has to run."""
-        assert self._process is not None
-        return self._process.pid
 
     async def start(self) -> None:
         """Return once it listens."""

@@ -8,9 +8,10 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
+
+from support.clock import FakeClock
 
 from omnyshell import (
     AuditLog,
@@ -56,19 +57,6 @@ ASKING = (
 """What a node does something about."""
 
 PORTS = PortRange(20_000, 20_004)
-
-
-class FakeClock:
-    """Time that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 2, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 class FakePeer(HubPeer):

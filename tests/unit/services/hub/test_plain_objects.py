@@ -1,11 +1,11 @@
 """The hub's plain objects, fed with a clock and records instead of peers."""
 
 import tracemalloc
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.clock import FakeClock
 
 from omnyshell import (
     AuditLog,
@@ -35,19 +35,6 @@ from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowE
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.transport.backoff import Backoff
-
-
-class FakeClock:
-    """Time that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 2, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
 
 
 class RecordingPeer:

@@ -33,11 +33,16 @@ def new_secure_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def new_tunnel_id() -> str:
-    """Return a token for a tunnel; none begins with a dash, so that each can be typed as an argument."""
+def new_typed_token() -> str:
+    """Return such a token for people to type or paste: none begins with a dash, which would make it an option."""
     while (token := new_secure_token()).startswith("-"):
         pass
     return token
+
+
+def new_tunnel_id() -> str:
+    """Return a token for a tunnel."""
+    return new_typed_token()
 
 
 def short_id(full_id: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
-from omnyshell.ids import PrincipalId, new_secure_token
+from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.paths import logins_file, state_dir
 from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.files import make_private_directory, read_private, write_private
@@ -76,7 +76,7 @@ class LocalSetup:
         path = self.directory / f"{name}.token"
         known = read_private(path)
         if known is None:
-            known = new_secure_token().encode()
+            known = new_typed_token().encode()
             write_private(path, known)
         return known.decode()
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omnyshell.errors import AuthException
-from omnyshell.ids import new_secure_token
+from omnyshell.ids import new_typed_token
 from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
@@ -139,7 +139,7 @@ class CredentialAdmin:
         expires: datetime | None,
         retired: EnrolledCredential | None,
     ) -> Plan:
-        token = new_secure_token()
+        token = new_typed_token()
         made = self._credential(principal, CredentialKind.TOKEN, hash_token(token), label, expires)
 
         def do() -> ControlMessage:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from omnyshell.errors import AuthException
-from omnyshell.ids import PrincipalId, is_node_id, new_secure_token
+from omnyshell.ids import PrincipalId, is_node_id, new_typed_token
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
 from omnyshell.model.principals import NODE_ROLE
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
@@ -174,7 +174,7 @@ class Invites:
             scope.check_new_name(ask.principal or "")
         elif ask.node_id is not None and not is_node_id(ask.node_id):
             raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
-        token = new_secure_token()
+        token = new_typed_token()
         invite = Invite(
             id=scope.new_id()[:8],
             token_hash=hash_token(token),

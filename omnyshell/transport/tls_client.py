@@ -54,7 +54,9 @@ class TlsClientTransport(asyncio.Transport):
         super().__init__()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        # As bytes: of a text, Python loads the tables of international names even where there is nothing to look up.
+        name = host.encode("ascii") if host.isascii() else host
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
         self._protocol = protocol
         self.shaken_hands: asyncio.Future[None] = loop.create_future()
         self.wire = _Wire(self)

@@ -90,6 +90,16 @@ class TlsClientTransport(asyncio.Transport):
         if self.wire.transport is not None:
             self.wire.transport.set_write_buffer_limits(high, low)
 
+    def pause_reading(self) -> None:
+        """Take nothing from the socket until `resume_reading`."""
+        if self.wire.transport is not None:
+            self.wire.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self.wire.transport is not None:
+            self.wire.transport.resume_reading()
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return `ssl_object`, or what the plain transport knows."""
         if name == "ssl_object":

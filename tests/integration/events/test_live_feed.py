@@ -1,4 +1,4 @@
-"""Our own client's view of a hub: nodes that keep sessions, a hub that is lost, hubs and nodes that know no `events`."""
+"""Our own client's view of a hub: what nodes keep, a hub that is lost, hubs and nodes that know no `events`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,67 +1,23 @@
 """`top` and `events` of the installed program: in a real terminal, in a pipe, and while the hub is killed."""
 
 import json
-import os
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.hub_process import HubProcess
+from support.machines import Machines
 from support.stack import Certificates
-from support.tmux import OMNYSHELL, Terminal
+from support.tmux import Terminal
 
 HOSTILE = "env=\x1b[31mred"
 
 
-class Machines:
-    """A hub and a node, each a process of its own, and what a command needs to reach them."""
-
-    def __init__(self, certificates: Certificates, directory: Path) -> None:
-        self.hub = HubProcess(certificates, directory / "hub")
-        self.hub.start_and_wait()
-        self._ca = certificates.ca
-        words = ["--id", "n1", "--label", HOSTILE, "--state-dir", str(directory / "node"), "--log-level", "error"]
-        self._node = subprocess.Popen([OMNYSHELL, "node", "start", *words], env=self.environment("box"))
-        deadline = time.monotonic() + 20
-        while (
-            "n1"
-            not in subprocess.run(
-                [OMNYSHELL, "nodes", "list"], env=self.environment("admin"), capture_output=True, text=True, timeout=20
-            ).stdout
-        ):
-            assert time.monotonic() < deadline
-
-    def variables(self, principal: str) -> dict[str, str]:
-        return {
-            "OMNYSHELL_HUB": f"wss://127.0.0.1:{self.hub.port}",
-            "OMNYSHELL_PRINCIPAL": principal,
-            "OMNYSHELL_TOKEN": f"{principal}-token",
-            "OMNYSHELL_CA": str(self._ca),
-            "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
-        }
-
-    def environment(self, principal: str) -> dict[str, str]:
-        return os.environ | self.variables(principal) | {"SHELL": "/bin/sh"}
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [OMNYSHELL, *words], env=self.environment("admin"), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def close(self) -> None:
-        self._node.terminate()
-        self._node.wait(10)
-        self.hub.kill()
-
-
 @pytest.fixture
 def machines(certificates: Certificates, tmp_path: Path) -> Iterator[Machines]:
-    made = Machines(certificates, tmp_path)
+    made = Machines(certificates, tmp_path, "--label", HOSTILE)
     try:
+        made.wait_for_node()
         yield made
     finally:
         made.close()

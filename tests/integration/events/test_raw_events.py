@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, open_session, registered, stranger
 from support.stack import DEADLINE, Certificates, hub_config, until
+from support.tunnels import free_range
 
-from omnyshell import OmnyShellHub, PortRange
+from omnyshell import OmnyShellHub
+from omnyshell.services.hub.live import service
 
 EVENTS = ("events",)
 LISTS = ("nodes", "sessions", "tunnels", "peers")
@@ -23,9 +25,7 @@ KEYS = {
 
 @pytest.fixture
 async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
-    async with OmnyShellHub(
-        hub_config(certificates, state_dir=tmp_path, tunnel_ports=PortRange(20000, 29999))
-    ) as started:
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path, tunnel_ports=free_range())) as started:
         yield started
 
 
@@ -218,7 +218,9 @@ async def test_tunnels_are_told_with_their_counters(certificates: Certificates, 
         assert (watcher.items["tunnels"], watcher.finals[0]["tunnelId"]) == ({}, opened["tunnelId"])
 
 
-async def test_refusals_and_the_end_of_a_subscription(certificates: Certificates, hub: OmnyShellHub) -> None:
+async def test_refusals_and_the_end_of_a_subscription(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin:
 
         async def refused(data: dict[str, Any]) -> str:
@@ -242,9 +244,11 @@ async def test_refusals_and_the_end_of_a_subscription(certificates: Certificates
                 pass
             assert answer["d"] == {"subscriptionId": name, "code": "unsubscribed"}
         assert len(hub._events) == 0
+        monkeypatch.setattr(service, "LINGER", 0.0)
+        await until(lambda: hub._events._timer is None)
         async with registered(certificates, hub.port):
             await admin.still_there()
-        assert hub._events._timer is None
+        assert (len(hub._events._sessions), len(hub._events._view._peers)) == (0, 0)
 
 
 async def test_who_did_not_announce_it_gets_no_answer(certificates: Certificates, hub: OmnyShellHub) -> None:

@@ -22,7 +22,10 @@ from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.role_service import Handler
 
 MAX_OF_PEER = 4
-MAX_SUBSCRIPTIONS = 1_000
+MAX_OF_PRINCIPAL = 16
+MAX_SUBSCRIPTIONS = 500
+"""Subscriptions of one connection, of one principal, and of all of them."""
+
 LONGEST_ID = 128
 
 TURN = 0.1
@@ -33,6 +36,9 @@ BUSY_TURN = 0.01
 
 SAMPLE = 1.0
 """Seconds between samples of counters."""
+
+LINGER = 10.0
+"""Seconds that track is kept after the last subscriber left: beginning anew costs more than going on."""
 
 UNSUBSCRIBED = "unsubscribed"
 
@@ -57,7 +63,7 @@ class PeerReceiver:
 
 
 class EventsService:
-    """Tells subscribers what happens. Idle, with no timer, while there are none. `close` it with the hub."""
+    """Tells subscribers what happens. Idle, with no timer, when there are none. `close` it with the hub."""
 
     def __init__(
         self, parts: HubParts, bus: EventBus, requests: OwnRequests, names: Callable[[], Iterable[str]]
@@ -75,6 +81,7 @@ class EventsService:
         self._sampled_at = 0.0
         self._worst_lag = 0.0
         self._pinged: list[str] = []
+        self._deserted_at = 0.0
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             EventsSubscribe: self._subscribe,
             EventsUnsubscribe: self._unsubscribe,
@@ -90,6 +97,7 @@ class EventsService:
     def close(self) -> None:
         """Stop telling. Idempotent."""
         self._remove(lambda _: True)
+        self._stop()
 
     # Subscribing
 
@@ -106,7 +114,7 @@ class EventsService:
             peer.send(EventsEnded(subscription_id=ask.subscription_id[:LONGEST_ID], code=code, message=text))
             return
         self._record(peer, "ok", ask, "")
-        if not self._subscribers:
+        if self._timer is None:
             self._start()
         wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
         subscription = Subscription(ask.subscription_id, viewer, wanted, self._view)
@@ -122,7 +130,8 @@ class EventsService:
             unknown = not any(part in ask.parts for part in Part)
             code = ErrorCodes.BAD_REQUEST if unknown else ErrorCodes.NOT_AUTHORIZED
             return code, "No part that was asked for is known here" if unknown else "Only administrators may see this"
-        if len(mine) >= MAX_OF_PEER or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
+        of_principal = sum(member.subscription.viewer.principal == peer.principal.id for member in self._subscribers)
+        if len(mine) >= MAX_OF_PEER or of_principal >= MAX_OF_PRINCIPAL or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
             return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
         return None
 
@@ -135,8 +144,8 @@ class EventsService:
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
-        if self._subscribers.remove(applies) and not self._subscribers:
-            self._stop()
+        if self._subscribers.remove(applies):
+            self._deserted_at = self._clock.monotonic()
 
     def _start(self) -> None:
         """The first subscriber came: begin to keep track."""
@@ -147,7 +156,7 @@ class EventsService:
         self._worst_lag = 0.0
 
     def _stop(self) -> None:
-        """The last subscriber left: nothing is kept track of."""
+        """Nobody watches: nothing is kept track of. Idempotent."""
         for end in self._ends:
             end()
         self._ends.clear()
@@ -209,6 +218,9 @@ class EventsService:
 
     def _turn(self) -> None:
         now = self._clock.monotonic()
+        if not self._subscribers and now - self._deserted_at >= LINGER:
+            self._stop()
+            return
         self._worst_lag = max(self._worst_lag, now - self._due)
         if now - self._sampled_at >= SAMPLE:
             self._sample(now)
@@ -221,21 +233,20 @@ class EventsService:
         self._schedule(BUSY_TURN if more else TURN)
 
     def _sample(self, now: float) -> None:
+        # Everything is sampled whoever asked for it: rates are over the time since the last sample.
         seconds, self._sampled_at = now - self._sampled_at, now
         told = self._subscribers
+        self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
+        self._view.sample_tunnels(seconds, lambda key, owner: told.mark_traffic(Part.TUNNELS, key, owner))
+        for node_id in self._view.sample_nodes():
+            told.mark(Part.NODES, node_id, "")
+        self._view.sample_metrics(self._worst_lag, seconds)
+        self._worst_lag = 0.0
+        told.mark_metrics()
         if told.wants(Part.SESSIONS):
-            self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
             self._questions.ask()
-        if told.wants(Part.TUNNELS):
-            self._view.sample_tunnels(seconds, lambda key, owner: told.mark_traffic(Part.TUNNELS, key, owner))
         if told.wants(Part.NODES):
-            for node_id in self._view.sample_nodes():
-                told.mark(Part.NODES, node_id, "")
             self._ping_some()
-        if told.wants(Part.METRICS):
-            self._view.sample_metrics(self._worst_lag, seconds)
-            self._worst_lag = 0.0
-            told.mark_metrics()
 
     def _ping_some(self) -> None:
         """Measure how far nodes are: a tenth of them each second."""

@@ -189,7 +189,7 @@ class LiveView:
         """Return the counters of a session or tunnel, as `describe` does."""
         if part is Part.SESSIONS:
             entry = self._sessions.find(key)
-            return entry.traffic() if entry is not None and viewer.owns(entry.item.principal) else None
+            return entry.traffic() if entry is not None and viewer.owns(entry.principal) else None
         tunnel = self._tunnel(key, viewer)
         if tunnel is None:
             return None
@@ -243,7 +243,7 @@ class LiveView:
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)
-        return entry.describe() if entry is not None and viewer.owns(entry.item.principal) else None
+        return entry.describe() if entry is not None and viewer.owns(entry.principal) else None
 
     def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
         known = self._tunnels.get(tunnel_id)

@@ -115,12 +115,12 @@ async def test_a_thousand_sessions_are_told_once_a_second(certificates: Certific
         told = 0.0
         async with asyncio.timeout(DEADLINE):
             started = time.monotonic()
-            while told < 3:
+            while told < 2:
                 for route in hub.sessions:
                     route.bytes_out += 100
                 await asyncio.sleep(0.1)
                 told = await _full_samples(watcher, told)
-        assert time.monotonic() - started > 1.5
+        assert time.monotonic() - started > 0.8
 
 
 async def _full_samples(watcher: RawPeer, told: float) -> float:

@@ -22,12 +22,10 @@ from omnyshell.protocol.messages.events import DEFAULT_AUDIT_LIMIT, EventsSubscr
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Link
+from omnyshell.services.client.resumer import TIMES
 from omnyshell.services.dial import HubAccess, dial
-from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.backoff import Backoff
 from omnyshell.transport.connection import OmnyShellConnection
-
-TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
-"""Somebody watches: the first tries come quickly."""
 
 PING_PERIOD = 5.0
 """Seconds between measurements of the round trip."""

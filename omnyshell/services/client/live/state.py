@@ -240,7 +240,11 @@ class HubState:
     # The rest
 
     def _begin_snapshot(self, piece: EventsSnapshot) -> None:
-        self._scope = piece.scope
+        if piece.scope is not self._scope:
+            # Other rights than before: what was seen with those is not to be seen any more.
+            self._scope = piece.scope
+            self._audit.clear()
+            self._metrics = None
         for part in ITEM_PARTS:
             if part in piece.parts:
                 self._table(part).begin()

@@ -1,10 +1,9 @@
 """Serves the extension `events`: who subscribes, what happens in the hub, and the time that passes."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import ControlMessage
@@ -41,8 +40,6 @@ LINGER = 10.0
 """Seconds that track is kept after the last subscriber left: beginning anew costs more than going on."""
 
 UNSUBSCRIBED = "unsubscribed"
-
-logger = logging.getLogger("omnyshell.hub")
 
 
 class PeerReceiver:
@@ -222,15 +219,14 @@ class EventsService:
             self._stop()
             return
         self._worst_lag = max(self._worst_lag, now - self._due)
-        if now - self._sampled_at >= SAMPLE:
-            self._sample(now)
+        more = False
         try:
+            if now - self._sampled_at >= SAMPLE:
+                self._sample(now)
             more = self._subscribers.tell()
-        except ProtocolException:
-            # Text that is not valid Unicode, which no decoder lets through: whoever is told next must not suffer.
-            logger.exception("a subscriber could not be told")
-            more = False
-        self._schedule(BUSY_TURN if more else TURN)
+        finally:
+            # What fails for one, the loop reports; the others are told in the next turn.
+            self._schedule(BUSY_TURN if more else TURN)
 
     def _sample(self, now: float) -> None:
         # Everything is sampled whoever asked for it: rates are over the time since the last sample.

@@ -55,7 +55,7 @@ LIVE: tuple[Command, ...] = (
             JSON,
             Option(
                 "--part",
-                "only this part; may be repeated; all but metrics if not given",
+                "only nodes, sessions, tunnels, peers, metrics or audit; may be repeated (all but metrics otherwise)",
                 "PART",
                 "list",
                 choices=("nodes", "sessions", "tunnels", "peers", "metrics", "audit"),

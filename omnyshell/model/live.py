@@ -23,6 +23,10 @@ class Part(StrEnum):
     AUDIT = "audit"
 
 
+ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
+"""The parts that consist of items with keys."""
+
+
 class Scope(LenientEnum):
     """Whose state a subscriber is told: everyone's, or what belongs to its principal."""
 

@@ -12,6 +12,7 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -29,9 +30,6 @@ AUDIT_KEPT = 2_000
 """Audit records that are kept, the newest ones."""
 
 T = TypeVar("T", LiveNode, LiveSession, LiveTunnel, LivePeer)
-
-ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
-"""The parts that consist of items with keys."""
 
 
 class Source(Enum):

@@ -14,6 +14,7 @@ from typing import Protocol
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -27,8 +28,6 @@ from omnyshell.model.live import (
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot
 from omnyshell.services.hub.live.viewer import Viewer
-
-ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
 
 PIECE_SIZE = 32 * 1024
 """Characters of a message, roughly, after which the next one is begun: bounds what a message costs, and how long."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -30,7 +31,7 @@ from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.services.hub.live import subscription as module
 from omnyshell.services.hub.live.subscribers import PATIENCE, Subscribers
-from omnyshell.services.hub.live.subscription import ITEM_PARTS, Subscription, Wanted
+from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.viewer import Viewer
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)

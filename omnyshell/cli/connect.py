@@ -5,6 +5,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
@@ -17,6 +18,7 @@ from omnyshell.cli.terminal import ModeTracker, RawTerminal
 from omnyshell.errors import ChannelException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import DETACHED, RemoteSession
@@ -76,7 +78,10 @@ class _Show:
         self._session = session
         self._modes = ModeTracker()
         self._screen = OutputStream(1)
-        self._stdin = InputStream(0)
+        self._stdin = InputStream(0, self._type)
+        self._scanner = EscapeScanner()
+        self._is_terminal = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
         self._notices = Notices(self._modes, is_terminal=sys.stdout.isatty())
         self._writing = asyncio.Lock()
@@ -91,20 +96,40 @@ class _Show:
             loop.add_signal_handler(signal.SIGWINCH, self._resize)
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, self._lose_terminal)
-            tasks = [
-                asyncio.create_task(self._paint()),
-                asyncio.create_task(self._left.wait()),
-                asyncio.create_task(self._type(escapes=terminal.is_terminal)),
-                asyncio.create_task(self._notify()),
-            ]
+            self._is_terminal = terminal.is_terminal
+            painting = self._own(self._paint())
+            leaving = self._own(self._wait_left())
+            self._own(self._notify())
+            self._session.take_at_once = self._write_at_once
+            self._stdin.resume()
             try:
-                await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait([painting, leaving], return_when=asyncio.FIRST_COMPLETED)
             finally:
+                self._stdin.pause()
+                tasks = list(self._tasks)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 self._restore()
         return await self._exit_code()
+
+    def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Start a task that ends with the session's view at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _wait_left(self) -> None:
+        await self._left.wait()
+
+    def _write_at_once(self, _stream: DataOpcode, data: memoryview) -> int:
+        """Show output without a turn of the loop, where nothing else waits to be shown."""
+        if self._writing.locked() or self._notices.added.is_set():
+            return 0
+        taken = self._screen.write_at_once(data)
+        self._modes.feed(bytes(data[:taken]))
+        return taken
 
     async def _paint(self) -> None:
         try:
@@ -124,28 +149,35 @@ class _Show:
         async with self._writing:
             await self._screen.write(self._notices.take() + data)
 
-    async def _type(self, *, escapes: bool) -> None:
-        scanner = EscapeScanner()
-        while True:
-            data = await self._stdin.read()
-            if not data and escapes:
+    def _type(self, data: bytes) -> None:
+        """Pass on what was typed; the escapes in it are for us."""
+        found: list[Escape] = []
+        if self._is_terminal:
+            if not data:
                 # A raw terminal has no end of file: it is gone.
                 self._lose_terminal()
                 return
-            if not data:
-                await self._end_input()
+            data, found = self._scanner.feed(data)
+        elif not data:
+            self._own(self._end_input())
+            return
+        if self._session.has_ended:
+            return
+        if data:
+            self._session.send(data)
+        for escape in found:
+            if escape in ENDING:
+                self._detaches = escape is Escape.DETACH
+                self._left.set()
                 return
-            found: list[Escape] = []
-            if escapes:
-                data, found = scanner.feed(data)
-            if data:
-                await self._session.write(data)
-            for escape in found:
-                if escape in ENDING:
-                    self._detaches = escape is Escape.DETACH
-                    self._left.set()
-                    return
-                await self._write(HELP.encode())
+            self._own(self._write(HELP.encode()))
+        if self._session.is_stuck:
+            self._stdin.pause()
+            self._own(self._type_on())
+
+    async def _type_on(self) -> None:
+        await self._session.drain()
+        self._stdin.resume()
 
     async def _end_input(self) -> None:
         """Type the end of file until it is taken.

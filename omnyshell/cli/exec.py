@@ -8,6 +8,7 @@ from omnyshell.cli.access import access_from
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.model.sessions import PtySpec
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import RemoteSession
@@ -43,7 +44,8 @@ def _tell(state: LinkState) -> None:
 async def stream(session: RemoteSession) -> int:
     """Connect the session to stdin, stdout and stderr until it ends; returns the exit code."""
     outputs = OutputStream(1), OutputStream(2)
-    feeding = asyncio.create_task(feed(session))
+    session.take_at_once = lambda stream, data: outputs[stream is DataOpcode.STDERR].write_at_once(data)
+    feeder = Feeder(session)
     try:
         async for chunk in session:
             await outputs[chunk.is_stderr].write(chunk.data)
@@ -51,21 +53,42 @@ async def stream(session: RemoteSession) -> int:
     except BrokenPipeError:
         return BROKEN_PIPE
     finally:
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
+        await feeder.close()
         for output in outputs:
             output.close()
 
 
-async def feed(session: RemoteSession) -> None:
-    """Send stdin to the session, and its end."""
-    stdin = InputStream(0)
-    while not session.has_ended:
-        data = await stdin.read()
-        if not data:
+class Feeder:
+    """Sends stdin to a session, and its end; slowly where the node reads slowly."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._stdin = InputStream(0, self._send)
+        self._waiting: asyncio.Task[None] | None = None
+        self._stdin.resume()
+
+    async def close(self) -> None:
+        """Read no more."""
+        self._stdin.pause()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+
+    def _send(self, data: bytes) -> None:
+        session = self._session
+        if session.has_ended:
+            self._stdin.pause()
+        elif not data:
             session.eof()
-            return
-        await session.write(data)
+        else:
+            session.send(data)
+            if session.is_stuck:
+                self._stdin.pause()
+                self._waiting = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await self._session.drain()
+        self._stdin.resume()
 
 
 def terminal_spec() -> PtySpec:

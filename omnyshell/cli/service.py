@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -11,6 +12,8 @@ from contextlib import suppress
 
 from omnyshell.cli.log_format import formatter
 from omnyshell.protocol.limits import MIB
+
+_USUAL_THRESHOLDS = (700, 10, 10)
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -27,7 +30,9 @@ def tune_memory() -> None:
     """Have the C library keep freed memory for the next frame, instead of returning it to the system each time.
 
     A relay allocates and frees buffers of 64 to 256 KiB all the time: giving them back costs a tenth of its speed.
+    Garbage is looked for as Python does by itself: what runs for months makes some.
     """
+    gc.set_threshold(*_USUAL_THRESHOLDS)
     if sys.platform != "linux":
         return
     with suppress(OSError, AttributeError):

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+from collections.abc import Callable
 
 CHUNK = 64 * 1024
 
@@ -18,6 +19,16 @@ class OutputStream:
         self._fd = fd
         self._own = _reopen(fd)
         self._never_blocks = self._own is None and _is_file(fd)
+
+    def write_at_once(self, data: memoryview) -> int:
+        """Write what can be written without waiting; returns how many bytes that were. Failures show in `write`."""
+        fd = self._fd if self._never_blocks else self._own
+        if fd is None:
+            return 0
+        try:
+            return os.write(fd, data)
+        except OSError:
+            return 0
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Raises `BrokenPipeError` when the reader has left."""
@@ -42,32 +53,48 @@ class OutputStream:
 
 
 class InputStream:
-    """Reads a descriptor such as stdin, as bytes come."""
+    """Reads a descriptor such as stdin, as bytes come, and hands them to `deliver`; nothing at the end.
 
-    def __init__(self, fd: int) -> None:
+    It begins with `resume`, and ends by itself when the stream does, or where it is closed.
+    """
+
+    def __init__(self, fd: int, deliver: Callable[[bytes], None]) -> None:
         self._fd = fd
+        self._deliver = deliver
         self._loop = asyncio.get_running_loop()
+        self._watching = False
+        self._turn: asyncio.Handle | None = None
 
-    async def read(self) -> bytes:
-        """Return what is there, at least one byte; nothing at the end, or where the stream is closed."""
-        await self._readable()
+    def resume(self) -> None:
+        """Read on."""
         try:
-            return os.read(self._fd, CHUNK)
-        except OSError:
-            return b""
-
-    async def _readable(self) -> None:
-        ready = self._loop.create_future()
-        try:
-            self._loop.add_reader(self._fd, settle, ready)
+            self._loop.add_reader(self._fd, self._read)
+            self._watching = True
         except OSError:
             # epoll refuses regular files and /dev/null: those never block. A closed stdin ends at the read.
-            await asyncio.sleep(0)
-            return
-        try:
-            await ready
-        finally:
+            self._turn = self._loop.call_soon(self._read_in_turns)
+
+    def pause(self) -> None:
+        """Read no more until `resume`. Idempotent."""
+        if self._watching:
             self._loop.remove_reader(self._fd)
+            self._watching = False
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, CHUNK)
+        except OSError:
+            data = b""
+        if not data:
+            self.pause()
+        self._deliver(data)
+
+    def _read_in_turns(self) -> None:
+        self._turn = self._loop.call_soon(self._read_in_turns)
+        self._read()
 
 
 def _reopen(fd: int) -> int | None:

@@ -1,20 +1,30 @@
-"""How much the kernel may hold of what a connection receives.
+"""How much of a connection's traffic may wait where nothing can overtake it: in the transport and in the kernel.
 
 Channels take turns in the sender's outbox; what has left it waits in the order it was written. The kernel's own tuning
 lets megabytes wait there when the receiver is the slower side, and a keystroke behind them (decision 1 of the
-architecture). Over a short way so much is never needed to keep the line busy.
+architecture). Over a short way so much is never needed to keep the line busy. While somebody types, or reads what comes
+in small pieces, still less may wait: bulk beside it gets slower, and its time is not what anyone feels.
 """
 
+import asyncio
 import socket
 import struct
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from omnyshell.protocol.limits import KIB
+
+SMALL_FRAME = KIB
+"""Bytes of data up to which a frame counts as typed, or as the echo of it."""
+
+ATTENTION = 1.0
+"""Seconds for which a small frame makes bulk give way."""
 
 SHORT_WAY = 0.001
-"""Round trip, in seconds, up to which the receive buffer is bounded: 256 KiB then still carry 256 MB a second."""
+"""Round trip, in seconds, up to which the receive buffer is bounded: 128 KiB then still carry 128 MB a second."""
 
-RECEIVE_BUFFER = 128 * 1024
-"""Bytes; Linux allows twice as much, for its own bookkeeping."""
+RECEIVE_BUFFER = 64 * KIB
+"""Bytes; Linux allows twice as much. Less than two segments of the loopback device would stall the sender."""
 
 _RTT_IN_TCP_INFO = 68
 """Where Linux's `struct tcp_info` has the smoothed round trip, in microseconds."""
@@ -30,8 +40,64 @@ class SocketOptions(Protocol):
         """Set an option."""
 
 
+class _Bounds(NamedTuple):
+    """Bytes that may wait at the sender: in the transport, and unsent in the kernel."""
+
+    transport: int
+    unsent: int
+
+
+BULK = _Bounds(transport=128 * KIB, unsent=128 * KIB)
+ATTENTIVE = _Bounds(transport=32 * KIB, unsent=16 * KIB)
+
+
+class LineBuffers:
+    """The buffers of one connection; bounds what the kernel holds where it can be told to."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._socket: SocketOptions | None = transport.get_extra_info("socket")
+        if self._socket is not None:
+            bound_receive_buffer(self._socket)
+        self._attentive_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._apply(BULK)
+
+    def small_frame(self) -> None:
+        """A small frame goes either way: what follows it soon is to be quick."""
+        self._attentive_until = self._loop.time() + ATTENTION
+        if self._timer is None:
+            self._apply(ATTENTIVE)
+            self._timer = self._loop.call_later(ATTENTION, self._relax)
+
+    def close(self) -> None:
+        """The connection is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _relax(self) -> None:
+        if self._loop.time() < self._attentive_until:
+            self._timer = self._loop.call_at(self._attentive_until, self._relax)
+            return
+        self._timer = None
+        if not self._transport.is_closing():
+            self._apply(BULK)
+
+    def _apply(self, bounds: _Bounds) -> None:
+        self._transport.set_write_buffer_limits(high=bounds.transport)
+        if self._socket is None:
+            return
+        with suppress(OSError, AttributeError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, bounds.unsent)
+
+
 def bound_receive_buffer(sock: SocketOptions) -> None:
-    """Bound what the kernel holds for a peer that is near; does nothing where the distance cannot be told."""
+    """Bound what the kernel holds of a peer that is near; does nothing where the distance cannot be told.
+
+    Once for all: a window that gets smaller than half of what it was makes the sender wait for its timers.
+    """
     with suppress(OSError, AttributeError, struct.error):
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
         (microseconds,) = struct.unpack_from("I", info, _RTT_IN_TCP_INFO)

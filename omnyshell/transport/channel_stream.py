@@ -106,7 +106,7 @@ class ChannelStream:
 
     # What the channel calls
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Write what came from the channel's other side."""
         if opcode is self._receives and self._is_joined and not self._channel_ended:
             self.bytes_received += len(payload)

@@ -8,7 +8,7 @@ from typing import Protocol
 from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
-from omnyshell.protocol.frames import DataFrame, DataOpcode, pack_header
+from omnyshell.protocol.frames import DataOpcode, pack_header
 from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, KIB, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
@@ -20,8 +20,8 @@ ACKNOWLEDGE_AFTER = 512 * KIB
 class ChannelHandler(Protocol):
     """Who gets what arrives on a channel."""
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
-        """Take a chunk; owes `Channel.consumed` once it is dealt with."""
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
+        """Take a chunk; owes `Channel.consumed` once it is dealt with. A memoryview is valid during the call only."""
 
     def message_received(self, message: ChannelMessage) -> None:
         """Take a message about the channel, other than a window."""
@@ -228,12 +228,12 @@ class ChannelMultiplexer:
         self._channels[channel_id] = channel
         return channel
 
-    def receive_data(self, frame: DataFrame) -> bool:
+    def receive_data(self, channel_id: int, opcode: DataOpcode, payload: bytes | memoryview) -> bool:
         """Hand data to its channel; returns False where there is none."""
-        channel = self._channels.get(frame.channel)
+        channel = self._channels.get(channel_id)
         if channel is None:
             return False
-        channel.handler.data_received(frame.opcode, frame.payload)
+        channel.handler.data_received(opcode, payload)
         return True
 
     def receive_message(self, channel_id: int, message: ChannelMessage) -> bool:

@@ -16,7 +16,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.frames import unpack_data
+from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_HUB_STOPPING,
@@ -31,9 +31,9 @@ from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
 from omnyshell.transport.link import ABNORMAL_CLOSURE
+from omnyshell.transport.tls_client import connect_tls
 
 DEFAULT_PORT = 8443
-TLS_SHUTDOWN_TIMEOUT = 1.0
 
 _CLOSE_TEXTS = {
     CLOSE_TRY_AGAIN_LATER: "the hub asks to try again later",
@@ -174,7 +174,8 @@ class OmnyShellConnection:
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a chunk of a channel's stream."""
         try:
-            known = self.channels.receive_data(unpack_data(data))
+            opcode, channel = unpack_header(data)
+            known = self.channels.receive_data(channel, DataOpcode(opcode), memoryview(data)[HEADER_SIZE:])
         except ProtocolException:
             known = False
         if not known:
@@ -206,14 +207,7 @@ class OmnyShellConnection:
     async def _dial(self, tls: ssl.SSLContext) -> None:
         address = self.address
         try:
-            await self._loop.create_connection(
-                lambda: self.link,
-                address.host,
-                address.port,
-                ssl=tls,
-                server_hostname=address.host,
-                ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-            )
+            await connect_tls(self.link, address.host, address.port, tls)
         except ssl.SSLCertVerificationError as exc:
             text = f"the certificate of {address} is not trusted: {exc.verify_message.rstrip('.')}"
             raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc

@@ -8,12 +8,13 @@ a few KiB and a relayed frame at one function call.
 import asyncio
 import logging
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, cast
 
-from websockets.frames import BINARY, CONT, TEXT, Frame
+from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
 from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
@@ -21,13 +22,10 @@ from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
-from omnyshell.transport.buffers import bound_receive_buffer
+from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
-
-TRANSPORT_HIGH_WATER = 128 * KIB
-"""Bytes the transport may hold, so that a keystroke never waits behind a megabyte (decision 1)."""
 
 TRANSPORT_LIMIT = MIB
 """A peer whose pings fill the transport beyond this, without reading the pongs, is cut off."""
@@ -40,7 +38,7 @@ ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
-READ_SIZE = 512 * KIB
+READ_SIZE = 256 * KIB
 """Room for several frames of the largest size, so that few of them arrive in two pieces."""
 
 
@@ -84,6 +82,11 @@ class LinkHandler(Protocol):
 class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
+    round_trip: float | None = None
+    """Seconds between the last ping that was answered and its answer; None before the first."""
+
+    _pinged_at: float | None = None
+
     def __init__(self, ws: WebSocketProtocol, handler: LinkHandler) -> None:
         self._ws = ws
         self._handler = handler
@@ -94,6 +97,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._bulk = BulkFrameReader(masked=not self._masks)
         self._handshake_tail = b""
         self._outbox = Outbox()
+        self._buffers: LineBuffers | None = None
         self._paused = False
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
@@ -120,6 +124,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent, here or in the transport."""
         return not self._outbox and (self._transport is None or self._transport.get_write_buffer_size() == 0)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now goes out at once, or waits for little."""
+        return not self._outbox and not self._paused
 
     @property
     def queued_bytes(self) -> int:
@@ -163,6 +172,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
         message = Outgoing(False, data, head)
+        if len(data) <= SMALL_FRAME and self._buffers is not None:
+            self._buffers.small_frame()
         if not self._send_at_once(message):
             with self._queueing(channel):
                 self._outbox.put(channel, message)
@@ -174,6 +185,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def ping(self) -> None:
         """Send a WebSocket ping; the answer shows in `last_heard`."""
         if self.is_open:
+            if self._pinged_at is None:
+                self._pinged_at = time.monotonic()
             self._ws.send_ping(b"")
             self._flush_protocol()
 
@@ -205,10 +218,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Begin the WebSocket handshake."""
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=TRANSPORT_HIGH_WATER)
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None:
-            bound_receive_buffer(sock)
+        self._buffers = LineBuffers(self._transport, self._loop)
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -238,6 +248,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
             return
         self._ended = True
         self._disarm_close_timer()
+        if self._buffers is not None:
+            self._buffers.close()
         self._ws.receive_eof()
         self._handler.link_closed(*self._close_cause())
 
@@ -287,6 +299,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
+        if opcode is PONG:
+            self._answered()
+            return
         # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
         data = cast("bytes", frame.data)
         if opcode is CONT:
@@ -302,8 +317,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._fragments = [data]
                 self._fragments_are_text = opcode is TEXT
 
+    def _answered(self) -> None:
+        if self._pinged_at is not None:
+            self.round_trip, self._pinged_at = time.monotonic() - self._pinged_at, None
+
     def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
+            if len(data) <= SMALL_FRAME and self._buffers is not None:
+                self._buffers.small_frame()
             self._handler.binary_received(data)
         elif self.max_text_size is not None and len(data) > self.max_text_size:
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")

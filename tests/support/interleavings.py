@@ -8,6 +8,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.departed import DepartedNodes
+from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
@@ -69,6 +72,8 @@ class FakePeer(HubPeer):
         self.inbox: list[tuple[int | None, Any]] = []
         self.link = cast("Any", SimpleNamespace())
         self.known_gone = False
+        self.id = name
+        self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)
 
     def __repr__(self) -> str:
         return self.name
@@ -151,7 +156,9 @@ class World:
         common |= {"clock": self.clock, "new_id": self._new_id}
         self.broker = HubBroker(router=self.router, max_channels=5, **common)
         self.requests = SessionRequests(**common)
-        context = TunnelContext(new_request_id=self._new_id, max_channels=5, public_host="", tls=None, **common)
+        context = TunnelContext(
+            new_request_id=self._new_id, max_channels=5, public_host="", tls=None, bus=LocalEventBus(), **common
+        )
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
         relay = Relay(self.router, metrics, self.broker.fail_route)
@@ -159,9 +166,16 @@ class World:
         shared: dict[str, Any] = {"registry": self.registry, "broker": self.broker, "relay": relay}
         shared |= {"requests": self.requests, "tunnels": self.tunnels, "tunnel_messages": tunnel_messages}
         self.node_service = NodeService(
-            heartbeats=self.heartbeats, audit=audit, metrics=metrics, clock=self.clock, **shared
+            heartbeats=self.heartbeats,
+            audit=audit,
+            metrics=metrics,
+            clock=self.clock,
+            departed=DepartedNodes(self.clock),
+            **shared,
         )
-        self.client_service = ClientService(**shared)
+        # Nobody here subscribes to live state.
+        no_events = cast("Any", SimpleNamespace(handlers={}, left=lambda _peer: None))
+        self.client_service = ClientService(events=no_events, **shared)
 
     # What peers say
 

@@ -171,7 +171,7 @@ class Resumption:
                 # Said like this, a session that was taken up meanwhile is detached, not ended.
                 self._channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
 
-    def data_received(self, _opcode: DataOpcode, _payload: bytes) -> None:
+    def data_received(self, _opcode: DataOpcode, _payload: bytes | memoryview) -> None:
         """Nothing comes before the answer."""
 
     def message_received(self, message: ChannelMessage) -> None:

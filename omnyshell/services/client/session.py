@@ -42,6 +42,10 @@ DETACHED = "detached"
 DETACH_TIMEOUT = 15.0
 
 
+def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class OutputChunk:
     """Bytes of one stream, in the order they were sent."""
@@ -84,6 +88,13 @@ class RemoteSession:
         self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
         self.on_state: StateListener = ignore_state
+        self.take_at_once: Callable[[DataOpcode, memoryview], int] = _take_nothing
+        """Offered output as it arrives, while none waits to be iterated over; returns how many bytes it took.
+
+        It must not block or raise. Whoever shows output so saves a turn of the loop and a copy; what it does not take
+        comes by iteration.
+        """
+
         self.repaints = False
         """Whether the screen is to be painted too when a session goes on where it was."""
 
@@ -99,6 +110,7 @@ class RemoteSession:
         self._size = size
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
+        self._is_handing_out = False
         self._exit: ExitStatus | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
@@ -130,7 +142,9 @@ class RemoteSession:
         while True:
             while self._chunks:
                 chunk, channel = self._chunks.popleft()
+                self._is_handing_out = True
                 yield chunk
+                self._is_handing_out = False
                 channel.consumed(len(chunk.data))
             if self._ended.done():
                 self._ended.result()
@@ -174,9 +188,22 @@ class RemoteSession:
         While the session waits to be resumed, a window of input is kept for it.
         """
         self.send(data)
-        while self._input_is_stuck():
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Return when more input can be sent, or the session has ended."""
+        while self.is_stuck:
             self._writable.clear()
             await self._writable.wait()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether input has to wait, for the node or for a session that is to be resumed."""
+        if self._ended.done():
+            return False
+        if self._suspended:
+            return self._sent.end - self._sent.start > INITIAL_CREDIT
+        return not self.channel.budget
 
     def eof(self) -> None:
         """End the input, behind all that was written. Does nothing once the session has ended."""
@@ -265,13 +292,19 @@ class RemoteSession:
 
     # What the channel calls
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
-        """Keep output until it is read."""
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
+        """Offer output to whoever takes it at once, and keep the rest until it is read."""
         painted = min(self._painted, len(payload))
         self._painted -= painted
         self._received += len(payload) - painted
-        self._chunks.append((OutputChunk(opcode, payload), self.channel))
-        self._readable.set()
+        taken = 0
+        if not self._chunks and not self._is_handing_out:
+            taken = self.take_at_once(opcode, memoryview(payload))
+            if taken:
+                self.channel.consumed(taken)
+        if taken < len(payload):
+            self._chunks.append((OutputChunk(opcode, bytes(payload[taken:])), self.channel))
+            self._readable.set()
 
     def message_received(self, message: ChannelMessage) -> None:
         """Take what the hub says about the session."""
@@ -336,13 +369,6 @@ class RemoteSession:
             self._sent.acknowledge(self._sent.end)
         if self._eof and not opened.input_ended:
             self.channel.send(ChannelEof())
-
-    def _input_is_stuck(self) -> bool:
-        if self._ended.done():
-            return False
-        if self._suspended:
-            return self._sent.end - self._sent.start > INITIAL_CREDIT
-        return not self.channel.budget
 
     def _exited(self, message: ChannelExit) -> None:
         self._exit = ExitStatus(message.exit_code, message.signal)

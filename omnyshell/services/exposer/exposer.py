@@ -101,6 +101,10 @@ class TargetConnection(ChannelStream):
         self.channel.send(NodeTunnelConnected(tunnel_id=self._request.tunnel_id))
         self.join()
 
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
+        """Write to the target, which may take it later."""
+        super().data_received(opcode, bytes(payload))
+
     def message_received(self, message: ChannelMessage) -> None:
         """Take the end of a direction, or of all; also while dialing."""
         super().message_received(message)

@@ -65,7 +65,7 @@ class HttpTunnelConnection(TunnelConnection):
 
     # What the channel calls
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Write responses as they are, and see what they decide."""
         if self._was_refused:
             return

@@ -126,7 +126,7 @@ class TunnelConnection(ChannelStream):
 
     # What the channel calls
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Write what the target sent, as far as the credit allowed it."""
         super().data_received(opcode, payload)
         if self.bytes_received - self.bytes_delivered > INITIAL_CREDIT + EXTRA_CREDIT and not self.channel.is_closed:

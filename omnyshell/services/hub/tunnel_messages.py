@@ -1,6 +1,6 @@
 """Sorts what exposers send on tunnel channels from what belongs to sessions."""
 
-from omnyshell.protocol.frames import HEADER_SIZE, DataFrame, DataOpcode
+from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode
 from omnyshell.protocol.messages import ChannelMessage, ChannelWindow
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
@@ -25,7 +25,7 @@ class TunnelMessages:
             return False
         if opcode == DataOpcode.STDOUT:
             # A view, so that nothing is copied: the frame is ours alone.
-            channels.receive_data(DataFrame(DataOpcode.STDOUT, channel, memoryview(raw)[HEADER_SIZE:]))  # type: ignore[arg-type]
+            channels.receive_data(channel, DataOpcode.STDOUT, memoryview(raw)[HEADER_SIZE:])
         else:
             self._metrics.frames_dropped += 1
         return True

@@ -35,10 +35,10 @@ class Attachment:
         self._session = session
         self.channel = connection.channels.adopt(channel_id, self)
 
-    def data_received(self, opcode: DataOpcode, payload: bytes) -> None:
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Pass input on."""
         if opcode is DataOpcode.STDIN:
-            self._session.input_received(self, payload)
+            self._session.input_received(self, bytes(payload))
 
     def message_received(self, message: ChannelMessage) -> None:
         """Pass on what the client says."""

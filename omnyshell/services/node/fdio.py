@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
 
+SMALL_READ = 256
+"""A read that yields so little has emptied the descriptor, most likely: an echo does not wait to find out."""
+
 
 class FdReader:
     """Reads a descriptor while its consumer has a budget, in chunks as large as are there.
@@ -87,6 +90,8 @@ class FdReader:
                 return b"".join(parts), True
             parts.append(part)
             limit -= len(part)
+            if len(part) <= SMALL_READ:
+                break
         return b"".join(parts), False
 
 

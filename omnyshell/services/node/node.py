@@ -9,7 +9,8 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -21,6 +22,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnect,
     ProtocolError,
 )
+from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
@@ -36,7 +38,7 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
@@ -130,6 +132,7 @@ class OmnyShellNode:
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            codec=register_events(FrameCodec()),
         )
         connection.send(self._registration())
         connection.send(

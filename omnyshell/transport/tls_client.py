@@ -1,0 +1,253 @@
+"""TLS as a client, between the event loop's plain transport and a protocol.
+
+asyncio's own costs a small message several times what its encryption does, and a command that starts and ends cannot
+afford to load a faster one. This one does what a link needs: no renegotiation, no start in mid-stream, no waiting for
+the other side's `close_notify`, which a WebSocket's own good-bye makes needless.
+"""
+
+import asyncio
+import ssl
+import threading
+from contextlib import suppress
+from typing import Any, cast
+
+from omnyshell.protocol.limits import KIB
+
+READ_SIZE = 256 * KIB
+
+
+class _CipherBuffer(threading.local):
+    """What ciphertext arrives in, one for each thread that runs a loop: it is copied out before more can arrive."""
+
+    def __init__(self) -> None:
+        self.view = memoryview(bytearray(READ_SIZE))
+
+
+_cipher_buffer = _CipherBuffer()
+
+
+async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, context: ssl.SSLContext) -> None:
+    """Connect `protocol` to a server, once TLS is up and the server's certificate is verified for `host`.
+
+    Raises `OSError`, `ssl.SSLError` among it, and `UnicodeError` for a name that is none.
+    """
+    loop = asyncio.get_running_loop()
+    tls = TlsClientTransport(protocol, context, host, loop)
+    await loop.create_connection(lambda: tls.wire, host, port)
+    try:
+        await tls.shaken_hands
+    except BaseException:
+        tls.abort()
+        raise
+
+
+class TlsClientTransport(asyncio.Transport):
+    """What the protocol writes to. Encrypts at once; what the socket does not take waits in the plain transport."""
+
+    def __init__(
+        self,
+        protocol: asyncio.BufferedProtocol,
+        context: ssl.SSLContext,
+        host: str,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__()
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        # As bytes: of a text, Python loads the tables of international names even where there is nothing to look up.
+        name = host.encode("ascii") if host.isascii() else host
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._protocol = protocol
+        self.shaken_hands: asyncio.Future[None] = loop.create_future()
+        self.wire = _Wire(self)
+        self._ended = False
+
+    # What the protocol calls
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes, in order."""
+        self.writelines((data,))
+
+    def writelines(self, list_of_data: Any) -> None:
+        """Write several pieces with one system call."""
+        if self.is_closing():
+            return
+        for data in list_of_data:
+            if data:
+                self._tls.write(data)
+        self._flush()
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._ended or self.wire.transport is None or self.wire.transport.is_closing()
+
+    def get_write_buffer_size(self) -> int:
+        """How many bytes of ciphertext the socket has not taken yet."""
+        return self.wire.transport.get_write_buffer_size() if self.wire.transport is not None else 0
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """Set when the protocol is to pause, in bytes of ciphertext."""
+        if self.wire.transport is not None:
+            self.wire.transport.set_write_buffer_limits(high, low)
+
+    def pause_reading(self) -> None:
+        """Take nothing from the socket until `resume_reading`."""
+        if self.wire.transport is not None:
+            self.wire.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self.wire.transport is not None:
+            self.wire.transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return `ssl_object`, or what the plain transport knows."""
+        if name == "ssl_object":
+            return self._tls
+        return self.wire.transport.get_extra_info(name, default) if self.wire.transport is not None else default
+
+    def close(self) -> None:
+        """Close behind all that was written."""
+        if self.wire.transport is None or self.wire.transport.is_closing():
+            return
+        # It asks to wait for the other side's answer, which nobody needs.
+        with suppress(ssl.SSLError, ValueError):
+            self._tls.unwrap()
+        self._flush()
+        self.wire.transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self.wire.transport is not None:
+            self.wire.transport.abort()
+
+    # What the wire calls
+
+    def begin(self) -> None:
+        """Say hello: the socket is connected."""
+        self._shake_hands()
+
+    def receive(self, data: memoryview) -> None:
+        """Take ciphertext."""
+        self._incoming.write(data)
+        if not self.shaken_hands.done():
+            self._shake_hands()
+        if self.shaken_hands.done():
+            self._decrypt()
+
+    def receive_end(self) -> None:
+        """The connection has ended, announced or not; the plain transport closes itself."""
+        if self.shaken_hands.done() and not self._ended:
+            self._ended = True
+            self._protocol.eof_received()
+
+    def lost(self, error: Exception | None) -> None:
+        """The connection is gone."""
+        if self._is_up:
+            self._protocol.connection_lost(error)
+        elif not self.shaken_hands.done():
+            self.shaken_hands.set_exception(error or ConnectionResetError("the connection ended in the TLS handshake"))
+
+    def pause_writing(self) -> None:
+        """The socket is full."""
+        if self._is_up:
+            self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The socket has room."""
+        if self._is_up:
+            self._protocol.resume_writing()
+
+    # The rest
+
+    @property
+    def _is_up(self) -> bool:
+        done = self.shaken_hands
+        return done.done() and not done.cancelled() and done.exception() is None
+
+    def _shake_hands(self) -> None:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._flush()
+        except ssl.SSLError as exc:
+            # The alert that says what was wrong still goes out.
+            self._flush()
+            self.shaken_hands.set_exception(exc)
+            if self.wire.transport is not None:
+                self.wire.transport.close()
+        else:
+            self._flush()
+            self.shaken_hands.set_result(None)
+            self._protocol.connection_made(self)
+
+    def _decrypt(self) -> None:
+        """Hand on all plaintext that has arrived, in pieces as large as the protocol's buffer."""
+        while not self._ended:
+            # The plain transport gave way to an `abort` meanwhile, or the handshake failed.
+            if not self._is_up or self.is_closing():
+                return
+            buffer = cast("memoryview", self._protocol.get_buffer(-1))
+            size, has_ended = self._read(buffer)
+            if size:
+                self._protocol.buffer_updated(size)
+            if has_ended:
+                self.receive_end()
+                self.close()
+            elif size < len(buffer):
+                break
+        if self._outgoing.pending:
+            self._flush()
+
+    def _read(self, buffer: memoryview) -> tuple[int, bool]:
+        """Decrypt into the buffer; returns how many bytes, and whether the other side has said that no more come."""
+        tls, room, size = self._tls, len(buffer), 0
+        try:
+            while size < room and (self._incoming.pending or tls.pending()):
+                count = cast("int", tls.read(room - size, buffer[size:]))
+                if not count:
+                    return size, True
+                size += count
+        except ssl.SSLWantReadError:
+            return size, False
+        except ssl.SSLError:
+            # The other side's close_notify, or what is no TLS: an end both.
+            return size, True
+        return size, False
+
+    def _flush(self) -> None:
+        data = self._outgoing.read()
+        if data and self.wire.transport is not None:
+            self.wire.transport.write(data)
+
+
+class _Wire(asyncio.BufferedProtocol):
+    """The plain transport's protocol."""
+
+    def __init__(self, tls: TlsClientTransport) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._tls = tls
+        self._buffer = _cipher_buffer.view
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._tls.begin()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._tls.receive(self._buffer[:nbytes])
+
+    def eof_received(self) -> None:
+        self._tls.receive_end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._tls.lost(exc)
+        self.transport = None
+
+    def pause_writing(self) -> None:
+        self._tls.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._tls.resume_writing()

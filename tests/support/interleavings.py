@@ -70,7 +70,7 @@ class FakePeer(HubPeer):
         self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))
         self._open = True
         self.inbox: list[tuple[int | None, Any]] = []
-        self.link = cast("Any", SimpleNamespace())
+        self.link = cast("Any", SimpleNamespace(last_heard=0.0))
         self.known_gone = False
         self.id = name
         self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)

@@ -316,7 +316,8 @@ async def test_sighup_reloads_under_a_hundred_busy_sessions(
                 if number == 5:
                     config.write_text(config.read_text() + "port = \n")
                 process.send_signal(signal.SIGHUP)
-                await asyncio.sleep(0.1)
+                while (tmp_path / "log").read_text().count("reloaded") <= number:
+                    await asyncio.sleep(0.05)
                 if number == 5:
                     config.write_text(config.read_text().removesuffix("port = \n"))
             done.set()

@@ -21,9 +21,9 @@ ATTENTION = 1.0
 """Seconds for which a small frame makes bulk give way."""
 
 SHORT_WAY = 0.001
-"""Round trip, in seconds, up to which the receive buffer is bounded: 128 KiB then still carry 128 MB a second."""
+"""Round trip, in seconds, up to which the receive buffer is bounded: 512 KiB then still carry 500 MB a second."""
 
-RECEIVE_BUFFER = 64 * KIB
+RECEIVE_BUFFER = 256 * KIB
 """Bytes; Linux allows twice as much. Less than two segments of the loopback device would stall the sender."""
 
 _RTT_IN_TCP_INFO = 68

@@ -38,7 +38,7 @@ ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
-READ_SIZE = 256 * KIB
+READ_SIZE = 512 * KIB
 """Room for several frames of the largest size, so that few of them arrive in two pieces."""
 
 

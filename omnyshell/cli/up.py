@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from omnyshell.cli.local import LocalSetup, Running
 from omnyshell.cli.output import fail
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.services.local.setup import LocalSetup, Running
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0

@@ -1,0 +1,271 @@
+"""What a hub says of its live state (extension `events`): each item as it is when it is sent, not how it changed."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
+from omnyshell.model.schema import OMIT, LenientEnum, WireObject
+from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.model.tunnels import TunnelProtocol
+
+MICROSECOND = 1e-6
+
+
+class Part(StrEnum):
+    """The parts of a hub's state that can be asked for."""
+
+    NODES = "nodes"
+    SESSIONS = "sessions"
+    TUNNELS = "tunnels"
+    PEERS = "peers"
+    METRICS = "metrics"
+    AUDIT = "audit"
+
+
+class Scope(LenientEnum):
+    """Whose state a subscriber is told: everyone's, or what belongs to its principal."""
+
+    __fallback__ = "OWN"
+
+    ALL = "all"
+    OWN = "own"
+
+
+class NodePresence(LenientEnum):
+    """Whether a node is connected."""
+
+    __fallback__ = "OFFLINE"
+
+    ONLINE = "online"
+    OFFLINE = "offline"
+
+
+class LiveNode(WireObject, kw_only=True):
+    """A node that is connected, or a node id that the hub remembers. What only admins may know is empty for others."""
+
+    node_id: str
+    state: NodePresence
+    gone: Annotated[bool, OMIT] = False
+    """Whether the item is to be forgotten."""
+
+    uid: Annotated[str, OMIT] = ""
+    display_name: Annotated[str, OMIT] = ""
+    platform: Annotated[PlatformInfo | None, OMIT] = None
+    """None for one that has not been connected since the hub started."""
+
+    labels: Annotated[dict[str, str], OMIT] = {}
+    hub_labels: Annotated[dict[str, str], OMIT] = {}
+    capabilities: Annotated[NodeCapabilities | None, OMIT] = None
+    principal: Annotated[str, OMIT] = ""
+    """Whose node id it is."""
+
+    address: Annotated[str, OMIT] = ""
+    sessions: Annotated[int | None, OMIT] = None
+    """How many sessions of everyone go through the hub to this node."""
+
+    latency_micros: Annotated[int | None, OMIT] = None
+    connected_at: Annotated[datetime | None, OMIT] = None
+    last_heard_at: Annotated[datetime | None, OMIT] = None
+    """When something last came from it, as of this item."""
+
+    @property
+    def key(self) -> str:
+        """What identifies the item."""
+        return self.node_id
+
+    @property
+    def is_online(self) -> bool:
+        """Whether it is connected."""
+        return self.state is NodePresence.ONLINE
+
+    @property
+    def latency(self) -> float | None:
+        """Round trip between hub and node, in seconds, where it is known."""
+        return self.latency_micros * MICROSECOND if self.latency_micros is not None else None
+
+
+class LiveSession(WireObject, kw_only=True):
+    """A session: one that goes through the hub, or one that is detached and waits in its node."""
+
+    session_id: str
+    """What `resume`, `kill_session` and `peek` take."""
+
+    node_id: str
+    principal: str
+    mode: SessionMode
+    state: SessionState
+    """`opening`, `open`, `detached` or `closed`."""
+
+    gone: Annotated[bool, OMIT] = False
+    """Whether the item is to be forgotten; `state` is `closed` then."""
+
+    created_at: datetime
+    address: Annotated[str, OMIT] = ""
+    """Where its client is."""
+
+    command: Annotated[str, OMIT] = ""
+    """What was asked to run; of a shell, what runs in its foreground."""
+
+    cwd: Annotated[str, OMIT] = ""
+    resumed: Annotated[bool, OMIT] = False
+    detached_at: Annotated[datetime | None, OMIT] = None
+    expires_at: Annotated[datetime | None, OMIT] = None
+    reason: Annotated[str, OMIT] = ""
+    """Why it was closed."""
+
+    bytes_in: int = 0
+    """Input that the hub relayed, since the session was opened or resumed."""
+
+    bytes_out: int = 0
+    rate_in: Annotated[int, OMIT] = 0
+    """Bytes a second."""
+
+    rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def key(self) -> str:
+        """What identifies the item: node and session, as a node chooses its sessions' ids."""
+        return session_key(self.node_id, self.session_id)
+
+    @property
+    def short_id(self) -> str:
+        """The first characters of the id, which do for `resume` and the like."""
+        return self.session_id[:8]
+
+
+class LiveTunnel(WireObject, kw_only=True):
+    """A tunnel with its counters; `in` is from the outside to the target."""
+
+    tunnel_id: str
+    node_id: str
+    """`@local` for one to the machine of the client that opened it."""
+
+    principal: str
+    gone: Annotated[bool, OMIT] = False
+    """Whether the item is to be forgotten."""
+
+    target_host: str
+    target_port: int
+    public_host: Annotated[str, OMIT] = ""
+    """Empty for the hub's own name."""
+
+    public_port: int
+    secure: Annotated[bool, OMIT] = False
+    protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
+    created_at: datetime
+    connections: int = 0
+    """How many go through it now."""
+
+    connections_total: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    rate_in: Annotated[int, OMIT] = 0
+    """Bytes a second."""
+
+    rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def key(self) -> str:
+        """What identifies the item."""
+        return self.tunnel_id
+
+
+class LivePeer(WireObject, kw_only=True):
+    """A connection to the hub that has logged in."""
+
+    peer_id: str
+    role: str
+    principal: str
+    gone: Annotated[bool, OMIT] = False
+    """Whether the item is to be forgotten."""
+
+    address: Annotated[str, OMIT] = ""
+    node_id: Annotated[str, OMIT] = ""
+    """The node that it registered."""
+
+    connected_at: datetime
+
+    @property
+    def key(self) -> str:
+        """What identifies the item."""
+        return self.peer_id
+
+
+class SessionTraffic(WireObject, kw_only=True):
+    """What changed about a session in the last second; rates in bytes a second."""
+
+    node_id: str
+    session_id: str
+    bytes_in: int = 0
+    bytes_out: int = 0
+    rate_in: Annotated[int, OMIT] = 0
+    rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def key(self) -> str:
+        """The key of the session."""
+        return session_key(self.node_id, self.session_id)
+
+
+class TunnelTraffic(WireObject, kw_only=True):
+    """What changed about a tunnel in the last second; rates in bytes a second."""
+
+    tunnel_id: str
+    connections: int = 0
+    connections_total: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    rate_in: Annotated[int, OMIT] = 0
+    rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def key(self) -> str:
+        """The key of the tunnel."""
+        return self.tunnel_id
+
+
+class LiveMetrics(WireObject, kw_only=True):
+    """Figures of a hub. Totals count from `started_at` on; rates are bytes a second."""
+
+    hub_uid: str = ""
+    version: str = ""
+    started_at: datetime
+    peers: int = 0
+    nodes: int = 0
+    """Nodes that are connected."""
+
+    sessions: int = 0
+    """Sessions that go through the hub."""
+
+    tunnels: int = 0
+    tunnel_connections: int = 0
+    subscribers: int = 0
+    logins: int = 0
+    login_failures: int = 0
+    sessions_opened: int = 0
+    sessions_rejected: int = 0
+    bytes_relayed: int = 0
+    relay_rate: int = 0
+    frames_relayed: int = 0
+    frames_dropped: int = 0
+    heartbeat_timeouts: int = 0
+    audit_queue: int = 0
+    """Records that wait for the disk."""
+
+    audit_lost: int = 0
+    loop_lag_micros: int = 0
+    """How late the hub's event loop was at most, in the last second."""
+
+    @property
+    def loop_lag(self) -> float:
+        """How late the hub's event loop was at most in the last second, in seconds."""
+        return self.loop_lag_micros * MICROSECOND
+
+
+LiveItem = LiveNode | LiveSession | LiveTunnel | LivePeer
+
+
+def session_key(node_id: str, session_id: str) -> str:
+    """Return the key of a session; a node id has no slash."""
+    return f"{node_id}/{session_id}"

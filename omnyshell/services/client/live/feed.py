@@ -1,0 +1,201 @@
+"""Keeps a `HubState` up to date over a connection of its own, whatever the hub knows and whatever becomes of it."""
+
+import asyncio
+from collections.abc import Collection
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import (
+    AuthException,
+    AuthorizationException,
+    ConfigException,
+    OmnyShellException,
+    ProtocolException,
+    TransportException,
+)
+from omnyshell.ids import new_id
+from omnyshell.model.live import Part
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.handshake import CLIENT_PEER
+from omnyshell.protocol.messages import ControlMessage, Ping, Pong
+from omnyshell.protocol.messages.events import DEFAULT_AUDIT_LIMIT, EventsSubscribe, EventsUnsubscribe, register
+from omnyshell.services.client.futures import fail_future
+from omnyshell.services.client.live.reader import Progress, SubscriptionReader
+from omnyshell.services.client.live.state import HubState, Link
+from omnyshell.services.dial import HubAccess, dial
+from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.connection import OmnyShellConnection
+
+TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
+"""Somebody watches: the first tries come quickly."""
+
+PING_PERIOD = 5.0
+"""Seconds between measurements of the round trip."""
+
+POLL_PERIOD = 2.0
+"""Seconds between questions to a hub without the extension."""
+
+ANSWER_TIMEOUT = 15.0
+
+
+class LiveFeed:
+    """Fills a state until it is closed: by the extension `events`, or by polling where the hub does not know it.
+
+    `run` it in a task of the caller's. A hub that is lost is dialed again with backoff; `state.link` tells.
+    """
+
+    def __init__(
+        self,
+        access: HubAccess,
+        state: HubState,
+        *,
+        parts: Collection[Part] = tuple(Part),
+        audit_limit: int = DEFAULT_AUDIT_LIMIT,
+        poll_period: float = POLL_PERIOD,
+        clock: Clock | None = None,
+    ) -> None:
+        self._access = access
+        self._state = state
+        self._parts = frozenset(parts)
+        self._audit_limit = audit_limit
+        self._poll_period = poll_period
+        self._clock = clock or SystemClock()
+        self._connection: OmnyShellConnection | None = None
+        self._reader = SubscriptionReader("", state)
+        self._lost: asyncio.Future[None] | None = None
+        self._pinged: dict[str, float] = {}
+        self._runner: asyncio.Task[None] | None = None
+        self._backoff = Backoff(times=TIMES)
+        self.complete = asyncio.Event()
+        """Set once everything that this hub says has been said a first time."""
+
+    async def run(self) -> None:
+        """Fill the state until `aclose`, or until the link is `REFUSED`; raises nothing then."""
+        self._runner = asyncio.current_task()
+        try:
+            while await self._serve():
+                # Longer with each hub that cannot be had, or does not send its whole state.
+                delay = self._backoff.next_delay()
+                await asyncio.sleep(delay)
+        finally:
+            await self._hang_up()
+
+    async def aclose(self) -> None:
+        """End `run` and the connection. Idempotent."""
+        runner, self._runner = self._runner, None
+        if runner is not None and runner is not asyncio.current_task():
+            runner.cancel()
+            await asyncio.gather(runner, return_exceptions=True)
+
+    async def _serve(self) -> bool:
+        """Dial once, and fill the state until the hub is lost; returns whether to try again."""
+        try:
+            connection = await self._dial()
+        except (AuthException, AuthorizationException, ConfigException, ProtocolException) as exc:
+            self._state.set_link(Link.REFUSED, str(exc))
+            return False
+        except OmnyShellException as exc:
+            self._state.set_link(Link.LOST, str(exc))
+            return True
+        try:
+            if EVENTS in connection.features:
+                await self._follow(connection)
+            else:
+                await self._poll()
+        except OmnyShellException as exc:
+            # Also one that says that a role was taken: what is left, the next login shows.
+            self._state.set_link(Link.LOST, str(exc))
+        finally:
+            await self._hang_up()
+        return True
+
+    async def _dial(self) -> OmnyShellConnection:
+        self._lost = asyncio.get_running_loop().create_future()
+        self._connection = await dial(
+            self._access,
+            role=CLIENT_PEER,
+            features=frozenset({EVENTS}),
+            incoming="stdout",
+            on_message=self._message_received,
+            on_lost=self._connection_lost,
+            codec=register(FrameCodec()),
+        )
+        return self._connection
+
+    async def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _follow(self, connection: OmnyShellConnection) -> None:
+        """Subscribe, and measure the round trip, until the connection is lost."""
+        self._state.set_link(Link.UP)
+        self._subscribe(connection)
+        subscribed_at = self._clock.monotonic()
+        while True:
+            self._pinged = {new_id(): self._clock.monotonic()}
+            connection.send(Ping(id=next(iter(self._pinged)), ts=self._clock.now()))
+            await self._wait_lost(PING_PERIOD)
+            if not self.complete.is_set() and self._clock.monotonic() - subscribed_at > ANSWER_TIMEOUT:
+                raise TransportException("the hub did not send its state in time")
+
+    async def _wait_lost(self, seconds: float) -> None:
+        """Wait so long; raises where the connection is lost meanwhile."""
+        assert self._lost is not None  # noqa: S101  # set before each dial
+        done, _ = await asyncio.wait((self._lost,), timeout=seconds)
+        if done:
+            self._lost.result()
+
+    async def _poll(self) -> None:
+        """Ask a hub that knows no `events`, over a client of its own, until it is lost."""
+        # Imported where it is needed: most hubs are ours.
+        from omnyshell.services.client.client import OmnyShellClient
+        from omnyshell.services.client.config import ClientConfig
+        from omnyshell.services.client.live.polling import Poller
+
+        await self._hang_up()
+        self._state.forget_sources()
+        async with OmnyShellClient(ClientConfig(access=self._access, reconnect_timeout=0)) as client:
+            poller = Poller(client, self._state, self._parts)
+            while True:
+                await poller.poll()
+                self._state.set_link(Link.UP)
+                self._completed()
+                await asyncio.sleep(self._poll_period)
+
+    def _subscribe(self, connection: OmnyShellConnection) -> None:
+        self._reader = SubscriptionReader(new_id(), self._state)
+        records = self._state.audit
+        connection.send(
+            EventsSubscribe(
+                subscription_id=self._reader.id,
+                parts=tuple(part.value for part in Part if part in self._parts),
+                audit_since=records[-1].at if records else None,
+                audit_limit=self._audit_limit,
+            )
+        )
+
+    def _message_received(self, message: ControlMessage, _channel: int | None) -> None:
+        if isinstance(message, Pong):
+            sent_at = self._pinged.pop(message.id, None)
+            if sent_at is not None:
+                self._state.set_round_trip(self._clock.monotonic() - sent_at)
+            return
+        progress = self._reader.receive(message)
+        if progress is Progress.COMPLETE:
+            self._completed()
+        elif progress is Progress.BROKEN and self._connection is not None and self._connection.is_open:
+            self._connection.send(EventsUnsubscribe(subscription_id=self._reader.id))
+            self._subscribe(self._connection)
+        elif progress is Progress.ENDED and self._lost is not None:
+            ended = self._reader.ended
+            text = ended.message or ended.code if ended is not None else ""
+            fail_future(self._lost, TransportException(f"the hub ended the subscription: {text}"))
+
+    def _completed(self) -> None:
+        self._backoff.reset()
+        self.complete.set()
+
+    def _connection_lost(self, error: OmnyShellException) -> None:
+        if self._lost is not None:
+            fail_future(self._lost, error)

@@ -8,7 +8,7 @@ from textual.app import App
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui import messages
 from omnyshell.tui.hub_link import HubLink
@@ -29,10 +29,12 @@ class ConsoleApp(App[int]):
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
 
-    def __init__(self, settings: ConsoleSettings, find_hub: FindHub) -> None:
+    def __init__(self, settings: ConsoleSettings, find_hub: FindHub, clock: Clock | None = None) -> None:
         super().__init__()
         self.settings = settings
-        self.hub = HubLink()
+        self.clock = clock or SystemClock()
+        self.hub = HubLink(self.clock)
+        self.overview = OverviewScreen(self.hub.state, self.clock)
         self.terminals = TerminalsScreen()
         self._find_hub = find_hub
         for theme in THEMES.values():
@@ -42,7 +44,7 @@ class ConsoleApp(App[int]):
 
     def _add_modes(self) -> None:
         screens: dict[str, Callable[[], Screen[None]]] = {
-            "overview": OverviewScreen,
+            "overview": lambda: self.overview,
             "terminals": lambda: self.terminals,
             "wall": WallScreen,
         }
@@ -56,11 +58,10 @@ class ConsoleApp(App[int]):
         self.run_worker(self._connect(), name="hub", exit_on_error=False)
 
     async def _connect(self) -> None:
-        self.hub.use(await self._find_hub())
-        await self.hub.run(self._refused)
-
-    def _refused(self, error: OmnyShellException) -> None:
-        self.notify(str(error), title="The hub refused the login", severity="error", markup=False)
+        access = await self._find_hub()
+        self.hub.use(access)
+        self.overview.header.name_hub(str(access.address), "")
+        await self.hub.run()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keep the keys that come before all others from a terminal that has the keyboard."""

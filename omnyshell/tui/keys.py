@@ -69,6 +69,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals", "The terminals attached here", footer=False),
     Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
     Key(Context.EVERYWHERE, "f9", "show_settings", "Settings", footer=False),
+    Key(Context.EVERYWHERE, "f10", "choose_hub", "Hub", "Go to another hub", footer=False),
     Key(Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Quit; live sessions are detached and go on", early=True),
     Key(Context.OVERVIEW, "1", "show_panel('nodes')", "Nodes", "Go to a panel", shown="1…4", footer=False),
     Key(Context.OVERVIEW, "2", "show_panel('sessions')", "Sessions", footer=False),

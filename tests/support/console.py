@@ -1,5 +1,6 @@
 """The console over states that are made up, with a clock that stands still."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -188,12 +189,20 @@ def say(state: HubState, *updates: EventsSnapshot | EventsDelta) -> None:
     state.set_round_trip(0.0123)
 
 
-async def never() -> HubAccess:
-    """A hub that is not found."""
-    import asyncio
+class Nowhere:
+    """A hub that is never found."""
 
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError
+    label = "nowhere"
+
+    def begin(self) -> None:
+        pass
+
+    async def access(self) -> HubAccess:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    def leave(self) -> list[str]:
+        return []
 
 
 @asynccontextmanager
@@ -201,7 +210,7 @@ async def console(
     *updates: EventsSnapshot | EventsDelta, width: int = 120, height: int = 40, theme: str = "dark"
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int]]]:
     """The console, showing a state."""
-    app = ConsoleApp(ConsoleSettings(theme=theme), never, StillClock())
+    app = ConsoleApp(ConsoleSettings(theme=theme), Nowhere(), clock=StillClock())
     if updates:
         say(app.hub.state, *updates)
     async with app.run_test(size=(width, height)) as pilot:

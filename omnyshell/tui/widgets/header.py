@@ -42,6 +42,10 @@ class HubHeader(Widget):
         self._hub, self._who = printable(hub), printable(who)
         self.tell()
 
+    def name_principal(self, who: str) -> None:
+        """Say as whom we are there."""
+        self.name_hub(self._hub, who)
+
     def tell(self) -> None:
         """Draw the line again where it says something else now."""
         version = self._state.version(Part.METRICS)

@@ -73,6 +73,9 @@ class ThisMachine:
         if self._running is None and self._embedded is None:
             self._running = self._setup.running()
             if self._running is None:
+                # Begun before anything else: it loads beside the user interface, on another processor.
+                self._setup.prepare_directory()
+                LocalNode(self._setup).start()
                 self._embedded = EmbeddedHub(self._setup)
                 self._embedded.start()
 

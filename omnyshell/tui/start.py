@@ -1,10 +1,10 @@
 """Finds the hub that the console is for, and runs the console."""
 
 import argparse
+import os
 import sys
 
 from omnyshell.errors import ConfigException
-from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.places import Place, chosen_place
 from omnyshell.tui.settings import ConsoleSettings, settings_file
@@ -15,7 +15,7 @@ SWITCH_INTERVAL = 0.001
 
 def start(options: argparse.Namespace) -> int:
     """Run the console until it is left; returns its exit code."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigException("the console needs a terminal; --headless serves the hub without one")
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = ConsoleSettings.load(settings_file())
@@ -31,6 +31,9 @@ def start(options: argparse.Namespace) -> int:
 
 
 def _run(settings: ConsoleSettings, place: Place | None, hub: str) -> int:
+    # Loaded while the hub starts.
+    from omnyshell.tui.app import ConsoleApp
+
     while True:
         app = ConsoleApp(settings, place, wanted_hub=hub)
         try:

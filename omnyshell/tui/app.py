@@ -34,6 +34,16 @@ class ConsoleApp(App[int]):
     """
 
     TITLE = "OmnyShell"
+    CSS = """
+    * {
+        scrollbar-background: $surface;
+        scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface;
+        scrollbar-color: $foreground 25%;
+        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color-active: $primary;
+    }
+    """
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = False

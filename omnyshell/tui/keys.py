@@ -39,6 +39,8 @@ class Key:
     shown: str = ""
     footer: bool = True
     early: bool = False
+    listed: bool = True
+    """Whether help and documentation have it; a key that belongs to a row of keys is explained with the first."""
 
     @property
     def label(self) -> str:
@@ -70,20 +72,22 @@ KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
     Key(Context.EVERYWHERE, "f9", "show_settings", "Settings", footer=False),
     Key(Context.EVERYWHERE, "f10", "choose_hub", "Hub", "Go to another hub", footer=False),
-    Key(Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Quit; live sessions are detached and go on", early=True),
+    Key(
+        Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Leave; live sessions are detached, and go on", early=True
+    ),
     Key(Context.OVERVIEW, "1", "show_panel('nodes')", "Nodes", "Go to a panel", shown="1…4", footer=False),
-    Key(Context.OVERVIEW, "2", "show_panel('sessions')", "Sessions", footer=False),
-    Key(Context.OVERVIEW, "3", "show_panel('tunnels')", "Tunnels", footer=False),
-    Key(Context.OVERVIEW, "4", "show_panel('audit')", "Audit", footer=False),
+    Key(Context.OVERVIEW, "2", "show_panel('sessions')", "Sessions", footer=False, listed=False),
+    Key(Context.OVERVIEW, "3", "show_panel('tunnels')", "Tunnels", footer=False, listed=False),
+    Key(Context.OVERVIEW, "4", "show_panel('audit')", "Audit", footer=False, listed=False),
     Key(Context.OVERVIEW, "tab", "next_panel", "Next panel", footer=False),
     Key(Context.OVERVIEW, "shift+tab", "previous_panel", "Previous panel", footer=False),
     Key(Context.OVERVIEW, "z", "zoom", "Zoom", "Give the panel the whole screen, or back", footer=False),
     Key(Context.OVERVIEW, "d", "toggle_details", "Details", "All that is known of the row"),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
-    Key(Context.SESSIONS, "enter", "open", "Attach", "Attach the session; one attached elsewhere is taken over"),
+    Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.TUNNELS, "enter", "open", "Details", footer=False),
-    Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal that the record names"),
+    Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
     Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),
     Key(Context.TABLE, "slash", "filter", "Filter", "Show only rows that match; see below"),
     Key(Context.TABLE, "space", "select", "Select", "Select the row, for actions on several", footer=False),
@@ -126,7 +130,8 @@ def sections(keys: Iterable[Key] = KEYS) -> list[tuple[Context, list[Key]]]:
     """Return the keys by context, in the order of `Context`; contexts without keys are left out."""
     found: dict[Context, list[Key]] = {context: [] for context in Context}
     for key in keys:
-        found[key.context].append(key)
+        if key.listed:
+            found[key.context].append(key)
     return [(context, members) for context, members in found.items() if members]
 
 

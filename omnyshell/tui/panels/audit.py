@@ -45,7 +45,7 @@ class AuditPanel(Panel[AuditRecord]):
     COLUMNS = (
         Column("TIME", 8, _time, keep=80, sort=lambda record: record.at),
         Column("OUTCOME", 8, _outcome, keep=95),
-        Column("ACTION", 16, lambda record, _: Cell(record.action, Tone.STRONG), most=22, keep=100),
+        Column("ACTION", 14, lambda record, _: Cell(record.action, Tone.STRONG), most=22, keep=100),
         Column("WHO", 8, lambda record, _: Cell(record.principal), most=20, keep=90),
         Column("NODE", 8, lambda record, _: Cell(record.node_id), most=24, keep=70),
         Column("SESSION", 8, lambda record, _: Cell(short_id(record.session_id)), keep=40),

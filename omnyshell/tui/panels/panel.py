@@ -237,6 +237,8 @@ class Panel(Vertical, Generic[T]):
         try:
             self.rows.filter(text)
         except FilterError as exc:
+            # Half a filter hides nothing.
+            self.rows.filter("")
             error = str(exc)
         self._error.update(error)
         self._error.set_class(bool(error), "-open")

@@ -19,7 +19,7 @@ from omnyshell.tui.panels.text import Cell, Tone, fitted
 
 T = TypeVar("T")
 
-MARGIN = 2
+MARGIN = 3
 """Cells at the left for the cursor's and the selection's mark."""
 
 CURSOR_MARK, SELECTED_MARK = "▌", "✓"
@@ -100,6 +100,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
         self._columns = columns
         self._clock = clock
         self._placed: list[Placed] = []
+        self._laid_out_for = 0
         self._drawn: dict[int, _Line] = {}
         self._strips: dict[int, Strip] = {}
         self._hovered: int | None = None
@@ -109,9 +110,12 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
 
     def show(self) -> None:
         """Draw what has changed of what is visible: rows, ages, cursor, selection."""
-        height = len(self.rows.shown) + 1
-        if self.virtual_size.height != height or self.virtual_size.width != self.size.width:
-            self.virtual_size = Size(self.size.width, height)
+        self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
+        if self._width != self._laid_out_for:
+            # A scroll bar has come or gone.
+            self._placed = []
+            self._forget()
+            self.refresh()
         top = round(self.scroll_y)
         now = self._clock.now()
         for y in range(1, self.size.height):
@@ -139,7 +143,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
         if cursor < top:
             self.scroll_to(y=cursor, animate=False)
         elif cursor >= top + page:
-            self.virtual_size = Size(self.size.width, len(self.rows.shown) + 1)
+            self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
             self.scroll_to(y=cursor - page + 1, animate=False)
 
     def _forget(self) -> None:
@@ -159,8 +163,14 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
 
     def _layout(self) -> list[Placed]:
         if not self._placed:
-            self._placed = place(self._columns, self.size.width - MARGIN)
+            self._laid_out_for = self._width
+            self._placed = place(self._columns, self._width - MARGIN - 1)
         return self._placed
+
+    @property
+    def _width(self) -> int:
+        """The cells there are beside the scroll bar."""
+        return self.scrollable_content_region.width
 
     def render_line(self, y: int) -> Strip:
         """Return one visible line: the headings, or a row."""
@@ -170,7 +180,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
         line = self._line(index, self._clock.now())
         strip = self._strips.get(y)
         if strip is None or self._drawn.get(y) != line:
-            strip = self._row(line) if line is not None else Strip.blank(self.size.width, self.rich_style)
+            strip = self._row(line) if line is not None else Strip.blank(self._width, self.rich_style)
             self._strips[y] = strip
             if line is None:
                 self._drawn.pop(y, None)
@@ -187,21 +197,21 @@ class LiveTable(ScrollView, Generic[T], can_focus=True):
                 title = f"{title}{DOWN if self.rows.is_reversed else UP}"
             gap = " " * GAP if number else ""
             segments.append(Segment(gap + fitted(title, placed.width, right=placed.column.right), style))
-        return Strip(segments).adjust_cell_length(self.size.width, style)
+        return Strip(segments).adjust_cell_length(self._width, style)
 
     def _row(self, line: _Line) -> Strip:
         over = self._overlay(line)
         base = self.rich_style + over
         mark = self.get_component_rich_style("table--mark", partial=True)
         left = CURSOR_MARK if line.has_cursor and self.has_focus else " "
-        segments = [Segment(left, base + mark), Segment(SELECTED_MARK if line.is_selected else " ", base + mark)]
+        segments = [Segment(f"{left}{SELECTED_MARK if line.is_selected else ' '} ", base + mark)]
         for number, (placed, cell) in enumerate(zip(self._layout(), line.cells, strict=True)):
             tone = self.get_component_rich_style(f"table--{cell.tone}", partial=True)
             gap = " " * GAP if number else ""
             if gap:
                 segments.append(Segment(gap, base))
             segments.append(Segment(self._fitted(placed, cell), base + tone))
-        return Strip(segments).adjust_cell_length(self.size.width, base)
+        return Strip(segments).adjust_cell_length(self._width, base)
 
     @staticmethod
     def _fitted(placed: Placed, cell: Cell) -> str:

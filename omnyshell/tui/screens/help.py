@@ -15,8 +15,10 @@ from omnyshell.tui.keys import Context, Key, bindings, sections
 FILTERS = (
     ("text", "rows that have the text anywhere"),
     ("label:env=prod", "nodes with this label"),
-    ("state:detached", "rows whose field has this value; `*` and `?` stand for anything"),
-    ("rate:>1M latency:<50ms", "numbers: K M G for sizes, ms s m h d for times"),
+    ("state:detached", "rows whose field has this value"),
+    ("node:web-*", "`*` and `?` stand for anything"),
+    ("rate:>1M", "sizes: more than so much, in K M G"),
+    ("latency:<50ms", "times: less than so much, in ms s m h d"),
     ("-node:web-1", "rows for which the term does not hold"),
     ('"two words"', "one text with a space in it"),
 )

@@ -55,11 +55,12 @@ class LoginScreen(ModalScreen[Place | None]):
         }
         .heading { color: $muted; text-style: bold; height: 1; }
         OptionList { height: auto; max-height: 8; margin-bottom: 1; background: $surface; border: none; padding: 0; }
-        .row { height: 1; }
+        .row { height: 1; margin-bottom: 1; }
         Label { width: 12; }
-        Input { width: 1fr; }
+        Input { width: 1fr; background: $panel; }
         Checkbox { width: 1fr; }
         #why, #error { color: $error; height: auto; }
+        #why { margin-bottom: 1; }
         .buttons { height: 1; margin-top: 1; }
     }
     """

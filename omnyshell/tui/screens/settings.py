@@ -38,9 +38,8 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
             scrollbar-size-vertical: 1;
         }
         .row { height: auto; margin-bottom: 1; }
-        Label { width: 24; height: 1; }
-        Input, Select { width: 1fr; }
-        .hint { color: $muted; height: auto; padding-left: 24; }
+        Label { width: 25; height: 1; }
+        Input, Select { width: 1fr; background: $panel; }
         #error { color: $error; height: auto; }
         .buttons { height: auto; align-horizontal: right; }
         Button { margin-left: 2; }

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
@@ -31,8 +32,10 @@ class EmbeddedHub:
         """End the hub; its node goes on, and waits for the next one. Idempotent."""
         self._is_unwanted = True
         loop, stopping = self._loop, self._stopping
-        if loop is not None and stopping is not None and self._thread.is_alive():
-            loop.call_soon_threadsafe(stopping.set)
+        if loop is not None and stopping is not None:
+            # It may have ended by itself.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(stopping.set)
         if self._thread.ident is not None:
             self._thread.join(STOP_TIMEOUT)
 

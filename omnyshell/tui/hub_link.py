@@ -59,11 +59,17 @@ class HubLink:
         return AdminClient(self.access)
 
     async def run(self) -> None:
-        """Keep client and state connected until cancelled, or until the hub refuses the login: see `state.link`."""
+        """Keep client and state connected until cancelled, or until the hub refuses the login: see `state.link`.
+
+        The connection is closed when this returns or raises.
+        """
         feed = LiveFeed(self.access, self.state)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(feed.run())
-            tasks.create_task(self._connect())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(feed.run())
+                tasks.create_task(self._connect())
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """End the connection, and what goes through it. Idempotent."""

@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,17 @@ class PidFile:
         text = json.dumps(data).encode()
         os.ftruncate(fd, 0)
         os.pwrite(fd, text, 0)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Have other processes wait that would do the same."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _lock(fd: int, kind: int) -> bool:

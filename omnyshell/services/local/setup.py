@@ -14,7 +14,7 @@ from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.files import make_private_directory, read_private, write_private
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
-from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.local.pid_file import PidFile, locked
 from omnyshell.transport.connection import HubAddress
 
 DEFAULT_PORT = 8443
@@ -84,12 +84,15 @@ class LocalSetup:
             raise ConfigException(f"cannot make {self.directory}: {exc.strerror}") from exc
 
     def secret(self, name: str) -> str:
-        """Return the token of that name, made at the first call."""
+        """Return the token of that name, made at the first call, in whichever process that is."""
         path = self.directory / f"{name}.token"
         known = read_private(path)
         if known is None:
-            known = new_secure_token().encode()
-            write_private(path, known)
+            with locked(self.directory / "tokens.lock"):
+                known = read_private(path)
+                if known is None:
+                    known = new_secure_token().encode()
+                    write_private(path, known)
         return known.decode()
 
     def running(self) -> Running | None:

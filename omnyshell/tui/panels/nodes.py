@@ -91,7 +91,7 @@ class NodesPanel(Panel[LiveNode]):
 
     def empty_text(self) -> str:
         """What to do where there is no node."""
-        return "No nodes yet. A machine joins with `omnyshell node start`; `omnyshell invites create` makes its ticket."
+        return "No nodes yet. `omnyshell nodes invite` prints the line that a machine joins with."
 
     def describe(self, item: LiveNode) -> details.Details:
         """All that is known of a node."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from omnyshell.clock import Clock
@@ -72,6 +73,9 @@ class Panel(Vertical, Generic[T]):
         &.-empty LiveTable { height: 0; }
     }
     """
+
+    class Filtered(Message):
+        """Other rows are shown."""
 
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__(id=self.NAME.lower())
@@ -247,6 +251,7 @@ class Panel(Vertical, Generic[T]):
         self._error.update(error)
         self._error.set_class(bool(error), "-open")
         self.show()
+        self.post_message(self.Filtered())
 
     # Rows
 

@@ -234,6 +234,11 @@ class OverviewScreen(Screen[None]):
         self._principal = ""
         self._say()
 
+    def on_panel_filtered(self, event: Panel.Filtered) -> None:
+        """Say how many rows are shown."""
+        event.stop()
+        self._say()
+
     def _show_details(self) -> None:
         if self._principal:
             self._details.present(of_principal(self._principal, self.state, self._clock.now()))

@@ -204,6 +204,7 @@ async def test_filter_sort_and_selection() -> None:
 async def test_a_bad_filter_is_explained_and_hides_nothing() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
         await pilot.press("slash", *"foo:bar")
+        await settled(pilot)
         assert 'no field "foo"' in text_of(app)
         assert len(app.overview.nodes.rows.shown) == 6
         check_picture(app, "overview-bad-filter")

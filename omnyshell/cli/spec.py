@@ -3,7 +3,7 @@
 Handlers are named, not imported: a command loads only what it needs.
 """
 
-from omnyshell.cli.spec_admin import ADMIN, AUDIT
+from omnyshell.cli.spec_admin import ADMIN, AUDIT, LIVE
 from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
 
 __all__ = ["ACCESS", "COMMANDS", "HUB_START", "NODE_LABELS", "NODE_START", "Command", "Option"]
@@ -263,6 +263,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
         ),
     ),
+    *LIVE,
     *ADMIN,
     *AUDIT,
     Command(

@@ -1,4 +1,4 @@
-"""The commands for whoever runs a hub: its audit trail, principals, invites, and what is live."""
+"""The commands for whoever runs a hub: what is live, its audit trail, principals and invites."""
 
 from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
 
@@ -41,6 +41,27 @@ AUDIT: tuple[Command, ...] = (
         "print where the audit trail ends, to be noted elsewhere",
         "audit:head",
         AUDIT_PLACE,
+    ),
+)
+
+LIVE: tuple[Command, ...] = (
+    Command(("top",), "show what a hub carries, busiest first, until q", "top:top", ACCESS),
+    Command(
+        ("events",),
+        "print what there is on a hub, and what happens there",
+        "events:events",
+        (
+            Option("--follow", "go on with what happens, until ctrl+c", kind="flag"),
+            JSON,
+            Option(
+                "--part",
+                "only nodes, sessions, tunnels, peers, metrics or audit; may be repeated (all but metrics otherwise)",
+                "PART",
+                "list",
+                choices=("nodes", "sessions", "tunnels", "peers", "metrics", "audit"),
+            ),
+            *ACCESS,
+        ),
     ),
 )
 

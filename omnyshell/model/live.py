@@ -23,6 +23,10 @@ class Part(StrEnum):
     AUDIT = "audit"
 
 
+ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
+"""The parts that consist of items with keys."""
+
+
 class Scope(LenientEnum):
     """Whose state a subscriber is told: everyone's, or what belongs to its principal."""
 
@@ -192,15 +196,30 @@ class LivePeer(WireObject, kw_only=True):
         return self.peer_id
 
 
-class SessionTraffic(WireObject, kw_only=True):
-    """What changed about a session in the last second; rates in bytes a second."""
+class Traffic(WireObject, kw_only=True):
+    """Counters of something, which take the place of those that its item had."""
 
-    node_id: str
-    session_id: str
     bytes_in: int = 0
     bytes_out: int = 0
     rate_in: Annotated[int, OMIT] = 0
     rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The counters, by the names that they have in the item."""
+        return {
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "rate_in": self.rate_in,
+            "rate_out": self.rate_out,
+        }
+
+
+class SessionTraffic(Traffic, kw_only=True):
+    """What changed about a session in the last second; rates in bytes a second."""
+
+    node_id: str
+    session_id: str
 
     @property
     def key(self) -> str:
@@ -208,16 +227,17 @@ class SessionTraffic(WireObject, kw_only=True):
         return session_key(self.node_id, self.session_id)
 
 
-class TunnelTraffic(WireObject, kw_only=True):
+class TunnelTraffic(Traffic, kw_only=True):
     """What changed about a tunnel in the last second; rates in bytes a second."""
 
     tunnel_id: str
     connections: int = 0
     connections_total: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    rate_in: Annotated[int, OMIT] = 0
-    rate_out: Annotated[int, OMIT] = 0
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """The counters, by the names that they have in the item."""
+        return super().counters | {"connections": self.connections, "connections_total": self.connections_total}
 
     @property
     def key(self) -> str:

@@ -9,45 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.hub_process import HubProcess
+from support.machines import Machines
 from support.stack import Certificates
 from support.tmux import OMNYSHELL, Terminal
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
-
-
-class Machines:
-    """A hub and a node, each a process of its own, and what a command needs to reach them."""
-
-    def __init__(self, certificates: Certificates, directory: Path) -> None:
-        self.hub = HubProcess(certificates, directory / "hub")
-        self.hub.start_and_wait()
-        self._ca = certificates.ca
-        self._node = subprocess.Popen(
-            [OMNYSHELL, "node", "start", "--id", "n1", "--state-dir", str(directory / "node"), "--log-level", "error"],
-            env=os.environ | self.variables("box"),
-        )
-
-    def variables(self, principal: str) -> dict[str, str]:
-        return {
-            "OMNYSHELL_HUB": f"wss://127.0.0.1:{self.hub.port}",
-            "OMNYSHELL_PRINCIPAL": principal,
-            "OMNYSHELL_TOKEN": f"{principal}-token",
-            "OMNYSHELL_CA": str(self._ca),
-            "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
-            "SHELL": "/bin/bash",
-        }
-
-    def omnyshell(self, *words: str) -> str:
-        env = os.environ | self.variables("admin")
-        done = subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, env=env, timeout=20)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def close(self) -> None:
-        self._node.terminate()
-        self._node.wait(10)
-        self.hub.kill()
 
 
 @pytest.fixture

@@ -107,6 +107,9 @@ class OmnyShellClient:
             await self._tunnels.close()
         if connection is not None:
             await connection.close()
+        if self._resumer is not None:
+            # Sessions that were open have lost their channels just now: they are not to be taken up again.
+            await self._resumer.close()
 
     @property
     def identity(self) -> AuthOk:

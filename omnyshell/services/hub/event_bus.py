@@ -4,6 +4,7 @@
 architecture). Publishing costs next to nothing while nobody listens.
 """
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from omnyshell.services.hub.hub_peer import HubPeer
     from omnyshell.services.hub.open_tunnel import OpenTunnel
     from omnyshell.services.hub.router import SessionRoute
+
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 class NodeEvent(NamedTuple):
@@ -68,7 +72,11 @@ class LocalEventBus:
     def publish(self, event: HubEvent) -> None:
         """Say that something has changed."""
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception:
+                # Whoever watches must never keep a session from being opened or closed.
+                logger.exception("a listener failed")
 
     def listen(self, listener: HubListener) -> Callable[[], None]:
         """Have `listener` called with every event from now on. Returns what ends that."""

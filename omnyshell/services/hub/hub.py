@@ -15,9 +15,7 @@ from omnyshell.protocol.extensions import (
     TUNNEL_EOF,
 )
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
-from omnyshell.protocol.messages import NodeDetachedSessionKillResponse, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.admin import register as register_admin
-from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
@@ -62,9 +60,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS})
-
-ANSWERS_TO_HUB = (NodeDetachedSessionsResponse, NodeDetachedSessionKillResponse, NodeLiveSessionsResponse)
-"""What nodes answer to questions of the hub's own."""
 
 STATE_FILE = "hub.sqlite3"
 
@@ -240,7 +235,7 @@ class OmnyShellHub:
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
         own_requests = OwnRequests(config.new_id)
         leftovers = LeftoverSessions(self.nodes, audit, own_requests)
-        self._node_service.handlers = own_requests.before(self._node_service.handlers, ANSWERS_TO_HUB)
+        self._node_service.handlers = own_requests.before(self._node_service.handlers)
         self._eviction = Eviction(
             peers=self._peers,
             nodes=self.nodes,

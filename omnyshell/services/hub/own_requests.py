@@ -3,16 +3,29 @@
 The ids are the hub's own, so that nodes need not know who asks; an answer counts only from the node that was asked.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.ids import IdFactory
-from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeDetachedSessionKillResponse,
+    NodeDetachedSessionsResponse,
+)
+from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.role_service import Handler
 
 MAX_PENDING = 5_000
 """Answers that are waited for; a node that gives none costs no more than that."""
+
+
+ANSWERS: tuple[type[ControlMessage], ...] = (
+    NodeDetachedSessionsResponse,
+    NodeDetachedSessionKillResponse,
+    NodeLiveSessionsResponse,
+)
+"""What nodes answer to questions of the hub's own."""
 
 
 class OwnRequests:
@@ -30,11 +43,9 @@ class OwnRequests:
         self._pending[request_id] = (peer, take)
         return request_id
 
-    def before(
-        self, handlers: Mapping[type[ControlMessage], Handler], answers: Iterable[type[ControlMessage]]
-    ) -> dict[type[ControlMessage], Handler]:
+    def before(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
         """Return a node service's handlers, with the answers to our own questions taken out."""
-        return {**handlers, **{kind: self._first(handlers.get(kind)) for kind in answers}}
+        return {**handlers, **{kind: self._first(handlers.get(kind)) for kind in ANSWERS}}
 
     def _first(self, otherwise: Handler | None) -> Handler:
         def handle(peer: HubPeer, message: ControlMessage, channel: int) -> None:

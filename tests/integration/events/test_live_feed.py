@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,24 @@ from support.stack import (
     within,
 )
 
-from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, RemoteSession, SessionMode, SessionState
+from omnyshell import (
+    OmnyShellClient,
+    OmnyShellHub,
+    PrincipalId,
+    PtySpec,
+    RemoteSession,
+    SessionMode,
+    SessionState,
+    TokenCredentialProvider,
+)
 from omnyshell.model.live import LiveSession, Part, Scope
 from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.messages.admin import PrincipalAdd, PrincipalRevoke, PrincipalRoles, TokenAdd, TokenAdded
+from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.services.hub import hub as hub_module
+from omnyshell.services.hub.live import questions
 
 SIZE = PtySpec(cols=80, rows=24)
 
@@ -35,7 +48,7 @@ async def following(
 ) -> AsyncIterator[HubState]:
     """A state that a feed fills."""
     state = HubState()
-    feed = LiveFeed(access(certificates, port, principal), state, **settings)
+    feed = LiveFeed(settings.pop("access", access(certificates, port, principal)), state, **settings)
     running = asyncio.create_task(feed.run())
     try:
         await asyncio.wait_for(feed.complete.wait(), DEADLINE)
@@ -145,8 +158,9 @@ async def test_a_hub_that_was_killed_is_found_again_with_what_waits_in_nodes(
 
 
 async def test_a_node_without_the_extension_is_asked_for_each_principal(
-    certificates: Certificates, tmp_path: Path
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
     waiting = {
         "sessionId": "0b0e1f1e-0000-4000-8000-000000000001", "shortId": "0b0e1f1e", "nodeId": "liar",
         "ownerUserId": "dev", "createdAt": "2026-01-02T03:04:05.678Z", "expiresAt": "2036-01-02T03:04:05.678Z",
@@ -200,6 +214,27 @@ async def test_against_a_hub_without_the_extension_what_can_be_asked_is_asked(
                 await sees(state, lambda: set(state.nodes) == {"n1", "n2"})
             await sees(state, lambda: set(state.nodes) == {"n1"})
             assert len(hub._events) == 0
+
+
+async def test_a_role_that_is_taken_leaves_what_is_ones_own(certificates: Certificates, tmp_path: Path) -> None:
+    async with (
+        OmnyShellHub(hub_config(certificates, state_dir=tmp_path)) as hub,
+        AdminClient(access(certificates, hub.port, "admin")) as admin,
+    ):
+        await admin.do(PrincipalAdd(request_id="", principal="ops", roles=("admin",)))
+        token = (await admin.ask(TokenAdd(request_id="", principal="ops"), TokenAdded)).token
+        mine = replace(
+            access(certificates, hub.port, "ops"), credentials=TokenCredentialProvider(PrincipalId("ops"), token)
+        )
+        async with following(certificates, hub.port, access=mine) as state:
+            assert (state.scope, state.metrics is not None, len(state.peers)) == (Scope.ALL, True, 2)
+            await admin.do(PrincipalRoles(request_id="", principal="ops", roles=("developer",)))
+            await sees(state, lambda: state.link is Link.UP and state.scope is Scope.OWN)
+            assert (state.metrics, state.source(Part.METRICS)) == (None, Source.UNKNOWN)
+            assert {record.principal for record in state.audit} == {"ops"}
+            assert [peer.principal for peer in state.peers.values()] == ["ops"]
+            await admin.do(PrincipalRevoke(request_id="", principal="ops"))
+            await sees(state, lambda: state.link is Link.REFUSED)
 
 
 async def test_a_feed_of_one_who_is_no_admin_and_one_who_is_refused(certificates: Certificates) -> None:

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, open_session, registered, stranger
 from support.stack import DEADLINE, Certificates, hub_config, until
+from support.tunnels import free_range
 
-from omnyshell import OmnyShellHub, PortRange
+from omnyshell import OmnyShellHub
+from omnyshell.services.hub.live import questions, service
 
 EVENTS = ("events",)
 LISTS = ("nodes", "sessions", "tunnels", "peers")
@@ -23,9 +25,7 @@ KEYS = {
 
 @pytest.fixture
 async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
-    async with OmnyShellHub(
-        hub_config(certificates, state_dir=tmp_path, tunnel_ports=PortRange(20000, 29999))
-    ) as started:
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path, tunnel_ports=free_range())) as started:
         yield started
 
 
@@ -218,7 +218,9 @@ async def test_tunnels_are_told_with_their_counters(certificates: Certificates, 
         assert (watcher.items["tunnels"], watcher.finals[0]["tunnelId"]) == ({}, opened["tunnelId"])
 
 
-async def test_refusals_and_the_end_of_a_subscription(certificates: Certificates, hub: OmnyShellHub) -> None:
+async def test_refusals_and_the_end_of_a_subscription(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin:
 
         async def refused(data: dict[str, Any]) -> str:
@@ -242,9 +244,11 @@ async def test_refusals_and_the_end_of_a_subscription(certificates: Certificates
                 pass
             assert answer["d"] == {"subscriptionId": name, "code": "unsubscribed"}
         assert len(hub._events) == 0
+        monkeypatch.setattr(service, "LINGER", 0.0)
+        await until(lambda: hub._events._timer is None)
         async with registered(certificates, hub.port):
             await admin.still_there()
-        assert hub._events._timer is None
+        assert (len(hub._events._sessions), len(hub._events._view._peers)) == (0, 0)
 
 
 async def test_who_did_not_announce_it_gets_no_answer(certificates: Certificates, hub: OmnyShellHub) -> None:
@@ -283,3 +287,55 @@ async def test_a_role_that_is_taken_ends_the_subscription(certificates: Certific
             assert (message["d"]["code"], message["d"]["fatal"]) == ("auth_failed", True)
             assert (await ops.hear_close())[0] == 4400
         await until(lambda: hub.connections == 1)
+
+
+async def test_labels_of_the_hub_and_a_released_id_are_told(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "admin", (*EVENTS, "admin")) as admin:
+        async with registered(certificates, hub.port):
+            watcher = await Watcher(admin).subscribe("nodes")
+            assert watcher.items["nodes"]["n1"]["state"] == "online"
+            await admin.say("admin.node.labels", {"requestId": "l", "nodeId": "n1", "labels": {"allow-roles": "ops"}})
+            await watcher.until(lambda: watcher.items["nodes"]["n1"].get("hubLabels") == {"allow-roles": "ops"})
+        await watcher.until(lambda: watcher.items["nodes"]["n1"]["state"] == "offline")
+        await admin.say("admin.node.labels", {"requestId": "l", "nodeId": "n1", "labels": {}})
+        await watcher.until(lambda: "hubLabels" not in watcher.items["nodes"]["n1"])
+        await admin.say("admin.node.release", {"requestId": "r", "nodeId": "n1"})
+        await watcher.until(lambda: watcher.finals)
+        assert (watcher.items["nodes"], watcher.finals[0]["nodeId"]) == ({}, "n1")
+
+
+async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
+    waiting = {
+        "sessionId": "0b0e1f1e-0000-4000-8000-000000000001", "shortId": "0b0e1f1e", "nodeId": "n1",
+        "ownerUserId": "dev", "mode": "shell", "createdAt": "2026-01-02T03:04:05.678Z", "state": "detached",
+        "detachedAt": "2026-01-02T03:04:06.678Z", "expiresAt": "2036-01-02T03:04:05.678Z",
+        "currentCommand": "vim notes", "currentCwd": "/srv",
+    }  # fmt: skip
+    async with (
+        registered(certificates, hub.port, features=EVENTS) as node,
+        logged_in(certificates, hub.port, "client", "dev", EVENTS) as dev,
+        logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin,
+    ):
+        watcher, own = await Watcher(admin).subscribe("sessions"), await Watcher(dev, "o").subscribe("sessions")
+        request = (await node.hear("node.sessions.live.request"))["d"]
+        assert request.keys() == {"requestId"}
+        others = waiting | {"sessionId": "0b0e1f1e-0000-4000-8000-000000000002", "ownerUserId": "ann"}
+        await node.say("node.sessions.live.response", {**request, "sessions": [waiting, others]})
+        await watcher.until(lambda: len(watcher.items["sessions"]) == 2)
+        await own.until(lambda: own.items["sessions"])
+        assert own.only("sessions") == {
+            "sessionId": waiting["sessionId"], "nodeId": "n1", "principal": "dev", "mode": "shell",
+            "state": "detached", "createdAt": waiting["createdAt"], "detachedAt": waiting["detachedAt"],
+            "expiresAt": waiting["expiresAt"], "command": "vim notes", "cwd": "/srv", "bytesIn": 0, "bytesOut": 0,
+        }  # fmt: skip
+        request = (await node.hear("node.sessions.live.request"))["d"]
+        await node.say("node.sessions.live.response", {**request, "sessions": [others]})
+        await own.until(lambda: own.finals)
+        await watcher.until(lambda: watcher.finals)
+        assert [final["principal"] for final in watcher.finals] == ["dev"]
+        await node.say("node.sessions.live.response", {**request, "sessions": [waiting]})
+        await node.still_there()
+        assert len(hub._events._sessions) == 1

@@ -22,12 +22,10 @@ from omnyshell.protocol.messages.events import DEFAULT_AUDIT_LIMIT, EventsSubscr
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Link
+from omnyshell.services.client.resumer import TIMES
 from omnyshell.services.dial import HubAccess, dial
-from omnyshell.transport.backoff import Backoff, BackoffTimes
+from omnyshell.transport.backoff import Backoff
 from omnyshell.transport.connection import OmnyShellConnection
-
-TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
-"""Somebody watches: the first tries come quickly."""
 
 PING_PERIOD = 5.0
 """Seconds between measurements of the round trip."""
@@ -70,6 +68,9 @@ class LiveFeed:
         self.complete = asyncio.Event()
         """Set once everything that this hub says has been said a first time."""
 
+        self.error: OmnyShellException | None = None
+        """Why the hub was lost or refused last."""
+
     async def run(self) -> None:
         """Fill the state until `aclose`, or until the link is `REFUSED`; raises nothing then."""
         self._runner = asyncio.current_task()
@@ -93,10 +94,10 @@ class LiveFeed:
         try:
             connection = await self._dial()
         except (AuthException, AuthorizationException, ConfigException, ProtocolException) as exc:
-            self._state.set_link(Link.REFUSED, str(exc))
+            self._failed(Link.REFUSED, exc)
             return False
         except OmnyShellException as exc:
-            self._state.set_link(Link.LOST, str(exc))
+            self._failed(Link.LOST, exc)
             return True
         try:
             if EVENTS in connection.features:
@@ -105,7 +106,7 @@ class LiveFeed:
                 await self._poll()
         except OmnyShellException as exc:
             # Also one that says that a role was taken: what is left, the next login shows.
-            self._state.set_link(Link.LOST, str(exc))
+            self._failed(Link.LOST, exc)
         finally:
             await self._hang_up()
         return True
@@ -191,6 +192,10 @@ class LiveFeed:
             ended = self._reader.ended
             text = ended.message or ended.code if ended is not None else ""
             fail_future(self._lost, TransportException(f"the hub ended the subscription: {text}"))
+
+    def _failed(self, link: Link, error: OmnyShellException) -> None:
+        self.error = error
+        self._state.set_link(link, str(error))
 
     def _completed(self) -> None:
         self._is_complete = True

@@ -12,6 +12,7 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -29,9 +30,6 @@ AUDIT_KEPT = 2_000
 """Audit records that are kept, the newest ones."""
 
 T = TypeVar("T", LiveNode, LiveSession, LiveTunnel, LivePeer)
-
-ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
-"""The parts that consist of items with keys."""
 
 
 class Source(Enum):
@@ -215,8 +213,8 @@ class HubState:
             self._set_metrics(update.metrics, changed)
         self._add_records(update.records, changed, once=isinstance(update, EventsSnapshot))
         if isinstance(update, EventsDelta):
-            self._count_sessions(update.session_traffic, changed)
-            self._count_tunnels(update.tunnel_traffic, changed)
+            self._count(self._sessions, update.session_traffic, changed)
+            self._count(self._tunnels, update.tunnel_traffic, changed)
         elif isinstance(update, EventsSnapshot) and update.last:
             self._end_snapshot(update, changed)
         self._tell(changed)
@@ -240,7 +238,11 @@ class HubState:
     # The rest
 
     def _begin_snapshot(self, piece: EventsSnapshot) -> None:
-        self._scope = piece.scope
+        if piece.scope is not self._scope:
+            # Other rights than before: what was seen with those is not to be seen any more.
+            self._scope = piece.scope
+            self._audit.clear()
+            self._metrics = None
         for part in ITEM_PARTS:
             if part in piece.parts:
                 self._table(part).begin()
@@ -280,35 +282,13 @@ class HubState:
                 self._audit.append(record)
                 self._note(Change(Part.AUDIT, None, record), changed)
 
-    def _count_sessions(self, traffic: Iterable[SessionTraffic], changed: set[Part]) -> None:
+    def _count(self, table: "_Table[T]", traffic: Iterable[SessionTraffic | TunnelTraffic], changed: set[Part]) -> None:
         for counted in traffic:
-            session = self._sessions.items.get(counted.key)
-            if session is not None:
-                self._sessions.items[counted.key] = msgspec.structs.replace(
-                    session,
-                    bytes_in=counted.bytes_in,
-                    bytes_out=counted.bytes_out,
-                    rate_in=counted.rate_in,
-                    rate_out=counted.rate_out,
-                )
-                self._versions[Part.SESSIONS] += 1
-                changed.add(Part.SESSIONS)
-
-    def _count_tunnels(self, traffic: Iterable[TunnelTraffic], changed: set[Part]) -> None:
-        for counted in traffic:
-            tunnel = self._tunnels.items.get(counted.key)
-            if tunnel is not None:
-                self._tunnels.items[counted.key] = msgspec.structs.replace(
-                    tunnel,
-                    connections=counted.connections,
-                    connections_total=counted.connections_total,
-                    bytes_in=counted.bytes_in,
-                    bytes_out=counted.bytes_out,
-                    rate_in=counted.rate_in,
-                    rate_out=counted.rate_out,
-                )
-                self._versions[Part.TUNNELS] += 1
-                changed.add(Part.TUNNELS)
+            item = table.items.get(counted.key)
+            if item is not None:
+                table.items[counted.key] = msgspec.structs.replace(item, **counted.counters)
+                self._versions[table.part] += 1
+                changed.add(table.part)
 
     def _note(self, change: Change, changed: set[Part]) -> None:
         self._versions[change.part] += 1

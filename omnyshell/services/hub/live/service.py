@@ -1,10 +1,9 @@
 """Serves the extension `events`: who subscribes, what happens in the hub, and the time that passes."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Mapping
 
-from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import ControlMessage
@@ -22,7 +21,10 @@ from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.role_service import Handler
 
 MAX_OF_PEER = 4
-MAX_SUBSCRIPTIONS = 1_000
+MAX_OF_PRINCIPAL = 16
+MAX_SUBSCRIPTIONS = 500
+"""Subscriptions of one connection, of one principal, and of all of them."""
+
 LONGEST_ID = 128
 
 TURN = 0.1
@@ -34,9 +36,10 @@ BUSY_TURN = 0.01
 SAMPLE = 1.0
 """Seconds between samples of counters."""
 
-UNSUBSCRIBED = "unsubscribed"
+LINGER = 10.0
+"""Seconds that track is kept after the last subscriber left: beginning anew costs more than going on."""
 
-logger = logging.getLogger("omnyshell.hub")
+UNSUBSCRIBED = "unsubscribed"
 
 
 class PeerReceiver:
@@ -57,7 +60,7 @@ class PeerReceiver:
 
 
 class EventsService:
-    """Tells subscribers what happens. Idle, with no timer, while there are none. `close` it with the hub."""
+    """Tells subscribers what happens. Idle, with no timer, when there are none. `close` it with the hub."""
 
     def __init__(
         self, parts: HubParts, bus: EventBus, requests: OwnRequests, names: Callable[[], Iterable[str]]
@@ -75,6 +78,7 @@ class EventsService:
         self._sampled_at = 0.0
         self._worst_lag = 0.0
         self._pinged: list[str] = []
+        self._deserted_at = 0.0
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             EventsSubscribe: self._subscribe,
             EventsUnsubscribe: self._unsubscribe,
@@ -90,6 +94,7 @@ class EventsService:
     def close(self) -> None:
         """Stop telling. Idempotent."""
         self._remove(lambda _: True)
+        self._stop()
 
     # Subscribing
 
@@ -106,7 +111,7 @@ class EventsService:
             peer.send(EventsEnded(subscription_id=ask.subscription_id[:LONGEST_ID], code=code, message=text))
             return
         self._record(peer, "ok", ask, "")
-        if not self._subscribers:
+        if self._timer is None:
             self._start()
         wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
         subscription = Subscription(ask.subscription_id, viewer, wanted, self._view)
@@ -122,7 +127,8 @@ class EventsService:
             unknown = not any(part in ask.parts for part in Part)
             code = ErrorCodes.BAD_REQUEST if unknown else ErrorCodes.NOT_AUTHORIZED
             return code, "No part that was asked for is known here" if unknown else "Only administrators may see this"
-        if len(mine) >= MAX_OF_PEER or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
+        of_principal = sum(member.subscription.viewer.principal == peer.principal.id for member in self._subscribers)
+        if len(mine) >= MAX_OF_PEER or of_principal >= MAX_OF_PRINCIPAL or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
             return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
         return None
 
@@ -135,8 +141,8 @@ class EventsService:
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
-        if self._subscribers.remove(applies) and not self._subscribers:
-            self._stop()
+        if self._subscribers.remove(applies):
+            self._deserted_at = self._clock.monotonic()
 
     def _start(self) -> None:
         """The first subscriber came: begin to keep track."""
@@ -147,7 +153,7 @@ class EventsService:
         self._worst_lag = 0.0
 
     def _stop(self) -> None:
-        """The last subscriber left: nothing is kept track of."""
+        """Nobody watches: nothing is kept track of. Idempotent."""
         for end in self._ends:
             end()
         self._ends.clear()
@@ -209,33 +215,34 @@ class EventsService:
 
     def _turn(self) -> None:
         now = self._clock.monotonic()
+        if not self._subscribers and now - self._deserted_at >= LINGER:
+            self._stop()
+            return
         self._worst_lag = max(self._worst_lag, now - self._due)
-        if now - self._sampled_at >= SAMPLE:
-            self._sample(now)
+        more = False
         try:
+            if now - self._sampled_at >= SAMPLE:
+                self._sample(now)
             more = self._subscribers.tell()
-        except ProtocolException:
-            # Text that is not valid Unicode, which no decoder lets through: whoever is told next must not suffer.
-            logger.exception("a subscriber could not be told")
-            more = False
-        self._schedule(BUSY_TURN if more else TURN)
+        finally:
+            # What fails for one, the loop reports; the others are told in the next turn.
+            self._schedule(BUSY_TURN if more else TURN)
 
     def _sample(self, now: float) -> None:
+        # Everything is sampled whoever asked for it: rates are over the time since the last sample.
         seconds, self._sampled_at = now - self._sampled_at, now
         told = self._subscribers
+        self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
+        self._view.sample_tunnels(seconds, lambda key, owner: told.mark_traffic(Part.TUNNELS, key, owner))
+        for node_id in self._view.sample_nodes():
+            told.mark(Part.NODES, node_id, "")
+        self._view.sample_metrics(self._worst_lag, seconds)
+        self._worst_lag = 0.0
+        told.mark_metrics()
         if told.wants(Part.SESSIONS):
-            self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
             self._questions.ask()
-        if told.wants(Part.TUNNELS):
-            self._view.sample_tunnels(seconds, lambda key, owner: told.mark_traffic(Part.TUNNELS, key, owner))
         if told.wants(Part.NODES):
-            for node_id in self._view.sample_nodes():
-                told.mark(Part.NODES, node_id, "")
             self._ping_some()
-        if told.wants(Part.METRICS):
-            self._view.sample_metrics(self._worst_lag, seconds)
-            self._worst_lag = 0.0
-            told.mark_metrics()
 
     def _ping_some(self) -> None:
         """Measure how far nodes are: a tenth of them each second."""

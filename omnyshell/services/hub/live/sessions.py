@@ -23,22 +23,51 @@ Mark = Callable[[Part, str, str, LiveSession | None], None]
 
 
 class SessionEntry:
-    """One session. `route` is None while it is detached."""
+    """One session. `route` is what carries it, or None while it is detached.
 
-    __slots__ = ("_rates", "item", "route", "since")
+    Its item is made when it is asked for: a hub may carry ten thousand sessions when somebody begins to watch.
+    """
 
-    def __init__(self, item: LiveSession, since: float) -> None:
-        self.item = item
+    __slots__ = ("_item", "_rates", "mode", "node_id", "principal", "route", "since", "state")
+
+    def __init__(self, route: SessionRoute | None, item: LiveSession | None, since: float) -> None:
+        known = route.session if route is not None else item
+        if known is None:
+            raise ValueError("a session needs a route or an item")
+        self.node_id = known.node_id
+        self.principal = known.principal
+        self.mode = known.mode
+        self.state = known.state
+        self.route = route
+        self._item = item
         self.since = since
         """When its state was last known from the hub itself, on the monotonic clock."""
 
-        self.route: SessionRoute | None = None
-        self._rates = Rates(0, 0)
+        self._rates = Rates(route.bytes_in, route.bytes_out) if route is not None else Rates(0, 0)
 
-    def carry(self, route: SessionRoute) -> None:
-        """Note what carries the session; its bytes count from here."""
-        self.route = route
-        self._rates = Rates(route.bytes_in, route.bytes_out)
+    @property
+    def item(self) -> LiveSession:
+        """The session, without its counters as they are now."""
+        if self._item is None:
+            self._item = self._make_item()
+        return self._item
+
+    def _make_item(self) -> LiveSession:
+        route = self.route
+        if route is None:
+            raise RuntimeError("a detached session has an item")
+        session = route.session
+        return LiveSession(
+            session_id=session.id,
+            node_id=session.node_id,
+            principal=session.principal,
+            mode=session.mode,
+            state=self.state,
+            created_at=session.created_at,
+            address=route.client.address,
+            command=session.command,
+            resumed=route.is_resume,
+        )
 
     def sample(self, seconds: float) -> bool:
         """Compute the rates of the last `seconds`; returns whether any counter changed."""
@@ -101,18 +130,18 @@ class LiveSessions:
 
     def nodes_with_shells(self) -> set[str]:
         """Return the nodes whose sessions have a foreground command, a directory, or an end of their own."""
-        return {entry.item.node_id for entry in self._entries.values() if entry.item.mode is SessionMode.SHELL}
+        return {entry.node_id for entry in self._entries.values() if entry.mode is SessionMode.SHELL}
 
     def owners_at(self, node_id: str) -> set[str]:
         """Return who has a shell on a node."""
-        shells = (entry.item for entry in self._entries.values() if entry.item.mode is SessionMode.SHELL)
-        return {item.principal for item in shells if item.node_id == node_id}
+        shells = (entry for entry in self._entries.values() if entry.mode is SessionMode.SHELL)
+        return {entry.principal for entry in shells if entry.node_id == node_id}
 
     def sample(self, seconds: float, changed: Callable[[str, str], None]) -> None:
         """Compute all rates; `changed` gets key and owner of each session whose counters changed."""
         for key, entry in self._entries.items():
             if entry.sample(seconds):
-                changed(key, entry.item.principal)
+                changed(key, entry.principal)
 
     def receive(self, event: SessionEvent) -> None:
         """Take what the hub did with a session."""
@@ -122,11 +151,11 @@ class LiveSessions:
         if state is SessionState.OPENING:
             if not route.is_resume:
                 # What a resume leads to has an id already, which the node tells.
-                self._carry(route, SessionState.OPENING)
+                self._carry(route)
         elif state is SessionState.OPEN:
             if route.asked_id != route.session.id:
                 self._end(session_key(route.session.node_id, route.asked_id), route, "")
-            self._carry(route, SessionState.OPEN)
+            self._carry(route)
         elif state is SessionState.DETACHED:
             self._detach(route, event.expires_at)
         else:
@@ -142,41 +171,27 @@ class LiveSessions:
                 named.add(session_key(node_id, info.session_id))
                 self._reported(node_id, info, principal or clean(info.owner_user_id))
         for key, entry in list(self._entries.items()):
-            item = entry.item
-            is_asked = item.node_id == node_id and principal in (None, item.principal)
+            is_asked = entry.node_id == node_id and principal in (None, entry.principal)
             if is_asked and entry.route is None and key not in named and entry.since < asked_at:
                 self._finish(key, "")
 
     def node_gone(self, node_id: str) -> None:
         """A node left: what waits in it can be had when it comes back."""
         for key, entry in list(self._entries.items()):
-            if entry.item.node_id == node_id and entry.route is None:
+            if entry.node_id == node_id and entry.route is None:
                 self._finish(key, CloseReason.NODE_CLOSED)
 
     # The rest
 
-    def _carry(self, route: SessionRoute, state: SessionState) -> None:
+    def _carry(self, route: SessionRoute) -> None:
         session = route.session
         key = session_key(session.node_id, session.id)
         before = self._entries.get(key)
-        known = before.item if before is not None else None
-        entry = SessionEntry(
-            LiveSession(
-                session_id=session.id,
-                node_id=session.node_id,
-                principal=session.principal,
-                mode=session.mode,
-                state=state,
-                created_at=known.created_at if known is not None else session.created_at,
-                address=route.client.address,
-                command=session.command or (known.command if known is not None else ""),
-                cwd=known.cwd if known is not None else "",
-                resumed=route.is_resume,
-            ),
-            self._clock.monotonic(),
-        )
-        entry.carry(route)
-        self._entries[key] = entry
+        entry = self._entries[key] = SessionEntry(route, None, self._clock.monotonic())
+        if before is not None and before.route is not route:
+            item, known = entry.item, before.item
+            item.created_at = known.created_at
+            item.command, item.cwd = item.command or known.command, known.cwd
         self._mark(Part.SESSIONS, key, session.principal, None)
 
     def _detach(self, route: SessionRoute, expires_at: datetime | None) -> None:
@@ -185,7 +200,7 @@ class LiveSessions:
         if entry is None or entry.route is not route:
             return
         item = entry.describe()
-        item.state = SessionState.DETACHED
+        item.state = entry.state = SessionState.DETACHED
         item.address, item.resumed = "", False
         item.detached_at, item.expires_at = self._clock.now(), expires_at
         item.rate_in = item.rate_out = 0
@@ -198,9 +213,8 @@ class LiveSessions:
         entry = self._entries.get(key)
         if entry is None or entry.route is not route:
             return
-        item = entry.item
-        was_lost = reason == CloseReason.CLIENT_DISCONNECTED and item.state is SessionState.OPEN
-        if was_lost and item.mode is SessionMode.SHELL and self._keeps_sessions(item.node_id):
+        was_lost = reason == CloseReason.CLIENT_DISCONNECTED and entry.state is SessionState.OPEN
+        if was_lost and entry.mode is SessionMode.SHELL and self._keeps_sessions(entry.node_id):
             # The node detaches it, or ends it: it is asked, and the shell is shown as detached until it answers.
             self._detach(route, None)
         else:
@@ -237,7 +251,7 @@ class LiveSessions:
                 detached_at=info.detached_at,
                 expires_at=info.expires_at,
             )
-            self._entries[key] = SessionEntry(item, self._clock.monotonic())
+            self._entries[key] = SessionEntry(None, item, self._clock.monotonic())
             self._mark(Part.SESSIONS, key, principal, None)
             return
         item = entry.item

@@ -101,9 +101,9 @@ class Subscribers:
                     waiting.append(member)
             if self._clock.monotonic() - started >= SLICE:
                 break
-        # Whoever had no turn is the first in the next one.
-        first = set(waiting)
-        self._members.sort(key=lambda member: member not in first)
+        # The next turn goes on with whoever would have been next, those who have had theirs last.
+        places = {member: place for place, member in enumerate(waiting)}
+        self._members.sort(key=lambda member: places.get(member, len(places)))
         return bool(waiting)
 
     def _is_ready(self, member: Subscriber, now: float) -> bool:

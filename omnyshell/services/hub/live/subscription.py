@@ -14,6 +14,7 @@ from typing import Protocol
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -28,16 +29,14 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot
 from omnyshell.services.hub.live.viewer import Viewer
 
-ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
-
-PIECE_SIZE = 64 * 1024
+PIECE_SIZE = 32 * 1024
 """Characters of a message, roughly, after which the next one is begun: bounds what a message costs, and how long."""
 
 ITEM_SIZE = 320
 """Characters of an item apart from what peers chose."""
 
-TRAFFIC_SIZE = 64
-MAX_CHANGED = 20_000
+TRAFFIC_SIZE = 100
+MAX_CHANGED = 10_000
 MAX_RECORDS = 2_000
 """Changes and audit records that may wait; a subscriber with more gets a new snapshot."""
 

@@ -81,7 +81,6 @@ class LiveView:
             self.add_tunnel(tunnel)
         self._sessions.start(self._parts.routes)
         self.sample_nodes()
-        self.sample_metrics(0.0, 1.0)
 
     def stop(self) -> None:
         """Forget it."""
@@ -135,8 +134,11 @@ class LiveView:
                 changed.append(node.node_id)
         return changed
 
-    def sample_metrics(self, lag: float, seconds: float) -> None:
-        """Take the hub's figures; `lag` is how late the loop was at most, `seconds` how long the last sample is ago."""
+    def sample_metrics(self, lag: float, seconds: float) -> LiveMetrics:
+        """Take, and return, the hub's figures.
+
+        `lag` is how late the loop was at most since the last sample, `seconds` ago.
+        """
         parts, counted, before = self._parts, self._parts.metrics, self._metrics
         relayed = counted.bytes_relayed - before.bytes_relayed if before is not None else 0
         writer = parts.audit.writer
@@ -163,6 +165,7 @@ class LiveView:
             audit_lost=writer.lost if writer is not None else 0,
             loop_lag_micros=int(lag * 1e6),
         )
+        return self._metrics
 
     # What subscribers are told
 
@@ -186,7 +189,7 @@ class LiveView:
         """Return the counters of a session or tunnel, as `describe` does."""
         if part is Part.SESSIONS:
             entry = self._sessions.find(key)
-            return entry.traffic() if entry is not None and viewer.owns(entry.item.principal) else None
+            return entry.traffic() if entry is not None and viewer.owns(entry.principal) else None
         tunnel = self._tunnel(key, viewer)
         if tunnel is None:
             return None
@@ -194,9 +197,7 @@ class LiveView:
 
     def metrics(self) -> LiveMetrics:
         """Return the hub's figures as of the last sample."""
-        if self._metrics is None:
-            raise RuntimeError("nobody looks at this view")
-        return self._metrics
+        return self._metrics or self.sample_metrics(0.0, 1.0)
 
     def records(self, viewer: Viewer, since: datetime | None, limit: int) -> list[AuditRecord]:
         """Return the newest audit records that the viewer may see, oldest first."""
@@ -242,7 +243,7 @@ class LiveView:
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)
-        return entry.describe() if entry is not None and viewer.owns(entry.item.principal) else None
+        return entry.describe() if entry is not None and viewer.owns(entry.principal) else None
 
     def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
         known = self._tunnels.get(tunnel_id)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import (
+    ITEM_PARTS,
     LiveItem,
     LiveMetrics,
     LiveNode,
@@ -30,7 +31,7 @@ from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Source
 from omnyshell.services.hub.live import subscription as module
 from omnyshell.services.hub.live.subscribers import PATIENCE, Subscribers
-from omnyshell.services.hub.live.subscription import ITEM_PARTS, Subscription, Wanted
+from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.viewer import Viewer
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -320,3 +321,16 @@ def test_a_turn_is_short_and_everyone_has_one() -> None:
         turns += 1
     assert turns == 3
     assert all(len(inbox.messages) == 1 for inbox in inboxes)
+
+
+def test_whoever_always_has_more_to_be_told_leaves_the_others_their_turns() -> None:
+    clock, truth = Clock(step=0.005), Truth()
+    members = Subscribers(clock)
+    inboxes = [Inbox() for _ in range(3)]
+    for inbox in inboxes:
+        members.add(subscribe(truth), inbox)
+    for number in range(30):
+        for _ in range(2 * module.PIECE_SIZE // module.ITEM_SIZE):
+            truth.record(f"ann {number}")
+        members.tell()
+    assert [len(inbox.messages) for inbox in inboxes] == [10, 10, 10]

@@ -1,0 +1,59 @@
+"""A hub and a node as processes of their own, and what a command needs to reach them."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from support.hub_process import OMNYSHELL, HubProcess
+from support.stack import DEADLINE, Certificates
+
+
+class Machines:
+    """Node `n1` at a hub that can be killed and started again; `words` are further words for the node. `close` it."""
+
+    def __init__(self, certificates: Certificates, directory: Path, *words: str) -> None:
+        self.hub = HubProcess(certificates, directory / "hub")
+        self.hub.start_and_wait()
+        self._ca = certificates.ca
+        state = ["--state-dir", str(directory / "node"), "--log-level", "error"]
+        self._node = subprocess.Popen(
+            [OMNYSHELL, "node", "start", "--id", "n1", *words, *state], env=os.environ | self.variables("box")
+        )
+
+    def variables(self, principal: str) -> dict[str, str]:
+        """The environment of a principal's commands."""
+        return {
+            "OMNYSHELL_HUB": f"wss://127.0.0.1:{self.hub.port}",
+            "OMNYSHELL_PRINCIPAL": principal,
+            "OMNYSHELL_TOKEN": f"{principal}-token",
+            "OMNYSHELL_CA": str(self._ca),
+            "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
+            "SHELL": "/bin/bash",
+        }
+
+    def omnyshell(self, *words: str) -> str:
+        """Run a command as the administrator; returns what it prints."""
+        env = os.environ | self.variables("admin")
+        done = subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, env=env, timeout=20)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        """Start a command as the administrator, with its output in pipes."""
+        return subprocess.Popen(
+            [OMNYSHELL, *words], env=os.environ | self.variables("admin"), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def wait_for_node(self) -> None:
+        """Return once the node is on the hub's list."""
+        deadline = time.monotonic() + 2 * DEADLINE
+        while "n1" not in self.omnyshell("nodes", "list"):
+            assert time.monotonic() < deadline
+
+    def close(self) -> None:
+        """End both."""
+        self._node.terminate()
+        self._node.wait(10)
+        self.hub.kill()

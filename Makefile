@@ -1,17 +1,23 @@
-# One command each: `make run` ends in a shell on this machine's own node, `make test` proves that it works.
+# One command each: `make run` starts the console with a hub and a node for this machine, `make test` proves that it works.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint bench soak clean
+PICTURED := tests/integration/tui
 
-# The shell's own exit code is no failure of make; 255 is one of OmnyShell's.
+.PHONY: run test snapshots lint bench soak clean
+
 run: $(STAMP)
-	@$(BIN)/omnyshell up --shell || test $$? -ne 255
+	@$(BIN)/omnyshell-console
 
 test: $(STAMP)
 	$(BIN)/python -W error -m pytest -n 2 $(PYTEST_ARGS)
+
+# Takes what the console shows now as right, for every picture that the tests compare.
+snapshots: $(STAMP)
+	rm -f snapshots/*.svg
+	OMNYSHELL_UPDATE_SNAPSHOTS=1 $(BIN)/python -W error -m pytest -n 2 $(PICTURED)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

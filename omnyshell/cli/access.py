@@ -2,94 +2,13 @@
 
 import argparse
 import logging
-import os
-from pathlib import Path
 
-from omnyshell.errors import ConfigException
-from omnyshell.ids import PrincipalId
-from omnyshell.paths import logins_file, user_path
-from omnyshell.security.credentials import CredentialProvider, TokenCredentialProvider
-from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.client.access import complete, given_access
 from omnyshell.services.dial import HubAccess
-from omnyshell.transport.connection import HubAddress
-
-_NAMES = ("hub", "principal", "token", "token_file", "key", "ca")
-_SECRETS = ("token", "token_file", "key")
 
 
 def access_from(options: argparse.Namespace) -> HubAccess:
     """Return how to reach the hub. Raises `ConfigException` that says what is missing."""
     # Whoever writes to a lost connection a few times, before its loss is known, is warned of it on stderr.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    given = given_access(options)
-    saved = CredentialStore(logins_file()).get(given.get("hub"))
-    if saved is not None:
-        given = _completed(given, saved)
-    if "hub" not in given:
-        raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
-    return HubAccess(
-        address=HubAddress.parse(given["hub"]),
-        credentials=credentials_from(given),
-        ca=user_path(given["ca"]) if "ca" in given else None,
-    )
-
-
-def given_access(options: argparse.Namespace) -> dict[str, str]:
-    """Return what options and environment say; an option's secret takes the place of the environment's."""
-    chosen = {name: value for name in _NAMES if (value := getattr(options, name, None))}
-    has_secret = any(name in chosen for name in _SECRETS)
-    for name in _NAMES:
-        value = os.environ.get(f"OMNYSHELL_{name.upper()}")
-        if value and name not in chosen and not (has_secret and name in _SECRETS):
-            chosen[name] = value
-    return chosen
-
-
-def credentials_from(given: dict[str, str]) -> CredentialProvider:
-    """Return the credential that was given. Raises `ConfigException` where it is missing or cannot be read."""
-    principal = given.get("principal")
-    if not principal:
-        raise ConfigException("who are you? give --principal NAME, or save a login with `omnyshell login`")
-    if "key" in given:
-        return _key_credentials(principal, user_path(given["key"]))
-    if "token" in given:
-        return TokenCredentialProvider(PrincipalId(principal), given["token"])
-    if "token_file" in given:
-        return TokenCredentialProvider(PrincipalId(principal), read_token(user_path(given["token_file"])))
-    raise ConfigException("log in with what? give --key or --token-file, or save a login with `omnyshell login`")
-
-
-def read_token(path: Path) -> str:
-    """Return the token in a file. Raises `ConfigException` where it cannot be read or is empty."""
-    try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigException(f"cannot read the token from {path}: {exc}") from exc
-    if not token:
-        raise ConfigException(f"the token file {path} is empty")
-    return token
-
-
-def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:
-    """What was given, with what is missing from the saved login of that hub; never its secret for another principal."""
-    result = dict(given)
-    # The hub may have been given by the name it was saved under.
-    result["hub"] = saved.hub
-    if saved.ca_path:
-        result.setdefault("ca", saved.ca_path)
-    if given.get("principal", saved.principal) != saved.principal:
-        return result
-    result["principal"] = saved.principal
-    if not any(name in given for name in _SECRETS):
-        if saved.key_path:
-            result["key"] = saved.key_path
-        elif saved.token:
-            result["token"] = saved.token
-    return result
-
-
-def _key_credentials(principal: str, path: Path) -> CredentialProvider:
-    from omnyshell.security.credentials import PublicKeyCredentialProvider
-    from omnyshell.security.keys import Ed25519PrivateKey
-
-    return PublicKeyCredentialProvider(PrincipalId(principal), Ed25519PrivateKey.load(path))
+    return complete(given_access(options))

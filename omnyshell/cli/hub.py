@@ -7,7 +7,6 @@ import math
 import sys
 from pathlib import Path
 
-from omnyshell.cli.access import read_token
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
@@ -27,6 +26,7 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit import log_record
 from omnyshell.services.hub.audit_query import parse_span
 from omnyshell.services.hub.audit_sinks import open_sink

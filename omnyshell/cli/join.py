@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-from omnyshell.cli.local import machine_node_id
 from omnyshell.cli.parsing import parse, parse_pairs
 from omnyshell.cli.spec import NODE_START
 from omnyshell.errors import ConfigException
@@ -18,6 +17,7 @@ from omnyshell.security.files import write_private
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.join import fetch_authority, join, parse_fingerprint
+from omnyshell.services.local.setup import machine_node_id
 from omnyshell.transport.connection import HubAddress
 
 

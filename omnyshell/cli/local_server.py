@@ -6,42 +6,56 @@ import os
 import sys
 from collections.abc import Callable
 
-from omnyshell.cli.local import DEFAULT_PORT, HOSTS, NODE_PRINCIPAL, LocalSetup, Running, machine_node_id, user_name
 from omnyshell.cli.loop import run
-from omnyshell.cli.output import describe, fail
+from omnyshell.cli.output import announce, describe, fail
 from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.stdio import settle
-from omnyshell.errors import OmnyShellException, TransportException
-from omnyshell.ids import PrincipalId
-from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
-from omnyshell.model.tunnels import PortRange
-from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
-from omnyshell.security.cert_generator import CertGenerator
-from omnyshell.security.credentials import TokenCredentialProvider
-from omnyshell.services.dial import HubAccess
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.hub import OmnyShellHub
-from omnyshell.services.node.config import NodeConfig
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.parts import node_config, start_hub
+from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
 from omnyshell.services.node.node import OmnyShellNode
-from omnyshell.transport.connection import HubAddress
 
 REGISTER_TIMEOUT = 15.0
-
-TUNNEL_PORTS = PortRange(20_000, 20_999)
-"""Below those that Linux hands out by itself; the first that is free is taken."""
+HEADLESS = f"{CONSOLE} --headless"
 
 
 def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
-    """Serve until a signal, or with `lifeline` the end of stdin, ends it."""
+    """Serve hub and node until a signal, or with `lifeline` the end of stdin, ends it."""
     tune_memory()
     set_up_logging("warning")
     return run(_serve(setup, port, on_ready, lifeline=lifeline))
 
 
+def serve_hub(setup: LocalSetup, port: int | None) -> int:
+    """Serve the hub alone until a signal ends it."""
+    tune_memory()
+    set_up_logging("warning")
+    return run(_serve_hub(setup, port))
+
+
+async def _serve_hub(setup: LocalSetup, port: int | None) -> int:
+    lock = setup.claim()
+    try:
+        hub = await start_hub(setup, port)
+        try:
+            running = Running(os.getpid(), hub.port, machine_node_id(), HEADLESS)
+            setup.announce(lock, running)
+            LocalNode(setup).look_for_hub()
+            announce(f"hub listens on {running.url}")
+            await until_stopped()
+        finally:
+            await hub.stop()
+    finally:
+        os.close(lock)
+    return 0
+
+
 async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool) -> int:
     lock = setup.claim()
     try:
-        hub = await _start_hub(setup, port)
+        hub = await start_hub(setup, port)
         try:
             await _serve_node(setup, hub.port, lock, on_ready, lifeline=lifeline)
         finally:
@@ -54,17 +68,32 @@ async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Runnin
 async def _serve_node(
     setup: LocalSetup, port: int, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
 ) -> None:
-    node = OmnyShellNode(_node_config(setup, port))
+    running = Running(os.getpid(), port, machine_node_id())
+    if LocalNode(setup).pid() is not None:
+        # The console left it, with sessions: it takes this hub.
+        await _serve_left_node(setup, running, lock, on_ready, lifeline=lifeline)
+        return
+    node_lock = PidFile(setup.node_pid_file).claim()
+    node = OmnyShellNode(node_config(setup, port))
     serving = asyncio.create_task(node.run())
     try:
         await _registered(node, serving)
-        running = Running(os.getpid(), port, machine_node_id())
         setup.announce(lock, running)
         on_ready(running)
         await _until_told(lifeline=lifeline)
     finally:
         node.stop()
         await serving
+        os.close(node_lock)
+
+
+async def _serve_left_node(
+    setup: LocalSetup, running: Running, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
+) -> None:
+    setup.announce(lock, running)
+    LocalNode(setup).look_for_hub()
+    on_ready(running)
+    await _until_told(lifeline=lifeline)
 
 
 async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:
@@ -76,52 +105,6 @@ async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> Non
         serving.result()
     if not node.registered.is_set():
         raise OmnyShellException("the node could not register with its hub")
-
-
-async def _start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
-    """Start the hub on the wanted port; on a free one where none is wanted and the usual one is taken."""
-    hub = OmnyShellHub(_hub_config(setup, DEFAULT_PORT if port is None else port))
-    try:
-        await hub.start()
-    except TransportException:
-        if port is not None:
-            raise
-        hub = OmnyShellHub(_hub_config(setup, 0))
-        await hub.start()
-    return hub
-
-
-def _hub_config(setup: LocalSetup, port: int) -> HubConfig:
-    certs = setup.directory / "certs"
-    if not (certs / "hub.pem").is_file():
-        CertGenerator().generate(certs, HOSTS)
-    return HubConfig(
-        cert=certs / "hub.pem",
-        key=certs / "hub.key",
-        host="localhost",
-        port=port,
-        state_dir=setup.directory / "hub",
-        tunnel_ports=TUNNEL_PORTS,
-        tunnel_bind_host="localhost",
-        authenticator=TokenAuthenticator(
-            [
-                TokenGrant(PrincipalId(user_name()), hash_token(setup.secret("admin")), frozenset({ADMIN_ROLE})),
-                TokenGrant(PrincipalId(NODE_PRINCIPAL), hash_token(setup.secret("node")), frozenset({NODE_ROLE})),
-            ]
-        ),
-    )
-
-
-def _node_config(setup: LocalSetup, port: int) -> NodeConfig:
-    return NodeConfig(
-        node_id=machine_node_id(),
-        access=HubAccess(
-            address=HubAddress("localhost", port),
-            credentials=TokenCredentialProvider(PrincipalId(NODE_PRINCIPAL), setup.secret("node")),
-            ca=setup.ca_file,
-        ),
-        state_dir=setup.directory / "node",
-    )
 
 
 async def _until_told(*, lifeline: bool) -> None:
@@ -141,8 +124,11 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int)
     parser.add_argument("--lifeline", action="store_true")
+    parser.add_argument("--hub-only", action="store_true")
     options = parser.parse_args()
     try:
+        if options.hub_only:
+            return serve_hub(LocalSetup.default(), options.port)
         return serve(LocalSetup.default(), options.port, lambda _running: None, lifeline=options.lifeline)
     except OmnyShellException as exc:
         return fail(describe(exc))

@@ -5,10 +5,11 @@ import asyncio
 import json
 import sys
 
-from omnyshell.cli.access import access_from, credentials_from, given_access, read_token
+from omnyshell.cli.access import access_from
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
+from omnyshell.services.client.access import credentials_from, given_access, read_token
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore, StoredSession

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import socket
+from contextlib import suppress
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
@@ -27,7 +28,7 @@ from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
-from omnyshell.services.dial import dial
+from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
@@ -62,6 +63,8 @@ class OmnyShellNode:
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
+        self._access = config.access
+        self._dial_now = asyncio.Event()
         self._registered_at: float | None = None
         self._was_registered = False
         self._shells: tuple[str, ...] = ()
@@ -89,6 +92,17 @@ class OmnyShellNode:
         """Make `run` return. Idempotent."""
         if self._runner is not None:
             self._runner.cancel()
+
+    @property
+    def session_count(self) -> int:
+        """How many sessions the node holds, attached or not."""
+        return len(self._sessions)
+
+    def dial_now(self, access: HubAccess | None = None) -> None:
+        """Try at once where the node waits for its hub; from now on through `access`, where one is given."""
+        if access is not None:
+            self._access = access
+        self._dial_now.set()
 
     async def _close(self) -> None:
         self.registered.clear()
@@ -125,8 +139,9 @@ class OmnyShellNode:
         """Dial, log in and register; returns what tells of the loss."""
         lost = self._lost = asyncio.get_running_loop().create_future()
         self._registered_at = None
+        self._dial_now.clear()
         connection = self._connection = await dial(
-            self._config.access,
+            self._access,
             role=NODE_PEER,
             features=EXTENSIONS,
             incoming="stdin",
@@ -146,7 +161,7 @@ class OmnyShellNode:
 
     def _registration(self) -> NodeRegister:
         facts = MachineFacts.read()
-        credentials = self._config.access.credentials
+        credentials = self._access.credentials
         key = credentials.private_key.public_key if isinstance(credentials, PublicKeyCredentialProvider) else None
         store = UidStore.for_node(self._config.state_dir, NodeId(self._config.node_id), self._clock)
         return NodeRegister(
@@ -183,7 +198,7 @@ class OmnyShellNode:
             self._registered_at = self._clock.monotonic()
             self._was_registered = True
             self.registered.set()
-            logger.info("node %s is registered at %s", message.node_id, self._config.access.address)
+            logger.info("node %s is registered at %s", message.node_id, self._access.address)
         elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():
             self._connection_lost(ProtocolException(message.message, code=message.code))
         elif connection is not None:
@@ -208,4 +223,6 @@ class OmnyShellNode:
                 self._registered_at = None
             delay = self._backoff.next_delay()
             logger.warning("%s; next try in %.1f s", error, delay)
-        await asyncio.sleep(delay)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._dial_now.wait()

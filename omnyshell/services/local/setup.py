@@ -1,12 +1,10 @@
 """The files of this machine's own hub and node, and whether they run."""
 
-import fcntl
 import getpass
-import json
 import os
 import re
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
@@ -16,21 +14,25 @@ from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.files import make_private_directory, read_private, write_private
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.local.pid_file import PidFile, locked
 from omnyshell.transport.connection import HubAddress
 
 DEFAULT_PORT = 8443
 HOSTS = ("localhost", "127.0.0.1", "::1")
 LOGIN_NAME = "local"
+CONSOLE = "omnyshell-console"
 NODE_PRINCIPAL = "this-machine"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A local hub and node that serve."""
+    """A local hub that serves, and the node that belongs to it."""
 
     pid: int
     port: int
     node_id: str
+    program: str = "omnyshell up"
+    """What the user started."""
 
     @property
     def url(self) -> str:
@@ -60,6 +62,16 @@ class LocalSetup:
         return self.directory / "server.pid"
 
     @property
+    def node_pid_file(self) -> Path:
+        """Locked by the process that runs this machine's node, so that there are never two."""
+        return self.directory / "node.pid"
+
+    @property
+    def node_log_file(self) -> Path:
+        """What the node says, where it is a process of its own."""
+        return self.directory / "node.log"
+
+    @property
     def ca_file(self) -> Path:
         """The authority to trust about the hub."""
         return self.directory / "certs" / "ca.pem"
@@ -72,39 +84,33 @@ class LocalSetup:
             raise ConfigException(f"cannot make {self.directory}: {exc.strerror}") from exc
 
     def secret(self, name: str) -> str:
-        """Return the token of that name, made at the first call."""
+        """Return the token of that name, made at the first call, in whichever process that is."""
         path = self.directory / f"{name}.token"
         known = read_private(path)
         if known is None:
-            known = new_typed_token().encode()
-            write_private(path, known)
+            with locked(self.directory / "tokens.lock"):
+                known = read_private(path)
+                if known is None:
+                    known = new_typed_token().encode()
+                    write_private(path, known)
         return known.decode()
 
     def running(self) -> Running | None:
-        """Return what serves now; the lock on the file ends with the server, however that ended."""
-        try:
-            with self.pid_file.open("rb") as file:
-                if _lock(file.fileno(), fcntl.LOCK_SH):
-                    return None
-                data = json.loads(file.read() or b"null")
-        except (OSError, ValueError):
-            return None
+        """Return what serves now."""
+        data = PidFile(self.pid_file).read()
         return Running(**data) if data else None
 
     def claim(self) -> int:
-        """Lock the pid file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
+        """Lock the hub's pid file for the life of this process; returns its descriptor.
+
+        Raises `ConfigException` where another process has it.
+        """
         self.prepare_directory()
-        fd = os.open(self.pid_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _lock(fd, fcntl.LOCK_EX):
-            os.close(fd)
-            raise ConfigException("it is up already")
-        os.ftruncate(fd, 0)
-        return fd
+        return PidFile(self.pid_file).claim()
 
     def announce(self, fd: int, running: Running) -> None:
         """Say in the claimed pid file that this process serves, and save the login."""
-        text = {"pid": running.pid, "port": running.port, "node_id": running.node_id}
-        os.pwrite(fd, json.dumps(text).encode(), 0)
+        PidFile.write(fd, asdict(running))
         self._save_login(running)
 
     def admin_access(self, running: Running) -> HubAccess:
@@ -112,6 +118,14 @@ class LocalSetup:
         return HubAccess(
             address=HubAddress.parse(running.url),
             credentials=TokenCredentialProvider(PrincipalId(user_name()), self.secret("admin")),
+            ca=self.ca_file,
+        )
+
+    def node_access(self, port: int) -> HubAccess:
+        """How this machine's node reaches the local hub."""
+        return HubAccess(
+            address=HubAddress("localhost", port),
+            credentials=TokenCredentialProvider(PrincipalId(NODE_PRINCIPAL), self.secret("node")),
             ca=self.ca_file,
         )
 
@@ -142,11 +156,3 @@ def user_name() -> str:
 def machine_node_id() -> str:
     """The machine's name, as a node id."""
     return re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname().split(".")[0]) or "this-machine"
-
-
-def _lock(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -1,0 +1,60 @@
+"""The settings of this machine's own hub and node, and how the hub starts."""
+
+from omnyshell.errors import TransportException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
+from omnyshell.model.tunnels import PortRange
+from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
+from omnyshell.security.cert_generator import CertGenerator
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.hub import OmnyShellHub
+from omnyshell.services.local.setup import DEFAULT_PORT, HOSTS, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
+from omnyshell.services.node.config import NodeConfig
+
+TUNNEL_PORTS = PortRange(20_000, 20_999)
+"""Where tunnels of the local hub can be reached, on loopback as the hub itself."""
+
+
+async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
+    """Start the hub on the wanted port; on a free one where none is wanted and the usual one is taken."""
+    hub = OmnyShellHub(hub_config(setup, DEFAULT_PORT if port is None else port))
+    try:
+        await hub.start()
+    except TransportException:
+        if port is not None:
+            raise
+        hub = OmnyShellHub(hub_config(setup, 0))
+        await hub.start()
+    return hub
+
+
+def hub_config(setup: LocalSetup, port: int) -> HubConfig:
+    """The hub's settings; its authority and certificate are made at the first call."""
+    certs = setup.directory / "certs"
+    if not (certs / "hub.pem").is_file():
+        CertGenerator().generate(certs, HOSTS)
+    return HubConfig(
+        cert=certs / "hub.pem",
+        key=certs / "hub.key",
+        host="localhost",
+        port=port,
+        state_dir=setup.directory / "hub",
+        tunnel_ports=TUNNEL_PORTS,
+        tunnel_bind_host="127.0.0.1",
+        tunnel_public_host="localhost",
+        authenticator=TokenAuthenticator(
+            [
+                TokenGrant(PrincipalId(user_name()), hash_token(setup.secret("admin")), frozenset({ADMIN_ROLE})),
+                TokenGrant(PrincipalId(NODE_PRINCIPAL), hash_token(setup.secret("node")), frozenset({NODE_ROLE})),
+            ]
+        ),
+    )
+
+
+def node_config(setup: LocalSetup, port: int) -> NodeConfig:
+    """The node's settings, for a local hub on that port."""
+    return NodeConfig(
+        node_id=machine_node_id(),
+        access=setup.node_access(port),
+        state_dir=setup.directory / "node",
+    )

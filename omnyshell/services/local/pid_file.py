@@ -1,0 +1,72 @@
+"""A file that is locked for as long as a process lives, and says which process it is."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omnyshell.errors import ConfigException
+
+
+class PidFile:
+    """One process at a time claims the file; the lock ends with it, however that ended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[str, Any] | None:
+        """Return what the process that holds the file says of itself; None where there is none, or nothing yet."""
+        try:
+            with self.path.open("rb") as file:
+                if _lock(file.fileno(), fcntl.LOCK_SH):
+                    return None
+                data = json.loads(file.read() or b"null")
+        except (OSError, ValueError):
+            return None
+        return data if isinstance(data, dict) else None
+
+    def is_held(self) -> bool:
+        """Tell whether a process holds the file, whether or not it has said anything."""
+        try:
+            with self.path.open("rb") as file:
+                return not _lock(file.fileno(), fcntl.LOCK_SH)
+        except OSError:
+            return False
+
+    def claim(self) -> int:
+        """Lock the file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not _lock(fd, fcntl.LOCK_EX):
+            os.close(fd)
+            raise ConfigException("it is up already")
+        os.ftruncate(fd, 0)
+        return fd
+
+    @staticmethod
+    def write(fd: int, data: dict[str, Any]) -> None:
+        """Say in a claimed file what this process is."""
+        text = json.dumps(data).encode()
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, text, 0)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Have other processes wait that would do the same."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""What widgets ask the app for. They bubble up to `ConsoleApp`, which turns them into calls."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from omnyshell.model.audit import AuditRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """A session, as requests name it."""
+
+    node_id: str
+    session_id: str
+
+
+class OpenShell(Message):
+    """Open an interactive shell on a node."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
+class OpenCommand(Message):
+    """Ask for a command (directory, environment, terminal or not), and open a session with it."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
+class AttachSession(Message):
+    """Attach a detached session; one that is attached elsewhere is taken over."""
+
+    def __init__(self, session: SessionRef) -> None:
+        super().__init__()
+        self.session = session
+
+
+class WatchSession(Message):
+    """Look on at a session without attaching it."""
+
+    def __init__(self, session: SessionRef) -> None:
+        super().__init__()
+        self.session = session
+
+
+class PreviewSession(Message):
+    """Show the selected session's screen as it is now."""
+
+    def __init__(self, session: SessionRef | None) -> None:
+        super().__init__()
+        self.session = session
+
+
+class DetachSessions(Message):
+    """Take sessions from the clients that have them, and leave them running."""
+
+    def __init__(self, sessions: tuple[SessionRef, ...]) -> None:
+        super().__init__()
+        self.sessions = sessions
+
+
+class KillSessions(Message):
+    """End sessions, after asking."""
+
+    def __init__(self, sessions: tuple[SessionRef, ...]) -> None:
+        super().__init__()
+        self.sessions = sessions
+
+
+class FanOut(Message):
+    """Ask for a command, and run it on all these nodes."""
+
+    def __init__(self, node_ids: tuple[str, ...]) -> None:
+        super().__init__()
+        self.node_ids = node_ids
+
+
+class OpenTunnel(Message):
+    """Ask for a target, and open a tunnel to it; `node_id` is what the form begins with."""
+
+    def __init__(self, node_id: str = "") -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
+class CloseTunnels(Message):
+    """Close tunnels, after asking."""
+
+    def __init__(self, tunnel_ids: tuple[str, ...]) -> None:
+        super().__init__()
+        self.tunnel_ids = tunnel_ids
+
+
+class Invite(Message):
+    """Invite a node or a user."""
+
+
+class Revoke(Message):
+    """Revoke a principal or a node, after asking."""
+
+    def __init__(self, *, principal: str = "", node_id: str = "") -> None:
+        super().__init__()
+        self.principal = principal
+        self.node_id = node_id
+
+
+class ShowOverview(Message):
+    """Go to the overview."""
+
+
+class ShowTerminals(Message):
+    """Go to the terminals."""
+
+
+class ShowWall(Message):
+    """Go to the wall of previews."""
+
+
+class ShowDetails(Message):
+    """Show all that is known of the row under the cursor."""
+
+
+class GoTo(Message):
+    """Go to the session, node or principal that an audit record names."""
+
+    def __init__(self, record: AuditRecord) -> None:
+        super().__init__()
+        self.record = record

@@ -1,0 +1,48 @@
+"""Finds the hub that the console is for, and runs the console."""
+
+import argparse
+import os
+import sys
+
+from omnyshell.errors import ConfigException
+from omnyshell.tui.log import log_to_file, where
+from omnyshell.tui.places import Place, chosen_place
+from omnyshell.tui.settings import ConsoleSettings, settings_file
+
+SWITCH_INTERVAL = 0.001
+"""Seconds after which the screen's thread must let the embedded hub's go on: a fifth of Python's default."""
+
+
+def start(options: argparse.Namespace) -> int:
+    """Run the console until it is left; returns its exit code."""
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigException("the console needs a terminal; --headless serves the hub without one")
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    settings = ConsoleSettings.load(settings_file())
+    place = chosen_place(options)
+    if place is not None:
+        # The hub starts while the rest is being loaded.
+        place.begin()
+    try:
+        log_to_file()
+    except OSError as exc:
+        raise ConfigException(f"cannot write {where()}: {exc.strerror}") from exc
+    return _run(settings, place, options.hub or "")
+
+
+def _run(settings: ConsoleSettings, place: Place | None, hub: str) -> int:
+    # Loaded while the hub starts.
+    from omnyshell.tui.app import ConsoleApp
+
+    while True:
+        app = ConsoleApp(settings, place, wanted_hub=hub)
+        try:
+            code = app.run()
+        finally:
+            farewell = app.place.leave() if app.place is not None else []
+        place, hub = app.next_place, ""
+        if place is None:
+            break
+    for line in [*app.farewell, *farewell]:
+        print(line)
+    return code if code is not None else app.return_code or 0

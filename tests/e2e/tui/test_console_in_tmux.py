@@ -1,0 +1,168 @@
+"""The installed console on a real terminal: first start, leaving, signals, and what goes on afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.tmux import DEADLINE, OMNYSHELL, Terminal
+
+from omnyshell.paths import state_dir
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.setup import LocalSetup
+
+CONSOLE = str(Path(OMNYSHELL).with_name("omnyshell-console"))
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A shell at its prompt; whatever node is left is ended."""
+    terminal = Terminal(tmp_path, {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"]})
+    try:
+        terminal.shows("local>")
+        yield terminal
+    finally:
+        terminal.close()
+        assert LocalNode(LocalSetup.default()).end(DEADLINE)
+
+
+def wait(condition: Callable[[], object]) -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def omnyshell(*words: str) -> str:
+    """Run a command against the local hub."""
+    done = subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, check=True, timeout=DEADLINE)
+    return done.stdout
+
+
+def node_id(setup: LocalSetup) -> str:
+    running = setup.running()
+    assert running is not None
+    return running.node_id
+
+
+def test_first_start_leaving_and_a_node_that_goes_on_with_its_session(terminal: Terminal) -> None:
+    setup = LocalSetup.default()
+    terminal.type("omnyshell-console", "Enter")
+    terminal.shows("● online")
+    node, pid = node_id(setup), LocalNode(setup).pid()
+    assert "already up" in omnyshell("up")
+    # A shell whose client was killed goes on in the node, which goes on without console and hub.
+    shell = subprocess.Popen([OMNYSHELL, "connect", node], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    terminal.type("2")
+    terminal.shows("● attached")
+    shell.kill()
+    shell.communicate(timeout=DEADLINE)
+    terminal.shows("◐ detached")
+    terminal.type("C-q")
+    left = terminal.shows("This machine's node goes on with its sessions")
+    assert f"(process {pid})" in left
+    assert "╭" not in left
+    assert setup.running() is None
+    assert LocalNode(setup).pid() == pid
+    terminal.type("clear", "Enter", "omnyshell-console", "Enter")
+    terminal.shows("● online")
+    terminal.type("2")
+    terminal.shows("◐ detached")
+    assert LocalNode(setup).pid() == pid
+
+
+def test_an_idle_node_ends_with_its_console(terminal: Terminal) -> None:
+    terminal.type("omnyshell-console", "Enter")
+    terminal.shows("● online")
+    terminal.type("C-q")
+    terminal.hides("● online")
+    setup = LocalSetup.default()
+    wait(lambda: LocalNode(setup).pid() is None and setup.running() is None)
+    terminal.type("echo back", "Enter")
+    assert "goes on" not in terminal.shows("back")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: int) -> None:
+    terminal.type("stty -a > before; omnyshell-console; stty -a > after; cmp before after && echo same $?", "Enter")
+    terminal.shows("● online")
+    running = LocalSetup.default().running()
+    assert running is not None
+    os.kill(running.pid, number)
+    screen = terminal.shows("same 0")
+    assert "╭" not in screen
+    assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == [
+        "0", "0", "1",
+    ]  # fmt: skip
+
+
+def test_a_console_that_was_killed_leaves_a_node_that_the_next_one_finds(terminal: Terminal) -> None:
+    setup = LocalSetup.default()
+    terminal.type("omnyshell-console", "Enter")
+    terminal.shows("● online")
+    running, pid = setup.running(), LocalNode(setup).pid()
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    wait(lambda: setup.running() is None)
+    terminal.type("Enter", "reset", "Enter", "clear", "Enter", "omnyshell-console", "Enter")
+    terminal.shows("● online")
+    assert LocalNode(setup).pid() == pid
+
+
+def test_the_hub_of_up_is_used_and_left_alone(terminal: Terminal) -> None:
+    omnyshell("up", "--background", "--port", "0")
+    setup = LocalSetup.default()
+    try:
+        terminal.type("omnyshell-console", "Enter")
+        terminal.shows("● online")
+        assert LocalNode(setup).pid() is None
+        terminal.type("C-q")
+        terminal.hides("● online")
+        assert setup.running() is not None
+    finally:
+        omnyshell("down")
+
+
+@pytest.mark.parametrize("config", [False, True])
+def test_headless_serves_the_hub_and_never_loads_the_user_interface(tmp_path: Path, config: bool) -> None:
+    words = [CONSOLE, "--headless"]
+    if config:
+        omnyshell("cert", "gen", "--out", str(tmp_path), "--host", "localhost")
+        file = tmp_path / "hub.toml"
+        file.write_text(
+            f'cert = "{tmp_path}/hub.pem"\nkey = "{tmp_path}/hub.key"\nhost = "localhost"\nport = 0\n'
+            f'state-dir = "{tmp_path}/state"\ngrant-token = ["ann:secret:admin"]\n'
+        )
+        words += ["--config", str(file)]
+    variables = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    hub = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
+    assert "hub listens on wss://" in hub.stdout.readline()
+    hub.send_signal(signal.SIGTERM)
+    _, imports = hub.communicate(timeout=DEADLINE)
+    assert hub.returncode == 0
+    assert "omnyshell.services.hub.hub" in imports
+    assert "textual" not in imports
+    assert "rich" not in {line.rpartition("|")[2].strip() for line in imports.splitlines()}
+
+
+def test_the_entry_point_loads_no_user_interface() -> None:
+    code = (
+        "import sys, omnyshell.tui.main as main\n"
+        "try: main.run(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'textual', 'rich'} & set(sys.modules), 'loaded'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_terminal_it_says_what_to_do() -> None:
+    done = subprocess.run([CONSOLE], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert "--headless" in done.stderr
+    assert not (state_dir() / "local").exists()

@@ -1,0 +1,107 @@
+"""The console over a real hub: its own, one that runs already, and one that goes and comes back."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from support.hub_process import HubProcess
+from support.stack import DEADLINE, Certificates, access, until
+
+from omnyshell.errors import ConfigException
+from omnyshell.model.live import Part
+from omnyshell.paths import logins_file
+from omnyshell.services.client.live.state import Link, Source
+from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.setup import LocalSetup
+from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.places import RemoteHub, ThisMachine, chosen_place
+from omnyshell.tui.settings import ConsoleSettings
+
+
+@asynccontextmanager
+async def this_machine() -> AsyncIterator[tuple[ConsoleApp, ThisMachine]]:
+    """A console over this machine's own hub and node, both gone afterwards."""
+    place = ThisMachine(LocalSetup.default())
+    app = ConsoleApp(ConsoleSettings(), place)
+    try:
+        async with app.run_test(size=(100, 30)):
+            await until(lambda: any(node.is_online for node in app.hub.state.nodes.values()), 2 * DEADLINE)
+            yield app, place
+    finally:
+        await asyncio.to_thread(place.leave)
+        await asyncio.to_thread(LocalNode(LocalSetup.default()).end, DEADLINE)
+
+
+async def test_everything_is_made_without_a_question() -> None:
+    async with this_machine() as (app, _):
+        running = LocalSetup.default().running()
+        assert running is not None
+        assert list(app.hub.state.nodes) == [running.node_id]
+        assert app.hub.state.source(Part.AUDIT) is Source.LIVE
+        await asyncio.wait_for(app.hub.connected.wait(), DEADLINE)
+        result = await app.hub.client.execute(running.node_id, "echo here")
+        assert result.stdout == b"here\n"
+        async with app.hub.admin() as admin:
+            assert admin.access is app.hub.access
+        # Another console uses the same hub, and ends nothing when it leaves.
+        second = ThisMachine(LocalSetup.default())
+        assert (await second.access()).address == app.hub.access.address
+        assert second.leave() == []
+        assert LocalSetup.default().running() == running
+    assert LocalSetup.default().running() is None
+    assert LocalNode(LocalSetup.default()).pid() is None
+
+
+async def test_two_consoles_that_start_at_once_share_one_hub_and_one_node() -> None:
+    places = [ThisMachine(LocalSetup.default()) for _ in range(2)]
+    try:
+        for place in places:
+            place.begin()
+        found = await asyncio.gather(*(place.access() for place in places))
+        assert found[0].address == found[1].address
+    finally:
+        for place in places:
+            await asyncio.to_thread(place.leave)
+    await until(lambda: LocalNode(LocalSetup.default()).pid() is None)
+
+
+async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_path) -> None:
+    hub = HubProcess(certificates, tmp_path)
+    await hub.start()
+    try:
+        app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, "admin")))
+        async with app.run_test(size=(100, 30)):
+            await until(lambda: app.hub.state.link is Link.UP)
+            hub.kill()
+            await until(lambda: app.hub.state.link is Link.LOST)
+            await until(lambda: "lost" in app.overview.header._link())
+            await hub.start()
+            await until(lambda: app.hub.state.link is Link.UP and app.hub.client.is_connected, 3 * DEADLINE)
+    finally:
+        hub.kill()
+
+
+def chosen(**given: object) -> object:
+    return chosen_place(argparse.Namespace(**{"local": False} | given))
+
+
+def test_which_hub_the_console_is_for(tmp_path) -> None:
+    assert isinstance(chosen(), ThisMachine)
+    assert chosen(hub="wss://lab.example:8443") is None
+    with pytest.raises(ConfigException):
+        chosen(hub="wss://lab.example:8443", principal="ann", token_file=str(tmp_path / "none"))
+    (tmp_path / "token").write_text("secret")
+    given = chosen(hub="wss://lab.example:8443", principal="ann", token_file=str(tmp_path / "token"))
+    assert isinstance(given, RemoteHub)
+    store = CredentialStore(logins_file())
+    store.save(StoredSession(hub="wss://prod.example:8443", principal="ann", token="t", name="prod"))
+    assert chosen().label == "wss://prod.example:8443"
+    assert chosen(hub="prod").label == "wss://prod.example:8443"
+    assert isinstance(chosen(local=True), ThisMachine)
+    store.save(StoredSession(hub="wss://other.example:8443", principal="ann", token="t"), make_default=False)
+    assert chosen().label == "wss://prod.example:8443"
+    store.save(StoredSession(hub="wss://localhost:1", principal="ann", token="t", name="local"))
+    assert isinstance(chosen(), ThisMachine)

@@ -5,12 +5,16 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.dial import HubAccess
 from omnyshell.tui import messages
+from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.screens.overview import OverviewScreen
@@ -33,18 +37,28 @@ class ConsoleApp(App[int]):
         super().__init__()
         self.settings = settings
         self.hub = HubLink()
-        self.terminals = TerminalsScreen()
+        self.terminals = TerminalsScreen(self)
         self._find_hub = find_hub
         for theme in THEMES.values():
             self.register_theme(theme)
         self.theme = THEMES[settings.theme].name
         self._add_modes()
 
+    @property
+    def client(self) -> OmnyShellClient:
+        """The connection that sessions are opened on. Raises `TransportException` while no hub is chosen."""
+        return self.hub.client
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver; on a terminal the one that reads keys as programs in terminals need them."""
+        driver = super().get_driver_class()
+        return ConsoleDriver if driver is LinuxDriver else driver
+
     def _add_modes(self) -> None:
         screens: dict[str, Callable[[], Screen[None]]] = {
             "overview": OverviewScreen,
             "terminals": lambda: self.terminals,
-            "wall": WallScreen,
+            "wall": lambda: WallScreen(self),
         }
         for mode, make in screens.items():
             self.add_mode(mode, make)
@@ -73,6 +87,21 @@ class ConsoleApp(App[int]):
         if event.state is WorkerState.ERROR:
             error = event.worker.error
             self.notify(str(error) or type(error).__name__, title="Something failed", severity="error", markup=False)
+
+    def on_open_shell(self, message: messages.OpenShell) -> None:
+        """Open a shell on a node, and go to it."""
+        self.terminals.open_shell(message.node_id)
+        self.switch_mode("terminals")
+
+    def on_attach_session(self, message: messages.AttachSession) -> None:
+        """Attach a session, and go to it."""
+        self.terminals.attach(message.session.node_id, message.session.session_id)
+        self.switch_mode("terminals")
+
+    def on_watch_session(self, message: messages.WatchSession) -> None:
+        """Look on at a session."""
+        self.terminals.watch_session(message.session.node_id, message.session.session_id)
+        self.switch_mode("terminals")
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""

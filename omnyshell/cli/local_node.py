@@ -1,6 +1,5 @@
 """The process that runs this machine's node for the console, and goes on when the console has ended."""
 
-import argparse
 import asyncio
 import os
 import sys
@@ -14,7 +13,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.services.local.node_process import END_IF_IDLE, LOOK_FOR_HUB
 from omnyshell.services.local.parts import node_config
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.local.setup import LocalSetup
+from omnyshell.services.local.setup import DEFAULT_PORT, LocalSetup
 from omnyshell.services.node.node import OmnyShellNode
 
 FORGOTTEN_AFTER = 60.0
@@ -23,21 +22,24 @@ FORGOTTEN_AFTER = 60.0
 LOOK_PERIOD = 10.0
 
 
-async def _serve(setup: LocalSetup, port: int) -> int:
+async def _serve(setup: LocalSetup) -> int:
     lock = PidFile(setup.node_pid_file).claim()
     try:
-        await _serve_claimed(setup, port, lock)
+        await _serve_claimed(setup, lock)
     finally:
         os.close(lock)
     return 0
 
 
-async def _serve_claimed(setup: LocalSetup, port: int, lock: int) -> None:
-    node = OmnyShellNode(node_config(setup, port))
+async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
+    node = OmnyShellNode(node_config(setup, DEFAULT_PORT))
+    found = asyncio.Event()
 
     def look_for_hub() -> None:
         running = setup.running()
-        node.dial_now(setup.node_access(running.port) if running is not None else None)
+        if running is not None:
+            node.dial_now(setup.node_access(running.port))
+            found.set()
 
     def end_if_idle() -> None:
         if not node.session_count:
@@ -46,17 +48,27 @@ async def _serve_claimed(setup: LocalSetup, port: int, lock: int) -> None:
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(LOOK_FOR_HUB, look_for_hub)
     loop.add_signal_handler(END_IF_IDLE, end_if_idle)
-    # Only now: whoever reads this may send the signals.
+    # Only now: whoever reads this may send the signals. A hub that serves already has perhaps not read it.
     PidFile.write(lock, {"pid": os.getpid(), "is_alone": True})
-    serving = asyncio.create_task(node.run())
+    look_for_hub()
+    serving = asyncio.create_task(_run(node, found))
     ends = {asyncio.create_task(until_stopped()), asyncio.create_task(_forgotten(node))}
     await asyncio.wait({serving, *ends}, return_when=asyncio.FIRST_COMPLETED)
-    node.stop()
+    if found.is_set():
+        node.stop()
+    else:
+        serving.cancel()
     for task in ends:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    await serving
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _run(node: OmnyShellNode, found: asyncio.Event) -> None:
+    await found.wait()
+    await node.run()
 
 
 async def _forgotten(node: OmnyShellNode) -> None:
@@ -70,13 +82,10 @@ async def _forgotten(node: OmnyShellNode) -> None:
 
 def main() -> int:
     """Serve in the background."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    options = parser.parse_args()
     tune_memory()
     set_up_logging("warning")
     try:
-        return run(_serve(LocalSetup.default(), options.port))
+        return run(_serve(LocalSetup.default()))
     except OmnyShellException as exc:
         return fail(describe(exc))
 

@@ -14,11 +14,11 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.parts import node_config, start_hub
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.local.setup import LocalSetup, Running, machine_node_id
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
 from omnyshell.services.node.node import OmnyShellNode
 
 REGISTER_TIMEOUT = 15.0
-HEADLESS = "omnyshell-console --headless"
+HEADLESS = f"{CONSOLE} --headless"
 
 
 def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:

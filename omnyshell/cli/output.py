@@ -5,17 +5,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException, TunnelRejectedException
+from omnyshell.printable import printable as printable
 
 FAILURE = 255
 """Exit code of OmnyShell's own failures, as ssh has it; what ran remotely gives its own."""
 
 REFUSED = 1
 """Exit code of a node whose credential the hub refused."""
-
-
-def printable(text: str) -> str:
-    """Return text from a peer without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def fail(message: str) -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from omnyshell.cli.output import fail
 from omnyshell.errors import ConfigException, OmnyShellException
-from omnyshell.services.local.setup import LocalSetup, Running
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -42,14 +43,20 @@ def up(options: argparse.Namespace) -> int:
 
 
 def down(_options: argparse.Namespace) -> int:
-    """End what `up` started."""
-    running = LocalSetup.default().running()
-    if running is None:
+    """End what `up` started, and a node that the console left with its sessions."""
+    setup = LocalSetup.default()
+    running, node = setup.running(), LocalNode(setup)
+    if running is None and node.pid() is None:
         print("nothing is up")
         return 0
-    os.kill(running.pid, signal.SIGTERM)
-    if not _wait_until(lambda: LocalSetup.default().running() is None, STOP_TIMEOUT):
-        return fail(f"process {running.pid} has not ended yet")
+    if running is not None and running.program == CONSOLE:
+        return fail(f"the console has hub and node (process {running.pid}): quit it there")
+    if running is not None:
+        os.kill(running.pid, signal.SIGTERM)
+        if not _wait_until(lambda: setup.running() is None, STOP_TIMEOUT):
+            return fail(f"process {running.pid} has not ended yet")
+    if not node.end(STOP_TIMEOUT):
+        return fail(f"the node (process {node.pid()}) has not ended yet")
     print("down")
     return 0
 

@@ -8,12 +8,13 @@ a few KiB and a relayed frame at one function call.
 import asyncio
 import logging
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, cast
 
-from websockets.frames import BINARY, CONT, TEXT, Frame
+from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
 from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
 from websockets.protocol import Protocol as WebSocketProtocol
 
@@ -84,6 +85,11 @@ class LinkHandler(Protocol):
 class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
+    round_trip: float | None = None
+    """Seconds between the last ping that was answered and its answer; None before the first."""
+
+    _pinged_at: float | None = None
+
     def __init__(self, ws: WebSocketProtocol, handler: LinkHandler) -> None:
         self._ws = ws
         self._handler = handler
@@ -120,6 +126,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def is_idle(self) -> bool:
         """Whether nothing waits to be sent, here or in the transport."""
         return not self._outbox and (self._transport is None or self._transport.get_write_buffer_size() == 0)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now goes out at once, or waits for little."""
+        return not self._outbox and not self._paused
 
     @property
     def queued_bytes(self) -> int:
@@ -174,6 +185,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def ping(self) -> None:
         """Send a WebSocket ping; the answer shows in `last_heard`."""
         if self.is_open:
+            if self._pinged_at is None:
+                self._pinged_at = time.monotonic()
             self._ws.send_ping(b"")
             self._flush_protocol()
 
@@ -287,6 +300,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
+        if opcode is PONG:
+            self._answered()
+            return
         # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
         data = cast("bytes", frame.data)
         if opcode is CONT:
@@ -301,6 +317,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
             else:
                 self._fragments = [data]
                 self._fragments_are_text = opcode is TEXT
+
+    def _answered(self) -> None:
+        if self._pinged_at is not None:
+            self.round_trip, self._pinged_at = time.monotonic() - self._pinged_at, None
 
     def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:

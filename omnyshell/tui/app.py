@@ -2,46 +2,72 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.services.client.client import OmnyShellClient
-from omnyshell.services.dial import HubAccess
+from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
 from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.places import Place
+from omnyshell.tui.screens.help import HelpScreen
+from omnyshell.tui.screens.login import LoginScreen
 from omnyshell.tui.screens.overview import OverviewScreen
+from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.screens.terminals import TerminalsScreen
 from omnyshell.tui.screens.wall import WallScreen
 from omnyshell.tui.settings import ConsoleSettings
-from omnyshell.tui.themes import THEMES
+from omnyshell.tui.tasks import start_task
+from omnyshell.tui.themes import DARK, THEMES
 
-FindHub = Callable[[], Awaitable[HubAccess]]
+LEAVE_TIMEOUT = 5.0
+"""Seconds that detaching and closing may take before the console ends anyway."""
 
 
 class ConsoleApp(App[int]):
-    """The console."""
+    """The console for one hub, or for none yet: `place` is None until one is chosen.
+
+    After it has run, `farewell` is what to tell the user, and `next_place` another hub that was chosen meanwhile.
+    """
 
     TITLE = "OmnyShell"
+    CSS = """
+    * {
+        scrollbar-background: $surface;
+        scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface;
+        scrollbar-color: $foreground 25%;
+        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color-active: $primary;
+    }
+    """
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
+    ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self, settings: ConsoleSettings, find_hub: FindHub) -> None:
+    def __init__(
+        self, settings: ConsoleSettings, place: Place | None, *, wanted_hub: str = "", clock: Clock | None = None
+    ) -> None:
         super().__init__()
         self.settings = settings
-        self.hub = HubLink()
+        self.place = place
+        self.next_place: Place | None = None
+        self.farewell: list[str] = []
+        self.clock = clock or SystemClock()
+        self.hub = HubLink(self.clock)
+        self.overview = OverviewScreen(self.hub.state, self.clock)
         self.terminals = TerminalsScreen(self)
-        self._find_hub = find_hub
+        self._wanted_hub = wanted_hub
         for theme in THEMES.values():
             self.register_theme(theme)
-        self.theme = THEMES[settings.theme].name
+        self.use_theme(settings.theme)
         self._add_modes()
 
     @property
@@ -56,25 +82,82 @@ class ConsoleApp(App[int]):
 
     def _add_modes(self) -> None:
         screens: dict[str, Callable[[], Screen[None]]] = {
-            "overview": OverviewScreen,
+            "overview": lambda: self.overview,
             "terminals": lambda: self.terminals,
             "wall": lambda: WallScreen(self),
         }
         for mode, make in screens.items():
             self.add_mode(mode, make)
 
-    def on_mount(self) -> None:
-        """Begin to connect, and leave in order when the system asks for it."""
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """What our themes define beyond Textual's."""
+        return dict(DARK.variables)
+
+    def use_theme(self, name: str) -> None:
+        """Use one of `THEMES`."""
+        self.theme = THEMES[name].name
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
+        """None of Textual's own: what can be done is in the table of keys."""
+        return ()
+
+    # From start to end
+
+    def on_load(self) -> None:
+        """Leave in order when the system asks for it; from before the terminal is touched."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._leave)
-        self.run_worker(self._connect(), name="hub", exit_on_error=False)
 
-    async def _connect(self) -> None:
-        self.hub.use(await self._find_hub())
-        await self.hub.run(self._refused)
+    def on_mount(self) -> None:
+        """Connect, or ask where to."""
+        if self.place is not None:
+            start_task(self, self._connect(self.place), "Connecting")
+        else:
+            self._ask_for_hub("")
 
-    def _refused(self, error: OmnyShellException) -> None:
-        self.notify(str(error), title="The hub refused the login", severity="error", markup=False)
+    async def _connect(self, place: Place) -> None:
+        access = await place.access()
+        self.hub.use(access)
+        url = str(access.address)
+        self.overview.header.name_hub(url if place.label == url else f"{place.label} {url}", "")
+        start_task(self, self._learn_name(), "Logging in")
+        await self.hub.run()
+        if self.hub.state.link is Link.REFUSED:
+            self._ask_for_hub(f"{place.label}: {self.hub.state.link_error}")
+
+    async def _learn_name(self) -> None:
+        await self.hub.connected.wait()
+        self.overview.header.name_principal(self.hub.principal)
+
+    def _ask_for_hub(self, why: str) -> None:
+        self.push_screen(LoginScreen(self._wanted_hub, why), self._hub_chosen)
+
+    def _hub_chosen(self, place: Place | None) -> None:
+        if place is None:
+            if self.place is None:
+                self._leave()
+        elif self.place is None:
+            self.place = place
+            start_task(self, self._connect(place), "Connecting")
+        else:
+            # Everything that is known is of the other hub.
+            self.next_place = place
+            self._leave()
+
+    def _leave(self) -> None:
+        start_task(self, self._detach_and_exit(), "Leaving", group="leave")
+
+    async def _detach_and_exit(self) -> None:
+        try:
+            async with asyncio.timeout(LEAVE_TIMEOUT):
+                detached = await self.terminals.detach_all()
+                if detached:
+                    self.farewell = [_detached(detached)]
+                await self.hub.close()
+        finally:
+            self.exit(0)
+
+    # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keep the keys that come before all others from a terminal that has the keyboard."""
@@ -82,11 +165,43 @@ class ConsoleApp(App[int]):
             return not getattr(self.focused, "takes_all_keys", False)
         return super().check_action(action, parameters)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that a task has failed; the console goes on."""
-        if event.state is WorkerState.ERROR:
-            error = event.worker.error
-            self.notify(str(error) or type(error).__name__, title="Something failed", severity="error", markup=False)
+    def action_show_overview(self) -> None:
+        """Go to the overview."""
+        self.switch_mode("overview")
+
+    def action_show_terminals(self) -> None:
+        """Go to the terminals."""
+        self.switch_mode("terminals")
+
+    def action_show_wall(self) -> None:
+        """Go to the wall of previews."""
+        self.switch_mode("wall")
+
+    def action_show_help(self) -> None:
+        """Show the keys."""
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_show_settings(self) -> None:
+        """Show the settings."""
+        if not isinstance(self.screen, SettingsScreen):
+            self.push_screen(SettingsScreen(self.settings), self._settings_left)
+
+    def action_choose_hub(self) -> None:
+        """Go to another hub."""
+        if not isinstance(self.screen, LoginScreen):
+            self._ask_for_hub("")
+
+    def _settings_left(self, settings: ConsoleSettings | None) -> None:
+        if settings is not None:
+            self.settings = settings
+        self.use_theme(self.settings.theme)
+
+    def action_quit_console(self) -> None:
+        """Detach what is live, and leave."""
+        self._leave()
+
+    # Messages
 
     def on_open_shell(self, message: messages.OpenShell) -> None:
         """Open a shell on a node, and go to it."""
@@ -107,28 +222,16 @@ class ConsoleApp(App[int]):
         """Go to the overview."""
         self.switch_mode("overview")
 
-    def action_show_overview(self) -> None:
-        """Go to the overview."""
-        self.switch_mode("overview")
-
-    def action_show_terminals(self) -> None:
+    def on_show_terminals(self, _message: messages.ShowTerminals) -> None:
         """Go to the terminals."""
         self.switch_mode("terminals")
 
-    def action_show_wall(self) -> None:
+    def on_show_wall(self, _message: messages.ShowWall) -> None:
         """Go to the wall of previews."""
         self.switch_mode("wall")
 
-    def action_quit_console(self) -> None:
-        """Detach what is live, and leave."""
-        self._leave()
 
-    def _leave(self) -> None:
-        self.run_worker(self._detach_and_exit(), name="leave", exclusive=True, exit_on_error=False)
-
-    async def _detach_and_exit(self) -> None:
-        try:
-            await self.terminals.detach_all()
-            await self.hub.close()
-        finally:
-            self.exit(0)
+def _detached(count: int) -> str:
+    if count == 1:
+        return "1 session was detached and goes on."
+    return f"{count} sessions were detached and go on."

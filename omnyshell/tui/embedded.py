@@ -5,18 +5,14 @@ import os
 import threading
 from concurrent.futures import Future
 
-import uvloop
-
 from omnyshell.services.local.node_process import LocalNode
-from omnyshell.services.local.parts import start_hub
-from omnyshell.services.local.setup import LocalSetup, Running, machine_node_id
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
 
-PROGRAM = "omnyshell-console"
 STOP_TIMEOUT = 10.0
 
 
 class EmbeddedHub:
-    """A hub on loopback that lives as long as the console, with this machine's node beside it."""
+    """A hub on loopback that lives as long as the console; this machine's node is told when it serves."""
 
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
@@ -42,6 +38,8 @@ class EmbeddedHub:
 
     def _run(self) -> None:
         try:
+            import uvloop
+
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._serve())
         except BaseException as exc:
@@ -52,13 +50,16 @@ class EmbeddedHub:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         if self._is_unwanted:
             return
+        # Loaded in this thread, while the other one loads the user interface.
+        from omnyshell.services.local.parts import start_hub
+
         lock = self._setup.claim()
         try:
             hub = await start_hub(self._setup, None)
             try:
-                running = Running(os.getpid(), hub.port, machine_node_id(), PROGRAM)
+                running = Running(os.getpid(), hub.port, machine_node_id(), CONSOLE)
                 self._setup.announce(lock, running)
-                LocalNode(self._setup).start(hub.port)
+                LocalNode(self._setup).look_for_hub()
                 self.started.set_result(running)
                 await self._stopping.wait()
             finally:

@@ -1,13 +1,16 @@
-"""What the console knows a hub by: a client for its sessions, and the means to administer it."""
+"""What the console knows a hub by: its live state, a client for sessions, and the means to administer it."""
 
 import asyncio
 import math
-from collections.abc import Callable
+from contextlib import suppress
 
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, OmnyShellException, TransportException
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.live.feed import LiveFeed
+from omnyshell.services.client.live.state import HubState
 from omnyshell.services.dial import HubAccess
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
@@ -17,7 +20,11 @@ FIRST_TRIES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
 class HubLink:
     """One hub, reached over the wire; it is dialed again by itself for as long as the console runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self.state = HubState(clock or SystemClock())
+        self.connected = asyncio.Event()
+        """Set once the client has been connected a first time."""
+
         self._access: HubAccess | None = None
         self._client: OmnyShellClient | None = None
 
@@ -35,6 +42,13 @@ class HubLink:
             raise TransportException("no hub has been chosen yet")
         return self._client
 
+    @property
+    def principal(self) -> str:
+        """Who the hub says we are; empty while that is not known."""
+        with suppress(OmnyShellException):
+            return self.client.identity.principal
+        return ""
+
     def use(self, access: HubAccess) -> None:
         """Choose the hub; `run` connects to it."""
         self._access = access
@@ -44,20 +58,28 @@ class HubLink:
         """A connection for administration: `async with link.admin() as admin`."""
         return AdminClient(self.access)
 
-    async def run(self, on_refused: Callable[[OmnyShellException], None]) -> None:
-        """Keep the client connected until cancelled; `on_refused` is told where the hub refuses the login."""
-        backoff = Backoff(times=FIRST_TRIES)
-        while True:
-            try:
-                await self.client.connect()
-                break
-            except (AuthException, ConfigException) as exc:
-                on_refused(exc)
-                return
-            except OmnyShellException:
-                await asyncio.sleep(backoff.next_delay())
+    async def run(self) -> None:
+        """Keep client and state connected until cancelled, or until the hub refuses the login: see `state.link`."""
+        feed = LiveFeed(self.access, self.state)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(feed.run())
+            tasks.create_task(self._connect())
 
     async def close(self) -> None:
         """End the connection, and what goes through it. Idempotent."""
         if self._client is not None:
             await self._client.close()
+
+    async def _connect(self) -> None:
+        """Connect the client for the first time; from then on it gets a lost hub back by itself."""
+        backoff = Backoff(times=FIRST_TRIES)
+        while True:
+            try:
+                await self.client.connect()
+            except (AuthException, ConfigException):
+                return
+            except OmnyShellException:
+                await asyncio.sleep(backoff.next_delay())
+            else:
+                self.connected.set()
+                return

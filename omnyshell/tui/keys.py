@@ -39,6 +39,8 @@ class Key:
     shown: str = ""
     footer: bool = True
     early: bool = False
+    listed: bool = True
+    """Whether help and documentation have it; a key that belongs to a row of keys is explained with the first."""
 
     @property
     def label(self) -> str:
@@ -59,16 +61,47 @@ _NAMES = {
     "pageup": "pgup",
     "pagedown": "pgdn",
     "escape": "esc",
+    "S": "shift+s",
+    "G": "shift+g",
 }
 
 KEYS: tuple[Key, ...] = (
-    Key(Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Quit; live sessions are detached and go on", early=True),
-    Key(Context.EVERYWHERE, "f1,question_mark", "show_help", "Help", "This help", shown="?"),
-    Key(Context.EVERYWHERE, "f2", "show_overview", "Overview"),
-    Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals"),
-    Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions"),
+    Key(Context.EVERYWHERE, "f1,question_mark", "show_help", "Help", "These keys", shown="?"),
+    Key(Context.EVERYWHERE, "f2", "show_overview", "Overview", "Nodes, sessions, tunnels, audit", footer=False),
+    Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals", "The terminals attached here", footer=False),
+    Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
     Key(Context.EVERYWHERE, "f9", "show_settings", "Settings", footer=False),
+    Key(Context.EVERYWHERE, "f10", "choose_hub", "Hub", "Go to another hub", footer=False),
+    Key(
+        Context.EVERYWHERE, "ctrl+q", "quit_console", "Quit", "Leave; live sessions are detached, and go on", early=True
+    ),
+    Key(Context.OVERVIEW, "1", "show_panel('nodes')", "Nodes", "Go to a panel", shown="1…4", footer=False),
+    Key(Context.OVERVIEW, "2", "show_panel('sessions')", "Sessions", footer=False, listed=False),
+    Key(Context.OVERVIEW, "3", "show_panel('tunnels')", "Tunnels", footer=False, listed=False),
+    Key(Context.OVERVIEW, "4", "show_panel('audit')", "Audit", footer=False, listed=False),
+    Key(Context.OVERVIEW, "tab", "next_panel", "Next panel", footer=False),
+    Key(Context.OVERVIEW, "shift+tab", "previous_panel", "Previous panel", footer=False),
+    Key(Context.OVERVIEW, "z", "zoom", "Zoom", "Give the panel the whole screen, or back", footer=False),
+    Key(Context.OVERVIEW, "d", "toggle_details", "Details", "All that is known of the row"),
+    Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
+    Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
+    Key(Context.TUNNELS, "enter", "open", "Details", footer=False),
+    Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
+    Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),
+    Key(Context.TABLE, "slash", "filter", "Filter", "Show only rows that match; see below"),
+    Key(Context.TABLE, "space", "select", "Select", "Select the row, for actions on several", footer=False),
+    Key(Context.TABLE, "a", "select_all", "All", "Select all rows that are shown, or none", footer=False),
+    Key(Context.TABLE, "escape", "clear", "Clear", "Drop the selection, then the filter", footer=False),
+    Key(Context.TABLE, "s", "sort_next", "Sort", "Sort by the next column"),
+    Key(Context.TABLE, "S", "sort_reverse", "Reverse", "Sort the other way round", footer=False),
+    Key(Context.TABLE, "up,k", "cursor('up')", "Up", footer=False),
+    Key(Context.TABLE, "down,j", "cursor('down')", "Down", footer=False),
+    Key(Context.TABLE, "pageup", "cursor('page_up')", "Page up", footer=False),
+    Key(Context.TABLE, "pagedown", "cursor('page_down')", "Page down", footer=False),
+    Key(Context.TABLE, "home", "cursor('first')", "First row", footer=False),
+    Key(Context.TABLE, "end,G", "cursor('last')", "Last row", footer=False),
+    Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 
 
@@ -97,7 +130,8 @@ def sections(keys: Iterable[Key] = KEYS) -> list[tuple[Context, list[Key]]]:
     """Return the keys by context, in the order of `Context`; contexts without keys are left out."""
     found: dict[Context, list[Key]] = {context: [] for context in Context}
     for key in keys:
-        found[key.context].append(key)
+        if key.listed:
+            found[key.context].append(key)
     return [(context, members) for context, members in found.items() if members]
 
 

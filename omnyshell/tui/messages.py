@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from omnyshell.model.audit import AuditRecord
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRef:
@@ -116,3 +118,15 @@ class ShowTerminals(Message):
 
 class ShowWall(Message):
     """Go to the wall of previews."""
+
+
+class ShowDetails(Message):
+    """Show all that is known of the row under the cursor."""
+
+
+class GoTo(Message):
+    """Go to the session, node or principal that an audit record names."""
+
+    def __init__(self, record: AuditRecord) -> None:
+        super().__init__()
+        self.record = record

@@ -1,44 +1,48 @@
 """Finds the hub that the console is for, and runs the console."""
 
 import argparse
-import asyncio
+import os
+import sys
 
-from omnyshell.services.client.access import complete, given_access
-from omnyshell.services.dial import HubAccess
-from omnyshell.services.local.setup import LocalSetup
-from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.embedded import EmbeddedHub
+from omnyshell.errors import ConfigException
+from omnyshell.tui.log import log_to_file, where
+from omnyshell.tui.places import Place, chosen_place
 from omnyshell.tui.settings import ConsoleSettings, settings_file
+
+SWITCH_INTERVAL = 0.001
+"""Seconds after which the screen's thread must let the embedded hub's go on: a fifth of Python's default."""
 
 
 def start(options: argparse.Namespace) -> int:
     """Run the console until it is left; returns its exit code."""
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigException("the console needs a terminal; --headless serves the hub without one")
+    sys.setswitchinterval(SWITCH_INTERVAL)
     settings = ConsoleSettings.load(settings_file())
-    given = given_access(options)
-    if given.get("hub") and not options.local:
-        access = complete(given)
-        return _run(ConsoleApp(settings, lambda: _known(access)))
-    setup = LocalSetup.default()
-    running = setup.running()
-    if running is not None:
-        access = setup.admin_access(running)
-        return _run(ConsoleApp(settings, lambda: _known(access)))
-    embedded = EmbeddedHub(setup)
-    embedded.start()
-
-    async def embedded_access() -> HubAccess:
-        return setup.admin_access(await asyncio.wrap_future(embedded.started))
-
+    place = chosen_place(options)
+    if place is not None:
+        # The hub starts while the rest is being loaded.
+        place.begin()
     try:
-        return _run(ConsoleApp(settings, embedded_access))
-    finally:
-        embedded.stop()
+        log_to_file()
+    except OSError as exc:
+        raise ConfigException(f"cannot write {where()}: {exc.strerror}") from exc
+    return _run(settings, place, options.hub or "")
 
 
-async def _known(access: HubAccess) -> HubAccess:
-    return access
+def _run(settings: ConsoleSettings, place: Place | None, hub: str) -> int:
+    # Loaded while the hub starts.
+    from omnyshell.tui.app import ConsoleApp
 
-
-def _run(app: ConsoleApp) -> int:
-    code = app.run()
+    while True:
+        app = ConsoleApp(settings, place, wanted_hub=hub)
+        try:
+            code = app.run()
+        finally:
+            farewell = app.place.leave() if app.place is not None else []
+        place, hub = app.next_place, ""
+        if place is None:
+            break
+    for line in [*app.farewell, *farewell]:
+        print(line)
     return code if code is not None else app.return_code or 0

@@ -15,6 +15,7 @@ DARK = Theme(
     surface="#1a1d29",
     panel="#232738",
     dark=True,
+    variables={"muted": "#7d86a5"},
 )
 LIGHT = Theme(
     name="omnyshell-light",
@@ -29,6 +30,7 @@ LIGHT = Theme(
     surface="#eef0f5",
     panel="#e0e4ed",
     dark=False,
+    variables={"muted": "#5d6580"},
 )
 HIGH_CONTRAST = Theme(
     name="omnyshell-contrast",
@@ -44,7 +46,8 @@ HIGH_CONTRAST = Theme(
     panel="#202020",
     dark=True,
     text_alpha=1.0,
+    variables={"muted": "#d0d0d0", "block-cursor-foreground": "#000000", "footer-key-foreground": "#ffff00"},
 )
 
 THEMES = {"dark": DARK, "light": LIGHT, "contrast": HIGH_CONTRAST}
-"""By the names that users choose them with."""
+"""By the names that users choose them with. Each has `$muted`, for text that matters less."""

@@ -31,6 +31,7 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
 from omnyshell.services.hub.audit_query import AuditQuery
+from omnyshell.services.hub.event_bus import NodeEvent
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.router import SessionRoute
 from omnyshell.version import __version__
@@ -194,7 +195,12 @@ class LiveAdmin:
             text = f"the node '{ask.node_id}' is connected: stop it, or drop its connection, first"
             raise AdminRefusedException(text, code=ErrorCodes.BAD_REQUEST)
         fields = {"node_id": ask.node_id, "detail": f"was of {owner}"}
-        return _plan("node.release", fields, ask.request_id, lambda: self._scope.owners.release(ask.node_id))
+
+        def release() -> None:
+            self._scope.owners.release(ask.node_id)
+            self._scope.bus.publish(NodeEvent(ask.node_id))
+
+        return _plan("node.release", fields, ask.request_id, release)
 
 
 def _plan(action: str, fields: dict[str, str], request_id: str, change: Callable[[], None]) -> Plan:

@@ -15,6 +15,7 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentStore
+from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.registry import NodeRegistry
@@ -55,6 +56,7 @@ class AdminScope:
     eviction: Eviction
     tunnels: TunnelBroker
     audit: AuditLog
+    bus: EventBus
     certificate: HubCertificate
     clock: Clock
     new_id: IdFactory

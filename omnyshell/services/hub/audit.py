@@ -41,6 +41,10 @@ class AuditLog:
     def __len__(self) -> int:
         return len(self._records)
 
+    def newest_first(self) -> Iterator[AuditRecord]:
+        """Yield the records that are kept in memory."""
+        return reversed(self._records)
+
     def add_sink(self, sink: AuditSink) -> Callable[[], None]:
         """Have `sink` called with every record from now on; it must not block or raise. Returns what ends that."""
         self._sinks.append(sink)

@@ -25,6 +25,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.event_bus import EventBus, LocalEventBus, SessionEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
@@ -48,6 +49,7 @@ class HubBroker:
         clock: Clock,
         new_id: IdFactory,
         max_channels: int,
+        bus: EventBus | None = None,
     ) -> None:
         self._nodes = nodes
         self._router = router
@@ -57,6 +59,7 @@ class HubBroker:
         self._clock = clock
         self._new_id = new_id
         self.max_channels = max_channels
+        self._bus: EventBus = bus or LocalEventBus()
 
     # From clients
 
@@ -75,6 +78,7 @@ class HubBroker:
                 principal=client.principal.id,
                 mode=request.mode,
                 created_at=self._clock.now(),
+                command=shown_command(request),
             ),
             client=client,
             client_channel=channel,
@@ -86,6 +90,7 @@ class HubBroker:
             has_offsets=request.offsets and RESUME_OFFSET in client.features & node.peer.features,
         )
         self._router.add(route)
+        self._bus.publish(SessionEvent(route))
         node.peer.send(_node_request(request, route), route.node_channel)
 
     def close_from_client(self, client: Peer, channel: int, message: ChannelClose) -> None:
@@ -121,6 +126,7 @@ class HubBroker:
         route.client.send_in_order(told, route.client_channel)
         route.session.state = SessionState.DETACHED
         self._router.remove(route)
+        self._bus.publish(SessionEvent(route, expires_at=message.expires_at))
         self._audit_session("session.detach", route)
 
     def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
@@ -132,6 +138,7 @@ class HubBroker:
         session.id = message.session_id
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
+        self._bus.publish(SessionEvent(route))
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
 
@@ -282,7 +289,9 @@ class HubBroker:
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
+        route.session.state = SessionState.CLOSED
         self._router.remove(route)
+        self._bus.publish(SessionEvent(route, reason))
         why = SessionRejectedException(text, code=reason)
         self._reject(route.client, route.client_channel, route.session.node_id, why)
 
@@ -293,6 +302,7 @@ class HubBroker:
     def _finish(self, route: SessionRoute, reason: str) -> None:
         route.session.state = SessionState.CLOSED
         self._router.remove(route)
+        self._bus.publish(SessionEvent(route, reason))
         self._audit_session("session.close", route, reason)
 
     def _audit_session(self, action: str, route: SessionRoute, reason: str = "") -> None:
@@ -306,6 +316,16 @@ class HubBroker:
             reason=reason,
             detail=session.mode,
         )
+
+
+def shown_command(request: SessionOpen) -> str:
+    """Return what a session was asked to run, as far as it is shown."""
+    words = request.command or ""
+    for word in request.args:
+        if len(words) > SHOWN_NAME_LENGTH:
+            break
+        words += f" {word}" if words else word
+    return words[:SHOWN_NAME_LENGTH]
 
 
 def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:

@@ -22,6 +22,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
@@ -43,6 +44,7 @@ class ClientService:
         requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
+        events: EventsService,
     ) -> None:
         self._registry = registry
         self._broker = broker
@@ -50,6 +52,7 @@ class ClientService:
         self._requests = requests
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
+        self._events = events
         before = tunnel_messages.before
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
@@ -66,6 +69,7 @@ class ClientService:
             TunnelOpenRequest: lambda peer, message, _channel: tunnels.open(peer, message),
             TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
             TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
+            **events.handlers,
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
@@ -76,6 +80,7 @@ class ClientService:
 
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
+        self._events.left(peer)
         self._broker.client_gone(peer)
         self._requests.client_gone(peer)
         self._tunnels.exposer_gone(peer)

@@ -45,7 +45,7 @@ class Eviction:
         self._audit = audit
         self._tunnels = tunnels
         self._leftovers = leftovers
-        self._known = self._names()
+        self._known = self.names()
 
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles or labels have changed."""
@@ -60,7 +60,7 @@ class Eviction:
             if not self._may_go_on(route):
                 self._broker.end(route, CloseReason.ERROR, "You may not use this node any more")
         self._tunnels.enforce(self._as_now)
-        known = self._names()
+        known = self.names()
         self._leftovers.end(sorted(self._known - known))
         self._known = known
 
@@ -76,7 +76,7 @@ class Eviction:
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
-    def _names(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
         """Everyone who can log in; nobody where that cannot be told."""
         authenticator = self._gate.authenticator
         return frozenset(principals_of(authenticator)) if can_list(authenticator) else frozenset()

@@ -8,13 +8,17 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
     AUTH_BIND,
+    EVENTS,
     INTERACTIVE,
     RESUME_OFFSET,
     SCREEN_ETAG,
     TUNNEL_EOF,
 )
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
+from omnyshell.protocol.messages import NodeDetachedSessionKillResponse, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.admin import register as register_admin
+from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
+from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.admin import AdminService
@@ -25,16 +29,21 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.live.view import HubParts
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
@@ -52,7 +61,10 @@ from omnyshell.transport.keepalive import Keepalive
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS})
+
+ANSWERS_TO_HUB = (NodeDetachedSessionsResponse, NodeDetachedSessionKillResponse, NodeLiveSessionsResponse)
+"""What nodes answer to questions of the hub's own."""
 
 STATE_FILE = "hub.sqlite3"
 
@@ -74,6 +86,7 @@ class OmnyShellHub:
     def __init__(self, config: HubConfig) -> None:
         self.config = config
         self.metrics = HubMetrics()
+        self.bus = LocalEventBus()
         self.audit = AuditLog(config.clock, config.audit_capacity)
         self._store: HubStore | None = None
         self._endpoint: WsServerEndpoint | None = None
@@ -121,10 +134,10 @@ class OmnyShellHub:
         try:
             self._store = HubStore(state) if state is not None else None
             owners = self._store or MemoryNodeOwners()
-            self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments))
+            self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
             await open_trail(self.audit, config)
             tls = certificate.current.tls
-            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.nodes)
+            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.bus, self.nodes)
             context = self._assemble(certificate, owners)
             endpoint = WsServerEndpoint(
                 config.host,
@@ -160,6 +173,7 @@ class OmnyShellHub:
         if endpoint is None:
             return
         await endpoint.stop_accepting()
+        self._events.close()
         await self.tunnels.close()
         for peer in list(self._peers):
             peer.close(CLOSE_HUB_STOPPING, "hub stopping")
@@ -181,6 +195,7 @@ class OmnyShellHub:
 
     def _assemble(self, certificate: HubCertificate, owners: NodeOwners) -> HubContext:
         config, metrics, audit = self.config, self.metrics, self.audit
+        self._started_at = config.clock.now()
         router = SessionRouter()
         self.sessions = router
         self._broker = HubBroker(
@@ -192,6 +207,7 @@ class OmnyShellHub:
             clock=config.clock,
             new_id=config.new_id,
             max_channels=config.max_channels,
+            bus=self.bus,
         )
         relay = Relay(router, metrics, self._broker.fail_route)
         self._requests = SessionRequests(
@@ -204,6 +220,7 @@ class OmnyShellHub:
         )
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
+        departed = DepartedNodes(config.clock)
         self._node_service = NodeService(
             registry=self.nodes,
             heartbeats=self._heartbeats,
@@ -212,6 +229,7 @@ class OmnyShellHub:
             requests=self._requests,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
+            departed=departed,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -220,8 +238,9 @@ class OmnyShellHub:
         self._enrolled = EnrolledAuthenticator(self._enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
-        leftovers = LeftoverSessions(self.nodes, audit, config.new_id)
-        self._node_service.handlers = leftovers.before(self._node_service.handlers)
+        own_requests = OwnRequests(config.new_id)
+        leftovers = LeftoverSessions(self.nodes, audit, own_requests)
+        self._node_service.handlers = own_requests.before(self._node_service.handlers, ANSWERS_TO_HUB)
         self._eviction = Eviction(
             peers=self._peers,
             nodes=self.nodes,
@@ -233,6 +252,9 @@ class OmnyShellHub:
             leftovers=leftovers,
         )
         self._admin = AdminService(self._admin_scope(certificate, owners), self._gate, metrics)
+        self._events = EventsService(
+            self._live_parts(certificate, owners, departed), self.bus, own_requests, self._eviction.names
+        )
         client_service = ClientService(
             registry=self.nodes,
             broker=self._broker,
@@ -240,13 +262,14 @@ class OmnyShellHub:
             requests=self._requests,
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
+            events=self._events,
         )
         client_service.handlers = {**client_service.handlers, **self._admin.handlers}
         self._probes = [RelayProbe(service, metrics.relay_seconds) for service in (self._node_service, client_service)]
         self._pages = self._make_pages()
         return HubContext(
             config=config,
-            codec=register_admin(FrameCodec()),
+            codec=register_events(register_admin(FrameCodec())),
             metrics=metrics,
             gate=self._gate,
             certificate=certificate,
@@ -277,6 +300,21 @@ class OmnyShellHub:
             token=self.config.metrics_token,
         )
 
+    def _live_parts(self, certificate: HubCertificate, owners: NodeOwners, departed: DepartedNodes) -> HubParts:
+        return HubParts(
+            nodes=self.nodes,
+            owners=owners,
+            departed=departed,
+            routes=self.sessions,
+            tunnels=self.tunnels,
+            peers=self._peers,
+            audit=self.audit,
+            metrics=self.metrics,
+            clock=self.config.clock,
+            hub_uid=lambda: certificate.current.uid,
+            started_at=self._started_at,
+        )
+
     def _admin_scope(self, certificate: HubCertificate, owners: NodeOwners) -> AdminScope:
         config = self.config
         return AdminScope(
@@ -290,12 +328,13 @@ class OmnyShellHub:
             eviction=self._eviction,
             tunnels=self.tunnels,
             audit=self.audit,
+            bus=self.bus,
             certificate=certificate,
             clock=config.clock,
             new_id=config.new_id,
             configured=lambda: self.config.authenticator,
             apply_labels=lambda: self.nodes.set_hub_labels(ceilings(self.config, self._enrolments)),
-            started_at=config.clock.now(),
+            started_at=self._started_at,
         )
 
     def _make_upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
@@ -331,12 +370,14 @@ class OmnyShellHub:
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
         self.tunnels.principal_seen(peer.principal)
+        self.bus.publish(PeerEvent(peer, is_connected=True))
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)
             self._keepalive.watch(peer.link)
 
     def _peer_closed(self, peer: HubPeer) -> None:
         self._peers.discard(peer)
+        self.bus.publish(PeerEvent(peer, is_connected=False))
         if not self._peers:
             self._all_gone.set()
         if self._endpoint is not None:

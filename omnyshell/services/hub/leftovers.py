@@ -1,71 +1,49 @@
 """Ends the shells that somebody who was revoked has left running on nodes (wire protocol section 5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from omnyshell.ids import IdFactory
 from omnyshell.protocol.messages import (
-    ControlMessage,
     NodeDetachedSessionKillRequest,
-    NodeDetachedSessionKillResponse,
     NodeDetachedSessionsRequest,
     NodeDetachedSessionsResponse,
 )
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.hub_peer import HubPeer
-from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 
 DETACH_SERVICE = "detach"
 """The feature that a node names when it keeps sessions."""
 
-MAX_PENDING = 1_000
-"""Answers that are waited for; a node that gives none costs no more than that."""
+
+def keeps_sessions(node: RegisteredNode) -> bool:
+    """Tell whether a node keeps the sessions of clients that leave."""
+    return node.capabilities is not None and DETACH_SERVICE in node.capabilities.features
 
 
 class LeftoverSessions:
-    """Asks nodes for a principal's sessions and has each one killed. Answers that never come are forgotten.
+    """Asks nodes for a principal's sessions, in the principal's name, and has each one killed."""
 
-    The hub asks in the principal's name, with request ids of its own, so that nodes need not know of it.
-    """
-
-    def __init__(self, nodes: NodeRegistry, audit: AuditLog, new_id: IdFactory) -> None:
+    def __init__(self, nodes: NodeRegistry, audit: AuditLog, requests: OwnRequests) -> None:
         self._nodes = nodes
         self._audit = audit
-        self._new_id = new_id
-        self._pending: dict[str, tuple[HubPeer, str]] = {}
+        self._requests = requests
 
     def end(self, principals: Iterable[str]) -> None:
         """End what these principals have left on the nodes that are connected."""
         for principal in principals:
             for node in self._nodes.connected():
-                keeps = node.capabilities is not None and DETACH_SERVICE in node.capabilities.features
-                if keeps and isinstance(node.peer, HubPeer):
-                    request_id = self._expect(node.peer, principal)
-                    node.peer.send(NodeDetachedSessionsRequest(request_id=request_id, principal=principal))
+                if keeps_sessions(node) and isinstance(node.peer, HubPeer):
+                    self._ask(node.peer, principal)
 
-    def before(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
-        """Return a node service's handlers, with the answers to our own questions taken out."""
-        mine: dict[type[ControlMessage], Handler] = {
-            NodeDetachedSessionsResponse: self._listed,
-            NodeDetachedSessionKillResponse: self._killed,
-        }
-        return {**handlers, **{kind: self._first(take, handlers.get(kind)) for kind, take in mine.items()}}
+    def _ask(self, peer: HubPeer, principal: str) -> None:
+        request_id = self._requests.expect(peer, lambda answer: self._listed(peer, principal, answer))
+        peer.send(NodeDetachedSessionsRequest(request_id=request_id, principal=principal))
 
-    def _first(self, take: Handler, otherwise: Handler | None) -> Handler:
-        def handle(peer: HubPeer, message: ControlMessage, channel: int) -> None:
-            known = self._pending.get(getattr(message, "request_id", ""))
-            if known is not None and known[0] is peer:
-                take(peer, message, channel)
-            elif otherwise is not None:
-                otherwise(peer, message, channel)
-
-        return handle
-
-    def _listed(self, peer: HubPeer, message: NodeDetachedSessionsResponse, _channel: int) -> None:
-        _, principal = self._pending.pop(message.request_id)
+    def _listed(self, peer: HubPeer, principal: str, answer: NodeDetachedSessionsResponse) -> None:
         node = self._nodes.of_peer(peer)
-        for session in message.sessions:
-            request_id = self._expect(peer, principal)
+        for session in answer.sessions:
+            request_id = self._requests.expect(peer, lambda _answer: None)
             peer.send(
                 NodeDetachedSessionKillRequest(
                     request_id=request_id, principal=principal, session_ref=session.session_id
@@ -78,13 +56,3 @@ class LeftoverSessions:
                 session_id=session.session_id,
                 reason="revoked",
             )
-
-    def _killed(self, _peer: HubPeer, message: NodeDetachedSessionKillResponse, _channel: int) -> None:
-        del self._pending[message.request_id]
-
-    def _expect(self, peer: HubPeer, principal: str) -> str:
-        while len(self._pending) >= MAX_PENDING:
-            del self._pending[next(iter(self._pending))]
-        request_id = self._new_id()
-        self._pending[request_id] = (peer, principal)
-        return request_id

@@ -27,6 +27,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
@@ -55,6 +56,7 @@ class NodeService:
         requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
+        departed: DepartedNodes,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -67,6 +69,7 @@ class NodeService:
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
+        self._departed = departed
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -98,6 +101,7 @@ class NodeService:
         node = self._registry.remove(peer)
         self._end_routes(peer)
         if node is not None:
+            self._departed.note(node, peer)
             self._record("node.offline", peer, node.node_id)
 
     def postpone(self, by: float) -> None:
@@ -110,6 +114,8 @@ class NodeService:
             if isinstance(peer, HubPeer):
                 self._metrics.heartbeat_timeouts += 1
                 node = self._registry.remove(peer)
+                if node is not None:
+                    self._departed.note(node, peer)
                 self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
                 self._end_routes(peer)
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")

@@ -9,6 +9,7 @@ from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.services.hub.event_bus import EventBus, LocalEventBus, NodeEvent
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.store import NodeOwners
 
@@ -77,8 +78,9 @@ class NodeDirectory(Protocol):
 class NodeRegistry:
     """The nodes connected to this hub."""
 
-    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]]) -> None:
+    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]], bus: EventBus | None = None) -> None:
         self._owners = owners
+        self._bus: EventBus = bus or LocalEventBus()
         self.hub_labels = hub_labels
         """The ceilings that the hub sets, by node id."""
 
@@ -107,13 +109,18 @@ class NodeRegistry:
             raise AuthorizationException("This principal may not register nodes")
         if not self._owners.claim(message.node_id, peer.principal.id):
             raise AuthorizationException("This node id belongs to another principal")
-        return self._enter(peer, message)
+        entered = self._enter(peer, message)
+        self._bus.publish(NodeEvent(message.node_id))
+        return entered
 
     def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
         """Take these ceilings from now on, for connected nodes too."""
+        changed = [id_ for id_ in {*self.hub_labels, *labels} if self.hub_labels.get(id_) != labels.get(id_)]
         self.hub_labels = labels
         for node in self._by_id.values():
             node.hub_labels = labels.get(node.node_id, {})
+        for node_id in changed:
+            self._bus.publish(NodeEvent(node_id))
 
     def connected(self) -> tuple[RegisteredNode, ...]:
         """Return the connected nodes."""
@@ -129,6 +136,7 @@ class NodeRegistry:
         if node is None or len(encode_control(message)) > MAX_REGISTRATION:
             return False
         node.capabilities = message.capabilities
+        self._bus.publish(NodeEvent(node.node_id))
         return True
 
     def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
@@ -140,6 +148,7 @@ class NodeRegistry:
         node = self._by_peer.pop(peer, None)
         if node is not None and self._by_id.get(node.node_id) is node:
             del self._by_id[node.node_id]
+            self._bus.publish(NodeEvent(node.node_id))
         return node
 
     def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:

@@ -18,6 +18,9 @@ class Session:
     principal: str
     mode: SessionMode
     created_at: datetime
+    command: str = ""
+    """What was asked to run, as far as it is shown."""
+
     state: SessionState = SessionState.OPENING
 
 

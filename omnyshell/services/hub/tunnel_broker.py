@@ -25,6 +25,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
 from omnyshell.services.hub.http_connection import HttpTunnelConnection
@@ -55,6 +56,7 @@ class TunnelContext:
     authorizer: Authorizer
     audit: AuditLog
     metrics: HubMetrics
+    bus: EventBus
     clock: Clock
     new_id: IdFactory
     """Makes tunnel ids: 256-bit URL-safe tokens."""
@@ -233,6 +235,7 @@ class TunnelBroker:
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
         tunnel.listener = PublicListener(sockets, lambda sock: self._accepted(tunnel, peer, sock))
+        self._context.bus.publish(TunnelEvent(tunnel, is_open=True))
         return tunnel
 
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
@@ -336,6 +339,7 @@ class TunnelBroker:
         self._registry.remove(tunnel.registration)
         del self._tunnels[tunnel.info.tunnel_id]
         ended = tunnel.close(reason)
+        self._context.bus.publish(TunnelEvent(tunnel, is_open=False))
         self._context.audit.record(
             "tunnel.close",
             principal=tunnel.owner.id,

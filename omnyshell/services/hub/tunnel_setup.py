@@ -5,6 +5,7 @@ import ssl
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory
@@ -14,7 +15,12 @@ from omnyshell.transport.tls import server_context
 
 
 async def make_tunnel_broker(
-    config: HubConfig, hub_tls: ssl.SSLContext, audit: AuditLog, metrics: HubMetrics, nodes: NodeDirectory
+    config: HubConfig,
+    hub_tls: ssl.SSLContext,
+    audit: AuditLog,
+    metrics: HubMetrics,
+    bus: EventBus,
+    nodes: NodeDirectory,
 ) -> TunnelBroker:
     """Return the broker, with nothing bound yet.
 
@@ -30,6 +36,7 @@ async def make_tunnel_broker(
         authorizer=config.authorizer,
         audit=audit,
         metrics=metrics,
+        bus=bus,
         clock=config.clock,
         new_id=config.new_tunnel_id,
         new_request_id=config.new_id,

@@ -30,10 +30,10 @@ class LocalNode:
         data = self._file.read()
         return data.get("pid") if data is not None and data.get("is_alone") else None
 
-    def start(self, port: int) -> None:
-        """Have a node for the hub on that port: one that is there is told to look for it, or a new one starts."""
-        if not self.look_for_hub():
-            self._spawn(port)
+    def start(self) -> None:
+        """Have a node: one that is there is told to look for the hub, or a new one starts and waits for it."""
+        if not self.look_for_hub() and not self._file.is_held():
+            self._spawn()
 
     def look_for_hub(self) -> bool:
         """Tell the node, where there is one, that its hub serves now."""
@@ -68,12 +68,12 @@ class LocalNode:
             return False
         return True
 
-    def _spawn(self, port: int) -> None:
+    def _spawn(self) -> None:
         self._setup.prepare_directory()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         os.posix_spawn(
             sys.executable,
-            [sys.executable, "-m", "omnyshell.cli.local_node", f"--port={port}"],
+            [sys.executable, "-m", "omnyshell.cli.local_node"],
             os.environ,
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

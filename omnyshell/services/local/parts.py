@@ -3,12 +3,16 @@
 from omnyshell.errors import TransportException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
+from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
 from omnyshell.security.cert_generator import CertGenerator
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.local.setup import DEFAULT_PORT, HOSTS, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
 from omnyshell.services.node.config import NodeConfig
+
+TUNNEL_PORTS = PortRange(20_000, 20_999)
+"""Where tunnels of the local hub can be reached, on loopback as the hub itself."""
 
 
 async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
@@ -35,6 +39,9 @@ def hub_config(setup: LocalSetup, port: int) -> HubConfig:
         host="localhost",
         port=port,
         state_dir=setup.directory / "hub",
+        tunnel_ports=TUNNEL_PORTS,
+        tunnel_bind_host="127.0.0.1",
+        tunnel_public_host="localhost",
         authenticator=TokenAuthenticator(
             [
                 TokenGrant(PrincipalId(user_name()), hash_token(setup.secret("admin")), frozenset({ADMIN_ROLE})),

@@ -20,6 +20,7 @@ from omnyshell.transport.connection import HubAddress
 DEFAULT_PORT = 8443
 HOSTS = ("localhost", "127.0.0.1", "::1")
 LOGIN_NAME = "local"
+CONSOLE = "omnyshell-console"
 NODE_PRINCIPAL = "this-machine"
 
 

@@ -10,7 +10,8 @@ from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -22,6 +23,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnect,
     ProtocolError,
 )
+from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
@@ -37,7 +39,7 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
 SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
@@ -145,6 +147,7 @@ class OmnyShellNode:
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            codec=register_events(FrameCodec()),
         )
         connection.send(self._registration())
         connection.send(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.errors import SessionRejectedException
+from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages import (
     ControlMessage,
     NodeActiveSessionDetach,
@@ -16,6 +17,7 @@ from omnyshell.protocol.messages import (
     NodeSessionScreenRequest,
     NodeSessionScreenResponse,
 )
+from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
 from omnyshell.services.node.screen_pump import Painting
 from omnyshell.services.node.session import NodeSession
 from omnyshell.services.node.session_refs import NOT_FOUND, find_session
@@ -32,6 +34,7 @@ class SessionAnswers:
         self._node_id = node_id
         self._handlers: Mapping[type[ControlMessage], Callable[[Any, Reply], None]] = {
             NodeDetachedSessionsRequest: self._list,
+            NodeLiveSessionsRequest: self._list_all,
             NodeDetachedSessionKillRequest: self._kill,
             NodeActiveSessionDetach: self._detach,
             NodeSessionScreenRequest: self._screen,
@@ -46,9 +49,15 @@ class SessionAnswers:
         return True
 
     def _list(self, ask: NodeDetachedSessionsRequest, reply: Reply) -> None:
-        found = sorted(self._sessions.shells_of(ask.principal), key=lambda session: session.created_at)
-        infos = tuple(session.describe(self._node_id) for session in found)
+        infos = self._describe(self._sessions.shells_of(ask.principal))
         reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
+
+    def _list_all(self, ask: NodeLiveSessionsRequest, reply: Reply) -> None:
+        reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=self._describe(self._sessions.shells())))
+
+    def _describe(self, sessions: list[NodeSession]) -> tuple[DetachedSessionInfo, ...]:
+        found = sorted(sessions, key=lambda session: session.created_at)
+        return tuple(session.describe(self._node_id) for session in found)
 
     def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
         answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)

@@ -46,8 +46,11 @@ class NodeSessions:
 
     def shells_of(self, principal: str) -> list[NodeSession]:
         """Return the principal's shells, attached or not."""
-        found = (session for session in self._sessions.values() if session.owner == principal)
-        return [session for session in found if session.is_shell and not session.is_ending]
+        return [session for session in self.shells() if session.owner == principal]
+
+    def shells(self) -> list[NodeSession]:
+        """Return everyone's shells, attached or not."""
+        return [session for session in self._sessions.values() if session.is_shell and not session.is_ending]
 
     def ended_shells_of(self, principal: str) -> list[NodeSession]:
         """Return the principal's shells that ended a short while ago."""

@@ -1,14 +1,281 @@
 """The overview: nodes, sessions, tunnels and the audit trail, live."""
 
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+from textual import events
 from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.timer import Timer
+from textual.widgets import Footer
+
+from omnyshell.clock import Clock
+from omnyshell.model.live import Part
+from omnyshell.services.client.live.state import HubState
+from omnyshell.tui import messages
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.panels.audit import AuditPanel
+from omnyshell.tui.panels.details import of_principal
+from omnyshell.tui.panels.nodes import NodesPanel
+from omnyshell.tui.panels.panel import Look, Panel
+from omnyshell.tui.panels.sessions import SessionsPanel
+from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.panels.tunnels import TunnelsPanel
+from omnyshell.tui.widgets.details_pane import DetailsPane
+from omnyshell.tui.widgets.header import HubHeader
+from omnyshell.tui.widgets.panel_tabs import PanelTabs
+
+SHORTEST_PERIOD = 0.1
+"""Seconds between two looks at a state that changes all the time."""
+
+TICK = 1.0
+"""Seconds between looks at what changes by time alone: ages."""
+
+
+class Place(NamedTuple):
+    """Where one was before going elsewhere."""
+
+    panel: str
+    looks: dict[str, Look]
 
 
 class OverviewScreen(Screen[None]):
-    """What the hub knows, as it happens."""
+    """What the hub knows, as it happens. Draws nothing while another screen is shown."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.OVERVIEW)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (34, "-high")]
+    DEFAULT_CSS = """
+    OverviewScreen {
+        background: $background;
+        #panels { height: 1fr; }
+        .half { height: 1fr; width: 1fr; }
+        Panel { height: 1fr; width: 1fr; }
+        DetailsPane { display: none; }
+        &.-details DetailsPane { display: block; }
+        PanelTabs { display: none; }
+
+        &.-wide #panels { layout: horizontal; }
+        &.-wide .half { layout: vertical; }
+        &.-wide #first { width: 3fr; }
+        &.-wide #second { width: 2fr; }
+        &.-wide DetailsPane { width: 50; height: 1fr; }
+        &.-wide #body { layout: horizontal; }
+
+        &.-medium.-high #panels { layout: vertical; }
+        &.-medium.-high #first { layout: vertical; height: 3fr; }
+        &.-medium.-high #first Panel { width: 1fr; }
+        &.-medium.-high #second { layout: horizontal; height: 2fr; }
+        &.-medium.-high DetailsPane { height: 14; width: 1fr; }
+        &.-medium.-high #audit { width: 1fr; }
+
+        &.-tabbed PanelTabs { display: block; }
+        &.-tabbed Panel, &.-tabbed .half { display: none; }
+        &.-tabbed Panel.-shown, &.-tabbed .half.-shown { display: block; }
+        &.-tabbed.-wide Panel.-shown, &.-tabbed.-medium.-high Panel.-shown { width: 1fr; height: 1fr; }
+        &.-tabbed #body { layout: vertical; }
+        &.-tabbed DetailsPane { height: 50%; width: 1fr; }
+    }
+    """
+
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__()
+        self.state = state
+        self.header = HubHeader(state, clock)
+        self._clock = clock
+        self._details = DetailsPane()
+        self._tabs = PanelTabs()
+        self.nodes = NodesPanel(state, clock)
+        self.sessions = SessionsPanel(state, clock)
+        self.tunnels = TunnelsPanel(state, clock)
+        self.audit = AuditPanel(state, clock)
+        self._panels: dict[str, Panel[Any]] = {
+            panel.NAME.lower(): panel for panel in (self.nodes, self.sessions, self.tunnels, self.audit)
+        }
+        self._panel = "nodes"
+        self._is_zoomed = False
+        self._principal = ""
+        self._places: list[Place] = []
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._next_look: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out the panels."""
-        yield Static("Nodes", markup=False)
-        yield Footer()
+        """Lay out header, panels, details and footer."""
+        yield self.header
+        yield self._tabs
+        with Vertical(id="body"):
+            with Vertical(id="panels"):
+                with Vertical(id="first", classes="half"):
+                    yield self.nodes
+                    yield self.sessions
+                with Horizontal(id="second", classes="half"):
+                    yield self.tunnels
+                    yield self.audit
+            yield self._details
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Follow the state."""
+        self._unsubscribe = self.state.subscribe(self._changed)
+        self.set_interval(TICK, self._tick)
+        self.nodes.table.focus()
+        self._look()
+
+    def on_unmount(self) -> None:
+        """Follow it no more."""
+        self._unsubscribe()
+
+    def on_screen_resume(self) -> None:
+        """Show what has changed while another screen was shown."""
+        self._look()
+
+    # Following
+
+    def _changed(self, _parts: frozenset[Part]) -> None:
+        if self._next_look is None and self.is_attached:
+            self._next_look = self.set_timer(SHORTEST_PERIOD, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        if self._is_shown:
+            for panel in self._panels.values():
+                panel.take()
+            self._say()
+
+    def _tick(self) -> None:
+        if self._is_shown:
+            for panel in self._panels.values():
+                panel.show()
+            self._say()
+
+    def _say(self) -> None:
+        self.header.tell()
+        self._tabs.tell({name: len(panel.rows.shown) for name, panel in self._panels.items()}, self._panel)
+        if self.has_class("-details"):
+            self._show_details()
+
+    @property
+    def _is_shown(self) -> bool:
+        return self.is_attached and self.app.current_mode == "overview"
+
+    # Panels
+
+    @property
+    def panel(self) -> Panel[Any]:
+        """The panel that is worked in."""
+        return self._panels[self._panel]
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Note which panel is worked in."""
+        for name, panel in self._panels.items():
+            if panel in event.widget.ancestors_with_self:
+                self._panel = name
+                self._principal = ""
+        self._arrange()
+        self._say()
+
+    def on_resize(self) -> None:
+        """Stack panels, or show one at a time with tabs, as there is room."""
+        self.call_after_refresh(self._arrange)
+
+    def _arrange(self) -> None:
+        roomy = self.size.width >= 110 and self.size.height >= 34
+        self.set_class(self._is_zoomed or not roomy, "-tabbed")
+        for name, panel in self._panels.items():
+            panel.set_class(name == self._panel, "-shown")
+        for half in self.query(".half"):
+            half.set_class(any(panel in half.children for panel in (self.panel,)), "-shown")
+
+    def action_show_panel(self, name: str) -> None:
+        """Go to a panel."""
+        self._panel = name
+        self._arrange()
+        self._panels[name].table.focus()
+
+    def on_panel_tabs_chosen(self, event: PanelTabs.Chosen) -> None:
+        """Go to the panel whose tab was clicked."""
+        self.action_show_panel(event.name)
+
+    def action_next_panel(self) -> None:
+        """Go to the next panel."""
+        self._step(1)
+
+    def action_previous_panel(self) -> None:
+        """Go to the panel before."""
+        self._step(-1)
+
+    def _step(self, by: int) -> None:
+        names = list(self._panels)
+        self.action_show_panel(names[(names.index(self._panel) + by) % len(names)])
+
+    def action_zoom(self) -> None:
+        """Give the panel the whole screen, or back."""
+        self._is_zoomed = not self._is_zoomed
+        self._arrange()
+
+    # Details
+
+    def action_toggle_details(self) -> None:
+        """Show all that is known of the row, or hide it."""
+        self.set_class(not self.has_class("-details"), "-details")
+        self._say()
+
+    def on_show_details(self, event: messages.ShowDetails) -> None:
+        """Show all that is known of the row."""
+        event.stop()
+        self.set_class(True, "-details")
+        self._say()
+
+    def on_live_table_moved(self, event: LiveTable.Moved) -> None:
+        """Follow the cursor with the details."""
+        event.stop()
+        self._principal = ""
+        self._say()
+
+    def _show_details(self) -> None:
+        if self._principal:
+            self._details.present(of_principal(self._principal, self.state, self._clock.now()))
+            return
+        current = self.panel.rows.current
+        self._details.present(self.panel.describe(current) if current is not None else None)
+
+    # Going to what a record names
+
+    def on_go_to(self, event: messages.GoTo) -> None:
+        """Go to the session of an audit record, or else to its node, or else to its principal."""
+        event.stop()
+        record = event.record
+        place = Place(self._panel, {name: panel.look for name, panel in self._panels.items()})
+        session = next((key for key, item in self.state.sessions.items() if item.session_id == record.session_id), "")
+        if session:
+            self._go(place, "sessions", session)
+        elif record.node_id in self.state.nodes:
+            self._go(place, "nodes", record.node_id)
+            if record.session_id:
+                self.notify(f"Session {record.session_id[:8]} has ended; this is its node.", markup=False)
+        elif record.principal:
+            self._places.append(place)
+            self._principal = record.principal
+            self.set_class(True, "-details")
+            self._say()
+        else:
+            self.notify("This record names no session, node or principal.", severity="warning")
+
+    def _go(self, place: Place, panel: str, key: str) -> None:
+        self._places.append(place)
+        target = self._panels[panel]
+        if not target.look_at(target.look._replace(cursor=key)):
+            target.look_at(Look("", key))
+        self.action_show_panel(panel)
+
+    def action_go_back(self) -> None:
+        """Go back to where the record was."""
+        if not self._places:
+            return
+        place = self._places.pop()
+        self._principal = ""
+        for name, look in place.looks.items():
+            self._panels[name].look_at(look)
+        self.action_show_panel(place.panel)

@@ -16,6 +16,7 @@ from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.watch import WatchPane
+from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.commands import SIGNALS, TERMINAL_KEYS, leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout
@@ -216,7 +217,7 @@ class TerminalsScreen(Screen[None]):
             return
         found = next((known for known in TERMINAL_KEYS if key == known.keys), None)
         if found is not None:
-            self.run_worker(self.run_action(found.action), exit_on_error=False)
+            start_task(self, self.run_action(found.action), found.text)
 
     def action_next(self) -> None:
         """Go to the next terminal."""

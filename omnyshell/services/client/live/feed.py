@@ -66,6 +66,7 @@ class LiveFeed:
         self._pinged: dict[str, float] = {}
         self._runner: asyncio.Task[None] | None = None
         self._backoff = Backoff(times=TIMES)
+        self._is_complete = False
         self.complete = asyncio.Event()
         """Set once everything that this hub says has been said a first time."""
 
@@ -129,14 +130,14 @@ class LiveFeed:
 
     async def _follow(self, connection: OmnyShellConnection) -> None:
         """Subscribe, and measure the round trip, until the connection is lost."""
-        self._state.set_link(Link.UP)
+        self._is_complete = False
         self._subscribe(connection)
         subscribed_at = self._clock.monotonic()
         while True:
             self._pinged = {new_id(): self._clock.monotonic()}
             connection.send(Ping(id=next(iter(self._pinged)), ts=self._clock.now()))
             await self._wait_lost(PING_PERIOD)
-            if not self.complete.is_set() and self._clock.monotonic() - subscribed_at > ANSWER_TIMEOUT:
+            if not self._is_complete and self._clock.monotonic() - subscribed_at > ANSWER_TIMEOUT:
                 raise TransportException("the hub did not send its state in time")
 
     async def _wait_lost(self, seconds: float) -> None:
@@ -159,7 +160,6 @@ class LiveFeed:
             poller = Poller(client, self._state, self._parts)
             while True:
                 await poller.poll()
-                self._state.set_link(Link.UP)
                 self._completed()
                 await asyncio.sleep(self._poll_period)
 
@@ -193,7 +193,9 @@ class LiveFeed:
             fail_future(self._lost, TransportException(f"the hub ended the subscription: {text}"))
 
     def _completed(self) -> None:
+        self._is_complete = True
         self._backoff.reset()
+        self._state.set_link(Link.UP)
         self.complete.set()
 
     def _connection_lost(self, error: OmnyShellException) -> None:

@@ -45,7 +45,7 @@ class SubscriptionReader:
             return Progress.BROKEN
         self._next += 1
         if isinstance(message, EventsLagged):
-            self._is_complete = False
+            self._is_complete = self._in_snapshot = False
             self._state.add_missed_records(message.missed_records)
             return Progress.TAKEN
         return self._update(message)

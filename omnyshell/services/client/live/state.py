@@ -54,6 +54,8 @@ class Link(Enum):
     """Being dialed for the first time."""
 
     UP = auto()
+    """The whole state has been said, and is kept up to date."""
+
     LOST = auto()
     """Being dialed again; the state is what was last known."""
 

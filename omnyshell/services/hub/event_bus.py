@@ -1,0 +1,81 @@
+"""How the hub's parts say what changed, and who listens to it.
+
+`EventBus` is all that publishers and listeners know, so that a cluster's bus can take this place (decision 9 of the
+architecture). Publishing costs next to nothing while nobody listens.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.hub_peer import HubPeer
+    from omnyshell.services.hub.open_tunnel import OpenTunnel
+    from omnyshell.services.hub.router import SessionRoute
+
+
+class NodeEvent(NamedTuple):
+    """A node registered, changed or left; which of them, the registry tells."""
+
+    node_id: str
+
+
+class SessionEvent(NamedTuple):
+    """A session's state changed; `route.session.state` is the new one."""
+
+    route: "SessionRoute"
+    reason: str = ""
+    """Why it was closed."""
+
+    expires_at: datetime | None = None
+    """How long a session that was detached is kept."""
+
+
+class TunnelEvent(NamedTuple):
+    """A tunnel was opened, or closed."""
+
+    tunnel: "OpenTunnel"
+    is_open: bool
+
+
+class PeerEvent(NamedTuple):
+    """A peer logged in, or its connection ended."""
+
+    peer: "HubPeer"
+    is_connected: bool
+
+
+HubEvent = NodeEvent | SessionEvent | TunnelEvent | PeerEvent
+HubListener = Callable[[HubEvent], None]
+
+
+class EventBus(Protocol):
+    """Carries what happens in a hub to whoever listens, in order."""
+
+    def publish(self, event: HubEvent) -> None:
+        """Say that something has changed. Never waits, never raises."""
+
+    def listen(self, listener: HubListener) -> Callable[[], None]:
+        """Have `listener` called with every event from now on; it must not block or raise. Returns what ends that."""
+
+
+class LocalEventBus:
+    """The bus of a hub that is alone: calls the listeners at once."""
+
+    def __init__(self) -> None:
+        self._listeners: list[HubListener] = []
+
+    def publish(self, event: HubEvent) -> None:
+        """Say that something has changed."""
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def listen(self, listener: HubListener) -> Callable[[], None]:
+        """Have `listener` called with every event from now on. Returns what ends that."""
+        self._listeners.append(listener)
+
+        def end() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return end

@@ -1,0 +1,1 @@
+"""The hub's live state, served to subscribers (extension `events`)."""

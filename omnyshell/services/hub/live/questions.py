@@ -1,0 +1,115 @@
+"""Asks nodes for the shells in them, while somebody watches the sessions (wire protocol section 5, extension `events`).
+
+Only nodes know which shells wait detached in them, what runs in those, and when they end. A node is asked when it
+comes, when a session was left to it, and every few seconds while it has shells. One that announced `events` answers for
+everyone at once; another is asked for each principal apart.
+"""
+
+from collections.abc import Callable, Iterable
+
+from omnyshell.clock import Clock
+from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.messages import NodeDetachedSessionsRequest, NodeDetachedSessionsResponse
+from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.leftovers import keeps_sessions
+from omnyshell.services.hub.live.sessions import LiveSessions
+from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
+
+ASK_AGAIN = 5.0
+"""Seconds between questions to a node that has shells."""
+
+MAX_ASKED = 200
+"""Questions in one go, once a second: thousands of nodes are asked one after another."""
+
+MAX_NAMES = 50
+"""Principals that a node without the extension is asked for when it comes."""
+
+
+class SessionQuestions:
+    """Decides whom to ask, and takes the answers in."""
+
+    def __init__(
+        self,
+        sessions: LiveSessions,
+        nodes: NodeRegistry,
+        requests: OwnRequests,
+        clock: Clock,
+        names: Callable[[], Iterable[str]],
+    ) -> None:
+        self._sessions = sessions
+        self._nodes = nodes
+        self._requests = requests
+        self._clock = clock
+        self._names = names
+        """Everyone who can log in, where that can be told."""
+
+        self._new: dict[str, None] = {}
+        self._asked_at: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin: every node is to be asked."""
+        self._new = dict.fromkeys(node.node_id for node in self._nodes.connected())
+
+    def stop(self) -> None:
+        """Ask no more."""
+        self._new.clear()
+        self._asked_at.clear()
+
+    def came(self, node_id: str) -> None:
+        """A node came, or said what it can do: it is to be asked."""
+        self._new[node_id] = None
+
+    def left(self, node_id: str) -> None:
+        """A node left."""
+        self._new.pop(node_id, None)
+        self._asked_at.pop(node_id, None)
+
+    def ask(self) -> None:
+        """Ask whom it is time to ask."""
+        now = self._clock.monotonic()
+        self._new.update(dict.fromkeys(self._sessions.unsure))
+        self._sessions.unsure.clear()
+        asked = 0
+        while self._new and asked < MAX_ASKED:
+            node_id = next(iter(self._new))
+            del self._new[node_id]
+            asked += self._ask(node_id, now, is_new=True)
+        for node_id in sorted(self._sessions.nodes_with_shells(), key=lambda id_: self._asked_at.get(id_, 0.0)):
+            if asked >= MAX_ASKED or now - self._asked_at.get(node_id, 0.0) < ASK_AGAIN:
+                return
+            asked += self._ask(node_id, now, is_new=False)
+
+    def _ask(self, node_id: str, now: float, *, is_new: bool) -> int:
+        """Ask a node; returns how many questions that took."""
+        self._asked_at[node_id] = now
+        node = self._nodes.find(node_id)
+        if node is None or not isinstance(node.peer, HubPeer) or not node.peer.is_open:
+            return 0
+        if EVENTS in node.peer.features:
+            self._ask_for_all(node, node.peer, now)
+            return 1
+        if not keeps_sessions(node):
+            return 0
+        names = self._sessions.owners_at(node_id)
+        if is_new:
+            names = names.union(list(self._names())[:MAX_NAMES])
+        for name in names:
+            self._ask_for(node, node.peer, name, now)
+        return len(names)
+
+    def _ask_for_all(self, node: RegisteredNode, peer: HubPeer, now: float) -> None:
+        def take(answer: NodeLiveSessionsResponse) -> None:
+            if self._nodes.find(node.node_id) is node:
+                self._sessions.report(node.node_id, answer.sessions, now)
+
+        peer.send(NodeLiveSessionsRequest(request_id=self._requests.expect(peer, take)))
+
+    def _ask_for(self, node: RegisteredNode, peer: HubPeer, principal: str, now: float) -> None:
+        def take(answer: NodeDetachedSessionsResponse) -> None:
+            if self._nodes.find(node.node_id) is node:
+                self._sessions.report(node.node_id, answer.sessions, now, principal)
+
+        request_id = self._requests.expect(peer, take)
+        peer.send(NodeDetachedSessionsRequest(request_id=request_id, principal=principal))

@@ -1,0 +1,261 @@
+"""Serves the extension `events`: who subscribes, what happens in the hub, and the time that passes."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+
+from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.model.live import Part
+from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
+from omnyshell.services.hub.event_bus import EventBus, HubEvent, NodeEvent, PeerEvent, SessionEvent
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.leftovers import keeps_sessions
+from omnyshell.services.hub.live.questions import SessionQuestions
+from omnyshell.services.hub.live.sessions import LiveSessions
+from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
+from omnyshell.services.hub.live.subscription import Subscription, Wanted
+from omnyshell.services.hub.live.view import HubParts, LiveView
+from omnyshell.services.hub.live.viewer import Viewer
+from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.role_service import Handler
+
+MAX_OF_PEER = 4
+MAX_SUBSCRIPTIONS = 1_000
+LONGEST_ID = 128
+
+TURN = 0.1
+"""Seconds between turns: what changes several times meanwhile is told once."""
+
+BUSY_TURN = 0.01
+"""The same while more could be told."""
+
+SAMPLE = 1.0
+"""Seconds between samples of counters."""
+
+UNSUBSCRIBED = "unsubscribed"
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class PeerReceiver:
+    """Tells a peer."""
+
+    def __init__(self, peer: HubPeer) -> None:
+        self.peer = peer
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a message would go out at once."""
+        return self.peer.link.has_room
+
+    def tell(self, message: ControlMessage) -> None:
+        """Send a message."""
+        if self.peer.is_open:
+            self.peer.send(message)
+
+
+class EventsService:
+    """Tells subscribers what happens. Idle, with no timer, while there are none. `close` it with the hub."""
+
+    def __init__(
+        self, parts: HubParts, bus: EventBus, requests: OwnRequests, names: Callable[[], Iterable[str]]
+    ) -> None:
+        self._parts = parts
+        self._bus = bus
+        self._clock = parts.clock
+        self._subscribers = Subscribers(parts.clock)
+        self._sessions = LiveSessions(self._subscribers.mark, parts.clock, self._keeps_sessions)
+        self._view = LiveView(parts, self._sessions, lambda: len(self._subscribers))
+        self._questions = SessionQuestions(self._sessions, parts.nodes, requests, parts.clock, names)
+        self._ends: list[Callable[[], None]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._sampled_at = 0.0
+        self._worst_lag = 0.0
+        self._pinged: list[str] = []
+        self.handlers: Mapping[type[ControlMessage], Handler] = {
+            EventsSubscribe: self._subscribe,
+            EventsUnsubscribe: self._unsubscribe,
+        }
+
+    def __len__(self) -> int:
+        return len(self._subscribers)
+
+    def left(self, peer: HubPeer) -> None:
+        """A connection ended: nobody is told there any more. Idempotent."""
+        self._remove(lambda member: _peer_of(member) is peer)
+
+    def close(self) -> None:
+        """Stop telling. Idempotent."""
+        self._remove(lambda _: True)
+
+    # Subscribing
+
+    def _subscribe(self, peer: HubPeer, ask: EventsSubscribe, _channel: int) -> None:
+        if EVENTS not in peer.features:
+            self._parts.metrics.frames_dropped += 1
+            return
+        viewer = Viewer(peer.principal.id, peer.principal.is_admin)
+        parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
+        problem = self._problem(peer, ask, parts)
+        if problem is not None:
+            code, text = problem
+            self._record(peer, "denied", ask, code)
+            peer.send(EventsEnded(subscription_id=ask.subscription_id[:LONGEST_ID], code=code, message=text))
+            return
+        self._record(peer, "ok", ask, "")
+        if not self._subscribers:
+            self._start()
+        wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
+        subscription = Subscription(ask.subscription_id, viewer, wanted, self._view)
+        self._subscribers.add(subscription, PeerReceiver(peer))
+        self._schedule(0.0)
+
+    def _problem(self, peer: HubPeer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
+        """Why a subscription is refused: a code and a text; None where it is not."""
+        mine = [member.subscription.id for member in self._subscribers if _peer_of(member) is peer]
+        if not 0 < len(ask.subscription_id) <= LONGEST_ID or ask.subscription_id in mine:
+            return ErrorCodes.BAD_REQUEST, f"A subscription needs an id of its own, of 1 to {LONGEST_ID} characters"
+        if not parts:
+            unknown = not any(part in ask.parts for part in Part)
+            code = ErrorCodes.BAD_REQUEST if unknown else ErrorCodes.NOT_AUTHORIZED
+            return code, "No part that was asked for is known here" if unknown else "Only administrators may see this"
+        if len(mine) >= MAX_OF_PEER or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
+            return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
+        return None
+
+    def _unsubscribe(self, peer: HubPeer, ask: EventsUnsubscribe, _channel: int) -> None:
+        if EVENTS not in peer.features:
+            self._parts.metrics.frames_dropped += 1
+            return
+        id_ = ask.subscription_id
+        self._remove(lambda member: _peer_of(member) is peer and member.subscription.id == id_)
+        peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
+
+    def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
+        if self._subscribers.remove(applies) and not self._subscribers:
+            self._stop()
+
+    def _start(self) -> None:
+        """The first subscriber came: begin to keep track."""
+        self._view.start()
+        self._questions.start()
+        self._ends = [self._bus.listen(self._receive), self._parts.audit.add_sink(self._subscribers.add_record)]
+        self._sampled_at = self._clock.monotonic()
+        self._worst_lag = 0.0
+
+    def _stop(self) -> None:
+        """The last subscriber left: nothing is kept track of."""
+        for end in self._ends:
+            end()
+        self._ends.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._questions.stop()
+        self._view.stop()
+
+    # What happens
+
+    def _receive(self, event: HubEvent) -> None:
+        if isinstance(event, SessionEvent):
+            self._sessions.receive(event)
+        elif isinstance(event, NodeEvent):
+            self._node_changed(event.node_id)
+        elif isinstance(event, PeerEvent):
+            self._peer_changed(event)
+        elif event.is_open:
+            self._view.add_tunnel(event.tunnel)
+            self._subscribers.mark(Part.TUNNELS, event.tunnel.info.tunnel_id, event.tunnel.info.owner_user_id)
+        else:
+            final = self._view.remove_tunnel(event.tunnel)
+            self._subscribers.mark(Part.TUNNELS, event.tunnel.info.tunnel_id, event.tunnel.info.owner_user_id, final)
+
+    def _node_changed(self, node_id: str) -> None:
+        self._subscribers.mark(Part.NODES, node_id, None)
+        peer = self._view.peer_of_node(node_id)
+        if peer is None:
+            self._questions.left(node_id)
+            self._sessions.node_gone(node_id)
+        else:
+            self._questions.came(node_id)
+            self._subscribers.mark(Part.PEERS, peer.id, peer.principal.id)
+
+    def _peer_changed(self, event: PeerEvent) -> None:
+        peer = event.peer
+        final = None
+        if event.is_connected:
+            self._view.add_peer(peer)
+        else:
+            final = self._view.remove_peer(peer)
+            if final is None:
+                return
+        self._subscribers.mark(Part.PEERS, peer.id, peer.principal.id, final)
+
+    def _keeps_sessions(self, node_id: str) -> bool:
+        node = self._parts.nodes.find(node_id)
+        return node is not None and node.peer.is_open and keeps_sessions(node)
+
+    # The time that passes
+
+    def _schedule(self, delay: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = self._clock.monotonic() + delay
+        self._timer = loop.call_later(delay, self._turn)
+
+    def _turn(self) -> None:
+        now = self._clock.monotonic()
+        self._worst_lag = max(self._worst_lag, now - self._due)
+        if now - self._sampled_at >= SAMPLE:
+            self._sample(now)
+        try:
+            more = self._subscribers.tell()
+        except ProtocolException:
+            # Text that is not valid Unicode, which no decoder lets through: whoever is told next must not suffer.
+            logger.exception("a subscriber could not be told")
+            more = False
+        self._schedule(BUSY_TURN if more else TURN)
+
+    def _sample(self, now: float) -> None:
+        seconds, self._sampled_at = now - self._sampled_at, now
+        told = self._subscribers
+        if told.wants(Part.SESSIONS):
+            self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
+            self._questions.ask()
+        if told.wants(Part.TUNNELS):
+            self._view.sample_tunnels(seconds, lambda key, owner: told.mark_traffic(Part.TUNNELS, key, owner))
+        if told.wants(Part.NODES):
+            for node_id in self._view.sample_nodes():
+                told.mark(Part.NODES, node_id, "")
+            self._ping_some()
+        if told.wants(Part.METRICS):
+            self._view.sample_metrics(self._worst_lag, seconds)
+            self._worst_lag = 0.0
+            told.mark_metrics()
+
+    def _ping_some(self) -> None:
+        """Measure how far nodes are: a tenth of them each second."""
+        if not self._pinged:
+            self._pinged = sorted(self._parts.nodes.online())
+        for _ in range(len(self._parts.nodes) // 10 + 1):
+            peer = self._view.peer_of_node(self._pinged.pop()) if self._pinged else None
+            if peer is not None:
+                peer.link.ping()
+
+    def _record(self, peer: HubPeer, outcome: str, ask: EventsSubscribe, reason: str) -> None:
+        self._parts.audit.record(
+            "events.subscribe",
+            outcome,
+            principal=peer.principal.id,
+            address=peer.address,
+            reason=reason,
+            detail=",".join(ask.parts[: len(Part)])[:LONGEST_ID],
+        )
+
+
+def _peer_of(member: Subscriber) -> HubPeer | None:
+    return member.receiver.peer if isinstance(member.receiver, PeerReceiver) else None

@@ -1,0 +1,306 @@
+"""What one subscriber still has to be told (extension `events`). A plain object: no clock, no I/O.
+
+It remembers which items changed, not how: when a message can be sent, each is described as it is then. So what is
+remembered is bounded by what there is, and many changes of one thing cost one item. A snapshot is told in the same way,
+in pieces, with every item taken as changed; what changes meanwhile follows in a delta.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from omnyshell.model.admin import AuditEntry
+from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.model.live import (
+    LiveItem,
+    LiveMetrics,
+    LiveNode,
+    LivePeer,
+    LiveSession,
+    LiveTunnel,
+    Part,
+    SessionTraffic,
+    TunnelTraffic,
+)
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot
+from omnyshell.services.hub.live.viewer import Viewer
+
+ITEM_PARTS = (Part.NODES, Part.SESSIONS, Part.TUNNELS, Part.PEERS)
+
+PIECE_SIZE = 64 * 1024
+"""Characters of a message, roughly, after which the next one is begun: bounds what a message costs, and how long."""
+
+ITEM_SIZE = 320
+"""Characters of an item apart from what peers chose."""
+
+TRAFFIC_SIZE = 64
+MAX_CHANGED = 20_000
+MAX_RECORDS = 2_000
+"""Changes and audit records that may wait; a subscriber with more gets a new snapshot."""
+
+
+class LiveSource(Protocol):
+    """The truth that subscribers are told."""
+
+    def keys(self, part: Part) -> Sequence[str]:
+        """Return the keys of a part's items."""
+
+    def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
+        """Return an item as the viewer may see it; None where there is none, or it is none of the viewer's."""
+
+    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
+        """Return the counters of a session or tunnel, as `describe` does."""
+
+    def metrics(self) -> LiveMetrics:
+        """Return the hub's figures."""
+
+    def records(self, viewer: Viewer, since: datetime | None, limit: int) -> list[AuditRecord]:
+        """Return the newest audit records that the viewer may see, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a subscriber asked for."""
+
+    parts: frozenset[Part]
+    audit_since: datetime | None = None
+    audit_limit: int = 200
+
+
+class Subscription:
+    """Collects what changes, and turns it into messages, numbered from 1 on.
+
+    `mark...` and `add_record` say that something changed; `take` returns the next message, or None.
+    """
+
+    def __init__(self, subscription_id: str, viewer: Viewer, wanted: Wanted, source: LiveSource) -> None:
+        self.id = subscription_id
+        self.viewer = viewer
+        self.parts = wanted.parts & viewer.parts
+        self._wanted = wanted
+        self._source = source
+        self._sequence = 0
+        self._changed: dict[tuple[Part, str], LiveItem | None] = {}
+        self._counted: dict[tuple[Part, str], None] = {}
+        self._records: deque[AuditRecord] = deque()
+        self._has_metrics = False
+        self._missed = 0
+        self._has_lagged = False
+        self._snapshot: _Snapshot | None = None
+        self._begin(self._source.records(viewer, wanted.audit_since, wanted.audit_limit))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there may be something to tell."""
+        return bool(
+            self._has_lagged
+            or self._snapshot is not None
+            or self._changed
+            or self._counted
+            or self._records
+            or self._has_metrics
+        )
+
+    # What happens
+
+    def mark(self, part: Part, key: str, owner: str | None, final: LiveItem | None = None) -> None:
+        """An item changed; `final` is its last word where it has ended."""
+        if self._has_lagged or part not in self.parts or not self.viewer.owns(owner):
+            return
+        self._changed[part, key] = final
+        if len(self._changed) > MAX_CHANGED:
+            self.fall_behind()
+
+    def mark_traffic(self, part: Part, key: str, owner: str) -> None:
+        """The counters of a session or tunnel changed."""
+        if not self._has_lagged and part in self.parts and self.viewer.owns(owner):
+            self._counted[part, key] = None
+
+    def mark_metrics(self) -> None:
+        """The hub's figures have been taken anew."""
+        self._has_metrics = Part.METRICS in self.parts and not self._has_lagged
+
+    def add_record(self, record: AuditRecord) -> None:
+        """Something was audited."""
+        if Part.AUDIT not in self.parts or not self.viewer.owns(record.principal):
+            return
+        if self._has_lagged:
+            self._missed += 1
+            return
+        self._records.append(record)
+        if len(self._records) > MAX_RECORDS:
+            self.fall_behind()
+
+    def fall_behind(self) -> None:
+        """The subscriber does not take what it is told: forget it all, and begin anew when it does. Idempotent."""
+        self._missed += len(self._records)
+        if self._snapshot is not None:
+            self._missed += len(self._snapshot.records)
+        self._has_lagged = True
+        self._forget()
+
+    # What is told
+
+    def take(self, now: datetime) -> ControlMessage | None:
+        """Return the next message; None where there is nothing to tell."""
+        if self._has_lagged:
+            return self._lagged()
+        if self._snapshot is not None:
+            return self._piece(self._snapshot, now)
+        return self._delta(now)
+
+    def _lagged(self) -> EventsLagged:
+        self._has_lagged = False
+        kept = self._source.records(self.viewer, None, min(self._wanted.audit_limit, self._missed))
+        missed, self._missed = self._missed - len(kept), 0
+        self._begin(kept)
+        return EventsLagged(subscription_id=self.id, seq=self._next(), missed_records=max(0, missed))
+
+    def _begin(self, records: list[AuditRecord]) -> None:
+        keys = [(part, key) for part in ITEM_PARTS if part in self.parts for key in self._source.keys(part)]
+        keys.reverse()
+        self._snapshot = _Snapshot(keys, deque(records if Part.AUDIT in self.parts else ()))
+
+    def _forget(self) -> None:
+        self._changed.clear()
+        self._counted.clear()
+        self._records.clear()
+        self._has_metrics = False
+        self._snapshot = None
+
+    def _piece(self, snapshot: "_Snapshot", now: datetime) -> EventsSnapshot:
+        content = _Content()
+        while snapshot.keys and not content.is_full:
+            part, key = snapshot.keys.pop()
+            item = self._source.describe(part, key, self.viewer)
+            if item is not None and not item.gone:
+                content.add(part, item)
+                if self._changed.get((part, key), item) is None:
+                    # As it is now, it has been told.
+                    del self._changed[part, key]
+        content.add_records(snapshot.records)
+        is_last = not snapshot.keys and not snapshot.records
+        first, snapshot.is_begun = not snapshot.is_begun, True
+        if is_last:
+            self._snapshot = None
+        return EventsSnapshot(
+            subscription_id=self.id,
+            seq=self._next(),
+            at=now,
+            scope=self.viewer.scope,
+            parts=tuple(part.value for part in Part if part in self.parts),
+            first=first,
+            last=is_last,
+            nodes=tuple(content.nodes),
+            sessions=tuple(content.sessions),
+            tunnels=tuple(content.tunnels),
+            peers=tuple(content.peers),
+            metrics=self._source.metrics() if is_last and Part.METRICS in self.parts else None,
+            records=tuple(content.records),
+        )
+
+    def _delta(self, now: datetime) -> EventsDelta | None:
+        content = _Content()
+        self._take_changed(content)
+        if not self._changed:
+            self._take_counted(content)
+        content.add_records(self._records)
+        metrics = self._source.metrics() if self._has_metrics else None
+        self._has_metrics = False
+        if not content.size and metrics is None:
+            return None
+        return EventsDelta(
+            subscription_id=self.id,
+            seq=self._next(),
+            at=now,
+            nodes=tuple(content.nodes),
+            sessions=tuple(content.sessions),
+            tunnels=tuple(content.tunnels),
+            peers=tuple(content.peers),
+            metrics=metrics,
+            records=tuple(content.records),
+            session_traffic=tuple(content.session_traffic),
+            tunnel_traffic=tuple(content.tunnel_traffic),
+        )
+
+    def _take_changed(self, content: "_Content") -> None:
+        while self._changed and not content.is_full:
+            key = next(iter(self._changed))
+            final = self._changed.pop(key)
+            # The item carries its counters too.
+            self._counted.pop(key, None)
+            item = final or self._source.describe(*key, self.viewer)
+            if item is not None:
+                content.add(key[0], item)
+
+    def _take_counted(self, content: "_Content") -> None:
+        while self._counted and not content.is_full:
+            key = next(iter(self._counted))
+            del self._counted[key]
+            counted = self._source.traffic(*key, self.viewer)
+            if counted is not None:
+                content.add_traffic(counted)
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """What of a snapshot has not been told yet; the next keys stand at the end."""
+
+    keys: list[tuple[Part, str]]
+    records: deque[AuditRecord]
+    is_begun: bool = False
+
+
+class _Content:
+    """The items of one message."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.nodes: list[LiveNode] = []
+        self.sessions: list[LiveSession] = []
+        self.tunnels: list[LiveTunnel] = []
+        self.peers: list[LivePeer] = []
+        self.records: list[AuditEntry] = []
+        self.session_traffic: list[SessionTraffic] = []
+        self.tunnel_traffic: list[TunnelTraffic] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the message is large enough."""
+        return self.size >= PIECE_SIZE
+
+    def add(self, part: Part, item: LiveItem) -> None:
+        """Add an item."""
+        lists: dict[Part, Callable[..., None]] = {
+            Part.NODES: self.nodes.append,
+            Part.SESSIONS: self.sessions.append,
+            Part.TUNNELS: self.tunnels.append,
+            Part.PEERS: self.peers.append,
+        }
+        lists[part](item)
+        self.size += ITEM_SIZE
+        if isinstance(item, LiveNode):
+            self.size += sum(len(key) + len(value) for key, value in item.labels.items())
+            self.size += sum(map(len, item.capabilities.features)) if item.capabilities is not None else 0
+
+    def add_traffic(self, counted: SessionTraffic | TunnelTraffic) -> None:
+        """Add counters."""
+        if isinstance(counted, SessionTraffic):
+            self.session_traffic.append(counted)
+        else:
+            self.tunnel_traffic.append(counted)
+        self.size += TRAFFIC_SIZE
+
+    def add_records(self, records: deque[AuditRecord]) -> None:
+        """Move as many records as there is room for."""
+        while records and not self.is_full:
+            record = records.popleft()
+            self.records.append(AuditEntry(at=record.at, **{name: getattr(record, name) for name in TEXT_FIELDS}))
+            self.size += ITEM_SIZE + len(record.detail) + len(record.reason)

@@ -1,0 +1,8 @@
+"""Text that peers chose, cut to what is shown."""
+
+LONGEST_TEXT = 256
+
+
+def clean(text: str) -> str:
+    """Return the beginning of a text, as valid Unicode."""
+    return text[:LONGEST_TEXT].encode("utf-8", "replace").decode()

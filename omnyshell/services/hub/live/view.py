@@ -1,0 +1,273 @@
+"""The hub's state as subscribers are told it: where each thing is looked up, and who may see what of it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+import msgspec
+
+from omnyshell.clock import Clock
+from omnyshell.model.audit import AuditRecord
+from omnyshell.model.live import (
+    LiveItem,
+    LiveMetrics,
+    LiveNode,
+    LivePeer,
+    LiveTunnel,
+    NodePresence,
+    Part,
+    SessionTraffic,
+    TunnelTraffic,
+)
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.departed import DepartedNodes, last_heard
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.live.sessions import LiveSessions
+from omnyshell.services.hub.live.text import clean
+from omnyshell.services.hub.live.tunnels import TunnelEntry
+from omnyshell.services.hub.live.viewer import Viewer
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.store import NodeOwners
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.version import __version__
+
+MAX_RECORDS = 1_000
+"""Audit records that a snapshot may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubParts:
+    """The parts of a hub that the live state is read from."""
+
+    nodes: NodeRegistry
+    owners: NodeOwners
+    departed: DepartedNodes
+    routes: SessionRouter
+    tunnels: TunnelBroker
+    peers: Iterable[HubPeer]
+    audit: AuditLog
+    metrics: HubMetrics
+    clock: Clock
+    hub_uid: Callable[[], str]
+    started_at: datetime
+
+
+class LiveView:
+    """Looks up what subscribers are told, while there are any: between `start` and `stop`."""
+
+    def __init__(self, parts: HubParts, sessions: LiveSessions, subscribers: Callable[[], int]) -> None:
+        self._parts = parts
+        self._sessions = sessions
+        self._subscribers = subscribers
+        self._peers: dict[str, HubPeer] = {}
+        self._tunnels: dict[str, TunnelEntry] = {}
+        self._figures: dict[str, tuple[int, int | None]] = {}
+        self._metrics: LiveMetrics | None = None
+        self._describers: Mapping[Part, Callable[[str, Viewer], LiveItem | None]] = {
+            Part.NODES: self._node,
+            Part.SESSIONS: self._session,
+            Part.TUNNELS: self._tunnel,
+            Part.PEERS: self._peer,
+        }
+
+    def start(self) -> None:
+        """Take note of what there is."""
+        self._peers = {peer.id: peer for peer in self._parts.peers if peer.is_logged_in}
+        for tunnel in self._parts.tunnels.tunnels:
+            self.add_tunnel(tunnel)
+        self._sessions.start(self._parts.routes)
+        self.sample_nodes()
+        self.sample_metrics(0.0, 1.0)
+
+    def stop(self) -> None:
+        """Forget it."""
+        self._peers.clear()
+        self._tunnels.clear()
+        self._figures.clear()
+        self._sessions.clear()
+        self._metrics = None
+
+    # What happens
+
+    def add_peer(self, peer: HubPeer) -> None:
+        """A peer has logged in."""
+        self._peers[peer.id] = peer
+
+    def remove_peer(self, peer: HubPeer) -> LivePeer | None:
+        """A connection ended; returns the last word about it, where it had logged in."""
+        item = self._describe_peer(peer) if self._peers.pop(peer.id, None) is not None else None
+        return msgspec.structs.replace(item, gone=True) if item is not None else None
+
+    def add_tunnel(self, tunnel: OpenTunnel) -> None:
+        """A tunnel was opened."""
+        self._tunnels[tunnel.info.tunnel_id] = TunnelEntry(tunnel)
+
+    def remove_tunnel(self, tunnel: OpenTunnel) -> LiveTunnel | None:
+        """A tunnel was closed; returns the last word about it."""
+        known = self._tunnels.pop(tunnel.info.tunnel_id, None)
+        return msgspec.structs.replace(known.describe(), gone=True) if known is not None else None
+
+    def peer_of_node(self, node_id: str) -> HubPeer | None:
+        """Return the connection of a node."""
+        node = self._parts.nodes.find(node_id)
+        return node.peer if node is not None and isinstance(node.peer, HubPeer) else None
+
+    # Sampling, once a second
+
+    def sample_tunnels(self, seconds: float, changed: Callable[[str, str], None]) -> None:
+        """Compute rates; `changed` gets id and owner of each tunnel whose counters changed."""
+        for tunnel_id, entry in self._tunnels.items():
+            if entry.sample(seconds):
+                changed(tunnel_id, entry.owner)
+
+    def sample_nodes(self) -> list[str]:
+        """Look at each node's sessions and latency; returns the ids of those where something changed."""
+        changed = []
+        for node in self._parts.nodes.connected():
+            before = self._figures.get(node.node_id)
+            now = (self._parts.routes.count(node.peer), _latency(node, before))
+            if before != now:
+                self._figures[node.node_id] = now
+                changed.append(node.node_id)
+        return changed
+
+    def sample_metrics(self, lag: float, seconds: float) -> None:
+        """Take the hub's figures; `lag` is how late the loop was at most, `seconds` how long the last sample is ago."""
+        parts, counted, before = self._parts, self._parts.metrics, self._metrics
+        relayed = counted.bytes_relayed - before.bytes_relayed if before is not None else 0
+        writer = parts.audit.writer
+        self._metrics = LiveMetrics(
+            hub_uid=parts.hub_uid(),
+            version=__version__,
+            started_at=parts.started_at,
+            peers=len(self._peers),
+            nodes=len(parts.nodes),
+            sessions=len(parts.routes),
+            tunnels=len(parts.tunnels),
+            tunnel_connections=parts.tunnels.connections,
+            subscribers=self._subscribers(),
+            logins=counted.logins,
+            login_failures=counted.login_failures,
+            sessions_opened=counted.sessions_opened,
+            sessions_rejected=counted.sessions_rejected,
+            bytes_relayed=counted.bytes_relayed,
+            relay_rate=int(relayed / seconds),
+            frames_relayed=counted.frames_relayed,
+            frames_dropped=counted.frames_dropped,
+            heartbeat_timeouts=counted.heartbeat_timeouts,
+            audit_queue=writer.depth if writer is not None else 0,
+            audit_lost=writer.lost if writer is not None else 0,
+            loop_lag_micros=int(lag * 1e6),
+        )
+
+    # What subscribers are told
+
+    def keys(self, part: Part) -> Sequence[str]:
+        """Return the keys of a part's items."""
+        if part is Part.NODES:
+            parts = self._parts
+            return sorted({*parts.owners.owners(), *parts.nodes.hub_labels, *parts.nodes.online()})
+        known: dict[Part, Iterable[str]] = {
+            Part.SESSIONS: self._sessions,
+            Part.TUNNELS: self._tunnels,
+            Part.PEERS: self._peers,
+        }
+        return list(known[part])
+
+    def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
+        """Return an item as the viewer may see it; None where there is none, or it is none of the viewer's."""
+        return self._describers[part](key, viewer)
+
+    def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
+        """Return the counters of a session or tunnel, as `describe` does."""
+        if part is Part.SESSIONS:
+            entry = self._sessions.find(key)
+            return entry.traffic() if entry is not None and viewer.owns(entry.item.principal) else None
+        tunnel = self._tunnel(key, viewer)
+        if tunnel is None:
+            return None
+        return TunnelTraffic(**{name: getattr(tunnel, name) for name in TunnelTraffic.__struct_fields__})
+
+    def metrics(self) -> LiveMetrics:
+        """Return the hub's figures as of the last sample."""
+        if self._metrics is None:
+            raise RuntimeError("nobody looks at this view")
+        return self._metrics
+
+    def records(self, viewer: Viewer, since: datetime | None, limit: int) -> list[AuditRecord]:
+        """Return the newest audit records that the viewer may see, oldest first."""
+        newest = self._parts.audit.newest_first()
+        wanted = (record for record in newest if viewer.owns(record.principal))
+        found = list(islice(wanted, max(0, min(limit, MAX_RECORDS))))
+        return [record for record in reversed(found) if since is None or record.at >= since]
+
+    # The rest
+
+    def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
+        node = self._parts.nodes.find(node_id)
+        if node is None:
+            return self._absent_node(node_id, viewer)
+        given = node.registration
+        item = LiveNode(
+            node_id=node_id,
+            state=NodePresence.ONLINE,
+            uid=given.uid or "",
+            display_name=given.display_name,
+            platform=given.platform,
+            labels=given.labels,
+            capabilities=node.capabilities,
+        )
+        if viewer.is_admin and isinstance(node.peer, HubPeer):
+            item.principal = node.peer.principal.id
+            item.hub_labels = node.hub_labels
+            item.address = node.peer.address
+            item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
+            item.connected_at = node.peer.connected_at
+            item.last_heard_at = last_heard(node.peer, self._parts.clock)
+        return item
+
+    def _absent_node(self, node_id: str, viewer: Viewer) -> LiveNode:
+        """Admins see what the hub remembers; for others, a node that is not connected is not there (section 3)."""
+        parts = self._parts
+        owner, labels = parts.owners.owners().get(node_id), parts.nodes.hub_labels.get(node_id, {})
+        if not viewer.is_admin or (owner is None and not labels):
+            return LiveNode(node_id=node_id, state=NodePresence.OFFLINE, gone=True)
+        known = parts.departed.find(node_id) if owner is not None else None
+        item = known or LiveNode(node_id=node_id, state=NodePresence.OFFLINE)
+        return msgspec.structs.replace(item, principal=owner or "", hub_labels=labels)
+
+    def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
+        entry = self._sessions.find(key)
+        return entry.describe() if entry is not None and viewer.owns(entry.item.principal) else None
+
+    def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
+        known = self._tunnels.get(tunnel_id)
+        return known.describe() if known is not None and viewer.owns(known.owner) else None
+
+    def _peer(self, peer_id: str, viewer: Viewer) -> LivePeer | None:
+        peer = self._peers.get(peer_id)
+        return self._describe_peer(peer) if peer is not None and viewer.owns(peer.principal.id) else None
+
+    def _describe_peer(self, peer: HubPeer) -> LivePeer:
+        node = self._parts.nodes.of_peer(peer)
+        return LivePeer(
+            peer_id=peer.id,
+            role=clean(peer.role),
+            principal=peer.principal.id,
+            address=peer.address,
+            node_id=node.node_id if node is not None else "",
+            connected_at=peer.connected_at,
+        )
+
+
+def _latency(node: RegisteredNode, before: tuple[int, int | None] | None) -> int | None:
+    """The round trip to a node in microseconds; what was told before, where it is about the same."""
+    measured = node.peer.link.round_trip if isinstance(node.peer, HubPeer) else None
+    if measured is None:
+        return None
+    told, now = before[1] if before is not None else None, int(measured * 1e6)
+    return told if told is not None and abs(now - told) <= max(told // 4, 1_000) else now

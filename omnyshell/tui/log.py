@@ -1,0 +1,23 @@
+"""Where the console logs: its screen is no place for it."""
+
+import logging
+import logging.handlers
+from pathlib import Path
+
+from omnyshell.paths import state_dir
+from omnyshell.security.files import make_private_directory
+
+MAX_BYTES = 1_000_000
+
+
+def where() -> Path:
+    """The console's log file; one older one is kept beside it."""
+    return state_dir() / "console.log"
+
+
+def log_to_file() -> None:
+    """Log warnings and worse to the file, from every part of the process. Raises `OSError`."""
+    make_private_directory(where().parent)
+    handler = logging.handlers.RotatingFileHandler(where(), maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

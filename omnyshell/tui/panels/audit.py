@@ -1,0 +1,112 @@
+"""The tail of the audit trail."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from omnyshell.ids import short_id
+from omnyshell.model.audit import AuditRecord
+from omnyshell.model.live import Part
+from omnyshell.tui import messages
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.panels import details
+from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.panels.text import Cell, Tone
+
+_OUTCOMES = {
+    "ok": Cell("✓ ok", Tone.GOOD),
+    "denied": Cell("✗ denied", Tone.WARN),
+    "error": Cell("! error", Tone.BAD),
+}
+
+
+def _outcome(record: AuditRecord, _now: datetime) -> Cell:
+    return _OUTCOMES.get(record.outcome) or Cell(f"? {record.outcome}", Tone.WARN)
+
+
+def _time(record: AuditRecord, _now: datetime) -> Cell:
+    return Cell(f"{record.at.astimezone():%H:%M:%S}", Tone.DIM)
+
+
+def _why(record: AuditRecord, _now: datetime) -> Cell:
+    return Cell(" ".join(filter(None, (record.reason, record.detail))))
+
+
+class AuditPanel(Panel[AuditRecord]):
+    """Who did what. It follows the newest record until it is paused, or the cursor leaves the last row."""
+
+    PART = Part.AUDIT
+    NAME = "Audit"
+    NUMBER = 4
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.AUDIT, Context.TABLE)
+    COLUMNS = (
+        Column("TIME", 8, _time, keep=80, sort=lambda record: record.at),
+        Column("OUTCOME", 8, _outcome, keep=95),
+        Column("ACTION", 14, lambda record, _: Cell(record.action, Tone.STRONG), most=22, keep=100),
+        Column("WHO", 8, lambda record, _: Cell(record.principal), most=20, keep=90),
+        Column("NODE", 8, lambda record, _: Cell(record.node_id), most=24, keep=70),
+        Column("SESSION", 8, lambda record, _: Cell(short_id(record.session_id)), keep=40),
+        Column("FROM", 10, lambda record, _: Cell(record.address), most=24, keep=30),
+        Column("WHY", 10, _why, most=80, keep=60),
+    )
+    FIELDS: ClassVar = {
+        "outcome": lambda record: record.outcome,
+        "action": lambda record: record.action,
+        "principal": lambda record: record.principal,
+        "node": lambda record: record.node_id,
+        "session": lambda record: record.session_id,
+        "from": lambda record: record.address,
+        "why": lambda record: _why(record, record.at).text,
+    }
+    SORTED_BY = None
+
+    is_paused = False
+
+    def key_of(self, item: AuditRecord) -> str:
+        """What identifies an item."""
+        return f"{item.at.timestamp()} {item.action} {item.principal} {item.session_id} {item.node_id}"
+
+    def items(self) -> Iterable[AuditRecord]:
+        """What there is now."""
+        return self.state.audit
+
+    def empty_text(self) -> str:
+        """What there would be."""
+        return "No records yet. Logins, sessions and tunnels show here as they come."
+
+    def unknown_text(self) -> str:
+        """Why there is nothing."""
+        return "This hub shows its audit trail to admins only."
+
+    def describe(self, item: AuditRecord) -> details.Details:
+        """All that a record says."""
+        return details.of_record(item)
+
+    def take(self) -> None:
+        """Take new records, unless paused; a cursor on the last one goes on to the newest."""
+        if self.is_paused:
+            self.show()
+            return
+        was_last = self.rows.cursor >= len(self.rows.shown) - 1
+        super().take()
+        if was_last and self.rows.cursor < len(self.rows.shown) - 1:
+            self.table.move("last")
+
+    def extra(self) -> list[str]:
+        """Whether it follows."""
+        waiting = self.state.version(self.PART) - self._version
+        return [f"‖ paused, {waiting} new"] if self.is_paused else []
+
+    def open(self, item: AuditRecord) -> None:
+        """Go to what the record names."""
+        self.post_message(messages.GoTo(item))
+
+    def action_pause(self) -> None:
+        """Stop taking new records; or take them again, and go to the newest."""
+        self.is_paused = not self.is_paused
+        self.take()
+        if not self.is_paused:
+            self.table.move("last")

@@ -1,0 +1,62 @@
+"""The columns of a panel's table, and how they share the width there is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from omnyshell.tui.panels.text import Cell
+
+GAP = 2
+"""Cells between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    `cell` makes what a row shows, from its item and the present time. `width` is what the column needs, `most` what it
+    can use. `keep` says how long it stays when the table gets narrow: the lowest goes first. `sort` is the value that
+    rows are ordered by; None means by what the cell says. `keep_end` cuts a long text at its beginning.
+    """
+
+    title: str
+    width: int
+    cell: Callable[[Any, datetime], Cell]
+    most: int = 0
+    keep: int = 50
+    right: bool = False
+    keep_end: bool = False
+    sort: Callable[[Any], Any] | None = None
+
+
+class Placed(NamedTuple):
+    """A column and the cells it got."""
+
+    column: Column
+    width: int
+
+
+def place(columns: Sequence[Column], width: int) -> list[Placed]:
+    """Return the columns that fit into so many cells, each with its width; the last kept one gets what is left."""
+    shown = list(columns)
+    while len(shown) > 1 and _needed(shown) > width:
+        shown.remove(min(shown, key=lambda column: column.keep))
+    spare = max(0, width - _needed(shown))
+    widths = {id(column): column.width for column in shown}
+    growing = [column for column in shown if column.most > column.width]
+    while spare and growing:
+        share = max(1, spare // len(growing))
+        for column in tuple(growing):
+            more = min(share, spare, column.most - widths[id(column)])
+            widths[id(column)] += more
+            spare -= more
+            if widths[id(column)] >= column.most:
+                growing.remove(column)
+            if not spare:
+                break
+    return [Placed(column, widths[id(column)]) for column in shown]
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)

@@ -1,0 +1,126 @@
+"""All that is known of one thing, as pairs of a name and a text: for the pane of details."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from omnyshell.model.audit import AuditRecord
+from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
+from omnyshell.services.client.live.state import HubState
+from omnyshell.tui.panels.text import milliseconds, size, span, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """A title, and lines of name and text; lines without a text are left out when they are made."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+
+
+def _details(title: str, *lines: tuple[str, str]) -> Details:
+    return Details(title, tuple((name, text) for name, text in lines if text))
+
+
+def of_node(node: LiveNode, now: datetime) -> Details:
+    """What is known of a node."""
+    platform, capabilities = node.platform, node.capabilities
+    return _details(
+        f"Node {node.node_id}",
+        ("state", "online" if node.is_online else "offline"),
+        ("name", node.display_name),
+        ("host", platform.hostname if platform is not None else ""),
+        ("platform", f"{platform.os}/{platform.arch}, agent {platform.agent_version}" if platform is not None else ""),
+        ("labels", labels(node.labels)),
+        ("hub labels", labels(node.hub_labels)),
+        ("address", node.address),
+        ("principal", node.principal),
+        ("latency", milliseconds(node.latency) if node.latency is not None else ""),
+        ("connected", _since(node.connected_at, now)),
+        ("last heard", _since(node.last_heard_at, now)),
+        ("sessions", str(node.sessions) if node.sessions is not None else ""),
+        ("room for", f"{capabilities.max_sessions} sessions" if capabilities is not None else ""),
+        ("shells", ", ".join(capabilities.shells) if capabilities is not None else ""),
+        ("can", ", ".join(capabilities.features) if capabilities is not None else ""),
+        ("uid", node.uid),
+    )
+
+
+def of_session(session: LiveSession, now: datetime) -> Details:
+    """What is known of a session."""
+    return _details(
+        f"Session {session.short_id}",
+        ("state", session.state.value),
+        ("node", session.node_id),
+        ("owner", session.principal),
+        ("mode", session.mode.value),
+        ("command", session.command),
+        ("directory", session.cwd),
+        ("from", session.address),
+        ("opened", _since(session.created_at, now)),
+        ("resumed", "yes" if session.resumed else ""),
+        ("detached", _since(session.detached_at, now)),
+        ("expires", stamp(session.expires_at)),
+        ("input", f"{size(session.bytes_in)}, {size(session.rate_in)}/s"),
+        ("output", f"{size(session.bytes_out)}, {size(session.rate_out)}/s"),
+        ("reason", session.reason),
+        ("id", session.session_id),
+    )
+
+
+def of_tunnel(tunnel: LiveTunnel, now: datetime) -> Details:
+    """What is known of a tunnel."""
+    return _details(
+        f"Tunnel {tunnel.public_host}:{tunnel.public_port}",
+        ("public", f"{tunnel.public_host or 'the hub'}:{tunnel.public_port}"),
+        ("target", f"{tunnel.target_host}:{tunnel.target_port}"),
+        ("node", tunnel.node_id),
+        ("owner", tunnel.principal),
+        ("protocol", f"{tunnel.protocol.value}{' over TLS' if tunnel.secure else ''}"),
+        ("opened", _since(tunnel.created_at, now)),
+        ("connections", f"{tunnel.connections} now, {tunnel.connections_total} in all"),
+        ("in", f"{size(tunnel.bytes_in)}, {size(tunnel.rate_in)}/s"),
+        ("out", f"{size(tunnel.bytes_out)}, {size(tunnel.rate_out)}/s"),
+        ("id", tunnel.tunnel_id),
+    )
+
+
+def of_record(record: AuditRecord) -> Details:
+    """What an audit record says."""
+    return _details(
+        record.action,
+        ("outcome", record.outcome),
+        ("at", stamp(record.at)),
+        ("who", record.principal),
+        ("from", record.address),
+        ("node", record.node_id),
+        ("session", record.session_id),
+        ("reason", record.reason),
+        ("detail", record.detail),
+    )
+
+
+def of_principal(principal: str, state: HubState, now: datetime) -> Details:
+    """What is known of a principal: its connections, and how much it has."""
+    peers = [peer for peer in state.peers.values() if peer.principal == principal]
+    sessions = sum(session.principal == principal for session in state.sessions.values())
+    tunnels = sum(tunnel.principal == principal for tunnel in state.tunnels.values())
+    nodes = [node.node_id for node in state.nodes.values() if node.principal == principal]
+    connections = ((peer.role, f"{peer.address}, {_since(peer.connected_at, now)}") for peer in peers)
+    return _details(
+        f"Principal {principal}",
+        ("sessions", str(sessions)),
+        ("tunnels", str(tunnels)),
+        ("nodes", ", ".join(nodes)),
+        ("connected", f"{len(peers)} times" if peers else "no"),
+        *connections,
+    )
+
+
+def labels(found: Mapping[str, str]) -> str:
+    """Labels in one line."""
+    return " ".join(f"{key}={value}" for key, value in sorted(found.items()))
+
+
+def _since(moment: datetime | None, now: datetime) -> str:
+    return f"{stamp(moment)}, {span((now - moment).total_seconds())} ago" if moment is not None else ""

@@ -1,0 +1,294 @@
+"""A panel of the overview: a live table with its filter, its order, and what it says about itself."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+
+from omnyshell.clock import Clock
+from omnyshell.model.live import Part
+from omnyshell.printable import printable
+from omnyshell.services.client.live.state import HubState, Link, Source
+from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.filter import Fields, FilterError
+from omnyshell.tui.panels.rows import Rows
+from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.panels.text import span
+
+if TYPE_CHECKING:
+    from omnyshell.tui.panels.details import Details
+
+T = TypeVar("T")
+
+
+class Look(NamedTuple):
+    """How a panel is looked at: what going back has to restore."""
+
+    filter: str
+    cursor: str
+
+
+class Panel(Vertical, Generic[T]):
+    """What all panels share. A subclass says what its rows are and what its keys do."""
+
+    PART: ClassVar[Part]
+    NAME: ClassVar[str]
+    NUMBER: ClassVar[int]
+    COLUMNS: ClassVar[Sequence[Column]]
+    FIELDS: ClassVar[Fields]
+    SORTED_BY: ClassVar[int | None] = 0
+    REVERSED: ClassVar[bool] = False
+
+    DEFAULT_CSS = """
+    Panel {
+        border: round $foreground 22%;
+        border-title-color: $muted;
+        border-subtitle-color: $muted;
+        background: $surface;
+        padding: 0;
+        &:focus-within {
+            border: round $primary;
+            border-title-color: $primary;
+            border-title-style: bold;
+        }
+        &.-stale LiveTable { text-style: dim; }
+        &.-stale { border-subtitle-color: $warning; }
+        Input.filter {
+            display: none;
+            height: 1;
+            border: none;
+            padding: 0 1;
+            background: $panel;
+            &.-open { display: block; }
+        }
+        .error { display: none; height: auto; max-height: 3; padding: 0 1; color: $error; background: $panel; }
+        .error.-open { display: block; }
+        .empty { display: none; height: 1fr; padding: 1 2; color: $muted; }
+        &.-empty .empty { display: block; }
+        &.-empty LiveTable { height: 0; }
+    }
+    """
+
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__(id=self.NAME.lower())
+        self.state = state
+        self._clock = clock
+        self.rows: Rows[T] = Rows(self.COLUMNS, self.FIELDS, self.key_of)
+        self.rows.sort(self.SORTED_BY, is_reversed=self.REVERSED)
+        self.table: LiveTable[T] = LiveTable(self.COLUMNS, self.rows, clock)
+        self._filter = Input(placeholder=self._filter_hint(), classes="filter", compact=True)
+        self._error = Static(classes="error", markup=False)
+        self._empty = Static(classes="empty", markup=False)
+        self._version = -1
+        self._said: tuple[object, ...] = ()
+
+    # What a subclass says
+
+    def key_of(self, item: T) -> str:
+        """What identifies an item."""
+        raise NotImplementedError
+
+    def items(self) -> Iterable[T]:
+        """What there is now."""
+        raise NotImplementedError
+
+    def open(self, item: T) -> None:
+        """Do with an item what is done most."""
+        raise NotImplementedError
+
+    def empty_text(self) -> str:
+        """What to say where there is nothing at all."""
+        raise NotImplementedError
+
+    def describe(self, item: T) -> "Details":
+        """All that is known of an item."""
+        raise NotImplementedError
+
+    # Showing
+
+    def compose(self) -> ComposeResult:
+        """The table, what stands for it while it is empty, and the line of the filter."""
+        yield self.table
+        yield self._empty
+        yield self._error
+        yield self._filter
+
+    def on_mount(self) -> None:
+        """Show what is known already."""
+        self.take()
+
+    def take(self) -> None:
+        """Take what the state says now, if that has changed, and draw it."""
+        version = self.state.version(self.PART)
+        if version != self._version:
+            self._version = version
+            self.rows.put(self.items())
+        self.show()
+
+    def show(self) -> None:
+        """Draw what has changed: rows, ages, the panel's own words."""
+        self._say()
+        self.table.show()
+
+    def _say(self) -> None:
+        shown, total = len(self.rows.shown), self.rows.total
+        empty = "" if shown else self._why_empty()
+        said = (shown, total, self._filter.value, len(self.rows.selected), self._knowledge(), empty, self.extra())
+        if said == self._said:
+            return
+        self._said = said
+        self.border_title = Content(self._title())
+        self.border_subtitle = Content(self._knowledge())
+        self.set_class(not shown, "-empty")
+        self.set_class(bool(shown or total) and self.state.link is not Link.UP, "-stale")
+        self._empty.update(empty)
+
+    def _title(self) -> str:
+        shown, total = len(self.rows.shown), self.rows.total
+        words = [f"{self.NUMBER} {self.NAME}", str(total) if shown == total else f"{shown} of {total}"]
+        if self.rows.selected:
+            words.append(f"✓ {len(self.rows.selected)} selected")
+        if self.rows.terms:
+            words.append("/ " + printable(" ".join(map(str, self.rows.terms))))
+        return " · ".join(words + self.extra())
+
+    def extra(self) -> list[str]:
+        """What a subclass adds to its title."""
+        return []
+
+    def _knowledge(self) -> str:
+        """How old what is shown is."""
+        source, age = self.state.source(self.PART), self.state.age(self.PART)
+        if self.state.link is Link.UP:
+            return {Source.LIVE: "live", Source.POLLED: "polled", Source.UNKNOWN: ""}[source]
+        return f"as of {span(age)} ago" if age is not None else ""
+
+    def _why_empty(self) -> str:
+        if self.rows.total:
+            return "No row matches the filter. Press esc to clear it."
+        if self.state.source(self.PART) is not Source.UNKNOWN:
+            return self.empty_text()
+        link = self.state.link
+        if link is Link.REFUSED:
+            return f"The hub refused: {printable(self.state.link_error)}"
+        if link is Link.LOST:
+            return f"No connection: {printable(self.state.link_error)}. It is tried again by itself."
+        return "Connecting…" if link is Link.CONNECTING else self.unknown_text()
+
+    def unknown_text(self) -> str:
+        """What to say where the hub does not tell."""
+        return "This hub does not tell."
+
+    # Filter
+
+    def _filter_hint(self) -> str:
+        fields = " ".join(f"{name}:…" for name in self.FIELDS)
+        return f"text  {fields}  -term"
+
+    @property
+    def look(self) -> Look:
+        """The filter and the row that the cursor is on."""
+        current = self.rows.current
+        return Look(self._filter.value, self.rows.key(current) if current is not None else "")
+
+    def look_at(self, look: Look) -> bool:
+        """Set filter and cursor; tells whether the row is there."""
+        self._filter.value = look.filter
+        self._apply(look.filter)
+        self._open_filter(is_open=bool(look.filter))
+        found = self.rows.find(look.cursor)
+        self.table.scroll_to_cursor()
+        self.show()
+        return found
+
+    def action_filter(self) -> None:
+        """Write a filter."""
+        self._open_filter(is_open=True)
+        self._filter.focus()
+
+    def action_clear(self) -> None:
+        """Drop the selection; where there is none, the filter."""
+        if self.rows.selected:
+            self.rows.selected.clear()
+            self.show()
+        else:
+            self.look_at(self.look._replace(filter=""))
+        self.table.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter with each key."""
+        event.stop()
+        self._apply(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter, and go back to the rows."""
+        event.stop()
+        self._open_filter(is_open=bool(event.value))
+        self.table.focus()
+
+    def _open_filter(self, *, is_open: bool) -> None:
+        self._filter.set_class(is_open, "-open")
+
+    def _apply(self, text: str) -> None:
+        error = ""
+        try:
+            self.rows.filter(text)
+        except FilterError as exc:
+            # Half a filter hides nothing.
+            self.rows.filter("")
+            error = str(exc)
+        self._error.update(error)
+        self._error.set_class(bool(error), "-open")
+        self.show()
+
+    # Rows
+
+    def action_cursor(self, where: str) -> None:
+        """Move the cursor; see `LiveTable.move`."""
+        self.table.move(where)
+
+    def action_select(self) -> None:
+        """Select the row, or not any more, and go on to the next."""
+        self.rows.toggle()
+        self.table.move("down")
+        self.show()
+
+    def action_select_all(self) -> None:
+        """Select all rows that are shown, or none."""
+        self.rows.toggle_all()
+        self.show()
+
+    def action_open(self) -> None:
+        """Do with the row what is done most."""
+        if self.rows.current is not None:
+            self.open(self.rows.current)
+
+    def on_live_table_opened(self, event: LiveTable.Opened) -> None:
+        """A second click does the same."""
+        event.stop()
+        self.action_open()
+
+    # Order
+
+    def action_sort_next(self) -> None:
+        """Sort by the column after the present one."""
+        current = self.rows.sorted_by
+        self._sort(0 if current is None else (current + 1) % len(self.COLUMNS), is_reversed=False)
+
+    def action_sort_reverse(self) -> None:
+        """Sort the other way round."""
+        self._sort(self.rows.sorted_by, is_reversed=not self.rows.is_reversed)
+
+    def on_live_table_sorted(self, event: LiveTable.Sorted) -> None:
+        """Sort by the heading that was clicked; a second click turns the order round."""
+        event.stop()
+        again = event.column == self.rows.sorted_by
+        self._sort(event.column, is_reversed=again and not self.rows.is_reversed)
+
+    def _sort(self, column: int | None, *, is_reversed: bool) -> None:
+        self.rows.sort(column, is_reversed=is_reversed)
+        self.table.scroll_to_cursor()
+        self.table.redraw()

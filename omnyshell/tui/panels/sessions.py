@@ -1,0 +1,133 @@
+"""The sessions that go through the hub, or wait in its nodes."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from omnyshell.model.live import LiveSession, Part
+from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.tui import messages
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.panels import details
+from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.panel import Panel
+from omnyshell.tui.panels.rows import natural
+from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left, rate
+
+_STATES = {
+    SessionState.OPENING: Cell("◌ opening", Tone.ACCENT),
+    SessionState.OPEN: Cell("● attached", Tone.GOOD),
+    SessionState.ATTACHED: Cell("● attached", Tone.GOOD),
+    SessionState.DETACHED: Cell("◐ detached", Tone.WARN),
+    SessionState.CLOSING: Cell("○ closing", Tone.DIM),
+    SessionState.CLOSED: Cell("○ closed", Tone.DIM),
+}
+
+
+def _state(session: LiveSession, _now: datetime) -> Cell:
+    return _STATES[session.state]
+
+
+def _text(text: str) -> Cell:
+    return Cell(text) if text else Cell(NOTHING, Tone.DIM)
+
+
+def _rate(session: LiveSession, _now: datetime) -> Cell:
+    return rate(session.rate_in + session.rate_out)
+
+
+class SessionsPanel(Panel[LiveSession]):
+    """What runs, where, for whom."""
+
+    PART = Part.SESSIONS
+    NAME = "Sessions"
+    NUMBER = 2
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.SESSIONS, Context.TABLE)
+    COLUMNS = (
+        Column("STATE", 10, _state, keep=90),
+        Column("SESSION", 8, lambda session, _: Cell(session.short_id, Tone.STRONG), keep=85),
+        Column(
+            "NODE",
+            10,
+            lambda session, _: Cell(session.node_id),
+            most=28,
+            keep=100,
+            sort=lambda session: (natural(session.node_id), session.created_at),
+        ),
+        Column("OWNER", 8, lambda session, _: Cell(session.principal), most=20, keep=70),
+        Column("MODE", 5, lambda session, _: Cell(session.mode.value), keep=30),
+        Column("COMMAND", 12, lambda session, _: _text(session.command), most=48, keep=80),
+        Column("DIRECTORY", 10, lambda session, _: _text(session.cwd), most=36, keep=40, keep_end=True),
+        Column(
+            "AGE",
+            4,
+            lambda session, now: age(session.created_at, now),
+            keep=60,
+            right=True,
+            sort=lambda session: -session.created_at.timestamp(),
+        ),
+        Column(
+            "ENDS",
+            4,
+            lambda session, now: left(session.expires_at, now),
+            keep=35,
+            right=True,
+            sort=lambda session: session.expires_at.timestamp() if session.expires_at is not None else float("inf"),
+        ),
+        Column("RATE", 7, _rate, keep=50, right=True, sort=lambda session: -(session.rate_in + session.rate_out)),
+    )
+    FIELDS: ClassVar = {
+        "state": lambda session: _STATES[session.state].text.partition(" ")[2],
+        "session": lambda session: session.session_id,
+        "node": lambda session: session.node_id,
+        "principal": lambda session: session.principal,
+        "mode": lambda session: session.mode.value,
+        "command": lambda session: session.command,
+        "dir": lambda session: session.cwd,
+        "rate": lambda session: session.rate_in + session.rate_out,
+        "bytes": lambda session: session.bytes_in + session.bytes_out,
+    }
+    SORTED_BY = 2
+
+    def key_of(self, item: LiveSession) -> str:
+        """What identifies an item."""
+        return item.key
+
+    def items(self) -> Iterable[LiveSession]:
+        """What there is now."""
+        return self.state.sessions.values()
+
+    def empty_text(self) -> str:
+        """What to do where there is no session."""
+        return "No sessions. Choose a node and press enter: a shell opens here, and shows in this list."
+
+    def describe(self, item: LiveSession) -> details.Details:
+        """All that is known of a session."""
+        return details.of_session(item, self._clock.now())
+
+    def open(self, item: LiveSession) -> None:
+        """Attach it here."""
+        if item.mode is not SessionMode.SHELL:
+            self.notify(f"{item.short_id} runs a command and has no terminal; only shells attach", severity="warning")
+            return
+        self.post_message(messages.AttachSession(_ref(item)))
+
+    def action_watch(self) -> None:
+        """Look on without attaching."""
+        if self.rows.current is not None:
+            self.post_message(messages.WatchSession(_ref(self.rows.current)))
+
+    def action_detach(self) -> None:
+        """Detach all that is selected from whoever has it."""
+        self.post_message(messages.DetachSessions(tuple(map(_ref, self.rows.chosen()))))
+
+    def action_kill(self) -> None:
+        """End all that is selected."""
+        self.post_message(messages.KillSessions(tuple(map(_ref, self.rows.chosen()))))
+
+
+def _ref(session: LiveSession) -> SessionRef:
+    return SessionRef(session.node_id, session.session_id)

@@ -1,0 +1,305 @@
+"""A table that draws only the rows that are visible, and of those only the ones that changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from omnyshell.clock import Clock
+from omnyshell.tui.panels.columns import GAP, Column, Placed, place
+from omnyshell.tui.panels.rows import Rows
+from omnyshell.tui.panels.text import Cell, Tone, fitted
+
+T = TypeVar("T")
+
+MARGIN = 3
+"""Cells at the left for the cursor's and the selection's mark."""
+
+CURSOR_MARK, SELECTED_MARK = "▌", "✓"
+UP, DOWN = "↑", "↓"
+
+
+class _Line(NamedTuple):
+    """All that decides how a row looks."""
+
+    cells: tuple[Cell, ...]
+    has_cursor: bool
+    is_selected: bool
+    is_hovered: bool
+
+
+class LiveTable(ScrollView, Generic[T], can_focus=True):
+    """Shows `rows` under a line of headings. Whoever changes the rows calls `show` afterwards."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *(f"table--{tone}" for tone in Tone),
+        "table--heading",
+        "table--cursor",
+        "table--resting-cursor",
+        "table--selected",
+        "table--hover",
+        "table--mark",
+    }
+    DEFAULT_CSS = """
+    LiveTable {
+        overflow-x: hidden;
+        background: $surface;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        &> .table--heading { color: $muted; text-style: bold; }
+        &> .table--cursor { background: $primary 28%; }
+        &> .table--resting-cursor { background: $foreground 7%; }
+        &> .table--selected { background: $accent 16%; }
+        &> .table--hover { background: $foreground 4%; }
+        &> .table--mark { color: $primary; text-style: bold; }
+        &> .table--dim { color: $muted; }
+        &> .table--strong { color: $foreground; text-style: bold; }
+        &> .table--good { color: $success; }
+        &> .table--warn { color: $warning; }
+        &> .table--bad { color: $error; text-style: bold; }
+        &> .table--accent { color: $accent; }
+    }
+    """
+
+    class Moved(Message):
+        """The cursor is on another item."""
+
+        def __init__(self, table: "LiveTable[Any]") -> None:
+            super().__init__()
+            self.table = table
+
+        def can_replace(self, message: Message) -> bool:
+            """Only where the cursor is last matters."""
+            return isinstance(message, LiveTable.Moved) and message.table is self.table
+
+    class Opened(Message):
+        """An item was chosen by a double click."""
+
+        def __init__(self, table: "LiveTable[Any]") -> None:
+            super().__init__()
+            self.table = table
+
+    class Sorted(Message):
+        """A heading was clicked."""
+
+        def __init__(self, table: "LiveTable[Any]", column: int) -> None:
+            super().__init__()
+            self.table = table
+            self.column = column
+
+    def __init__(self, columns: Sequence[Column], rows: Rows[T], clock: Clock) -> None:
+        super().__init__()
+        self.rows = rows
+        self._columns = columns
+        self._clock = clock
+        self._placed: list[Placed] = []
+        self._laid_out_for = 0
+        self._drawn: dict[int, _Line] = {}
+        self._strips: dict[int, Strip] = {}
+        self._hovered: int | None = None
+        self._current: str | None = None
+
+    # Showing
+
+    def show(self) -> None:
+        """Draw what has changed of what is visible: rows, ages, cursor, selection."""
+        self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
+        if self._width != self._laid_out_for:
+            # A scroll bar has come or gone.
+            self._placed = []
+            self._forget()
+            self.refresh()
+        top = round(self.scroll_y)
+        now = self._clock.now()
+        for y in range(1, self.size.height):
+            line = self._line(top + y - 1, now)
+            if self._drawn.get(y) != line:
+                self._strips.pop(y, None)
+                self.refresh_line(y + self.scroll_offset.y)
+        current = self.rows.current
+        key = self.rows.key(current) if current is not None else None
+        if key != self._current:
+            self._current = key
+            self.post_message(self.Moved(self))
+
+    def redraw(self) -> None:
+        """Draw everything anew."""
+        self._placed = []
+        self._forget()
+        self.show()
+        self.refresh()
+
+    def scroll_to_cursor(self) -> None:
+        """Scroll just so far that the cursor's row is visible."""
+        page = max(1, self.size.height - 1)
+        cursor, top = self.rows.cursor, round(self.scroll_y)
+        if cursor < top:
+            self.scroll_to(y=cursor, animate=False)
+        elif cursor >= top + page:
+            self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
+            self.scroll_to(y=cursor - page + 1, animate=False)
+
+    def _forget(self) -> None:
+        self._drawn.clear()
+        self._strips.clear()
+
+    def _line(self, index: int, now: datetime) -> _Line | None:
+        if not 0 <= index < len(self.rows.shown):
+            return None
+        item = self.rows.shown[index]
+        return _Line(
+            tuple(placed.column.cell(item, now) for placed in self._layout()),
+            index == self.rows.cursor,
+            self.rows.key(item) in self.rows.selected,
+            index == self._hovered,
+        )
+
+    def _layout(self) -> list[Placed]:
+        if not self._placed:
+            self._laid_out_for = self._width
+            self._placed = place(self._columns, self._width - MARGIN - 1)
+        return self._placed
+
+    @property
+    def _width(self) -> int:
+        """The cells there are beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    def render_line(self, y: int) -> Strip:
+        """Return one visible line: the headings, or a row."""
+        if y == 0:
+            return self._heading()
+        index = y - 1 + self.scroll_offset.y
+        line = self._line(index, self._clock.now())
+        strip = self._strips.get(y)
+        if strip is None or self._drawn.get(y) != line:
+            strip = self._row(line) if line is not None else Strip.blank(self._width, self.rich_style)
+            self._strips[y] = strip
+            if line is None:
+                self._drawn.pop(y, None)
+            else:
+                self._drawn[y] = line
+        return strip
+
+    def _heading(self) -> Strip:
+        style = self.get_component_rich_style("table--heading")
+        segments = [Segment(" " * MARGIN, style)]
+        for number, placed in enumerate(self._layout()):
+            title = placed.column.title
+            if self.rows.sorted_by == self._columns.index(placed.column):
+                title = f"{title}{DOWN if self.rows.is_reversed else UP}"
+            gap = " " * GAP if number else ""
+            segments.append(Segment(gap + fitted(title, placed.width, right=placed.column.right), style))
+        return Strip(segments).adjust_cell_length(self._width, style)
+
+    def _row(self, line: _Line) -> Strip:
+        over = self._overlay(line)
+        base = self.rich_style + over
+        mark = self.get_component_rich_style("table--mark", partial=True)
+        left = CURSOR_MARK if line.has_cursor and self.has_focus else " "
+        segments = [Segment(f"{left}{SELECTED_MARK if line.is_selected else ' '} ", base + mark)]
+        for number, (placed, cell) in enumerate(zip(self._layout(), line.cells, strict=True)):
+            tone = self.get_component_rich_style(f"table--{cell.tone}", partial=True)
+            gap = " " * GAP if number else ""
+            if gap:
+                segments.append(Segment(gap, base))
+            segments.append(Segment(self._fitted(placed, cell), base + tone))
+        return Strip(segments).adjust_cell_length(self._width, base)
+
+    @staticmethod
+    def _fitted(placed: Placed, cell: Cell) -> str:
+        column = placed.column
+        return fitted(cell.text, placed.width, right=column.right, keep_end=column.keep_end)
+
+    def _overlay(self, line: _Line) -> Style:
+        if line.has_cursor:
+            name = "table--cursor" if self.has_focus else "table--resting-cursor"
+        elif line.is_selected:
+            name = "table--selected"
+        elif line.is_hovered:
+            name = "table--hover"
+        else:
+            return Style.null()
+        return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
+
+    # What Textual tells
+
+    def on_resize(self) -> None:
+        """Lay out the columns anew."""
+        self.redraw()
+        self.scroll_to_cursor()
+
+    def notify_style_update(self) -> None:
+        """Draw in the colours of another theme."""
+        super().notify_style_update()
+        self._forget()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show whether keys go here."""
+        super().watch_has_focus(has_focus)
+        self._forget()
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other rows are visible."""
+        self._forget()
+        super().watch_scroll_y(old_value, new_value)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose a row; its mark selects it, a heading sorts, a second click opens."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            self._click_heading(offset.x)
+            return
+        index = offset.y - 1 + self.scroll_offset.y
+        if not 0 <= index < len(self.rows.shown):
+            return
+        self.rows.move_to(index)
+        if offset.x < MARGIN or event.ctrl:
+            self.rows.toggle()
+        self.show()
+        if event.chain > 1 and offset.x >= MARGIN:
+            self.post_message(self.Opened(self))
+
+    def _click_heading(self, x: int) -> None:
+        start = MARGIN
+        for placed in self._layout():
+            if start <= x < start + placed.width:
+                self.post_message(self.Sorted(self, self._columns.index(placed.column)))
+                return
+            start += placed.width + GAP
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Show which row a click would choose."""
+        self._hover(event.y - 1 + self.scroll_offset.y)
+
+    def on_leave(self) -> None:
+        """The pointer has left."""
+        self._hover(None)
+
+    def _hover(self, index: int | None) -> None:
+        if index != self._hovered:
+            self._hovered = index
+            self.show()
+
+    # What keys of the panel do
+
+    def move(self, where: str) -> None:
+        """Move the cursor: up, down, page_up, page_down, first or last."""
+        page = max(1, self.size.height - 2)
+        steps = {"up": -1, "down": 1, "page_up": -page, "page_down": page}
+        if where in steps:
+            self.rows.move(steps[where])
+        else:
+            self.rows.move_to(0 if where == "first" else len(self.rows.shown) - 1)
+        self.scroll_to_cursor()
+        self.show()

@@ -1,0 +1,120 @@
+"""How the console writes times, sizes and rates: briefly, in a width that does not jump."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+from omnyshell.printable import printable
+
+ELLIPSIS = "…"
+NOTHING = "-"
+
+_SPANS = ((86_400, "d"), (3_600, "h"), (60, "m"))
+_SOON = 600
+"""Seconds before its end in which a time is worth a warning."""
+
+_TEN, _THOUSAND = 9.95, 999.5
+"""Where a rounded number would get one more digit."""
+
+_UNITS = ("B", "K", "M", "G", "T")
+
+
+class Tone(StrEnum):
+    """What a text means; themes give it a colour. It never says more than the text itself."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    STRONG = "strong"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    ACCENT = "accent"
+
+
+class Cell(NamedTuple):
+    """A text and what it means."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+def span(seconds: float) -> str:
+    """Return a duration in its largest whole unit: `7s`, `12m`, `3h`, `40d`."""
+    whole = max(0, int(seconds))
+    for size, unit in _SPANS:
+        if whole >= size:
+            return f"{whole // size}{unit}"
+    return f"{whole}s"
+
+
+def age(since: datetime | None, now: datetime) -> Cell:
+    """How long ago that was."""
+    if since is None:
+        return Cell(NOTHING, Tone.DIM)
+    return Cell(span((now - since).total_seconds()))
+
+
+def left(until: datetime | None, now: datetime) -> Cell:
+    """How long it is until then."""
+    if until is None:
+        return Cell(NOTHING, Tone.DIM)
+    seconds = (until - now).total_seconds()
+    if seconds <= 0:
+        return Cell("now", Tone.WARN)
+    return Cell(span(seconds), Tone.WARN if seconds < _SOON else Tone.PLAIN)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes: `17B`, `1.2K`, `340M`; 1 K is 1,024."""
+    value, unit = float(count), 0
+    while value >= _THOUSAND and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.1f}{_UNITS[unit]}" if unit and value < _TEN else f"{value:.0f}{_UNITS[unit]}"
+
+
+def rate(bytes_a_second: float) -> Cell:
+    """Return a rate; nothing where nothing flows."""
+    if bytes_a_second < 1:
+        return Cell(NOTHING, Tone.DIM)
+    return Cell(f"{size(bytes_a_second)}/s", Tone.ACCENT)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Return a short duration: `0.4 ms`, `12 ms`, `1.5 s`."""
+    if seconds is None:
+        return NOTHING
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    value = seconds * 1000
+    return f"{value:.1f} ms" if value < _TEN else f"{value:.0f} ms"
+
+
+def stamp(moment: datetime | None) -> str:
+    """Return a moment in local time, to the second."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment is not None else ""
+
+
+def fitted(text: str, width: int, *, right: bool = False, keep_end: bool = False) -> str:
+    """Return printable text that takes exactly `width` cells: padded, or cut with an ellipsis where it is too long.
+
+    With `keep_end` the beginning is cut off, as of a path or an address with its port.
+    """
+    text = printable(text)
+    length = cell_len(text)
+    if length > width:
+        if width <= cell_len(ELLIPSIS):
+            return set_cell_size(text, width)
+        return ELLIPSIS + _end(text, width - 1) if keep_end else set_cell_size(text, width - 1) + ELLIPSIS
+    padding = " " * (width - length)
+    return padding + text if right else text + padding
+
+
+def _end(text: str, width: int) -> str:
+    """The end of a text that takes `width` cells; a space stands for half a wide character."""
+    start, taken = len(text), 0
+    while start and taken + cell_len(text[start - 1]) <= width:
+        start -= 1
+        taken += cell_len(text[start])
+    return " " * (width - taken) + text[start:]

@@ -1,0 +1,142 @@
+"""Which hub a console is for: this machine's own, or one that is reached with a login."""
+
+import argparse
+import asyncio
+import time
+from typing import Protocol
+
+from omnyshell.errors import ConfigException
+from omnyshell.paths import logins_file
+from omnyshell.services.client.access import complete, given_access
+from omnyshell.services.client.login_store import CredentialStore
+from omnyshell.services.dial import HubAccess
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
+from omnyshell.tui.embedded import EmbeddedHub
+
+IDLE_TIMEOUT = 3.0
+"""Seconds that this machine's node gets to end where it holds no session."""
+
+APPEAR_TIMEOUT = 10.0
+POLL = 0.02
+
+
+class Place(Protocol):
+    """A hub to be reached."""
+
+    label: str
+    """What people call it."""
+
+    def begin(self) -> None:
+        """Start what it takes, without waiting. Idempotent."""
+        ...
+
+    async def access(self) -> HubAccess:
+        """Wait until it can be reached, and return how."""
+        ...
+
+    def leave(self) -> list[str]:
+        """End what was started for this console alone; returns what the user should know of what goes on."""
+        ...
+
+
+class RemoteHub:
+    """A hub somewhere."""
+
+    def __init__(self, access: HubAccess) -> None:
+        self._access = access
+        self.label = str(access.address)
+
+    def begin(self) -> None:
+        """Nothing is to be started."""
+
+    async def access(self) -> HubAccess:
+        """How it is reached."""
+        return self._access
+
+    def leave(self) -> list[str]:
+        """Nothing was started."""
+        return []
+
+
+class ThisMachine:
+    """The hub of this machine: the one that runs already, or else one in this process, with a node beside it."""
+
+    def __init__(self, setup: LocalSetup) -> None:
+        self._setup = setup
+        self._embedded: EmbeddedHub | None = None
+        self._running: Running | None = None
+        self.label = "this machine"
+
+    def begin(self) -> None:
+        """Start the hub, unless one runs."""
+        if self._running is None and self._embedded is None:
+            self._running = self._setup.running()
+            if self._running is None:
+                # Begun before anything else: it loads beside the user interface, on another processor.
+                self._setup.prepare_directory()
+                LocalNode(self._setup).start()
+                self._embedded = EmbeddedHub(self._setup)
+                self._embedded.start()
+
+    async def access(self) -> HubAccess:
+        """Wait for the hub. Raises what kept it from starting."""
+        self.begin()
+        if self._running is None:
+            self._running = await self._started()
+        return self._setup.admin_access(self._running)
+
+    def leave(self) -> list[str]:
+        """End the hub, and the node where it holds no session."""
+        if self._embedded is None:
+            return []
+        node = LocalNode(self._setup)
+        pid = node.pid()
+        ended = node.end_if_idle(IDLE_TIMEOUT)
+        self._embedded.stop()
+        if ended:
+            return []
+        return [
+            f"This machine's node goes on with its sessions (process {pid}).",
+            "`omnyshell-console` finds them again; `omnyshell down` ends them.",
+        ]
+
+    async def _started(self) -> Running:
+        assert self._embedded is not None  # noqa: S101  # begun
+        try:
+            return await asyncio.wrap_future(self._embedded.started)
+        except ConfigException:
+            # Another process may have been quicker, and be about to serve.
+            self._embedded.stop()
+            self._embedded = None
+            return await self._elsewhere()
+
+    async def _elsewhere(self) -> Running:
+        deadline = time.monotonic() + APPEAR_TIMEOUT
+        while (running := self._setup.running()) is None:
+            if time.monotonic() >= deadline:
+                raise ConfigException(f"another process holds {self._setup.pid_file}, and serves nothing")
+            # Nothing announces what another process writes into its file.
+            await asyncio.sleep(POLL)
+        return running
+
+
+def chosen_place(options: argparse.Namespace) -> Place | None:
+    """Return the hub that options, environment and saved logins say; None where the user has to choose.
+
+    Raises `ConfigException` for an option that is wrong.
+    """
+    if options.local:
+        return ThisMachine(LocalSetup.default())
+    given = given_access(options)
+    store = CredentialStore(logins_file())
+    saved = store.get(given.get("hub"))
+    if "hub" not in given:
+        if not store.all() or (saved is not None and saved.name == LOGIN_NAME):
+            return ThisMachine(LocalSetup.default())
+        if saved is None:
+            return None
+    has_secret = any(name in given for name in ("token", "token_file", "key"))
+    if saved is None and not (has_secret and "principal" in given):
+        return None
+    return RemoteHub(complete(given))

@@ -1,0 +1,187 @@
+"""Choosing a hub: the logins that are saved, this machine, or another hub."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.paths import logins_file, user_path
+from omnyshell.printable import printable
+from omnyshell.services.client.access import complete, credentials_from
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.dial import HubAccess
+from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
+from omnyshell.transport.connection import HubAddress
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.places import Place, RemoteHub, ThisMachine
+from omnyshell.tui.tasks import start_task
+
+FIELDS = {
+    "hub": ("Hub", "wss://host:8443"),
+    "principal": ("Principal", "who you are"),
+    "token": ("Token", "or a key file below"),
+    "key": ("Key file", "~/.omnyshell/me.key"),
+    "ca": ("Trust", "certificate file; empty for the system's"),
+}
+
+
+class LoginScreen(ModalScreen[Place | None]):
+    """Returns the hub that was chosen, or None. `why` is what made it necessary."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
+    DEFAULT_CSS = """
+    LoginScreen {
+        align: center middle;
+        background: $background;
+        #box {
+            width: 76;
+            max-width: 100%;
+            height: auto;
+            max-height: 100%;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $muted;
+            background: $surface;
+            padding: 1 2;
+            scrollbar-size-vertical: 1;
+        }
+        .heading { color: $muted; text-style: bold; height: 1; }
+        OptionList { height: auto; max-height: 8; margin-bottom: 1; background: $surface; border: none; padding: 0; }
+        .row { height: 1; margin-bottom: 1; }
+        Label { width: 12; }
+        Input { width: 1fr; background: $panel; }
+        Checkbox { width: 1fr; }
+        #why, #error { color: $error; height: auto; }
+        #why { margin-bottom: 1; }
+        .buttons { height: 1; margin-top: 1; }
+    }
+    """
+
+    def __init__(self, hub: str = "", why: str = "") -> None:
+        super().__init__()
+        self._hub = hub
+        self._why = why
+        self._saved: list[StoredSession] = []
+
+    def compose(self) -> ComposeResult:
+        """The saved logins, and a form for another one."""
+        with VerticalScroll(id="box") as box:
+            box.border_title = "Choose a hub"
+            box.border_subtitle = "esc leaves"
+            if self._why:
+                yield Static(printable(self._why), id="why", markup=False)
+            yield Static("SAVED", classes="heading")
+            yield OptionList(*self._options(), compact=True)
+            yield Static("ANOTHER HUB", classes="heading")
+            for name, (title, hint) in FIELDS.items():
+                with Horizontal(classes="row"):
+                    yield Label(title)
+                    value = self._hub if name == "hub" else ""
+                    yield Input(value, placeholder=hint, id=name, password=name == "token", compact=True)
+            yield Static(id="error", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Checkbox("Save this login", value=True, id="save", compact=True)
+                yield Button("Log in", id="login", variant="primary", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin where the user will: at the hub that was asked for, or at what is saved."""
+        (self.query_one("#principal") if self._hub else self.query_one(OptionList)).focus()
+
+    def _options(self) -> list[Option]:
+        try:
+            self._saved = [login for login in CredentialStore(logins_file()).all() if login.name != LOGIN_NAME]
+        except ConfigException as exc:
+            self._why = self._why or str(exc)
+        own = Option(Content.assemble(("This machine", "bold"), "  its own hub and node, made as needed"), id="local")
+        return [own, *(Option(_line(login)) for login in self._saved)]
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Go to the one that was chosen."""
+        event.stop()
+        if event.option_index == 0:
+            place: Place = ThisMachine(LocalSetup.default())
+            self.dismiss(place)
+            return
+        try:
+            self.dismiss(RemoteHub(complete({"hub": self._saved[event.option_index - 1].hub})))
+        except ConfigException as exc:
+            self._complain(str(exc))
+
+    def on_input_submitted(self) -> None:
+        """Enter logs in."""
+        self._log_in()
+
+    def on_button_pressed(self) -> None:
+        """Log in."""
+        self._log_in()
+
+    def action_close(self) -> None:
+        """Choose none."""
+        self.dismiss(None)
+
+    def _log_in(self) -> None:
+        given = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
+        given = {name: text for name, text in given.items() if text}
+        try:
+            access = _access(given)
+        except ConfigException as exc:
+            self._complain(str(exc))
+            return
+        self._complain("")
+        start_task(self, self._try(access, given), "Logging in", group="login")
+
+    async def _try(self, access: HubAccess, given: dict[str, str]) -> None:
+        button = self.query_one("#login", Button)
+        button.disabled = True
+        try:
+            async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
+                pass
+            if self.query_one("#save", Checkbox).value:
+                CredentialStore(logins_file()).save(_stored(access, given))
+        except OmnyShellException as exc:
+            self._complain(str(exc))
+            return
+        finally:
+            button.disabled = False
+        self.dismiss(RemoteHub(access))
+
+    def _complain(self, text: str) -> None:
+        self.query_one("#error", Static).update(printable(text))
+
+
+def _access(given: dict[str, str]) -> HubAccess:
+    """Return how to reach the hub that the form says. Raises `ConfigException`."""
+    if "hub" not in given:
+        raise ConfigException("which hub? for example wss://hub.example:8443")
+    if "principal" not in given:
+        raise ConfigException("who are you? the name that the hub knows you by")
+    if "key" not in given and "token" not in given:
+        raise ConfigException("log in with what? give a token or a key file")
+    ca = user_path(given["ca"]) if "ca" in given else None
+    if ca is not None and not ca.is_file():
+        raise ConfigException(f"there is no file {ca}")
+    return HubAccess(address=HubAddress.parse(given["hub"]), credentials=credentials_from(given), ca=ca)
+
+
+def _stored(access: HubAccess, given: dict[str, str]) -> StoredSession:
+    key = given.get("key")
+    return StoredSession(
+        hub=str(access.address),
+        principal=given["principal"],
+        token=None if key else given["token"],
+        key_path=str(user_path(key).resolve()) if key else None,
+        ca_path=str(access.ca.resolve()) if access.ca is not None else None,
+    )
+
+
+def _line(login: StoredSession) -> Content:
+    name = f"{printable(login.name)}  " if login.name else ""
+    return Content.assemble((f"{name}{printable(login.hub)}", "bold"), f"  as {printable(login.principal)}")

@@ -1,0 +1,46 @@
+"""The pane that shows all that is known of one thing."""
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from omnyshell.printable import printable
+from omnyshell.tui.panels.details import Details
+
+
+class DetailsPane(VerticalScroll, can_focus=True):
+    """Shows `Details`, or says that there are none."""
+
+    DEFAULT_CSS = """
+    DetailsPane {
+        border: round $foreground 22%;
+        border-title-color: $muted;
+        background: $surface;
+        padding: 0 1;
+        scrollbar-size-vertical: 1;
+        &:focus { border: round $primary; border-title-color: $primary; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="details")
+        self._lines = Static(markup=False)
+        self._shown: Details | None = None
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield self._lines
+
+    def present(self, details: Details | None) -> None:
+        """Show something else."""
+        if details == self._shown and self.border_title:
+            return
+        self._shown = details
+        self.border_title = Content(printable(details.title) if details is not None else "Details")
+        lines = details.lines if details is not None else ()
+        width = max((len(name) for name, _ in lines), default=0)
+        parts = [((f"{name:<{width}}  ", "$muted"), f"{printable(text)}\n") for name, text in lines]
+        self._lines.update(
+            Content.assemble(*(part for pair in parts for part in pair)) if parts else "Nothing is chosen."
+        )

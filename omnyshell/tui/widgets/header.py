@@ -1,0 +1,102 @@
+"""The line at the top: which hub, how it is, and how much goes through it."""
+
+from rich.cells import cell_len
+from textual.app import RenderResult
+from textual.content import Content
+from textual.widget import Widget
+
+from omnyshell.clock import Clock
+from omnyshell.model.live import Part
+from omnyshell.printable import printable
+from omnyshell.services.client.live.state import HubState, Link
+from omnyshell.tui.panels.text import milliseconds, size, span
+from omnyshell.tui.widgets.sparkline import History
+
+SPARKS = 16
+
+
+class HubHeader(Widget):
+    """Shows a state and the name of its hub; `tell` it whenever something may have changed."""
+
+    DEFAULT_CSS = """
+    HubHeader {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $foreground;
+    }
+    """
+
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__()
+        self._state = state
+        self._clock = clock
+        self._hub = ""
+        self._who = ""
+        self._relayed = History(SPARKS)
+        self._metrics_version = 0
+        self._said: tuple[tuple[str, str], ...] = ()
+
+    def name_hub(self, hub: str, who: str) -> None:
+        """Say which hub it is, and as whom we are there."""
+        self._hub, self._who = printable(hub), printable(who)
+        self.tell()
+
+    def name_principal(self, who: str) -> None:
+        """Say as whom we are there."""
+        self.name_hub(self._hub, who)
+
+    def tell(self) -> None:
+        """Draw the line again where it says something else now."""
+        version = self._state.version(Part.METRICS)
+        metrics = self._state.metrics
+        if metrics is not None and version != self._metrics_version:
+            self._metrics_version = version
+            self._relayed.add(metrics.relay_rate)
+        said = tuple(self._words())
+        if said != self._said:
+            self._said = said
+            self.refresh()
+
+    def _words(self) -> list[tuple[str, str]]:
+        state = self._state
+        words = [("OmnyShell", "bold $primary"), (self._link(), self._link_style())]
+        if self._hub:
+            words.append((self._hub, "bold"))
+        if self._who:
+            words.append((self._who, ""))
+        if state.link is Link.UP and state.round_trip is not None:
+            words.append((f"rtt {milliseconds(state.round_trip)}", "$muted"))
+        if state.metrics is not None:
+            words.append((f"{self._relayed.bars()} {size(self._relayed.last)}/s", "$accent"))
+        online = sum(node.is_online for node in state.nodes.values())
+        counts = ((online, "node"), (len(state.sessions), "session"), (len(state.tunnels), "tunnel"))
+        words.append((" ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in counts), "$muted"))
+        return words
+
+    def _link(self) -> str:
+        state = self._state
+        if state.link is Link.UP:
+            return "● connected"
+        if state.link is Link.REFUSED:
+            return "✗ refused"
+        age = state.age(Part.NODES)
+        lost_for = f" {span(age)}" if age is not None else ""
+        return f"✗ lost{lost_for}, reconnecting" if state.link is Link.LOST else "◌ connecting"
+
+    def _link_style(self) -> str:
+        styles = {Link.UP: "$success", Link.CONNECTING: "$muted", Link.LOST: "bold $warning"}
+        return styles.get(self._state.link, "bold $error")
+
+    def render(self) -> RenderResult:
+        """As many of the words as there is room for."""
+        room = self.content_size.width
+        shown: list[str | tuple[str, str]] = []
+        for number, (text, style) in enumerate(self._said):
+            needed = cell_len(text) + (2 if number else 0)
+            if needed > room:
+                continue
+            room -= needed
+            shown += ["  "] if number else []
+            shown.append((text, style) if style else text)
+        return Content.assemble(*shown)

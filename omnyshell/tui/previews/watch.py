@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
@@ -16,6 +16,7 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.ids import short_id
 from omnyshell.terminal import Emulator
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import AttachSession, SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.terminal.commands import leader_name
@@ -31,14 +32,7 @@ KEYS: Final = "a attaches it   arrows and pages move   esc closes"
 class WatchView(TerminalView, can_focus=True):
     """A screen that is looked at; keys move in it or are the console's."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "attach", "Attach"),
-        Binding("escape,q", "close", "Close"),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WATCH)
 
     class Chosen(Message):
         """What the user wants of the session."""

@@ -14,11 +14,12 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.ids import matches_ref
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.keys import Context, keys_of
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.watch import WatchPane
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.attachment import Phase
-from omnyshell.tui.terminal.commands import SIGNALS, TERMINAL_KEYS, leader_choices, leader_name
+from omnyshell.tui.terminal.commands import SIGNALS, leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
@@ -215,7 +216,7 @@ class TerminalsScreen(Screen[None]):
             if isinstance(pane, TerminalPane):
                 pane.terminal.send_key(key)
             return
-        found = next((known for known in TERMINAL_KEYS if key == known.keys), None)
+        found = next((known for known in keys_of(Context.TERMINAL) if key == known.keys), None)
         if found is not None:
             start_task(self, self.run_action(found.action), found.text)
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Footer, Static
@@ -17,6 +17,7 @@ from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.preview import Preview
 
@@ -56,18 +57,7 @@ class WallScreen(Screen[None]):
     WallScreen #page { layout: grid; width: 100%; height: 1fr; grid-gutter: 0 1; }
     WallScreen #words { width: 100%; height: 1; padding: 0 1; background: $panel; color: $foreground; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "go(-1, 0)", "Left", show=False),
-        Binding("right,l", "go(1, 0)", "Right", show=False),
-        Binding("up,k", "go(0, -1)", "Up", show=False),
-        Binding("down,j", "go(0, 1)", "Down", show=False),
-        Binding("pageup", "turn(-1)", "Page up", show=False),
-        Binding("pagedown", "turn(1)", "Page down", show=False),
-        Binding("enter,a", "attach", "Attach", key_display="enter"),
-        Binding("w", "watch", "Watch"),
-        Binding("x", "kill", "Kill"),
-        Binding("escape", "overview", "Overview"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WALL)
 
     def __init__(self, context: ConsoleContext) -> None:
         super().__init__()

@@ -138,7 +138,6 @@ class TerminalView(Widget):
     def _paint(self) -> None:
         """Have the lines painted that changed since the last time."""
         now = asyncio.get_running_loop().time()
-        self._next_frame = now + FRAME
         if self._is_held(now):
             self._frame = asyncio.get_running_loop().call_later(FRAME, self._paint_late)
             return
@@ -153,7 +152,21 @@ class TerminalView(Widget):
             return
         changed = [y for y in range(height) if not _same(before[y], wanted[y])]
         if changed:
+            self._next_frame = now + FRAME
             self.refresh(*(Region(0, first, width, count) for first, count in _runs(changed)))
+            self._show_now()
+
+    def _show_now(self) -> None:
+        """Have the screen show what is dirty, now.
+
+        Textual 8.2.8 does so a sixtieth of a second later, which a typist feels. That is its limit on repaints; here
+        `touch` keeps it already.
+        """
+        screen = self.screen
+        if screen.is_current and self._repaint_required:
+            self._repaint_required = False
+            screen._dirty_widgets.add(self)
+            screen._on_timer_update()
 
     def _is_held(self, now: float) -> bool:
         """Whether the program is in the middle of a frame."""

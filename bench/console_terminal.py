@@ -6,13 +6,10 @@ The console runs in a pseudo-terminal of this process, with a hub and a node of 
 that its processor time can be read from outside.
 """
 
-import asyncio
 import fcntl
 import os
 import pty
 import re
-import resource
-import select
 import shlex
 import statistics
 import struct
@@ -98,7 +95,8 @@ def console(env: dict[str, str]) -> Screen:
 def measure_scroll(screen: Screen, seconds: float = 8.0) -> None:
     """A log that scrolls a line at a time, 30 times a second."""
     line = "%06d 2026-03-14 15:09:26 INFO  worker-7 served GET /api/v1/items/%d in 12 ms (cache miss), 2048 bytes"
-    program = f"import time\nfor i in range({int(30 * (seconds + 4))}):\n print('{line}' % (i, i), flush=True); time.sleep(1/30)"
+    steps = int(30 * (seconds + 4))
+    program = f"import time\nfor i in range({steps}):\n print('{line}' % (i, i), flush=True); time.sleep(1/30)"
     screen.type(f"python3 -c {shlex.quote(program)}\r".replace("\n", "\x16\n"))
     time.sleep(3)
     before, start = screen.processor_time(), time.perf_counter()

@@ -1,7 +1,7 @@
 """The console with real terminals: a hub, a node and the application in one loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -59,13 +59,13 @@ async def open_terminal(app: ConsoleApp, spec: OpenSpec) -> TerminalPane:
 async def shell(app: ConsoleApp, node_id: str = "n1") -> TerminalPane:
     """A plain shell with a prompt that is known."""
     pane = await open_terminal(app, OpenSpec(node_id=node_id, command="env PS1='ready> ' sh -i"))
-    await shows(pane, "ready> ")
+    await shows(pane, "ready>")
     return pane
 
 
 def text(pane: TerminalPane) -> str:
-    """What the terminal shows."""
-    return "\n".join(pane.emulator.display)
+    """What the terminal shows; each line begins with a line end, and blanks at its end are left out."""
+    return "".join(f"\n{line.rstrip()}" for line in pane.emulator.display)
 
 
 async def shows(pane: TerminalPane, expected: str, *, times: int = 1) -> str:
@@ -96,6 +96,3 @@ def bottom(app: ConsoleApp) -> str:
     """The prompt's strip, as text."""
     strip = app.terminals._strip
     return strip.render().plain if strip.prompt is not None else ""
-
-
-Waiter = Callable[[], bool]

@@ -98,14 +98,10 @@ class TerminalsScreen(Screen[None]):
         return pane
 
     async def detach_all(self) -> int:
-        """Detach every live session; returns how many there were. A node that does not answer is left as it is."""
+        """Detach every live session; returns how many were. What cannot be detached ends with the connection."""
         self._is_ending = True
-        live = self.live_terminals
-        results = await asyncio.gather(*(pane.leave() for pane in live), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, OmnyShellException):
-                raise result
-        return len(live)
+        results = await asyncio.gather(*map(_detached, self.live_terminals))
+        return sum(results)
 
     # Tabs
 
@@ -326,3 +322,11 @@ class TerminalsScreen(Screen[None]):
     def _active_terminal(self) -> TerminalPane | None:
         pane = self._layout.active
         return pane if isinstance(pane, TerminalPane) else None
+
+
+async def _detached(pane: TerminalPane) -> bool:
+    try:
+        await pane.leave()
+    except OmnyShellException:
+        return False
+    return bool(pane.session_id)

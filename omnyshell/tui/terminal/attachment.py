@@ -153,10 +153,16 @@ class Attachment:
             self.session.signal(name)
 
     async def detach(self) -> None:
-        """Leave the session running. Raises as `RemoteSession.detach` does; while the hub is lost it is just left."""
-        self._leaves = True
+        """Leave the session running; while the hub is lost it is just left.
+
+        Raises as `RemoteSession.detach` does, and `ChannelException` for a command without a terminal, which its node
+        would end.
+        """
         if self.session is None or self.is_over:
             return
+        if self._is_plain:
+            raise ChannelException("a command without a terminal cannot be detached")
+        self._leaves = True
         if self.session.is_suspended:
             self.session.abandon()
         else:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar, Final, Protocol
 
 from textual import events
+from textual.geometry import Region, Size
 from textual.message import Message
+from textual.strip import Strip
 
 from omnyshell.terminal import (
     Emulator,
@@ -78,14 +80,30 @@ class TerminalWidget(TerminalView, can_focus=True):
         self._search: Search | None = None
         self._found: Point | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._fitted = Size(0, 0)
         self._dragging = False
         self._clicks = 0
         self._clicked_at = (-1.0, Point(-1, -1))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Give the program the same size, at once."""
-        if event.size.width and event.size.height:
-            self._host.resized(event.size.width, event.size.height)
+        self._fit()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint, and see to it that the program has the size of what is painted.
+
+        Textual 8.2.8 tells a new widget nothing of its size where it was asked for the place of another between the
+        mounting and the layout.
+        """
+        if self._fitted != self.size:
+            self.call_next(self._fit)
+        return super().render_lines(crop)
+
+    def _fit(self) -> None:
+        size = self.size
+        if size.width and size.height and size != self._fitted:
+            self._fitted = size
+            self._host.resized(size.width, size.height)
             self.touch()
 
     # Keys

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from omnyshell.ids import short_id
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
@@ -29,6 +30,8 @@ class OpenSpec:
     @property
     def name(self) -> str:
         """What a tab is called until its program says otherwise."""
+        if self.session_ref:
+            return f"{self.node_id}: {short_id(self.session_ref)}"
         return f"{self.node_id}: {self.command}" if self.command else self.node_id
 
     @property

@@ -145,6 +145,10 @@ class TerminalView(Widget):
             self.repaint()
             return
         width, height = self.size
+        if not height:
+            # Hidden: what is shown then is painted anew.
+            self._painted = []
+            return
         wanted = self._line_states(height)
         before, self._painted = self._painted, wanted
         if len(before) != height:

@@ -87,6 +87,9 @@ async def run(pane: TerminalPane, line: str, done: str) -> str:
     return await shows(pane, done)
 
 
+LEADER = "ctrl+right_square_bracket"
+
+
 def notices(app: ConsoleApp) -> str:
     """What toasts say."""
     return "\n".join(str(notice.message) for notice in app._notifications)

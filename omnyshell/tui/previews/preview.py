@@ -1,6 +1,7 @@
 """A session's screen in a part of the window."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from rich.text import Text
@@ -15,6 +16,7 @@ from omnyshell.terminal import Emulator
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.tab import printable
 from omnyshell.tui.terminal.view import TerminalView
 
@@ -38,10 +40,10 @@ class Preview(Container):
         super().__init__()
         self._port = context
         self._interval = refresh
+        self._due = asyncio.Event()
         self._snapshot: Snapshot | None = None
         self._view = TerminalView(Emulator(1, 1))
         self._title = Static(markup=False)
-        self._work: asyncio.Task[None] | None = None
 
     @property
     def ref(self) -> SessionRef | None:
@@ -66,44 +68,29 @@ class Preview(Container):
         self._snapshot = Snapshot(ref) if ref is not None else None
         self._view.show_emulator(Emulator(1, 1))
         self._tell()
-        self._restart()
+        self._due.set()
 
     def on_mount(self) -> None:
         """Begin."""
         self._tell()
-        self._restart()
+        start_task(self, self._look_regularly(), "Looking at a session")
 
     def on_show(self) -> None:
         """Look at once when it comes on screen."""
-        self._restart()
+        self._due.set()
 
-    def on_hide(self) -> None:
-        """What is not seen is not fetched."""
-        self._stop()
-
-    def on_unmount(self) -> None:
-        """End."""
-        self._stop()
-
-    def _restart(self) -> None:
-        self._stop()
-        if self._snapshot is not None and self.is_mounted:
-            self._work = asyncio.create_task(self._refresh_regularly(self._snapshot))
-
-    def _stop(self) -> None:
-        if self._work is not None:
-            self._work.cancel()
-            self._work = None
-
-    async def _refresh_regularly(self, snapshot: Snapshot) -> None:
+    async def _look_regularly(self) -> None:
         while True:
-            if self.is_on_screen and self.screen.is_current:
-                await self._look(snapshot)
-            await asyncio.sleep(self._interval)
+            # What is not seen is not fetched.
+            if self._snapshot is not None and self.is_on_screen and self.screen.is_current:
+                await self._look(self._snapshot)
+            self._due.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), self._interval)
 
     async def _look(self, snapshot: Snapshot) -> None:
         client = self._client()
-        if client is not None and await snapshot.fetch(client):
+        if client is not None and await snapshot.fetch(client) and snapshot is self._snapshot:
             if self._view.emulator is not snapshot.screen:
                 self._view.show_emulator(snapshot.screen)
             self._tell()

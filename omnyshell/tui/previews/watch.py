@@ -19,6 +19,7 @@ from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import AttachSession, SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.tab import TabMark, TabPane, printable
 from omnyshell.tui.terminal.view import TerminalView
@@ -92,7 +93,6 @@ class WatchPane(TabPane):
         self._leader = leader_name(context.settings.leader)
         self._view = WatchView(self.snapshot.screen, self._takes)
         self._legend = Static()
-        self._work: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
         """Say below the screen what can be done."""
@@ -117,13 +117,7 @@ class WatchPane(TabPane):
     def on_mount(self) -> None:
         """Begin to look."""
         self._tell()
-        self._work = asyncio.create_task(self._watch())
-
-    async def on_unmount(self) -> None:
-        """Look no longer."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
+        start_task(self, self._watch(), "Watching")
 
     async def _watch(self) -> None:
         while self.snapshot.exit_code is None:

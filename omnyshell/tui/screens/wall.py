@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from contextlib import suppress
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -20,6 +21,7 @@ from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.preview import Preview
+from omnyshell.tui.tasks import start_task
 
 LISTING: Final = 3.0
 """Seconds between two listings of the detached sessions."""
@@ -68,7 +70,7 @@ class WallScreen(Screen[None]):
         self._page = Container(id="page")
         self._words = Static(id="words", markup=False)
         self._cells: list[Preview] = []
-        self._work: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
         self._problem = ""
         self._is_listed = False
 
@@ -85,23 +87,19 @@ class WallScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to list."""
-        self._work = asyncio.create_task(self._list_regularly())
+        start_task(self, self._list_regularly(), "Listing sessions")
 
-    async def on_unmount(self) -> None:
-        """End it."""
-        if self._work is not None:
-            self._work.cancel()
-            await asyncio.gather(self._work, return_exceptions=True)
-
-    async def on_screen_resume(self) -> None:
+    def on_screen_resume(self) -> None:
         """List at once."""
-        await self._list()
+        self._due.set()
 
     async def _list_regularly(self) -> None:
         while True:
             if self.is_current:
                 await self._list()
-            await asyncio.sleep(LISTING)
+            self._due.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), LISTING)
 
     async def _list(self) -> None:
         try:

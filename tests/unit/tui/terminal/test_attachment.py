@@ -1,68 +1,18 @@
 """A session and an emulator, without a hub."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
+from support.scripted import ScriptedSession
 from support.stack import until
 
-from omnyshell import PtySpec, SessionMode
+from omnyshell import PtySpec
 from omnyshell.errors import ChannelException, NodeUnavailableException, OmnyShellException
-from omnyshell.services.client.session import ExitStatus, OutputChunk
+from omnyshell.services.client.session import ExitStatus
 from omnyshell.services.client.states import LinkState
 from omnyshell.terminal import Emulator
 from omnyshell.tui.terminal.attachment import MOST_INPUT, Attachment, Phase
 from omnyshell.tui.terminal.turns import Turns
-
-
-class ScriptedChannel:
-    budget = 1 << 20
-
-
-class ScriptedSession:
-    """Says what it is told to, and keeps what is typed."""
-
-    def __init__(self) -> None:
-        self.id = "4721c3f6-0000-4000-8000-000000000000"
-        self.mode = SessionMode.SHELL
-        self.channel = ScriptedChannel()
-        self.on_state = lambda _state: None
-        self.is_suspended = self.has_ended = False
-        self.input = b""
-        self.sizes: list[tuple[int, int]] = []
-        self.taken = 0
-        self.output: asyncio.Queue[bytes | OmnyShellException | ExitStatus] = asyncio.Queue()
-        self._end: ExitStatus | None = None
-
-    async def __aiter__(self) -> AsyncIterator[OutputChunk]:
-        while True:
-            said = await self.output.get()
-            if isinstance(said, OmnyShellException):
-                self.has_ended = True
-                raise said
-            if isinstance(said, ExitStatus):
-                self._end, self.has_ended = said, True
-                return
-            yield OutputChunk(None, said)
-            self.taken += len(said)
-
-    async def wait(self) -> ExitStatus:
-        assert self._end is not None
-        return self._end
-
-    def send(self, data: bytes) -> None:
-        self.input += data
-
-    async def write(self, data: bytes) -> None:
-        while not self.channel.budget:
-            await asyncio.sleep(0.001)
-        self.send(data)
-
-    def resize(self, cols: int, rows: int) -> None:
-        self.sizes.append((cols, rows))
-
-    def abandon(self) -> None:
-        self.has_ended = True
 
 
 class Listener:

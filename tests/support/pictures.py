@@ -1,0 +1,57 @@
+"""Pictures of the console: compared with those in `snapshots/`, or written there with `make snapshots`.
+
+A picture that no test makes is an orphan; a full run refuses it.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+
+FOLDER = Path(__file__).parents[2] / "snapshots"
+FAILED = Path(__file__).parents[2] / "snapshots-failed"
+UPDATE = "OMNYSHELL_UPDATE_SNAPSHOTS"
+
+_made: set[str] = set()
+
+
+def check_picture(app: App[Any], name: str) -> None:
+    """Compare what the app shows with the picture of that name."""
+    assert re.fullmatch(r"[a-z0-9-]+", name), name
+    assert name not in _made, f"two pictures named {name}"
+    _made.add(name)
+    drawn = app.export_screenshot(title="OmnyShell", simplify=True)
+    path = FOLDER / f"{name}.svg"
+    if os.environ.get(UPDATE):
+        FOLDER.mkdir(exist_ok=True)
+        path.write_text(drawn, encoding="utf-8")
+        return
+    known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if drawn != known:
+        FAILED.mkdir(exist_ok=True)
+        (FAILED / path.name).write_text(drawn, encoding="utf-8")
+        why = "looks different" if known else "has no picture yet"
+        pytest.fail(f"{name} {why}: compare snapshots-failed/{path.name}; `make snapshots` takes it as right")
+
+
+def report_to_controller(session: pytest.Session) -> None:
+    """In a worker: tell which pictures were made."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["pictures"] = sorted(_made)
+
+
+def hear_worker(node: Any) -> None:
+    """In the controller: note what a worker made."""
+    _made.update(getattr(node, "workeroutput", {}).get("pictures", ()))
+
+
+def orphans(config: pytest.Config) -> list[str]:
+    """Pictures that no test has made, where all tests ran."""
+    is_full = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not is_full or config.option.keyword or config.option.markexpr or hasattr(config, "workeroutput"):
+        return []
+    return sorted(path.name for path in FOLDER.glob("*") if path.stem not in _made)

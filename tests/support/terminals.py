@@ -70,7 +70,10 @@ def text(pane: TerminalPane) -> str:
 
 async def shows(pane: TerminalPane, expected: str, *, times: int = 1) -> str:
     """Wait until the terminal shows something; returns the screen."""
-    await until(lambda: text(pane).count(expected) >= times)
+    try:
+        await until(lambda: text(pane).count(expected) >= times)
+    except TimeoutError:
+        raise AssertionError(f"{expected!r} is not in{text(pane)}") from None
     return text(pane)
 
 

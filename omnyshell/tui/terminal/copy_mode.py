@@ -20,7 +20,7 @@ class Outcome(Enum):
     PREVIOUS = auto()
 
 
-HINT: Final = "arrows move · v selects · V lines · ctrl+v block · y copies · / searches · n N next · esc leaves"
+HINT: Final = "arrows · v V ctrl+v select · y copies · / n N search · esc leaves"
 
 _SHAPES: Final = {"v": Shape.TEXT, "space": Shape.TEXT, "V": Shape.LINES, "ctrl+v": Shape.BLOCK}
 _OUTCOMES: Final = {

@@ -155,7 +155,7 @@ class TerminalWidget(TerminalView, can_focus=True):
             self._host.typed(data)
 
     def _scroll_by_key(self, key: str) -> None:
-        page = max(1, self.size.height - 1)
+        page = max(1, self.page - 1)
         count = {"shift+pageup": -page, "shift+pagedown": page}.get(key)
         if count is not None:
             self.scroll_lines(count)
@@ -173,8 +173,8 @@ class TerminalWidget(TerminalView, can_focus=True):
 
     def start_copy_mode(self) -> None:
         """Let keys move a cursor of the user's own."""
-        start = self.lines.cursor if not self.is_scrolled else Point(self.top + self.size.height - 1, 0)
-        self.copy_mode = CopyMode(self.lines, start, max(1, self.size.height - 1))
+        start = self.lines.cursor if not self.is_scrolled else Point(self.top + self.page - 1, 0)
+        self.copy_mode = CopyMode(self.lines, start, max(1, self.page - 1))
         self._mode_changed()
 
     def leave_copy_mode(self) -> None:

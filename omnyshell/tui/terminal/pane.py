@@ -29,6 +29,22 @@ _LONGEST_NOTICE = 300
 _LABELS_TIMEOUT = 2.0
 
 
+class Notice(Static):
+    """What there is to say about a session. `laid_out` is called when its size is known."""
+
+    def __init__(self, laid_out: Callable[[], None]) -> None:
+        super().__init__(id="notice")
+        self._laid_out = laid_out
+
+    def on_resize(self) -> None:
+        """Its place is known."""
+        self._laid_out()
+
+    def on_show(self) -> None:
+        """It is on screen, maybe with the size that it had before."""
+        self._laid_out()
+
+
 class TerminalPane(TabPane):
     """Opens a session when its size is known, and shows it to its end and after it."""
 
@@ -65,13 +81,14 @@ class TerminalPane(TabPane):
         self.attachment = self._new_attachment(spec)
         self._work: asyncio.Task[None] | None = None
         self._helper: asyncio.Task[None] | None = None
+        self._words = Notice(self._uncover)
         self._mark = TabMark.NONE
         self._is_seen = True
 
     def compose(self) -> ComposeResult:
         """Lay the notice over the terminal's last lines, whose size it leaves alone."""
         yield self.terminal
-        yield Static(id="notice")
+        yield self._words
 
     # The tab
 
@@ -200,7 +217,7 @@ class TerminalPane(TabPane):
         if phase is Phase.EXITED:
             return _with_keys(self._how_it_ended(), "r", "runs it again")
         if phase is Phase.TAKEN:
-            return _with_keys("The session was taken from here and goes on.", "r", "takes it back")
+            return _with_keys("The session was taken from here.", "r", "takes it back")
         if phase is Phase.FAILED:
             return _with_keys(printable(str(error), _LONGEST_NOTICE), "r", "tries again")
         return Text()
@@ -223,9 +240,9 @@ class TerminalPane(TabPane):
         if self.attachment.phase is not Phase.TAKEN or state is None:
             return
         if state in (SessionState.ATTACHED, SessionState.OPEN):
-            words = "Another terminal took this session over."
+            words = "Another terminal took it over."
         else:
-            words = "The session was detached from elsewhere; it goes on."
+            words = "Detached from elsewhere; it goes on."
         self._notice(_with_keys(words, "r", "takes it back"))
 
     def _help(self, work: Coroutine[None, None, None]) -> None:
@@ -330,9 +347,14 @@ class TerminalPane(TabPane):
 
     def _notice(self, text: Text) -> None:
         if self.is_mounted:
-            notice = self.query_one("#notice", Static)
-            notice.update(text)
-            notice.set_class(bool(text.plain), "-shown")
+            self._words.update(text)
+            self._words.set_class(bool(text.plain), "-shown")
+            self.call_after_refresh(self._uncover)
+
+    def _uncover(self) -> None:
+        """Keep what the program wrote last in sight above the notice."""
+        lies_over = self._words.has_class("-shown") and self.attachment.phase is not Phase.OPENING
+        self.terminal.covered = self._words.size.height if lies_over else 0
 
 
 def _with_keys(words: str, key: str, does: str) -> Text:

@@ -48,6 +48,7 @@ class TerminalView(Widget):
         self.emulator = screen
         self.lines = Lines(screen)
         self._top: int | None = None
+        self._covered = 0
         self._painted: list[Painted] = []
         self._strips: dict[Row, tuple[int, int, Strip]] = {}
         self._painter: RowPainter | None = None
@@ -83,19 +84,35 @@ class TerminalView(Widget):
 
     def reveal(self, point: Point) -> None:
         """Scroll until a cell is on screen."""
-        if not self.top <= point.line < self.top + self.size.height:
-            self.show_from(point.line - self.size.height // 2)
+        if not self.top <= point.line < self.top + self.page:
+            self.show_from(point.line - self.page // 2)
 
     def point_at(self, x: int, y: int) -> Point:
         """Return the cell at a place of the widget."""
         return self.lines.clamp(Point(self.top + y, x))
 
+    @property
+    def covered(self) -> int:
+        """Lines at the bottom that something else lies over; what is in use of the screen is shown above them."""
+        return self._covered
+
+    @covered.setter
+    def covered(self, lines: int) -> None:
+        if lines != self._covered:
+            self._covered = lines
+            self.touch()
+
+    @property
+    def page(self) -> int:
+        """Lines that are seen at once."""
+        return max(1, self.size.height - self._covered)
+
     def _following_top(self) -> int:
-        """Where the screen begins; in a widget with fewer lines, as far down as the cursor or the text needs."""
-        screen, height = self.emulator, self.size.height
-        if screen.lines <= height or not height:
+        """Where the screen begins; where fewer lines are seen, as far down as the cursor or the text needs."""
+        screen = self.emulator
+        if screen.lines <= self.page or not self.size.height:
             return self.lines.top
-        return self.lines.top + max(0, min(self._last_used_line() + 1, screen.lines) - height)
+        return self.lines.top + max(0, min(self._last_used_line() + 1, screen.lines) - self.page)
 
     def _last_used_line(self) -> int:
         screen = self.emulator

@@ -65,8 +65,16 @@ async def live(app: ConsoleApp, opened: Opened, node_id: str, output: bytes) -> 
 async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -> None:
     """Wait for something, and until it is painted."""
     await until(check)
+    panes = pilot.app.screen.query(TerminalPane)
+    await pilot.pause(1 / 60)
+    await until(lambda: all(pane.terminal.covered == _height_of_notice(pane) for pane in panes))
     for _ in range(3):
         await pilot.pause(1 / 60)
+
+
+def _height_of_notice(pane: TerminalPane) -> int:
+    notice = pane.query_one("#notice")
+    return notice.size.height if notice.has_class("-shown") else 0
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast"])

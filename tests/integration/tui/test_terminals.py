@@ -139,7 +139,7 @@ async def test_a_session_taken_over_elsewhere_says_so_and_is_taken_back(certific
         async with connected_client(certificates, hub.port) as other:
             taken = await other.resume("n1", pane.session_id, pty=PtySpec(cols=60, rows=20))
             await until(lambda: pane.attachment.phase is Phase.TAKEN)
-            await until(lambda: "Another terminal" in str(pane.query_one("#notice").render()))
+            await until(lambda: "Another terminal took it over" in str(pane.query_one("#notice").render()))
             await pilot.press("r")
             await until(lambda: pane.attachment.phase is Phase.LIVE)
             await within(asyncio.gather(taken.wait(), return_exceptions=True))

@@ -1,7 +1,10 @@
 """What all tests share."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
+from support import pictures
 from support.stack import Certificates
 
 from omnyshell import CertGenerator
@@ -23,3 +26,19 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority and a hub certificate for loopback."""
     made = CertGenerator().generate(tmp_path_factory.mktemp("certs"), ["localhost", "127.0.0.1", "::1"])
     return Certificates(made.ca_pem_path, made.hub_pem_path, made.hub_key_path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended."""
+    pictures.hear_worker(node)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Refuse pictures that no test makes any more."""
+    pictures.report_to_controller(session)
+    found = pictures.orphans(session.config) if session.exitstatus == pytest.ExitCode.OK else []
+    if found:
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(f"no test makes {', '.join(found)} in snapshots/: delete it", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -213,6 +213,7 @@ async def console(
     app = ConsoleApp(ConsoleSettings(theme=theme), Nowhere(), clock=StillClock())
     if updates:
         say(app.hub.state, *updates)
+    app.animation_level = "none"
     async with app.run_test(size=(width, height)) as pilot:
         app.overview.header.name_hub("wss://hub.example:8443", "ann")
         await pilot.pause()

@@ -17,6 +17,7 @@ from omnyshell.tui.panels.filter import Fields, FilterError
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.text import span
+from omnyshell.tui.widgets.field import Field
 
 if TYPE_CHECKING:
     from omnyshell.tui.panels.details import Details
@@ -79,11 +80,12 @@ class Panel(Vertical, Generic[T]):
         self.rows: Rows[T] = Rows(self.COLUMNS, self.FIELDS, self.key_of)
         self.rows.sort(self.SORTED_BY, is_reversed=self.REVERSED)
         self.table: LiveTable[T] = LiveTable(self.COLUMNS, self.rows, clock)
-        self._filter = Input(placeholder=self._filter_hint(), classes="filter", compact=True)
+        self._filter = Field(placeholder=self._filter_hint(), classes="filter", compact=True)
         self._error = Static(classes="error", markup=False)
         self._empty = Static(classes="empty", markup=False)
         self._version = -1
         self._said: tuple[object, ...] = ()
+        self._said_empty = ""
 
     # What a subclass says
 
@@ -144,7 +146,9 @@ class Panel(Vertical, Generic[T]):
         self.border_subtitle = Content(self._knowledge())
         self.set_class(not shown, "-empty")
         self.set_class(bool(shown or total) and self.state.link is not Link.UP, "-stale")
-        self._empty.update(empty)
+        if empty != self._said_empty:
+            self._said_empty = empty
+            self._empty.update(empty)
 
     def _title(self) -> str:
         shown, total = len(self.rows.shown), self.rows.total

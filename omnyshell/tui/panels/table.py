@@ -35,7 +35,7 @@ class _Line(NamedTuple):
     is_hovered: bool
 
 
-class LiveTable(ScrollView, Generic[T], can_focus=True):
+class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     """Shows `rows` under a line of headings. Whoever changes the rows calls `show` afterwards."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -23,6 +23,7 @@ from omnyshell.transport.connection import HubAddress
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place, RemoteHub, ThisMachine
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.field import Field
 
 FIELDS = {
     "hub": ("Hub", "wss://host:8443"),
@@ -85,7 +86,7 @@ class LoginScreen(ModalScreen[Place | None]):
                 with Horizontal(classes="row"):
                     yield Label(title)
                     value = self._hub if name == "hub" else ""
-                    yield Input(value, placeholder=hint, id=name, password=name == "token", compact=True)
+                    yield Field(value, placeholder=hint, id=name, password=name == "token", compact=True)
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
                 yield Checkbox("Save this login", value=True, id="save", compact=True)

@@ -279,3 +279,4 @@ class OverviewScreen(Screen[None]):
         for name, look in place.looks.items():
             self._panels[name].look_at(look)
         self.action_show_panel(place.panel)
+        self._say()

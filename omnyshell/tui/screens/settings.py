@@ -13,6 +13,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.settings import THEME_NAMES, ConsoleSettings, settings_file
 from omnyshell.tui.themes import THEMES
+from omnyshell.tui.widgets.field import Field
 
 THEME_TITLES = {"dark": "Dark", "light": "Light", "contrast": "High contrast"}
 
@@ -127,4 +128,4 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 def _row(title: str, name: str, value: str, placeholder: str = "") -> ComposeResult:
     with Horizontal(classes="row"):
         yield Label(title)
-        yield Input(value, placeholder=placeholder, id=name, compact=True)
+        yield Field(value, placeholder=placeholder, id=name, compact=True)

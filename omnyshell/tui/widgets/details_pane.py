@@ -36,11 +36,12 @@ class DetailsPane(VerticalScroll, can_focus=True):
         """Show something else."""
         if details == self._shown and self.border_title:
             return
-        self._shown = details
+        before, self._shown = self._shown, details
         self.border_title = Content(printable(details.title) if details is not None else "Details")
         lines = details.lines if details is not None else ()
         width = max((len(name) for name, _ in lines), default=0)
         parts = [((f"{name:<{width}}  ", "$muted"), f"{printable(text)}\n") for name, text in lines]
-        self._lines.update(
-            Content.assemble(*(part for pair in parts for part in pair)) if parts else "Nothing is chosen."
-        )
+        text = Content.assemble(*(part for pair in parts for part in pair))
+        # Laying out the screen anew costs far more than drawing a few lines.
+        same_lines = before is not None and [line[0] for line in before.lines] == [name for name, _ in lines]
+        self._lines.update(text if parts else "Nothing is chosen.", layout=not same_lines)

@@ -1,0 +1,341 @@
+"""The overview over states that are made up: what it shows, what its keys do, how it looks."""
+
+from datetime import timedelta
+
+import pytest
+from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
+from support.pictures import check_picture
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from omnyshell.model.live import NodePresence, SessionTraffic
+from omnyshell.model.sessions import SessionState
+from omnyshell.services.client.live.state import Link
+from omnyshell.tui import messages
+from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.widgets.header import HubHeader
+
+LONG = "long-name-" * 12
+HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/] \u202egnol"
+
+
+def text_of(app: ConsoleApp) -> str:
+    """What is on the screen, line by line."""
+    return "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+
+
+def toasts(app: ConsoleApp) -> str:
+    """What has been told beside."""
+    return "\n".join(notification.message for notification in app._notifications)
+
+
+async def filtered(pilot: Pilot[int], text: str) -> None:
+    """Filter the panel that is worked in."""
+    await pilot.press("slash")
+    pilot.app.focused.value = text
+    await pilot.press("enter")
+
+
+async def settled(pilot: Pilot[int]) -> None:
+    """Wait until what has changed is drawn."""
+    await pilot.pause(0.12)
+
+
+def caught(app: ConsoleApp, kind: type) -> list:
+    """Collect messages of a kind that reach the app."""
+    found: list = []
+    original = app.post_message
+
+    def keep(message: object) -> bool:
+        if isinstance(message, kind):
+            found.append(message)
+            return True
+        return original(message)
+
+    app.post_message = keep
+    return found
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
+async def test_a_day_at_work(width: int, height: int) -> None:
+    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
+        await settled(pilot)
+        assert [item.node_id for item in app.overview.nodes.rows.shown] == [
+            "build-mac", "db-1", "laptop", "web-1", "web-2", "web-10",
+        ]  # fmt: skip
+        assert "● online" in text_of(app)
+        check_picture(app, f"overview-{width}x{height}")
+
+
+@pytest.mark.parametrize("theme", ["light", "contrast"])
+async def test_themes(theme: str) -> None:
+    async with console(a_day_at_work(), theme=theme) as (app, pilot):
+        await pilot.press("2", "space", "space", "d")
+        assert app.current_theme.name == f"omnyshell-{theme}"
+        check_picture(app, f"overview-{theme}")
+
+
+async def test_nothing_yet() -> None:
+    async with console(snapshot()) as (app, _):
+        shown = text_of(app)
+        assert "No nodes yet." in shown
+        assert "No sessions." in shown
+        assert "No tunnels." in shown
+        check_picture(app, "overview-empty")
+
+
+async def test_one_node() -> None:
+    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, _):
+        assert "1 Nodes 1" in text_of(app)
+        check_picture(app, "overview-one")
+
+
+async def test_many_rows_are_drawn_as_far_as_they_are_visible() -> None:
+    nodes = [node(f"web-{number}") for number in range(1, 101)]
+    sessions = [session(number, f"web-{number % 100 + 1}") for number in range(1, 1001)]
+    async with console(snapshot(nodes, sessions)) as (app, pilot):
+        await pilot.press("2", "end")
+        await settled(pilot)
+        table = app.overview.sessions.table
+        assert table.scroll_offset.y == len(sessions) - table.size.height + 1
+        assert app.overview.sessions.rows.current == app.overview.sessions.rows.shown[-1]
+        await pilot.press("home", "pagedown")
+        assert app.overview.sessions.rows.cursor == table.size.height - 2
+        check_picture(app, "overview-many")
+
+
+async def test_names_of_peers_are_neither_obeyed_nor_taken_for_markup() -> None:
+    nodes = [node(LONG), node("evil", display_name=HOSTILE, labels={HOSTILE: HOSTILE})]
+    sessions = [session(1, LONG, command=HOSTILE, cwd="/" + LONG, principal=HOSTILE)]
+    records = [record(1, HOSTILE, principal=HOSTILE, reason=HOSTILE, node_id=LONG)]
+    tunnels = [tunnel(1, target_host=LONG, principal=HOSTILE)]
+    async with console(snapshot(nodes, sessions, tunnels, (), records)) as (app, pilot):
+        await pilot.press("2", "d")
+        await settled(pilot)
+        shown = text_of(app)
+        assert not {char for char in shown if not char.isprintable()} - {"\n"}
+        assert "[bold]loud[/]" in shown
+        check_picture(app, "overview-long-names")
+
+
+async def test_a_lost_hub_leaves_what_was_known_with_its_age() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        app.hub.state.set_link(Link.LOST, "connection lost")
+        app.clock.advance(75)
+        app.overview._tick()
+        await settled(pilot)
+        shown = text_of(app)
+        assert "lost 1m, reconnecting" in shown
+        assert "as of 1m ago" in shown
+        assert "web-1" in shown
+        check_picture(app, "overview-stale")
+        say(app.hub.state)
+        await settled(pilot)
+        assert "reconnecting" not in text_of(app)
+        assert " live " in text_of(app)
+
+
+async def test_a_hub_that_cannot_be_reached_at_first() -> None:
+    async with console(width=80, height=24) as (app, pilot):
+        assert "Connecting…" in text_of(app)
+        app.hub.state.set_link(Link.LOST, "cannot connect to hub.example:8443: connection refused")
+        await settled(pilot)
+        assert "No connection: cannot connect to hub.example:8443" in text_of(app)
+        check_picture(app, "overview-disconnected")
+
+
+async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:
+    told = snapshot([node("web-1")])
+    told.parts = tuple(part for part in told.parts if part != "audit")
+    async with console(told) as (app, _):
+        assert "to admins only" in text_of(app)
+
+
+async def test_changes_show_by_themselves() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        app.hub.state.apply(delta(nodes=(node("web-3"), node("web-1", state=NodePresence.OFFLINE))))
+        await settled(pilot)
+        assert "web-3" in text_of(app)
+        known = {item.node_id: item.is_online for item in app.overview.nodes.rows.shown}
+        assert known["web-1"] is False
+
+
+async def test_ages_are_drawn_once_a_second_and_only_where_they_change() -> None:
+    nodes = [node("old", last_heard_at=NOW - timedelta(hours=2)), node("new")]
+    async with console(snapshot(nodes)) as (app, pilot):
+        drawn: list[int] = []
+        table = app.overview.nodes.table
+        original = table.refresh_line
+
+        def refresh_line(y: int) -> None:
+            drawn.append(y)
+            original(y)
+
+        table.refresh_line = refresh_line
+        app.clock.advance(1)
+        app.overview._tick()
+        assert drawn == [1]
+        await settled(pilot)
+        app.overview._tick()
+        assert drawn == [1]
+
+
+async def test_filter_sort_and_selection() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        panel = app.overview.nodes
+        await filtered(pilot, "label:env=prod")
+        assert [item.node_id for item in panel.rows.shown] == ["db-1", "web-1", "web-2", "web-10"]
+        assert "4 of 6" in text_of(app)
+        await pilot.press("space", "space")
+        assert panel.rows.selected == {"db-1", "web-1"}
+        assert "2 selected" in text_of(app)
+        check_picture(app, "overview-filtered")
+        await pilot.press("escape")
+        assert not panel.rows.selected
+        assert len(panel.rows.shown) == 4
+        await pilot.press("escape")
+        assert len(panel.rows.shown) == 6
+        await pilot.press("s")
+        assert panel.rows.sorted_by == 2
+        await pilot.press("S")
+        assert panel.rows.is_reversed
+
+
+async def test_a_bad_filter_is_explained_and_hides_nothing() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("slash", *"foo:bar")
+        assert 'no field "foo"' in text_of(app)
+        assert len(app.overview.nodes.rows.shown) == 6
+        check_picture(app, "overview-bad-filter")
+        await pilot.press("escape")
+        assert 'no field "foo"' not in text_of(app)
+        assert not isinstance(app.focused, Input)
+
+
+async def test_keys_ask_for_what_the_rows_are_for() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        shells = caught(app, messages.OpenShell)
+        attached = caught(app, messages.AttachSession)
+        await pilot.press("enter", "down", "down", "enter")
+        assert [message.node_id for message in shells] == ["build-mac"]
+        assert "laptop is not connected" in toasts(app)
+        await pilot.press("2", "enter")
+        assert [(message.session.node_id, message.session.session_id[:8]) for message in attached] == [
+            ("db-1", "00000004")
+        ]
+
+
+async def test_panels_are_reached_by_number_tab_and_mouse() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        overview = app.overview
+        for key, name in (("3", "tunnels"), ("tab", "audit"), ("tab", "nodes"), ("shift+tab", "audit")):
+            await pilot.press(key)
+            assert overview._panel == name
+            assert app.focused is overview._panels[name].table
+            assert [panel.display for panel in overview._panels.values()].count(True) == 1
+        await pilot.click("PanelTabs", offset=(18, 0))
+        assert overview._panel == "sessions"
+        check_picture(app, "overview-sessions-80x24")
+
+
+async def test_rows_headings_and_marks_can_be_clicked() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        panel = app.overview.nodes
+        shells = caught(app, messages.OpenShell)
+        await pilot.click(panel.table, offset=(10, 4))
+        assert panel.rows.current.node_id == "web-1"
+        await pilot.click(panel.table, offset=(1, 5))
+        assert panel.rows.selected == {"web-2"}
+        await pilot.click(panel.table, offset=(4, 0))
+        assert (panel.rows.sorted_by, panel.rows.is_reversed) == (0, False)
+        await pilot.click(panel.table, offset=(4, 0))
+        assert panel.rows.is_reversed
+        await pilot.click(panel.table, offset=(10, 6), times=2)
+        assert len(shells) == 1
+
+
+async def test_zoom_and_details() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        await pilot.press("2", "z", "d")
+        await settled(pilot)
+        shown = text_of(app)
+        assert "Session 00000004" in shown
+        assert "3 Tunnels 3" in shown
+        check_picture(app, "overview-zoomed-with-details")
+        await pilot.press("down")
+        await settled(pilot)
+        assert "Session 00000003" in text_of(app)
+        await pilot.press("z", "d")
+        await settled(pilot)
+        assert "Session 00000003" not in text_of(app)
+
+
+async def test_from_a_record_to_what_it_names_and_back() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        overview = app.overview
+        await pilot.press("2")
+        await filtered(pilot, "state:attached")
+        await pilot.press("4", "up")
+        assert overview.audit.rows.current.action == "session.detach"
+        await pilot.press("g")
+        assert overview._panel == "sessions"
+        assert overview.sessions.rows.current.short_id == "00000004"
+        await pilot.press("backspace")
+        assert overview._panel == "audit"
+        assert overview.audit.rows.current.action == "session.detach"
+        assert str(overview.sessions.rows.terms[0]) == "state:attached"
+        await pilot.press("up", "g")
+        assert overview.nodes.rows.current.node_id == "web-10"
+        await pilot.press("backspace", "home", "g")
+        await settled(pilot)
+        assert "Principal ann" in text_of(app)
+        check_picture(app, "overview-principal")
+        await pilot.press("backspace")
+        await settled(pilot)
+        assert "Principal ann" not in text_of(app)
+
+
+async def test_a_session_that_has_ended_leads_to_its_node() -> None:
+    records = [record(1, "session.close", node_id="web-1", session_id="gone-gone", principal="ann")]
+    async with console(snapshot([node("web-1")], records=records)) as (app, pilot):
+        await pilot.press("4", "g")
+        assert app.overview._panel == "nodes"
+        assert "has ended; this is its node" in toasts(app)
+
+
+async def test_the_audit_trail_follows_and_pauses() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        audit = app.overview.audit
+        await pilot.press("4")
+        app.hub.state.apply(delta(records=(record(0, "node.lost"),)))
+        await settled(pilot)
+        assert audit.rows.current.action == "node.lost"
+        await pilot.press("p")
+        app.hub.state.apply(delta(records=(record(-1, "node.back"),)))
+        await settled(pilot)
+        assert audit.rows.total == 8
+        assert "paused, 1 new" in text_of(app)
+        await pilot.press("p")
+        assert audit.rows.current.action == "node.back"
+        await pilot.press("up")
+        app.hub.state.apply(delta(records=(record(-2, "node.again"),)))
+        await settled(pilot)
+        assert audit.rows.current.action == "node.lost"
+
+
+async def test_rates_show_in_the_header() -> None:
+    async with console(a_day_at_work(), width=160) as (app, pilot):
+        traffic = SessionTraffic(node_id="db-1", session_id=session(3).session_id, rate_out=5_000_000)
+        app.hub.state.apply(delta(session_traffic=(traffic,)))
+        await settled(pilot)
+        assert "4.8M/s" in text_of(app)
+        header = app.query_one(HubHeader)
+        assert "47K/s" in header.render().plain
+
+
+async def test_a_closed_session_goes() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        ended = session(3, "db-1", state=SessionState.CLOSED, gone=True)
+        app.hub.state.apply(delta(sessions=(ended,)))
+        await settled(pilot)
+        assert "00000003" not in text_of(app)

@@ -1,0 +1,170 @@
+"""Help, settings, the choice of a hub, and what holds for the whole console."""
+
+from pathlib import Path
+
+import pytest
+from support.console import Nowhere, StillClock, a_day_at_work, console
+from support.pictures import check_picture
+from support.stack import Certificates, hub_config, until
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+
+from omnyshell import OmnyShellHub
+from omnyshell.paths import config_dir, logins_file
+from omnyshell.services.client.live.state import Link
+from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.keys import KEYS
+from omnyshell.tui.log import where
+from omnyshell.tui.screens.help import HelpScreen
+from omnyshell.tui.screens.login import LoginScreen
+from omnyshell.tui.screens.settings import SettingsScreen
+from omnyshell.tui.settings import ConsoleSettings
+from omnyshell.tui.tasks import start_task
+
+
+async def test_help_has_every_key() -> None:
+    async with console(a_day_at_work(), width=100, height=50) as (app, pilot):
+        await pilot.press("question_mark")
+        assert isinstance(app.screen, HelpScreen)
+        text = str(app.screen.query_one(Static).render())
+        assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
+        check_picture(app, "help")
+        await pilot.press("escape")
+        assert app.screen is app.overview
+
+
+async def test_settings_are_tried_saved_and_loaded() -> None:
+    async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
+        await pilot.press("f9")
+        check_picture(app, "settings")
+        app.screen.query_one("#theme").value = "light"
+        app.screen.query_one("#scrollback", Input).value = "lots"
+        app.screen.query_one("#scrollback").focus()
+        await pilot.press("enter")
+        assert app.current_theme.name == "omnyshell-light"
+        assert "scrollback: a whole number" in str(app.screen.query_one("#error", Static).render())
+        check_picture(app, "settings-error")
+        app.screen.query_one("#scrollback", Input).value = "500"
+        await pilot.press("enter")
+        assert not isinstance(app.screen, SettingsScreen)
+        assert app.settings == ConsoleSettings(theme="light", scrollback=500)
+    assert ConsoleSettings.load(config_dir() / "console.toml") == app.settings
+
+
+async def test_settings_that_are_left_change_nothing() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        await pilot.press("f9")
+        app.screen.query_one("#theme").value = "light"
+        await pilot.press("escape")
+        assert app.current_theme.name == "omnyshell-dark"
+    assert not (config_dir() / "console.toml").exists()
+
+
+async def test_without_a_login_a_hub_is_chosen(certificates: Certificates) -> None:
+    store = CredentialStore(logins_file())
+    store.save(StoredSession(hub="wss://prod.example:8443", principal="ann", token="t", name="prod"))
+    store.save(StoredSession(hub="wss://lab.example:8443", principal="ann", token="t"), make_default=False)
+    app = ConsoleApp(ConsoleSettings(), None, clock=StillClock())
+    app.animation_level = "none"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert isinstance(app.screen, LoginScreen)
+        assert app.screen.query_one(OptionList).option_count == 3
+        check_picture(app, "login")
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        assert app.place is not None
+        assert app.place.label == "wss://prod.example:8443"
+        assert app.screen is app.overview
+
+
+async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -> None:
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        app = ConsoleApp(ConsoleSettings(), None, wanted_hub=f"wss://127.0.0.1:{hub.port}", clock=StillClock())
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause()
+            screen = app.screen
+            assert screen.query_one("#hub", Input).value.endswith(str(hub.port))
+
+            async def fails_with(words: str) -> None:
+                await pilot.press("enter")
+                await until(lambda: words in str(screen.query_one("#error", Static).render()))
+
+            screen.query_one("#principal").focus()
+            await fails_with("who are you?")
+            screen.query_one("#principal", Input).value = "admin"
+            await fails_with("log in with what?")
+            screen.query_one("#token", Input).value = "wrong"
+            screen.query_one("#ca", Input).value = "/nowhere.pem"
+            await fails_with("there is no file /nowhere.pem")
+            screen.query_one("#ca", Input).value = str(certificates.ca)
+            await fails_with("uthentication failed")
+            screen.query_one("#token", Input).value = "admin-token"
+            await pilot.press("enter")
+            await until(lambda: app.hub.state.link is Link.UP)
+            assert app.screen is app.overview
+    saved = CredentialStore(logins_file()).get()
+    assert saved is not None
+    assert (saved.principal, saved.token, Path(saved.ca_path or "")) == ("admin", "admin-token", certificates.ca)
+
+
+async def test_a_refused_login_leads_to_the_choice_of_a_hub() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        app._ask_for_hub("wss://hub.example:8443: authentication failed")
+        await pilot.pause()
+        assert "authentication failed" in str(app.screen.query_one("#why", Static).render())
+        check_picture(app, "login-refused")
+        await pilot.press("escape")
+        assert app.screen is app.overview
+
+
+@pytest.mark.parametrize("mode", ["overview", "terminals", "wall"])
+async def test_every_mode_is_a_key_away(mode: str) -> None:
+    key = next(entry.keys for entry in KEYS if entry.action == f"show_{mode}")
+    async with console(a_day_at_work()) as (app, pilot):
+        await pilot.press(key)
+        assert app.current_mode == mode
+
+
+async def test_a_terminal_gets_the_keys_that_would_quit() -> None:
+    class Greedy(Widget, can_focus=True):
+        takes_all_keys = True
+        seen: list[str] = []
+
+        def on_key(self, event) -> None:
+            self.seen.append(event.key)
+
+    async with console(a_day_at_work()) as (app, pilot):
+        greedy = Greedy()
+        await app.overview.mount(greedy)
+        greedy.focus()
+        await pilot.press("ctrl+q", "ctrl+p", "escape", "tab")
+        assert greedy.seen[:2] == ["ctrl+q", "ctrl+p"]
+        assert app.is_running
+        app.overview.nodes.table.focus()
+        await pilot.press("ctrl+q")
+        await until(lambda: not app.is_running)
+
+
+async def test_a_mistake_in_a_task_is_told_and_ends_nothing() -> None:
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    async with console(a_day_at_work()) as (app, pilot):
+        start_task(app.overview, broken(), "Counting")
+        await until(lambda: bool(app._notifications))
+        told = next(iter(app._notifications))
+        assert told.title == "Counting failed"
+        assert str(where()) in told.message
+        await pilot.press("2")
+        assert app.overview._panel == "sessions"
+
+
+async def test_leaving_a_hub_that_is_not_there_yet() -> None:
+    app = ConsoleApp(ConsoleSettings(), Nowhere())
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+q")
+        await until(lambda: not app.is_running)
+    assert app.return_value == 0
+    assert app.next_place is None

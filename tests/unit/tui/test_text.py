@@ -1,0 +1,74 @@
+"""How the console writes times, sizes and rates, and how texts are cut."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from omnyshell.tui.panels.text import Tone, age, fitted, left, milliseconds, rate, size, span
+from omnyshell.tui.widgets.sparkline import History, sparkline
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-5, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (90_000, "1d")]
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (1000, "1.0K"),
+        (1024, "1.0K"),
+        (10_240, "10K"),
+        (999 * 1024, "999K"),
+        (1 << 30, "1.0G"),
+    ],
+)
+def test_sizes(count: int, text: str) -> None:
+    assert size(count) == text
+
+
+@given(st.integers(0, 1 << 49))
+def test_a_rate_fits_its_column(count: int) -> None:
+    assert cell_len(rate(count).text) <= 7
+
+
+def test_short_times_and_ages() -> None:
+    assert [milliseconds(value) for value in (None, 0.0004, 0.0123, 1.5)] == ["-", "0.4 ms", "12 ms", "1.5 s"]
+    assert age(None, NOW).text == "-"
+    assert age(NOW - timedelta(minutes=3), NOW).text == "3m"
+    assert left(NOW + timedelta(minutes=3), NOW) == ("3m", Tone.WARN)
+    assert left(NOW - timedelta(minutes=3), NOW).text == "now"
+    assert left(None, NOW).text == "-"
+
+
+@given(st.text(max_size=20), st.integers(1, 15), st.booleans(), st.booleans())
+def test_a_cell_takes_its_width_and_nothing_a_terminal_obeys(text: str, width: int, right: bool, end: bool) -> None:
+    cell = fitted(text, width, right=right, keep_end=end)
+    assert cell_len(cell) == width
+    assert cell.isprintable()
+
+
+def test_cut_texts_say_so() -> None:
+    assert fitted("abcdef", 4) == "abc…"
+    assert fitted("hub:20001", 6, keep_end=True) == "…20001"
+    assert fitted("ab", 4, right=True) == "  ab"
+    assert "\x1b" not in fitted("\x1b[31mred", 10)
+
+
+def test_bars() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([0, 1, 50, 100]) == "▁▂▅█"
+    history = History(4)
+    history.add(-3)
+    history.add(8)
+    assert (history.bars(), history.last) == ("▁▁▁█", 8)

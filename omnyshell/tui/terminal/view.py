@@ -22,6 +22,9 @@ FRAME: Final = 1 / 60
 LONGEST_SYNC: Final = 0.15
 """Seconds that a program may hold the screen back with synchronized output (mode 2026)."""
 
+_REST: Final = 4
+"""Times what a repaint took until the next one, so that under a flood most of the time is left for the output."""
+
 _FIXED: Final = -1
 _MOST_STRIPS: Final = 2048
 _SHAPES: Final = {3: Mark.UNDERLINE, 4: Mark.UNDERLINE, 5: Mark.BAR, 6: Mark.BAR}
@@ -173,9 +176,10 @@ class TerminalView(Widget):
             return
         changed = [y for y in range(height) if not _same(before[y], wanted[y])]
         if changed:
-            self._next_frame = now + FRAME
             self.refresh(*(Region(0, first, width, count) for first, count in _runs(changed)))
             self._show_now()
+            took = asyncio.get_running_loop().time() - now
+            self._next_frame = now + max(FRAME, _REST * took)
 
     def _show_now(self) -> None:
         """Have the screen show what is dirty, now.

@@ -5,11 +5,15 @@ import signal
 from collections.abc import Callable, Iterable
 
 from textual.app import App, SystemCommand
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
+from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
+from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place
@@ -59,18 +63,28 @@ class ConsoleApp(App[int]):
         self.clock = clock or SystemClock()
         self.hub = HubLink(self.clock)
         self.overview = OverviewScreen(self.hub.state, self.clock)
-        self.terminals = TerminalsScreen()
+        self.terminals = TerminalsScreen(self)
         self._wanted_hub = wanted_hub
         for theme in THEMES.values():
             self.register_theme(theme)
         self.use_theme(settings.theme)
         self._add_modes()
 
+    @property
+    def client(self) -> OmnyShellClient:
+        """The connection that sessions are opened on. Raises `TransportException` while no hub is chosen."""
+        return self.hub.client
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver; on a terminal the one that reads keys as programs in terminals need them."""
+        driver = super().get_driver_class()
+        return ConsoleDriver if driver is LinuxDriver else driver
+
     def _add_modes(self) -> None:
         screens: dict[str, Callable[[], Screen[None]]] = {
             "overview": lambda: self.overview,
             "terminals": lambda: self.terminals,
-            "wall": WallScreen,
+            "wall": lambda: WallScreen(self),
         }
         for mode, make in screens.items():
             self.add_mode(mode, make)
@@ -188,6 +202,21 @@ class ConsoleApp(App[int]):
         self._leave()
 
     # Messages
+
+    def on_open_shell(self, message: messages.OpenShell) -> None:
+        """Open a shell on a node, and go to it."""
+        self.terminals.open_shell(message.node_id)
+        self.switch_mode("terminals")
+
+    def on_attach_session(self, message: messages.AttachSession) -> None:
+        """Attach a session, and go to it."""
+        self.terminals.attach(message.session.node_id, message.session.session_id)
+        self.switch_mode("terminals")
+
+    def on_watch_session(self, message: messages.WatchSession) -> None:
+        """Look on at a session."""
+        self.terminals.watch_session(message.session.node_id, message.session.session_id)
+        self.switch_mode("terminals")
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""

@@ -18,6 +18,8 @@ class Context(StrEnum):
     TUNNELS = "Tunnels"
     AUDIT = "Audit"
     TERMINAL = "Terminals: after ctrl+]"
+    COPY = "Copy mode"
+    WATCH = "Watched sessions"
     WALL = "Wall"
     FORM = "Forms and dialogs"
 
@@ -101,6 +103,42 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TABLE, "pagedown", "cursor('page_down')", "Page down", footer=False),
     Key(Context.TABLE, "home", "cursor('first')", "First row", footer=False),
     Key(Context.TABLE, "end,G", "cursor('last')", "Last row", footer=False),
+    Key(Context.TERMINAL, "d", "detach", "Detach", "Detach the session; it goes on"),
+    Key(Context.TERMINAL, "k", "kill", "Kill", "End the session, after asking"),
+    Key(Context.TERMINAL, "n", "next", "Next", "Next terminal"),
+    Key(Context.TERMINAL, "p", "previous", "Previous", "Previous terminal"),
+    Key(Context.TERMINAL, "o", "overview", "Overview"),
+    Key(Context.TERMINAL, "z", "zoom", "Zoom", "One of two terminals alone, and back"),
+    Key(Context.TERMINAL, "s", "split", "Split", "Two terminals side by side, and back"),
+    Key(Context.TERMINAL, "v", "stack", "Stack", "Two terminals one above the other, and back"),
+    Key(Context.TERMINAL, "t", "new_shell", "New shell", "Another shell on the same node"),
+    Key(Context.TERMINAL, "c", "copy_mode", "Copy mode", "Move, select and copy with keys"),
+    Key(Context.TERMINAL, "slash", "search", "Search", "Search in the screen and what is above it"),
+    Key(Context.TERMINAL, "i", "signal", "Signal", "Send a signal to the program"),
+    Key(Context.TERMINAL, "r", "rename", "Rename", "Give the tab a name"),
+    Key(Context.TERMINAL, "question_mark", "help", "Help"),
+    Key(Context.COPY, "v,space", "select", "Select", "Select from here; `V` whole lines, `ctrl+v` a block", shown="v"),
+    Key(Context.COPY, "y,enter", "copy", "Copy", "Copy the selection, and leave copy mode"),
+    Key(Context.COPY, "h,j,k,l", "move", "Move", "As the arrows; also `w` `b` `e`, `0` `^` `$`, `g` `G`, and pages"),
+    Key(Context.COPY, "slash", "search", "Search", "Search upwards; `n` and `N` go on"),
+    Key(Context.COPY, "o", "swap", "Swap", "Go to the other end of the selection"),
+    Key(Context.COPY, "escape,q", "leave", "Leave", "Back to the program"),
+    Key(Context.WATCH, "a,enter", "attach", "Attach", "Attach the session that is watched"),
+    Key(Context.WATCH, "up,k", "move(-1)", "Up", footer=False),
+    Key(Context.WATCH, "down,j", "move(1)", "Down", footer=False),
+    Key(Context.WATCH, "pageup", "page(-1)", "Page up", footer=False),
+    Key(Context.WATCH, "pagedown", "page(1)", "Page down", footer=False),
+    Key(Context.WATCH, "escape,q", "close", "Close", "Look no longer"),
+    Key(Context.WALL, "enter,a", "attach", "Attach", "Attach the selected session", shown="enter"),
+    Key(Context.WALL, "w", "watch", "Watch", "Look on without attaching"),
+    Key(Context.WALL, "x", "kill", "Kill", "End the selected session, after asking"),
+    Key(Context.WALL, "left,h", "go(-1, 0)", "Left", footer=False),
+    Key(Context.WALL, "right,l", "go(1, 0)", "Right", footer=False),
+    Key(Context.WALL, "up,k", "go(0, -1)", "Up", footer=False),
+    Key(Context.WALL, "down,j", "go(0, 1)", "Down", footer=False),
+    Key(Context.WALL, "pageup", "turn(-1)", "Page up", footer=False),
+    Key(Context.WALL, "pagedown", "turn(1)", "Page down", footer=False),
+    Key(Context.WALL, "escape", "overview", "Overview"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 

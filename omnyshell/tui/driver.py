@@ -1,0 +1,87 @@
+"""Keys from the outer terminal, without the waiting and the guessing that a terminal in a window cannot do with."""
+
+import os
+import selectors
+from codecs import getincrementaldecoder
+from collections.abc import Iterable
+from typing import Final
+
+from textual import constants, events
+from textual._parser import ParseEOF, ParseError
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+from textual.keys import _character_to_key
+
+ESCAPE_SECONDS: Final = 0.02
+"""How long the rest of an escape sequence may take to arrive.
+
+A terminal writes a sequence in one piece; only a slow line cuts it, and then Alt and the cursor keys would be read as
+Escape and a letter. The variable ESCDELAY (milliseconds) overrides it.
+"""
+
+_IDLE_SECONDS: Final = 0.1
+_READ_SIZE: Final = 16 * 1024
+
+
+class ConsoleParser(XTermParser):
+    """Textual's parser, but that Alt with a key is that key with Alt.
+
+    Textual 8.2.8 reads alt+b as ctrl+left, alt+backspace as ctrl+w and alt+. as a full stop. What begins a longer
+    sequence (`ESC [`, `ESC O`, and strings) is left to it.
+    """
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether what was read may be the beginning of more."""
+        return self._timeout_time is not None
+
+    def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
+        if len(sequence) == 2 and sequence[0] == "\x1b" and sequence[1] not in "[O\x1b":
+            yield alt_key(sequence[1])
+            return
+        yield from super()._sequence_to_key_events(sequence, alt)
+
+
+def alt_key(character: str) -> events.Key:
+    """Return the key event of Alt with what sends `character`."""
+    if character in _CONTROL_NAMES:
+        return events.Key(f"alt+{_CONTROL_NAMES[character]}", None)
+    if character < " ":
+        return events.Key(f"alt+ctrl+{_character_to_key(chr(ord(character) | 0x60))}", None)
+    if character.isalpha() and character.isupper():
+        return events.Key(f"alt+shift+{character.lower()}", character)
+    return events.Key(f"alt+{_character_to_key(character)}", character)
+
+
+_CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space"}
+
+
+class ConsoleDriver(LinuxDriver):
+    """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
+
+    def run_input_thread(self) -> None:
+        """Read keys until the driver stops."""
+        if "ESCDELAY" not in os.environ:
+            constants.ESCAPE_DELAY = ESCAPE_SECONDS  # type: ignore[misc]
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        parser = ConsoleParser()
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                # Something begun is looked at again soon.
+                if selector.select(ESCAPE_SECONDS if parser.is_waiting else _IDLE_SECONDS):
+                    data = os.read(self.fileno, _READ_SIZE)
+                    if not data:
+                        break
+                    for event in parser.feed(decode(data)):
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+        self._end(parser)
+
+    def _end(self, parser: ConsoleParser) -> None:
+        try:
+            for event in parser.feed(""):
+                self.process_message(event)
+        except (ParseEOF, ParseError):
+            return

@@ -1,0 +1,1 @@
+"""Screens of sessions that are looked at without being attached."""

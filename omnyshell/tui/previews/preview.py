@@ -1,0 +1,119 @@
+"""A session's screen in a part of the window."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Static
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.ids import short_id
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.terminal import Emulator
+from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.tasks import start_task
+from omnyshell.tui.terminal.tab import printable
+from omnyshell.tui.terminal.view import TerminalView
+
+REFRESH: Final = 1.0
+"""Seconds between two looks at a session; one whose screen is the same costs a message each way."""
+
+
+class Preview(Container):
+    """Shows a session's present screen without attaching to it, for as long as the widget is on screen.
+
+    `context` is asked for the client at each look, so that a hub that was lost may be another one later.
+    """
+
+    DEFAULT_CSS = """
+    Preview { height: 1fr; width: 1fr; background: $background; }
+    Preview > Static { height: 1; width: 100%; background: $panel; color: $foreground; padding: 0 1; }
+    Preview.-selected > Static { background: $primary; color: $background; text-style: bold; }
+    """
+
+    def __init__(self, context: ConsoleContext, *, refresh: float = REFRESH) -> None:
+        super().__init__()
+        self._port = context
+        self._interval = refresh
+        self._due = asyncio.Event()
+        self._snapshot: Snapshot | None = None
+        self._view = TerminalView(Emulator(1, 1))
+        self._title = Static(markup=False)
+
+    @property
+    def ref(self) -> SessionRef | None:
+        """The session that is shown."""
+        return self._snapshot.ref if self._snapshot is not None else None
+
+    @property
+    def screen_shown(self) -> Emulator | None:
+        """The screen that is painted, None while it is not known."""
+        known = self._snapshot is not None and self._snapshot.is_known
+        return self._snapshot.screen if known and self._snapshot is not None else None
+
+    def compose(self) -> ComposeResult:
+        """Name the session above its screen."""
+        yield self._title
+        yield self._view
+
+    def show_session(self, ref: SessionRef | None) -> None:
+        """Show another session; None for none."""
+        if ref == self.ref:
+            return
+        self._snapshot = Snapshot(ref) if ref is not None else None
+        self._view.show_emulator(Emulator(1, 1))
+        self._tell()
+        self._due.set()
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._tell()
+        start_task(self, self._look_regularly(), "Looking at a session")
+
+    def on_show(self) -> None:
+        """Look at once when it comes on screen."""
+        self._due.set()
+
+    async def _look_regularly(self) -> None:
+        while True:
+            # What is not seen is not fetched.
+            if self._snapshot is not None and self.is_on_screen and self.screen.is_current:
+                await self._look(self._snapshot)
+            self._due.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), self._interval)
+
+    async def _look(self, snapshot: Snapshot) -> None:
+        client = self._client()
+        if client is not None and await snapshot.fetch(client) and snapshot is self._snapshot:
+            if self._view.emulator is not snapshot.screen:
+                self._view.show_emulator(snapshot.screen)
+            self._tell()
+
+    def _client(self) -> OmnyShellClient | None:
+        try:
+            client = self._port.client
+        except OmnyShellException:
+            return None
+        return client if client.is_connected else None
+
+    def _tell(self) -> None:
+        snapshot = self._snapshot
+        if snapshot is None:
+            self._title.update("No session selected")
+            return
+        parts = [snapshot.ref.node_id, short_id(snapshot.ref.session_id)]
+        if snapshot.error:
+            parts.append(f"not available: {snapshot.error}")
+        elif snapshot.exit_code is not None:
+            parts.append(f"ended with exit code {snapshot.exit_code}")
+        elif not snapshot.is_known:
+            parts.append("...")
+        elif snapshot.screen.title:
+            parts.append(printable(snapshot.screen.title))
+        self._title.update(Text(printable("  ".join(parts), 200)))

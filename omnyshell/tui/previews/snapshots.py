@@ -1,0 +1,61 @@
+"""The present screen of a session, fetched now and then, without attaching to it."""
+
+from typing import Final
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.terminal import Emulator, Row
+from omnyshell.terminal.grid import TAB_WIDTH
+from omnyshell.tui.messages import SessionRef
+
+MOST_COLUMNS: Final = 300
+MOST_LINES: Final = 120
+LARGEST: Final = 4 * 1024 * 1024
+"""Bytes of a snapshot that are painted; a larger one is no screen."""
+
+
+class Snapshot:
+    """A session's screen as last fetched. `screen` is replaced when it changed; it answers nothing.
+
+    A snapshot does not say how large its terminal is. It places everything by row and column, so that it is painted
+    on a large one; `columns` and `lines` say how much of that is used.
+    """
+
+    def __init__(self, ref: SessionRef) -> None:
+        self.ref = ref
+        self.screen = Emulator(MOST_COLUMNS, MOST_LINES)
+        self.columns = self.lines = 0
+        self.exit_code: int | None = None
+        self.error = ""
+        self.is_known = False
+        self._etag = ""
+
+    async def fetch(self, client: OmnyShellClient) -> bool:
+        """Ask for the screen; returns whether anything is to be painted anew. What fails is kept in `error`."""
+        try:
+            found = await client.peek(self.ref.node_id, self.ref.session_id, etag=self._etag)
+        except OmnyShellException as exc:
+            changed, self.error = self.error != str(exc), str(exc)
+            return changed
+        changed = bool(self.error) or found.exit_code != self.exit_code
+        self.error, self.exit_code = "", found.exit_code
+        if found.is_same:
+            return changed
+        self._etag = found.etag
+        self._show(found.data[:LARGEST])
+        return True
+
+    def _show(self, data: bytes) -> None:
+        screen = self.screen = Emulator(MOST_COLUMNS, MOST_LINES)
+        screen.feed(data)
+        self.is_known = True
+        used = [_used(row) for row in screen.rows]
+        self.lines = max([screen.cursor.y, *(y for y, count in enumerate(used) if count)]) + 1
+        # The last tab stop of a terminal is in its last eight columns.
+        stop = max(screen.tabstops, default=0)
+        self.columns = min(MOST_COLUMNS, max(screen.cursor.x, stop + TAB_WIDTH, *used))
+
+
+def _used(row: Row) -> int:
+    """Return the columns up to the last that is not blank."""
+    return next((column + 1 for column in range(row.width - 1, -1, -1) if row.cells[column] != " "), 0)

@@ -1,0 +1,162 @@
+"""A live view of a session in a tab, from snapshots: it can never type into the session."""
+
+import asyncio
+from collections.abc import Callable
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.ids import short_id
+from omnyshell.terminal import Emulator
+from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.messages import AttachSession, SessionRef
+from omnyshell.tui.previews.snapshots import Snapshot
+from omnyshell.tui.tasks import start_task
+from omnyshell.tui.terminal.commands import leader_name
+from omnyshell.tui.terminal.tab import TabMark, TabPane, printable
+from omnyshell.tui.terminal.view import TerminalView
+
+INTERVAL: Final = 0.2
+"""Seconds between two snapshots."""
+
+KEYS: Final = "a attaches it   arrows and pages move   esc closes"
+
+
+class WatchView(TerminalView, can_focus=True):
+    """A screen that is looked at; keys move in it or are the console's."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WATCH)
+
+    class Chosen(Message):
+        """What the user wants of the session."""
+
+        def __init__(self, *, attach: bool) -> None:
+            super().__init__()
+            self.attach = attach
+
+    def __init__(self, screen: Emulator, takes: Callable[[events.Key], bool]) -> None:
+        super().__init__(screen)
+        self._takes = takes
+
+    def on_key(self, event: events.Key) -> None:
+        """Let an open prompt and the leader have their keys."""
+        if self._takes(event):
+            event.stop()
+            event.prevent_default()
+
+    def action_attach(self) -> None:
+        """Attach the session."""
+        self.post_message(self.Chosen(attach=True))
+
+    def action_close(self) -> None:
+        """Look no longer."""
+        self.post_message(self.Chosen(attach=False))
+
+    def action_move(self, lines: int) -> None:
+        """Move by lines."""
+        self.scroll_lines(lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move by pages."""
+        self.scroll_lines(pages * max(1, self.size.height - 1))
+
+
+class WatchPane(TabPane):
+    """Shows a session as it is, several times a second, without attaching to it."""
+
+    DEFAULT_CSS = """
+    WatchPane { width: 1fr; height: 1fr; background: $background; }
+    WatchPane > Static { dock: bottom; height: 1; width: 100%; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    def __init__(
+        self,
+        ref: SessionRef,
+        context: ConsoleContext,
+        *,
+        answers: Callable[[events.Key], bool],
+        lead: Callable[[], None],
+    ) -> None:
+        super().__init__(ref.node_id)
+        self.snapshot = Snapshot(ref)
+        self._port = context
+        self._answers = answers
+        self._lead = lead
+        self._leader = leader_name(context.settings.leader)
+        self._view = WatchView(self.snapshot.screen, self._takes)
+        self._legend = Static()
+
+    def compose(self) -> ComposeResult:
+        """Say below the screen what can be done."""
+        yield self._view
+        yield self._legend
+
+    @property
+    def own_name(self) -> str:
+        """The session's title or short id."""
+        return f"{self.node_id}: {self.snapshot.screen.title or short_id(self.snapshot.ref.session_id)}"
+
+    @property
+    def mark(self) -> TabMark:
+        """That it is only watched."""
+        return TabMark.OVER if self.snapshot.exit_code is not None else TabMark.WATCHED
+
+    @property
+    def target(self) -> Widget:
+        """The screen."""
+        return self._view
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self._tell()
+        start_task(self, self._watch(), "Watching")
+
+    async def _watch(self) -> None:
+        while self.snapshot.exit_code is None:
+            if self.is_on_screen and self.screen.is_current:
+                await self._look()
+            await asyncio.sleep(INTERVAL)
+
+    async def _look(self) -> None:
+        try:
+            changed = await self.snapshot.fetch(self._port.client)
+        except OmnyShellException as exc:
+            self.snapshot.error, changed = str(exc), True
+        if changed:
+            if self._view.emulator is not self.snapshot.screen:
+                self._view.show_emulator(self.snapshot.screen)
+            self._tell()
+            self.post_message(self.Changed())
+
+    def _tell(self) -> None:
+        snapshot = self.snapshot
+        if snapshot.error:
+            words = f"Not available: {printable(snapshot.error, 120)}"
+        elif snapshot.exit_code is not None:
+            words = f"Ended with exit code {snapshot.exit_code}."
+        else:
+            words = "Watching; nothing you type is sent."
+        self._legend.update(Text.assemble((words, "bold"), f"   {KEYS}"))
+
+    def _takes(self, key: events.Key) -> bool:
+        if self._answers(key):
+            return True
+        if key.key == self._leader:
+            self._lead()
+            return True
+        return False
+
+    def on_watch_view_chosen(self, event: WatchView.Chosen) -> None:
+        """Attach the session in place of this view, or close it."""
+        event.stop()
+        if event.attach:
+            self.post_message(AttachSession(self.snapshot.ref))
+        self.post_message(self.Finished(self))

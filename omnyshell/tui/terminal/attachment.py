@@ -1,0 +1,231 @@
+"""A session bound to an emulator: output into it, input out of it. Knows nothing of widgets."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final, Protocol
+
+from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.model.sessions import CloseReason, PtySpec
+from omnyshell.services.client.session import DETACHED, ExitStatus, RemoteSession
+from omnyshell.services.client.states import LinkState
+from omnyshell.terminal import Emulator, Event, Follower, reset_sequence
+from omnyshell.tui.terminal.turns import Turns
+
+MOST_INPUT: Final = 4 * 1024 * 1024
+"""Bytes of input that wait for a program that does not read; what is typed beyond that is refused."""
+
+_ABORT: Final = b"\x18\x1b\\"
+"""CAN ends a sequence, ST a string that was begun."""
+
+_LINES_END_IN_LF: Final = b"\x1b[20h"
+"""LNM: a command without a terminal ends its lines with LF alone."""
+
+Opener = Callable[[PtySpec], Awaitable[RemoteSession]]
+
+
+class Phase(Enum):
+    """Where an attached session is in its life."""
+
+    OPENING = auto()
+    LIVE = auto()
+    WAITING = auto()
+    """Hub or node are lost; the client gets them back."""
+
+    EXITED = auto()
+    DETACHED = auto()
+    """By this console."""
+
+    TAKEN = auto()
+    """Another terminal has it, or someone detached it from elsewhere."""
+
+    FAILED = auto()
+
+
+OVER: Final = frozenset((Phase.EXITED, Phase.DETACHED, Phase.TAKEN, Phase.FAILED))
+"""Phases in which nothing can be typed any more."""
+
+
+class AttachmentListener(Protocol):
+    """Who shows the session."""
+
+    def screen_changed(self, events: list[Event]) -> None:
+        """Output was followed; `events` is what the program told beside it."""
+
+    def phase_changed(self) -> None:
+        """`Attachment.phase` is another one."""
+
+    def input_refused(self) -> None:
+        """What was typed is dropped: too much waits already."""
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a session ended: by its program, or by an error."""
+
+    status: ExitStatus | None = None
+    error: OmnyShellException | None = None
+
+
+class Attachment:
+    """Runs a session in an emulator from its opening to its end.
+
+    Output is followed in slices, and its credit goes back only then: a flood slows the program, and no queue grows.
+    `run` it in a task; to end it, `detach` or `kill`; cancelling the task abandons the session, as a lost client does.
+    `has_terminal` says whether the program on the node has a PTY.
+    """
+
+    def __init__(
+        self, screen: Emulator, turns: Turns, opener: Opener, listener: AttachmentListener, *, has_terminal: bool = True
+    ) -> None:
+        self.phase = Phase.OPENING
+        self.ending = Ending()
+        self.session: RemoteSession | None = None
+        self._screen = screen
+        self._follower = Follower(screen, time.monotonic)
+        self._turns = turns
+        self._opener = opener
+        self._listener = listener
+        self._size = PtySpec(cols=screen.columns, rows=screen.lines)
+        self._input: deque[bytes] = deque()
+        self._waiting = 0
+        self._has_input = asyncio.Event()
+        self._leaves = False
+        self._is_plain = not has_terminal
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing follows."""
+        return self.phase in OVER
+
+    async def run(self) -> None:
+        """Open the session and follow it to its end, which `phase` and `ending` tell of."""
+        try:
+            asked = self._size
+            session = self.session = await self._opener(asked)
+            session.on_state = self._state_changed
+            if self._size != asked:
+                session.resize(self._size.cols, self._size.rows)
+            self._enter(Phase.LIVE)
+            writer = asyncio.create_task(self._write(session))
+            try:
+                await self._read(session)
+            finally:
+                writer.cancel()
+                await asyncio.gather(writer, return_exceptions=True)
+            self.ending.status = await session.wait()
+            self._enter(Phase.EXITED)
+        except OmnyShellException as exc:
+            self._failed(exc)
+        finally:
+            if self.session is not None and not self.session.has_ended:
+                self.session.abandon()
+
+    def type(self, data: bytes) -> None:
+        """Send input in order. Once the session is over it does nothing."""
+        session = self.session
+        if self.is_over:
+            return
+        if session is not None and not self._input and session.channel.budget >= len(data):
+            self._send_now(session, data)
+        elif self._waiting + len(data) > MOST_INPUT:
+            self._listener.input_refused()
+        else:
+            self._input.append(data)
+            self._waiting += len(data)
+            self._has_input.set()
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size, at both ends."""
+        if (columns, lines) == (self._screen.columns, self._screen.lines):
+            return
+        self._follower.resize(lines, columns)
+        self._size = PtySpec(cols=columns, rows=lines)
+        if self.session is not None:
+            self.session.resize(columns, lines)
+
+    def signal(self, name: str) -> None:
+        """Signal the program, by a name such as `SIGINT`."""
+        if self.session is not None:
+            self.session.signal(name)
+
+    async def detach(self) -> None:
+        """Leave the session running; while the hub is lost it is just left.
+
+        Raises as `RemoteSession.detach` does, and `ChannelException` for a command without a terminal, which its node
+        would end.
+        """
+        if self.session is None or self.is_over:
+            return
+        if self._is_plain:
+            raise ChannelException("a command without a terminal cannot be detached")
+        self._leaves = True
+        if self.session.is_suspended:
+            self.session.abandon()
+        else:
+            await self.session.detach()
+
+    def kill(self) -> None:
+        """End the program."""
+        if self.session is not None:
+            self.session.close()
+
+    async def _read(self, session: RemoteSession) -> None:
+        if self._is_plain:
+            self._follower.push(_LINES_END_IN_LF)
+        async for chunk in session:
+            self._follower.push(chunk.data)
+            await self._turns.follow(self._follower, self._after_slice)
+
+    def _after_slice(self) -> None:
+        replies = self._screen.take_replies()
+        session = self.session
+        # A program that asks and does not read gets no answers, so that nothing piles up.
+        if replies and session is not None and not self._input and session.channel.budget >= len(replies):
+            self._send_now(session, replies)
+        self._listener.screen_changed(self._screen.take_events())
+
+    async def _write(self, session: RemoteSession) -> None:
+        """Send what could not be sent at once."""
+        while True:
+            await self._has_input.wait()
+            while self._input:
+                await session.write(self._input[0])
+                self._waiting -= len(self._input.popleft())
+            self._has_input.clear()
+
+    def _send_now(self, session: RemoteSession, data: bytes) -> None:
+        try:
+            session.send(data)
+        except ChannelException:
+            # It has ended; reading tells how.
+            return
+
+    def _state_changed(self, state: LinkState) -> None:
+        if state is LinkState.RECONNECTING:
+            self._enter(Phase.WAITING)
+        elif state in (LinkState.RESUMED, LinkState.RESET):
+            if state is LinkState.RESET:
+                self._follower.push(_ABORT + reset_sequence(self._follower.screen))
+            self._enter(Phase.LIVE)
+
+    def _failed(self, error: OmnyShellException) -> None:
+        self.ending.error = error
+        if self._leaves and isinstance(error, ChannelException):
+            self._enter(Phase.DETACHED)
+        elif error.code == DETACHED:
+            self._enter(Phase.TAKEN)
+        elif error.code == CloseReason.CLIENT_CLOSED:
+            self._enter(Phase.EXITED)
+        elif error.code == CloseReason.CLIENT_DISCONNECTED:
+            self._enter(Phase.DETACHED)
+        else:
+            self._enter(Phase.FAILED)
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase and not self.is_over:
+            self.phase = phase
+            self._listener.phase_changed()

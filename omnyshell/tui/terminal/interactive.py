@@ -1,0 +1,358 @@
+"""A terminal that is typed into: keys, paste, mouse, focus, selection, copy mode and search."""
+
+import asyncio
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Final, Protocol
+
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+
+from omnyshell.terminal import (
+    Emulator,
+    MouseAction,
+    MouseButton,
+    MouseEvent,
+    Row,
+    encode_focus,
+    encode_key,
+    encode_mouse,
+    encode_paste,
+    wants_mouse,
+)
+from omnyshell.tui.terminal.copy_mode import CopyMode, Outcome
+from omnyshell.tui.terminal.lines import Point
+from omnyshell.tui.terminal.painting import Mark, Overlay
+from omnyshell.tui.terminal.searching import Search
+from omnyshell.tui.terminal.selection import Selection, Shape, line_at, word_at
+from omnyshell.tui.terminal.view import TerminalView
+
+_WHEEL_LINES: Final = 3
+_BUTTONS: Final = {1: MouseButton.LEFT, 2: MouseButton.MIDDLE, 3: MouseButton.RIGHT}
+_CLICK_SECONDS: Final = 0.4
+_controls = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+class TerminalHost(Protocol):
+    """Who a terminal belongs to."""
+
+    def key_pressed(self, key: events.Key) -> bool:
+        """Take a key that is not the program's; returns whether it was taken."""
+
+    def resized(self, columns: int, lines: int) -> None:
+        """Follow the widget, which has this size now."""
+
+    def typed(self, data: bytes) -> None:
+        """Send input to the program."""
+
+    def pasted(self, text: str) -> None:
+        """Decide on a paste; `TerminalWidget.paste` carries it out."""
+
+    def copied(self, text: str) -> None:
+        """Put text on the clipboard, and say what was done."""
+
+    def search_wanted(self) -> None:
+        """Ask for what to search; `TerminalWidget.search` carries it out."""
+
+    def said(self, text: str) -> None:
+        """Tell the user something."""
+
+
+class TerminalWidget(TerminalView, can_focus=True):
+    """Every key goes to the program, but those that its host takes and those that scroll (shift and a page key).
+
+    The mouse is the program's where it asked for it, and selects otherwise; with shift it always selects.
+    """
+
+    takes_all_keys: ClassVar[bool] = True
+    """The app must not act on keys before a widget that has this, whatever their bindings' priority."""
+
+    class Moved(Message):
+        """Copy mode or the scroll position changed."""
+
+    def __init__(self, screen: Emulator, host: TerminalHost) -> None:
+        super().__init__(screen)
+        self._host = host
+        self.selection: Selection | None = None
+        self.copy_mode: CopyMode | None = None
+        self._search: Search | None = None
+        self._found: Point | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._fitted = Size(0, 0)
+        self._dragging = False
+        self._clicks = 0
+        self._clicked_at = (-1.0, Point(-1, -1))
+
+    def on_resize(self) -> None:
+        """Give the program the same size, at once."""
+        self._fit()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint, and see to it that the program has the size of what is painted.
+
+        Textual 8.2.8 tells a new widget nothing of its size where it was asked for the place of another between the
+        mounting and the layout.
+        """
+        if self._fitted != self.size:
+            self.call_next(self._fit)
+        return super().render_lines(crop)
+
+    def _fit(self) -> None:
+        size = self.size
+        if size.width and size.height and size != self._fitted:
+            self._fitted = size
+            self._host.resized(size.width, size.height)
+            self.touch()
+
+    # Keys
+
+    def on_key(self, event: events.Key) -> None:
+        """Send a key where it belongs."""
+        event.stop()
+        event.prevent_default()
+        if self._host.key_pressed(event):
+            return
+        if self.copy_mode is not None:
+            self._press_in_copy_mode(self.copy_mode, event)
+        elif event.key in _SCROLLING and not self.emulator.on_alternate_screen:
+            self._scroll_by_key(event.key)
+        else:
+            self.send_key(event.key, event.character)
+
+    def send_key(self, key: str, character: str | None = None) -> None:
+        """Send a key to the program, which is shown then."""
+        data = encode_key(key, self.emulator.mode, character)
+        if data:
+            self.unselect()
+            self.show_from(None)
+            self._host.typed(data)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Let the host decide."""
+        event.stop()
+        if event.text:
+            self._host.pasted(event.text)
+
+    def paste(self, text: str) -> None:
+        """Send pasted text. Control characters, which could end a bracketed paste or be commands, are left out."""
+        self.show_from(None)
+        self._host.typed(encode_paste(_controls.sub("", text), self.emulator.mode))
+
+    def on_focus(self) -> None:
+        """Tell the program, if it asked."""
+        super().on_focus()
+        self._send(encode_focus(gained=True, modes=self.emulator.mode))
+
+    def on_blur(self) -> None:
+        """Tell the program, if it asked."""
+        super().on_blur()
+        self._send(encode_focus(gained=False, modes=self.emulator.mode))
+
+    def _send(self, data: bytes) -> None:
+        if data:
+            self._host.typed(data)
+
+    def _scroll_by_key(self, key: str) -> None:
+        page = max(1, self.page - 1)
+        count = {"shift+pageup": -page, "shift+pagedown": page}.get(key)
+        if count is not None:
+            self.scroll_lines(count)
+        else:
+            self.show_from(self.lines.first if key == "shift+home" else None)
+
+    def show_from(self, line: int | None) -> None:
+        """Show the lines from a number on, and tell of it where that is a change."""
+        before = self._top
+        super().show_from(line)
+        if self._top != before:
+            self.post_message(self.Moved())
+
+    # Copy mode and search
+
+    def start_copy_mode(self) -> None:
+        """Let keys move a cursor of the user's own."""
+        start = self.lines.cursor if not self.is_scrolled else Point(self.top + self.page - 1, 0)
+        self.copy_mode = CopyMode(self.lines, start, max(1, self.page - 1))
+        self._mode_changed()
+
+    def leave_copy_mode(self) -> None:
+        """Give the keys back to the program."""
+        self.copy_mode = None
+        self.unselect()
+        self._search = self._found = None
+        self.show_from(None)
+        self._mode_changed()
+
+    def _mode_changed(self) -> None:
+        self.touch()
+        self.post_message(self.Moved())
+
+    def _press_in_copy_mode(self, mode: CopyMode, event: events.Key) -> None:
+        # Letters have their own character as a name, in capitals too, unless the terminal tells of the shift.
+        key = event.character if event.character and event.character.isalpha() else event.key
+        outcome = mode.press(key)
+        if outcome is Outcome.LEAVE:
+            self.leave_copy_mode()
+        elif outcome is Outcome.COPY:
+            if mode.selection is not None:
+                self._host.copied(mode.selection.text(self.lines))
+            self.leave_copy_mode()
+        elif outcome is Outcome.SEARCH:
+            self._host.search_wanted()
+        elif outcome in (Outcome.NEXT, Outcome.PREVIOUS):
+            self.search_again(backwards=outcome is Outcome.NEXT)
+        else:
+            self.selection = mode.selection
+            self.reveal(mode.cursor)
+            self._mode_changed()
+
+    def search(self, needle: str) -> None:
+        """Look for a text, upwards from the end or from the cursor of copy mode; what is found is marked."""
+        if self.copy_mode is None:
+            self.start_copy_mode()
+        self._search = Search(needle)
+        self._found = None
+        self.search_again(backwards=True)
+
+    def search_again(self, *, backwards: bool) -> None:
+        """Go to the next find, upwards where `backwards`."""
+        if self._search is None or self.copy_mode is None:
+            return
+        if self._looking is not None:
+            self._looking.cancel()
+        self._looking = asyncio.create_task(self._look(self._search, self.copy_mode, backwards=backwards))
+
+    async def _look(self, search: Search, mode: CopyMode, *, backwards: bool) -> None:
+        for found in search.steps(self.lines, mode.cursor, backwards=backwards):
+            if found is None:
+                await asyncio.sleep(0)
+                continue
+            self._found = found
+            mode.go(found)
+            self.selection = mode.selection
+            self.reveal(found)
+            self._mode_changed()
+            return
+        self._host.said(f"'{search.needle}' is not here")
+        self.touch()
+
+    def on_unmount(self) -> None:
+        """End the search too."""
+        super().on_unmount()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    # Selection
+
+    def unselect(self) -> None:
+        """Select nothing."""
+        if self.selection is not None:
+            self.selection = None
+            self.touch()
+
+    def overlays(self, line: int, row: Row) -> Iterator[Overlay]:
+        """Yield finds, the selection and the cursor, one over the other."""
+        if self._search is not None:
+            for start, end in self._search.in_cells(row.cells):
+                current = self._found == Point(line, start)
+                yield Overlay(start, end, Mark.CURRENT if current else Mark.FOUND)
+        columns = self.selection.columns(line, self.lines.width) if self.selection else None
+        if columns is not None:
+            yield Overlay(*columns, Mark.SELECTED)
+        if self.copy_mode is None:
+            yield from super().overlays(line, row)
+        elif self.copy_mode.cursor.line == line:
+            column = self.copy_mode.cursor.column
+            yield Overlay(column, column + 1, Mark.BLOCK)
+
+    # Mouse
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Begin a selection, or tell the program."""
+        event.stop()
+        self.capture_mouse()
+        if self._is_programs(event):
+            self._tell(event, MouseAction.PRESS)
+        elif event.button == 1:
+            self._begin_selection(self.point_at(event.x, event.y))
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Go on with a selection, or tell the program."""
+        if self._dragging and self.selection is not None:
+            event.stop()
+            if event.y < 0 or event.y >= self.size.height:
+                self.scroll_lines(-1 if event.y < 0 else 1)
+            head = self.point_at(event.x, max(0, min(event.y, self.size.height - 1)))
+            if head != self.selection.head:
+                self.selection = self.selection.to(head)
+                self.touch()
+        elif self._is_programs(event):
+            self._tell(event, MouseAction.MOVE)
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """End a selection, which copies it, or tell the program."""
+        event.stop()
+        self.release_mouse()
+        if not self._dragging:
+            if self._is_programs(event):
+                self._tell(event, MouseAction.RELEASE)
+            return
+        self._dragging = False
+        selection = self.selection
+        if selection is None or (selection.anchor == selection.head and self._clicks == 1):
+            self.unselect()
+        else:
+            self._host.copied(selection.text(self.lines))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll, or tell the program."""
+        self._wheel(event, MouseButton.WHEEL_UP)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll, or tell the program."""
+        self._wheel(event, MouseButton.WHEEL_DOWN)
+
+    def _wheel(self, event: events.MouseEvent, button: MouseButton) -> None:
+        event.stop()
+        event.prevent_default()
+        if self._is_programs(event):
+            self._tell(event, MouseAction.PRESS, button)
+        elif self.emulator.on_alternate_screen and not event.shift:
+            # There is nothing above it to scroll to: as in other terminals, the program gets arrow keys.
+            key = "up" if button is MouseButton.WHEEL_UP else "down"
+            self._send(encode_key(key, self.emulator.mode) * _WHEEL_LINES)
+        else:
+            self.scroll_lines(-_WHEEL_LINES if button is MouseButton.WHEEL_UP else _WHEEL_LINES)
+
+    def _is_programs(self, event: events.MouseEvent) -> bool:
+        return wants_mouse(self.emulator.mode) and not event.shift and self.copy_mode is None and not self.is_scrolled
+
+    def _tell(self, event: events.MouseEvent, action: MouseAction, button: MouseButton | None = None) -> None:
+        mouse = MouseEvent(
+            action,
+            button or _BUTTONS.get(event.button, MouseButton.NONE),
+            max(0, min(event.x, self.emulator.columns - 1)),
+            max(0, min(event.y, self.emulator.lines - 1)),
+            alt=event.meta,
+            ctrl=event.ctrl,
+        )
+        self._send(encode_mouse(mouse, self.emulator.mode))
+
+    def _begin_selection(self, point: Point) -> None:
+        now = asyncio.get_running_loop().time()
+        then, before = self._clicked_at
+        self._clicks = self._clicks % 3 + 1 if before == point and now - then < _CLICK_SECONDS else 1
+        self._clicked_at = (now, point)
+        self._dragging = True
+        if self._clicks == 2:
+            self.selection = word_at(self.lines, point)
+        elif self._clicks == 3:
+            self.selection = line_at(self.lines, point)
+        else:
+            self.selection = Selection(point, point, Shape.TEXT)
+        self.touch()
+
+
+_SCROLLING: Final = frozenset(("shift+pageup", "shift+pagedown", "shift+home", "shift+end"))

@@ -1,0 +1,55 @@
+"""What a terminal is to show: how its session is opened or taken up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from omnyshell.ids import short_id
+from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.session import RemoteSession
+
+TERM = "xterm-256color"
+COLOURS = {"COLORTERM": "truecolor"}
+"""What tells programs what this terminal can do, beside TERM."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenSpec:
+    """A session to open or to take up on a node.
+
+    Without `command` and `session_ref` it is a login shell. A command has a terminal unless `pty` is False.
+    """
+
+    node_id: str
+    command: str = ""
+    session_ref: str = ""
+    cwd: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    pty: bool = True
+
+    @property
+    def name(self) -> str:
+        """What a tab is called until its program says otherwise."""
+        if self.session_ref:
+            return f"{self.node_id}: {short_id(self.session_ref)}"
+        return f"{self.node_id}: {self.command}" if self.command else self.node_id
+
+    @property
+    def has_terminal(self) -> bool:
+        """Whether the program has a PTY."""
+        return self.pty or not self.command
+
+    async def open(self, client: OmnyShellClient, size: PtySpec) -> RemoteSession:
+        """Open it. Raises what `OmnyShellClient.open_session` and `resume` raise."""
+        pty = PtySpec(term=TERM, cols=size.cols, rows=size.rows)
+        if self.session_ref:
+            return await client.resume(self.node_id, self.session_ref, pty=pty)
+        cwd = self.cwd or None
+        if not self.command:
+            return await client.open_shell(self.node_id, pty=pty, env={**COLOURS, **self.env}, cwd=cwd)
+        if self.pty:
+            env = {**COLOURS, **self.env}
+            return await client.open_session(
+                self.node_id, mode=SessionMode.SHELL, command=self.command, env=env, cwd=cwd, pty=pty
+            )
+        return await client.open_session(self.node_id, command=self.command, env=self.env, cwd=cwd)

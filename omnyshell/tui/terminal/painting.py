@@ -1,0 +1,193 @@
+"""Rows of an emulator as strips for Textual's line API."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import groupby
+from typing import Final
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style as RichStyle
+from textual.strip import Strip
+
+from omnyshell.terminal.rows import Row
+from omnyshell.terminal.style import (
+    BLINK,
+    BOLD,
+    CONCEAL,
+    DIM,
+    DOUBLE_UNDERLINE,
+    ITALIC,
+    OVERLINE,
+    REVERSE,
+    STRIKE,
+    Look,
+    Style,
+)
+from omnyshell.terminal.widths import width_of
+from omnyshell.tui.terminal.palette import Palette, blend, rich_color
+
+_DIM_SHARE: Final = 0.6
+_MOST_STYLES: Final = 4096
+_LINK_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
+_SELECTED: Final = ((0x2F, 0x5F, 0xB3), (0xFF, 0xFF, 0xFF))
+_FOUND: Final = ((0xF2, 0xC1, 0x4E), (0x10, 0x10, 0x10))
+_BAR: Final = "\N{LEFT ONE QUARTER BLOCK}"
+_CURRENT: Final = ((0xF2, 0x7A, 0x4E), (0x10, 0x10, 0x10))
+
+
+class Mark(Enum):
+    """What is laid over cells when they are painted."""
+
+    BLOCK = auto()
+    UNDERLINE = auto()
+    BAR = auto()
+    HOLLOW = auto()
+    """The cursor of a terminal that does not have the keyboard."""
+
+    SELECTED = auto()
+    FOUND = auto()
+    CURRENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A mark on the columns from `start` up to `end`. Later ones lie over earlier ones."""
+
+    start: int
+    end: int
+    mark: Mark
+
+
+class RowPainter:
+    """Makes strips of rows. `reverse` is the reverse screen (DECSCNM); a change of palette wants a new painter."""
+
+    def __init__(self, palette: Palette, *, reverse: bool = False) -> None:
+        self.palette = palette
+        self.reverse = reverse
+        self._styles: dict[Style, RichStyle] = {}
+        self._marked: dict[tuple[Style, Mark], RichStyle] = {}
+        self.blank_style = self._make(Look())
+
+    def strip(self, row: Row, width: int, overlays: Sequence[Overlay] = ()) -> Strip:
+        """Return the row, cut or padded to `width` columns."""
+        cells, styles = row.settle()
+        if len(cells) > width:
+            cells, styles = cells[:width], styles[:width]
+        joined = "".join(cells)
+        text: Sequence[str] = joined
+        # Of plain text a column is a character, so that runs can be sliced.
+        if len(joined) != len(cells) or not joined.isascii():
+            cells = text = _as_measured(cells)
+        shown: Iterable[Style | RichStyle] = styles
+        if overlays:
+            cells, overlays = _with_bar(cells, overlays)
+            text, shown = cells, self._with_overlays(styles, overlays)
+        return Strip(self._segments(text, shown, width), width)
+
+    def _segments(self, text: Sequence[str], styles: Iterable[Style | RichStyle], width: int) -> list[Segment]:
+        segments: list[Segment] = []
+        column = 0
+        known = self._styles
+        for style, group in groupby(styles):
+            end = column + len(list(group))
+            rich = style if isinstance(style, RichStyle) else known.get(style) or self._learn(style)
+            part = text[column:end] if isinstance(text, str) else "".join(text[column:end])
+            if part:
+                segments.append(Segment(" " * cell_len(part) if rich.conceal else part, rich))
+            column = end
+        if column < width:
+            segments.append(Segment(" " * (width - column), self.blank_style))
+        return segments
+
+    def blank(self, width: int) -> Strip:
+        """Return an empty line."""
+        return Strip([Segment(" " * width, self.blank_style)], width)
+
+    def rich_style(self, style: Style) -> RichStyle:
+        """Return how a style looks."""
+        return self._styles.get(style) or self._learn(style)
+
+    def _learn(self, style: Style) -> RichStyle:
+        if len(self._styles) >= _MOST_STYLES:
+            self._styles.clear()
+        rich = self._styles[style] = self._make(style.look)
+        return rich
+
+    def _make(self, look: Look) -> RichStyle:
+        palette, flags = self.palette, look.flags
+        foreground = palette.rgb(look.fg, palette.foreground)
+        background = palette.rgb(look.bg, palette.background)
+        if bool(flags & REVERSE) != self.reverse:
+            foreground, background = background, foreground
+        if flags & DIM:
+            foreground = blend(foreground, background, _DIM_SHARE)
+        return RichStyle(
+            color=rich_color(foreground),
+            bgcolor=rich_color(background),
+            bold=bool(flags & BOLD),
+            italic=bool(flags & ITALIC),
+            blink=bool(flags & BLINK),
+            conceal=bool(flags & CONCEAL),
+            strike=bool(flags & STRIKE),
+            overline=bool(flags & OVERLINE),
+            underline=bool(look.underline) and look.underline != DOUBLE_UNDERLINE,
+            underline2=look.underline == DOUBLE_UNDERLINE,
+            link=safe_link(look.link) or None,
+        )
+
+    def _with_overlays(self, styles: Sequence[Style], overlays: Sequence[Overlay]) -> list[RichStyle]:
+        looks = [self.rich_style(style) for style in styles]
+        for overlay in overlays:
+            for column in range(max(0, overlay.start), min(overlay.end, len(looks))):
+                looks[column] = self._mark(looks[column], overlay.mark)
+        return looks
+
+    def _mark(self, style: RichStyle, mark: Mark) -> RichStyle:
+        if mark in (Mark.UNDERLINE, Mark.HOLLOW):
+            return style + RichStyle(underline=True, bold=mark is Mark.UNDERLINE)
+        if mark is Mark.BAR:
+            return style
+        if mark is Mark.BLOCK:
+            return style + RichStyle(color=style.bgcolor, bgcolor=style.color, conceal=False)
+        background, foreground = {Mark.SELECTED: _SELECTED, Mark.FOUND: _FOUND}.get(mark, _CURRENT)
+        return style + RichStyle(color=rich_color(foreground), bgcolor=rich_color(background))
+
+
+def safe_link(link: str) -> str:
+    """Return the address of an OSC 8 link (`params;uri`), "" where it is none that a browser should be sent to."""
+    _, _, uri = link.partition(";")
+    return uri if uri.lower().startswith(_LINK_SCHEMES) else ""
+
+
+def _as_measured(cells: Sequence[str]) -> list[str]:
+    """Replace what Textual would measure otherwise than the terminal that the program writes to.
+
+    A cell that is wider or narrower than its place would move everything to the right of it, other panes included.
+    """
+    result = list(cells)
+    for column, cell in enumerate(cells):
+        if cell.isascii():
+            continue
+        width = 2 if column + 1 < len(cells) and not cells[column + 1] else 1
+        if cell_len(cell) == width:
+            continue
+        first = cell[0]
+        result[column] = (
+            first if width_of(first) == width == cell_len(first) else "\N{REPLACEMENT CHARACTER}".ljust(width)
+        )
+    return result
+
+
+def _with_bar(cells: Sequence[str], overlays: Sequence[Overlay]) -> tuple[list[str], list[Overlay]]:
+    """Draw the bar of a cursor where it hides nothing; elsewhere the cell is marked as for an underline."""
+    result, marks = list(cells), list(overlays)
+    for number, overlay in enumerate(marks):
+        if overlay.mark is not Mark.BAR:
+            continue
+        if overlay.start < len(result) and result[overlay.start] == " ":
+            result[overlay.start] = _BAR
+        else:
+            marks[number] = Overlay(overlay.start, overlay.end, Mark.UNDERLINE)
+    return result, marks

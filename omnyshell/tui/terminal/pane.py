@@ -1,0 +1,363 @@
+"""An attached session in a tab: its terminal, and what there is to say about it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.widget import Widget
+from textual.widgets import Static
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.ids import short_id
+from omnyshell.model.sessions import PtySpec, SessionState
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.terminal import Bell, ClipboardWrite, Emulator, Event, TitleChanged
+from omnyshell.tui.context import ConsoleContext
+from omnyshell.tui.terminal import clipboard
+from omnyshell.tui.terminal.attachment import Attachment, Phase
+from omnyshell.tui.terminal.commands import leader_name
+from omnyshell.tui.terminal.copy_mode import HINT
+from omnyshell.tui.terminal.interactive import TerminalWidget
+from omnyshell.tui.terminal.opening import OpenSpec
+from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
+from omnyshell.tui.terminal.tab import TabMark, TabPane, printable
+from omnyshell.tui.terminal.turns import Turns
+
+_LONGEST_NOTICE = 300
+_LABELS_TIMEOUT = 2.0
+
+
+class Notice(Static):
+    """What there is to say about a session. `laid_out` is called when its size is known."""
+
+    def __init__(self, laid_out: Callable[[], None]) -> None:
+        super().__init__(id="notice")
+        self._laid_out = laid_out
+
+    def on_resize(self) -> None:
+        """Its place is known."""
+        self._laid_out()
+
+    def on_show(self) -> None:
+        """It is on screen, maybe with the size that it had before."""
+        self._laid_out()
+
+
+class TerminalPane(TabPane):
+    """Opens a session when its size is known, and shows it to its end and after it."""
+
+    DEFAULT_CSS = """
+    TerminalPane { width: 1fr; height: 1fr; layers: base above; background: $background; }
+    TerminalPane #notice {
+        dock: bottom; layer: above; width: 100%; height: auto; max-height: 4; padding: 0 1;
+        background: $panel; color: $foreground; display: none;
+    }
+    TerminalPane #notice.-shown { display: block; }
+    """
+
+    def __init__(
+        self,
+        spec: OpenSpec,
+        context: ConsoleContext,
+        turns: Turns,
+        *,
+        ask: Callable[[Prompt | None], None],
+        answers: Callable[[events.Key], bool],
+        lead: Callable[[], None],
+    ) -> None:
+        super().__init__(spec.node_id)
+        self.spec = spec
+        self._port = context
+        self._turns = turns
+        self._ask = ask
+        self._answers = answers
+        self._lead = lead
+        self._leader = leader_name(context.settings.leader)
+        # A size that the terminal never has makes the first one known as a change.
+        self.emulator = Emulator(1, 1, scrollback=context.settings.scrollback, answering=True)
+        self.terminal = TerminalWidget(self.emulator, self)
+        self.attachment = self._new_attachment(spec)
+        self._work: asyncio.Task[None] | None = None
+        self._helper: asyncio.Task[None] | None = None
+        self._words = Notice(self._uncover)
+        self._mark = TabMark.NONE
+        self._is_seen = True
+
+    def compose(self) -> ComposeResult:
+        """Lay the notice over the terminal's last lines, whose size it leaves alone."""
+        yield self.terminal
+        yield self._words
+
+    # The tab
+
+    @property
+    def own_name(self) -> str:
+        """The title that the program set, with the node; else what was opened."""
+        return f"{self.node_id}: {self.emulator.title}" if self.emulator.title else self.spec.name
+
+    @property
+    def mark(self) -> TabMark:
+        """Waiting and over count more than what happened unseen."""
+        if self.attachment.is_over:
+            return TabMark.OVER
+        return TabMark.WAITING if self.attachment.phase is Phase.WAITING else self._mark
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the session goes on, here or on its node."""
+        return not self.attachment.is_over
+
+    @property
+    def target(self) -> Widget:
+        """The terminal."""
+        return self.terminal
+
+    @property
+    def session_id(self) -> str:
+        """The session's id, "" while it is not known."""
+        session = self.attachment.session
+        return session.id if session is not None else ""
+
+    async def leave(self) -> None:
+        """Detach the session. Raises `OmnyShellException` where the node does not answer."""
+        await self.attachment.detach()
+
+    def seen(self) -> None:
+        """What happened unseen is seen now."""
+        self._is_seen = True
+        self._set_mark(TabMark.NONE)
+
+    def unseen(self) -> None:
+        """The tab is not on screen any more."""
+        self._is_seen = False
+
+    # The session
+
+    def _new_attachment(self, spec: OpenSpec) -> Attachment:
+        async def opener(size: PtySpec) -> RemoteSession:
+            return await spec.open(self._port.client, size)
+
+        return Attachment(self.emulator, self._turns, opener, self, has_terminal=spec.has_terminal)
+
+    def resized(self, columns: int, lines: int) -> None:
+        """Follow the widget; the first time, open the session."""
+        self.attachment.resize(columns, lines)
+        if self._work is None:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._work = asyncio.create_task(self._run(), name=f"terminal {self.spec.name}")
+        self.phase_changed()
+
+    async def _run(self) -> None:
+        try:
+            await self.attachment.run()
+        except Exception as exc:
+            self.log.error(exc)
+            self._notice(Text(f"This terminal failed: {type(exc).__name__}. Enter closes it."))
+
+    def restart(self) -> None:
+        """Run it again, or take it up again where it goes on without us."""
+        if self.attachment.phase is Phase.TAKEN:
+            self.spec = OpenSpec(node_id=self.node_id, session_ref=self.session_id)
+        elif self.spec.session_ref and self.attachment.phase is Phase.EXITED:
+            self.spec = OpenSpec(node_id=self.node_id)
+        size = (self.emulator.columns, self.emulator.lines)
+        self.emulator.reset()
+        self.attachment = self._new_attachment(self.spec)
+        self.attachment.resize(*size)
+        self._begin()
+
+    async def on_unmount(self) -> None:
+        """End what runs here; a live session is left to its node."""
+        for task in (self._work, self._helper):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    # What the attachment tells
+
+    def screen_changed(self, events: list[Event]) -> None:
+        """Paint, and mark the tab."""
+        self.terminal.touch()
+        if not self._is_seen and self._mark is TabMark.NONE:
+            self._set_mark(TabMark.ACTIVITY)
+        for event in events:
+            if isinstance(event, TitleChanged):
+                self.post_message(self.Changed())
+            elif isinstance(event, Bell):
+                self._ring()
+            elif isinstance(event, ClipboardWrite):
+                self._program_copies(event)
+
+    def phase_changed(self) -> None:
+        """Say what the session waits for, or how it ended."""
+        phase = self.attachment.phase
+        if phase is Phase.DETACHED:
+            self.app.notify(f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there")
+            self.post_message(self.Finished(self))
+            return
+        if phase is Phase.TAKEN:
+            self._help(self._find_out_who())
+        self._notice(self._words_for(phase))
+        self.post_message(self.Changed())
+
+    def input_refused(self) -> None:
+        """Say it."""
+        self.said("The program does not read its input: what you typed was dropped")
+
+    def _words_for(self, phase: Phase) -> Text:
+        error = self.attachment.ending.error
+        if phase is Phase.OPENING:
+            return Text(f"Opening {self.spec.name} ...")
+        if phase is Phase.WAITING:
+            return Text("The hub is lost; trying to get it back. What you type is sent then.")
+        if phase is Phase.EXITED:
+            return _with_keys(self._how_it_ended(), "r", "runs it again")
+        if phase is Phase.TAKEN:
+            return _with_keys("The session was taken from here.", "r", "takes it back")
+        if phase is Phase.FAILED:
+            return _with_keys(printable(str(error), _LONGEST_NOTICE), "r", "tries again")
+        return Text()
+
+    def _how_it_ended(self) -> str:
+        status = self.attachment.ending.status
+        if status is None:
+            return "The session was ended."
+        if status.signal or status.code < 0:
+            return f"Ended by signal {status.signal or -status.code}."
+        return f"Ended with exit code {status.code}."
+
+    async def _find_out_who(self) -> None:
+        """A session that was taken from here has a new terminal, or was just detached."""
+        try:
+            found = await self._port.client.list_sessions(self.node_id)
+        except OmnyShellException:
+            return
+        state = next((info.state for info in found if info.session_id == self.session_id), None)
+        if self.attachment.phase is not Phase.TAKEN or state is None:
+            return
+        if state in (SessionState.ATTACHED, SessionState.OPEN):
+            words = "Another terminal took it over."
+        else:
+            words = "Detached from elsewhere; it goes on."
+        self._notice(_with_keys(words, "r", "takes it back"))
+
+    def _help(self, work: Coroutine[None, None, None]) -> None:
+        """Do something beside the session; only the latest counts."""
+        if self._helper is not None:
+            self._helper.cancel()
+        self._helper = asyncio.create_task(work)
+
+    def _ring(self) -> None:
+        if self._is_seen:
+            self.app.bell()
+        else:
+            self._set_mark(TabMark.BELL)
+
+    def _program_copies(self, event: ClipboardWrite) -> None:
+        why = clipboard.refusal(event, self._port.settings.copy_limit, is_shown=self._is_seen)
+        if why:
+            self.said(f"A program on {self.node_id} may not copy: {why}")
+        else:
+            self.said(f"A program on {self.node_id} copies. {clipboard.copy_out(self.app, event.text)}")
+
+    def _set_mark(self, mark: TabMark) -> None:
+        if mark is not self._mark:
+            self._mark = mark
+            self.post_message(self.Changed())
+
+    # What the terminal asks for
+
+    def key_pressed(self, key: events.Key) -> bool:
+        """Take what is the console's: an open prompt, the leader, and keys after the end."""
+        if self._answers(key):
+            return True
+        if key.key == self._leader:
+            self._lead()
+            return True
+        if not self.attachment.is_over or self.terminal.copy_mode is not None:
+            return False
+        if key.key == "enter":
+            self.post_message(self.Finished(self))
+        elif key.key == "r":
+            self.restart()
+        return not key.key.startswith("shift+")
+
+    def typed(self, data: bytes) -> None:
+        """Send it."""
+        self.attachment.type(data)
+
+    def pasted(self, text: str) -> None:
+        """Ask first where several lines would go into a node with the label that the settings name."""
+        count = len(text.strip("\r\n").splitlines())
+        if count > 1 and self._port.settings.paste_asks_for:
+            self._help(self._paste_lines(text, count))
+        else:
+            self.terminal.paste(text)
+
+    async def _paste_lines(self, text: str, count: int) -> None:
+        label = self._port.settings.paste_asks_for
+        name, _, value = label.partition("=")
+        try:
+            async with asyncio.timeout(_LABELS_TIMEOUT):
+                labelled = {node.node_id for node in await self._port.client.list_nodes({name: value})}
+        except (OmnyShellException, TimeoutError):
+            # Whether it has the label cannot be known now, so it may have it.
+            labelled, label = {self.node_id}, f"maybe {label}"
+        if self.node_id in labelled:
+            self._ask(self._paste_question(text, f"Paste {count} lines into {self.node_id} ({label})?"))
+        else:
+            self.terminal.paste(text)
+
+    def _paste_question(self, text: str, question: str) -> Menu:
+        def decide(key: str) -> None:
+            if key == "y":
+                self.terminal.paste(text)
+
+        return Menu(question, [Choice("y", "Paste"), Choice("n", "Leave it")], decide, is_question=True)
+
+    def copied(self, text: str) -> None:
+        """Copy it and say so."""
+        if text:
+            self.said(clipboard.copy_out(self.app, text))
+
+    def search_wanted(self) -> None:
+        """Ask for the text."""
+        self._ask(LineInput("Search for", lambda text: self.terminal.search(text) if text else None))
+
+    def said(self, text: str) -> None:
+        """Tell it in a toast."""
+        self.app.notify(printable(text, _LONGEST_NOTICE), markup=False)
+
+    def on_terminal_widget_moved(self, event: TerminalWidget.Moved) -> None:
+        """Say how to get back from where the program's screen is not."""
+        event.stop()
+        if self.terminal.copy_mode is not None:
+            self._notice(Text(f"Copy mode: {HINT}"))
+        elif self.terminal.is_scrolled:
+            above = self.terminal.lines.top - self.terminal.top
+            self._notice(Text(f"{above:,} lines up; shift+end or any key goes back to the program"))
+        elif self.attachment.phase is Phase.LIVE:
+            self._notice(Text())
+        else:
+            self._notice(self._words_for(self.attachment.phase))
+
+    def _notice(self, text: Text) -> None:
+        if self.is_mounted:
+            self._words.update(text)
+            self._words.set_class(bool(text.plain), "-shown")
+            self.call_after_refresh(self._uncover)
+
+    def _uncover(self) -> None:
+        """Keep what the program wrote last in sight above the notice."""
+        lies_over = self._words.has_class("-shown") and self.attachment.phase is not Phase.OPENING
+        self.terminal.covered = self._words.size.height if lies_over else 0
+
+
+def _with_keys(words: str, key: str, does: str) -> Text:
+    return Text.assemble(
+        words, "   ", (f" {key} ", "bold reverse"), f" {does}   ", (" enter ", "bold reverse"), " closes the tab"
+    )

@@ -1,0 +1,147 @@
+"""The strip below a terminal: what can follow a key, a question, or a line to fill in.
+
+It takes its keys from the terminal that has the focus, so that the program does not hear of a focus that went and came.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from rich.text import Text
+from textual import events
+from textual.widget import Widget
+
+_LONGEST_LINE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A key and what it stands for. `label` is how people read the key."""
+
+    key: str
+    text: str
+    label: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The key as it is shown."""
+        return self.label or self.key
+
+
+class Prompt(Protocol):
+    """What the strip can show."""
+
+    def text(self, width: int) -> Text:
+        """Return what is shown."""
+
+    def press(self, key: str, character: str | None) -> bool:
+        """Take a key; returns whether the strip is to be closed. What was chosen is reported by then."""
+
+
+@dataclass(slots=True)
+class Menu:
+    """Keys to choose from; any other key closes it. `chosen` gets the key."""
+
+    title: str
+    choices: Sequence[Choice]
+    chosen: Callable[[str], None]
+    is_question: bool = False
+
+    def text(self, width: int) -> Text:
+        """Return title and choices, as many to a line as fit."""
+        text = Text(self.title, style="bold reverse" if self.is_question else "bold")
+        column = text.cell_len
+        for choice in self.choices:
+            part = Text.assemble((f" {choice.shown} ", "bold reverse"), f" {choice.text}")
+            gap = 2 if column else 0
+            if column + gap + part.cell_len > width and column:
+                text.append("\n")
+                column = gap = 0
+            text.append(" " * gap)
+            text.append_text(part)
+            column += gap + part.cell_len
+        return text
+
+    def press(self, key: str, character: str | None) -> bool:
+        """Report a choice; whatever the key, the menu is over."""
+        known = {choice.key for choice in self.choices}
+        for name in (key, character or ""):
+            if name in known:
+                self.chosen(name)
+                break
+        return True
+
+
+@dataclass(slots=True)
+class LineInput:
+    """A line to fill in. `entered` gets it, unless it was left with escape."""
+
+    title: str
+    entered: Callable[[str], None]
+    value: str = ""
+    hint: str = "enter takes it, esc leaves"
+
+    def text(self, width: int) -> Text:
+        """Return title, what was typed, and a cursor; the hint where there is room."""
+        text = Text.assemble((f"{self.title} ", "bold"), self.value, ("\N{FULL BLOCK}", "blink"))
+        hint = f"   {self.hint}"
+        if text.cell_len + len(hint) <= width:
+            text.append(hint, "dim")
+        return text
+
+    def press(self, key: str, character: str | None) -> bool:
+        """Edit the line."""
+        if key == "enter":
+            self.entered(self.value)
+        elif key == "backspace":
+            self.value = self.value[:-1]
+        elif key == "ctrl+u":
+            self.value = ""
+        elif character and character.isprintable() and len(self.value) < _LONGEST_LINE:
+            self.value += character
+        return key in ("enter", "escape", "ctrl+c")
+
+
+class Strip(Widget):
+    """Shows a prompt, over the last lines of the screen; hidden while there is none."""
+
+    DEFAULT_CSS = """
+    Strip {
+        dock: bottom; layer: above; height: auto; max-height: 8; width: 100%; padding: 0 1;
+        background: $panel; color: $foreground; display: none;
+    }
+    Strip.-shown { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prompt: Prompt | None = None
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What is shown."""
+        return self._prompt
+
+    def ask(self, prompt: Prompt | None) -> None:
+        """Show a prompt in place of what was there; None for nothing."""
+        self._prompt = prompt
+        self.set_class(prompt is not None, "-shown")
+        self.refresh(layout=True)
+
+    def press(self, event: events.Key) -> bool:
+        """Give a key to the prompt; returns False where there is none."""
+        prompt = self._prompt
+        if prompt is None:
+            return False
+        if prompt.press(event.key, event.character):
+            # What it led to may have asked something else already.
+            if self._prompt is prompt:
+                self.ask(None)
+        else:
+            self.refresh(layout=True)
+        return True
+
+    def render(self) -> Text:
+        """Return what the prompt shows."""
+        width = self.size.width or self.app.size.width - 2
+        return Text() if self._prompt is None else self._prompt.text(width)

@@ -1,0 +1,259 @@
+"""Pictures of terminals, previews and the wall, over sessions that are made up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from support.console import console
+from support.pictures import check_picture
+from support.scripted import ScriptedClient, ScriptedSession, recording
+from support.stack import until
+from support.terminals import LEADER, bottom
+from textual.pilot import Pilot
+
+from omnyshell.errors import ChannelException, NodeUnavailableException, SessionRejectedException
+from omnyshell.model.sessions import PtySpec
+from omnyshell.services.client.session import ExitStatus
+from omnyshell.services.client.states import LinkState
+from omnyshell.terminal import Emulator, paint
+from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.terminal.attachment import Phase
+from omnyshell.tui.terminal.opening import OpenSpec
+from omnyshell.tui.terminal.pane import TerminalPane
+
+LOG = b"".join(b"%04d  worker-%d served /api/v1/items/%d in %d ms\r\n" % (n, n % 7, 31 * n, n % 43) for n in range(300))
+
+Opened = dict[str, ScriptedSession]
+
+
+@pytest.fixture(name="opened")
+def _opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """The sessions that were opened, by node."""
+    opened: Opened = {}
+
+    async def open_(spec: OpenSpec, client: object, size: PtySpec) -> ScriptedSession:
+        if spec.node_id == "nowhere":
+            raise SessionRejectedException("node 'nowhere' is not connected", code="node_offline")
+        opened[spec.node_id] = session = ScriptedSession()
+        return session
+
+    monkeypatch.setattr(OpenSpec, "open", open_)
+    return opened
+
+
+@asynccontextmanager
+async def terminals(width: int = 120, height: int = 40, **look: Any) -> AsyncIterator[tuple[ConsoleApp, Pilot[int]]]:
+    """The console at its terminals."""
+    async with console(width=width, height=height, **look) as (app, pilot):
+        app.hub._client = ScriptedClient()
+        app.switch_mode("terminals")
+        await pilot.pause()
+        yield app, pilot
+
+
+async def live(app: ConsoleApp, opened: Opened, node_id: str, output: bytes) -> TerminalPane:
+    """A session that has printed something."""
+    pane = app.terminals.open(OpenSpec(node_id=node_id))
+    await until(lambda: pane.attachment.phase is Phase.LIVE)
+    opened[node_id].output.put_nowait(output)
+    await until(lambda: opened[node_id].taken >= len(output))
+    return pane
+
+
+async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -> None:
+    """Wait for something, and until it is painted."""
+    await until(check)
+    panes = pilot.app.screen.query(TerminalPane)
+    await pilot.pause(1 / 60)
+    await until(lambda: all(pane.terminal.covered == _height_of_notice(pane) for pane in panes))
+    for _ in range(3):
+        await pilot.pause(1 / 60)
+
+
+def _height_of_notice(pane: TerminalPane) -> int:
+    notice = pane.query_one("#notice")
+    return notice.size.height if notice.has_class("-shown") else 0
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
+async def test_a_program_in_each_theme(opened: Opened, theme: str):
+    async with terminals(100, 31, theme=theme) as (app, pilot):
+        pane = await live(app, opened, "web-1", recording("vim-colours.100x30"))
+        assert pane.emulator.on_alternate_screen
+        assert opened["web-1"].sizes == []
+        await settled(pilot)
+        check_picture(app, f"terminal-vim-{theme}")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
+async def test_what_follows_the_leader(opened: Opened, width: int, height: int):
+    async with terminals(width, height) as (app, pilot):
+        await live(app, opened, "web-1", LOG)
+        await pilot.press(LEADER)
+        assert "Detach" in bottom(app)
+        await settled(pilot)
+        check_picture(app, f"terminal-leader-{width}x{height}")
+
+
+async def test_no_terminal():
+    async with terminals(80, 24) as (app, pilot):
+        assert app.terminals.live_terminals == []
+        await settled(pilot)
+        check_picture(app, "terminals-empty")
+
+
+async def test_colours_attributes_and_wide_characters(opened: Opened):
+    async with terminals(96, 29) as (app, pilot):
+        await live(app, opened, "web-1", recording("colour-cube.96x28"))
+        pane = await live(app, opened, "web-2", recording("unicode.60x20"))
+        await pilot.press(LEADER, "s")
+        await settled(pilot, lambda: pane.emulator.columns < 96)
+        assert len(app.terminals._layout.shown) == 2
+        check_picture(app, "terminal-split")
+
+
+async def test_many_tabs_with_long_names_and_marks(opened: Opened):
+    async with terminals(120, 24) as (app, pilot):
+        panes = [await live(app, opened, f"a-node-with-a-rather-long-name-{number}", b"$ ") for number in range(5)]
+        opened[panes[0].node_id].output.put_nowait(b"\a")
+        opened[panes[1].node_id].output.put_nowait(b"\x1b]2;a title that goes on for longer than anyone would read\a")
+        await until(lambda: str(panes[0].mark) == "!" and str(panes[1].mark) == "*")
+        opened[panes[2].node_id].output.put_nowait(ExitStatus(0))
+        opened[panes[3].node_id].on_state(LinkState.RECONNECTING)
+        await until(lambda: str(panes[2].mark) == "x" and str(panes[3].mark) == "~")
+        await settled(pilot)
+        check_picture(app, "terminals-many-tabs")
+
+
+async def test_copy_mode_and_search(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        await pilot.press(LEADER, "slash", *"worker-3", "enter")
+        await until(lambda: pane.terminal._found is not None)
+        await pilot.press("v", "k", "k")
+        await settled(pilot)
+        assert pane.terminal.selection is not None
+        check_picture(app, "terminal-copy-mode")
+
+
+async def test_scrolled_back(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        await pilot.press("shift+pageup", "shift+pageup")
+        assert pane.terminal.is_scrolled
+        await settled(pilot)
+        check_picture(app, "terminal-scrolled")
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (ExitStatus(3), "exited"),
+        (ExitStatus(-9, "SIGKILL"), "killed"),
+        (ChannelException("detached", code="detached"), "taken"),
+        (NodeUnavailableException("the node ended the session"), "failed"),
+    ],
+)
+async def test_how_a_session_ended(opened: Opened, said: Any, name: str):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        opened["web-1"].output.put_nowait(said)
+        await settled(pilot, lambda: pane.attachment.is_over)
+        assert not pane.is_live
+        check_picture(app, f"terminal-{name}")
+
+
+async def test_a_lost_hub(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        opened["web-1"].on_state(LinkState.RECONNECTING)
+        await settled(pilot)
+        assert pane.attachment.phase is Phase.WAITING
+        check_picture(app, "terminal-waiting")
+        opened["web-1"].on_state(LinkState.RESUMED)
+        await settled(pilot)
+        assert not pane.query_one("#notice").has_class("-shown")
+
+
+async def test_a_session_that_is_refused(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = app.terminals.open_shell("nowhere")
+        await settled(pilot, lambda: pane.attachment.phase is Phase.FAILED)
+        check_picture(app, "terminal-refused")
+
+
+async def test_the_question_before_the_end(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        await live(app, opened, "web-1", LOG)
+        await pilot.press(LEADER, "k")
+        assert "with everything" in bottom(app)
+        await settled(pilot)
+        check_picture(app, "terminal-kill")
+
+
+def screen_of(name: str, columns: int, lines: int) -> bytes:
+    screen = Emulator(columns, lines)
+    screen.feed(recording(name))
+    return paint(screen)
+
+
+SCREENS = {
+    ("db-1", "04210000-0000-4000-8000-000000000000"): screen_of("htop.80x24", 80, 24),
+    ("web-1", "17b80000-0000-4000-8000-000000000000"): screen_of("vim-edit.80x24", 80, 24),
+    ("web-1", "93f20000-0000-4000-8000-000000000000"): screen_of("mc.80x24", 80, 24),
+    ("web-2", "c0de0000-0000-4000-8000-000000000000"): screen_of("git-log.80x24", 80, 24),
+    ("web-2", "d15e0000-0000-4000-8000-000000000000"): screen_of("top.80x24", 80, 24),
+}
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "height"), [(0, 80, 24), (1, 80, 24), (5, 80, 24), (5, 120, 40), (5, 200, 60)]
+)
+async def test_the_wall(count: int, width: int, height: int):
+    async with console(width=width, height=height) as (app, pilot):
+        app.hub._client = client = ScriptedClient(dict(list(SCREENS.items())[:count]))
+        app.switch_mode("wall")
+        await pilot.pause()
+        wall = app.screen
+        await until(lambda: wall._is_listed and all(cell.screen_shown is not None for cell in wall._cells))
+        await settled(pilot)
+        assert len(wall._sessions) == count
+        assert client.asked >= len(wall._cells)
+        check_picture(app, f"wall-{count}-{width}x{height}")
+        if count > 1:
+            await pilot.press("right" if wall._columns > 1 else "down")
+            assert wall.selected == wall._sessions[1]
+
+
+async def test_watching():
+    async with console(width=80, height=25) as (app, pilot):
+        app.hub._client = client = ScriptedClient(SCREENS)
+        ref = "17b80000-0000-4000-8000-000000000000"
+        pane = app.terminals.watch_session("web-1", ref)
+        app.switch_mode("terminals")
+        await settled(pilot, lambda: pane.snapshot.is_known)
+        await settled(pilot)
+        assert 20 <= pane.snapshot.lines <= 24
+        check_picture(app, "watch")
+        client.exits[ref] = 2
+        await settled(pilot, lambda: pane.snapshot.exit_code == 2)
+        check_picture(app, "watch-ended")
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.overview)
+
+
+async def test_nothing_is_fetched_for_what_is_not_seen():
+    async with console() as (app, pilot):
+        app.hub._client = client = ScriptedClient(SCREENS)
+        app.switch_mode("wall")
+        await pilot.pause()
+        await until(lambda: client.asked >= len(SCREENS))
+        app.switch_mode("overview")
+        await pilot.pause()
+        asked = client.asked
+        await asyncio.sleep(0)
+        for _ in range(5):
+            await pilot.pause(0.05)
+        assert client.asked <= asked + len(SCREENS)

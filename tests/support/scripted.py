@@ -1,0 +1,109 @@
+"""Sessions and a client that say what they are told to, for the console without a hub."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from omnyshell import SessionMode
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
+from omnyshell.model.sessions import DetachedSessionInfo, SessionState
+from omnyshell.services.client.node_sessions import SessionScreen
+from omnyshell.services.client.session import ExitStatus, OutputChunk
+from omnyshell.services.client.states import LinkState
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+
+def recording(name: str) -> bytes:
+    """What a real program wrote: see docs/terminal.md."""
+    return (RECORDINGS / f"{name}.bin").read_bytes()
+
+
+class ScriptedChannel:
+    budget = 1 << 20
+
+
+class ScriptedSession:
+    """Says what it is told to, and keeps what is typed."""
+
+    def __init__(self) -> None:
+        self.id = "4721c3f6-0000-4000-8000-000000000000"
+        self.mode = SessionMode.SHELL
+        self.channel = ScriptedChannel()
+        self.on_state: Callable[[LinkState], None] = lambda _state: None
+        self.is_suspended = self.has_ended = False
+        self.input = b""
+        self.sizes: list[tuple[int, int]] = []
+        self.taken = 0
+        self.output: asyncio.Queue[bytes | OmnyShellException | ExitStatus] = asyncio.Queue()
+        self._end: ExitStatus | None = None
+
+    async def __aiter__(self) -> AsyncIterator[OutputChunk]:
+        while True:
+            said = await self.output.get()
+            if isinstance(said, OmnyShellException):
+                self.has_ended = True
+                raise said
+            if isinstance(said, ExitStatus):
+                self._end, self.has_ended = said, True
+                return
+            yield OutputChunk(None, said)
+            self.taken += len(said)
+
+    async def wait(self) -> ExitStatus:
+        assert self._end is not None
+        return self._end
+
+    def send(self, data: bytes) -> None:
+        self.input += data
+
+    async def write(self, data: bytes) -> None:
+        while not self.channel.budget:
+            await asyncio.sleep(0.001)
+        self.send(data)
+
+    def resize(self, cols: int, rows: int) -> None:
+        self.sizes.append((cols, rows))
+
+    def abandon(self) -> None:
+        self.has_ended = True
+
+
+class ScriptedClient:
+    """A client whose hub has these nodes, with these detached sessions and their screens."""
+
+    def __init__(self, screens: Mapping[tuple[str, str], bytes] | None = None) -> None:
+        self.screens = dict(screens or {})
+        self.is_connected = True
+        self.exits: dict[str, int] = {}
+        self.asked = 0
+
+    async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
+        names = sorted({node for node, _ in self.screens})
+        return tuple(NodeDescriptor(node_id=name, platform=PlatformInfo(os="linux", arch="x64")) for name in names)
+
+    async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
+        return tuple(
+            DetachedSessionInfo(
+                session_id=ref,
+                short_id=ref[:8],
+                node_id=node,
+                owner_user_id="ann",
+                created_at=datetime(2026, 3, 14, tzinfo=UTC),
+                state=SessionState.DETACHED,
+            )
+            for node, ref in self.screens
+            if node == node_id
+        )
+
+    async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
+        self.asked += 1
+        data = self.screens[node_id, session_ref]
+        tag = str(hash(data))
+        is_same = etag == tag
+        return SessionScreen(b"" if is_same else data, etag=tag, is_same=is_same, exit_code=self.exits.get(session_ref))
+
+    async def close(self) -> None:
+        """Nothing is open."""

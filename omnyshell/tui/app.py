@@ -62,7 +62,7 @@ class ConsoleApp(App[int]):
         self.farewell: list[str] = []
         self.clock = clock or SystemClock()
         self.hub = HubLink(self.clock)
-        self.overview = OverviewScreen(self.hub.state, self.clock)
+        self.overview = OverviewScreen(self.hub.state, self.clock, self)
         self.terminals = TerminalsScreen(self)
         self._wanted_hub = wanted_hub
         for theme in THEMES.values():

@@ -85,6 +85,9 @@ KEYS: tuple[Key, ...] = (
     Key(Context.OVERVIEW, "shift+tab", "previous_panel", "Previous panel", footer=False),
     Key(Context.OVERVIEW, "z", "zoom", "Zoom", "Give the panel the whole screen, or back", footer=False),
     Key(Context.OVERVIEW, "d", "toggle_details", "Details", "All that is known of the row"),
+    Key(
+        Context.OVERVIEW, "p", "toggle_preview", "Preview", "The selected session's screen as it is, without attaching"
+    ),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),

@@ -47,14 +47,6 @@ class WatchSession(Message):
         self.session = session
 
 
-class PreviewSession(Message):
-    """Show the selected session's screen as it is now."""
-
-    def __init__(self, session: SessionRef | None) -> None:
-        super().__init__()
-        self.session = session
-
-
 class DetachSessions(Message):
     """Take sessions from the clients that have them, and leave them running."""
 

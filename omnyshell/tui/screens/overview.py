@@ -15,7 +15,9 @@ from omnyshell.clock import Clock
 from omnyshell.model.live import Part
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui import messages
+from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.details import of_principal
 from omnyshell.tui.panels.nodes import NodesPanel
@@ -23,6 +25,7 @@ from omnyshell.tui.panels.panel import Look, Panel
 from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.tunnels import TunnelsPanel
+from omnyshell.tui.previews.preview import Preview
 from omnyshell.tui.widgets.details_pane import DetailsPane
 from omnyshell.tui.widgets.header import HubHeader
 from omnyshell.tui.widgets.panel_tabs import PanelTabs
@@ -55,6 +58,8 @@ class OverviewScreen(Screen[None]):
         Panel { height: 1fr; width: 1fr; }
         DetailsPane { display: none; }
         &.-details DetailsPane { display: block; }
+        Preview { display: none; height: 50%; width: 1fr; }
+        &.-preview Preview { display: block; }
         PanelTabs { display: none; }
 
         &.-wide #panels { layout: horizontal; }
@@ -62,6 +67,7 @@ class OverviewScreen(Screen[None]):
         &.-wide #first { width: 3fr; }
         &.-wide #second { width: 2fr; }
         &.-wide DetailsPane { width: 50; height: 1fr; }
+        &.-wide Preview { width: 82; height: 1fr; }
         &.-wide #body { layout: horizontal; }
 
         &.-medium.-high #panels { layout: vertical; }
@@ -77,15 +83,17 @@ class OverviewScreen(Screen[None]):
         &.-tabbed.-wide Panel.-shown, &.-tabbed.-medium.-high Panel.-shown { width: 1fr; height: 1fr; }
         &.-tabbed #body { layout: vertical; }
         &.-tabbed DetailsPane { height: 50%; width: 1fr; }
+        &.-tabbed Preview { height: 60%; width: 1fr; }
     }
     """
 
-    def __init__(self, state: HubState, clock: Clock) -> None:
+    def __init__(self, state: HubState, clock: Clock, context: ConsoleContext) -> None:
         super().__init__()
         self.state = state
         self.header = HubHeader(state, clock)
         self._clock = clock
         self._details = DetailsPane()
+        self.preview = Preview(context)
         self._tabs = PanelTabs()
         self.nodes = NodesPanel(state, clock)
         self.sessions = SessionsPanel(state, clock)
@@ -114,6 +122,7 @@ class OverviewScreen(Screen[None]):
                     yield self.tunnels
                     yield self.audit
             yield self._details
+            yield self.preview
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -155,6 +164,9 @@ class OverviewScreen(Screen[None]):
         self._tabs.tell({name: len(panel.rows.shown) for name, panel in self._panels.items()}, self._panel)
         if self.has_class("-details"):
             self._show_details()
+        if self.has_class("-preview"):
+            session = self.sessions.rows.current
+            self.preview.show_session(SessionRef(session.node_id, session.session_id) if session is not None else None)
 
     @property
     def _is_shown(self) -> bool:
@@ -220,6 +232,11 @@ class OverviewScreen(Screen[None]):
     def action_toggle_details(self) -> None:
         """Show all that is known of the row, or hide it."""
         self.set_class(not self.has_class("-details"), "-details")
+        self._say()
+
+    def action_toggle_preview(self) -> None:
+        """Show the screen of the session under the cursor, or hide it."""
+        self.set_class(not self.has_class("-preview"), "-preview")
         self._say()
 
     def on_show_details(self, event: messages.ShowDetails) -> None:

@@ -43,5 +43,5 @@ clean:
 $(STAMP): pyproject.toml
 	@echo "Installing OmnyShell in $(VENV), which takes a minute..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast,web]'
 	@touch $(STAMP)

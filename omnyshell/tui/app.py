@@ -53,7 +53,13 @@ class ConsoleApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(
-        self, settings: ConsoleSettings, place: Place | None, *, wanted_hub: str = "", clock: Clock | None = None
+        self,
+        settings: ConsoleSettings,
+        place: Place | None,
+        *,
+        wanted_hub: str = "",
+        client_only: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -65,6 +71,7 @@ class ConsoleApp(App[int]):
         self.overview = OverviewScreen(self.hub.state, self.clock, self)
         self.terminals = TerminalsScreen(self)
         self._wanted_hub = wanted_hub
+        self._client_only = client_only
         for theme in THEMES.values():
             self.register_theme(theme)
         self.use_theme(settings.theme)
@@ -130,7 +137,7 @@ class ConsoleApp(App[int]):
         self.overview.header.name_principal(self.hub.principal)
 
     def _ask_for_hub(self, why: str) -> None:
-        self.push_screen(LoginScreen(self._wanted_hub, why), self._hub_chosen)
+        self.push_screen(LoginScreen(self._wanted_hub, why, offers_local=not self._client_only), self._hub_chosen)
 
     def _hub_chosen(self, place: Place | None) -> None:
         if place is None:

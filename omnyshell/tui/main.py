@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.version import __version__
 
 FAILURE = 1
@@ -21,6 +21,8 @@ def run(words: list[str]) -> int:
     try:
         if options.headless:
             return _headless(options)
+        if options.web:
+            return _web(options)
         # Imported late: `--headless` and `--help` need no user interface.
         from omnyshell.tui.start import start
 
@@ -37,6 +39,22 @@ def _headless(options: argparse.Namespace) -> int:
         start = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell-console'; main()"
         command = [sys.executable, "-c", start, "hub", "start", "--config", options.config]
     os.execv(sys.executable, command)  # noqa: S606
+
+
+def _web(options: argparse.Namespace) -> int:
+    from omnyshell.tui.places import chosen_place
+
+    try:
+        from omnyshell.tui.web.server import serve
+    except ImportError as exc:
+        text = "the console in a browser needs textual-serve: pip install 'omnyshell[web]'"
+        raise ConfigException(text) from exc
+    options.client_only = True
+    if chosen_place(options) is None:
+        raise ConfigException("which hub? give --hub with --principal and a key or token file, or save a login first")
+    names = ("hub", "principal", "key", "token_file", "ca")
+    given = [(name, value) for name in names if (value := getattr(options, name))]
+    return serve([f"--{name.replace('_', '-')}={value}" for name, value in given], options.port)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,5 +74,11 @@ def _parser() -> argparse.ArgumentParser:
     alone = parser.add_argument_group("the hub alone")
     alone.add_argument("--headless", action="store_true", help="serve the hub alone, without a terminal, until SIGTERM")
     alone.add_argument("--config", metavar="FILE", help="with --headless: the file of `omnyshell hub start --config`")
+    web = parser.add_argument_group("in a browser")
+    web.add_argument("--web", action="store_true", help="serve the console to a browser on this machine")
+    web.add_argument("--port", type=int, default=0, metavar="N", help="with --web: the port; a free one by default")
+    web.add_argument(
+        "--client-only", action="store_true", help="never start a hub on this machine, only connect to one"
+    )
     parser.add_argument("--version", action="version", version=f"omnyshell-console {__version__}")
     return parser

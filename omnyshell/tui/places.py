@@ -127,16 +127,29 @@ def chosen_place(options: argparse.Namespace) -> Place | None:
     Raises `ConfigException` for an option that is wrong.
     """
     if options.local:
-        return ThisMachine(LocalSetup.default())
+        return _this_machine(options)
     given = given_access(options)
     store = CredentialStore(logins_file())
     saved = store.get(given.get("hub"))
     if "hub" not in given:
         if not store.all() or (saved is not None and saved.name == LOGIN_NAME):
-            return ThisMachine(LocalSetup.default())
+            return _this_machine(options)
         if saved is None:
             return None
     has_secret = any(name in given for name in ("token", "token_file", "key"))
     if saved is None and not (has_secret and "principal" in given):
         return None
     return RemoteHub(complete(given))
+
+
+def _this_machine(options: argparse.Namespace) -> Place:
+    setup = LocalSetup.default()
+    if not options.client_only:
+        return ThisMachine(setup)
+    running = setup.running()
+    if running is None:
+        text = (
+            "no hub runs on this machine, and no login is saved: `omnyshell up` starts one, `omnyshell login` saves one"
+        )
+        raise ConfigException(text)
+    return RemoteHub(setup.admin_access(running))

@@ -27,15 +27,16 @@ def start(options: argparse.Namespace) -> int:
         log_to_file()
     except OSError as exc:
         raise ConfigException(f"cannot write {where()}: {exc.strerror}") from exc
-    return _run(settings, place, options.hub or "")
+    return _run(settings, place, options)
 
 
-def _run(settings: ConsoleSettings, place: Place | None, hub: str) -> int:
+def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace) -> int:
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
 
+    hub = options.hub or ""
     while True:
-        app = ConsoleApp(settings, place, wanted_hub=hub)
+        app = ConsoleApp(settings, place, wanted_hub=hub, client_only=options.client_only)
         try:
             code = app.run()
         finally:

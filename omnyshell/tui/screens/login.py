@@ -66,8 +66,9 @@ class LoginScreen(ModalScreen[Place | None]):
     }
     """
 
-    def __init__(self, hub: str = "", why: str = "") -> None:
+    def __init__(self, hub: str = "", why: str = "", *, offers_local: bool = True) -> None:
         super().__init__()
+        self._offers_local = offers_local
         self._hub = hub
         self._why = why
         self._saved: list[StoredSession] = []
@@ -102,17 +103,18 @@ class LoginScreen(ModalScreen[Place | None]):
         except ConfigException as exc:
             self._why = self._why or str(exc)
         own = Option(Content.assemble(("This machine", "bold"), "  its own hub and node, made as needed"), id="local")
-        return [own, *(Option(_line(login)) for login in self._saved)]
+        saved = [Option(_line(login)) for login in self._saved]
+        return [own, *saved] if self._offers_local else saved
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Go to the one that was chosen."""
         event.stop()
-        if event.option_index == 0:
+        if event.option_id == "local":
             place: Place = ThisMachine(LocalSetup.default())
             self.dismiss(place)
             return
         try:
-            self.dismiss(RemoteHub(complete({"hub": self._saved[event.option_index - 1].hub})))
+            self.dismiss(RemoteHub(complete({"hub": self._saved[event.option_index - self._offers_local].hub})))
         except ConfigException as exc:
             self._complain(str(exc))
 

@@ -1,0 +1,102 @@
+"""Serves the console to a browser on this machine, with `textual-serve`: a console a page, each a client of the hub."""
+
+import asyncio
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from aiohttp import web
+from textual_serve.server import Server
+
+from omnyshell.errors import ConfigException
+from omnyshell.tui.web.gate import HEADERS, Gate, Verdict
+
+HOST = "127.0.0.1"
+TITLE = "OmnyShell"
+START = "from omnyshell.tui.main import main; main()"
+STOP_TIMEOUT = 1.0
+"""Seconds that pages get to close once the server is to end; their consoles end with them."""
+
+REFUSAL = (
+    "This console opens, once, by the link that `omnyshell-console --web` printed. Start it again for another one.\n"
+)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ConsoleServer(Server):
+    """The pages, and the gate before them."""
+
+    def __init__(self, words: list[str], gate: Gate) -> None:
+        command = shlex.join([sys.executable, "-c", START, *words, "--client-only"])
+        super().__init__(
+            command,
+            host=HOST,
+            port=gate.port,
+            title=TITLE,
+            public_url=gate.address,
+            templates_path=Path(__file__).parent / "page",
+        )
+        self.gate = gate
+
+    async def application(self) -> web.Application:
+        """The web application, every request of which passes the gate."""
+        app = await self._make_app()
+        app.middlewares.append(self._guard)
+        app.on_response_prepare.append(_add_headers)
+        return app
+
+    async def on_startup(self, app: web.Application) -> None:
+        """Print nothing: the link is all that is needed."""
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        verdict = self.gate.judge(
+            request.path,
+            host=request.headers.get("Host", ""),
+            origin=request.headers.get("Origin"),
+            cookie=request.cookies.get(self.gate.cookie_name),
+        )
+        if verdict is Verdict.REFUSE:
+            return web.Response(status=403, text=REFUSAL)
+        if verdict is Verdict.SERVE:
+            return await handler(request)
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(self.gate.cookie_name, self.gate.cookie, httponly=True, samesite="Strict", path="/")
+        return response
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+def serve(words: list[str], port: int) -> int:
+    """Serve until SIGINT or SIGTERM; `words` are the console's own options. Port 0 takes a free one.
+
+    Raises `ConfigException` where the port cannot be had.
+    """
+    try:
+        listener = socket.create_server((HOST, port))
+    except OSError as exc:
+        raise ConfigException(f"cannot listen on {HOST}:{port}: {exc.strerror}; choose another --port") from exc
+    with listener:
+        asyncio.run(_serve(ConsoleServer(words, Gate(listener.getsockname()[1])), listener))
+    return 0
+
+
+async def _serve(server: ConsoleServer, listener: socket.socket) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    runner = web.AppRunner(await server.application(), access_log=None, shutdown_timeout=STOP_TIMEOUT)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        print(f"open     {server.gate.link}")
+        print("once, in a browser on this machine; ctrl+c ends it", flush=True)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,212 @@
+"""`omnyshell-console --web` as a browser sees it."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+BIN = Path(sys.executable).parent
+DEADLINE = 40.0
+DRIVER = shutil.which("chromedriver")
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+"""The key of an element's id (WebDriver, section 12.1)."""
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + DEADLINE
+    while not (result := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return result
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A hub and a node for this machine, with a home of their own."""
+    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path / "home"), "SHELL": "/bin/sh"}
+    subprocess.run(
+        [BIN / "omnyshell", "up", "--background"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE
+    )
+    try:
+        yield env
+    finally:
+        subprocess.run([BIN / "omnyshell", "down"], env=env, check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE)
+
+
+@contextmanager
+def served(env: dict[str, str]) -> Iterator[str]:
+    """The console served; gives the link, and sees that nothing is left of it."""
+    server = subprocess.Popen([BIN / "omnyshell-console", "--web"], env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().split()[-1]
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(DEADLINE) == 0
+    finally:
+        server.kill()
+        server.communicate(timeout=DEADLINE)
+    until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+
+
+def consoles(home: str) -> list[str]:
+    """The processes of consoles that were served."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes()
+            if b"--client-only" in line and home.encode() in (process / "environ").read_bytes():
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def fetch(url: str, **headers: str) -> tuple[int, Any, str]:
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=DEADLINE) as response:
+            return response.status, response.headers, response.read().decode("utf-8", "replace")
+    except HTTPError as exc:
+        return exc.code, exc.headers, exc.read().decode("utf-8", "replace")
+
+
+def test_the_link_opens_once_and_shows_a_console_that_is_only_a_client(env: dict[str, str]) -> None:
+    with served(env) as link:
+        origin = link.partition("/enter/")[0]
+        assert fetch(origin + "/")[0] == 403
+        assert fetch(origin + "/static/js/textual.js")[0] == 403
+        status, headers, _ = fetch(link)
+        assert status == 303
+        (cookie,) = SimpleCookie(headers["Set-Cookie"]).values()
+        assert cookie["httponly"]
+        assert cookie["samesite"] == "Strict"
+        assert fetch(link)[0] == 403
+        pair = f"{cookie.key}={cookie.value}"
+        status, headers, page = fetch(origin + "/", Cookie=pair)
+        assert status == 200
+        assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+        addresses = re.findall(r"(?:https?|wss?)://[^\"'\s)]+", page)
+        assert addresses
+        assert all(address.split("://")[1].startswith(origin.split("://")[1] + "/") for address in addresses), addresses
+        socket = origin.replace("http", "ws") + "/ws?width=100&height=30"
+        for wrong in ({}, {"Cookie": pair, "Origin": "http://evil.example"}):
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(socket, additional_headers=wrong, proxy=None)
+        with connect(
+            socket, additional_headers={"Cookie": pair, "Origin": origin}, proxy=None, max_size=None
+        ) as page_end:
+            shown = b""
+            while b"online" not in shown:
+                message = page_end.recv(timeout=DEADLINE)
+                shown += message if isinstance(message, bytes) else b""
+            (console,) = consoles(env["OMNYSHELL_HOME"])[:1]
+            assert b"This machine" not in shown
+            assert console
+        until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+
+
+def test_without_a_hub_it_says_what_to_do(tmp_path: Path) -> None:
+    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [BIN / "omnyshell-console", "--web"], env=env, capture_output=True, text=True, timeout=DEADLINE
+    )
+    assert done.returncode == 1
+    assert "omnyshell up" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+class Browser:
+    """Headless Chromium, over WebDriver."""
+
+    def __init__(self, port: str) -> None:
+        self._base = f"http://127.0.0.1:{port}"
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]}
+        wanted = {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
+        self._base += "/session/" + self.ask("POST", "/session", wanted)["sessionId"]
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        data = json.dumps(body if body is not None else {}).encode() if method == "POST" else None
+        request = urllib.request.Request(self._base + path, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=DEADLINE) as response:
+            return json.load(response)["value"]
+
+    def run(self, script: str) -> Any:
+        return self.ask("POST", "/execute/sync", {"script": f"return {script}", "args": []})
+
+    def type(self, text: str) -> None:
+        place = {"using": "css selector", "value": ".xterm-helper-textarea"}
+        element = self.ask("POST", "/element", place)[ELEMENT]
+        self.ask("POST", f"/element/{element}/value", {"text": text})
+
+    def is_drawn(self) -> bool:
+        return len(base64.b64decode(self.ask("GET", "/screenshot"))) > 20_000
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    assert DRIVER is not None
+    driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert driver.stdout is not None
+        port = next(found[1] for line in driver.stdout if (found := re.search(r"successfully on port (\d+)", line)))
+        page = Browser(port)
+        yield page
+        page.ask("DELETE", "")
+    finally:
+        driver.terminate()
+        driver.communicate(timeout=DEADLINE)
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)")
+def test_a_shell_in_a_browser(env: dict[str, str], tmp_path: Path) -> None:
+    with served(env) as link, browser() as page:
+        page.ask("POST", "/url", {"url": link})
+        until(lambda: page.run("document.body.classList.contains('-first-byte')"))
+        until(page.is_drawn)
+        until(lambda: consoles(env["OMNYSHELL_HOME"]))
+
+        def shell_runs() -> bool:
+            page.type("\ue007")
+            listed = subprocess.run(
+                [BIN / "omnyshell", "sessions", "list", node(env), "--json"],
+                env=env,
+                capture_output=True,
+                timeout=DEADLINE,
+            )
+            return b"shell" in listed.stdout or b"sessionId" in listed.stdout
+
+        until(shell_runs)
+        until(lambda: (page.type(f"echo seen > {tmp_path}/seen\ue007"), (tmp_path / "seen").exists())[1])
+        assert (tmp_path / "seen").read_text() == "seen\n"
+        origin = link.partition("/enter/")[0]
+        fetched = page.run("performance.getEntriesByType('resource').map(entry => entry.name)")
+        assert fetched
+        assert all(name.startswith((origin, "data:")) for name in fetched), fetched
+
+
+def node(env: dict[str, str]) -> str:
+    listed = subprocess.run(
+        [BIN / "omnyshell", "nodes", "list", "--json"], env=env, capture_output=True, timeout=DEADLINE
+    )
+    return str(json.loads(listed.stdout)[0]["nodeId"])

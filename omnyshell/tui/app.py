@@ -5,11 +5,13 @@ import signal
 from collections.abc import Callable, Iterable
 
 from textual.app import App, SystemCommand
+from textual.driver import Driver
 from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
+from omnyshell.tui.driver import lasting
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place
@@ -74,6 +76,10 @@ class ConsoleApp(App[int]):
         }
         for mode, make in screens.items():
             self.add_mode(mode, make)
+
+    def get_driver_class(self) -> type[Driver]:
+        """How the terminal is reached."""
+        return lasting(super().get_driver_class())
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """What our themes define beyond Textual's."""

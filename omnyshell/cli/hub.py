@@ -10,7 +10,7 @@ from pathlib import Path
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
-from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
@@ -85,6 +85,7 @@ async def _serve(options: argparse.Namespace) -> int:
     hub = OmnyShellHub(config)
     hub.audit.add_sink(log_record)
     async with hub:
+        stopped = watch_signals(lambda: _reload(hub, options.words))
         host = config.host or "0.0.0.0"  # noqa: S104
         line = f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}"
         if "stdout" in config.audit_sinks:
@@ -92,7 +93,7 @@ async def _serve(options: argparse.Namespace) -> int:
             print(line, file=sys.stderr, flush=True)
         else:
             announce(line)
-        await until_stopped(lambda: _reload(hub, options.words))
+        await stopped.wait()
     return 0
 
 

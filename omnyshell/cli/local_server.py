@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import announce, describe, fail
-from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped, watch_signals
 from omnyshell.cli.stdio import settle
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.local.node_process import LocalNode
@@ -40,11 +40,12 @@ async def _serve_hub(setup: LocalSetup, port: int | None) -> int:
     try:
         hub = await start_hub(setup, port)
         try:
+            stopped = watch_signals()
             running = Running(os.getpid(), hub.port, machine_node_id(), HEADLESS)
             setup.announce(lock, running)
             LocalNode(setup).look_for_hub()
             announce(f"hub listens on {running.url}")
-            await until_stopped()
+            await stopped.wait()
         finally:
             await hub.stop()
     finally:

@@ -9,10 +9,10 @@ from omnyshell.cli.access import access_from
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
-from omnyshell.services.client.access import credentials_from, given_access, read_token
+from omnyshell.services.client.access import credentials_from, given_access, login_to_save, read_token
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.dial import HubAccess
 from omnyshell.transport.connection import HubAddress
 
@@ -37,7 +37,7 @@ def login(options: argparse.Namespace) -> int:
         ca=user_path(given["ca"]) if "ca" in given else None,
     )
     identity = asyncio.run(_try(access))
-    CredentialStore(logins_file()).save(_stored(access, given))
+    CredentialStore(logins_file()).save(login_to_save(access, given))
     print(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
     return 0
 
@@ -71,17 +71,6 @@ async def _try(access: HubAccess) -> AuthOk:
 
 def _roles(identity: AuthOk) -> str:
     return "roles: " + ", ".join(identity.roles) if identity.roles else "no roles"
-
-
-def _stored(access: HubAccess, given: dict[str, str]) -> StoredSession:
-    key = given.get("key")
-    return StoredSession(
-        hub=str(access.address),
-        principal=given["principal"],
-        token=None if key else given["token"],
-        key_path=str(user_path(key).resolve()) if key else None,
-        ca_path=str(access.ca.resolve()) if access.ca is not None else None,
-    )
 
 
 def _ask(question: str, option: str) -> str:

@@ -43,7 +43,12 @@ def tune_memory() -> None:
 
 
 async def until_stopped(reload: Callable[[], None] | None = None) -> None:
-    """Return at SIGTERM, SIGINT or SIGHUP.
+    """Return at SIGTERM, SIGINT or SIGHUP; see `watch_signals`."""
+    await watch_signals(reload).wait()
+
+
+def watch_signals(reload: Callable[[], None] | None = None) -> asyncio.Event:
+    """Return what is set at SIGTERM, SIGINT or SIGHUP, from now on: before anybody is told that something serves.
 
     With `reload`, SIGHUP calls that instead, unless it says that the terminal is gone.
     """
@@ -60,7 +65,7 @@ async def until_stopped(reload: Callable[[], None] | None = None) -> None:
             reload()
 
     loop.add_signal_handler(signal.SIGHUP, hung_up)
-    await stopped.wait()
+    return stopped
 
 
 def _has_terminal() -> bool:

@@ -9,8 +9,9 @@ from typing import Final
 from textual import constants, events
 from textual._parser import ParseEOF, ParseError
 from textual._xterm_parser import XTermParser
-from textual.drivers.linux_driver import LinuxDriver
 from textual.keys import _character_to_key
+
+from omnyshell.tui.lasting import LastingDriver
 
 ESCAPE_SECONDS: Final = 0.02
 """How long the rest of an escape sequence may take to arrive.
@@ -56,7 +57,7 @@ def alt_key(character: str) -> events.Key:
 _CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space"}
 
 
-class ConsoleDriver(LinuxDriver):
+class ConsoleDriver(LastingDriver):
     """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
 
     def run_input_thread(self) -> None:

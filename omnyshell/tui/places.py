@@ -64,6 +64,7 @@ class ThisMachine:
 
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
+        self._node = LocalNode(setup)
         self._embedded: EmbeddedHub | None = None
         self._running: Running | None = None
         self.label = "this machine"
@@ -75,7 +76,7 @@ class ThisMachine:
             if self._running is None:
                 # Begun before anything else: it loads beside the user interface, on another processor.
                 self._setup.prepare_directory()
-                LocalNode(self._setup).start()
+                self._node.start()
                 self._embedded = EmbeddedHub(self._setup)
                 self._embedded.start()
 
@@ -90,9 +91,8 @@ class ThisMachine:
         """End the hub, and the node where it holds no session."""
         if self._embedded is None:
             return []
-        node = LocalNode(self._setup)
-        pid = node.pid()
-        ended = node.end_if_idle(IDLE_TIMEOUT)
+        ended = self._node.end_if_idle(IDLE_TIMEOUT)
+        pid = self._node.pid()
         self._embedded.stop()
         if ended:
             return []

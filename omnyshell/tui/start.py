@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import suppress
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.log import log_to_file, where
@@ -44,6 +45,8 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
         place, hub = app.next_place, ""
         if place is None:
             break
-    for line in [*app.farewell, *farewell]:
-        print(line)
+    with suppress(OSError):
+        # The terminal may be gone.
+        for line in [*app.farewell, *farewell]:
+            print(line, flush=True)
     return code if code is not None else app.return_code or 0

@@ -49,6 +49,18 @@ def given_access(options: object) -> dict[str, str]:
     return chosen
 
 
+def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
+    """Return what to keep of a login that works; its files by their full paths."""
+    key = given.get("key")
+    return StoredSession(
+        hub=str(access.address),
+        principal=given["principal"],
+        token=None if key else given["token"],
+        key_path=str(user_path(key).resolve()) if key else None,
+        ca_path=str(access.ca.resolve()) if access.ca is not None else None,
+    )
+
+
 def credentials_from(given: dict[str, str]) -> CredentialProvider:
     """Return the credential that was given. Raises `ConfigException` where it is missing or cannot be read."""
     principal = given.get("principal")

@@ -24,6 +24,7 @@ class LocalNode:
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
         self._file = PidFile(setup.node_pid_file)
+        self._child: int | None = None
 
     def pid(self) -> int | None:
         """Return the process that runs this machine's node as its only task; None where there is none."""
@@ -48,15 +49,25 @@ class LocalNode:
         return self._end(signal.SIGTERM, timeout)
 
     def _end(self, number: int, timeout: float) -> bool:
-        pid = self.pid()
-        if pid is None or not self._tell(number):
-            return True
         deadline = time.monotonic() + timeout
+        # One that was just started cannot be told yet.
+        while self.pid() is None and self._is_starting() and time.monotonic() < deadline:
+            time.sleep(POLL)
+        if not self._tell(number):
+            return True
         while self._file.is_held() and time.monotonic() < deadline:
             time.sleep(POLL)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+        self._is_starting()
         return not self._file.is_held()
+
+    def _is_starting(self) -> bool:
+        """Whether the process that this object started lives; one that has ended is waited for."""
+        if self._child is not None:
+            with suppress(ChildProcessError):
+                if os.waitpid(self._child, os.WNOHANG) == (0, 0):
+                    return True
+            self._child = None
+        return False
 
     def _tell(self, number: int) -> bool:
         pid = self.pid()
@@ -71,7 +82,7 @@ class LocalNode:
     def _spawn(self) -> None:
         self._setup.prepare_directory()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        os.posix_spawn(
+        self._child = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "omnyshell.cli.local_node"],
             os.environ,

@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.printable import printable
-from omnyshell.services.client.access import complete, credentials_from
+from omnyshell.services.client.access import complete, credentials_from, login_to_save
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
@@ -148,7 +148,7 @@ class LoginScreen(ModalScreen[Place | None]):
             async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
                 pass
             if self.query_one("#save", Checkbox).value:
-                CredentialStore(logins_file()).save(_stored(access, given))
+                CredentialStore(logins_file()).save(login_to_save(access, given))
         except OmnyShellException as exc:
             self._complain(str(exc))
             return
@@ -172,17 +172,6 @@ def _access(given: dict[str, str]) -> HubAccess:
     if ca is not None and not ca.is_file():
         raise ConfigException(f"there is no file {ca}")
     return HubAccess(address=HubAddress.parse(given["hub"]), credentials=credentials_from(given), ca=ca)
-
-
-def _stored(access: HubAccess, given: dict[str, str]) -> StoredSession:
-    key = given.get("key")
-    return StoredSession(
-        hub=str(access.address),
-        principal=given["principal"],
-        token=None if key else given["token"],
-        key_path=str(user_path(key).resolve()) if key else None,
-        ca_path=str(access.ca.resolve()) if access.ca is not None else None,
-    )
 
 
 def _line(login: StoredSession) -> Content:

@@ -26,7 +26,9 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         terminal.shows("local>")
         yield terminal
     finally:
+        # Whatever runs in it leaves with it.
         terminal.close()
+        wait(lambda: LocalSetup.default().running() is None)
         assert LocalNode(LocalSetup.default()).end(DEADLINE)
 
 
@@ -99,6 +101,21 @@ def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: int)
     assert terminal.tmux("display-message", "-p", "#{alternate_on} #{mouse_any_flag} #{cursor_flag}").split() == [
         "0", "0", "1",
     ]  # fmt: skip
+
+
+def test_a_terminal_that_is_closed_ends_console_hub_and_idle_node(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path, {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"]})
+    setup = LocalSetup.default()
+    try:
+        terminal.type("omnyshell-console", "Enter")
+        terminal.shows("● online")
+        console = setup.running()
+    finally:
+        terminal.close()
+    assert console is not None
+    wait(lambda: not Path(f"/proc/{console.pid}").exists())
+    assert setup.running() is None
+    assert LocalNode(setup).pid() is None
 
 
 def test_a_console_that_was_killed_leaves_a_node_that_the_next_one_finds(terminal: Terminal) -> None:

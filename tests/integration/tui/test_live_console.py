@@ -15,6 +15,7 @@ from omnyshell.paths import logins_file
 from omnyshell.services.client.live.state import Link, Source
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.places import RemoteHub, ThisMachine, chosen_place
@@ -62,10 +63,11 @@ async def test_two_consoles_that_start_at_once_share_one_hub_and_one_node() -> N
             place.begin()
         found = await asyncio.gather(*(place.access() for place in places))
         assert found[0].address == found[1].address
+        await until(lambda: LocalNode(LocalSetup.default()).pid() is not None)
     finally:
         for place in places:
             await asyncio.to_thread(place.leave)
-    await until(lambda: LocalNode(LocalSetup.default()).pid() is None)
+    assert not PidFile(LocalSetup.default().node_pid_file).is_held()
 
 
 async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_path) -> None:

@@ -10,9 +10,13 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
+from omnyshell.printable import printable
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
-from omnyshell.tui import messages
+from omnyshell.tui import acting, messages
+from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.dialogs.session import SessionDialog
+from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
 from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
@@ -25,6 +29,7 @@ from omnyshell.tui.screens.terminals import TerminalsScreen
 from omnyshell.tui.screens.wall import WallScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.themes import DARK, THEMES
 
 LEAVE_TIMEOUT = 5.0
@@ -224,6 +229,60 @@ class ConsoleApp(App[int]):
         """Look on at a session."""
         self.terminals.watch_session(message.session.node_id, message.session.session_id)
         self.switch_mode("terminals")
+
+    def on_open_command(self, message: messages.OpenCommand) -> None:
+        """Ask what to open on a node, and go to it."""
+        self.push_screen(SessionDialog(message.node_id), self._open_session)
+
+    def _open_session(self, spec: OpenSpec | None) -> None:
+        if spec is not None:
+            self.terminals.open(spec)
+            self.switch_mode("terminals")
+
+    def on_kill_sessions(self, message: messages.KillSessions) -> None:
+        """End sessions, after asking."""
+        refs = message.sessions
+        if not refs:
+            return
+
+        def kill(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, acting.kill_sessions(self.hub, refs), "Ending sessions")
+
+        names = [acting.session_name(self.hub, ref) for ref in refs]
+        title = "End this session?" if len(refs) == 1 else f"End {len(refs)} sessions?"
+        self.push_screen(Question(title, "End", names, "What runs there is ended with it, saved or not."), kill)
+
+    def on_detach_sessions(self, message: messages.DetachSessions) -> None:
+        """Take sessions from their clients, and leave them running."""
+        if message.sessions:
+            start_task(self, acting.detach_sessions(self.hub, message.sessions), "Detaching")
+
+    def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
+        """Ask where to, and open a tunnel."""
+        self.push_screen(TunnelDialog(message.node_id), self._open_tunnel)
+
+    def _open_tunnel(self, spec: TunnelSpec | None) -> None:
+        async def open_it(spec: TunnelSpec) -> None:
+            where = await acting.open_tunnel(self.hub, spec)
+            self.notify(printable(where), title="The tunnel is open", markup=False)
+
+        if spec is not None:
+            start_task(self, open_it(spec), "Opening a tunnel")
+
+    def on_close_tunnels(self, message: messages.CloseTunnels) -> None:
+        """Close tunnels, after asking."""
+        ids = message.tunnel_ids
+        if not ids:
+            return
+
+        def close(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, acting.close_tunnels(self.hub, ids), "Closing tunnels")
+
+        title = "Close this tunnel?" if len(ids) == 1 else f"Close {len(ids)} tunnels?"
+        names = [acting.tunnel_name(self.hub, tunnel_id) for tunnel_id in ids]
+        self.push_screen(Question(title, "Close", names, "Connections through it are cut."), close)
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:
         """Go to the overview."""

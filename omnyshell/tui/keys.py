@@ -65,6 +65,7 @@ _NAMES = {
     "escape": "esc",
     "S": "shift+s",
     "G": "shift+g",
+    "D": "shift+d",
 }
 
 KEYS: tuple[Key, ...] = (
@@ -86,12 +87,21 @@ KEYS: tuple[Key, ...] = (
     Key(Context.OVERVIEW, "z", "zoom", "Zoom", "Give the panel the whole screen, or back", footer=False),
     Key(Context.OVERVIEW, "d", "toggle_details", "Details", "All that is known of the row"),
     Key(
-        Context.OVERVIEW, "p", "toggle_preview", "Preview", "The selected session's screen as it is, without attaching"
+        Context.OVERVIEW, "v", "toggle_preview", "Preview", "The selected session's screen as it is, without attaching"
     ),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
+    Key(Context.NODES, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
+    Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
+    Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
+    Key(
+        Context.SESSIONS, "D", "detach", "Detach", "Take the selected ones from their clients; they go on", footer=False
+    ),
+    Key(Context.SESSIONS, "x", "kill", "Kill", "End the selected sessions, after asking"),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.TUNNELS, "enter", "open", "Details", footer=False),
+    Key(Context.TUNNELS, "t", "open_tunnel", "Open", "Open a tunnel"),
+    Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels, after asking"),
     Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
     Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),
     Key(Context.TABLE, "slash", "filter", "Filter", "Show only rows that match; see below"),

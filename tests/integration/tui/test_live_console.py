@@ -87,7 +87,7 @@ async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_pa
 
 
 def chosen(**given: object) -> object:
-    return chosen_place(argparse.Namespace(**{"local": False} | given))
+    return chosen_place(argparse.Namespace(**{"local": False, "client_only": False} | given))
 
 
 def test_which_hub_the_console_is_for(tmp_path) -> None:

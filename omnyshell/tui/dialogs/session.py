@@ -1,0 +1,61 @@
+"""The form that a session is opened with."""
+
+import shlex
+from collections.abc import Iterable
+
+from textual.widget import Widget
+from textual.widgets import Checkbox
+
+from omnyshell.tui.dialogs.dialog import Dialog, field, row
+from omnyshell.tui.terminal.opening import OpenSpec
+
+
+class SessionDialog(Dialog[OpenSpec]):
+    """A shell or a command on a node."""
+
+    TITLE = "Open a session"
+    ACTION = "Open"
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self._node_id = node_id
+
+    def form(self) -> Iterable[Widget]:
+        """Node, command, directory, environment, terminal or not."""
+        yield row("Node", field("node", self._node_id, "its id"))
+        yield row("Command", field("command", hint="empty for a login shell"))
+        yield row("Directory", field("cwd", hint="empty for the home directory"))
+        yield row("Environment", field("env", hint="NAME=value NAME='more words'"))
+        yield row("", Checkbox("With a terminal", value=True, id="pty", compact=True))
+
+    def on_mount(self) -> None:
+        """Begin with the command, where the node is known."""
+        self.query_one("#command" if self._node_id else "#node").focus()
+
+    def answer(self) -> OpenSpec:
+        """What is to be opened."""
+        node_id = self.value("node")
+        if not node_id:
+            raise ValueError("Which node? Give its id.")
+        return OpenSpec(
+            node_id=node_id,
+            command=self.value("command"),
+            cwd=self.value("cwd"),
+            env=environment(self.value("env")),
+            pty=self.is_checked("pty") or not self.value("command"),
+        )
+
+
+def environment(text: str) -> dict[str, str]:
+    """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that says what is wrong."""
+    try:
+        words = shlex.split(text)
+    except ValueError as exc:
+        raise ValueError("Environment: a quotation mark is not closed.") from exc
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"Environment: write '{word}' as NAME=value.")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,129 @@
+"""What the console does to sessions and tunnels, over a real hub and node."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from omnyshell.model.sessions import PtySpec, SessionState
+from omnyshell.model.tunnels import PortRange
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.hub.hub import OmnyShellHub
+from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.dialogs.session import SessionDialog
+from omnyshell.tui.dialogs.tunnel import TunnelDialog
+from omnyshell.tui.places import RemoteHub
+from omnyshell.tui.settings import ConsoleSettings
+
+TUNNEL_PORTS = PortRange(21_000, 21_999)
+
+
+@asynccontextmanager
+async def console(
+    certificates: Certificates, tmp_path: Path
+) -> AsyncIterator[tuple[ConsoleApp, Pilot[int], OmnyShellClient]]:
+    """A console that knows node n1; and a client beside it."""
+    async with (
+        OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS)) as hub,
+        running_node(certificates, hub.port, tmp_path),
+        connected_client(certificates, hub.port) as client,
+    ):
+        app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, "admin")))
+        async with app.run_test(size=(100, 30)) as pilot:
+            await until(lambda: app.overview.nodes.rows.shown and app.hub.connected.is_set())
+            yield app, pilot, client
+
+
+async def fill(pilot: Pilot[int], **values: str) -> None:
+    for name, value in values.items():
+        pilot.app.screen.query_one(f"#{name}").focus()
+        await pilot.press("home", "ctrl+k", *value)
+
+
+def complaint(app: ConsoleApp) -> str:
+    error = app.screen.query_one("#error", Static)
+    return str(error.content) if error.has_class("-shown") else ""
+
+
+async def test_a_command_is_opened_with_directory_and_environment(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("c")
+        await until(lambda: isinstance(app.screen, SessionDialog))
+        await fill(pilot, env="1=2")
+        assert "NAME=value" in complaint(app)
+        await fill(pilot, command="pwd; echo $GREETING; exec sleep 100", cwd="/usr", env="GREETING='hello there'")
+        assert complaint(app) == ""
+        await pilot.press("enter")
+        await until(lambda: app.terminals.live_terminals)
+        (pane,) = app.terminals.live_terminals
+        await until(lambda: "hello there" in "\n".join(pane.emulator.display))
+        assert pane.emulator.display[0].strip() == "/usr"
+
+
+async def test_sessions_are_ended_only_when_that_is_meant(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, client):
+        for _ in range(2):
+            session = await client.open_shell("n1", pty=PtySpec())
+            await session.detach()
+        live = app.hub.state.sessions
+        await until(lambda: [item.state for item in live.values()] == [SessionState.DETACHED] * 2)
+        await pilot.press("2")
+        await until(lambda: len(app.overview.sessions.rows.shown) == 2)
+        await pilot.press("a", "x")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("enter")
+        await until(lambda: app.screen is app.overview)
+        assert len(await client.list_sessions("n1")) == 2, "Enter alone ends nothing"
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        async with asyncio.timeout(DEADLINE):
+            while await client.list_sessions("n1"):
+                await asyncio.sleep(0.02)
+
+
+async def test_an_attached_session_is_detached_from_elsewhere(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, client):
+        session = await client.open_shell("n1", pty=PtySpec())
+        await until(lambda: app.hub.state.sessions)
+        await pilot.press("2")
+        await until(lambda: app.overview.sessions.rows.shown)
+        await pilot.press("D")
+        await until(lambda: session.detached is not None)
+        await client.kill_session("n1", session.id)
+
+
+async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.readline())
+        writer.close()
+
+    target = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with target, console(certificates, tmp_path) as (app, pilot, client):
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, TunnelDialog))
+        await fill(pilot, port="99999")
+        assert "1 to 65535" in complaint(app)
+        await pilot.press("enter")
+        assert isinstance(app.screen, TunnelDialog), "what is wrong is not sent"
+        await fill(pilot, port=str(target.sockets[0].getsockname()[1]), host="127.0.0.1")
+        await pilot.press("enter")
+        await until(lambda: app.hub.state.tunnels)
+        (tunnel,) = await client.list_tunnels()
+        reader, writer = await asyncio.open_connection("127.0.0.1", tunnel.public_port)
+        writer.write(b"through\n")
+        async with asyncio.timeout(DEADLINE):
+            assert await reader.readline() == b"through\n"
+        writer.close()
+        await pilot.press("3")
+        await until(lambda: app.overview.tunnels.rows.shown)
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: not app.hub.state.tunnels)
+        assert not await client.list_tunnels()

@@ -33,7 +33,7 @@ async def _serve(setup: LocalSetup) -> int:
 
 async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
     node = OmnyShellNode(node_config(setup, DEFAULT_PORT))
-    found = asyncio.Event()
+    found, unwanted = asyncio.Event(), asyncio.Event()
 
     def look_for_hub() -> None:
         running = setup.running()
@@ -43,7 +43,7 @@ async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
 
     def end_if_idle() -> None:
         if not node.session_count:
-            node.stop()
+            unwanted.set()
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(LOOK_FOR_HUB, look_for_hub)
@@ -52,12 +52,14 @@ async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
     PidFile.write(lock, {"pid": os.getpid(), "is_alone": True})
     look_for_hub()
     serving = asyncio.create_task(_run(node, found))
-    ends = {asyncio.create_task(until_stopped()), asyncio.create_task(_forgotten(node))}
+    ends = {
+        asyncio.create_task(until_stopped()),
+        asyncio.create_task(unwanted.wait()),
+        asyncio.create_task(_forgotten(node)),
+    }
     await asyncio.wait({serving, *ends}, return_when=asyncio.FIRST_COMPLETED)
-    if found.is_set():
-        node.stop()
-    else:
-        serving.cancel()
+    # As `node.stop` does, and also where the node has not begun to run.
+    serving.cancel()
     for task in ends:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -3,12 +3,16 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from omnyshell.errors import ConfigException
+
+TRIES, READ_TIME = 10, 0.005
+"""How often, and how far apart in seconds, a file that may only be read right now is tried to be claimed."""
 
 
 class PidFile:
@@ -39,9 +43,14 @@ class PidFile:
     def claim(self) -> int:
         """Lock the file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not _lock(fd, fcntl.LOCK_EX):
-            os.close(fd)
-            raise ConfigException("it is up already")
+        # Whoever reads the file holds it for a moment too.
+        tries = TRIES
+        while not _lock(fd, fcntl.LOCK_EX):
+            tries -= 1
+            if not tries:
+                os.close(fd)
+                raise ConfigException("it is up already")
+            time.sleep(READ_TIME)
         os.ftruncate(fd, 0)
         return fd
 

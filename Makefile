@@ -12,7 +12,7 @@ run: $(STAMP)
 	@$(BIN)/omnyshell-console
 
 test: $(STAMP)
-	$(BIN)/python -W error -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -W error -m pytest -n 4 $(PYTEST_ARGS)
 
 # Takes what the console shows now as right, for every picture that the tests compare.
 snapshots: $(STAMP)

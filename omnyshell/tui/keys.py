@@ -93,12 +93,12 @@ KEYS: tuple[Key, ...] = (
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
     Key(Context.NODES, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
     Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
+    Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
     Key(
         Context.SESSIONS, "D", "detach", "Detach", "Take the selected ones from their clients; they go on", footer=False
     ),
     Key(Context.SESSIONS, "x", "kill", "Kill", "End the selected sessions, after asking"),
-    Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.TUNNELS, "enter", "open", "Details", footer=False),
     Key(Context.TUNNELS, "t", "open_tunnel", "Open", "Open a tunnel"),
     Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels, after asking"),

@@ -73,7 +73,7 @@ async def fzf(pane: TerminalPane, pilot: Pilot[int], directory: Path) -> None:
     await pilot.press(*"777")
     await shows(pane, " 1/900")
     await pilot.press("enter")
-    await shows(pane, "\n777\n")
+    await shows(pane, "777\nready>")
 
 
 async def tmux(pane: TerminalPane, pilot: Pilot[int], directory: Path) -> None:

@@ -70,6 +70,10 @@ async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -
     await until(lambda: all(pane.terminal.covered == _height_of_notice(pane) for pane in panes))
     for _ in range(3):
         await pilot.pause(1 / 60)
+    for pane in panes:
+        # Whole, so that no paced repaint is still to come.
+        pane.terminal.refresh()
+    await pilot.pause(1 / 60)
 
 
 def _height_of_notice(pane: TerminalPane) -> int:

@@ -41,10 +41,10 @@ SIZE = 256 * 1024 * 1024
 CASES = ("idle", "traffic", "states")
 
 
-def routes(hub: OmnyShellHub, peer: HubPeer) -> list[SessionRoute]:
+def routes(hub: OmnyShellHub, peer: HubPeer, count: int) -> list[SessionRoute]:
     """Sessions that the hub believes it carries."""
     made = []
-    for number in range(SESSIONS):
+    for number in range(count):
         session = Session(
             f"{number:08d}-0000-4000-8000-000000000000",
             "n",
@@ -60,13 +60,16 @@ def routes(hub: OmnyShellHub, peer: HubPeer) -> list[SessionRoute]:
     return made
 
 
-async def serve(directory: Path, case: str) -> None:
-    """A hub whose sessions change; each line on stdin is answered with the processor time used so far."""
+async def serve(directory: Path, case: str, count: int = SESSIONS) -> None:
+    """A hub whose `count` sessions change, as `case` says; in the case `still` they do not.
+
+    Each line on stdin is answered with the processor time used so far.
+    """
     config = HubConfig(
         cert=directory / "hub.pem",
         key=directory / "hub.key",
         port=0,
-        authenticator=TokenAuthenticator([TokenGrant.parse("me:token:admin")]),
+        authenticator=TokenAuthenticator([TokenGrant.parse("me:token:admin"), TokenGrant.parse("box:box-token:node")]),
     )
     ended = asyncio.Event()
 
@@ -83,10 +86,10 @@ async def serve(directory: Path, case: str) -> None:
         logged_in = asyncio.Event()
         hub.bus.listen(lambda _event: logged_in.set())
         await logged_in.wait()
-        carried = routes(hub, next(iter(hub._peers))) if case != "idle" else []
+        carried = routes(hub, next(iter(hub._peers)), count) if case != "idle" else []
         due = time.monotonic()
         while not ended.is_set():
-            for route in carried:
+            for route in carried if case != "still" else ():
                 if case == "traffic":
                     route.bytes_in += 10
                     route.bytes_out += 1000
@@ -158,4 +161,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Path(sys.argv[2]), sys.argv[3]) if sys.argv[1:2] == ["serve"] else main())
+    served = sys.argv[1:2] == ["serve"]
+    uvloop.run(serve(Path(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:])) if served else main())

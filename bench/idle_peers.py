@@ -33,9 +33,9 @@ async def _measure(hub: Hub, admin: HubAccess) -> None:
     access = HubAccess(address=admin.address, credentials=credentials, ca=admin.ca, connect_timeout=60)
     before = _resident_kib(hub.pid)
     gate = asyncio.Semaphore(20)
-    nodes = await asyncio.gather(*(_connect(access, f"idle-{number}", gate) for number in range(PEERS)))
+    nodes = await asyncio.gather(*(connect_node(access, f"idle-{number}", gate) for number in range(PEERS)))
     print(f"an idle peer: {(_resident_kib(hub.pid) - before) / PEERS:.1f} KiB of the hub (goal <= 50)")
-    beating = [asyncio.create_task(_beat(node, number)) for number, node in enumerate(nodes)]
+    beating = [asyncio.create_task(beat(node, number)) for number, node in enumerate(nodes)]
     await asyncio.sleep(HEARTBEAT)
     used, started = _processor_seconds(hub.pid), time.monotonic()
     await asyncio.sleep(WATCHED)
@@ -46,7 +46,7 @@ async def _measure(hub: Hub, admin: HubAccess) -> None:
     await asyncio.gather(*(node.close() for node in nodes))
 
 
-async def _connect(access: HubAccess, node_id: str, gate: asyncio.Semaphore) -> OmnyShellConnection:
+async def connect_node(access: HubAccess, node_id: str, gate: asyncio.Semaphore) -> OmnyShellConnection:
     async with gate:
         node = await dial(
             access,
@@ -60,7 +60,7 @@ async def _connect(access: HubAccess, node_id: str, gate: asyncio.Semaphore) -> 
     return node
 
 
-async def _beat(node: OmnyShellConnection, number: int) -> None:
+async def beat(node: OmnyShellConnection, number: int) -> None:
     await asyncio.sleep(HEARTBEAT * number / PEERS)
     sequence = 0
     while True:

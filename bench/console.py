@@ -180,9 +180,7 @@ def main() -> None:
             print(f"start to usable, warm: {start(directory):.2f} s (goal < 2)", flush=True)
         if "jitter" in chosen:
             worst, most = jitter(directory)
-            print(
-                f"answers of the embedded hub beside a flood: {worst:.0f} ms later at worst, p99 {most:.0f} (goal <= 100)"
-            )
+            print(f"embedded hub beside a flood: {worst:.0f} ms later at worst, p99 {most:.0f} (goal <= 100)")
 
 
 if __name__ == "__main__":

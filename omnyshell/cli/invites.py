@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import shlex
 import sys
 
 from omnyshell.cli.access import access_from
@@ -16,6 +15,7 @@ from omnyshell.protocol.messages.admin import (
     InvitesRequest,
     InvitesResponse,
 )
+from omnyshell.services.client.invites import join_line
 
 
 def invite_node(options: argparse.Namespace) -> int:
@@ -27,7 +27,7 @@ def invite_node(options: argparse.Namespace) -> int:
         labels=parse_pairs(options.label, "--label"),
         ttl_seconds=seconds(options.ttl, "--ttl"),
     )
-    return _print(options, ["omnyshell", "node", "join"], ask(options, request, InviteCreated))
+    return _print(options, InviteKind.NODE, ask(options, request, InviteCreated))
 
 
 def invite_user(options: argparse.Namespace) -> int:
@@ -40,7 +40,7 @@ def invite_user(options: argparse.Namespace) -> int:
         roles=tuple(options.role),
         ttl_seconds=seconds(options.ttl, "--ttl"),
     )
-    return _print(options, ["omnyshell", "login", "--join"], ask(options, request, InviteCreated))
+    return _print(options, InviteKind.USER, ask(options, request, InviteCreated))
 
 
 def list_invites(options: argparse.Namespace) -> int:
@@ -66,9 +66,8 @@ def revoke(options: argparse.Namespace) -> int:
     return do(options, InviteRevoke(request_id="", invite_id=options.id), f"invite {options.id} is worth nothing now")
 
 
-def _print(options: argparse.Namespace, command: list[str], made: InviteCreated) -> int:
-    hub = str(access_from(options).address)
-    line = shlex.join([*command, hub, "--token", made.token, "--ca-fingerprint", made.ca_fingerprint])
+def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -> int:
+    line = join_line(kind, access_from(options).address, made)
     if options.json:
         print(json.dumps({**made.to_wire(), "requestId": None, "command": line}, indent=2))
         return 0

@@ -11,15 +11,20 @@ from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.printable import printable
+from omnyshell.protocol.messages.admin import InviteCreate
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
-from omnyshell.tui import acting, messages
+from omnyshell.tui import acting, administering, messages
+from omnyshell.tui.dialogs.invite import InviteDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
 from omnyshell.tui.driver import ConsoleDriver
+from omnyshell.tui.fan_out.dialog import CommandDialog
+from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.palette import ConsolePalette
 from omnyshell.tui.places import Place
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.login import LoginScreen
@@ -55,7 +60,11 @@ class ConsoleApp(App[int]):
     """
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
-    ENABLE_COMMAND_PALETTE = False
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "f24"
+    """Of no keyboard: ours is in the table of keys."""
+
+    COMMANDS = {ConsolePalette}
 
     def __init__(
         self,
@@ -257,6 +266,41 @@ class ConsoleApp(App[int]):
         """Take sessions from their clients, and leave them running."""
         if message.sessions:
             start_task(self, acting.detach_sessions(self.hub, message.sessions), "Detaching")
+
+    def on_fan_out(self, message: messages.FanOut) -> None:
+        """Ask for a command, and run it on nodes."""
+        node_ids = message.node_ids
+
+        def run(command: str | None) -> None:
+            if command:
+                self.push_screen(FanOutScreen(self.hub, command, node_ids, self.clock))
+
+        if node_ids:
+            self.push_screen(CommandDialog(node_ids), run)
+
+    def on_invite(self, _message: messages.Invite) -> None:
+        """Ask whom to invite, and show the line to paste."""
+
+        def invite(request: InviteCreate | None) -> None:
+            if request is not None:
+                start_task(self, administering.invite(self, self.hub, request), "Inviting")
+
+        self.push_screen(InviteDialog(), invite)
+
+    def on_revoke(self, message: messages.Revoke) -> None:
+        """Revoke a principal, after asking."""
+        node = self.hub.state.nodes.get(message.node_id)
+        principal = message.principal or (node.principal if node is not None else "")
+        if not principal:
+            self.notify("The hub does not say whose node this is: only admins are told.", severity="warning")
+            return
+
+        def revoke(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, administering.revoke(self, self.hub, principal), "Revoking")
+
+        consequence = "Its tokens and keys are removed, and what it has open ends at once."
+        self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
 
     def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
         """Ask where to, and open a tunnel."""

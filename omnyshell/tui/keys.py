@@ -22,6 +22,8 @@ class Context(StrEnum):
     WATCH = "Watched sessions"
     WALL = "Wall"
     FORM = "Forms and dialogs"
+    LINE = "A line to paste"
+    FAN_OUT = "A command on many nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,12 @@ _NAMES = {
     "S": "shift+s",
     "G": "shift+g",
     "D": "shift+d",
+    "R": "shift+r",
 }
 
 KEYS: tuple[Key, ...] = (
     Key(Context.EVERYWHERE, "f1,question_mark", "show_help", "Help", "These keys", shown="?"),
+    Key(Context.EVERYWHERE, "ctrl+p", "command_palette", "Commands", "Find a command, a node or a session", early=True),
     Key(Context.EVERYWHERE, "f2", "show_overview", "Overview", "Nodes, sessions, tunnels, audit", footer=False),
     Key(Context.EVERYWHERE, "f3", "show_terminals", "Terminals", "The terminals attached here", footer=False),
     Key(Context.EVERYWHERE, "f4", "show_wall", "Wall", "Previews of all detached sessions", footer=False),
@@ -92,6 +96,9 @@ KEYS: tuple[Key, ...] = (
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
     Key(Context.NODES, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
+    Key(Context.NODES, "x", "fan_out", "Run", "Run a command on all selected nodes"),
+    Key(Context.NODES, "i", "invite", "Invite", "Invite a node or a person: shows the line to paste"),
+    Key(Context.NODES, "R", "revoke", "Revoke", "Revoke the node's principal, after asking", footer=False),
     Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
@@ -152,6 +159,10 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WALL, "pageup", "turn(-1)", "Page up", footer=False),
     Key(Context.WALL, "pagedown", "turn(1)", "Page down", footer=False),
     Key(Context.WALL, "escape", "overview", "Overview"),
+    Key(Context.FAN_OUT, "g", "group", "Group", "Nodes with equal output together, or each by itself"),
+    Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
+    Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; what runs still is ended"),
+    Key(Context.LINE, "c", "copy", "Copy", "Copy the line"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )
 

@@ -48,14 +48,23 @@ class SessionDialog(Dialog[OpenSpec]):
 
 def environment(text: str) -> dict[str, str]:
     """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that says what is wrong."""
+    found = pairs("Environment", text)
+    for name in found:
+        if not name.isidentifier():
+            raise ValueError(f"Environment: '{name}' is no name of a variable.")
+    return found
+
+
+def pairs(what: str, text: str) -> dict[str, str]:
+    """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that begins with `what`."""
     try:
         words = shlex.split(text)
     except ValueError as exc:
-        raise ValueError("Environment: a quotation mark is not closed.") from exc
-    pairs = {}
+        raise ValueError(f"{what}: a quotation mark is not closed.") from exc
+    found = {}
     for word in words:
         name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise ValueError(f"Environment: write '{word}' as NAME=value.")
-        pairs[name] = value
-    return pairs
+        if not equals or not name:
+            raise ValueError(f"{what}: write '{word}' as NAME=value.")
+        found[name] = value
+    return found

@@ -91,7 +91,7 @@ class NodesPanel(Panel[LiveNode]):
 
     def empty_text(self) -> str:
         """What to do where there is no node."""
-        return "No nodes yet. `omnyshell nodes invite` prints the line that a machine joins with."
+        return "No nodes yet. Press i to invite one."
 
     def describe(self, item: LiveNode) -> details.Details:
         """All that is known of a node."""

@@ -2,21 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
+from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widgets import DataTable, Static
 
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.model.tunnels import PortRange
+from omnyshell.protocol.messages.admin import InvitesRequest, InvitesResponse
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
+from omnyshell.tui.fan_out.dialog import CommandDialog
+from omnyshell.tui.fan_out.runs import RunState
+from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 
@@ -25,14 +31,17 @@ TUNNEL_PORTS = PortRange(21_000, 21_999)
 
 @asynccontextmanager
 async def console(
-    certificates: Certificates, tmp_path: Path
+    certificates: Certificates, tmp_path: Path, *more: str
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int], OmnyShellClient]]:
-    """A console that knows node n1; and a client beside it."""
+    """A console that knows node n1, and `more`; and a client beside it."""
     async with (
+        AsyncExitStack() as others,
         OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS)) as hub,
         running_node(certificates, hub.port, tmp_path),
         connected_client(certificates, hub.port) as client,
     ):
+        for name in more:
+            await others.enter_async_context(running_node(certificates, hub.port, tmp_path / name, node_id=name))
         app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, "admin")))
         async with app.run_test(size=(100, 30)) as pilot:
             await until(lambda: app.overview.nodes.rows.shown and app.hub.connected.is_set())
@@ -54,7 +63,7 @@ async def test_a_command_is_opened_with_directory_and_environment(certificates: 
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("c")
         await until(lambda: isinstance(app.screen, SessionDialog))
-        await fill(pilot, env="1=2")
+        await fill(pilot, env="GREETING")
         assert "NAME=value" in complaint(app)
         await fill(pilot, command="pwd; echo $GREETING; exec sleep 100", cwd="/usr", env="GREETING='hello there'")
         assert complaint(app) == ""
@@ -127,3 +136,76 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
         await pilot.press("tab", "enter")
         await until(lambda: not app.hub.state.tunnels)
         assert not await client.list_tunnels()
+
+
+async def test_a_command_runs_on_all_selected_nodes_and_equal_output_is_grouped(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with console(certificates, tmp_path, "n2", "n3") as (app, pilot, _):
+        await until(lambda: len(app.overview.nodes.rows.shown) == 3)
+        await pilot.press("a", "x")
+        await until(lambda: isinstance(app.screen, CommandDialog))
+        await pilot.press(*"echo same; exit 3", "enter")
+        await until(lambda: isinstance(app.screen, FanOutScreen))
+        screen = app.screen
+        assert isinstance(screen, FanOutScreen)
+        await until(lambda: all(run.is_over for run in screen.runs))
+        assert {(run.exit_code, run.output) for run in screen.runs} == {(3, b"same\n")}
+        await pilot.press("g")
+        await until(lambda: screen.query_one(DataTable).row_count == 1)
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.overview)
+
+
+async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, CommandDialog))
+        await pilot.press(*f"echo $$ > {tmp_path}/pid; exec sleep 1000", "enter")
+        await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
+        screen = app.screen
+        assert isinstance(screen, FanOutScreen)
+        await pilot.press("c")
+        await until(lambda: screen.runs[0].state is RunState.CANCELLED)
+        pid = int((tmp_path / "pid").read_text())
+        await until(lambda: not Path(f"/proc/{pid}").exists())
+        await pilot.press("escape")
+
+
+async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("i")
+        await until(lambda: isinstance(app.screen, InviteDialog))
+        await fill(pilot, labels="env")
+        assert "env" in complaint(app)
+        await fill(pilot, name="web-9", labels="env=prod")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, LineDialog))
+        line = str(app.screen.query_one("#line", Static).content)
+        assert line.startswith("omnyshell node join wss://127.0.0.1:")
+        assert "--ca-fingerprint sha256:" in line
+        await pilot.press("c")
+        assert app.clipboard == line
+        await pilot.press("escape")
+        async with app.hub.admin() as admin:
+            (invite,) = (await admin.ask(InvitesRequest(request_id=""), InvitesResponse)).invites
+        assert invite.node_id == "web-9"
+        # Whom a file grants, the file has to revoke: the hub says so.
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: any("failed" in note.title for note in app._notifications))
+
+
+async def test_the_palette_finds_actions_nodes_and_is_kept_from_terminals(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("ctrl+p")
+        await until(lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"shell: n1")
+        await until(lambda: app.screen.query_one(CommandList).option_count > 0)
+        await pilot.press("enter")
+        await until(lambda: app.terminals.live_terminals)
+        await pilot.press("ctrl+p")
+        assert not isinstance(app.screen, CommandPalette)

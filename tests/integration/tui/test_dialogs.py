@@ -3,9 +3,12 @@
 from support.console import a_day_at_work, console
 from support.pictures import check_picture
 
+from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
+from omnyshell.tui.fan_out.dialog import CommandDialog
+from omnyshell.tui.fan_out.screen import FanOutScreen
 
 
 async def test_a_session_is_asked_for() -> None:
@@ -39,3 +42,47 @@ async def test_what_is_to_be_ended_is_named() -> None:
         assert app.overview.preview.ref is not None
         assert app.overview.preview.display
         check_picture(app, "overview-preview")
+
+
+async def test_a_person_is_invited_with_roles() -> None:
+    async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
+        await pilot.press("i")
+        assert isinstance(app.screen, InviteDialog)
+        assert app.screen.query_one("#labels").parent.display
+        app.screen.query_one("#kind").value = "user"
+        await pilot.pause()
+        assert not app.screen.query_one("#labels").parent.display
+        await pilot.press(*"eve")
+        check_picture(app, "dialog-invite")
+        await pilot.press("escape")
+        line = (
+            "omnyshell node join wss://hub.example:8443 --token "
+            + 4 * "abcdefghijk"
+            + " --ca-fingerprint sha256:"
+            + 8 * "01234567"
+        )
+        app.push_screen(LineDialog(line, "Good for one machine, once."))
+        await pilot.pause()
+        await pilot.press("c")
+        assert app.clipboard == line
+        await pilot.pause()
+        assert "clipboard" in next(iter(app._notifications)).message
+        app.clear_notifications()
+        await pilot.pause()
+        check_picture(app, "dialog-invite-line")
+
+
+async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> None:
+    async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
+        await pilot.press("a", "x")
+        assert isinstance(app.screen, CommandDialog)
+        await pilot.press(*"uptime")
+        check_picture(app, "dialog-run")
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        assert isinstance(app.screen, FanOutScreen)
+        assert all(run.error for run in app.screen.runs)
+        check_picture(app, "fan-out-failed")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is app.overview

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import re
 import time
 from pathlib import Path
 
@@ -129,7 +130,8 @@ async def test_a_lost_hub_is_waited_for_and_no_byte_is_lost(certificates: Certif
         await until(lambda: pane.attachment.phase is Phase.LIVE, 30)
         await until(lambda: "got hi" in text(pane), 30)
         kept = ["".join(pane.terminal.lines.cells(at)).rstrip() for at in range(pane.terminal.lines.last + 1)]
-        assert [line for line in kept if line.startswith("line")] == [f"line {number}" for number in range(1, 401)]
+        # What was typed is echoed somewhere between them, maybe before one on its line.
+        assert re.findall(r"line \d+", "\n".join(kept)) == [f"line {number}" for number in range(1, 401)]
 
 
 async def test_a_session_taken_over_elsewhere_says_so_and_is_taken_back(certificates: Certificates, tmp_path: Path):

@@ -14,9 +14,7 @@ def test_an_environment_is_quoted_as_in_a_shell() -> None:
     assert environment("  ") == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"), [("A", "'A'"), ("1A=x", "'1A=x'"), ("=x", "'=x'"), ("A='x", "quotation")]
-)
+@pytest.mark.parametrize(("text", "expected"), [("A", "'A'"), ("1A=x", "'1A'"), ("=x", "'=x'"), ("A='x", "quotation")])
 def test_a_wrong_environment_is_explained(text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=expected):
         environment(text)

@@ -1,0 +1,27 @@
+"""Inviting and revoking, as an admin (extension `admin`)."""
+
+from textual.app import App
+
+from omnyshell.model.admin import InviteKind
+from omnyshell.printable import printable
+from omnyshell.protocol.messages.admin import InviteCreate, InviteCreated, PrincipalRevoke
+from omnyshell.services.client.invites import join_line
+from omnyshell.tui.dialogs.invite import LineDialog
+from omnyshell.tui.hub_link import HubLink
+
+
+async def invite(app: App[int], hub: HubLink, request: InviteCreate) -> None:
+    """Make an invite and show the line for it. Raises as `AdminClient.ask` does."""
+    async with hub.admin() as admin:
+        made = await admin.ask(request, InviteCreated)
+    who = "person" if request.kind is InviteKind.USER else "machine"
+    until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
+    note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
+    app.push_screen(LineDialog(join_line(request.kind, hub.access.address, made), note))
+
+
+async def revoke(app: App[int], hub: HubLink, principal: str) -> None:
+    """Remove a principal, and end what it has open. Raises as `AdminClient.ask` does."""
+    async with hub.admin() as admin:
+        await admin.do(PrincipalRevoke(request_id="", principal=principal))
+    app.notify(f"{printable(principal)} may do nothing any more.", title="Revoked", markup=False)

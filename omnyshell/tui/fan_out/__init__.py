@@ -1,0 +1,1 @@
+"""A command on many nodes at once."""

@@ -1,0 +1,112 @@
+"""What became of a command on each of many nodes, without I/O."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Final
+
+OUTPUT_LIMIT: Final = 1024 * 1024
+"""Bytes of output that are kept of a node."""
+
+CUT: Final = b"\n[more was not kept]\n"
+
+
+class RunState(Enum):
+    """How far a node is."""
+
+    WAITING = auto()
+    RUNNING = auto()
+    DONE = auto()
+    FAILED = auto()
+    CANCELLED = auto()
+
+
+@dataclass(slots=True)
+class Run:
+    """The command on one node. Times in seconds, on a monotonic clock."""
+
+    node_id: str
+    state: RunState = RunState.WAITING
+    exit_code: int | None = None
+    error: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    _output: bytearray = field(default_factory=bytearray)
+    _is_cut: bool = False
+
+    @property
+    def output(self) -> bytes:
+        """What the command printed, stdout and stderr as they came; cut where it was too much."""
+        return bytes(self._output) + (CUT if self._is_cut else b"")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self.state not in (RunState.WAITING, RunState.RUNNING)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the command ended with 0."""
+        return self.state is RunState.DONE and self.exit_code == 0
+
+    def begin(self, now: float) -> None:
+        """The command is being started."""
+        self.state = RunState.RUNNING
+        self.started_at = now
+
+    def add(self, data: bytes) -> None:
+        """Keep output, as far as there is room."""
+        room = OUTPUT_LIMIT - len(self._output)
+        self._output += data[:room]
+        self._is_cut = self._is_cut or len(data) > room
+
+    def end(self, now: float, *, exit_code: int | None = None, error: str = "", cancelled: bool = False) -> None:
+        """The command ended, failed to run, or was given up. The first end counts."""
+        if self.is_over:
+            return
+        self.ended_at = now
+        self.exit_code, self.error = exit_code, error
+        if cancelled:
+            self.state = RunState.CANCELLED
+        else:
+            self.state = RunState.FAILED if error else RunState.DONE
+
+    def seconds(self, now: float) -> float | None:
+        """How long it has run; None before it began."""
+        if self.started_at is None:
+            return None
+        return (self.ended_at if self.ended_at is not None else now) - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nodes on which the command did the same."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def first(self) -> Run:
+        """One of them, for what they have in common."""
+        return self.runs[0]
+
+
+def ungrouped(runs: Iterable[Run]) -> list[Group]:
+    """Return each node by itself."""
+    return [Group((run,)) for run in runs]
+
+
+def grouped(runs: Iterable[Run]) -> list[Group]:
+    """Return nodes with equal outcome and output together, the largest group first; those under way by state."""
+    found: dict[tuple[object, ...], list[Run]] = {}
+    for run in runs:
+        same = (run.state, run.exit_code, run.error, run.output) if run.is_over else (run.state,)
+        found.setdefault(same, []).append(run)
+    return sorted((Group(tuple(same)) for same in found.values()), key=lambda group: -len(group.runs))
+
+
+def summary(runs: Sequence[Run]) -> str:
+    """Return how far all are, in words."""
+    over = sum(run.is_over for run in runs)
+    wrong = sum(run.is_over and not run.is_well for run in runs)
+    text = f"{over} of {len(runs)} done"
+    return f"{text}, {wrong} not well" if wrong else text

@@ -1,0 +1,162 @@
+"""The screen that shows a command on many nodes: how far each is, and what it printed."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.timer import Timer
+from textual.widgets import DataTable, Footer, Static
+from textual.worker import Worker
+
+from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException
+from omnyshell.printable import printable
+from omnyshell.tui.fan_out.runner import run_all
+from omnyshell.tui.fan_out.runs import Group, Run, RunState, grouped, summary, ungrouped
+from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.tasks import start_task
+
+PERIOD = 0.1
+"""Seconds between two looks at runs that change all the time."""
+
+TICK = 1.0
+SHOWN_BYTES = 64 * 1024
+"""The end of an output that is shown."""
+
+_NAMES_SHOWN = 6
+
+
+class FanOutScreen(ModalScreen[None]):
+    """Runs the command as soon as it is shown; leaving it ends what runs still."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FAN_OUT)
+    DEFAULT_CSS = """
+    FanOutScreen {
+        background: $background;
+        #title { height: 1; background: $panel; padding: 0 1; text-style: bold; }
+        DataTable { height: 1fr; background: $surface; scrollbar-size-vertical: 1; }
+        #output { height: 1fr; border-top: solid $primary; padding: 0 1; scrollbar-size-vertical: 1; }
+    }
+    """
+
+    def __init__(self, hub: HubLink, command: str, node_ids: Sequence[str], clock: Clock) -> None:
+        super().__init__()
+        self.runs = [Run(node_id) for node_id in node_ids]
+        self._hub = hub
+        self._command = command
+        self._clock = clock
+        self._is_grouped = False
+        self._groups: list[Group] = ungrouped(self.runs)
+        self._worker: Worker[None] | None = None
+        self._next_look: Timer | None = None
+        self._shown: bytes | None = None
+
+    def compose(self) -> ComposeResult:
+        """Title, table, output."""
+        yield Static(id="title", markup=False)
+        yield DataTable(cursor_type="row", zebra_stripes=False)
+        with VerticalScroll(id="output"):
+            yield Static(markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Run."""
+        table = self.query_one(DataTable)
+        table.add_column("STATE", width=16)
+        table.add_column("TIME", width=7)
+        table.add_column("NODES")
+        self._show()
+        table.focus()
+        self.set_interval(TICK, self._tick)
+        self._worker = start_task(self, self._run(), "Running on nodes")
+
+    def action_cancel(self) -> None:
+        """End what runs still."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def action_group(self) -> None:
+        """Put nodes with equal output together, or each by itself."""
+        self._is_grouped = not self._is_grouped
+        self._show()
+
+    def action_close(self) -> None:
+        """Leave; what runs still is ended."""
+        self.action_cancel()
+        self.dismiss(None)
+
+    def on_data_table_row_highlighted(self) -> None:
+        """Show the output of the row."""
+        self._show_output()
+
+    async def _run(self) -> None:
+        try:
+            await run_all(self._hub.client, self._command, self.runs, self._clock, self._changed)
+        except OmnyShellException as exc:
+            for run in self.runs:
+                run.end(self._clock.monotonic(), error=str(exc))
+            self._changed()
+
+    def _changed(self) -> None:
+        if self._next_look is None and self.is_attached:
+            self._next_look = self.set_timer(PERIOD, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        self._show()
+
+    def _tick(self) -> None:
+        if any(run.state is RunState.RUNNING for run in self.runs):
+            self._show()
+
+    def _show(self) -> None:
+        self._groups = grouped(self.runs) if self._is_grouped else ungrouped(self.runs)
+        self.query_one("#title", Static).update(Text(printable(f"{self._command}   {summary(self.runs)}")))
+        table = self.query_one(DataTable)
+        cursor = table.cursor_row
+        table.clear()
+        for group in self._groups:
+            table.add_row(_state(group.first), self._time(group), _names(group))
+        with contextlib.suppress(IndexError):
+            table.move_cursor(row=min(cursor, len(self._groups) - 1), animate=False)
+        self._show_output()
+
+    def _show_output(self) -> None:
+        row = self.query_one(DataTable).cursor_row
+        if not 0 <= row < len(self._groups):
+            return
+        run = self._groups[row].first
+        text = run.error.encode() if run.error else run.output[-SHOWN_BYTES:]
+        if text != self._shown:
+            self._shown = text
+            lines = text.decode("utf-8", "replace").expandtabs().splitlines()
+            self.query_one("#output Static", Static).update(Text("\n".join(map(printable, lines))))
+
+    def _time(self, group: Group) -> str:
+        seconds = group.first.seconds(self._clock.monotonic())
+        return "" if seconds is None or len(group.runs) > 1 else f"{seconds:.1f} s"
+
+
+def _state(run: Run) -> Text:
+    if run.state is RunState.DONE:
+        return Text("✓ exit 0", "green") if run.exit_code == 0 else Text(f"✗ exit {run.exit_code}", "yellow")
+    texts = {
+        RunState.WAITING: ("◌ waiting", "dim"),
+        RunState.RUNNING: ("● running", "cyan"),
+        RunState.FAILED: ("! failed", "red"),
+        RunState.CANCELLED: ("○ cancelled", "dim"),
+    }
+    return Text(*texts[run.state])
+
+
+def _names(group: Group) -> Text:
+    names = ", ".join(run.node_id for run in group.runs[:_NAMES_SHOWN])
+    more = f" and {len(group.runs) - _NAMES_SHOWN} more" if len(group.runs) > _NAMES_SHOWN else ""
+    count = f"{len(group.runs)} nodes: " if len(group.runs) > 1 else ""
+    return Text(printable(f"{count}{names}{more}"))

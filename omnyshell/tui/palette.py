@@ -1,0 +1,82 @@
+"""The command palette: what can be done on the present screen, and nodes and sessions by name."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Final, NamedTuple
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.types import IgnoreReturnCallbackType
+
+from omnyshell.model.sessions import SessionMode
+from omnyshell.printable import printable
+from omnyshell.services.client.live.state import HubState
+from omnyshell.tui import messages
+from omnyshell.tui.keys import Context, Key, keys_of
+
+SOURCES: Final = 500
+"""Nodes and sessions that are offered; the panels' filters find the rest."""
+
+
+class Command(NamedTuple):
+    """One line of the palette."""
+
+    title: str
+    help: str
+    run: IgnoreReturnCallbackType
+
+
+class ConsolePalette(Provider):
+    """Offers the table of keys, and shells and sessions by name."""
+
+    async def discover(self) -> Hits:
+        """Offer the actions, before anything is typed."""
+        for command in self._actions():
+            yield DiscoveryHit(Content(command.title), command.run, command.title, command.help)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for command in [*self._actions(), *self._places()]:
+            score = matcher.match(command.title)
+            if score:
+                shown = Content(command.title)
+                yield Hit(score, shown, command.run, command.title, command.help)
+
+    def _actions(self) -> Iterable[Command]:
+        """The actions of the keys that hold where the palette was opened."""
+        active = {
+            (bound.binding.key, bound.binding.action): bound.node
+            for bound in self.screen.active_bindings.values()
+            if bound.enabled
+        }
+        for key in keys_of(*Context):
+            node = next(
+                (active[name, key.action] for name in key.keys.split(",") if (name, key.action) in active), None
+            )
+            if node is not None and key.listed and key.action not in _MOVES and not key.action.startswith("cursor"):
+                yield Command(key.text, _help(key), partial(self.app.run_action, key.action, node))
+
+    def _places(self) -> Iterable[Command]:
+        state: HubState | None = getattr(getattr(self.app, "hub", None), "state", None)
+        if state is None:
+            return
+        for node in list(state.nodes.values())[:SOURCES]:
+            if node.is_online:
+                opening = messages.OpenShell(node.node_id)
+                yield Command(
+                    printable(f"Shell: {node.node_id}"), "Open a shell", partial(self.app.post_message, opening)
+                )
+        for session in list(state.sessions.values())[:SOURCES]:
+            if session.mode is SessionMode.SHELL:
+                ref = messages.SessionRef(session.node_id, session.session_id)
+                title = f"Attach: {session.short_id} on {session.node_id} {session.command}".rstrip()
+                attaching = partial(self.app.post_message, messages.AttachSession(ref))
+                yield Command(printable(title), f"of {printable(session.principal)}", attaching)
+
+
+_MOVES: Final = frozenset(("next_panel", "previous_panel", "command_palette"))
+
+
+def _help(key: Key) -> str:
+    return f"{key.more or key.text}   {key.label}"

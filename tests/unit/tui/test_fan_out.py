@@ -1,0 +1,43 @@
+"""What became of a command on many nodes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omnyshell.tui.fan_out.runs import CUT, OUTPUT_LIMIT, Run, RunState, grouped, summary, ungrouped
+
+
+def ended(name: str, output: bytes, code: int = 0) -> Run:
+    run = Run(name)
+    run.begin(10.0)
+    run.add(output)
+    run.end(12.5, exit_code=code)
+    return run
+
+
+def test_nodes_with_equal_output_and_outcome_come_together() -> None:
+    runs = [ended("a", b"x"), ended("b", b"y"), ended("c", b"x"), ended("d", b"x", 1), Run("e"), Run("f")]
+    assert [[run.node_id for run in group.runs] for group in grouped(runs)] == [["a", "c"], ["e", "f"], ["b"], ["d"]]
+    assert [group.first.node_id for group in ungrouped(runs)] == list("abcdef")
+    assert summary(runs) == "4 of 6 done, 1 not well"
+
+
+def test_the_first_end_counts_and_time_stands_still_after_it() -> None:
+    run = ended("a", b"")
+    run.end(99.0, cancelled=True)
+    assert run.state is RunState.DONE
+    assert run.seconds(50.0) == 2.5
+    waiting = Run("b")
+    assert waiting.seconds(5.0) is None
+    waiting.end(5.0, error="not connected")
+    assert waiting.state is RunState.FAILED
+
+
+@given(st.lists(st.integers(0, OUTPUT_LIMIT // 2), max_size=6))
+def test_output_is_kept_up_to_a_bound_and_says_that_it_was_cut(sizes: list[int]) -> None:
+    run = Run("a")
+    for size in sizes:
+        run.add(bytes(size))
+    if sum(sizes) <= OUTPUT_LIMIT:
+        assert run.output == bytes(sum(sizes))
+    else:
+        assert run.output == bytes(OUTPUT_LIMIT) + CUT

@@ -4,6 +4,7 @@ import os
 import selectors
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from textual import constants, events
@@ -65,6 +66,14 @@ def hurry_escape() -> None:
 
 class ConsoleDriver(LastingDriver):
     """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Ask the terminal, where Textual believes `COLUMNS` and `LINES`: exported ones stay as they were once."""
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self.fileno)
+            if columns and lines:
+                return columns, lines
+        return super()._get_terminal_size()
 
     def run_input_thread(self) -> None:
         """Read keys until the driver stops."""

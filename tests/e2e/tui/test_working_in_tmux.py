@@ -18,9 +18,12 @@ from omnyshell.services.local.setup import LocalSetup
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 START = (
-    "stty -a > before; sh -c 'echo $$ > pid; exec omnyshell-console'; stty -a > after; cmp before after && echo same"
+    "stty -g > before; sh -c 'echo $$ > pid; exec omnyshell-console'; stty -g > after; cmp before after && echo same"
 )
-FIRST, LAST = 100, 399
+NUMBERS = range(100, 400)
+"""Printed while the hub is lost and found; they fit on the screen."""
+
+COLUMNS = 90
 
 
 def wait(condition: Callable[[], object]) -> None:
@@ -37,8 +40,11 @@ def is_restored(terminal: Terminal) -> bool:
     return terminal.tmux("display-message", "-p", flags).strip() == "00010"
 
 
-def prompt(terminal: Terminal) -> None:
-    """A prompt that is known, in the shell that was just opened."""
+def open_shell(terminal: Terminal) -> None:
+    """A shell on the node under the cursor, with a prompt that is known."""
+    terminal.type("Enter")
+    terminal.hides("● online")
+    terminal.shows("#" if os.geteuid() == 0 else "$")
     terminal.type("PS1='remote> '; clear; echo in=$((6*7))", "Enter")
     terminal.shows("\nin=42")
 
@@ -59,12 +65,12 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def test_from_nothing_to_a_shell_and_back_to_it_after_leaving(terminal: Terminal, tmp_path: Path) -> None:
     terminal.type(START, "Enter")
     terminal.shows("● online")
-    terminal.type("Enter")
-    prompt(terminal)
+    open_shell(terminal)
     terminal.type("stty size", "Enter")
     terminal.shows("\n29 90\n")
+    terminal.type("""sh -c "trap 'stty size; exit' WINCH; echo waits; while :; do sleep 0.05; done" """, "Enter")
+    terminal.shows("\nwaits")
     terminal.tmux("resize-window", "-x", "100", "-y", "40")
-    terminal.type("clear; stty size", "Enter")
     terminal.shows("\n39 100\n")
 
     if shutil.which("vim") is not None:
@@ -119,21 +125,21 @@ def test_a_killed_hub_costs_no_byte_and_a_killed_console_no_session(machines: Ma
     try:
         terminal.type(f"cd {tmp_path}; " + START, "Enter")
         terminal.shows("● online")
-        terminal.type("Enter")
-        prompt(terminal)
-        numbers = f"for i in $(seq {FIRST} {LAST}); do printf '%s ' $i; sleep 0.02; done; echo"
-        terminal.type(f"clear; {numbers}; read a; echo said=$a.", "Enter")
-        terminal.shows(f"{FIRST + 30} ")
+        open_shell(terminal)
+        numbers = f"for i in $(seq {NUMBERS[0]} {NUMBERS[-1]}); do printf '%s ' $i; sleep 0.02; done; echo"
+        terminal.type(f"clear; stty -echo; {numbers}; read a; stty echo; echo said=$a.", "Enter")
+        terminal.shows(" 130 ")
         machines.hub.kill()
         waiting = terminal.shows("The hub is lost")
-        assert f"{FIRST} {FIRST + 1} " in waiting, "its screen stays"
-        assert "~" in waiting.splitlines()[0], "and its tab is marked"
+        assert " 120 121 " in waiting, "its screen stays"
+        wait(lambda: "~" in terminal.tmux("capture-pane", "-p").splitlines()[0])
         terminal.type("meanwhile", "Enter")
         machines.hub.start_and_wait()
         terminal.hides("The hub is lost")
         screen = terminal.shows("said=meanwhile.")
-        shown = screen.partition(f"\n{FIRST} ")[2].partition(f"{LAST} ")[0].replace("\n", "")
-        assert [int(word) for word in f"{FIRST} {shown}{LAST}".split()] == list(range(FIRST, LAST + 1))
+        # Blanks at the ends of lines are not captured.
+        shown = "".join(line.ljust(COLUMNS) for line in screen.splitlines()).partition(" said=")[0]
+        assert [int(word) for word in shown.split()[-len(NUMBERS) :]] == list(NUMBERS)
 
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
         left = terminal.shows("\nsame")

@@ -20,8 +20,8 @@ A terminal writes a sequence in one piece; only a slow line cuts it, and then Al
 Escape and a letter. The variable ESCDELAY (milliseconds) overrides it.
 """
 
-_IDLE_SECONDS: Final = 0.1
-_READ_SIZE: Final = 16 * 1024
+IDLE_SECONDS: Final = 0.1
+READ_SIZE: Final = 16 * 1024
 
 
 class ConsoleParser(XTermParser):
@@ -57,21 +57,26 @@ def alt_key(character: str) -> events.Key:
 _CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space"}
 
 
+def hurry_escape() -> None:
+    """Have Textual's parsers take a lone Escape for one after `ESCAPE_SECONDS`."""
+    if "ESCDELAY" not in os.environ:
+        constants.ESCAPE_DELAY = ESCAPE_SECONDS  # type: ignore[misc]
+
+
 class ConsoleDriver(LastingDriver):
     """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
 
     def run_input_thread(self) -> None:
         """Read keys until the driver stops."""
-        if "ESCDELAY" not in os.environ:
-            constants.ESCAPE_DELAY = ESCAPE_SECONDS  # type: ignore[misc]
+        hurry_escape()
         decode = getincrementaldecoder("utf-8")("replace").decode
         parser = ConsoleParser()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 # Something begun is looked at again soon.
-                if selector.select(ESCAPE_SECONDS if parser.is_waiting else _IDLE_SECONDS):
-                    data = os.read(self.fileno, _READ_SIZE)
+                if selector.select(ESCAPE_SECONDS if parser.is_waiting else IDLE_SECONDS):
+                    data = os.read(self.fileno, READ_SIZE)
                     if not data:
                         break
                     for event in parser.feed(decode(data)):

@@ -1,24 +1,30 @@
 """Serves the console to a browser on this machine, with `textual-serve`: a console a page, each a client of the hub."""
 
 import asyncio
-import shlex
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from aiohttp import web
-from textual_serve.server import Server
+from aiohttp import WSCloseCode, web
+from textual_serve.server import Server, to_int
 
 from omnyshell.errors import ConfigException
 from omnyshell.tui.web.gate import HEADERS, Gate, Verdict
+from omnyshell.tui.web.served import ServedConsole
 
 HOST = "127.0.0.1"
 TITLE = "OmnyShell"
+MAX_PORT = 65_535
 START = "from omnyshell.tui.main import main; main()"
 STOP_TIMEOUT = 1.0
-"""Seconds that pages get to close once the server is to end; their consoles end with them."""
+"""Seconds that pages get to close once the server is to end and their consoles have ended."""
+
+MAX_PAGES = 20
+HEARTBEAT = 15.0
+"""Seconds between looks at whether a page is still there."""
+
 
 REFUSAL = (
     "This console opens, once, by the link that `omnyshell-console --web` printed. Start it again for another one.\n"
@@ -31,16 +37,16 @@ class ConsoleServer(Server):
     """The pages, and the gate before them."""
 
     def __init__(self, words: list[str], gate: Gate) -> None:
-        command = shlex.join([sys.executable, "-c", START, *words, "--client-only"])
         super().__init__(
-            command,
+            TITLE,
             host=HOST,
             port=gate.port,
-            title=TITLE,
             public_url=gate.address,
             templates_path=Path(__file__).parent / "page",
         )
         self.gate = gate
+        self._command = [sys.executable, "-c", START, *words, "--client-only"]
+        self._consoles: set[ServedConsole] = set()
 
     async def application(self) -> web.Application:
         """The web application, every request of which passes the gate."""
@@ -51,6 +57,28 @@ class ConsoleServer(Server):
 
     async def on_startup(self, app: web.Application) -> None:
         """Print nothing: the link is all that is needed."""
+
+    async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002
+        """End all consoles."""
+        await asyncio.gather(*(console.stop() for console in self._consoles))
+
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """Run a console for a page, until either ends."""
+        if len(self._consoles) >= MAX_PAGES:
+            raise web.HTTPServiceUnavailable(text=f"{MAX_PAGES} pages are open already\n")
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT)
+        await socket.prepare(request)
+        console = ServedConsole(self._command, socket, self.download_manager)
+        self._consoles.add(console)
+        try:
+            await console.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
+            await self._process_messages(socket, console)
+        except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
+            await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"not what a page of ours says")
+        finally:
+            await console.stop()
+            self._consoles.discard(console)
+        return socket
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -78,6 +106,8 @@ def serve(words: list[str], port: int) -> int:
 
     Raises `ConfigException` where the port cannot be had.
     """
+    if not 0 <= port <= MAX_PORT:
+        raise ConfigException(f"--port: 0 to {MAX_PORT}")
     try:
         listener = socket.create_server((HOST, port))
     except OSError as exc:

@@ -6,20 +6,21 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 BIN = Path(sys.executable).parent
 DEADLINE = 40.0
@@ -50,14 +51,14 @@ def env(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def served(env: dict[str, str]) -> Iterator[str]:
+def served(env: dict[str, str], ended_by: signal.Signals = signal.SIGTERM) -> Iterator[str]:
     """The console served; gives the link, and sees that nothing is left of it."""
     server = subprocess.Popen([BIN / "omnyshell-console", "--web"], env=env, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         yield server.stdout.readline().split()[-1]
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(DEADLINE) == 0
+        server.send_signal(ended_by)
+        assert server.wait(DEADLINE) == (-ended_by if ended_by is signal.SIGKILL else 0)
     finally:
         server.kill()
         server.communicate(timeout=DEADLINE)
@@ -109,12 +110,12 @@ def test_the_link_opens_once_and_shows_a_console_that_is_only_a_client(env: dict
         addresses = re.findall(r"(?:https?|wss?)://[^\"'\s)]+", page)
         assert addresses
         assert all(address.split("://")[1].startswith(origin.split("://")[1] + "/") for address in addresses), addresses
-        socket = origin.replace("http", "ws") + "/ws?width=100&height=30"
+        page_end_url = origin.replace("http", "ws") + "/ws?width=100&height=30"
         for wrong in ({}, {"Cookie": pair, "Origin": "http://evil.example"}):
             with pytest.raises(InvalidStatus, match="403"):
-                connect(socket, additional_headers=wrong, proxy=None)
+                connect(page_end_url, additional_headers=wrong, proxy=None)
         with connect(
-            socket, additional_headers={"Cookie": pair, "Origin": origin}, proxy=None, max_size=None
+            page_end_url, additional_headers={"Cookie": pair, "Origin": origin}, proxy=None, max_size=None
         ) as page_end:
             shown = b""
             while b"online" not in shown:
@@ -124,6 +125,79 @@ def test_the_link_opens_once_and_shows_a_console_that_is_only_a_client(env: dict
             assert b"This machine" not in shown
             assert console
         until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+
+
+class RawPage:
+    """What the page of `textual-serve` says and hears, without a browser."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.socket = connection
+        self._shown = b""
+
+    def type(self, text: str) -> None:
+        self.socket.send(json.dumps(["stdin", text]))
+
+    def shows(self, expected: bytes) -> None:
+        """Read until it was painted, since this was asked last."""
+        while expected not in self._shown:
+            message = self.socket.recv(timeout=DEADLINE)
+            self._shown += message if isinstance(message, bytes) else b""
+        self._shown = b""
+
+    def open_shell(self, env: dict[str, str]) -> None:
+        self.shows(b"online")
+        self.type("\r")
+        until(lambda: sessions(env))
+        self.type("echo is-$((6*7))\r")
+        self.shows(b"is-42")
+
+
+@contextmanager
+def raw_page(link: str) -> Iterator[RawPage]:
+    """Opens the link, and the page's WebSocket."""
+    origin = link.partition("/enter/")[0]
+    (cookie,) = SimpleCookie(fetch(link)[1]["Set-Cookie"]).values()
+    headers = {"Cookie": f"{cookie.key}={cookie.value}", "Origin": origin}
+    url = origin.replace("http", "ws") + "/ws?width=80&height=24"
+    with connect(url, additional_headers=headers, proxy=None, max_size=None, close_timeout=1) as connection:
+        yield RawPage(connection)
+
+
+def sessions(env: dict[str, str]) -> list[dict[str, Any]]:
+    listed = subprocess.run(
+        [BIN / "omnyshell", "sessions", "list", node(env), "--json"], env=env, capture_output=True, timeout=DEADLINE
+    )
+    return list(json.loads(listed.stdout))
+
+
+def test_a_page_that_is_closed_leaves_its_session_and_no_process_even_while_it_is_flooded(env: dict[str, str]) -> None:
+    with served(env) as link, raw_page(link) as page:
+        page.open_shell(env)
+        page.type("yes flood\r")
+        page.shows(b"flood")
+        # Nothing is read any more, so that the console has much to paint when its page goes.
+        page.socket.socket.shutdown(socket.SHUT_RDWR)
+        until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+        (session,) = sessions(env)
+        assert session["state"] == "detached"
+
+
+def test_what_no_page_says_closes_it_and_nothing_else(env: dict[str, str]) -> None:
+    with served(env) as link, raw_page(link) as page:
+        page.shows(b"online")
+        page.socket.send('["resize", {"width": "wide"}]')
+        with pytest.raises(ConnectionClosedError, match="1003"):
+            page.shows(b"never")
+        until(lambda: not consoles(env["OMNYSHELL_HOME"]))
+        assert fetch(link)[0] == 403
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_console_is_left_of_a_server_that_ends(env: dict[str, str], number: signal.Signals) -> None:
+    with ExitStack() as stack, served(env, ended_by=number) as link:
+        stack.enter_context(raw_page(link)).open_shell(env)
+    (session,) = sessions(env)
+    assert session["state"] == "detached"
 
 
 def test_without_a_hub_it_says_what_to_do(tmp_path: Path) -> None:

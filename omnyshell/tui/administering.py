@@ -9,6 +9,8 @@ from omnyshell.services.client.invites import join_line
 from omnyshell.tui.dialogs.invite import LineDialog
 from omnyshell.tui.hub_link import HubLink
 
+NODES_NAMED = 12
+
 
 async def invite(app: App[int], hub: HubLink, request: InviteCreate) -> None:
     """Make an invite and show the line for it. Raises as `AdminClient.ask` does."""
@@ -18,6 +20,18 @@ async def invite(app: App[int], hub: HubLink, request: InviteCreate) -> None:
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
     app.push_screen(LineDialog(join_line(request.kind, hub.access.address, made), note))
+
+
+def what_revoking_ends(hub: HubLink, principal: str) -> str:
+    """Return what revoking a principal means: several nodes may log in as the same one, and so may this console."""
+    texts = ["Its tokens and keys are removed, and what it has open ends at once."]
+    nodes = [node.node_id for node in hub.state.nodes.values() if node.principal == principal]
+    if nodes:
+        more = f" and {len(nodes) - NODES_NAMED} more" if len(nodes) > NODES_NAMED else ""
+        texts.append(f"Nodes that log in as it: {printable(', '.join(nodes[:NODES_NAMED]))}{more}.")
+    if principal == hub.principal:
+        texts.append("You are logged in as it: this console loses the hub.")
+    return " ".join(texts)
 
 
 async def revoke(app: App[int], hub: HubLink, principal: str) -> None:

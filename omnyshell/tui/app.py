@@ -299,7 +299,7 @@ class ConsoleApp(App[int]):
             if is_meant:
                 start_task(self, administering.revoke(self, self.hub, principal), "Revoking")
 
-        consequence = "Its tokens and keys are removed, and what it has open ends at once."
+        consequence = administering.what_revoking_ends(self.hub, principal)
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
 
     def on_open_tunnel(self, message: messages.OpenTunnel) -> None:

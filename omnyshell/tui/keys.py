@@ -91,7 +91,12 @@ KEYS: tuple[Key, ...] = (
     Key(Context.OVERVIEW, "z", "zoom", "Zoom", "Give the panel the whole screen, or back", footer=False),
     Key(Context.OVERVIEW, "d", "toggle_details", "Details", "All that is known of the row"),
     Key(
-        Context.OVERVIEW, "v", "toggle_preview", "Preview", "The selected session's screen as it is, without attaching"
+        Context.OVERVIEW,
+        "v",
+        "toggle_preview",
+        "Preview",
+        "The selected session's screen as it is, without attaching",
+        footer=False,
     ),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
@@ -99,7 +104,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.NODES, "x", "fan_out", "Run", "Run a command on all selected nodes"),
     Key(Context.NODES, "i", "invite", "Invite", "Invite a node or a person: shows the line to paste"),
     Key(Context.NODES, "R", "revoke", "Revoke", "Revoke the node's principal, after asking", footer=False),
-    Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node"),
+    Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node", footer=False),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
     Key(
@@ -115,7 +120,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TABLE, "space", "select", "Select", "Select the row, for actions on several", footer=False),
     Key(Context.TABLE, "a", "select_all", "All", "Select all rows that are shown, or none", footer=False),
     Key(Context.TABLE, "escape", "clear", "Clear", "Drop the selection, then the filter", footer=False),
-    Key(Context.TABLE, "s", "sort_next", "Sort", "Sort by the next column"),
+    Key(Context.TABLE, "s", "sort_next", "Sort", "Sort by the next column", footer=False),
     Key(Context.TABLE, "S", "sort_reverse", "Reverse", "Sort the other way round", footer=False),
     Key(Context.TABLE, "up,k", "cursor('up')", "Up", footer=False),
     Key(Context.TABLE, "down,j", "cursor('down')", "Down", footer=False),

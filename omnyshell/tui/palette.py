@@ -45,15 +45,15 @@ class ConsolePalette(Provider):
 
     def _actions(self) -> Iterable[Command]:
         """The actions of the keys that hold where the palette was opened."""
+        # Several contexts have the same key for an action of the same name: text and explanation tell them apart.
         active = {
-            (bound.binding.key, bound.binding.action): bound.node
+            (bound.binding.key, bound.binding.action, bound.binding.description, bound.binding.tooltip): bound.node
             for bound in self.screen.active_bindings.values()
             if bound.enabled
         }
         for key in keys_of(*Context):
-            node = next(
-                (active[name, key.action] for name in key.keys.split(",") if (name, key.action) in active), None
-            )
+            places = ((name, key.action, key.text, key.more) for name in key.keys.split(","))
+            node = next((active[place] for place in places if place in active), None)
             if node is not None and key.listed and key.action not in _MOVES and not key.action.startswith("cursor"):
                 yield Command(key.text, _help(key), partial(self.app.run_action, key.action, node))
 

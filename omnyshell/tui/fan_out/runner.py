@@ -41,6 +41,6 @@ async def _run(client: OmnyShellClient, command: str, run: Run, clock: Clock, ch
     async with await client.open_session(run.node_id, command=command) as session:
         session.eof()
         async for chunk in session:
-            run.add(chunk.data)
+            run.add(chunk.data, is_stderr=chunk.is_stderr)
             changed()
         run.end(clock.monotonic(), exit_code=(await session.wait()).shell_code)

@@ -1,5 +1,6 @@
 """What became of a command on each of many nodes, without I/O."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -31,13 +32,24 @@ class Run:
     error: str = ""
     started_at: float | None = None
     ended_at: float | None = None
-    _output: bytearray = field(default_factory=bytearray)
+    _outputs: tuple[bytearray, bytearray] = field(default_factory=lambda: (bytearray(), bytearray()))
+    _hashes: tuple["hashlib._Hash", "hashlib._Hash"] = field(
+        default_factory=lambda: (hashlib.sha256(), hashlib.sha256())
+    )
     _is_cut: bool = False
 
     @property
     def output(self) -> bytes:
-        """What the command printed, stdout and stderr as they came; cut where it was too much."""
-        return bytes(self._output) + (CUT if self._is_cut else b"")
+        """What the command printed, stdout and then stderr; cut where it was too much."""
+        return b"".join(self._outputs) + (CUT if self._is_cut else b"")
+
+    @property
+    def digest(self) -> tuple[bytes, bytes]:
+        """Equal for equal output, kept or not.
+
+        In which order two streams arrive is chance, so that they are told apart.
+        """
+        return self._hashes[0].digest(), self._hashes[1].digest()
 
     @property
     def is_over(self) -> bool:
@@ -54,10 +66,11 @@ class Run:
         self.state = RunState.RUNNING
         self.started_at = now
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, *, is_stderr: bool = False) -> None:
         """Keep output, as far as there is room."""
-        room = OUTPUT_LIMIT - len(self._output)
-        self._output += data[:room]
+        self._hashes[is_stderr].update(data)
+        room = OUTPUT_LIMIT - sum(map(len, self._outputs))
+        self._outputs[is_stderr].extend(data[:room])
         self._is_cut = self._is_cut or len(data) > room
 
     def end(self, now: float, *, exit_code: int | None = None, error: str = "", cancelled: bool = False) -> None:
@@ -99,7 +112,7 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
     """Return nodes with equal outcome and output together, the largest group first; those under way by state."""
     found: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
-        same = (run.state, run.exit_code, run.error, run.output) if run.is_over else (run.state,)
+        same = (run.state, run.exit_code, run.error, run.digest) if run.is_over else (run.state,)
         found.setdefault(same, []).append(run)
     return sorted((Group(tuple(same)) for same in found.values()), key=lambda group: -len(group.runs))
 

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterator
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from textual import events
 from textual.geometry import Region, Size
@@ -38,6 +38,10 @@ _controls = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 class TerminalHost(Protocol):
     """Who a terminal belongs to."""
 
+    @property
+    def has_program(self) -> bool:
+        """Whether there is a program, or will be, that keys go to."""
+
     def key_pressed(self, key: events.Key) -> bool:
         """Take a key that is not the program's; returns whether it was taken."""
 
@@ -66,9 +70,6 @@ class TerminalWidget(TerminalView, can_focus=True):
     The mouse is the program's where it asked for it, and selects otherwise; with shift it always selects.
     """
 
-    takes_all_keys: ClassVar[bool] = True
-    """The app must not act on keys before a widget that has this, whatever their bindings' priority."""
-
     class Moved(Message):
         """Copy mode or the scroll position changed."""
 
@@ -84,6 +85,11 @@ class TerminalWidget(TerminalView, can_focus=True):
         self._dragging = False
         self._clicks = 0
         self._clicked_at = (-1.0, Point(-1, -1))
+
+    @property
+    def takes_all_keys(self) -> bool:
+        """Whether the app must leave keys to this widget, whatever their bindings' priority: not once all is over."""
+        return self._host.has_program
 
     def on_resize(self) -> None:
         """Give the program the same size, at once."""

@@ -105,6 +105,11 @@ class TerminalPane(TabPane):
         return TabMark.WAITING if self.attachment.phase is Phase.WAITING else self._mark
 
     @property
+    def has_program(self) -> bool:
+        """Whether there is a program, or will be, that keys go to."""
+        return not self.attachment.is_over
+
+    @property
     def is_live(self) -> bool:
         """Whether the session goes on, here or on its node."""
         return not self.attachment.is_over

@@ -2,6 +2,9 @@
 
 from support.console import a_day_at_work, console
 from support.pictures import check_picture
+from support.stack import until
+from textual.command import CommandList
+from textual.widgets import Static
 
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.question import Question
@@ -86,3 +89,21 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is app.overview
+
+
+async def test_the_palette_has_only_what_applies_here() -> None:
+    async with console(a_day_at_work(), width=120, height=40) as (app, pilot):
+        await pilot.press("ctrl+p")
+        options = app.screen.query_one(CommandList)
+        await until(lambda: options.option_count > 5)
+        titles = [str(options.get_option_at_index(index).hit.text) for index in range(options.option_count)]
+        assert {"Shell", "Run", "Invite", "Revoke"} <= set(titles)
+        assert not {"Attach", "Go to", "Pause"} & set(titles), "what Enter does in another panel"
+
+
+async def test_revoking_names_all_nodes_that_go() -> None:
+    async with console(a_day_at_work(), width=120, height=40) as (app, pilot):
+        await pilot.press("R")
+        assert isinstance(app.screen, Question)
+        text = " ".join(str(static.content) for static in app.screen.query(Static))
+        assert all(name in text for name in ("fleet", "web-1", "web-10", "db-1", "build-mac", "laptop"))

@@ -41,3 +41,22 @@ def test_output_is_kept_up_to_a_bound_and_says_that_it_was_cut(sizes: list[int])
         assert run.output == bytes(sum(sizes))
     else:
         assert run.output == bytes(OUTPUT_LIMIT) + CUT
+
+
+def test_how_two_streams_mix_makes_no_difference_but_what_was_not_kept_does() -> None:
+    one, other, longer = Run("one"), Run("other"), Run("longer")
+    one.add(b"out")
+    one.add(b"err", is_stderr=True)
+    other.add(b"err", is_stderr=True)
+    other.add(b"ou")
+    other.add(b"t")
+    for run in (one, other, longer):
+        run.begin(0.0)
+    longer.add(b"y" * (OUTPUT_LIMIT + 1))
+    cut = Run("cut")
+    cut.begin(0.0)
+    cut.add(b"y" * (OUTPUT_LIMIT + 2))
+    for run in (one, other, longer, cut):
+        run.end(1.0, exit_code=0)
+    assert [len(group.runs) for group in grouped([one, other, longer, cut])] == [2, 1, 1]
+    assert one.output == b"outerr"

@@ -103,6 +103,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         self._laid_out_for = 0
         self._drawn: dict[int, _Line] = {}
         self._strips: dict[int, Strip] = {}
+        self._own_style: Style | None = None
         self._hovered: int | None = None
         self._current: str | None = None
 
@@ -147,6 +148,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             self.scroll_to(y=cursor - page + 1, animate=False)
 
     def _forget(self) -> None:
+        self._own_style = None
         self._drawn.clear()
         self._strips.clear()
 
@@ -201,7 +203,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
 
     def _row(self, line: _Line) -> Strip:
         over = self._overlay(line)
-        base = self.rich_style + over
+        base = self._base + over
         mark = self.get_component_rich_style("table--mark", partial=True)
         left = CURSOR_MARK if line.has_cursor and self.has_focus else " "
         segments = [Segment(f"{left}{SELECTED_MARK if line.is_selected else ' '} ", base + mark)]
@@ -217,6 +219,13 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     def _fitted(placed: Placed, cell: Cell) -> str:
         column = placed.column
         return fitted(cell.text, placed.width, right=column.right, keep_end=column.keep_end)
+
+    @property
+    def _base(self) -> Style:
+        """The table's own style, which Textual computes anew each time it is asked."""
+        if self._own_style is None:
+            self._own_style = self.rich_style
+        return self._own_style
 
     def _overlay(self, line: _Line) -> Style:
         if line.has_cursor:

@@ -108,6 +108,7 @@ class OverviewScreen(Screen[None]):
         self._places: list[Place] = []
         self._unsubscribe: Callable[[], None] = lambda: None
         self._next_look: Timer | None = None
+        self._ticker: Timer | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out header, panels, details and footer."""
@@ -128,7 +129,7 @@ class OverviewScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the state."""
         self._unsubscribe = self.state.subscribe(self._changed)
-        self.set_interval(TICK, self._tick)
+        self._ticker = self.set_interval(TICK, self._tick)
         self.nodes.table.focus()
         self._look()
 
@@ -148,6 +149,9 @@ class OverviewScreen(Screen[None]):
 
     def _look(self) -> None:
         self._next_look = None
+        if self._ticker is not None:
+            # Ages are drawn with what has changed: two frames cost twice as much as one.
+            self._ticker.reset()
         if self._is_shown:
             for panel in self._panels.values():
                 panel.take()

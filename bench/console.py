@@ -1,10 +1,11 @@
-"""What the overview costs: idle with 100 nodes and 10 sessions, 1,000 sessions that change ten times a second, and the
-heartbeats of the embedded hub beside a terminal that is flooded.
+"""What the overview costs, how late its frames come, how long it takes to start, and what a flood does to its hub.
 
-    python -m bench.console [idle] [busy] [start] [jitter]
+    python -m bench.console [idle] [crowd] [busy] [start] [jitter]
 
-Hub and nodes are processes of their own. Processor time is that of the console in a pseudo-terminal of 120x40; how late
-frames come is measured inside of one that paints for nobody.
+`idle`: 100 nodes and 10 sessions, nothing happens. `crowd`: 1,000 sessions that print once a second, ten ending and ten
+opening each second. `busy`: the states of 1,000 sessions, each told ten times a second. Hub and nodes are processes of
+their own, the nodes raw peers (`bench/console_peers.py`). Processor time is that of the console in a pseudo-terminal of
+120x40; how late frames come is measured inside of one that paints for nobody.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.console_terminal import Screen
-from bench.idle_peers import beat, connect_node
+from bench.peers import hub_with_node
 from omnyshell import (
     CertGenerator,
     ClientConfig,
@@ -32,9 +33,14 @@ from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
+from omnyshell.tui.start import forget_what_is_loaded
 
 NODES = 100
 SECONDS = 10.0
+CONSOLE = str(Path(sys.executable).with_name("omnyshell-console"))
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+    "TERM": "xterm-256color"
+}
 LOOK = 0.002
 """Seconds between two looks at how late the loop is."""
 
@@ -46,50 +52,60 @@ def access(directory: Path, port: int, principal: str = "me", token: str = "toke
 
 
 @contextmanager
-def hub(directory: Path, case: str, sessions: int) -> Iterator[int]:
-    """A hub with nodes and sessions; gives its port."""
-    words = [sys.executable, "-m", "bench.events_load", "serve", str(directory), case, str(sessions)]
+def peers(port: int, ca: Path, sessions: int, *words: str) -> Iterator[None]:
+    """Nodes and sessions at a hub, as raw peers."""
+    command = [sys.executable, "-m", "bench.console_peers", str(port), str(ca), str(NODES), str(sessions), *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as crowd:
+        assert crowd.stdin is not None
+        assert crowd.stdout is not None
+        assert crowd.stdout.readline() == "ready\n"
+        try:
+            yield
+        finally:
+            crowd.stdin.close()
+
+
+@contextmanager
+def changing_hub(directory: Path) -> Iterator[int]:
+    """A hub whose 1,000 sessions change state ten times a second; gives its port."""
+    words = [sys.executable, "-m", "bench.events_load", "serve", str(directory), "states"]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         port = int(process.stdout.readline())
-        words = [sys.executable, "-m", "bench.console", "nodes", str(directory), str(port)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nodes:
-            nodes.stdout.readline()
+        with peers(port, directory / "ca.pem", 0):
             try:
                 yield port
             finally:
-                nodes.stdin.close()
                 process.stdin.close()
 
 
-async def nodes(directory: Path, port: int) -> None:
-    """Nodes that only send heartbeats, until stdin ends."""
-    gate = asyncio.Semaphore(20)
-    reached = access(directory, port, "box", "box-token")
-    connected = await asyncio.gather(*(connect_node(reached, f"web-{n}", gate) for n in range(NODES)))
-    beating = [asyncio.create_task(beat(node, number)) for number, node in enumerate(connected)]
-    print("ready", flush=True)
-    await asyncio.to_thread(sys.stdin.read)
-    for task in beating:
-        task.cancel()
-
-
-def processor_share(directory: Path, case: str, sessions: int) -> float:
+def processor_share(variables: dict[str, str], *words: str) -> float:
     """The console's part of a core, in percent."""
-    with hub(directory, case, sessions) as port:
-        token = directory / "token"
-        token.write_text("token")
-        env = {**os.environ, "TERM": "xterm-256color", "OMNYSHELL_HOME": str(directory / "home")}
-        words = ["--hub", f"wss://127.0.0.1:{port}", "--principal", "me", "--token-file", str(token)]
-        command = [str(Path(sys.executable).parent / "omnyshell-console"), *words, "--ca", str(directory / "ca.pem")]
-        screen = Screen(command, env)
-        try:
-            screen.shows(b"web-1")
-            time.sleep(3)
-            before = screen.processor_time()
-            time.sleep(SECONDS)
-            return (screen.processor_time() - before) / SECONDS * 100
-        finally:
-            screen.close()
+    screen = Screen([CONSOLE, *words], {**ENVIRONMENT, **variables})
+    try:
+        screen.shows(b"web-1")
+        time.sleep(3)
+        before = screen.processor_time()
+        time.sleep(SECONDS)
+        return (screen.processor_time() - before) / SECONDS * 100
+    finally:
+        screen.close()
+
+
+def share_beside(directory: Path, sessions: int, *words: str) -> float:
+    """The console's part of a core at a hub with nodes and sessions, in percent."""
+    with hub_with_node(directory) as hub, peers(hub.port, hub.ca, sessions, *words):
+        return processor_share({name: value for name, value in hub.env.items() if name.startswith("OMNYSHELL_")})
+
+
+def share_of_busy(directory: Path, port: int) -> float:
+    """The console's part of a core at a hub whose sessions change, in percent."""
+    token = directory / "token"
+    token.write_text("token")
+    words = ["--hub", f"wss://127.0.0.1:{port}", "--principal", "me", "--token-file", str(token)]
+    home = {"OMNYSHELL_HOME": str(directory / "home")}
+    return processor_share(home, *words, "--ca", str(directory / "ca.pem"))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -100,6 +116,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def lateness(directory: Path, port: int) -> tuple[float, float]:
     """How late the console's loop is at its worst, and at the 99th percentile, in milliseconds."""
+    forget_what_is_loaded()
     app = ConsoleApp(ConsoleSettings(), RemoteHub(access(directory, port)))
     async with app.run_test(size=(120, 40)) as pilot:
         await until(lambda: bool(app.hub.state.sessions))
@@ -115,14 +132,15 @@ async def lateness(directory: Path, port: int) -> tuple[float, float]:
     return late[-1], late[int(len(late) * 0.99)]
 
 
-def start(directory: Path) -> float:
-    """Seconds from nothing to the node on screen, its hub, node and certificates made before."""
-    env = {**os.environ, "TERM": "xterm-256color", "OMNYSHELL_HOME": str(directory / "own")}
+def start(directory: Path) -> tuple[float, float]:
+    """Seconds, and of these of processor time, until the node is on screen, when everything was there once before."""
+    env = {**ENVIRONMENT, "OMNYSHELL_HOME": str(directory / "own")}
     taken = []
-    for _ in range(4):
+    for _ in range(6):
         started = time.perf_counter()
-        screen = Screen([str(Path(sys.executable).parent / "omnyshell-console"), "--local"], env)
-        taken.append(screen.shows(b"online", 60) - started)
+        screen = Screen([CONSOLE, "--local"], env)
+        shown = screen.shows(b"online", 60) - started
+        taken.append((shown, screen.processor_time()))
         screen.type("\x11")
         os.waitpid(screen.pid, 0)
     return min(taken[1:])
@@ -131,8 +149,8 @@ def start(directory: Path) -> float:
 def jitter(directory: Path) -> tuple[float, float]:
     """How much later than at best the embedded hub answers others beside a flooded terminal, in ms: worst and p99."""
     os.environ["OMNYSHELL_HOME"] = str(directory / "own")
-    env = {**os.environ, "TERM": "xterm-256color"}
-    screen = Screen([str(Path(sys.executable).parent / "omnyshell-console"), "--local"], env)
+    env = {**ENVIRONMENT, "OMNYSHELL_HOME": str(directory / "own")}
+    screen = Screen([CONSOLE, "--local"], env)
     try:
         screen.shows(b"online", 60)
         screen.type("\r")
@@ -161,30 +179,29 @@ async def _answers(reached: HubAccess) -> tuple[float, float]:
 
 def main() -> None:
     """Measure what was asked for, or everything."""
-    chosen = sys.argv[1:] or ["idle", "busy", "start", "jitter"]
+    chosen = sys.argv[1:] or ["idle", "crowd", "busy", "start", "jitter"]
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         CertGenerator().generate(directory, ["127.0.0.1"])
         if "idle" in chosen:
-            share = processor_share(directory, "still", 10)
+            share = share_beside(directory / "idle", 10)
             print(f"idle, {NODES} nodes, 10 sessions: {share:.1f} % of a core (goal <= 2)", flush=True)
+        if "crowd" in chosen:
+            share = share_beside(directory / "crowd", 1000, "busy")
+            print(f"1,000 sessions that print, come and go: {share:.0f} % of a core", flush=True)
         if "busy" in chosen:
-            with hub(directory, "states", 1000) as port:
+            with changing_hub(directory) as port:
                 worst, most = asyncio.run(lateness(directory, port))
-            print(
-                f"1,000 sessions at 10 a second: {worst:.0f} ms late at worst, p99 {most:.1f} (goal <= 50)", flush=True
-            )
-            share = processor_share(directory, "states", 1000)
-            print(f"    {share:.0f} % of a core", flush=True)
+                told = f"{worst:.0f} ms late at worst, p99 {most:.1f} (goal <= 50)"
+                share = share_of_busy(directory, port)
+            print(f"1,000 sessions, each changing 10 times a second: {told}; {share:.0f} % of a core", flush=True)
         if "start" in chosen:
-            print(f"start to usable, warm: {start(directory):.2f} s (goal < 2)", flush=True)
+            wall, processor = start(directory)
+            print(f"start to usable, warm: {wall:.2f} s (goal < 2), {processor:.2f} s of processor time", flush=True)
         if "jitter" in chosen:
             worst, most = jitter(directory)
             print(f"embedded hub beside a flood: {worst:.0f} ms later at worst, p99 {most:.0f} (goal <= 100)")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["nodes"]:
-        asyncio.run(nodes(Path(sys.argv[2]), int(sys.argv[3])))
-    else:
-        main()
+    main()

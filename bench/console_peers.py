@@ -127,14 +127,15 @@ async def main() -> None:
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         crowd = Crowd(port, ca, stack)
         await asyncio.gather(*(crowd.node(number) for number in range(nodes)))
-        client = await crowd.peer("client", "admin")
         running = []
         for number, peer in enumerate(crowd.nodes):
             running += [tasks.create_task(crowd.serve(peer)), tasks.create_task(crowd.beat(peer, number))]
-        for _ in range(sessions):
-            await crowd.open(client)
-            await client.hear("session.opened")
-        running.append(tasks.create_task(crowd.drink(client)))
+        if sessions:
+            client = await crowd.peer("client", "admin")
+            for _ in range(sessions):
+                await crowd.open(client)
+                await client.hear("session.opened")
+            running.append(tasks.create_task(crowd.drink(client)))
         if sys.argv[5:] == ["busy"]:
             running += [tasks.create_task(crowd.print_lines(peer, number)) for number, peer in enumerate(crowd.nodes)]
             running.append(tasks.create_task(crowd.come_and_go(client)))

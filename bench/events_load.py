@@ -61,7 +61,7 @@ def routes(hub: OmnyShellHub, peer: HubPeer, count: int) -> list[SessionRoute]:
 
 
 async def serve(directory: Path, case: str, count: int = SESSIONS) -> None:
-    """A hub whose `count` sessions change, as `case` says; in the case `still` they do not.
+    """A hub whose `count` sessions change, as `case` says.
 
     Each line on stdin is answered with the processor time used so far.
     """
@@ -89,7 +89,7 @@ async def serve(directory: Path, case: str, count: int = SESSIONS) -> None:
         carried = routes(hub, next(iter(hub._peers)), count) if case != "idle" else []
         due = time.monotonic()
         while not ended.is_set():
-            for route in carried if case != "still" else ():
+            for route in carried:
                 if case == "traffic":
                     route.bytes_in += 10
                     route.bytes_out += 1000

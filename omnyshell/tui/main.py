@@ -1,6 +1,7 @@
 """The entry point `omnyshell-console`. `--help` and `--headless` never load the user interface."""
 
 import argparse
+import gc
 import os
 import sys
 
@@ -23,6 +24,8 @@ def run(words: list[str]) -> int:
             return _headless(options)
         if options.web:
             return _web(options)
+        # Loading makes a lot of objects and no garbage; `start` looks for it again.
+        gc.disable()
         # Imported late: `--headless` and `--help` need no user interface.
         from omnyshell.tui.start import start
 

@@ -1,6 +1,7 @@
 """Finds the hub that the console is for, and runs the console."""
 
 import argparse
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -31,10 +32,17 @@ def start(options: argparse.Namespace) -> int:
     return _run(settings, place, options)
 
 
+def forget_what_is_loaded() -> None:
+    """Look for garbage from now on, but not among what was loaded, which takes as long as several frames."""
+    gc.freeze()
+    gc.enable()
+
+
 def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace) -> int:
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
 
+    forget_what_is_loaded()
     hub = options.hub or ""
     while True:
         app = ConsoleApp(settings, place, wanted_hub=hub, client_only=options.client_only)

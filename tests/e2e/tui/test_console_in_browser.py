@@ -192,7 +192,7 @@ def test_what_no_page_says_closes_it_and_nothing_else(env: dict[str, str]) -> No
         assert fetch(link)[0] == 403
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_console_is_left_of_a_server_that_ends(env: dict[str, str], number: signal.Signals) -> None:
     with ExitStack() as stack, served(env, ended_by=number) as link:
         stack.enter_context(raw_page(link)).open_shell(env)

@@ -52,7 +52,9 @@ def open_shell(terminal: Terminal) -> None:
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A shell where nothing is configured; whatever hub and node it leaves is ended."""
-    terminal = Terminal(tmp_path, {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"], "SHELL": "/bin/bash"})
+    # Sizes that shells of old exported are no news to anybody.
+    variables = {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"], "SHELL": "/bin/bash", "COLUMNS": "80", "LINES": "24"}
+    terminal = Terminal(tmp_path, variables)
     try:
         terminal.type(f"cd {tmp_path}", "Enter")
         yield terminal

@@ -1,11 +1,12 @@
 """Pictures of the dialogs, and how they behave without a hub."""
 
-from support.console import a_day_at_work, console
+from support.console import a_day_at_work, console, node, session, snapshot
 from support.pictures import check_picture
 from support.stack import until
 from textual.command import CommandList
 from textual.widgets import Static
 
+from omnyshell.model.sessions import SessionMode
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
@@ -107,3 +108,15 @@ async def test_revoking_names_all_nodes_that_go() -> None:
         assert isinstance(app.screen, Question)
         text = " ".join(str(static.content) for static in app.screen.query(Static))
         assert all(name in text for name in ("fleet", "web-1", "web-10", "db-1", "build-mac", "laptop"))
+
+
+async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
+    odd = session(1, principal="x[/foo]y", session_id="[/a]bbbb", command="[/z] vim", mode=SessionMode.EXEC)
+    other = session(2, principal="x[/foo]y", command="[red]vim[/b]")
+    async with console(snapshot([node("web-1")], [odd, other])) as (app, pilot):
+        await pilot.press("2", "enter")
+        await until(lambda: any("[/a]bbbb" in note.message for note in app._notifications))
+        await pilot.press("ctrl+p", *"attach")
+        options = app.screen.query_one(CommandList)
+        await until(lambda: options.option_count > 0)
+        assert any("[red]vim[/b] (x[/foo]y)" in str(option.prompt) for option in options.options)

@@ -12,14 +12,14 @@ from omnyshell.tui.hub_link import HubLink
 NODES_NAMED = 12
 
 
-async def invite(app: App[int], hub: HubLink, request: InviteCreate) -> None:
-    """Make an invite and show the line for it. Raises as `AdminClient.ask` does."""
+async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
+    """Make an invite; returns what shows the line for it. Raises as `AdminClient.ask` does."""
     async with hub.admin() as admin:
         made = await admin.ask(request, InviteCreated)
     who = "person" if request.kind is InviteKind.USER else "machine"
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
-    app.push_screen(LineDialog(join_line(request.kind, hub.access.address, made), note))
+    return LineDialog(join_line(request.kind, hub.access.address, made), note)
 
 
 def what_revoking_ends(hub: HubLink, principal: str) -> str:

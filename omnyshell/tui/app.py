@@ -15,7 +15,7 @@ from omnyshell.protocol.messages.admin import InviteCreate
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import acting, administering, messages
-from omnyshell.tui.dialogs.invite import InviteDialog
+from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
@@ -280,12 +280,16 @@ class ConsoleApp(App[int]):
 
     def on_invite(self, _message: messages.Invite) -> None:
         """Ask whom to invite, and show the line to paste."""
+        lines: list[LineDialog] = []
 
-        def invite(request: InviteCreate | None) -> None:
-            if request is not None:
-                start_task(self, administering.invite(self, self.hub, request), "Inviting")
+        async def invite(request: InviteCreate) -> None:
+            lines.append(await administering.invite(self.hub, request))
 
-        self.push_screen(InviteDialog(), invite)
+        def show(_request: InviteCreate | None) -> None:
+            for line in lines:
+                self.push_screen(line)
+
+        self.push_screen(InviteDialog(invite), show)
 
     def on_revoke(self, message: messages.Revoke) -> None:
         """Revoke a principal, after asking."""
@@ -304,15 +308,11 @@ class ConsoleApp(App[int]):
 
     def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
         """Ask where to, and open a tunnel."""
-        self.push_screen(TunnelDialog(message.node_id), self._open_tunnel)
+        self.push_screen(TunnelDialog(message.node_id, self._open_tunnel))
 
-    def _open_tunnel(self, spec: TunnelSpec | None) -> None:
-        async def open_it(spec: TunnelSpec) -> None:
-            where = await acting.open_tunnel(self.hub, spec)
-            self.notify(printable(where), title="The tunnel is open", markup=False)
-
-        if spec is not None:
-            start_task(self, open_it(spec), "Opening a tunnel")
+    async def _open_tunnel(self, spec: TunnelSpec) -> None:
+        where = await acting.open_tunnel(self.hub, spec)
+        self.notify(printable(where), title="The tunnel is open", markup=False)
 
     def on_close_tunnels(self, message: messages.CloseTunnels) -> None:
         """Close tunnels, after asking."""

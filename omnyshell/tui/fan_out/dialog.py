@@ -7,7 +7,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from omnyshell.printable import printable
-from omnyshell.tui.dialogs.dialog import Dialog, MissingError, field, row
+from omnyshell.tui.dialogs.dialog import Dialog, field, row
+from omnyshell.tui.dialogs.reading import Reading, filled
 
 NAMED = 8
 
@@ -33,9 +34,6 @@ class CommandDialog(Dialog[str]):
         """Begin with the command."""
         self.query_one("#command").focus()
 
-    def answer(self) -> str:
+    def read(self, reading: Reading) -> str:
         """The command."""
-        command = self.value("command")
-        if not command:
-            raise MissingError("Command: what is to be run?")
-        return command
+        return reading.take("command", filled("What is to be run?"), "")

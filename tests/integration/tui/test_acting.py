@@ -55,8 +55,9 @@ async def fill(pilot: Pilot[int], **values: str) -> None:
 
 
 def complaint(app: ConsoleApp) -> str:
-    error = app.screen.query_one("#error", Static)
-    return str(error.content) if error.has_class("-shown") else ""
+    """What the dialog says is wrong, with a field or with the whole."""
+    lines = app.screen.query("#error.-shown, .problem.-shown").results(Static)
+    return " ".join(str(line.content) for line in lines)
 
 
 async def test_a_command_is_opened_with_directory_and_environment(certificates: Certificates, tmp_path: Path) -> None:
@@ -120,7 +121,14 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
         assert "1 to 65535" in complaint(app)
         await pilot.press("enter")
         assert isinstance(app.screen, TunnelDialog), "what is wrong is not sent"
-        await fill(pilot, port=str(target.sockets[0].getsockname()[1]), host="127.0.0.1")
+        port = str(target.sockets[0].getsockname()[1])
+        await fill(pilot, port=port, host="127.0.0.1", public="80")
+        await pilot.press("enter")
+        # What the hub refuses is said beside the field, and the rest stays filled in.
+        await until(lambda: "outside 21000-21999" in complaint(app))
+        assert app.screen.query_one("#wrong-public").has_class("-shown")
+        await fill(pilot, public="")
+        assert complaint(app) == ""
         await pilot.press("enter")
         await until(lambda: app.hub.state.tunnels)
         (tunnel,) = await client.list_tunnels()

@@ -28,9 +28,10 @@ async def test_a_wrong_port_is_explained_at_once() -> None:
     async with console(a_day_at_work(), width=120, height=40) as (app, pilot):
         await pilot.press("3", "t")
         assert isinstance(app.screen, TunnelDialog)
-        assert not app.screen.query_one("#error").display
+        problem = app.screen.query_one("#wrong-port")
+        assert not problem.display
         await pilot.press(*"70000")
-        assert app.screen.query_one("#error").display
+        assert problem.display
         check_picture(app, "dialog-tunnel-error")
 
 
@@ -114,7 +115,7 @@ async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
     odd = session(1, principal="x[/foo]y", session_id="[/a]bbbb", command="[/z] vim", mode=SessionMode.EXEC)
     other = session(2, principal="x[/foo]y", command="[red]vim[/b]")
     async with console(snapshot([node("web-1")], [odd, other])) as (app, pilot):
-        await pilot.press("2", "enter")
+        await pilot.press("2", "down", "enter")
         await until(lambda: any("[/a]bbbb" in note.message for note in app._notifications))
         await pilot.press("ctrl+p", *"attach")
         options = app.screen.query_one(CommandList)

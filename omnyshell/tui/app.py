@@ -11,11 +11,13 @@ from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.printable import printable
-from omnyshell.protocol.messages.admin import InviteCreate
+from omnyshell.protocol.messages.admin import InviteCreate, NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import acting, administering, messages
+from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
@@ -296,15 +298,32 @@ class ConsoleApp(App[int]):
         node = self.hub.state.nodes.get(message.node_id)
         principal = message.principal or (node.principal if node is not None else "")
         if not principal:
-            self.notify("The hub does not say whose node this is: only admins are told.", severity="warning")
+            text = "The hub does not say whose node this is: only admins are told."
+            self.notify(text, severity="warning", markup=False)
             return
 
         def revoke(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, administering.revoke(self, self.hub, principal), "Revoking")
+                work = administering.revoke(self, self.hub, principal, message.node_id)
+                start_task(self, work, "Revoking")
 
-        consequence = administering.what_revoking_ends(self.hub, principal)
+        consequence = administering.what_revoking_ends(self.hub, principal, message.node_id)
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
+
+    def on_set_labels(self, message: messages.SetLabels) -> None:
+        """Ask for the hub's labels of a node, and set them."""
+
+        async def set_labels(request: NodeLabelsSet) -> None:
+            async with self.hub.admin() as admin:
+                await admin.do(request)
+
+        node = self.hub.state.nodes.get(message.node_id)
+        labels = node.hub_labels if node is not None else {}
+        self.push_screen(LabelsDialog(message.node_id, labels, set_labels))
+
+    def on_show_access(self, _message: messages.ShowAccess) -> None:
+        """Show who may use the hub."""
+        self.push_screen(AccessScreen(self.hub, self.clock))
 
     def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
         """Ask where to, and open a tunnel."""

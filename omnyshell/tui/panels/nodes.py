@@ -128,3 +128,8 @@ class NodesPanel(Panel[LiveNode]):
         """Revoke the node."""
         if self.rows.current is not None:
             self.post_message(messages.Revoke(node_id=self.rows.current.node_id))
+
+    def action_labels(self) -> None:
+        """Set the hub's labels of the node."""
+        if self.rows.current is not None:
+            self.post_message(messages.SetLabels(self.rows.current.node_id))

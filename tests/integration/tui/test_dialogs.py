@@ -1,13 +1,20 @@
 """Pictures of the dialogs, and how they behave without a hub."""
 
-from support.console import a_day_at_work, console, node, session, snapshot
+from datetime import timedelta
+
+import pytest
+from support.console import NOW, a_day_at_work, console, node, session, snapshot
 from support.pictures import check_picture
 from support.stack import until
 from textual.command import CommandList
 from textual.widgets import Static
 
+from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo
 from omnyshell.model.sessions import SessionMode
+from omnyshell.tui.access.entries import Entry, entries
+from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
@@ -121,3 +128,79 @@ async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
         options = app.screen.query_one(CommandList)
         await until(lambda: options.option_count > 0)
         assert any("[red]vim[/b] (x[/foo]y)" in str(option.prompt) for option in options.options)
+
+
+def some_access() -> list[Entry]:
+    ann = PrincipalInfo(
+        principal="ann",
+        roles=("admin",),
+        created_at=NOW - timedelta(days=40),
+        credentials=(
+            CredentialInfo(
+                id="3f8a11c0", kind=CredentialKind.TOKEN, label="laptop", created_at=NOW - timedelta(days=3)
+            ),
+            CredentialInfo(id="77aa0b12", kind=CredentialKind.KEY, created_at=NOW, expires_at=NOW + timedelta(hours=2)),
+        ),
+    )
+    fleet = PrincipalInfo(principal="fleet", roles=("node",), source="configuration")
+    invite = InviteInfo(
+        invite_id="9c0d11ee",
+        kind=InviteKind.NODE,
+        node_id="web-11",
+        labels={"env": "prod"},
+        created_at=NOW - timedelta(minutes=10),
+        expires_at=NOW + timedelta(minutes=5),
+    )
+    return entries([ann, fleet], [invite])
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+async def test_who_may_use_the_hub(width: int, height: int) -> None:
+    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
+        await pilot.press("u")
+        screen = app.screen
+        assert isinstance(screen, AccessScreen)
+        # There is no hub to ask.
+        await until(lambda: screen.query_one("#note").has_class("-wrong"))
+        screen.present(some_access())
+        await pilot.press("down", "space")
+        await pilot.pause()
+        assert [entry.ident for entry in screen.rows.chosen()] == ["3f8a11c0"]
+        check_picture(app, f"access-{width}x{height}")
+        await pilot.press("x")
+        assert isinstance(app.screen, Question)
+        text = " ".join(str(static.content) for static in app.screen.query(Static))
+        assert "token 3f8a11c0 of ann (laptop)" in text
+        assert "Connections made with" in text
+
+
+async def test_labels_that_are_wrong_are_explained_at_once() -> None:
+    labelled = node("web-1", hub_labels={"env": "prod", "note": "two words"})
+    async with console(snapshot([labelled]), width=80, height=24) as (app, pilot):
+        await pilot.press("l")
+        assert isinstance(app.screen, LabelsDialog)
+        assert app.screen.value("labels") == "env=prod 'note=two words'"
+        await pilot.press(*" role")
+        check_picture(app, "dialog-labels-error")
+        # Nothing is sent, and there is no hub to send it to.
+        await pilot.press("enter")
+        assert isinstance(app.screen, LabelsDialog)
+
+
+async def test_forms_fit_the_smallest_screen_and_are_worked_with_keys_and_mouse() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("t")
+        screen = app.screen
+        assert isinstance(screen, TunnelDialog)
+        order = []
+        for _ in range(6):
+            order.append(app.focused.id)
+            await pilot.press("tab")
+        assert order == ["port", "public", "protocol", "tls", "cancel", "do"]
+        for name in ("node", "host", "port", "public", "tls", "cancel", "do"):
+            assert screen.query_one("#box").region.contains_region(screen.query_one(f"#{name}").region), name
+        await pilot.click("#tls")
+        assert screen.is_checked("tls")
+        check_picture(app, "dialog-tunnel-80x24")
+        await pilot.click("#cancel")
+        assert app.screen is app.overview

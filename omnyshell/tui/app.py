@@ -23,6 +23,7 @@ from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
 from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.fan_out.dialog import CommandDialog
+from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
@@ -273,9 +274,9 @@ class ConsoleApp(App[int]):
         """Ask for a command, and run it on nodes."""
         node_ids = message.node_ids
 
-        def run(command: str | None) -> None:
-            if command:
-                self.push_screen(FanOutScreen(self.hub, command, node_ids, self.clock))
+        def run(job: Job | None) -> None:
+            if job is not None:
+                self.push_screen(FanOutScreen(self.hub, job, node_ids, self.clock))
 
         if node_ids:
             self.push_screen(CommandDialog(node_ids), run)

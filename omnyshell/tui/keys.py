@@ -172,7 +172,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WALL, "escape", "overview", "Overview"),
     Key(Context.FAN_OUT, "g", "group", "Group", "Nodes with equal output together, or each by itself"),
     Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
-    Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; what runs still is ended"),
+    Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; asks where something runs still"),
     Key(Context.ACCESS, "x,R", "revoke", "Revoke", "Revoke what is selected, after asking", shown="x"),
     Key(Context.ACCESS, "i", "invite", "Invite", "Invite a node or a person"),
     Key(Context.ACCESS, "space", "select", "Select", "Select the row"),

@@ -38,7 +38,8 @@ from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
 from omnyshell.tui.fan_out.dialog import CommandDialog
-from omnyshell.tui.fan_out.runs import RunState
+from omnyshell.tui.fan_out.runner import run_all
+from omnyshell.tui.fan_out.runs import Job, RunState, runs_on
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
@@ -213,6 +214,46 @@ async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Cer
         pid = int((tmp_path / "pid").read_text())
         await until(lambda: not Path(f"/proc/{pid}").exists())
         await pilot.press("escape")
+
+
+async def test_leaving_asks_where_something_runs_still(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, CommandDialog))
+        await fill(pilot, command="pwd; exec sleep 1000", cwd="/usr")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FanOutScreen))
+        screen = app.screen
+        assert isinstance(screen, FanOutScreen)
+        await until(lambda: screen.runs[0].output == b"/usr\n")
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("enter")
+        await until(lambda: app.screen is screen)
+        assert not screen.runs[0].is_over
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: app.screen is app.overview)
+        await until(lambda: screen.runs[0].state is RunState.CANCELLED)
+        await until(lambda: not app.hub.state.sessions)
+
+
+async def test_what_takes_too_long_is_ended_and_what_cannot_run_says_why(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with console(certificates, tmp_path) as (app, _, client):
+        runs = runs_on(["n1", "n7"])
+        job = Job(f"echo $$ > {tmp_path}/pid; exec sleep 1000", seconds=1.0)
+        async with asyncio.timeout(DEADLINE):
+            await run_all(client, job, runs, app.clock, lambda: None)
+        assert runs[0].error == "Ended: it took longer than 1s."
+        assert "n7" in runs[1].error
+        pid = (tmp_path / "pid").read_text().strip()
+        await until(lambda: not Path(f"/proc/{pid}").exists())
+        # Where it runs nowhere, that is told at once.
+        app.push_screen(FanOutScreen(app.hub, Job("uptime"), ["n7", "n7"], app.clock))
+        await until(lambda: "It ran nowhere" in toasts(app))
 
 
 async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_path: Path) -> None:

@@ -94,6 +94,9 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         await pilot.pause(0.3)
         assert isinstance(app.screen, FanOutScreen)
         assert all(run.error for run in app.screen.runs)
+        assert "It ran nowhere" in [note.title for note in app._notifications]
+        app.clear_notifications()
+        await pilot.pause()
         check_picture(app, "fan-out-failed")
         await pilot.press("escape")
         await pilot.pause()

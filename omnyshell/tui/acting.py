@@ -1,18 +1,29 @@
 """What is done to sessions and tunnels at the user's word: one's own as oneself, those of others as an admin."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import OmnyShellException, SessionRejectedException
 from omnyshell.ids import short_id
-from omnyshell.model.sessions import SessionMode
+from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo
-from omnyshell.protocol.messages.admin import SessionEnd, TunnelEnd
+from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
+from omnyshell.services.client.admin import AdminClient
+from omnyshell.tui.access.entries import Entry
+from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.messages import SessionRef
 
 T = TypeVar("T")
+
+AT_ONCE: Final = 8
+"""Requests that wait for their answers together, where several things are to be done."""
+
+FAILURES_TOLD: Final = 3
 
 
 class PartlyDoneException(OmnyShellException):
@@ -40,7 +51,8 @@ def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
 
 async def kill_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
     """End sessions, and what runs in them. Raises `PartlyDoneException` once all have been tried."""
-    await _each(refs, lambda ref: _kill(hub, ref), lambda ref: session_name(hub, ref))
+    async with _Administration(hub) as admin:
+        await _each(refs, lambda ref: _kill(hub, admin, ref), lambda ref: session_name(hub, ref))
 
 
 async def detach_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
@@ -68,39 +80,90 @@ async def open_tunnel(hub: HubLink, spec: TunnelSpec) -> str:
 
 async def close_tunnels(hub: HubLink, tunnel_ids: Sequence[str]) -> None:
     """Close tunnels. Raises as `kill_sessions` does."""
+    async with _Administration(hub) as admin:
 
-    async def close(tunnel_id: str) -> None:
-        tunnel = hub.state.tunnels.get(tunnel_id)
-        if tunnel is None or tunnel.principal == hub.principal:
-            await hub.client.close_tunnel(tunnel_id)
-            return
-        async with hub.admin() as admin:
-            await admin.do(TunnelEnd(request_id="", tunnel_ref=tunnel_id))
+        async def close(tunnel_id: str) -> None:
+            tunnel = hub.state.tunnels.get(tunnel_id)
+            if tunnel is None or tunnel.principal == hub.principal:
+                await hub.client.close_tunnel(tunnel_id)
+            else:
+                await admin.do(TunnelEnd(request_id="", tunnel_ref=tunnel_id))
 
-    await _each(tunnel_ids, close, short_id)
+        await _each(tunnel_ids, close, lambda tunnel_id: tunnel_name(hub, tunnel_id))
 
 
-async def _kill(hub: HubLink, ref: SessionRef) -> None:
+async def revoke_all(hub: HubLink, chosen: Sequence[Entry]) -> None:
+    """Revoke all of these. Raises as `kill_sessions` does."""
+    async with _Administration(hub) as admin:
+        await _each(chosen, lambda entry: admin.do(entry.revocation()), lambda entry: entry.name)
+
+
+class _Administration:
+    """One connection of an admin for several requests, made when the first of them needs it."""
+
+    def __init__(self, hub: HubLink) -> None:
+        self._hub = hub
+        self._stack = AsyncExitStack()
+        self._connecting = asyncio.Lock()
+        self._client: AdminClient | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _value: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def do(self, request: AdminRequest) -> None:
+        """Have something done. Raises as `AdminClient` does."""
+        async with self._connecting:
+            if self._client is None:
+                self._client = await self._stack.enter_async_context(self._hub.admin())
+        await self._client.do(request)
+
+
+async def _kill(hub: HubLink, admin: _Administration, ref: SessionRef) -> None:
     session = hub.state.sessions.get(f"{ref.node_id}/{ref.session_id}")
-    is_own_shell = session is None or (session.principal == hub.principal and session.mode is SessionMode.SHELL)
-    if is_own_shell:
+    if session is None or (session.principal == hub.principal and session.mode is SessionMode.SHELL):
         await hub.client.kill_session(ref.node_id, ref.session_id)
         return
-    async with hub.admin() as admin:
-        await admin.do(SessionEnd(request_id="", session_ref=ref.session_id))
+    if session.state is SessionState.DETACHED:
+        # It does not go through the hub, and its node heeds its owner alone.
+        text = f"it waits in its node, where only {session.principal} can end it; revoking them ends it too"
+        raise SessionRejectedException(text)
+    await admin.do(SessionEnd(request_id="", session_ref=ref.session_id))
 
 
 async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]], name: Callable[[T], str]) -> None:
-    """Do something to each; what fails keeps the others from nothing."""
-    failures = []
-    for item in items:
-        try:
-            await act(item)
-        except OmnyShellException as exc:
-            failures.append(f"{name(item)}: {exc}")
+    """Do something to each, some at a time; what fails keeps the others from nothing."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    failures: list[str] = []
+
+    async def one(item: T) -> None:
+        # What has ended meanwhile is known no more afterwards.
+        known_as = name(item)
+        async with gate:
+            try:
+                await act(item)
+            except OmnyShellException as exc:
+                failures.append(f"{known_as}: {advice(exc)}")
+
+    async with asyncio.TaskGroup() as tasks:
+        for item in items:
+            tasks.create_task(one(item))
     if failures:
-        done = f" ({len(items) - len(failures)} of {len(items)} done)" if len(items) > 1 else ""
-        raise PartlyDoneException("; ".join(failures) + done)
+        raise PartlyDoneException(told(failures, len(items)))
+
+
+def told(failures: Sequence[str], total: int) -> str:
+    """Return what failed of so many in words: a few of them by name."""
+    more = f"; and {len(failures) - FAILURES_TOLD} more" if len(failures) > FAILURES_TOLD else ""
+    done = f" ({total - len(failures)} of {total} done)" if total > 1 else ""
+    return "; ".join(failures[:FAILURES_TOLD]) + more + done
 
 
 def _host(hub: HubLink, tunnel: TunnelInfo) -> str:

@@ -11,16 +11,19 @@ from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.printable import printable
-from omnyshell.protocol.messages.admin import InviteCreate
+from omnyshell.protocol.messages.admin import InviteCreate, NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import acting, administering, messages
-from omnyshell.tui.dialogs.invite import InviteDialog
+from omnyshell.tui.access.screen import AccessScreen
+from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
 from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.fan_out.dialog import CommandDialog
+from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
@@ -271,48 +274,65 @@ class ConsoleApp(App[int]):
         """Ask for a command, and run it on nodes."""
         node_ids = message.node_ids
 
-        def run(command: str | None) -> None:
-            if command:
-                self.push_screen(FanOutScreen(self.hub, command, node_ids, self.clock))
+        def run(job: Job | None) -> None:
+            if job is not None:
+                self.push_screen(FanOutScreen(self.hub, job, node_ids, self.clock))
 
         if node_ids:
             self.push_screen(CommandDialog(node_ids), run)
 
     def on_invite(self, _message: messages.Invite) -> None:
         """Ask whom to invite, and show the line to paste."""
+        lines: list[LineDialog] = []
 
-        def invite(request: InviteCreate | None) -> None:
-            if request is not None:
-                start_task(self, administering.invite(self, self.hub, request), "Inviting")
+        async def invite(request: InviteCreate) -> None:
+            lines.append(await administering.invite(self.hub, request))
 
-        self.push_screen(InviteDialog(), invite)
+        def show(_request: InviteCreate | None) -> None:
+            for line in lines:
+                self.push_screen(line)
+
+        self.push_screen(InviteDialog(invite), show)
 
     def on_revoke(self, message: messages.Revoke) -> None:
         """Revoke a principal, after asking."""
         node = self.hub.state.nodes.get(message.node_id)
         principal = message.principal or (node.principal if node is not None else "")
         if not principal:
-            self.notify("The hub does not say whose node this is: only admins are told.", severity="warning")
+            text = "The hub does not say whose node this is: only admins are told."
+            self.notify(text, severity="warning", markup=False)
             return
 
         def revoke(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, administering.revoke(self, self.hub, principal), "Revoking")
+                work = administering.revoke(self, self.hub, principal, message.node_id)
+                start_task(self, work, "Revoking")
 
-        consequence = administering.what_revoking_ends(self.hub, principal)
+        consequence = administering.what_revoking_ends(self.hub, principal, message.node_id)
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
+
+    def on_set_labels(self, message: messages.SetLabels) -> None:
+        """Ask for the hub's labels of a node, and set them."""
+
+        async def set_labels(request: NodeLabelsSet) -> None:
+            async with self.hub.admin() as admin:
+                await admin.do(request)
+
+        node = self.hub.state.nodes.get(message.node_id)
+        labels = node.hub_labels if node is not None else {}
+        self.push_screen(LabelsDialog(message.node_id, labels, set_labels))
+
+    def on_show_access(self, _message: messages.ShowAccess) -> None:
+        """Show who may use the hub."""
+        self.push_screen(AccessScreen(self.hub, self.clock))
 
     def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
         """Ask where to, and open a tunnel."""
-        self.push_screen(TunnelDialog(message.node_id), self._open_tunnel)
+        self.push_screen(TunnelDialog(message.node_id, self._open_tunnel))
 
-    def _open_tunnel(self, spec: TunnelSpec | None) -> None:
-        async def open_it(spec: TunnelSpec) -> None:
-            where = await acting.open_tunnel(self.hub, spec)
-            self.notify(printable(where), title="The tunnel is open", markup=False)
-
-        if spec is not None:
-            start_task(self, open_it(spec), "Opening a tunnel")
+    async def _open_tunnel(self, spec: TunnelSpec) -> None:
+        where = await acting.open_tunnel(self.hub, spec)
+        self.notify(printable(where), title="The tunnel is open", markup=False)
 
     def on_close_tunnels(self, message: messages.CloseTunnels) -> None:
         """Close tunnels, after asking."""

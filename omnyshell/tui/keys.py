@@ -24,6 +24,7 @@ class Context(StrEnum):
     FORM = "Forms and dialogs"
     LINE = "A line to paste"
     FAN_OUT = "A command on many nodes"
+    ACCESS = "Who may use the hub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,16 @@ KEYS: tuple[Key, ...] = (
         "The selected session's screen as it is, without attaching",
         footer=False,
     ),
+    Key(Context.OVERVIEW, "u", "show_access", "Users", "Who may use the hub: principals, keys, invites", footer=False),
     Key(Context.OVERVIEW, "backspace", "go_back", "Back", "Back to where `g` was pressed", footer=False),
     Key(Context.NODES, "enter", "open", "Shell", "Open a shell on the node"),
     Key(Context.NODES, "c", "command", "Command", "Open a session: command, directory, environment, terminal or not"),
     Key(Context.NODES, "x", "fan_out", "Run", "Run a command on all selected nodes"),
     Key(Context.NODES, "i", "invite", "Invite", "Invite a node or a person: shows the line to paste"),
-    Key(Context.NODES, "R", "revoke", "Revoke", "Revoke the node's principal, after asking", footer=False),
+    Key(Context.NODES, "R", "revoke", "Revoke", "Revoke what the node logs in with, after asking", footer=False),
+    Key(
+        Context.NODES, "l", "labels", "Labels", "Set the hub's labels of the node, a ceiling for its own", footer=False
+    ),
     Key(Context.NODES, "t", "open_tunnel", "Tunnel", "Open a tunnel to something beside the node", footer=False),
     Key(Context.SESSIONS, "enter", "open", "Attach", "Attach; one attached elsewhere is taken over"),
     Key(Context.SESSIONS, "w", "watch", "Watch", "Look on without attaching"),
@@ -115,6 +120,7 @@ KEYS: tuple[Key, ...] = (
     Key(Context.TUNNELS, "t", "open_tunnel", "Open", "Open a tunnel"),
     Key(Context.TUNNELS, "x", "close_tunnels", "Close", "Close the selected tunnels, after asking"),
     Key(Context.AUDIT, "enter,g", "open", "Go to", "Go to the session, node or principal it names"),
+    Key(Context.AUDIT, "R", "revoke", "Revoke", "Revoke the principal that it names, after asking", footer=False),
     Key(Context.AUDIT, "p", "pause", "Pause", "Stop following new records, or follow again"),
     Key(Context.TABLE, "slash", "filter", "Filter", "Show only rows that match; see below"),
     Key(Context.TABLE, "space", "select", "Select", "Select the row, for actions on several", footer=False),
@@ -166,7 +172,15 @@ KEYS: tuple[Key, ...] = (
     Key(Context.WALL, "escape", "overview", "Overview"),
     Key(Context.FAN_OUT, "g", "group", "Group", "Nodes with equal output together, or each by itself"),
     Key(Context.FAN_OUT, "c", "cancel", "Cancel", "End what runs still"),
-    Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; what runs still is ended"),
+    Key(Context.FAN_OUT, "escape,q", "close", "Close", "Leave; asks where something runs still"),
+    Key(Context.ACCESS, "x,R", "revoke", "Revoke", "Revoke what is selected, after asking", shown="x"),
+    Key(Context.ACCESS, "i", "invite", "Invite", "Invite a node or a person"),
+    Key(Context.ACCESS, "space", "select", "Select", "Select the row"),
+    Key(Context.ACCESS, "up,k", "cursor('up')", "Up", footer=False),
+    Key(Context.ACCESS, "down,j", "cursor('down')", "Down", footer=False),
+    Key(Context.ACCESS, "pageup", "cursor('page_up')", "Page up", footer=False),
+    Key(Context.ACCESS, "pagedown", "cursor('page_down')", "Page down", footer=False),
+    Key(Context.ACCESS, "escape,q", "close", "Close"),
     Key(Context.LINE, "c", "copy", "Copy", "Copy the line"),
     Key(Context.FORM, "escape", "close", "Close", "Close without doing anything"),
 )

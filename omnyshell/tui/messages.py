@@ -100,6 +100,18 @@ class Revoke(Message):
         self.node_id = node_id
 
 
+class ShowAccess(Message):
+    """Show who may use the hub."""
+
+
+class SetLabels(Message):
+    """Ask for the hub's labels of a node, and set them."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__()
+        self.node_id = node_id
+
+
 class ShowOverview(Message):
     """Go to the overview."""
 

@@ -70,9 +70,11 @@ class ConsolePalette(Provider):
         for session in list(state.sessions.values())[:SOURCES]:
             if session.mode is SessionMode.SHELL:
                 ref = messages.SessionRef(session.node_id, session.session_id)
-                title = f"Attach: {session.short_id} on {session.node_id} {session.command}".rstrip()
+                what = f" {session.command}" if session.command else ""
+                title = f"Attach: {session.short_id} on {session.node_id}{what} ({session.principal})"
                 attaching = partial(self.app.post_message, messages.AttachSession(ref))
-                yield Command(printable(title), f"of {printable(session.principal)}", attaching)
+                # Textual reads the help as markup: nothing that others have chosen may be in it.
+                yield Command(printable(title), "One attached elsewhere is taken over", attaching)
 
 
 _MOVES: Final = frozenset(("next_panel", "previous_panel", "command_palette"))

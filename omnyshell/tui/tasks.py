@@ -8,6 +8,7 @@ from textual.dom import DOMNode
 from textual.worker import Worker
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.tui.advice import advice
 from omnyshell.tui.log import where
 
 logger = logging.getLogger("omnyshell.console")
@@ -27,7 +28,7 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
     try:
         await work
     except OmnyShellException as exc:
-        tell(owner, f"{what} failed", str(exc))
+        tell(owner, f"{what} failed", advice(exc))
     except Exception:
         logger.exception("%s failed", what)
         tell(owner, f"{what} failed", f"This is a mistake in OmnyShell. {where()} says more.")

@@ -1,17 +1,21 @@
 """What all dialogs share: a box in the middle, a line for what is wrong, buttons below."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Grid, Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Checkbox, Label, Select, Static
 
+from omnyshell.errors import OmnyShellException
 from omnyshell.printable import printable
+from omnyshell.tui.advice import advice
+from omnyshell.tui.dialogs.reading import FormError, Reading
 from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.field import Field
 
 T = TypeVar("T")
@@ -20,13 +24,16 @@ T = TypeVar("T")
 class Dialog(ModalScreen[T | None], Generic[T]):
     """Asks for something and returns it, or None where it was left with Escape.
 
-    A subclass gives `TITLE`, `ACTION` (what its button does), `form`, and `answer`, which raises `ValueError` where a
-    field is wrong.
+    A subclass gives `TITLE`, `ACTION` (what its button does), `form`, and `read`. With `act`, the answer is carried out
+    before the dialog closes: what the hub refuses is said here, and nothing has to be filled in again.
     """
 
     TITLE: ClassVar[str]
     ACTION: ClassVar[str]
     IS_DANGEROUS: ClassVar[bool] = False
+    FIELDS_OF: ClassVar[Mapping[str, str]] = {}
+    """The field that an error of the hub is about, by the error's code."""
+
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
     Dialog {
@@ -45,17 +52,30 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             scrollbar-size-vertical: 1;
         }
         &.-dangerous #box { border: round $error; border-title-color: $error; }
-        .row { height: 1; margin-bottom: 1; }
+        .row {
+            height: auto;
+            margin-bottom: 1;
+            grid-size: 2;
+            grid-columns: 14 1fr;
+            grid-rows: auto;
+        }
+        .problem { color: $error; height: auto; column-span: 2; padding-left: 14; display: none; }
+        .problem.-shown { display: block; }
         Label { width: 14; color: $muted; }
         Input { width: 1fr; background: $panel; }
         Checkbox, Select { width: 1fr; background: $surface; }
         .text { height: auto; margin-bottom: 1; }
         #error { color: $error; height: auto; display: none; margin-bottom: 1; }
         #error.-shown { display: block; }
+        .wait { width: 1fr; color: $muted; }
         .buttons { height: 1; align-horizontal: right; }
         .buttons Button { margin-left: 2; }
     }
     """
+
+    def __init__(self, act: Callable[[T], Awaitable[None]] | None = None) -> None:
+        super().__init__()
+        self._act = act
 
     def compose(self) -> ComposeResult:
         """The form, what is wrong with it, and the buttons."""
@@ -66,6 +86,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             yield from self.form()
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
+                yield Static(id="wait", classes="wait", markup=False)
                 yield Button("Cancel", id="cancel", compact=True)
                 yield Button(self.ACTION, id="do", variant="error" if self.IS_DANGEROUS else "primary", compact=True)
 
@@ -73,13 +94,21 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         """What stands above the buttons."""
         raise NotImplementedError
 
-    def answer(self) -> T:
-        """What was filled in. Raises `ValueError` that says what is wrong and what would be right."""
+    def read(self, reading: Reading) -> T:
+        """What was filled in; what is wrong with a field is left with `reading`."""
         raise NotImplementedError
 
+    def answer(self) -> T:
+        """What was filled in. Raises `FormError` that says what is wrong and what would be right."""
+        reading = Reading(self.value)
+        answer = self.read(reading)
+        reading.check()
+        return answer
+
     def value(self, name: str) -> str:
-        """What a field holds."""
-        return self.query_one(f"#{name}", Field).value.strip()
+        """What a field holds, or the meaning of what was chosen."""
+        widget = self.query_one(f"#{name}")
+        return str(widget.value) if isinstance(widget, Select) else self.query_one(f"#{name}", Field).value.strip()
 
     def is_checked(self, name: str) -> bool:
         """Whether a box is ticked."""
@@ -88,26 +117,57 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     def confirm(self) -> None:
         """Return the answer, or say what is wrong."""
         try:
-            self.dismiss(self.answer())
-        except ValueError as exc:
-            self.complain(str(exc))
+            answer = self.answer()
+        except FormError as exc:
+            self.point_out(exc.missing | exc.wrong)
+            self.query_one(f"#{next(iter(exc.wrong | exc.missing))}").focus()
+            return
+        self.point_out({})
+        if self._act is None:
+            self.dismiss(answer)
+        elif not self.query_one("#do", Button).disabled:
+            start_task(self, self._carry_out(answer, self._act), self.ACTION)
+
+    async def _carry_out(self, answer: T, act: Callable[[T], Awaitable[None]]) -> None:
+        button, wait = self.query_one("#do", Button), self.query_one("#wait", Static)
+        button.disabled = True
+        wait.update("Asking the hub…")
+        try:
+            await act(answer)
+        except OmnyShellException as exc:
+            where = self.FIELDS_OF.get(exc.code, "")
+            if where:
+                self.point_out({where: advice(exc)})
+            else:
+                self.complain(advice(exc))
+        else:
+            self.dismiss(answer)
+        finally:
+            button.disabled = False
+            wait.update("")
 
     def complain(self, text: str) -> None:
-        """Say what is wrong; nothing where all is well."""
+        """Say what is wrong with the whole; nothing where all is well."""
         error = self.query_one("#error", Static)
         error.update(printable(text))
         error.set_class(bool(text), "-shown")
 
+    def point_out(self, problems: Mapping[str, str]) -> None:
+        """Say beside each of these fields what is wrong with it, and nothing beside the others."""
+        self.complain("")
+        for line in self.query(".problem").results(Static):
+            text = next((problems[name] for name in problems if line.id == _problem_id(name)), "")
+            line.update(printable(text))
+            line.set_class(bool(text), "-shown")
+
     def on_input_changed(self) -> None:
-        """Say at once what is wrong, once something has been filled in; what is missing still is not wrong yet."""
+        """Say at once what is wrong; what is missing still is not wrong yet."""
         try:
             self.answer()
-        except MissingError:
-            self.complain("")
-        except ValueError as exc:
-            self.complain(str(exc))
+        except FormError as exc:
+            self.point_out(exc.wrong)
         else:
-            self.complain("")
+            self.point_out({})
 
     def on_input_submitted(self) -> None:
         """Enter confirms."""
@@ -126,13 +186,14 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         self.dismiss(None)
 
 
-class MissingError(ValueError):
-    """Something has not been filled in yet."""
-
-
 def row(title: str, widget: Widget) -> Widget:
-    """A line of a form: its name and what is filled in."""
-    return Horizontal(Label(title), widget, classes="row")
+    """A line of a form: its name, what is filled in, and room below for what is wrong with it."""
+    problem = Static(id=_problem_id(widget.id) if widget.id else None, classes="problem", markup=False)
+    return Grid(Label(title), widget, problem, classes="row")
+
+
+def _problem_id(name: str) -> str:
+    return f"wrong-{name}"
 
 
 def field(name: str, value: str = "", hint: str = "") -> Field:

@@ -5,13 +5,14 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widget import Widget
-from textual.widgets import Select, Static
+from textual.widgets import Static
 
 from omnyshell.ids import is_node_id
 from omnyshell.model.admin import InviteKind
 from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import InviteCreate
-from omnyshell.tui.dialogs.dialog import Dialog, MissingError, choice, field, row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
+from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.dialogs.session import pairs
 from omnyshell.tui.keys import Context, bindings
 
@@ -40,27 +41,22 @@ class InviteDialog(Dialog[InviteCreate]):
     def on_select_changed(self) -> None:
         """Ask for what the kind needs."""
         self._show_what_applies()
+        self.on_input_changed()
 
     @property
     def kind(self) -> InviteKind:
         """Whom the invite is for."""
-        return InviteKind(str(self.query_one("#kind", Select).value))
+        return InviteKind(self.value("kind"))
 
-    def answer(self) -> InviteCreate:
+    def read(self, reading: Reading) -> InviteCreate:
         """The invite to make."""
-        name, ttl = self.value("name"), int(str(self.query_one("#ttl", Select).value))
+        ttl = int(self.value("ttl"))
         if self.kind is InviteKind.NODE:
-            if name and not is_node_id(name):
-                raise ValueError(f"Name: '{name}' is no node id; letters, digits, '.', '_' and '-' are.")
-            labels = pairs("Labels", self.value("labels"))
-            return InviteCreate(
-                request_id="", kind=InviteKind.NODE, node_id=name or None, labels=labels, ttl_seconds=ttl
-            )
-        if not name:
-            raise MissingError("Name: who is invited?")
-        roles = tuple(self.value("roles").replace(",", " ").split())
-        if not roles:
-            raise ValueError("Roles: without any, nobody may do anything; developer and admin are two.")
+            node_id = reading.take("name", optional_node_id, None)
+            labels = reading.take("labels", pairs, dict[str, str]())
+            return InviteCreate(request_id="", kind=InviteKind.NODE, node_id=node_id, labels=labels, ttl_seconds=ttl)
+        name = reading.take("name", filled("Who is invited?"), "")
+        roles = reading.take("roles", role_names, tuple[str, ...]())
         return InviteCreate(request_id="", kind=InviteKind.USER, principal=name, roles=roles, ttl_seconds=ttl)
 
     def _show_what_applies(self) -> None:
@@ -69,6 +65,21 @@ class InviteDialog(Dialog[InviteCreate]):
             line = self.query_one(f"#{name}").parent
             if isinstance(line, Widget):
                 line.display = shown
+
+
+def optional_node_id(text: str) -> str | None:
+    """Read a node id, or nothing. Raises `ValueError` that says what is wrong."""
+    if text and not is_node_id(text):
+        raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
+    return text or None
+
+
+def role_names(text: str) -> tuple[str, ...]:
+    """Read names of roles. Raises `ValueError` where there is none."""
+    roles = tuple(text.replace(",", " ").split())
+    if not roles:
+        raise ValueError("Without any, nobody may do anything; developer and admin are two.")
+    return roles
 
 
 class LineDialog(Dialog[bool]):
@@ -101,6 +112,6 @@ class LineDialog(Dialog[bool]):
         self.app.copy_to_clipboard(self._line)
         self.notify("Sent to your terminal's clipboard. Does pasting give nothing? Select it with shift and the mouse.")
 
-    def answer(self) -> bool:
+    def read(self, reading: Reading) -> bool:  # noqa: ARG002 - there is nothing to fill in
         """It was shown."""
         return True

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from omnyshell.printable import printable
 from omnyshell.tui.dialogs.dialog import Dialog
+from omnyshell.tui.dialogs.reading import Reading
 
 SHOWN = 8
 """What is ended, in lines; the rest is counted."""
@@ -40,6 +41,6 @@ class Question(Dialog[bool]):
         """Begin where nothing happens."""
         self.query_one("#cancel").focus()
 
-    def answer(self) -> bool:
+    def read(self, reading: Reading) -> bool:  # noqa: ARG002 - there is nothing to fill in
         """It is meant."""
         return True

@@ -4,10 +4,11 @@ import shlex
 from collections.abc import Iterable
 
 from textual.widget import Widget
-from textual.widgets import Checkbox
 
 from omnyshell.tui.dialogs.dialog import Dialog, field, row
+from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.terminal.opening import OpenSpec
+from omnyshell.tui.widgets.tick import Tick
 
 
 class SessionDialog(Dialog[OpenSpec]):
@@ -26,45 +27,42 @@ class SessionDialog(Dialog[OpenSpec]):
         yield row("Command", field("command", hint="empty for a login shell"))
         yield row("Directory", field("cwd", hint="empty for the home directory"))
         yield row("Environment", field("env", hint="NAME=value NAME='more words'"))
-        yield row("", Checkbox("With a terminal", value=True, id="pty", compact=True))
+        yield row("", Tick("With a terminal", value=True, id="pty", compact=True))
 
     def on_mount(self) -> None:
         """Begin with the command, where the node is known."""
         self.query_one("#command" if self._node_id else "#node").focus()
 
-    def answer(self) -> OpenSpec:
+    def read(self, reading: Reading) -> OpenSpec:
         """What is to be opened."""
-        node_id = self.value("node")
-        if not node_id:
-            raise ValueError("Which node? Give its id.")
         return OpenSpec(
-            node_id=node_id,
+            node_id=reading.take("node", filled("Which node? Give its id."), ""),
             command=self.value("command"),
             cwd=self.value("cwd"),
-            env=environment(self.value("env")),
+            env=reading.take("env", environment, {}),
             pty=self.is_checked("pty") or not self.value("command"),
         )
 
 
 def environment(text: str) -> dict[str, str]:
     """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that says what is wrong."""
-    found = pairs("Environment", text)
+    found = pairs(text)
     for name in found:
-        if not name.isidentifier():
-            raise ValueError(f"Environment: '{name}' is no name of a variable.")
+        if not (name.isascii() and name.isidentifier()):
+            raise ValueError(f"'{name}' is no name of a variable.")
     return found
 
 
-def pairs(what: str, text: str) -> dict[str, str]:
-    """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that begins with `what`."""
+def pairs(text: str) -> dict[str, str]:
+    """Read `NAME=value` pairs, quoted as in a shell. Raises `ValueError` that says what is wrong."""
     try:
         words = shlex.split(text)
     except ValueError as exc:
-        raise ValueError(f"{what}: a quotation mark is not closed.") from exc
+        raise ValueError("A quotation mark is not closed.") from exc
     found = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name:
-            raise ValueError(f"{what}: write '{word}' as NAME=value.")
+            raise ValueError(f"Write '{word}' as NAME=value.")
         found[name] = value
     return found

@@ -1,13 +1,20 @@
 """The form that a tunnel is opened with."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual.widget import Widget
-from textual.widgets import Checkbox
 
+from omnyshell.errors import ErrorCodes
+from omnyshell.ids import is_node_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelProtocol
-from omnyshell.tui.dialogs.dialog import Dialog, MissingError, choice, field, row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
+from omnyshell.tui.dialogs.reading import MissingError, Reading
+from omnyshell.tui.widgets.tick import Tick
+
+LONGEST_HOST = 253
+"""Characters of a name in DNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +35,19 @@ class TunnelDialog(Dialog[TunnelSpec]):
     TITLE = "Open a tunnel"
     ACTION = "Open"
 
-    def __init__(self, node_id: str) -> None:
-        super().__init__()
+    FIELDS_OF: ClassVar[Mapping[str, str]] = {
+        "port_in_use": "public",
+        "port_out_of_range": "public",
+        "secure_unavailable": "tls",
+        "unsupported_protocol": "protocol",
+        "unsupported": "node",
+        ErrorCodes.NODE_OFFLINE: "node",
+        ErrorCodes.UNKNOWN_NODE: "node",
+        ErrorCodes.NOT_AUTHORIZED: "node",
+    }
+
+    def __init__(self, node_id: str, act: Callable[[TunnelSpec], Awaitable[None]] | None = None) -> None:
+        super().__init__(act)
         self._node_id = node_id
 
     def form(self) -> Iterable[Widget]:
@@ -39,33 +57,52 @@ class TunnelDialog(Dialog[TunnelSpec]):
         yield row("Target port", field("port", hint=f"1 to {MAX_PORT}"))
         yield row("Public port", field("public", hint="empty for one that is free"))
         yield row("Protocol", choice("protocol", [("TCP", "tcp"), ("HTTP, with forwarding headers", "http")], "tcp"))
-        yield row("", Checkbox("TLS on the public side", id="tls", compact=True))
+        yield row("", Tick("TLS on the public side", id="tls", compact=True))
 
     def on_mount(self) -> None:
         """Begin with what has no answer yet."""
         self.query_one("#port").focus()
 
-    def answer(self) -> TunnelSpec:
+    def read(self, reading: Reading) -> TunnelSpec:
         """The tunnel to open."""
-        if not self.value("host"):
-            raise ValueError("Target host: say where the target is, as the node sees it; localhost is the node itself.")
-        target = port_number("Target port", self.value("port"))
-        if target is None:
-            raise MissingError("Target port: which one?")
         return TunnelSpec(
-            node_id=self.value("node") or LOCAL_EXPOSER,
-            target_host=self.value("host"),
-            target_port=target,
-            public_port=port_number("Public port", self.value("public")),
-            protocol=TunnelProtocol(str(self.query_one("#protocol").value)),  # type: ignore[attr-defined]
+            node_id=reading.take("node", exposer, ""),
+            target_host=reading.take("host", target_host, ""),
+            target_port=reading.take("port", target_port, 0),
+            public_port=reading.take("public", port_number, None),
+            protocol=TunnelProtocol(self.value("protocol")),
             secure=self.is_checked("tls"),
         )
 
 
-def port_number(name: str, text: str) -> int | None:
+def exposer(text: str) -> str:
+    """Read a node id; nothing stands for this machine. Raises `ValueError` that says what is wrong."""
+    if text and text != LOCAL_EXPOSER and not is_node_id(text):
+        raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
+    return text or LOCAL_EXPOSER
+
+
+def target_host(text: str) -> str:
+    """Read the name or address of a host. Raises `ValueError` that says what is wrong."""
+    if not text:
+        raise ValueError("Say where the target is, as the node sees it; localhost is the node itself.")
+    if any(character.isspace() or not character.isprintable() for character in text) or len(text) > LONGEST_HOST:
+        raise ValueError("No name or address of a host.")
+    return text
+
+
+def target_port(text: str) -> int:
+    """Read a port. Raises `MissingError` where none is given, `ValueError` where it is none."""
+    port = port_number(text)
+    if port is None:
+        raise MissingError(f"Which port? 1 to {MAX_PORT}.")
+    return port
+
+
+def port_number(text: str) -> int | None:
     """Read a port; None where nothing is given. Raises `ValueError` that says what is wrong."""
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_PORT:
-        raise ValueError(f"{name}: '{text[:12]}' is no port; ports are 1 to {MAX_PORT}.")
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PORT)) and 1 <= int(text) <= MAX_PORT):
+        raise ValueError(f"No port: ports are 1 to {MAX_PORT}.")
     return int(text)

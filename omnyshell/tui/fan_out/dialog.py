@@ -7,12 +7,15 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from omnyshell.printable import printable
-from omnyshell.tui.dialogs.dialog import Dialog, MissingError, field, row
+from omnyshell.tui.dialogs.dialog import Dialog, choice, field, row
+from omnyshell.tui.dialogs.reading import Reading, filled
+from omnyshell.tui.fan_out.runs import Job
 
 NAMED = 8
+TIME_LIMITS = (("1 minute", "60"), ("10 minutes", "600"), ("1 hour", "3600"), ("1 day", "86400"))
 
 
-class CommandDialog(Dialog[str]):
+class CommandDialog(Dialog[Job]):
     """The command to run, and where."""
 
     TITLE = "Run on nodes"
@@ -28,14 +31,14 @@ class CommandDialog(Dialog[str]):
         more = f" and {len(self._node_ids) - NAMED} more" if len(self._node_ids) > NAMED else ""
         yield row("On", Static(Content(printable(names + more)), markup=False))
         yield row("Command", field("command", hint="for the node's shell"))
+        yield row("Directory", field("cwd", hint="empty for the home directory"))
+        yield row("Time limit", choice("limit", TIME_LIMITS, "600"))
 
     def on_mount(self) -> None:
         """Begin with the command."""
         self.query_one("#command").focus()
 
-    def answer(self) -> str:
-        """The command."""
-        command = self.value("command")
-        if not command:
-            raise MissingError("Command: what is to be run?")
-        return command
+    def read(self, reading: Reading) -> Job:
+        """What is to be run."""
+        command = reading.take("command", filled("What is to be run?"), "")
+        return Job(command, self.value("cwd"), float(self.value("limit")))

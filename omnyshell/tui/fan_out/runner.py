@@ -6,15 +6,20 @@ from collections.abc import Callable, Sequence
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
-from omnyshell.tui.fan_out.runs import Run
+from omnyshell.tui.advice import advice
+from omnyshell.tui.fan_out.runs import Job, Run
+from omnyshell.tui.panels.text import span
 
 AT_ONCE = 32
 
 
 async def run_all(
-    client: OmnyShellClient, command: str, runs: Sequence[Run], clock: Clock, changed: Callable[[], None]
+    client: OmnyShellClient, job: Job, runs: Sequence[Run], clock: Clock, changed: Callable[[], None]
 ) -> None:
-    """Run the command for each of `runs`, telling of each change. Cancelled, it ends what runs still."""
+    """Run the command for each of `runs`, telling of each change.
+
+    What takes too long is ended; cancelled, it ends all that runs still.
+    """
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(run: Run) -> None:
@@ -22,9 +27,12 @@ async def run_all(
             run.begin(clock.monotonic())
             changed()
             try:
-                await _run(client, command, run, clock, changed)
+                async with asyncio.timeout(job.seconds):
+                    await _run(client, job, run, clock, changed)
+            except TimeoutError:
+                run.end(clock.monotonic(), error=f"Ended: it took longer than {span(job.seconds)}.")
             except OmnyShellException as exc:
-                run.end(clock.monotonic(), error=str(exc) or type(exc).__name__)
+                run.end(clock.monotonic(), error=advice(exc))
             changed()
 
     try:
@@ -37,8 +45,8 @@ async def run_all(
         changed()
 
 
-async def _run(client: OmnyShellClient, command: str, run: Run, clock: Clock, changed: Callable[[], None]) -> None:
-    async with await client.open_session(run.node_id, command=command) as session:
+async def _run(client: OmnyShellClient, job: Job, run: Run, clock: Clock, changed: Callable[[], None]) -> None:
+    async with await client.open_session(run.node_id, command=job.command, cwd=job.cwd or None) as session:
         session.eof()
         async for chunk in session:
             run.add(chunk.data, is_stderr=chunk.is_stderr)

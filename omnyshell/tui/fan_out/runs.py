@@ -7,7 +7,10 @@ from enum import Enum, auto
 from typing import Final
 
 OUTPUT_LIMIT: Final = 1024 * 1024
-"""Bytes of output that are kept of a node."""
+"""Bytes of output that are kept of a node, at most."""
+
+TOTAL_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of output that are kept of all nodes together."""
 
 CUT: Final = b"\n[more was not kept]\n"
 
@@ -22,11 +25,23 @@ class RunState(Enum):
     CANCELLED = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be run. `seconds` is how long it may take on a node; it is ended then."""
+
+    command: str
+    cwd: str = ""
+    seconds: float = 600.0
+
+
 @dataclass(slots=True)
 class Run:
     """The command on one node. Times in seconds, on a monotonic clock."""
 
     node_id: str
+    limit: int = OUTPUT_LIMIT
+    """Bytes of output that are kept."""
+
     state: RunState = RunState.WAITING
     exit_code: int | None = None
     error: str = ""
@@ -69,7 +84,7 @@ class Run:
     def add(self, data: bytes, *, is_stderr: bool = False) -> None:
         """Keep output, as far as there is room."""
         self._hashes[is_stderr].update(data)
-        room = OUTPUT_LIMIT - sum(map(len, self._outputs))
+        room = self.limit - sum(map(len, self._outputs))
         self._outputs[is_stderr].extend(data[:room])
         self._is_cut = self._is_cut or len(data) > room
 
@@ -101,6 +116,12 @@ class Group:
     def first(self) -> Run:
         """One of them, for what they have in common."""
         return self.runs[0]
+
+
+def runs_on(node_ids: Sequence[str]) -> list[Run]:
+    """Return a run for each node; together they keep no more than `TOTAL_LIMIT`."""
+    limit = min(OUTPUT_LIMIT, TOTAL_LIMIT // max(1, len(node_ids)))
+    return [Run(node_id, limit) for node_id in node_ids]
 
 
 def ungrouped(runs: Iterable[Run]) -> list[Group]:

@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
+from textual.coordinate import Coordinate
 from textual.screen import ModalScreen
 from textual.timer import Timer
 from textual.widgets import DataTable, Footer, Static
@@ -16,8 +17,10 @@ from textual.worker import Worker
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.printable import printable
+from omnyshell.tui.advice import advice
+from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.fan_out.runner import run_all
-from omnyshell.tui.fan_out.runs import Group, Run, RunState, grouped, summary, ungrouped
+from omnyshell.tui.fan_out.runs import Group, Job, Run, RunState, grouped, runs_on, summary, ungrouped
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.tasks import start_task
@@ -45,17 +48,18 @@ class FanOutScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, hub: HubLink, command: str, node_ids: Sequence[str], clock: Clock) -> None:
+    def __init__(self, hub: HubLink, job: Job, node_ids: Sequence[str], clock: Clock) -> None:
         super().__init__()
-        self.runs = [Run(node_id) for node_id in node_ids]
+        self.runs = runs_on(node_ids)
         self._hub = hub
-        self._command = command
+        self._job = job
         self._clock = clock
         self._is_grouped = False
         self._groups: list[Group] = ungrouped(self.runs)
         self._worker: Worker[None] | None = None
         self._next_look: Timer | None = None
         self._shown: bytes | None = None
+        self._drawn: list[tuple[Text, ...]] = []
 
     def compose(self) -> ComposeResult:
         """Title, table, output."""
@@ -87,9 +91,18 @@ class FanOutScreen(ModalScreen[None]):
         self._show()
 
     def action_close(self) -> None:
-        """Leave; what runs still is ended."""
-        self.action_cancel()
-        self.dismiss(None)
+        """Leave; asks first where something runs still, which is ended then."""
+        running = [run.node_id for run in self.runs if not run.is_over]
+        if not running:
+            self.dismiss(None)
+            return
+
+        def leave(is_meant: bool | None) -> None:
+            if is_meant:
+                self.action_cancel()
+                self.dismiss(None)
+
+        self.app.push_screen(Question("Leave while it runs?", "End it", running, "The command is ended there."), leave)
 
     def on_data_table_row_highlighted(self) -> None:
         """Show the output of the row."""
@@ -97,11 +110,14 @@ class FanOutScreen(ModalScreen[None]):
 
     async def _run(self) -> None:
         try:
-            await run_all(self._hub.client, self._command, self.runs, self._clock, self._changed)
+            await run_all(self._hub.client, self._job, self.runs, self._clock, self._changed)
         except OmnyShellException as exc:
             for run in self.runs:
-                run.end(self._clock.monotonic(), error=str(exc))
+                run.end(self._clock.monotonic(), error=advice(exc))
             self._changed()
+        errors = {run.error for run in self.runs}
+        if len(errors) == 1 and "" not in errors:
+            self.notify(printable(errors.pop()), title="It ran nowhere", severity="error", markup=False)
 
     def _changed(self) -> None:
         if self._next_look is None and self.is_attached:
@@ -117,15 +133,26 @@ class FanOutScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         self._groups = grouped(self.runs) if self._is_grouped else ungrouped(self.runs)
-        self.query_one("#title", Static).update(Text(printable(f"{self._command}   {summary(self.runs)}")))
-        table = self.query_one(DataTable)
-        cursor = table.cursor_row
-        table.clear()
-        for group in self._groups:
-            table.add_row(_state(group.first), self._time(group), _names(group))
-        with contextlib.suppress(IndexError):
-            table.move_cursor(row=min(cursor, len(self._groups) - 1), animate=False)
+        self.query_one("#title", Static).update(Text(printable(f"{self._job.command}   {summary(self.runs)}")))
+        self._draw([(_state(group.first), self._time(group), _names(group)) for group in self._groups])
         self._show_output()
+
+    def _draw(self, rows: list[tuple[Text, ...]]) -> None:
+        """Write into the table what has changed: of many nodes, few have news at a time."""
+        table = self.query_one(DataTable)
+        if len(rows) == len(self._drawn):
+            for number, (old, new) in enumerate(zip(self._drawn, rows, strict=True)):
+                for column, cell in enumerate(new):
+                    if cell != old[column]:
+                        table.update_cell_at(Coordinate(number, column), cell)
+        else:
+            cursor = table.cursor_row
+            table.clear()
+            for row in rows:
+                table.add_row(*row)
+            with contextlib.suppress(IndexError):
+                table.move_cursor(row=min(cursor, len(rows) - 1), animate=False)
+        self._drawn = rows
 
     def _show_output(self) -> None:
         row = self.query_one(DataTable).cursor_row
@@ -138,9 +165,9 @@ class FanOutScreen(ModalScreen[None]):
             lines = text.decode("utf-8", "replace").expandtabs().splitlines()
             self.query_one("#output Static", Static).update(Text("\n".join(map(printable, lines))))
 
-    def _time(self, group: Group) -> str:
+    def _time(self, group: Group) -> Text:
         seconds = group.first.seconds(self._clock.monotonic())
-        return "" if seconds is None or len(group.runs) > 1 else f"{seconds:.1f} s"
+        return Text() if seconds is None or len(group.runs) > 1 else Text(f"{seconds:.1f} s")
 
 
 def _state(run: Run) -> Text:

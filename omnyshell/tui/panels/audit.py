@@ -104,6 +104,11 @@ class AuditPanel(Panel[AuditRecord]):
         """Go to what the record names."""
         self.post_message(messages.GoTo(item))
 
+    def action_revoke(self) -> None:
+        """Revoke the principal that the record names."""
+        if self.rows.current is not None and self.rows.current.principal:
+            self.post_message(messages.Revoke(principal=self.rows.current.principal))
+
     def action_pause(self) -> None:
         """Stop taking new records; or take them again, and go to the newest."""
         self.is_paused = not self.is_paused

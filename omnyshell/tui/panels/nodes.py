@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from omnyshell.model.live import LiveNode, Part
+from omnyshell.printable import printable
 from omnyshell.tui import messages
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
@@ -100,7 +101,8 @@ class NodesPanel(Panel[LiveNode]):
     def open(self, item: LiveNode) -> None:
         """Open a shell."""
         if not item.is_online:
-            self.notify(f"{item.node_id} is not connected; it shows here as online when it is", severity="warning")
+            text = f"{printable(item.node_id)} is not connected; it shows here as online when it is"
+            self.notify(text, severity="warning", markup=False)
             return
         self.post_message(messages.OpenShell(item.node_id))
 
@@ -126,3 +128,8 @@ class NodesPanel(Panel[LiveNode]):
         """Revoke the node."""
         if self.rows.current is not None:
             self.post_message(messages.Revoke(node_id=self.rows.current.node_id))
+
+    def action_labels(self) -> None:
+        """Set the hub's labels of the node."""
+        if self.rows.current is not None:
+            self.post_message(messages.SetLabels(self.rows.current.node_id))

@@ -142,7 +142,7 @@ class Panel(Vertical, Generic[T]):
     def _say(self) -> None:
         shown, total = len(self.rows.shown), self.rows.total
         empty = "" if shown else self._why_empty()
-        said = (shown, total, self._filter.value, len(self.rows.selected), self._knowledge(), empty, self.extra())
+        said = (shown, total, self.rows.terms, len(self.rows.selected), self._knowledge(), empty, self.extra())
         if said == self._said:
             return
         self._said = said

@@ -8,6 +8,7 @@ from textual.binding import BindingType
 
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.printable import printable
 from omnyshell.tui import messages
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
@@ -111,7 +112,8 @@ class SessionsPanel(Panel[LiveSession]):
     def open(self, item: LiveSession) -> None:
         """Attach it here."""
         if item.mode is not SessionMode.SHELL:
-            self.notify(f"{item.short_id} runs a command and has no terminal; only shells attach", severity="warning")
+            text = f"{printable(item.short_id)} runs a command and has no terminal; only shells attach"
+            self.notify(text, severity="warning", markup=False)
             return
         self.post_message(messages.AttachSession(_ref(item)))
 

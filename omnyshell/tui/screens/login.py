@@ -24,6 +24,7 @@ from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place, RemoteHub, ThisMachine
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.field import Field
+from omnyshell.tui.widgets.tick import Tick
 
 FIELDS = {
     "hub": ("Hub", "wss://host:8443"),
@@ -90,7 +91,7 @@ class LoginScreen(ModalScreen[Place | None]):
                     yield Field(value, placeholder=hint, id=name, password=name == "token", compact=True)
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
-                yield Checkbox("Save this login", value=True, id="save", compact=True)
+                yield Tick("Save this login", value=True, id="save", compact=True)
                 yield Button("Log in", id="login", variant="primary", compact=True)
 
     def on_mount(self) -> None:

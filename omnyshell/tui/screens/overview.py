@@ -243,6 +243,10 @@ class OverviewScreen(Screen[None]):
         self.set_class(not self.has_class("-preview"), "-preview")
         self._say()
 
+    def action_show_access(self) -> None:
+        """Show who may use the hub."""
+        self.post_message(messages.ShowAccess())
+
     def on_show_details(self, event: messages.ShowDetails) -> None:
         """Show all that is known of the row."""
         event.stop()

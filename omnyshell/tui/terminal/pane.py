@@ -201,7 +201,8 @@ class TerminalPane(TabPane):
         """Say what the session waits for, or how it ended."""
         phase = self.attachment.phase
         if phase is Phase.DETACHED:
-            self.app.notify(f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there")
+            text = f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there"
+            self.app.notify(printable(text), markup=False)
             self.post_message(self.Finished(self))
             return
         if phase is Phase.TAKEN:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
@@ -10,28 +11,46 @@ from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
+from omnyshell.ids import PrincipalId
+from omnyshell.model.admin import InviteKind
 from omnyshell.model.sessions import PtySpec, SessionState
 from omnyshell.model.tunnels import PortRange
-from omnyshell.protocol.messages.admin import InvitesRequest, InvitesResponse
+from omnyshell.protocol.messages.admin import (
+    InviteCreate,
+    InviteCreated,
+    InvitesRequest,
+    InvitesResponse,
+    PrincipalAdd,
+    TokenAdd,
+    TokenAdded,
+)
+from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.dial import HubAccess
 from omnyshell.services.hub.hub import OmnyShellHub
+from omnyshell.tui import messages
+from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
 from omnyshell.tui.fan_out.dialog import CommandDialog
-from omnyshell.tui.fan_out.runs import RunState
+from omnyshell.tui.fan_out.runner import run_all
+from omnyshell.tui.fan_out.runs import Job, RunState, runs_on
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
+from omnyshell.tui.widgets.field import Field
 
 TUNNEL_PORTS = PortRange(21_000, 21_999)
 
 
 @asynccontextmanager
 async def console(
-    certificates: Certificates, tmp_path: Path, *more: str
+    certificates: Certificates, tmp_path: Path, *more: str, principal: str = "admin"
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int], OmnyShellClient]]:
     """A console that knows node n1, and `more`; and a client beside it."""
     async with (
@@ -42,21 +61,37 @@ async def console(
     ):
         for name in more:
             await others.enter_async_context(running_node(certificates, hub.port, tmp_path / name, node_id=name))
-        app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, "admin")))
+        app = ConsoleApp(ConsoleSettings(), RemoteHub(access(certificates, hub.port, principal)))
         async with app.run_test(size=(100, 30)) as pilot:
             await until(lambda: app.overview.nodes.rows.shown and app.hub.connected.is_set())
             yield app, pilot, client
 
 
 async def fill(pilot: Pilot[int], **values: str) -> None:
+    """Fill in fields, each at once, as pasting does."""
     for name, value in values.items():
-        pilot.app.screen.query_one(f"#{name}").focus()
-        await pilot.press("home", "ctrl+k", *value)
+        field = pilot.app.screen.query_one(f"#{name}", Field)
+        field.focus()
+        field.value = value
+    await pilot.pause()
+
+
+async def enrolled(app: ConsoleApp, name: str, role: str) -> HubAccess:
+    """How a new principal with a token reaches the hub."""
+    async with app.hub.admin() as admin:
+        await admin.do(PrincipalAdd(request_id="", principal=name, roles=(role,)))
+        token = await admin.ask(TokenAdd(request_id="", principal=name, label="laptop"), TokenAdded)
+    return replace(app.hub.access, credentials=TokenCredentialProvider(PrincipalId(name), token.token))
+
+
+def toasts(app: ConsoleApp) -> str:
+    return " ".join(f"{note.title} {note.message}" for note in app._notifications)
 
 
 def complaint(app: ConsoleApp) -> str:
-    error = app.screen.query_one("#error", Static)
-    return str(error.content) if error.has_class("-shown") else ""
+    """What the dialog says is wrong, with a field or with the whole."""
+    lines = app.screen.query("#error.-shown, .problem.-shown").results(Static)
+    return " ".join(str(line.content) for line in lines)
 
 
 async def test_a_command_is_opened_with_directory_and_environment(certificates: Certificates, tmp_path: Path) -> None:
@@ -120,7 +155,14 @@ async def test_a_tunnel_is_opened_and_closed(certificates: Certificates, tmp_pat
         assert "1 to 65535" in complaint(app)
         await pilot.press("enter")
         assert isinstance(app.screen, TunnelDialog), "what is wrong is not sent"
-        await fill(pilot, port=str(target.sockets[0].getsockname()[1]), host="127.0.0.1")
+        port = str(target.sockets[0].getsockname()[1])
+        await fill(pilot, port=port, host="127.0.0.1", public="80")
+        await pilot.press("enter")
+        # What the hub refuses is said beside the field, and the rest stays filled in.
+        await until(lambda: "outside 21000-21999" in complaint(app))
+        assert app.screen.query_one("#wrong-public").has_class("-shown")
+        await fill(pilot, public="")
+        assert complaint(app) == ""
         await pilot.press("enter")
         await until(lambda: app.hub.state.tunnels)
         (tunnel,) = await client.list_tunnels()
@@ -145,7 +187,8 @@ async def test_a_command_runs_on_all_selected_nodes_and_equal_output_is_grouped(
         await until(lambda: len(app.overview.nodes.rows.shown) == 3)
         await pilot.press("a", "x")
         await until(lambda: isinstance(app.screen, CommandDialog))
-        await pilot.press(*"echo same; exit 3", "enter")
+        await fill(pilot, command="echo same; exit 3")
+        await pilot.press("enter")
         await until(lambda: isinstance(app.screen, FanOutScreen))
         screen = app.screen
         assert isinstance(screen, FanOutScreen)
@@ -161,7 +204,8 @@ async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Cer
     async with console(certificates, tmp_path) as (app, pilot, _):
         await pilot.press("x")
         await until(lambda: isinstance(app.screen, CommandDialog))
-        await pilot.press(*f"echo $$ > {tmp_path}/pid; exec sleep 1000", "enter")
+        await fill(pilot, command=f"echo $$ > {tmp_path}/pid; exec sleep 1000")
+        await pilot.press("enter")
         await until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n"))
         screen = app.screen
         assert isinstance(screen, FanOutScreen)
@@ -170,6 +214,46 @@ async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Cer
         pid = int((tmp_path / "pid").read_text())
         await until(lambda: not Path(f"/proc/{pid}").exists())
         await pilot.press("escape")
+
+
+async def test_leaving_asks_where_something_runs_still(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, CommandDialog))
+        await fill(pilot, command="pwd; exec sleep 1000", cwd="/usr")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FanOutScreen))
+        screen = app.screen
+        assert isinstance(screen, FanOutScreen)
+        await until(lambda: screen.runs[0].output == b"/usr\n")
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("enter")
+        await until(lambda: app.screen is screen)
+        assert not screen.runs[0].is_over
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: app.screen is app.overview)
+        await until(lambda: screen.runs[0].state is RunState.CANCELLED)
+        await until(lambda: not app.hub.state.sessions)
+
+
+async def test_what_takes_too_long_is_ended_and_what_cannot_run_says_why(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with console(certificates, tmp_path) as (app, _, client):
+        runs = runs_on(["n1", "n7"])
+        job = Job(f"echo $$ > {tmp_path}/pid; exec sleep 1000", seconds=1.0)
+        async with asyncio.timeout(DEADLINE):
+            await run_all(client, job, runs, app.clock, lambda: None)
+        assert runs[0].error == "Ended: it took longer than 1s."
+        assert "n7" in runs[1].error
+        pid = (tmp_path / "pid").read_text().strip()
+        await until(lambda: not Path(f"/proc/{pid}").exists())
+        # Where it runs nowhere, that is told at once.
+        app.push_screen(FanOutScreen(app.hub, Job("uptime"), ["n7", "n7"], app.clock))
+        await until(lambda: "It ran nowhere" in toasts(app))
 
 
 async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_path: Path) -> None:
@@ -209,3 +293,87 @@ async def test_the_palette_finds_actions_nodes_and_is_kept_from_terminals(
         await until(lambda: app.terminals.live_terminals)
         await pilot.press("ctrl+p")
         assert not isinstance(app.screen, CommandPalette)
+
+
+async def test_principals_tokens_and_invites_are_shown_and_revoked(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        login = await enrolled(app, "eve", "developer")
+        async with app.hub.admin() as admin:
+            request = InviteCreate(request_id="", kind=InviteKind.NODE, node_id="web-9")
+            await admin.ask(request, InviteCreated)
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, AccessScreen))
+        screen = app.screen
+        assert isinstance(screen, AccessScreen)
+        await until(lambda: screen.rows.total > 0)
+        shown = [(entry.kind, entry.principal) for entry in screen.rows.shown]
+        assert ("token", "eve") in shown
+        assert ("invite", "web-9") in shown
+
+        async def revoke(kind: str, principal: str) -> None:
+            entry = next(item for item in screen.rows.shown if (item.kind, item.principal) == (kind, principal))
+            screen.rows.find(entry.key)
+            await pilot.press("x")
+            await until(lambda: isinstance(app.screen, Question))
+            await pilot.press("tab", "enter")
+            await until(lambda: entry.key not in [item.key for item in screen.rows.shown])
+
+        # Who is logged in with the token is thrown out.
+        async with OmnyShellClient(ClientConfig(access=login, reconnect_timeout=0)) as eve:
+            await revoke("token", "eve")
+            await asyncio.wait_for(eve.wait_lost(), DEADLINE)
+        await revoke("invite", "web-9")
+        await revoke("principal", "eve")
+        # Whom the configuration grants, that has to revoke.
+        screen.rows.find(next(item.key for item in screen.rows.shown if item.principal == "box"))
+        await pilot.press("x")
+        await until(lambda: "configuration" in toasts(app))
+        assert app.screen is screen
+        await pilot.press("escape")
+        assert app.screen is app.overview
+
+
+async def test_labels_of_the_hub_are_set_from_the_panel_of_nodes(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        await pilot.press("l")
+        await until(lambda: isinstance(app.screen, LabelsDialog))
+        await fill(pilot, labels="env")
+        assert "NAME=value" in complaint(app)
+        await fill(pilot, labels="env=prod")
+        await pilot.press("enter")
+        await until(lambda: app.hub.state.nodes["n1"].hub_labels == {"env": "prod"})
+        await until(lambda: app.screen is app.overview)
+
+
+async def test_what_the_role_does_not_allow_is_told_with_what_to_do(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path, principal="dev") as (app, pilot, client):
+        session = await client.open_shell("n1", pty=PtySpec())
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, AccessScreen))
+        await until(lambda: "ask an admin" in str(app.screen.query_one("#note", Static).content))
+        await pilot.press("escape", "i")
+        await until(lambda: isinstance(app.screen, InviteDialog))
+        await pilot.press("enter")
+        await until(lambda: "ask an admin" in complaint(app))
+        await pilot.press("escape")
+        # One of somebody else, named by its id.
+        app.post_message(messages.KillSessions((messages.SessionRef("n1", session.id),)))
+        await until(lambda: isinstance(app.screen, Question))
+        await pilot.press("tab", "enter")
+        await until(lambda: "Ending sessions failed" in toasts(app))
+        assert [item.session_id for item in await client.list_sessions("n1")] == [session.id]
+        await client.kill_session("n1", session.id)
+
+
+async def test_a_session_of_somebody_else_is_ended_by_an_admin(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        login = await enrolled(app, "ops", "admin")
+        async with OmnyShellClient(ClientConfig(access=login)) as ops:
+            session = await ops.open_session("n1", command="sleep 1000")
+            await pilot.press("2")
+            await until(lambda: len(app.overview.sessions.rows.shown) == 1)
+            await pilot.press("x")
+            await until(lambda: isinstance(app.screen, Question))
+            await pilot.press("tab", "enter")
+            await until(lambda: session.has_ended)
+            await until(lambda: not app.hub.state.sessions)

@@ -1,12 +1,20 @@
 """Pictures of the dialogs, and how they behave without a hub."""
 
-from support.console import a_day_at_work, console
+from datetime import timedelta
+
+import pytest
+from support.console import NOW, a_day_at_work, console, node, session, snapshot
 from support.pictures import check_picture
 from support.stack import until
 from textual.command import CommandList
 from textual.widgets import Static
 
+from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo
+from omnyshell.model.sessions import SessionMode
+from omnyshell.tui.access.entries import Entry, entries
+from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
+from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
@@ -27,9 +35,10 @@ async def test_a_wrong_port_is_explained_at_once() -> None:
     async with console(a_day_at_work(), width=120, height=40) as (app, pilot):
         await pilot.press("3", "t")
         assert isinstance(app.screen, TunnelDialog)
-        assert not app.screen.query_one("#error").display
+        problem = app.screen.query_one("#wrong-port")
+        assert not problem.display
         await pilot.press(*"70000")
-        assert app.screen.query_one("#error").display
+        assert problem.display
         check_picture(app, "dialog-tunnel-error")
 
 
@@ -85,6 +94,9 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         await pilot.pause(0.3)
         assert isinstance(app.screen, FanOutScreen)
         assert all(run.error for run in app.screen.runs)
+        assert "It ran nowhere" in [note.title for note in app._notifications]
+        app.clear_notifications()
+        await pilot.pause()
         check_picture(app, "fan-out-failed")
         await pilot.press("escape")
         await pilot.pause()
@@ -107,3 +119,91 @@ async def test_revoking_names_all_nodes_that_go() -> None:
         assert isinstance(app.screen, Question)
         text = " ".join(str(static.content) for static in app.screen.query(Static))
         assert all(name in text for name in ("fleet", "web-1", "web-10", "db-1", "build-mac", "laptop"))
+
+
+async def test_names_that_look_like_markup_are_shown_as_they_are() -> None:
+    odd = session(1, principal="x[/foo]y", session_id="[/a]bbbb", command="[/z] vim", mode=SessionMode.EXEC)
+    other = session(2, principal="x[/foo]y", command="[red]vim[/b]")
+    async with console(snapshot([node("web-1")], [odd, other])) as (app, pilot):
+        await pilot.press("2", "down", "enter")
+        await until(lambda: any("[/a]bbbb" in note.message for note in app._notifications))
+        await pilot.press("ctrl+p", *"attach")
+        options = app.screen.query_one(CommandList)
+        await until(lambda: options.option_count > 0)
+        assert any("[red]vim[/b] (x[/foo]y)" in str(option.prompt) for option in options.options)
+
+
+def some_access() -> list[Entry]:
+    ann = PrincipalInfo(
+        principal="ann",
+        roles=("admin",),
+        created_at=NOW - timedelta(days=40),
+        credentials=(
+            CredentialInfo(
+                id="3f8a11c0", kind=CredentialKind.TOKEN, label="laptop", created_at=NOW - timedelta(days=3)
+            ),
+            CredentialInfo(id="77aa0b12", kind=CredentialKind.KEY, created_at=NOW, expires_at=NOW + timedelta(hours=2)),
+        ),
+    )
+    fleet = PrincipalInfo(principal="fleet", roles=("node",), source="configuration")
+    invite = InviteInfo(
+        invite_id="9c0d11ee",
+        kind=InviteKind.NODE,
+        node_id="web-11",
+        labels={"env": "prod"},
+        created_at=NOW - timedelta(minutes=10),
+        expires_at=NOW + timedelta(minutes=5),
+    )
+    return entries([ann, fleet], [invite])
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+async def test_who_may_use_the_hub(width: int, height: int) -> None:
+    async with console(a_day_at_work(), width=width, height=height) as (app, pilot):
+        await pilot.press("u")
+        screen = app.screen
+        assert isinstance(screen, AccessScreen)
+        # There is no hub to ask.
+        await until(lambda: screen.query_one("#note").has_class("-wrong"))
+        screen.present(some_access())
+        await pilot.press("down", "space")
+        await pilot.pause()
+        assert [entry.ident for entry in screen.rows.chosen()] == ["3f8a11c0"]
+        check_picture(app, f"access-{width}x{height}")
+        await pilot.press("x")
+        assert isinstance(app.screen, Question)
+        text = " ".join(str(static.content) for static in app.screen.query(Static))
+        assert "token 3f8a11c0 of ann (laptop)" in text
+        assert "Connections made with" in text
+
+
+async def test_labels_that_are_wrong_are_explained_at_once() -> None:
+    labelled = node("web-1", hub_labels={"env": "prod", "note": "two words"})
+    async with console(snapshot([labelled]), width=80, height=24) as (app, pilot):
+        await pilot.press("l")
+        assert isinstance(app.screen, LabelsDialog)
+        assert app.screen.value("labels") == "env=prod 'note=two words'"
+        await pilot.press(*" role")
+        check_picture(app, "dialog-labels-error")
+        # Nothing is sent, and there is no hub to send it to.
+        await pilot.press("enter")
+        assert isinstance(app.screen, LabelsDialog)
+
+
+async def test_forms_fit_the_smallest_screen_and_are_worked_with_keys_and_mouse() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        await pilot.press("t")
+        screen = app.screen
+        assert isinstance(screen, TunnelDialog)
+        order = []
+        for _ in range(6):
+            order.append(app.focused.id)
+            await pilot.press("tab")
+        assert order == ["port", "public", "protocol", "tls", "cancel", "do"]
+        for name in ("node", "host", "port", "public", "tls", "cancel", "do"):
+            assert screen.query_one("#box").region.contains_region(screen.query_one(f"#{name}").region), name
+        await pilot.click("#tls")
+        assert screen.is_checked("tls")
+        check_picture(app, "dialog-tunnel-80x24")
+        await pilot.click("#cancel")
+        assert app.screen is app.overview

@@ -13,6 +13,7 @@ from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.panels.panel import Look
 from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
@@ -340,3 +341,16 @@ async def test_a_closed_session_goes() -> None:
         app.hub.state.apply(delta(sessions=(ended,)))
         await settled(pilot)
         assert "00000003" not in text_of(app)
+
+
+async def test_the_title_has_the_filter_also_when_the_clock_ticks_while_it_is_written() -> None:
+    async with console(a_day_at_work()) as (app, pilot):
+        panel = app.overview.nodes
+        panel.look_at(Look("node:web-1", ""))
+        panel._filter.value = "node:web-10"
+        panel.show()
+        await pilot.pause()
+        panel._filter.value = "node:web-2"
+        panel.show()
+        await pilot.pause()
+        assert str(panel.border_title).endswith("node:web-2")

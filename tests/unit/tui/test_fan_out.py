@@ -3,7 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnyshell.tui.fan_out.runs import CUT, OUTPUT_LIMIT, Run, RunState, grouped, summary, ungrouped
+from omnyshell.tui.fan_out.runs import (
+    CUT,
+    OUTPUT_LIMIT,
+    TOTAL_LIMIT,
+    Run,
+    RunState,
+    grouped,
+    runs_on,
+    summary,
+    ungrouped,
+)
 
 
 def ended(name: str, output: bytes, code: int = 0) -> Run:
@@ -60,3 +70,11 @@ def test_how_two_streams_mix_makes_no_difference_but_what_was_not_kept_does() ->
         run.end(1.0, exit_code=0)
     assert [len(group.runs) for group in grouped([one, other, longer, cut])] == [2, 1, 1]
     assert one.output == b"outerr"
+
+
+@given(st.integers(0, 5_000))
+def test_however_many_nodes_there_are_what_is_kept_of_all_is_bounded(count: int) -> None:
+    runs = runs_on([str(number) for number in range(count)])
+    assert len(runs) == count
+    assert sum(run.limit for run in runs) <= TOTAL_LIMIT
+    assert all(0 < run.limit <= OUTPUT_LIMIT for run in runs)

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from textual.binding import Binding
 
+from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.keys import KEYS, Context, as_markdown, bindings, keys_of, sections
 from omnyshell.tui.panels.audit import AuditPanel
@@ -23,6 +24,7 @@ OWNERS = {
     Context.AUDIT: AuditPanel,
     Context.TABLE: NodesPanel,
     Context.FORM: HelpScreen,
+    Context.ACCESS: AccessScreen,
 }
 TOGETHER = [
     (Context.EVERYWHERE, Context.OVERVIEW, Context.TABLE, panel)

@@ -1,0 +1,1 @@
+"""Who may use the hub, and revoking that."""

@@ -1,0 +1,127 @@
+"""What gives access to a hub: principals, their tokens and keys, and invites; plain values."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from omnyshell.ids import short_id
+from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, PrincipalInfo
+from omnyshell.protocol.messages.admin import AdminRequest, CredentialRevoke, InviteRevoke, PrincipalRevoke
+
+CONFIGURED = "configuration"
+"""The `source` of principals that the hub's configuration grants."""
+
+
+class EntryKind(StrEnum):
+    """What an entry is."""
+
+    PRINCIPAL = "principal"
+    TOKEN = "token"  # noqa: S105
+    KEY = "key"
+    INVITE = "invite"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing that gives access. `what` is its roles or what it is for."""
+
+    kind: EntryKind
+    principal: str
+    """Who has it; of an invite, whom it is for, empty for any node."""
+
+    ident: str = ""
+    what: str = ""
+    source: str = ""
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        """What identifies the entry."""
+        return f"{self.principal}\n{self.kind}\n{self.ident}"
+
+    @property
+    def name(self) -> str:
+        """How people know it."""
+        if self.kind is EntryKind.PRINCIPAL:
+            return f"{self.principal} ({self.what or 'no roles'})"
+        owner = f" of {self.principal}" if self.kind is not EntryKind.INVITE else f" for {self.principal or 'a node'}"
+        return f"{self.kind} {short_id(self.ident)}{owner}{f' ({self.what})' if self.what else ''}"
+
+    @property
+    def can_be_revoked(self) -> bool:
+        """Whether the hub can revoke it; what its configuration grants, that has to revoke."""
+        return self.source != CONFIGURED
+
+    def revocation(self) -> AdminRequest:
+        """Return the request that revokes it."""
+        if self.kind is EntryKind.PRINCIPAL:
+            return PrincipalRevoke(request_id="", principal=self.principal)
+        if self.kind is EntryKind.INVITE:
+            return InviteRevoke(request_id="", invite_id=self.ident)
+        return CredentialRevoke(request_id="", principal=self.principal, credential_id=self.ident)
+
+
+def entries(principals: Iterable[PrincipalInfo], invites: Iterable[InviteInfo]) -> list[Entry]:
+    """Return each principal followed by its credentials, and the invites behind them."""
+    found: list[Entry] = []
+    for principal in principals:
+        found.append(_of_principal(principal))
+        found += [_of_credential(principal.principal, one) for one in principal.credentials]
+    return found + [_of_invite(invite) for invite in invites]
+
+
+def _of_principal(principal: PrincipalInfo) -> Entry:
+    return Entry(
+        kind=EntryKind.PRINCIPAL,
+        principal=principal.principal,
+        what=", ".join(principal.roles),
+        source=principal.source,
+        created_at=principal.created_at,
+    )
+
+
+def _of_credential(principal: str, credential: CredentialInfo) -> Entry:
+    return Entry(
+        kind=EntryKind.KEY if credential.kind is CredentialKind.KEY else EntryKind.TOKEN,
+        principal=principal,
+        ident=credential.id,
+        what=credential.label,
+        created_at=credential.created_at,
+        expires_at=credential.expires_at,
+    )
+
+
+def _of_invite(invite: InviteInfo) -> Entry:
+    labels = [f"{name}={value}" for name, value in sorted(invite.labels.items())]
+    return Entry(
+        kind=EntryKind.INVITE,
+        principal=invite.principal or invite.node_id or "",
+        ident=invite.invite_id,
+        what=", ".join([invite.kind, *invite.roles, *labels]),
+        created_at=invite.created_at,
+        expires_at=invite.expires_at,
+    )
+
+
+def to_revoke(chosen: Sequence[Entry]) -> list[Entry]:
+    """Return these without the credentials of principals that are revoked anyhow."""
+    gone = {entry.principal for entry in chosen if entry.kind is EntryKind.PRINCIPAL}
+    with_principal = (EntryKind.TOKEN, EntryKind.KEY)
+    return [entry for entry in chosen if entry.kind not in with_principal or entry.principal not in gone]
+
+
+def consequence(chosen: Sequence[Entry], me: str) -> str:
+    """Return what revoking these means; `me` is who asks."""
+    kinds = {entry.kind for entry in chosen}
+    texts = []
+    if EntryKind.PRINCIPAL in kinds:
+        texts.append("A principal loses its tokens and keys, and what it has open ends at once.")
+    if kinds & {EntryKind.TOKEN, EntryKind.KEY}:
+        texts.append("Connections made with a token or key end at once.")
+    if EntryKind.INVITE in kinds:
+        texts.append("Nobody can join with the invite any more.")
+    if any(entry.principal == me and entry.kind is not EntryKind.INVITE for entry in chosen):
+        texts.append("You are among them: this console may lose the hub.")
+    return " ".join(texts)

@@ -1,0 +1,165 @@
+"""Who may use the hub: principals, tokens, keys and invites, as an admin sees and revokes them."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException
+from omnyshell.protocol.messages.admin import (
+    InvitesRequest,
+    InvitesResponse,
+    PrincipalsRequest,
+    PrincipalsResponse,
+)
+from omnyshell.tui import acting, messages
+from omnyshell.tui.access.entries import Entry, EntryKind, consequence, entries, to_revoke
+from omnyshell.tui.advice import advice
+from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.keys import Context, bindings
+from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.rows import Rows
+from omnyshell.tui.panels.table import LiveTable
+from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left
+from omnyshell.tui.tasks import start_task
+
+LOADING = "Asking the hub…"
+NOBODY = "Nobody but those that the hub's configuration grants. Press i to invite somebody."
+_TONES = {EntryKind.PRINCIPAL: Tone.STRONG, EntryKind.INVITE: Tone.ACCENT}
+
+COLUMNS = (
+    Column("KIND", 9, lambda entry, _: Cell(entry.kind, _TONES.get(entry.kind, Tone.PLAIN)), keep=90),
+    Column("WHO", 12, lambda entry, _: Cell(entry.principal or "(any)"), most=32, keep=100),
+    Column("ROLES OR LABEL", 14, lambda entry, _: Cell(entry.what or NOTHING), most=40, keep=80),
+    Column("ID", 8, lambda entry, _: Cell(entry.ident or NOTHING, Tone.DIM), most=12, keep=60),
+    Column("FROM", 6, lambda entry, _: Cell("hub" if entry.can_be_revoked else "file", Tone.DIM), keep=50),
+    Column("AGE", 4, lambda entry, now: age(entry.created_at, now), keep=40, right=True),
+    Column("ENDS", 5, lambda entry, now: left(entry.expires_at, now), keep=70, right=True),
+)
+
+
+class AccessScreen(ModalScreen[None]):
+    """Asks the hub once it is shown, and again after each change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Context.ACCESS)
+    DEFAULT_CSS = """
+    AccessScreen {
+        align: center middle;
+        background: $background 60%;
+        #frame {
+            width: 100;
+            max-width: 100%;
+            height: 80%;
+            border: round $primary;
+            border-title-color: $primary;
+            border-subtitle-color: $muted;
+            background: $surface;
+        }
+        LiveTable { height: 1fr; }
+        #note { height: auto; padding: 0 1; color: $muted; }
+        #note.-wrong { color: $error; }
+    }
+    """
+
+    def __init__(self, hub: HubLink, clock: Clock) -> None:
+        super().__init__()
+        self._hub = hub
+        self._clock = clock
+        self.rows: Rows[Entry] = Rows(COLUMNS, {}, lambda entry: entry.key)
+        # A principal's credentials stay below it.
+        self.rows.sort(None)
+        self.table: LiveTable[Entry] = LiveTable(COLUMNS, self.rows, clock)
+
+    def compose(self) -> ComposeResult:
+        """A table, and what there is to say about it."""
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Who may use the hub"
+            frame.border_subtitle = "esc closes"
+            yield self.table
+            yield Static(LOADING, id="note", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Ask the hub."""
+        self.table.focus()
+        self.load()
+
+    def on_screen_resume(self) -> None:
+        """An invite may have been made meanwhile."""
+        if self.rows.total:
+            self.load()
+
+    def load(self) -> None:
+        """Ask the hub, and show what it says."""
+        start_task(self, self._load(), "Asking who may use the hub", group="load")
+
+    async def _load(self) -> None:
+        try:
+            async with self._hub.admin() as admin:
+                known = await admin.ask(PrincipalsRequest(request_id=""), PrincipalsResponse)
+                invited = await admin.ask(InvitesRequest(request_id=""), InvitesResponse)
+        except OmnyShellException as exc:
+            self._note(advice(exc), is_wrong=True)
+            return
+        self.present(entries(known.principals, invited.invites))
+
+    def present(self, found: Sequence[Entry]) -> None:
+        """Show these."""
+        self.rows.put(found)
+        self.table.redraw()
+        self._note(f"{len(found)} in all, as of {self._clock.now().astimezone():%H:%M:%S}" if found else NOBODY)
+
+    def _note(self, text: str, *, is_wrong: bool = False) -> None:
+        note = self.query_one("#note", Static)
+        note.update(text)
+        note.set_class(is_wrong, "-wrong")
+
+    def action_cursor(self, where: str) -> None:
+        """Move the cursor; see `LiveTable.move`."""
+        self.table.move(where)
+
+    def action_select(self) -> None:
+        """Select the row, or not any more, and go on to the next."""
+        self.rows.toggle()
+        self.table.move("down")
+        self.table.show()
+
+    def action_invite(self) -> None:
+        """Invite a node or a person."""
+        self.app.post_message(messages.Invite())
+
+    def action_revoke(self) -> None:
+        """Revoke what is selected, after asking."""
+        chosen = to_revoke(self.rows.chosen())
+        if not chosen:
+            return
+        fixed = [entry for entry in chosen if not entry.can_be_revoked]
+        if fixed:
+            text = f"{fixed[0].principal} is granted by the hub's configuration: change it there, and reload the hub."
+            self.notify(text, title="Not revoked", severity="warning", markup=False)
+            return
+
+        def revoke(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, self._revoke(chosen), "Revoking")
+
+        title = "Revoke this?" if len(chosen) == 1 else f"Revoke these {len(chosen)}?"
+        question = Question(title, "Revoke", [one.name for one in chosen], consequence(chosen, self._hub.principal))
+        self.app.push_screen(question, revoke)
+
+    async def _revoke(self, chosen: Sequence[Entry]) -> None:
+        try:
+            await acting.revoke_all(self._hub, chosen)
+        finally:
+            self.rows.selected.clear()
+            self.load()
+
+    def action_close(self) -> None:
+        """Close the list."""
+        self.dismiss(None)

@@ -1,0 +1,39 @@
+"""What the user can do about a request that failed: the error's own words, and the next step."""
+
+from typing import Final
+
+from omnyshell.errors import (
+    AuthorizationException,
+    ErrorCodes,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    TransportException,
+)
+from omnyshell.printable import printable
+
+_BY_CODE: Final = {
+    ErrorCodes.NOT_AUTHORIZED: "Your role does not allow it: ask an admin of this hub, or log in as another with f10.",
+    ErrorCodes.NODE_OFFLINE: "Try again when the node is online.",
+    ErrorCodes.UNKNOWN_NODE: "The panel of nodes has the ids that there are.",
+    ErrorCodes.CAPACITY_EXCEEDED: "Try again when something else has ended.",
+    ErrorCodes.TIMEOUT: "Try again; if that does not help, look at the node.",
+    ErrorCodes.TRANSPORT_ERROR: "The console connects again by itself: try again then.",
+    "tunnel_disabled": "A hub serves tunnels when it is started with --tunnel-port-range.",
+    "secure_unavailable": "Open it without TLS, or give the hub a certificate for tunnels.",
+    "port_in_use": "Choose another port, or none: the hub takes one that is free.",
+    "port_out_of_range": "Choose one of these ports, or none: the hub takes one that is free.",
+    "unsupported": "A newer node can do it.",
+}
+_BY_TYPE: Final = (
+    (AuthorizationException, ErrorCodes.NOT_AUTHORIZED),
+    (OmnyShellTimeoutException, ErrorCodes.TIMEOUT),
+    (TransportException, ErrorCodes.TRANSPORT_ERROR),
+)
+
+
+def advice(error: OmnyShellException) -> str:
+    """Return what went wrong and, where that is known, what to do about it; safe to show."""
+    said = printable(str(error)) or type(error).__name__
+    code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), error.code)
+    step = _BY_CODE.get(code, "")
+    return f"{said.rstrip('.')}. {step}" if step else said

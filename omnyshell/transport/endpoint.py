@@ -182,7 +182,6 @@ class WsServerEndpoint:
         try:
             link = await self._handshake(sock)
         except (OSError, TimeoutError, asyncio.CancelledError):
-            sock.close()
             return
         finally:
             self._strangers.pop(task, None)  # type: ignore[arg-type]  # a coroutine that runs has a task
@@ -194,13 +193,19 @@ class WsServerEndpoint:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
         link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder)
-        await serve_tls(
-            lambda: link,
-            sock,
-            self._tls,
-            handshake_timeout=self.limits.tls_timeout,
-            shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
-        )
+        try:
+            await serve_tls(
+                lambda: link,
+                sock,
+                self._tls,
+                handshake_timeout=self.limits.tls_timeout,
+                shutdown_timeout=TLS_SHUTDOWN_TIMEOUT,
+            )
+        except BaseException:
+            sock.close()
+            # No transport has told it, and its owner is to be forgotten.
+            link.connection_lost(None)
+            raise
         return link
 
 

@@ -53,12 +53,26 @@ def spawn(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
     return subprocess.Popen([OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
-@pytest.fixture
-def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
-    env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path)}
-    grants = tmp_path / "grants"
+@pytest.fixture(scope="module", name="system")
+def _system(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One for all tests that leave it as it was."""
+    with serving(certificates, tmp_path_factory.mktemp("system")) as system:
+        yield system
+
+
+@pytest.fixture(name="own_system")
+def _own_system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
+    """One to kill parts of."""
+    with serving(certificates, tmp_path) as system:
+        yield system
+
+
+@contextmanager
+def serving(certificates: Certificates, folder: Path) -> Iterator[System]:
+    env = {**os.environ, "OMNYSHELL_HOME": str(folder)}
+    grants = folder / "grants"
     grants.write_text("# who\nadmin:admin-token:admin\nbox:box-token:node\ndev:dev-token:developer\n")
-    (tmp_path / "box.token").write_text("box-token\n")
+    (folder / "box.token").write_text("box-token\n")
     hub = spawn(
         "hub", "start", "--host", "127.0.0.1", "--port", "0", "--cert", str(certificates.cert),
         "--key", str(certificates.key), "--grant-token-file", str(grants), env=env,
@@ -70,7 +84,7 @@ def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
         return spawn(
             "node", "start", "--hub", url, "--id", "n1", "--principal", "box", "--label", "env=test",
             "--exec-resume-timeout", "3s",
-            "--token-file", str(tmp_path / "box.token"), "--ca", str(certificates.ca), env=env,
+            "--token-file", str(folder / "box.token"), "--ca", str(certificates.ca), env=env,
         )  # fmt: skip
 
     node = start_node()
@@ -217,18 +231,27 @@ def test_nodes_are_listed_for_people_and_programs(system: System) -> None:
     assert "no nodes" in system.run("nodes", "list", "--filter", "env=prod").stdout.decode()
 
 
-def test_a_login_is_saved_used_and_forgotten(system: System) -> None:
-    done = system.run("login")
+def test_a_login_is_saved_used_and_forgotten(own_system: System) -> None:
+    done = own_system.run("login")
     assert done.returncode == 0, done.stderr
-    bare = {key: value for key, value in system.env.items() if not key.startswith("OMNYSHELL_")}
-    bare["OMNYSHELL_HOME"] = system.env["OMNYSHELL_HOME"]
+    bare = {key: value for key, value in own_system.env.items() if not key.startswith("OMNYSHELL_")}
+    bare["OMNYSHELL_HOME"] = own_system.env["OMNYSHELL_HOME"]
     logins = Path(bare["OMNYSHELL_HOME"]) / "config" / "logins.json"
     assert logins.stat().st_mode & 0o777 == 0o600
-    plain = System(system.hub, system.node, system.url, bare, system.start_node)
+    plain = System(own_system.hub, own_system.node, own_system.url, bare, own_system.start_node)
     assert b"admin (roles: admin)" in plain.run("whoami").stdout
     assert plain.run("exec", "n1", "echo hi").stdout == b"hi\n"
     assert plain.run("logout").returncode == 0
     assert plain.run("whoami").returncode == 255
+
+
+def sleeping(system: System, marker: str) -> "subprocess.Popen[bytes]":
+    """A command that sleeps, and whose client has heard that it runs."""
+    client = system.start("exec", "n1", f"echo ready; exec sleep {marker}")
+    assert client.stdout is not None
+    assert client.stdout.readline() == b"ready\n"
+    until(lambda: running(marker))
+    return client
 
 
 def heard(client: "subprocess.Popen[bytes]") -> bytes:
@@ -238,21 +261,19 @@ def heard(client: "subprocess.Popen[bytes]") -> bytes:
 
 
 def test_a_killed_client_leaves_no_process(system: System, marker: str) -> None:
-    client = system.start("exec", "n1", f"sleep {marker}")
-    until(lambda: running(marker))
+    client = sleeping(system, marker)
     client.kill()
     client.communicate()
     until(lambda: not running(marker))
 
 
-def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(system: System, marker: str) -> None:
-    client = system.start("exec", "n1", f"sleep {marker}")
-    until(lambda: running(marker))
-    system.node.kill()
-    system.node.communicate()
+def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(own_system: System, marker: str) -> None:
+    client = sleeping(own_system, marker)
+    own_system.node.kill()
+    own_system.node.communicate()
     assert b"the connection is lost" in heard(client)
-    system.node = system.start_node()
-    system.wait_for_node()
+    own_system.node = own_system.start_node()
+    own_system.wait_for_node()
     until(lambda: not running(marker))
     # The session did not come back with its node.
     _, said = client.communicate(timeout=DEADLINE)
@@ -260,11 +281,10 @@ def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(sys
     assert b"n1 disconnected" in said
 
 
-def test_a_killed_hub_is_told_and_its_node_comes_back(system: System, marker: str) -> None:
-    client = system.start("exec", "n1", f"sleep {marker}")
-    until(lambda: running(marker))
-    system.hub.kill()
-    system.hub.communicate()
+def test_a_killed_hub_is_told_and_its_node_comes_back(own_system: System, marker: str) -> None:
+    client = sleeping(own_system, marker)
+    own_system.hub.kill()
+    own_system.hub.communicate()
     assert b"the connection is lost" in heard(client)
     # The command waits for a while on its node, and not for ever.
     until(lambda: not running(marker))
@@ -272,11 +292,10 @@ def test_a_killed_hub_is_told_and_its_node_comes_back(system: System, marker: st
     client.communicate()
 
 
-def test_services_end_cleanly_at_sigterm(system: System, marker: str) -> None:
-    client = system.start("exec", "n1", f"sleep {marker}")
-    until(lambda: running(marker))
+def test_services_end_cleanly_at_sigterm(own_system: System, marker: str) -> None:
+    client = sleeping(own_system, marker)
     started = time.monotonic()
-    for process in (system.node, system.hub):
+    for process in (own_system.node, own_system.hub):
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
     assert time.monotonic() - started < 8

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -65,13 +65,18 @@ def until(condition) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
-    made = System(certificates, tmp_path)
-    try:
-        yield made
-    finally:
-        made.close()
+@pytest.fixture(scope="module", name="system")
+def _system(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One for all tests that leave it as it was."""
+    with closing(System(certificates, tmp_path_factory.mktemp("system"))) as system:
+        yield system
+
+
+@pytest.fixture(name="own_system")
+def _own_system(certificates: Certificates, tmp_path: Path) -> Iterator[System]:
+    """One to end parts of."""
+    with closing(System(certificates, tmp_path)) as system:
+        yield system
 
 
 class Site(BaseHTTPRequestHandler):
@@ -131,9 +136,9 @@ def test_a_tunnel_is_opened_used_listed_and_closed(system: System) -> None:
     assert "[not_found]" in system.run("tunnel", "close", tunnel_id[:8]).stderr
 
 
-def test_a_tunnel_to_this_machine_stays_until_ctrl_c(system: System) -> None:
+def test_a_tunnel_to_this_machine_stays_until_ctrl_c(own_system: System) -> None:
     with site() as port:
-        tunnel = system.start("tunnel", "open", "--local", str(port))
+        tunnel = own_system.start("tunnel", "open", "--local", str(port))
         assert tunnel.stdout is not None
         public = int(tunnel.stdout.readline().split()[0].rpartition(":")[2])
         assert b"200 OK" in fetch(public)
@@ -142,10 +147,10 @@ def test_a_tunnel_to_this_machine_stays_until_ctrl_c(system: System) -> None:
         assert (tunnel.returncode, said) == (0, "")
         with pytest.raises(ConnectionError):
             fetch(public)
-        tunnel = system.start("tunnel", "open", "--local", str(port))
+        tunnel = own_system.start("tunnel", "open", "--local", str(port))
         assert tunnel.stdout is not None
         tunnel.stdout.readline()
-        system.hub.terminate()
+        own_system.hub.terminate()
         _, said = tunnel.communicate(timeout=DEADLINE)
         assert tunnel.returncode == 255
         assert "the tunnel has ended" in said

@@ -3,8 +3,10 @@
 A picture that no test makes is an orphan; a full run refuses it.
 """
 
+import asyncio
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +17,37 @@ FOLDER = Path(__file__).parents[2] / "snapshots"
 FAILED = Path(__file__).parents[2] / "snapshots-failed"
 UPDATE = "OMNYSHELL_UPDATE_SNAPSHOTS"
 
+PAINTED_WITHIN = 5.0
+"""Seconds that a busy machine gets to paint what is there."""
+
+FRAME = 1 / 30
+
 _made: set[str] = set()
 
 
-def check_picture(app: App[Any], name: str) -> None:
-    """Compare what the app shows with the picture of that name."""
+async def check_picture(app: App[Any], name: str) -> None:
+    """Compare what the app shows, once it is painted, with the picture of that name."""
     assert re.fullmatch(r"[a-z0-9-]+", name), name
     assert name not in _made, f"two pictures named {name}"
     _made.add(name)
-    drawn = app.export_screenshot(title="OmnyShell", simplify=True)
     path = FOLDER / f"{name}.svg"
     if os.environ.get(UPDATE):
         FOLDER.mkdir(exist_ok=True)
-        path.write_text(drawn, encoding="utf-8")
+        path.write_text(_drawn(app), encoding="utf-8")
         return
     known = path.read_text(encoding="utf-8") if path.is_file() else ""
+    deadline = time.monotonic() + PAINTED_WITHIN
+    while (drawn := _drawn(app)) != known and time.monotonic() < deadline:
+        await asyncio.sleep(FRAME)
     if drawn != known:
         FAILED.mkdir(exist_ok=True)
         (FAILED / path.name).write_text(drawn, encoding="utf-8")
         why = "looks different" if known else "has no picture yet"
         pytest.fail(f"{name} {why}: compare snapshots-failed/{path.name}; `make snapshots` takes it as right")
+
+
+def _drawn(app: App[Any]) -> str:
+    return app.export_screenshot(title="OmnyShell", simplify=True)
 
 
 def report_to_controller(session: pytest.Session) -> None:

@@ -99,7 +99,11 @@ class OmnyShellClient:
         return self.identity
 
     async def close(self) -> None:
-        """End all sessions, the tunnels to this machine, and the connection. Idempotent."""
+        """End the connection, and with it the tunnels to this machine. Idempotent.
+
+        Sessions that are open are left as by a client that is lost: a shell stays detached, a command runs on for as
+        long as its node waits for somebody to take it up. `RemoteSession.close` ends one before.
+        """
         if self._resumer is not None:
             await self._resumer.close()
         connection, self._connection = self._connection, None
@@ -107,9 +111,6 @@ class OmnyShellClient:
             await self._tunnels.close()
         if connection is not None:
             await connection.close()
-        if self._resumer is not None:
-            # Sessions that were open have lost their channels just now: they are not to be taken up again.
-            await self._resumer.close()
 
     @property
     def identity(self) -> AuthOk:
@@ -363,6 +364,10 @@ class OmnyShellClient:
             )
         return self._resumer
 
+    def _take_up_later(self, session: RemoteSession) -> bool:
+        """Have a session that lost its channel resumed; what `close` ends is not."""
+        return self._connection is not None and self._lost_and_found().add(session)
+
     async def _dial(self) -> OmnyShellConnection:
         self._lost_event.clear()
         self._connection = await dial(
@@ -380,7 +385,7 @@ class OmnyShellClient:
         self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason
     ) -> None:
         session.channel = connection.channels.open(session)
-        session.resumes = lambda suspended: self._lost_and_found().add(suspended)
+        session.resumes = self._take_up_later
         try:
             connection.send(request, session.channel.id)
             async with asyncio.timeout(self._config.open_timeout):

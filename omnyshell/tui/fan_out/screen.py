@@ -60,18 +60,22 @@ class FanOutScreen(ModalScreen[None]):
         self._next_look: Timer | None = None
         self._shown: bytes | None = None
         self._drawn: list[tuple[Text, ...]] = []
+        # Held, not looked up: a run may end while the screen is being taken down.
+        self._title = Static(id="title", markup=False)
+        self._table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=False)
+        self._output = Static(markup=False)
 
     def compose(self) -> ComposeResult:
         """Title, table, output."""
-        yield Static(id="title", markup=False)
-        yield DataTable(cursor_type="row", zebra_stripes=False)
+        yield self._title
+        yield self._table
         with VerticalScroll(id="output"):
-            yield Static(markup=False)
+            yield self._output
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         """Run."""
-        table = self.query_one(DataTable)
+        table = self._table
         table.add_column("STATE", width=16)
         table.add_column("TIME", width=7)
         table.add_column("NODES")
@@ -133,13 +137,13 @@ class FanOutScreen(ModalScreen[None]):
 
     def _show(self) -> None:
         self._groups = grouped(self.runs) if self._is_grouped else ungrouped(self.runs)
-        self.query_one("#title", Static).update(Text(printable(f"{self._job.command}   {summary(self.runs)}")))
+        self._title.update(Text(printable(f"{self._job.command}   {summary(self.runs)}")))
         self._draw([(_state(group.first), self._time(group), _names(group)) for group in self._groups])
         self._show_output()
 
     def _draw(self, rows: list[tuple[Text, ...]]) -> None:
         """Write into the table what has changed: of many nodes, few have news at a time."""
-        table = self.query_one(DataTable)
+        table = self._table
         if len(rows) == len(self._drawn):
             for number, (old, new) in enumerate(zip(self._drawn, rows, strict=True)):
                 for column, cell in enumerate(new):
@@ -155,7 +159,7 @@ class FanOutScreen(ModalScreen[None]):
         self._drawn = rows
 
     def _show_output(self) -> None:
-        row = self.query_one(DataTable).cursor_row
+        row = self._table.cursor_row
         if not 0 <= row < len(self._groups):
             return
         run = self._groups[row].first
@@ -163,7 +167,7 @@ class FanOutScreen(ModalScreen[None]):
         if text != self._shown:
             self._shown = text
             lines = text.decode("utf-8", "replace").expandtabs().splitlines()
-            self.query_one("#output Static", Static).update(Text("\n".join(map(printable, lines))))
+            self._output.update(Text("\n".join(map(printable, lines))))
 
     def _time(self, group: Group) -> Text:
         seconds = group.first.seconds(self._clock.monotonic())

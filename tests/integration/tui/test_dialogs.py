@@ -26,7 +26,7 @@ async def test_a_session_is_asked_for() -> None:
     async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
         await pilot.press("c")
         assert isinstance(app.screen, SessionDialog)
-        check_picture(app, "dialog-session")
+        await check_picture(app, "dialog-session")
         await pilot.press("escape")
         assert app.screen is app.overview
 
@@ -39,7 +39,7 @@ async def test_a_wrong_port_is_explained_at_once() -> None:
         assert not problem.display
         await pilot.press(*"70000")
         assert problem.display
-        check_picture(app, "dialog-tunnel-error")
+        await check_picture(app, "dialog-tunnel-error")
 
 
 async def test_what_is_to_be_ended_is_named() -> None:
@@ -47,13 +47,13 @@ async def test_what_is_to_be_ended_is_named() -> None:
         await pilot.press("2", "a", "x")
         assert isinstance(app.screen, Question)
         assert app.focused is app.screen.query_one("#cancel")
-        check_picture(app, "dialog-kill")
+        await check_picture(app, "dialog-kill")
         await pilot.press("enter")
         assert app.screen is app.overview
         await pilot.press("v")
         assert app.overview.preview.ref is not None
         assert app.overview.preview.display
-        check_picture(app, "overview-preview")
+        await check_picture(app, "overview-preview")
 
 
 async def test_a_person_is_invited_with_roles() -> None:
@@ -65,7 +65,7 @@ async def test_a_person_is_invited_with_roles() -> None:
         await pilot.pause()
         assert not app.screen.query_one("#labels").parent.display
         await pilot.press(*"eve")
-        check_picture(app, "dialog-invite")
+        await check_picture(app, "dialog-invite")
         await pilot.press("escape")
         line = (
             "omnyshell node join wss://hub.example:8443 --token "
@@ -81,7 +81,7 @@ async def test_a_person_is_invited_with_roles() -> None:
         assert "clipboard" in next(iter(app._notifications)).message
         app.clear_notifications()
         await pilot.pause()
-        check_picture(app, "dialog-invite-line")
+        await check_picture(app, "dialog-invite-line")
 
 
 async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> None:
@@ -89,7 +89,7 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         await pilot.press("a", "x")
         assert isinstance(app.screen, CommandDialog)
         await pilot.press(*"uptime")
-        check_picture(app, "dialog-run")
+        await check_picture(app, "dialog-run")
         await pilot.press("enter")
         await pilot.pause(0.3)
         assert isinstance(app.screen, FanOutScreen)
@@ -97,7 +97,7 @@ async def test_a_command_for_many_nodes_without_a_hub_is_told_node_by_node() -> 
         assert "It ran nowhere" in [note.title for note in app._notifications]
         app.clear_notifications()
         await pilot.pause()
-        check_picture(app, "fan-out-failed")
+        await check_picture(app, "fan-out-failed")
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is app.overview
@@ -169,7 +169,7 @@ async def test_who_may_use_the_hub(width: int, height: int) -> None:
         await pilot.press("down", "space")
         await pilot.pause()
         assert [entry.ident for entry in screen.rows.chosen()] == ["3f8a11c0"]
-        check_picture(app, f"access-{width}x{height}")
+        await check_picture(app, f"access-{width}x{height}")
         await pilot.press("x")
         assert isinstance(app.screen, Question)
         text = " ".join(str(static.content) for static in app.screen.query(Static))
@@ -184,7 +184,7 @@ async def test_labels_that_are_wrong_are_explained_at_once() -> None:
         assert isinstance(app.screen, LabelsDialog)
         assert app.screen.value("labels") == "env=prod 'note=two words'"
         await pilot.press(*" role")
-        check_picture(app, "dialog-labels-error")
+        await check_picture(app, "dialog-labels-error")
         # Nothing is sent, and there is no hub to send it to.
         await pilot.press("enter")
         assert isinstance(app.screen, LabelsDialog)
@@ -204,6 +204,6 @@ async def test_forms_fit_the_smallest_screen_and_are_worked_with_keys_and_mouse(
             assert screen.query_one("#box").region.contains_region(screen.query_one(f"#{name}").region), name
         await pilot.click("#tls")
         assert screen.is_checked("tls")
-        check_picture(app, "dialog-tunnel-80x24")
+        await check_picture(app, "dialog-tunnel-80x24")
         await pilot.click("#cancel")
         assert app.screen is app.overview

@@ -65,7 +65,7 @@ async def test_a_day_at_work(width: int, height: int) -> None:
             "build-mac", "db-1", "laptop", "web-1", "web-2", "web-10",
         ]  # fmt: skip
         assert "● online" in text_of(app)
-        check_picture(app, f"overview-{width}x{height}")
+        await check_picture(app, f"overview-{width}x{height}")
 
 
 @pytest.mark.parametrize("theme", ["light", "contrast"])
@@ -73,7 +73,7 @@ async def test_themes(theme: str) -> None:
     async with console(a_day_at_work(), theme=theme) as (app, pilot):
         await pilot.press("2", "space", "space", "d")
         assert app.current_theme.name == f"omnyshell-{theme}"
-        check_picture(app, f"overview-{theme}")
+        await check_picture(app, f"overview-{theme}")
 
 
 async def test_nothing_yet() -> None:
@@ -82,13 +82,13 @@ async def test_nothing_yet() -> None:
         assert "No nodes yet." in shown
         assert "No sessions." in shown
         assert "No tunnels." in shown
-        check_picture(app, "overview-empty")
+        await check_picture(app, "overview-empty")
 
 
 async def test_one_node() -> None:
     async with console(snapshot([node("web-1")]), width=80, height=24) as (app, _):
         assert "1 Nodes 1" in text_of(app)
-        check_picture(app, "overview-one")
+        await check_picture(app, "overview-one")
 
 
 async def test_many_rows_are_drawn_as_far_as_they_are_visible() -> None:
@@ -102,7 +102,7 @@ async def test_many_rows_are_drawn_as_far_as_they_are_visible() -> None:
         assert app.overview.sessions.rows.current == app.overview.sessions.rows.shown[-1]
         await pilot.press("home", "pagedown")
         assert app.overview.sessions.rows.cursor == table.size.height - 2
-        check_picture(app, "overview-many")
+        await check_picture(app, "overview-many")
 
 
 async def test_names_of_peers_are_neither_obeyed_nor_taken_for_markup() -> None:
@@ -116,7 +116,7 @@ async def test_names_of_peers_are_neither_obeyed_nor_taken_for_markup() -> None:
         shown = text_of(app)
         assert not {char for char in shown if not char.isprintable()} - {"\n"}
         assert "[bold]loud[/]" in shown
-        check_picture(app, "overview-long-names")
+        await check_picture(app, "overview-long-names")
 
 
 async def test_a_lost_hub_leaves_what_was_known_with_its_age() -> None:
@@ -129,7 +129,7 @@ async def test_a_lost_hub_leaves_what_was_known_with_its_age() -> None:
         assert "lost 1m, reconnecting" in shown
         assert "as of 1m ago" in shown
         assert "web-1" in shown
-        check_picture(app, "overview-stale")
+        await check_picture(app, "overview-stale")
         say(app.hub.state)
         await settled(pilot)
         assert "reconnecting" not in text_of(app)
@@ -142,7 +142,7 @@ async def test_a_hub_that_cannot_be_reached_at_first() -> None:
         app.hub.state.set_link(Link.LOST, "cannot connect to hub.example:8443: connection refused")
         await settled(pilot)
         assert "No connection: cannot connect to hub.example:8443" in text_of(app)
-        check_picture(app, "overview-disconnected")
+        await check_picture(app, "overview-disconnected")
 
 
 async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:
@@ -190,7 +190,7 @@ async def test_filter_sort_and_selection() -> None:
         await pilot.press("space", "space")
         assert panel.rows.selected == {"db-1", "web-1"}
         assert "2 selected" in text_of(app)
-        check_picture(app, "overview-filtered")
+        await check_picture(app, "overview-filtered")
         await pilot.press("escape")
         assert not panel.rows.selected
         assert len(panel.rows.shown) == 4
@@ -208,7 +208,7 @@ async def test_a_bad_filter_is_explained_and_hides_nothing() -> None:
         await settled(pilot)
         assert 'no field "foo"' in text_of(app)
         assert len(app.overview.nodes.rows.shown) == 6
-        check_picture(app, "overview-bad-filter")
+        await check_picture(app, "overview-bad-filter")
         await pilot.press("escape")
         assert 'no field "foo"' not in text_of(app)
         assert not isinstance(app.focused, Input)
@@ -237,7 +237,7 @@ async def test_panels_are_reached_by_number_tab_and_mouse() -> None:
             assert [panel.display for panel in overview._panels.values()].count(True) == 1
         await pilot.click("PanelTabs", offset=(18, 0))
         assert overview._panel == "sessions"
-        check_picture(app, "overview-sessions-80x24")
+        await check_picture(app, "overview-sessions-80x24")
 
 
 async def test_rows_headings_and_marks_can_be_clicked() -> None:
@@ -263,7 +263,7 @@ async def test_zoom_and_details() -> None:
         shown = text_of(app)
         assert "Session 00000004" in shown
         assert "3 Tunnels 3" in shown
-        check_picture(app, "overview-zoomed-with-details")
+        await check_picture(app, "overview-zoomed-with-details")
         await pilot.press("down")
         await settled(pilot)
         assert "Session 00000003" in text_of(app)
@@ -291,7 +291,7 @@ async def test_from_a_record_to_what_it_names_and_back() -> None:
         await pilot.press("backspace", "home", "g")
         await settled(pilot)
         assert "Principal ann" in text_of(app)
-        check_picture(app, "overview-principal")
+        await check_picture(app, "overview-principal")
         await pilot.press("backspace")
         await settled(pilot)
         assert "Principal ann" not in text_of(app)

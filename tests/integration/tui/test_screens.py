@@ -29,7 +29,7 @@ async def test_help_has_every_key() -> None:
         assert isinstance(app.screen, HelpScreen)
         text = str(app.screen.query_one(Static).render())
         assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
-        check_picture(app, "help")
+        await check_picture(app, "help")
         await pilot.press("escape")
         assert app.screen is app.overview
 
@@ -37,14 +37,14 @@ async def test_help_has_every_key() -> None:
 async def test_settings_are_tried_saved_and_loaded() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("f9")
-        check_picture(app, "settings")
+        await check_picture(app, "settings")
         app.screen.query_one("#theme").value = "light"
         app.screen.query_one("#scrollback", Input).value = "lots"
         app.screen.query_one("#scrollback").focus()
         await pilot.press("enter")
         assert app.current_theme.name == "omnyshell-light"
         assert "scrollback: a whole number" in str(app.screen.query_one("#error", Static).render())
-        check_picture(app, "settings-error")
+        await check_picture(app, "settings-error")
         app.screen.query_one("#scrollback", Input).value = "500"
         await pilot.press("enter")
         assert not isinstance(app.screen, SettingsScreen)
@@ -71,7 +71,7 @@ async def test_without_a_login_a_hub_is_chosen(certificates: Certificates) -> No
         await pilot.pause()
         assert isinstance(app.screen, LoginScreen)
         assert app.screen.query_one(OptionList).option_count == 3
-        check_picture(app, "login")
+        await check_picture(app, "login")
         await pilot.press("down", "enter")
         await pilot.pause()
         assert app.place is not None
@@ -114,7 +114,7 @@ async def test_a_refused_login_leads_to_the_choice_of_a_hub() -> None:
         app._ask_for_hub("wss://hub.example:8443: authentication failed")
         await pilot.pause()
         assert "authentication failed" in str(app.screen.query_one("#why", Static).render())
-        check_picture(app, "login-refused")
+        await check_picture(app, "login-refused")
         await pilot.press("escape")
         assert app.screen is app.overview
 

@@ -67,7 +67,7 @@ async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -
     await until(check)
     panes = pilot.app.screen.query(TerminalPane)
     await pilot.pause(1 / 60)
-    await until(lambda: all(pane.terminal.covered == _height_of_notice(pane) for pane in panes))
+    await until(lambda: all(map(_fits, panes)))
     for _ in range(3):
         await pilot.pause(1 / 60)
     for pane in panes:
@@ -76,9 +76,11 @@ async def settled(pilot: Pilot[int], check: Callable[[], bool] = lambda: True) -
     await pilot.pause(1 / 60)
 
 
-def _height_of_notice(pane: TerminalPane) -> int:
-    notice = pane.query_one("#notice")
-    return notice.size.height if notice.has_class("-shown") else 0
+def _fits(pane: TerminalPane) -> bool:
+    """Whether the pane's program has the size that is seen, and its notice the room that it takes."""
+    seen, emulator, notice = pane.terminal.size, pane.emulator, pane.query_one("#notice")
+    height = notice.size.height if notice.has_class("-shown") else 0
+    return pane.terminal.covered == height and (not seen or (emulator.columns, emulator.lines) == tuple(seen))
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "contrast"])
@@ -88,7 +90,7 @@ async def test_a_program_in_each_theme(opened: Opened, theme: str):
         assert pane.emulator.on_alternate_screen
         assert opened["web-1"].sizes == []
         await settled(pilot)
-        check_picture(app, f"terminal-vim-{theme}")
+        await check_picture(app, f"terminal-vim-{theme}")
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
@@ -98,24 +100,24 @@ async def test_what_follows_the_leader(opened: Opened, width: int, height: int):
         await pilot.press(LEADER)
         assert "Detach" in bottom(app)
         await settled(pilot)
-        check_picture(app, f"terminal-leader-{width}x{height}")
+        await check_picture(app, f"terminal-leader-{width}x{height}")
 
 
 async def test_no_terminal():
     async with terminals(80, 24) as (app, pilot):
         assert app.terminals.live_terminals == []
         await settled(pilot)
-        check_picture(app, "terminals-empty")
+        await check_picture(app, "terminals-empty")
 
 
 async def test_colours_attributes_and_wide_characters(opened: Opened):
     async with terminals(96, 29) as (app, pilot):
         await live(app, opened, "web-1", recording("colour-cube.96x28"))
-        pane = await live(app, opened, "web-2", recording("unicode.60x20"))
+        await live(app, opened, "web-2", recording("unicode.60x20"))
         await pilot.press(LEADER, "s")
-        await settled(pilot, lambda: pane.emulator.columns < 96)
+        await settled(pilot, lambda: all(pane.emulator.columns < 96 for pane in app.terminals.query(TerminalPane)))
         assert len(app.terminals._layout.shown) == 2
-        check_picture(app, "terminal-split")
+        await check_picture(app, "terminal-split")
 
 
 async def test_many_tabs_with_long_names_and_marks(opened: Opened):
@@ -128,7 +130,7 @@ async def test_many_tabs_with_long_names_and_marks(opened: Opened):
         opened[panes[3].node_id].on_state(LinkState.RECONNECTING)
         await until(lambda: str(panes[2].mark) == "x" and str(panes[3].mark) == "~")
         await settled(pilot)
-        check_picture(app, "terminals-many-tabs")
+        await check_picture(app, "terminals-many-tabs")
 
 
 async def test_copy_mode_and_search(opened: Opened):
@@ -139,7 +141,7 @@ async def test_copy_mode_and_search(opened: Opened):
         await pilot.press("v", "k", "k")
         await settled(pilot)
         assert pane.terminal.selection is not None
-        check_picture(app, "terminal-copy-mode")
+        await check_picture(app, "terminal-copy-mode")
 
 
 async def test_scrolled_back(opened: Opened):
@@ -148,7 +150,7 @@ async def test_scrolled_back(opened: Opened):
         await pilot.press("shift+pageup", "shift+pageup")
         assert pane.terminal.is_scrolled
         await settled(pilot)
-        check_picture(app, "terminal-scrolled")
+        await check_picture(app, "terminal-scrolled")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,7 @@ async def test_how_a_session_ended(opened: Opened, said: Any, name: str):
         opened["web-1"].output.put_nowait(said)
         await settled(pilot, lambda: pane.attachment.is_over)
         assert not pane.is_live
-        check_picture(app, f"terminal-{name}")
+        await check_picture(app, f"terminal-{name}")
 
 
 async def test_a_lost_hub(opened: Opened):
@@ -175,7 +177,7 @@ async def test_a_lost_hub(opened: Opened):
         opened["web-1"].on_state(LinkState.RECONNECTING)
         await settled(pilot)
         assert pane.attachment.phase is Phase.WAITING
-        check_picture(app, "terminal-waiting")
+        await check_picture(app, "terminal-waiting")
         opened["web-1"].on_state(LinkState.RESUMED)
         await settled(pilot)
         assert not pane.query_one("#notice").has_class("-shown")
@@ -185,7 +187,7 @@ async def test_a_session_that_is_refused(opened: Opened):
     async with terminals(80, 24) as (app, pilot):
         pane = app.terminals.open_shell("nowhere")
         await settled(pilot, lambda: pane.attachment.phase is Phase.FAILED)
-        check_picture(app, "terminal-refused")
+        await check_picture(app, "terminal-refused")
 
 
 async def test_the_question_before_the_end(opened: Opened):
@@ -194,7 +196,7 @@ async def test_the_question_before_the_end(opened: Opened):
         await pilot.press(LEADER, "k")
         assert "with everything" in bottom(app)
         await settled(pilot)
-        check_picture(app, "terminal-kill")
+        await check_picture(app, "terminal-kill")
 
 
 def screen_of(name: str, columns: int, lines: int) -> bytes:
@@ -225,7 +227,7 @@ async def test_the_wall(count: int, width: int, height: int):
         await settled(pilot)
         assert len(wall._sessions) == count
         assert client.asked >= len(wall._cells)
-        check_picture(app, f"wall-{count}-{width}x{height}")
+        await check_picture(app, f"wall-{count}-{width}x{height}")
         if count > 1:
             await pilot.press("right" if wall._columns > 1 else "down")
             assert wall.selected == wall._sessions[1]
@@ -240,10 +242,10 @@ async def test_watching():
         await settled(pilot, lambda: pane.snapshot.is_known)
         await settled(pilot)
         assert 20 <= pane.snapshot.lines <= 24
-        check_picture(app, "watch")
+        await check_picture(app, "watch")
         client.exits[ref] = 2
         await settled(pilot, lambda: pane.snapshot.exit_code == 2)
-        check_picture(app, "watch-ended")
+        await check_picture(app, "watch-ended")
         await pilot.press("escape")
         await until(lambda: app.screen is app.overview)
 

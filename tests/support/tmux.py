@@ -12,13 +12,13 @@ DEADLINE = 20.0
 
 
 class Terminal:
-    """A shell whose prompt is `local> `; `variables` are set in it. `close` it."""
+    """A shell in that directory, whose prompt is `local> `; `variables` are set in it. `close` it."""
 
     def __init__(self, directory: Path, variables: Mapping[str, str] | None = None) -> None:
         self._socket = str(directory / "tmux")
         own = {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}", "PS1": "local> ", **(variables or {})}
         words = " ".join(f"{name}='{value}'" for name, value in own.items())
-        self.tmux("new-session", "-d", "-x", "90", "-y", "30", f"env {words} sh")
+        self.tmux("new-session", "-d", "-x", "90", "-y", "30", "-c", str(directory), f"env {words} sh")
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(

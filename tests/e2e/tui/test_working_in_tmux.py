@@ -56,7 +56,6 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     variables = {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"], "SHELL": "/bin/bash", "COLUMNS": "80", "LINES": "24"}
     terminal = Terminal(tmp_path, variables)
     try:
-        terminal.type(f"cd {tmp_path}", "Enter")
         yield terminal
     finally:
         terminal.close()

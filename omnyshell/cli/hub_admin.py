@@ -5,6 +5,7 @@ import json
 
 from omnyshell.cli.administer import ask, do, moment, show
 from omnyshell.cli.parsing import parse_pairs
+from omnyshell.errors import ConfigException
 from omnyshell.protocol.messages.admin import (
     HubInfoRequest,
     HubInfoResponse,
@@ -73,7 +74,10 @@ def drop(options: argparse.Namespace) -> int:
 
 def close_session(options: argparse.Namespace) -> int:
     """End any session."""
-    return do(options, SessionEnd(request_id="", session_ref=options.session), f"ended session {options.session}")
+    if (options.node is None) != (options.owner is None):
+        raise ConfigException("a detached session needs both --node and --owner")
+    request = SessionEnd(request_id="", session_ref=options.session, node_id=options.node, principal=options.owner)
+    return do(options, request, f"ended session {options.session}")
 
 
 def close_tunnel(options: argparse.Namespace) -> int:

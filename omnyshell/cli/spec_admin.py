@@ -186,7 +186,12 @@ ADMIN: tuple[Command, ...] = (
         ("hub", "close-session"),
         "end anyone's session, and what runs in it",
         "hub_admin:close_session",
-        (Option("session", "the session's id, or how it begins", "SESSION"), *ACCESS),
+        (
+            Option("session", "the session's id, or how it begins", "SESSION"),
+            Option("--node", "where it waits, if it is detached; with --owner", "ID"),
+            Option("--owner", "whose it is, if it is detached", "NAME"),
+            *ACCESS,
+        ),
     ),
     Command(
         ("hub", "close-tunnel"),

@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from omnyshell.errors import OmnyShellException, SessionRejectedException
+from omnyshell.errors import OmnyShellException
 from omnyshell.ids import short_id
-from omnyshell.model.sessions import SessionMode, SessionState
+from omnyshell.model.sessions import SessionMode
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo
 from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
 from omnyshell.services.client.admin import AdminClient
@@ -131,11 +131,9 @@ async def _kill(hub: HubLink, admin: _Administration, ref: SessionRef) -> None:
     if session is None or (session.principal == hub.principal and session.mode is SessionMode.SHELL):
         await hub.client.kill_session(ref.node_id, ref.session_id)
         return
-    if session.state is SessionState.DETACHED:
-        # It does not go through the hub, and its node heeds its owner alone.
-        text = f"it waits in its node, where only {session.principal} can end it; revoking them ends it too"
-        raise SessionRejectedException(text)
-    await admin.do(SessionEnd(request_id="", session_ref=ref.session_id))
+    await admin.do(
+        SessionEnd(request_id="", session_ref=ref.session_id, node_id=ref.node_id, principal=session.principal)
+    )
 
 
 async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]], name: Callable[[T], str]) -> None:

@@ -190,11 +190,13 @@ class LiveSessionsResponse(AdminRequest, kw_only=True):
 
 
 class SessionEnd(AdminRequest, kw_only=True):
-    """Ends any session, and what runs in it."""
+    """Ends any session, and what runs in it; with node and owner, one too that waits detached in its node."""
 
     TYPE: ClassVar[str] = "admin.session.close"
 
     session_ref: str
+    node_id: Annotated[str | None, OMIT] = None
+    principal: Annotated[str | None, OMIT] = None
 
 
 class AllTunnelsRequest(AdminRequest, kw_only=True):

@@ -22,6 +22,8 @@ from omnyshell.services.hub.role_service import Handler
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
+UNWRITTEN = "The hub cannot keep its records"
+
 logger = logging.getLogger("omnyshell.hub")
 
 
@@ -121,11 +123,13 @@ class AdminService:
         except OmnyShellException as exc:
             _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
             return
-        answer = self._done(plan, fields)
-        if answer is None:
-            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
-        elif peer.is_open:
-            peer.send(answer)
+        try:
+            answer = self._do(plan, fields)
+        except OmnyShellException:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
+        else:
+            if answer is not None and peer.is_open:
+                peer.send(answer)
 
     async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
         # Looked up anew: one before it in the line may have used the same token.
@@ -144,19 +148,20 @@ class AdminService:
         except OmnyShellException as exc:
             peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
             return
-        answer = self._done(plan, fields)
-        if answer is None:
-            answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message="The hub cannot keep its records")
+        try:
+            answer = self._do(plan, fields)
+        except OmnyShellException:
+            answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
-    def _done(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
-        """Do what was planned and audited; returns the answer, None where the hub's state cannot be written."""
+    def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
+        """Do what was planned and audited. Raises `OmnyShellException` where the hub's state cannot be written."""
         try:
             return plan.do()
         except OmnyShellException as exc:
             logger.error("%s was audited and could not be done: %s", plan.action, exc)
             self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})
-            return None
+            raise
 
     def _record(self, action: str, outcome: str, peer: HubPeer, **fields: str) -> None:
         self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)

@@ -8,7 +8,11 @@ from omnyshell.ids import is_node_id
 from omnyshell.model.admin import AuditEntry, LiveSession, NodeRecord, PeerInfo
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeDetachedSessionKillRequest,
+    NodeDetachedSessionKillResponse,
+)
 from omnyshell.protocol.messages.admin import (
     AdminResult,
     AllTunnelsRequest,
@@ -141,8 +145,13 @@ class LiveAdmin:
         detail = f"{peer.id} {peer.role} {peer.principal.id} {peer.address}"
         return _plan("peer.drop", {"detail": detail}, ask.request_id, lambda: self._scope.eviction.drop(peer, ENDED))
 
-    def _end_session(self, ask: SessionEnd, _admin: HubPeer) -> Plan:
-        route = self._route(ask.session_ref)
+    def _end_session(self, ask: SessionEnd, admin: HubPeer) -> Plan:
+        try:
+            route = self._route(ask.session_ref)
+        except AdminRefusedException:
+            if ask.node_id is None or ask.principal is None:
+                raise
+            return self._end_detached(ask, ask.node_id, ask.principal, admin)
         fields = {"session_id": route.session.id, "node_id": route.session.node_id, "detail": route.session.principal}
 
         def end() -> None:
@@ -150,6 +159,25 @@ class LiveAdmin:
                 self._scope.broker.end(route, CloseReason.NODE_CLOSED, ENDED)
 
         return _plan("admin.session.close", fields, ask.request_id, end)
+
+    def _end_detached(self, ask: SessionEnd, node_id: str, owner: str, admin: HubPeer) -> Plan:
+        """A session that does not go through the hub: its node heeds the owner, in whose name it is asked."""
+        node = self._scope.nodes.find(node_id)
+        if node is None or not isinstance(node.peer, HubPeer) or not node.peer.is_open:
+            raise AdminRefusedException(f"the node '{node_id[:64]}' is not connected", code=ErrorCodes.NODE_OFFLINE)
+        peer = node.peer
+
+        def answered(said: NodeDetachedSessionKillResponse) -> None:
+            if admin.is_open:
+                code = None if said.ok else "not_found"
+                admin.send(AdminResult(request_id=ask.request_id, ok=said.ok, code=code, message=said.message))
+
+        def kill() -> None:
+            id_ = self._scope.requests.expect(peer, answered)
+            peer.send(NodeDetachedSessionKillRequest(request_id=id_, principal=owner, session_ref=ask.session_ref))
+
+        fields = {"node_id": node_id, "detail": f"{ask.session_ref[:64]} of {owner}"}
+        return Plan("admin.session.close", fields, kill)
 
     def _route(self, ref: str) -> SessionRoute:
         wanted = _plain(ref)

@@ -18,6 +18,7 @@ from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentS
 from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
@@ -39,7 +40,8 @@ class Plan(NamedTuple):
 
     action: str
     fields: dict[str, str]
-    do: Callable[[], ControlMessage]
+    do: Callable[[], ControlMessage | None]
+    """Does it, and returns the answer, or None where that comes later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class AdminScope:
     tunnels: TunnelBroker
     audit: AuditLog
     bus: EventBus
+    requests: OwnRequests
     certificate: HubCertificate
     clock: Clock
     new_id: IdFactory

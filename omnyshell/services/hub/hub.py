@@ -254,7 +254,7 @@ class OmnyShellHub:
             tunnels=self.tunnels,
             leftovers=leftovers,
         )
-        self._admin = AdminService(self._admin_scope(certificate, owners), self._gate, metrics)
+        self._admin = AdminService(self._admin_scope(certificate, owners, own_requests), self._gate, metrics)
         self._events = EventsService(
             self._live_parts(certificate, owners, departed), self.bus, own_requests, self._eviction.names
         )
@@ -318,7 +318,7 @@ class OmnyShellHub:
             started_at=self._started_at,
         )
 
-    def _admin_scope(self, certificate: HubCertificate, owners: NodeOwners) -> AdminScope:
+    def _admin_scope(self, certificate: HubCertificate, owners: NodeOwners, own_requests: OwnRequests) -> AdminScope:
         config = self.config
         return AdminScope(
             store=self._enrolments,
@@ -332,6 +332,7 @@ class OmnyShellHub:
             tunnels=self.tunnels,
             audit=self.audit,
             bus=self.bus,
+            requests=own_requests,
             certificate=certificate,
             clock=config.clock,
             new_id=config.new_id,

@@ -236,6 +236,30 @@ async def test_live_things_are_listed_and_ended(certificates: Certificates, hub:
         assert (await ask(admin, "admin.tunnel.close", tunnelRef="x"))["code"] == "not_found"
 
 
+async def test_a_session_that_waits_detached_is_ended_in_its_owners_name(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port) as node,
+    ):
+        detached = {"sessionRef": "3f2a", "nodeId": "n1", "principal": "dev"}
+        for code, answer in ((None, {"ok": True}), ("not_found", {"ok": False, "message": "no such session"})):
+            await admin.say("admin.session.close", {"requestId": "r", **detached})
+            asked = (await node.hear("node.sessions.kill.request"))["d"]
+            id_ = asked.pop("requestId")
+            assert asked == {"principal": "dev", "sessionRef": "3f2a"}
+            await node.say("node.sessions.kill.response", {"requestId": id_, **answer})
+            result = (await admin.hear("admin.result"))["d"]
+            assert (result["requestId"], result["ok"], result.get("code")) == ("r", answer["ok"], code)
+        assert (await ask(admin, "admin.session.close", **{**detached, "nodeId": "n2"}))["code"] == "node_offline"
+        assert (await ask(admin, "admin.session.close", sessionRef="3f2a"))["code"] == "not_found"
+        asked = [record for record in hub.audit if record.action == "admin.session.close" and record.outcome == "ok"]
+        assert [(one.principal, one.address, one.node_id, one.detail) for one in asked] == [
+            ("admin", "127.0.0.1", "n1", "3f2a of dev")
+        ] * 2
+
+
 async def test_labels_of_the_hub_are_a_ceiling_at_once_and_after_a_restart(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
 from textual.command import CommandList, CommandPalette
 from textual.pilot import Pilot
@@ -13,7 +14,7 @@ from textual.widgets import DataTable, Static
 
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import InviteKind
-from omnyshell.model.sessions import PtySpec, SessionState
+from omnyshell.model.sessions import PtySpec, SessionMode, SessionState
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.messages.admin import (
     InviteCreate,
@@ -365,15 +366,23 @@ async def test_what_the_role_does_not_allow_is_told_with_what_to_do(certificates
         await client.kill_session("n1", session.id)
 
 
-async def test_a_session_of_somebody_else_is_ended_by_an_admin(certificates: Certificates, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_detached", [False, True])
+async def test_a_session_of_somebody_else_is_ended_by_an_admin(
+    certificates: Certificates, tmp_path: Path, is_detached: bool
+) -> None:
     async with console(certificates, tmp_path) as (app, pilot, _):
         login = await enrolled(app, "ops", "admin")
         async with OmnyShellClient(ClientConfig(access=login)) as ops:
-            session = await ops.open_session("n1", command="sleep 1000")
+            session = await ops.open_session("n1", mode=SessionMode.SHELL, command="sleep 1000")
+            if is_detached:
+                await session.detach(600)
             await pilot.press("2")
             await until(lambda: len(app.overview.sessions.rows.shown) == 1)
+            state = SessionState.DETACHED if is_detached else SessionState.OPEN
+            await until(lambda: [one.state for one in app.hub.state.sessions.values()] == [state])
             await pilot.press("x")
             await until(lambda: isinstance(app.screen, Question))
             await pilot.press("tab", "enter")
-            await until(lambda: session.has_ended)
             await until(lambda: not app.hub.state.sessions)
+            assert session.has_ended
+            assert await ops.list_sessions("n1") == ()

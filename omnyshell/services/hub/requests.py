@@ -45,6 +45,13 @@ MAX_PENDING_AT_NODE = 512
 
 MAX_AUDITED_REF = 64
 
+LOOK_PERIOD = 60.0
+"""Seconds for which looking again at the same over the same connection is one record: who watches looks often."""
+
+MAX_LOOKS_OF_CLIENT = 1_000
+
+_LOOKS = (DetachedSessionsRequest, SessionScreenRequest)
+
 NODE_OFFLINE = "Node offline"
 NOT_AUTHORIZED = "Not authorized"
 TIMED_OUT = "Timed out"
@@ -174,6 +181,7 @@ class SessionRequests:
         self._new_id = new_id
         self._pending: dict[str, _Pending] = {}
         self._of_peer: Counter[Peer] = Counter()
+        self._looks: dict[Peer, dict[tuple[str, str], float]] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -206,11 +214,13 @@ class SessionRequests:
                 pending.client.send(pending.kind.tell(message, pending.request.request_id))
                 return
         ok = getattr(message, "ok", True)
-        self._record(pending.kind, pending.client, pending.request, "ok" if ok else "error")
+        if not (ok and self._is_watched(pending)):
+            self._record(pending.kind, pending.client, pending.request, "ok" if ok else "error")
         pending.client.send(pending.kind.tell(message, pending.request.request_id))
 
     def client_gone(self, client: Peer) -> None:
         """A client's connection ended: nobody waits for its answers."""
+        self._looks.pop(client, None)
         for id_, pending in self._where(lambda pending: pending.client is client):
             self._forget(id_, pending)
             self._record(pending.kind, client, pending.request, "error", "client gone")
@@ -222,6 +232,21 @@ class SessionRequests:
     def expire(self, now: float) -> None:
         """Answer what nodes have not answered in time; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
+
+    def _is_watched(self, pending: _Pending) -> bool:
+        """Whether this is one look of many, of which a record tells already."""
+        request = pending.request
+        if not isinstance(request, _LOOKS):
+            return False
+        looks = self._looks.setdefault(pending.client, {})
+        now, seen = self._clock.monotonic(), (request.node_id, getattr(request, "session_ref", ""))
+        if seen in looks and now - looks[seen] < LOOK_PERIOD:
+            return True
+        looks.pop(seen, None)
+        while len(looks) >= MAX_LOOKS_OF_CLIENT:
+            del looks[next(iter(looks))]
+        looks[seen] = now
+        return False
 
     def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: Peer) -> None:
         with_etag = SCREEN_ETAG in client.features and SCREEN_ETAG in node.features

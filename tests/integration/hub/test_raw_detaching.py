@@ -194,6 +194,33 @@ async def test_etags_pass_between_peers_that_announced_them(certificates: Certif
             assert (await client.hear("sessions.screen.response"))["d"] == {"requestId": "r", **answer}
 
 
+@pytest.mark.parametrize("what", ["list", "screen"])
+async def test_who_looks_again_and_again_is_audited_once_a_minute(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    action = {"screen": "session.peek"}.get(what, "session.list")
+    async with pair(certificates, hub) as (client, node):
+
+        async def look(ref: str, *, ok: bool = True) -> None:
+            ask = {"requestId": "r", "nodeId": "n1", **({"sessionRef": ref} if what == "screen" else {})}
+            await client.say(f"sessions.{what}.request", ask)
+            asked = await node.hear(f"node.sessions.{what}.request")
+            await node.say(f"node.sessions.{what}.response", {"requestId": asked["d"]["requestId"], "ok": ok})
+            await client.hear(f"sessions.{what}.response")
+
+        for _ in range(3):
+            await look("a")
+        assert audited(hub, action) == [("admin", "ok")]
+        if what == "screen":
+            await look("b")
+            await look("a", ok=False)
+            assert audited(hub, action)[1:] == [("admin", "ok"), ("admin", "error")]
+        known = len(audited(hub, action))
+        monkeypatch.setattr("omnyshell.services.hub.requests.LOOK_PERIOD", 0.0)
+        await look("a")
+        assert len(audited(hub, action)) == known + 1
+
+
 def refused(what: str, message: str) -> dict[str, Any]:
     return {"requestId": "r", "sessions": []} if what == "list" else {"requestId": "r", "ok": False, "message": message}
 

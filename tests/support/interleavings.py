@@ -33,6 +33,7 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -175,7 +176,8 @@ class World:
         )
         # Nobody here subscribes to live state.
         no_events = cast("Any", SimpleNamespace(handlers={}, left=lambda _peer: None))
-        self.client_service = ClientService(events=no_events, **shared)
+        clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
+        self.client_service = ClientService(events=no_events, clipboards=clipboards, **shared)
 
     # What peers say
 

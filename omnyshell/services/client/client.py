@@ -13,7 +13,7 @@ from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
+from omnyshell.protocol.extensions import CLIPBOARD_AUDIT, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
@@ -342,6 +342,19 @@ class OmnyShellClient:
     async def list_tunnels(self) -> tuple[TunnelInfo, ...]:
         """Return the tunnels of this principal, whichever of its connections asked for them."""
         return await self._tunnel_requests().list(self._link())
+
+    def tell_clipboard(self, session: RemoteSession, size: int, refused: str = "") -> None:
+        """Have the hub enter into its audit trail that the session's program put `size` bytes on the clipboard.
+
+        `refused` says why it may not. A hub that is lost, or does not know of clipboards, is not told.
+        """
+        connection = self._open_connection()
+        if connection is None or CLIPBOARD_AUDIT not in connection.features or session.channel.is_closed:
+            return
+        # Imported where a program copies: a cold `exec` does not need it.
+        from omnyshell.protocol.messages.clipboard import SessionClipboard
+
+        session.channel.send_ahead(SessionClipboard(size=size, refused=refused or None))
 
     def _tunnel_requests(self) -> "ClientTunnels":
         if self._tunnels is None:

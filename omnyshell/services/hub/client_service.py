@@ -21,6 +21,7 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
 )
 from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.registry import NodeRegistry
@@ -45,6 +46,7 @@ class ClientService:
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
         events: EventsService,
+        clipboards: ClipboardNotes,
     ) -> None:
         self._registry = registry
         self._broker = broker
@@ -53,6 +55,7 @@ class ClientService:
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         self._events = events
+        self._clipboards = clipboards
         before = tunnel_messages.before
         self.handlers: Mapping[type[ControlMessage], Handler] = {
             NodeListRequest: self._list_nodes,
@@ -70,6 +73,7 @@ class ClientService:
             TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
             TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
             **events.handlers,
+            **clipboards.handlers,
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
@@ -81,6 +85,7 @@ class ClientService:
     def left(self, peer: HubPeer) -> None:
         """End what the connection held."""
         self._events.left(peer)
+        self._clipboards.left(peer)
         self._broker.client_gone(peer)
         self._requests.client_gone(peer)
         self._tunnels.exposer_gone(peer)

@@ -8,6 +8,7 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
     AUTH_BIND,
+    CLIPBOARD_AUDIT,
     EVENTS,
     INTERACTIVE,
     RESUME_OFFSET,
@@ -16,6 +17,7 @@ from omnyshell.protocol.extensions import (
 )
 from omnyshell.protocol.handshake import CLIENT_PEER, CLOSE_HUB_STOPPING, NODE_PEER
 from omnyshell.protocol.messages.admin import register as register_admin
+from omnyshell.protocol.messages.clipboard import register as register_clipboard
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
@@ -26,6 +28,7 @@ from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
@@ -60,7 +63,7 @@ from omnyshell.transport.keepalive import Keepalive
 if TYPE_CHECKING:
     from types import TracebackType
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS})
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS, CLIPBOARD_AUDIT})
 
 STATE_FILE = "hub.sqlite3"
 
@@ -266,13 +269,14 @@ class OmnyShellHub:
             tunnels=self.tunnels,
             tunnel_messages=tunnel_messages,
             events=self._events,
+            clipboards=ClipboardNotes(router, audit, metrics, config.clock),
         )
         client_service.handlers = {**client_service.handlers, **self._admin.handlers}
         self._probes = [RelayProbe(service, metrics.relay_seconds) for service in (self._node_service, client_service)]
         self._pages = self._make_pages()
         return HubContext(
             config=config,
-            codec=register_events(register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB))),
+            codec=register_clipboard(register_events(register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB)))),
             metrics=metrics,
             gate=self._gate,
             certificate=certificate,

@@ -291,6 +291,9 @@ async def test_what_programs_copy_is_limited_and_told(
         await run(pane, f"clear; printf '\\033]52;c;{data}\\a\\033]52;c;?\\a'; echo o''k", "\nok")
         await until(lambda: told in notices(app))
         assert (len(app.clipboard) == 500) == (limit > 500)
+        await until(lambda: "clipboard.write" in [record.action for record in hub.audit])
+        (record,) = (record for record in hub.audit if record.action == "clipboard.write")
+        assert (record.outcome, record.node_id, record.detail) == ("ok" if limit > 500 else "denied", "n1", "500 bytes")
 
 
 async def test_hostile_output_types_nothing_and_device_queries_are_answered(certificates: Certificates, tmp_path: Path):

@@ -1,0 +1,23 @@
+"""What a client says of a clipboard: extension `clipboard-audit`, described in `docs/extensions.md`."""
+
+from typing import Annotated, ClassVar
+
+from omnyshell.model.schema import OMIT
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.messages.base import ChannelMessage
+
+
+class SessionClipboard(ChannelMessage, kw_only=True):
+    """A program in the session asked for `size` bytes to be put on the client's clipboard (OSC 52)."""
+
+    TYPE: ClassVar[str] = "session.clipboard"
+
+    size: int
+    refused: Annotated[str | None, OMIT] = None
+    """Why the client did not do it."""
+
+
+def register(codec: FrameCodec) -> FrameCodec:
+    """Teach a codec the message; returns it."""
+    codec.register(SessionClipboard.TYPE, SessionClipboard.from_wire, scoped=True)
+    return codec

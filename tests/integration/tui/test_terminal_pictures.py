@@ -144,6 +144,29 @@ async def test_copy_mode_and_search(opened: Opened):
         await check_picture(app, "terminal-copy-mode")
 
 
+async def test_a_flood_leaves_room_for_keys(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        await live(app, opened, "web-1", LOG)
+        session, enough = opened["web-1"], asyncio.Event()
+
+        async def flood() -> None:
+            while not enough.is_set():
+                await until(session.output.empty)
+                for _ in range(20):
+                    session.output.put_nowait(LOG)
+
+        flooding = asyncio.create_task(flood())
+        await until(lambda: session.taken > 20 * len(LOG))
+        before = session.taken
+        await pilot.press(LEADER)
+        assert "Detach" in bottom(app)
+        await until(lambda: session.taken > before + 20 * len(LOG))
+        enough.set()
+        await flooding
+        await settled(pilot, session.output.empty)
+        await check_picture(app, "terminal-flood")
+
+
 async def test_scrolled_back(opened: Opened):
     async with terminals(80, 24) as (app, pilot):
         pane = await live(app, opened, "web-1", LOG)

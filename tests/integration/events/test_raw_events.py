@@ -319,13 +319,14 @@ async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
         logged_in(certificates, hub.port, "client", "dev", EVENTS) as dev,
         logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin,
     ):
-        watcher, own = await Watcher(admin).subscribe("sessions"), await Watcher(dev, "o").subscribe("sessions")
+        watcher, own = await Watcher(admin).subscribe(), await Watcher(dev, "o").subscribe("sessions")
         request = (await node.hear("node.sessions.live.request"))["d"]
         assert request.keys() == {"requestId"}
         others = waiting | {"sessionId": "0b0e1f1e-0000-4000-8000-000000000002", "ownerUserId": "ann"}
         await node.say("node.sessions.live.response", {**request, "sessions": [waiting, others]})
         await watcher.until(lambda: len(watcher.items["sessions"]) == 2)
         await own.until(lambda: own.items["sessions"])
+        await watcher.until(lambda: watcher.items["nodes"]["n1"]["sessions"] == 2)
         assert own.only("sessions") == {
             "sessionId": waiting["sessionId"], "nodeId": "n1", "principal": "dev", "mode": "shell",
             "state": "detached", "createdAt": waiting["createdAt"], "detachedAt": waiting["detachedAt"],

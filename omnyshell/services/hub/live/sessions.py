@@ -3,6 +3,7 @@
 A plain object fed with what the hub does and with what nodes say; `clock` is for times that are shown.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
@@ -136,6 +137,10 @@ class LiveSessions:
         """Return who has a shell on a node."""
         shells = (entry for entry in self._entries.values() if entry.mode is SessionMode.SHELL)
         return {entry.principal for entry in shells if entry.node_id == node_id}
+
+    def count_detached(self) -> Counter[str]:
+        """Return how many sessions wait in each node."""
+        return Counter(entry.node_id for entry in self._entries.values() if entry.route is None)
 
     def sample(self, seconds: float, changed: Callable[[str, str], None]) -> None:
         """Compute all rates; `changed` gets key and owner of each session whose counters changed."""

@@ -125,10 +125,10 @@ class LiveView:
 
     def sample_nodes(self) -> list[str]:
         """Look at each node's sessions and latency; returns the ids of those where something changed."""
-        changed = []
+        changed, waiting = [], self._sessions.count_detached()
         for node in self._parts.nodes.connected():
             before = self._figures.get(node.node_id)
-            now = (self._parts.routes.count(node.peer), _latency(node, before))
+            now = (self._parts.routes.count(node.peer) + waiting[node.node_id], _latency(node, before))
             if before != now:
                 self._figures[node.node_id] = now
                 changed.append(node.node_id)

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -26,6 +27,7 @@ from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.key_order import KeyOrder
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.palette import ConsolePalette
 from omnyshell.tui.places import Place
@@ -37,6 +39,7 @@ from omnyshell.tui.screens.terminals import TerminalsScreen
 from omnyshell.tui.screens.wall import WallScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.themes import DARK, THEMES
 
@@ -89,6 +92,7 @@ class ConsoleApp(App[int]):
         self.terminals = TerminalsScreen(self)
         self._wanted_hub = wanted_hub
         self._client_only = client_only
+        self._keys = KeyOrder(self, super().on_event, self._stays)
         for theme in THEMES.values():
             self.register_theme(theme)
         self.use_theme(settings.theme)
@@ -179,9 +183,22 @@ class ConsoleApp(App[int]):
                     self.farewell = [_detached(detached)]
                 await self.hub.close()
         finally:
+            self._keys.close()
             self.exit(0)
 
     # Keys
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take what is typed one after another."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._keys.take(event)
+        else:
+            await super().on_event(event)
+
+    def _stays(self, event: events.Event) -> bool:
+        """Whether this is for a program, which has the keyboard then still."""
+        is_for_program = getattr(self.focused, "takes_all_keys", False) and not self.terminals.is_asking
+        return isinstance(event, events.Key) and is_for_program and event.key != leader_name(self.settings.leader)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keep the keys that come before all others from a terminal that has the keyboard."""

@@ -202,6 +202,11 @@ class TerminalsScreen(Screen[None]):
 
     # What follows the leader
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the next key answers the strip."""
+        return self._strip.prompt is not None
+
     def _lead(self) -> None:
         leader = self._port.settings.leader
         self._strip.ask(Menu(leader, leader_choices(leader), self._command))

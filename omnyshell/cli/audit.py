@@ -52,7 +52,9 @@ def verify(options: argparse.Namespace) -> int:
     if report.anchor is not None:
         span += f", from {report.anchor.seq + 1} on (retention removed those before, and signed that)"
     if report.findings:
-        print(f"{span}: THIS IS NOT WHAT THE HUB WROTE")
+        is_whole = all(finding.kind == "unproven" for finding in report.findings)
+        verdict = "whole, AND NOT PROVEN to be what was noted" if is_whole else "THIS IS NOT WHAT THE HUB WROTE"
+        print(f"{span}: {verdict}")
         return TAMPERED
     end = f", last {report.head.seq}:{report.head.hash.hex()}" if report.head is not None else ""
     print(f"{span}: whole{end}")

@@ -122,17 +122,17 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
     members: list[Authenticator] = []
     watched = []
     if options.grant_token_file:
-        path = user_path(options.grant_token_file)
-        tokens = TokenAuthenticator(grants + _grants_in(path))
+        granted = user_path(options.grant_token_file)
+        tokens = TokenAuthenticator(grants + _grants_in(granted))
         members.append(tokens)
-        watched.append(WatchedFiles((path,), lambda: tokens.replace(grants + _grants_in(path))))
+        watched.append(WatchedFiles((granted,), lambda: tokens.replace(grants + _grants_in(granted))))
     elif grants:
         members.append(TokenAuthenticator(grants))
     if options.authorized_keys:
-        path = user_path(options.authorized_keys)
-        store = AuthorizedKeysStore.from_file(path)
+        keys = user_path(options.authorized_keys)
+        store = AuthorizedKeysStore.from_file(keys)
         members.append(PublicKeyAuthenticator(store))
-        watched.append(WatchedFiles((path,), store.reload))
+        watched.append(WatchedFiles((keys,), store.reload))
     if not members:
         raise ConfigException("nobody could log in: give --authorized-keys, --grant-token-file or --grant-token")
     return CompositeAuthenticator(members), tuple(watched)

@@ -7,6 +7,9 @@ from omnyshell.ids import PrincipalId
 ADMIN_ROLE = "admin"
 NODE_ROLE = "node"
 
+NODE_PREFIX = "node:"
+"""Principals of machines that joined begin so, and go on with the node's id; names of users have no colon."""
+
 
 @dataclass(frozen=True, slots=True)
 class Principal:

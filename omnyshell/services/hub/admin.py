@@ -123,13 +123,14 @@ class AdminService:
         except OmnyShellException as exc:
             _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
             return
-        try:
-            answer = self._do(plan, fields)
-        except OmnyShellException:
-            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
-        else:
-            if answer is not None and peer.is_open:
-                peer.send(answer)
+        with self._scope.eviction.sparing(peer):
+            try:
+                answer = self._do(plan, fields)
+            except OmnyShellException:
+                _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
+            else:
+                if answer is not None and peer.is_open:
+                    peer.send(answer)
 
     async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
         # Looked up anew: one before it in the line may have used the same token.

@@ -25,8 +25,6 @@ from omnyshell.services.hub.store import NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 MAX_NAME = 128
-NODE_PREFIX = "node:"
-"""Principals of joined nodes begin so; names of users have no colon."""
 
 
 class AdminRefusedException(OmnyShellException):

@@ -74,7 +74,7 @@ class Finding:
     """Something that is wrong with a trail. `seq` is the record that it shows at, or the first one it concerns."""
 
     kind: str
-    """`altered`, `removed`, `reordered`, `broken`, `truncated`, `unsigned` or `damaged`."""
+    """`altered`, `removed`, `reordered`, `broken`, `truncated`, `unsigned`, `unproven` or `damaged`."""
 
     seq: int
     text: str

@@ -91,8 +91,8 @@ class TrailReport:
 def verify_trail(path: Path, key: Ed25519PublicKey, known: tuple[int, str] | None = None) -> TrailReport:
     """Check every record, the signed end, and the signed beginning where retention removed something.
 
-    `known` is a record's number and hash (hexadecimal) that were noted elsewhere: it must be there, unless retention
-    removed it. Raises `ConfigException` where there is no trail.
+    `known` is a record's number and hash (hexadecimal) that were noted elsewhere: it must be there. What retention has
+    removed since proves nothing any more, which is a finding too. Raises `ConfigException` where there is no trail.
     """
     head = anchor = None
     verifier = ChainVerifier(None, key.verify)
@@ -106,9 +106,22 @@ def verify_trail(path: Path, key: Ed25519PublicKey, known: tuple[int, str] | Non
                 if known is not None and record.seq == known[0]:
                     seen = record.hash.hex()
             findings = verifier.finish(head)
-        if known is not None and seen != known[1] and (seen or anchor is None or anchor.seq < known[0]):
-            text = f"record {known[0]} is not the one that was noted: the trail was rolled back or rewritten"
-            findings.append(Finding("altered" if seen else "truncated", known[0], text))
+        if known is not None:
+            findings += _compare(known, seen, anchor)
     except sqlite3.Error as exc:
         findings = [*verifier.findings, Finding("damaged", 0, f"the file is damaged: {exc}")]
     return TrailReport(verifier.records, head, anchor, tuple(findings))
+
+
+def _compare(known: tuple[int, str], seen: str | None, anchor: Seal | None) -> list[Finding]:
+    """Compare a record with what was noted of it elsewhere: what can forge a trail can forge where it begins, too."""
+    seq, hash_ = known
+    if seen is None and anchor is not None and anchor.seq >= seq:
+        if anchor.seq == seq and anchor.hash.hex() == hash_:
+            return []
+        text = f"record {seq}, which was noted, has been removed by retention or by somebody else: note a newer one"
+        return [Finding("unproven", seq, text)]
+    if seen == hash_:
+        return []
+    text = f"record {seq} is not the one that was noted: the trail was rolled back or rewritten"
+    return [Finding("altered" if seen else "truncated", seq, text)]

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
@@ -46,6 +47,19 @@ class Eviction:
         self._tunnels = tunnels
         self._leftovers = leftovers
         self._known = self.names()
+        self._spared: HubPeer | None = None
+        self._put_off: str | None = None
+
+    @contextmanager
+    def sparing(self, peer: HubPeer) -> Iterator[None]:
+        """End the connection of whoever acts last, where the action ends it: the answer goes out before."""
+        self._spared = peer
+        try:
+            yield
+        finally:
+            text, self._spared, self._put_off = self._put_off, None, None
+            if text is not None:
+                self.drop(peer, text)
 
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles or labels have changed."""
@@ -66,6 +80,9 @@ class Eviction:
 
     def drop(self, peer: HubPeer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
+        if peer is self._spared:
+            self._put_off = text
+            return
         if peer.role != NODE_PEER:
             self.end_sessions(peer, text)
         peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)

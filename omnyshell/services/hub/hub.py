@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.codec import FrameCodec
@@ -52,6 +53,7 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
@@ -90,6 +92,9 @@ class OmnyShellHub:
         self.metrics = HubMetrics()
         self.bus = LocalEventBus()
         self.audit = AuditLog(config.clock, config.audit_capacity)
+        self._records = ExitStack()
+        """What to close at the end: databases, and the lock of the directory that they are in."""
+
         self._store: HubStore | None = None
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
@@ -131,10 +136,8 @@ class OmnyShellHub:
             raise RuntimeError("the hub is started already")
         config = self.config
         certificate = HubCertificate(config)
-        state = config.state_dir / STATE_FILE if config.state_dir is not None else None
-        self._enrolments = EnrolmentStore(state)
         try:
-            self._store = HubStore(state) if state is not None else None
+            self._open_records()
             owners = self._store or MemoryNodeOwners()
             self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
             await open_trail(self.audit, config)
@@ -150,7 +153,8 @@ class OmnyShellHub:
                 responder=self._pages.answer,
             )
             await endpoint.start()
-        except BaseException:
+        except BaseException as exc:
+            self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()
             raise
         self._endpoint = endpoint
@@ -393,14 +397,23 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.forget(peer.link)
 
+    def _open_records(self) -> None:
+        directory = self.config.state_dir
+        if directory is not None:
+            self._records.callback(StateLock(directory).release)
+        state = directory / STATE_FILE if directory is not None else None
+        self._enrolments = EnrolmentStore(state)
+        self._records.callback(self._enrolments.close)
+        if state is not None:
+            self._store = HubStore(state)
+            self._records.callback(self._store.close)
+
     async def _close_records(self) -> None:
-        self._enrolments.close()
         writer, self.audit.writer = self.audit.writer, None
         if writer is not None:
             await writer.aclose()
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        self._store = None
+        self._records.close()
 
     async def _sweep(self) -> None:
         clock = self.config.clock

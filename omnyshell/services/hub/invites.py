@@ -8,7 +8,7 @@ from typing import Any
 from omnyshell.errors import AuthException
 from omnyshell.ids import PrincipalId, is_node_id, new_typed_token
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
-from omnyshell.model.principals import NODE_ROLE
+from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
@@ -25,7 +25,7 @@ from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
-from omnyshell.services.hub.admin_scope import NODE_PREFIX, AdminRefusedException, AdminScope, Plan, check_roles
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Invite
 from omnyshell.services.hub.hub_peer import HubPeer
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
 from omnyshell.ids import is_node_id, is_uid
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
+from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
@@ -102,11 +103,13 @@ class NodeRegistry:
         """Take a registration; returns the record, and the older connection that held the id, if another one.
 
         Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
-        not be a node or the id belongs to another. Nothing has changed then.
+        not be a node, joined as another one, or the id belongs to another. Nothing has changed then.
         """
         message = _checked(message)
         if not peer.principal.may_register_nodes:
             raise AuthorizationException("This principal may not register nodes")
+        if not may_be(peer.principal.id, message.node_id):
+            raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
         if not self._owners.claim(message.node_id, peer.principal.id):
             raise AuthorizationException("This node id belongs to another principal")
         entered = self._enter(peer, message)
@@ -164,6 +167,11 @@ class NodeRegistry:
             return node, None
         self._by_peer.pop(older.peer, None)
         return node, older.peer
+
+
+def may_be(principal: str, node_id: str) -> bool:
+    """Whether a principal may register that id: one that joined as a node, with its labels as a ceiling, no other."""
+    return not principal.startswith(NODE_PREFIX) or principal == NODE_PREFIX + node_id
 
 
 def _checked(message: NodeRegister) -> NodeRegister:

@@ -173,6 +173,30 @@ async def test_a_rotated_token_goes_on_for_the_overlap(certificates: Certificate
         assert await token_login(certificates, hub.port, new["token"]) == "auth.ok"
 
 
+@pytest.mark.parametrize("what", ["admin.token.rotate", "admin.principal.revoke", "admin.peer.drop"])
+async def test_who_ends_its_own_login_hears_the_answer_first(
+    certificates: Certificates, hub: OmnyShellHub, what: str
+) -> None:
+    async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
+        await ask(admin, "admin.principal.add", principal="eve", roles=["admin"])
+        made = await ask(admin, "admin.token.add", "admin.token.added", principal="eve")
+        async with stranger(certificates, hub.port) as eve:
+            await eve.greet("client", features=list(ADMIN))
+            await eve.say("auth.request", {"method": "token", "principal": "eve", "token": made["token"]})
+            await eve.hear("auth.ok")
+            peers = (await ask(eve, "admin.peers.request", "admin.peers.response"))["peers"]
+            own = next(peer["peerId"] for peer in peers if peer["principal"] == "eve")
+            of_eve: dict[str, Any] = {"peerId": own} if "peer" in what else {"principal": "eve"}
+            if what == "admin.token.rotate":
+                answer = await ask(eve, what, "admin.token.added", **of_eve, overlapSeconds=0)
+                assert await token_login(certificates, hub.port, answer["token"]) == "auth.ok"
+            else:
+                assert await ask(eve, what, **of_eve) == {"ok": True}
+            assert (await eve.hear("error"))["d"]["fatal"] is True
+            assert (await eve.hear_close())[0] == 4400
+        await admin.still_there()
+
+
 async def test_revoking_one_key_leaves_the_other(certificates: Certificates, hub: OmnyShellHub) -> None:
     keys = [Ed25519PrivateKey.generate() for _ in range(2)]
     async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
@@ -321,6 +345,12 @@ async def test_a_node_joins_once_and_must_bind_its_logins(certificates: Certific
         answer, _ = await try_join(certificates, hub.port, "node", again["token"], thief)
         assert answer["t"] == "join.accepted"
         assert (await node.hear("error"))["d"]["code"] == "auth_failed"
+    # Its login is that of one node: what the invite says of that id, a ceiling say, holds for no other.
+    async with stranger(certificates, hub.port) as node:
+        assert (await log_in(node, "node", "node:db-1", thief))["t"] == "auth.ok"
+        await node.say("node.register", {"nodeId": "free", "platform": {"os": "linux", "arch": "x64"}})
+        assert (await node.hear("error"))["d"]["code"] == "not_authorized"
+        assert (await node.hear_close())[0] == 4400
     # An invite for any id does not give a taken one.
     free = await invite(certificates, hub, kind="node")
     answer, _ = await try_join(certificates, hub.port, "node", free["token"], key, nodeId="db-1")

@@ -164,6 +164,8 @@ def test_retention_by_age_leaves_a_signed_anchor_and_a_chain_that_verifies(tmp_p
     clock.moment += timedelta(days=40)
     store.append([record(number, clock) for number in range(11, 16)])
     (trimmed,) = store.trim(Retention(max_age=timedelta(days=30)))
+    (finding,) = verified(tmp_path, (9, "0" * 64)).findings
+    assert (finding.kind, finding.seq) == ("unproven", 9)
     assert json.loads(trimmed.text)["detail"] == "records 1 to 10"
     assert store.trim(Retention(max_age=timedelta(days=30))) == []
     store.close()

@@ -1,0 +1,33 @@
+"""One hub at a time uses a state directory: two would write the same audit trail, and neither could go on."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+
+LOCK_FILE = "hub.lock"
+
+
+class StateLock:
+    """Held from its making until `release`, or the end of the process, however that comes.
+
+    Raises `ConfigException` where another hub holds the directory, or the directory cannot be used.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise ConfigException(f"cannot use the state directory {directory}: {exc.strerror}") from exc
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._fd)
+            text = f"another hub uses the state directory {directory}: stop it, or give this one its own --state-dir"
+            raise ConfigException(text) from exc
+
+    def release(self) -> None:
+        """Give the directory free."""
+        os.close(self._fd)

@@ -5,7 +5,6 @@ import json
 
 from omnyshell.cli.administer import ask, do, moment, show
 from omnyshell.cli.parsing import parse_pairs
-from omnyshell.errors import ConfigException
 from omnyshell.protocol.messages.admin import (
     HubInfoRequest,
     HubInfoResponse,
@@ -18,7 +17,6 @@ from omnyshell.protocol.messages.admin import (
     PeerDrop,
     PeersRequest,
     PeersResponse,
-    SessionEnd,
     TunnelEnd,
 )
 
@@ -70,14 +68,6 @@ def sessions(options: argparse.Namespace) -> int:
 def drop(options: argparse.Namespace) -> int:
     """End a connection."""
     return do(options, PeerDrop(request_id="", peer_id=options.peer), f"dropped {options.peer}")
-
-
-def close_session(options: argparse.Namespace) -> int:
-    """End any session."""
-    if (options.node is None) != (options.owner is None):
-        raise ConfigException("a detached session needs both --node and --owner")
-    request = SessionEnd(request_id="", session_ref=options.session, node_id=options.node, principal=options.owner)
-    return do(options, request, f"ended session {options.session}")
 
 
 def close_tunnel(options: argparse.Namespace) -> int:

@@ -175,7 +175,12 @@ ADMIN: tuple[Command, ...] = (
     ),
     Command(("hub", "info"), "say what the hub is and carries", "hub_admin:info", (JSON, *ACCESS)),
     Command(("hub", "peers"), "list the connections to the hub", "hub_admin:peers", (JSON, *ACCESS)),
-    Command(("hub", "sessions"), "list the sessions of everyone", "hub_admin:sessions", (JSON, *ACCESS)),
+    Command(
+        ("hub", "sessions"),
+        "list everyone's sessions that somebody is attached to; `omnyshell top` shows the others too",
+        "hub_admin:sessions",
+        (JSON, *ACCESS),
+    ),
     Command(
         ("hub", "drop"),
         "end a connection, with its sessions and tunnels",
@@ -185,13 +190,8 @@ ADMIN: tuple[Command, ...] = (
     Command(
         ("hub", "close-session"),
         "end anyone's session, and what runs in it",
-        "hub_admin:close_session",
-        (
-            Option("session", "the session's id, or how it begins", "SESSION"),
-            Option("--node", "where it waits, if it is detached; with --owner", "ID"),
-            Option("--owner", "whose it is, if it is detached", "NAME"),
-            *ACCESS,
-        ),
+        "hub_sessions:close_session",
+        (Option("session", "the session's id, or how it begins", "SESSION"), *ACCESS),
     ),
     Command(
         ("hub", "close-tunnel"),

@@ -88,6 +88,9 @@ def test_a_terminal_that_is_closed_leaves_its_session(terminal: Terminal, machin
     while (info := json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))[0])["state"] != "detached":
         time.sleep(0.02)
     assert "expiresAt" in info
+    # An admin need not be its owner, nor know where it is.
+    assert machines.omnyshell("hub", "close-session", info["shortId"]) == f"ended session {info['shortId']}\n"
+    assert machines.omnyshell("sessions", "list", "n1") == "no sessions on n1\n"
 
 
 def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Machines) -> None:

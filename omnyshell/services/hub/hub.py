@@ -161,7 +161,7 @@ class OmnyShellHub:
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
 
     def reload(self, config: HubConfig) -> list[str]:
-        """Take over new settings without dropping a session; returns those that only a restart changes.
+        """Take over new settings without dropping a session; returns the options that only a restart changes.
 
         Raises `OmnyShellException` where the certificate cannot be used: nothing has changed then.
         """

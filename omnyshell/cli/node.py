@@ -8,7 +8,7 @@ from omnyshell.cli.durations import parse_duration
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
-from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.values import check, name_of, read
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.ids import is_node_id
@@ -57,7 +57,7 @@ def _duration(options: argparse.Namespace, key: str) -> int:
 async def _serve(config: NodeConfig) -> int:
     node = OmnyShellNode(config)
     running = asyncio.create_task(node.run())
-    stopping = asyncio.create_task(until_stopped())
+    stopping = asyncio.create_task(until_stopped(nothing_to_reload))
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     node.stop()

@@ -35,7 +35,7 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
 from omnyshell.services.hub.audit_query import AuditQuery
-from omnyshell.services.hub.event_bus import NodeEvent
+from omnyshell.services.hub.event_bus import KillEvent, NodeEvent
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.router import SessionRoute
 from omnyshell.version import __version__
@@ -168,6 +168,8 @@ class LiveAdmin:
         peer = node.peer
 
         def answered(said: NodeDetachedSessionKillResponse) -> None:
+            if said.ok:
+                self._scope.bus.publish(KillEvent(node_id, owner, ask.session_ref))
             if admin.is_open:
                 code = None if said.ok else "not_found"
                 admin.send(AdminResult(request_id=ask.request_id, ok=said.ok, code=code, message=said.message))

@@ -221,6 +221,7 @@ class OmnyShellHub:
             metrics=metrics,
             clock=config.clock,
             new_id=config.new_id,
+            bus=self.bus,
         )
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
@@ -244,7 +245,12 @@ class OmnyShellHub:
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
         own_requests = OwnRequests(config.new_id)
         leftovers = LeftoverSessions(
-            self.nodes, audit, own_requests, guests=guests, known=lambda: names_of(self._gate.authenticator)
+            self.nodes,
+            audit,
+            own_requests,
+            guests=guests,
+            known=lambda: names_of(self._gate.authenticator),
+            bus=self.bus,
         )
         self._node_service.handlers = leftovers.behind(own_requests.before(self._node_service.handlers))
         self._eviction = Eviction(
@@ -297,6 +303,7 @@ class OmnyShellHub:
             audit=self.audit,
             nodes=self.nodes,
             sessions=self.sessions,
+            detached=self._events.count_detached,
             peers=self._peers,
             tunnels=self.tunnels,
         )

@@ -12,7 +12,7 @@ from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
-from omnyshell.cli.values import check, name_of, read
+from omnyshell.cli.values import check, check_file, name_of, read
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir, user_path
@@ -53,6 +53,8 @@ def config_from(options: argparse.Namespace) -> HubConfig:
     check(options, "port", lambda port: 0 <= port <= 65535, "ports are 0 to 65535")
     check(options, "heartbeat_timeout", lambda seconds: 0 < seconds < math.inf, "must be more than 0")
     check(options, "max_connections", lambda count: count > 0, "must be more than 0")
+    for file in ("cert", "key", "tunnel_cert", "tunnel_key"):
+        check_file(options, file, "; `omnyshell cert gen --out DIR` makes one")
     authenticator, watched = _authenticator(options)
     read(options, "audit_sink", lambda sinks: [open_sink(sink) for sink in sinks])
     return HubConfig(

@@ -9,7 +9,7 @@ from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
-from omnyshell.cli.values import check, name_of, read
+from omnyshell.cli.values import check, check_file, name_of, read
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir, user_path
@@ -31,6 +31,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     check(options, "id", is_node_id, "use letters, digits, '_', '.' and '-'")
     check(options, "max_sessions", lambda count: count >= 1, "must be at least 1")
+    check_file(options, "ca")
     state = user_path(options.state_dir) if options.state_dir else state_dir() / "nodes" / options.id
     return NodeConfig(
         node_id=options.id,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import user_path
 
 T = TypeVar("T")
 
@@ -21,6 +22,11 @@ def read(options: argparse.Namespace, key: str, parse: Callable[[Any], T]) -> T:
         return parse(getattr(options, key))
     except ConfigException as exc:
         raise ConfigException(f"{name_of(options, key)}: {exc}") from exc
+
+
+def check_file(options: argparse.Namespace, key: str, hint: str = "") -> None:
+    """Check that the file that an option names is there. Raises `ConfigException` that names the option."""
+    check(options, key, lambda path: not path or user_path(path).exists(), f"there is no such file{hint}")
 
 
 def check(options: argparse.Namespace, key: str, is_right: Callable[[Any], bool], rule: str) -> None:

@@ -92,8 +92,8 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
     assert words in str(caught.value)
 
 
-BASE = """cert = "{cert}"
-key = "k"
+BASE = """cert = "{0.cert}"
+key = "{0.key}"
 grant-token = ["a:b:c"]
 """
 
@@ -110,6 +110,7 @@ grant-token = ["a:b:c"]
         ("audit-max-size = 0", "'audit-max-size' 0: must be at least 1 MiB"),
         ('login-limit = "often"', "'login-limit': "),
         ('tunnel-port-range = "9-1"', "'tunnel-port-range': port range 9-1 must lie in"),
+        ('tunnel-key = "/nowhere/x"', "'tunnel-key' '/nowhere/x': there is no such file"),
         ('metrics-token-file = "/nowhere/x"', "'metrics-token-file': cannot read the token"),
         ('authorized-keys = "/nowhere/x"', "'authorized-keys': "),
     ],
@@ -118,19 +119,20 @@ def test_a_wrong_value_of_a_hub_is_named_with_its_line(
     tmp_path: Path, certificates: Certificates, text: str, words: str
 ) -> None:
     with pytest.raises(ConfigException) as caught:
-        hub_config_from(hub_options(tmp_path, BASE.format(cert=certificates.cert) + text))
+        hub_config_from(hub_options(tmp_path, BASE.format(certificates) + text))
     assert f"hub.toml, line 4: {words}" in str(caught.value)
 
 
-def test_a_wrong_grant_is_named_without_its_token(tmp_path: Path) -> None:
+def test_a_wrong_grant_is_named_without_its_token(tmp_path: Path, certificates: Certificates) -> None:
+    text = BASE.format(certificates).replace("a:b:c", "se:cr:e:t")
     with pytest.raises(ConfigException, match=r"hub.toml, line 3: 'grant-token': ") as caught:
-        hub_config_from(hub_options(tmp_path, 'cert = "c"\nkey = "k"\ngrant-token = ["se:cr:e:t"]\n'))
+        hub_config_from(hub_options(tmp_path, text))
     assert "se:cr" not in str(caught.value)
 
 
 def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigException, match=r"hub.toml, line 1: 'cert': there is no file"):
-        hub_config_from(hub_options(tmp_path, BASE.format(cert="/nowhere/c.pem")))
+    with pytest.raises(ConfigException, match=r"hub.toml, line 1: 'cert' '/nowhere/c.pem': there is no such file"):
+        hub_config_from(hub_options(tmp_path, 'cert = "/nowhere/c.pem"\nkey = "k"\n'))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +148,7 @@ def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) 
         ('id = "n1"\nhub = "h"\nprincipal = "p"\nkey = "/nowhere/key"', 4, "'key': "),
         ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken-file = "/nowhere/t"', 4, "'token-file': cannot read"),
         ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\ntunnel-allow = ["x"]', 5, "'tunnel-allow': 'x' is no"),
+        ('id = "n1"\nca = "/nowhere/ca.pem"', 2, "'ca' '/nowhere/ca.pem': there is no such file"),
         ('id = "n1"\nmax-sessions = 0', 2, "'max-sessions' 0: must be at least 1"),
         (
             'id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\nexec-resume-timeout = "x"',
@@ -169,7 +172,7 @@ def test_a_wrong_value_of_a_node_is_named_with_its_line(
 
 def test_a_wrong_value_of_the_command_line_is_named_by_its_option(tmp_path: Path) -> None:
     path = tmp_path / "hub.toml"
-    path.write_text(BASE.format(cert="c") + "port = 1\n")
+    path.write_text(BASE.format(Certificates(path, path, path)) + "port = 1\n")
     with pytest.raises(ConfigException, match=r"^--port 99999: ports are 0 to 65535$"):
         hub_config_from(parse(HUB_START, ["--config", str(path), "--port", "99999"]))
 

@@ -120,7 +120,7 @@ class AdminService:
             plan = self._plans[type(message)](message, peer)
         except OmnyShellException as exc:
             target = _target(message)
-            target["detail"] = f"{target['detail']}: {exc.message}"
+            target["detail"] = ": ".join(filter(None, (target["detail"], exc.message)))
             self._record(message.TYPE, "error", peer, reason=exc.code, **target)
             _refuse(peer, message, exc.code, exc.message)
             return

@@ -221,7 +221,7 @@ class LiveAdmin:
             raise AdminRefusedException(f"nobody holds the node id '{ask.node_id[:64]}'", code="not_found")
         node = scope.nodes.find(ask.node_id)
         if node is not None:
-            text = f"the node '{ask.node_id}' is connected: stop it, or drop its connection, first"
+            text = f"the node '{ask.node_id}' is connected: stop it, or revoke '{owner}', first"
             raise AdminRefusedException(text, code=ErrorCodes.BAD_REQUEST)
         also = f", {enrolled.principal} is revoked" if enrolled is not None else ""
         fields = {"node_id": ask.node_id, "detail": f"was of {owner}{also}"}

@@ -61,7 +61,8 @@ async def test_a_refused_request_is_audited_with_what_it_was_about(
             assert f"{name}={value[:128]}" in record.detail
         assert len(record.detail) < 400
     await ask(admin, "admin.node.labels", nodeId="n7", labels={"": "x"})
-    assert newest(hub, "admin.node.labels").node_id == "n7"
+    record = newest(hub, "admin.node.labels")
+    assert (record.node_id, record.detail) == ("n7", "the labels are too many, or one has no name")
 
 
 async def test_names_roles_and_texts_are_bounded(hub: OmnyShellHub, admin: RawPeer) -> None:

@@ -130,6 +130,10 @@ class CertGeneratorException(OmnyShellException):
 
 
 class ConfigException(OmnyShellException):
-    """An option or configuration key is wrong; the text says which and what would be right."""
+    """An option or configuration key is wrong; the text says which and what would be right.
+
+    `option` is the key of the option that gave the value, where only who raises this knows that.
+    """
 
     default_code = ErrorCodes.BAD_REQUEST
+    option: str | None = None

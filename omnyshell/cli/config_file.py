@@ -24,8 +24,11 @@ _KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za
 _PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
 
 
-def read_options(path: str, command: Command) -> dict[str, Any]:
-    """Return the options of a file by their keys. Raises `ConfigException` naming file, line and key."""
+def read_options(path: str, command: Command) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the options of a file by their keys, and how messages name each of them, with its line.
+
+    Raises `ConfigException` naming file, line and key.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
         data = tomllib.loads(text)
@@ -36,15 +39,17 @@ def read_options(path: str, command: Command) -> dict[str, Any]:
     file = _File(path, text)
     known = {option.name.lstrip("-"): option for option in command.options if option.key != "config"}
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for key, value in data.items():
         option = known.get(key)
         if option is not None:
             values[option.key] = _checked(option, value, file)
+            origins[option.key] = f"{file.place((key,))}: '{key}'"
         elif key == NODE_LABELS and command.has_node_labels:
             values["node_labels"] = _node_labels(value, file)
         else:
             raise file.error((key,), f"there is no option '{key}'; known are {', '.join(sorted(known))}")
-    return values
+    return values, origins
 
 
 class _File:
@@ -56,8 +61,12 @@ class _File:
 
     def error(self, keys: Sequence[str], text: str) -> ConfigException:
         """The exception for a mistake at the key, given with the tables it is in."""
+        return ConfigException(f"{self.place(keys)}: {text}")
+
+    def place(self, keys: Sequence[str]) -> str:
+        """The file, and the line of the key."""
         line = self._line_of(tuple(keys))
-        return ConfigException(f"{self._path}{f', line {line}' if line else ''}: {text}")
+        return f"{self._path}{f', line {line}' if line else ''}"
 
     def _line_of(self, keys: tuple[str, ...]) -> int | None:
         """The line of the key, or of the table or key that it is in."""

@@ -4,6 +4,9 @@ import re
 
 from omnyshell.errors import ConfigException
 
+LONGEST = 100 * 365 * 86400
+"""Seconds; so long from now there is a date still."""
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]{1,9})([smhd]?)")
 
@@ -13,7 +16,10 @@ def parse_duration(text: str, option: str) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ConfigException(f"{option} '{text}': write it as 90s, 30m, 12h or 2d")
-    return int(match[1]) * _UNITS[match[2]]
+    seconds = int(match[1]) * _UNITS[match[2]]
+    if seconds > LONGEST:
+        raise ConfigException(f"{option} '{text}': a duration is at most {LONGEST // 86400} days")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
+from omnyshell.cli.values import check, check_file, name_of, read
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir, user_path
@@ -49,13 +50,13 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
-    if not 0 <= options.port <= 65535:
-        raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
-    if not 0 < options.heartbeat_timeout < math.inf or options.max_connections <= 0:
-        raise ConfigException("--heartbeat-timeout and --max-connections must be more than 0")
+    check(options, "port", lambda port: 0 <= port <= 65535, "ports are 0 to 65535")
+    check(options, "heartbeat_timeout", lambda seconds: 0 < seconds < math.inf, "must be more than 0")
+    check(options, "max_connections", lambda count: count > 0, "must be more than 0")
+    for file in ("cert", "key", "tunnel_cert", "tunnel_key"):
+        check_file(options, file, "; `omnyshell cert gen --out DIR` makes one")
     authenticator, watched = _authenticator(options)
-    for sink in options.audit_sink:
-        open_sink(sink)
+    read(options, "audit_sink", lambda sinks: [open_sink(sink) for sink in sinks])
     return HubConfig(
         cert=user_path(options.cert),
         key=user_path(options.key),
@@ -64,14 +65,14 @@ def config_from(options: argparse.Namespace) -> HubConfig:
         authenticator=authenticator,
         state_dir=state_dir_from(options),
         heartbeat_timeout=options.heartbeat_timeout,
-        login_limit=LoginLimit.parse(options.login_limit),
+        login_limit=read(options, "login_limit", LoginLimit.parse),
         endpoint=EndpointLimits(max_connections=options.max_connections),
         node_labels=options.node_labels,
         watched=watched,
         metrics_token=_metrics_token(options),
         audit_retention=_retention(options),
         audit_sinks=tuple(options.audit_sink),
-        tunnel_ports=PortRange.parse(options.tunnel_port_range) if options.tunnel_port_range else None,
+        tunnel_ports=read(options, "tunnel_port_range", PortRange.parse) if options.tunnel_port_range else None,
         tunnel_public_host=options.tunnel_public_host or "",
         tunnel_bind_host=options.tunnel_bind_host,
         tunnel_cert=_path(options.tunnel_cert),
@@ -118,7 +119,7 @@ def _path(text: str | None) -> Path | None:
 
 def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
     """Return what judges logins, and the files that it follows."""
-    grants = [TokenGrant.parse(text) for text in options.grant_token]
+    grants = read(options, "grant_token", lambda texts: [TokenGrant.parse(text) for text in texts])
     members: list[Authenticator] = []
     watched = []
     if options.grant_token_file:
@@ -130,7 +131,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
         members.append(TokenAuthenticator(grants))
     if options.authorized_keys:
         keys = user_path(options.authorized_keys)
-        store = AuthorizedKeysStore.from_file(keys)
+        store = read(options, "authorized_keys", lambda _: AuthorizedKeysStore.from_file(keys))
         members.append(PublicKeyAuthenticator(store))
         watched.append(WatchedFiles((keys,), store.reload))
     if not members:
@@ -141,7 +142,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
 def _metrics_token(options: argparse.Namespace) -> str | None:
     if not options.metrics_token_file:
         return None
-    return read_token(user_path(options.metrics_token_file))
+    return read(options, "metrics_token_file", lambda text: read_token(user_path(text)))
 
 
 def _grants_in(path: Path) -> list[TokenGrant]:
@@ -160,10 +161,9 @@ def _grants_in(path: Path) -> list[TokenGrant]:
 
 
 def _retention(options: argparse.Namespace) -> Retention:
-    if options.audit_max_size is not None and options.audit_max_size < 1:
-        raise ConfigException("--audit-max-size must be at least 1 MiB")
+    check(options, "audit_max_size", lambda size: size is None or size >= 1, "must be at least 1 MiB")
     return Retention(
-        max_age=parse_span(options.audit_keep, "--audit-keep") if options.audit_keep else None,
+        max_age=parse_span(options.audit_keep, name_of(options, "audit_keep")) if options.audit_keep else None,
         max_bytes=options.audit_max_size * MIB if options.audit_max_size is not None else None,
     )
 
@@ -174,6 +174,7 @@ def state_dir_from(options: argparse.Namespace) -> Path:
         return user_path(options.state_dir)
     cert = user_path(options.cert)
     if not cert.is_file():
-        raise ConfigException(f"--cert: there is no file {cert}; `omnyshell cert gen --out DIR` makes one")
+        name = name_of(options, "cert")
+        raise ConfigException(f"{name}: there is no file {cert}; `omnyshell cert gen --out DIR` makes one")
     identity = hashlib.sha256(spki_sha256_of_der(leaf_of_chain(cert))).hexdigest()[:16]
     return state_dir() / "hubs" / identity

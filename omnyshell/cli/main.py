@@ -49,7 +49,7 @@ def run(words: list[str]) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except OmnyShellException as exc:
-        return fail(describe(exc))
+        return fail(describe(exc, command.words))
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -8,8 +8,9 @@ from omnyshell.cli.durations import parse_duration
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
-from omnyshell.cli.service import set_up_logging, tune_memory, until_stopped
-from omnyshell.errors import AuthException, ConfigException, ErrorCodes
+from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.values import check, check_file, name_of, read
+from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir, user_path
 from omnyshell.services.exposer.targets import TargetPatterns
@@ -28,33 +29,36 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
-    if not is_node_id(options.id):
-        raise ConfigException(f"--id '{options.id}': use letters, digits, '_', '.' and '-'")
-    if options.max_sessions < 1:
-        raise ConfigException("--max-sessions must be at least 1")
+    check(options, "id", is_node_id, "use letters, digits, '_', '.' and '-'")
+    check(options, "max_sessions", lambda count: count >= 1, "must be at least 1")
+    check_file(options, "ca")
     state = user_path(options.state_dir) if options.state_dir else state_dir() / "nodes" / options.id
     return NodeConfig(
         node_id=options.id,
         access=access_from(options),
         state_dir=state,
         display_name=options.name or "",
-        labels=parse_pairs(options.label, "--label"),
+        labels=parse_pairs(options.label, name_of(options, "label")),
         max_sessions=options.max_sessions,
         commands=CommandPolicy(tuple(options.allow_command)),
-        targets=TargetPatterns(options.tunnel_allow),
+        targets=read(options, "tunnel_allow", TargetPatterns),
         is_service=options.service,
         keeping=Keeping(
             auto_detach=not options.no_auto_detach,
-            auto_detach_timeout=parse_duration(options.auto_detach_timeout, "--auto-detach-timeout"),
-            exec_timeout=parse_duration(options.exec_resume_timeout, "--exec-resume-timeout"),
+            auto_detach_timeout=_duration(options, "auto_detach_timeout"),
+            exec_timeout=_duration(options, "exec_resume_timeout"),
         ),
     )
+
+
+def _duration(options: argparse.Namespace, key: str) -> int:
+    return parse_duration(getattr(options, key), name_of(options, key))
 
 
 async def _serve(config: NodeConfig) -> int:
     node = OmnyShellNode(config)
     running = asyncio.create_task(node.run())
-    stopping = asyncio.create_task(until_stopped())
+    stopping = asyncio.create_task(until_stopped(nothing_to_reload))
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     node.stop()

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from omnyshell.cli.advice import advice
 from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException, TunnelRejectedException
 from omnyshell.printable import printable as printable
 
@@ -35,29 +36,16 @@ def announce(line: str) -> None:
         sys.stdout = None
 
 
-def describe(error: OmnyShellException) -> str:
-    """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do."""
+def describe(error: OmnyShellException, words: tuple[str, ...] = ()) -> str:
+    """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do.
+
+    `words` are those of the command that was given.
+    """
     text = str(error) or type(error).__name__
     if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
         text = f"{text} [{error.code}]"
-    hint = _HINTS.get(error.code)
+    hint = advice(error, words)
     return f"{text}; {hint}" if hint else text
-
-
-_HINTS = {
-    "auth_failed": "check --principal and the token or key, or run `omnyshell login`",
-    "unknown_node": "`omnyshell nodes list` shows who is connected",
-    "not_authorized": "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them",
-    "node_offline": "`omnyshell nodes list` shows who is connected",
-    "tunnel_disabled": "start the hub with --tunnel-port-range A-B",
-    "secure_unavailable": "leave out --tls, or start the hub without --no-tunnel-tls",
-    "unsupported_protocol": "leave out --http",
-    "unsupported": "update the node",
-    "port_out_of_range": "leave out --public-port, or ask for one within the hub's --tunnel-port-range",
-    "port_in_use": "leave out --public-port, or choose another",
-    "not_found": "`omnyshell tunnel list` shows yours",
-    "capacity_exceeded": "try again later, or raise --max-sessions on the node",
-}
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -43,6 +43,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     options.rest = rest
     options.words = words
     options.node_labels = {}
+    options.origins = {}
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
     _fill_defaults(command, options)
@@ -84,9 +85,12 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
     from omnyshell.cli.config_file import read_options
 
-    for key, value in read_options(options.config, command).items():
+    values, origins = read_options(options.config, command)
+    for key, value in values.items():
         if not getattr(options, key):
             setattr(options, key, value)
+            if key in origins:
+                options.origins[key] = origins[key]
 
 
 def _fill_defaults(command: Command, options: argparse.Namespace) -> None:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from omnyshell.cli.log_format import formatter
 from omnyshell.protocol.limits import MIB
 
+logger = logging.getLogger("omnyshell.cli")
+
 _USUAL_THRESHOLDS = (700, 10, 10)
 
 # From malloc.h.
@@ -47,6 +49,11 @@ async def until_stopped(reload: Callable[[], None] | None = None) -> None:
     await watch_signals(reload).wait()
 
 
+def nothing_to_reload() -> None:
+    """Takes SIGHUP where there is nothing to read anew: who sends it to all services must not end this one."""
+    logger.info("SIGHUP changes nothing here: a restart reads the settings anew")
+
+
 def watch_signals(reload: Callable[[], None] | None = None) -> asyncio.Event:
     """Return what is set at SIGTERM, SIGINT or SIGHUP, from now on: before anybody is told that something serves.
 
@@ -56,7 +63,8 @@ def watch_signals(reload: Callable[[], None] | None = None) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    had_terminal = _has_terminal()
+    # Whoever started this with `nohup` wants it to outlive the terminal.
+    had_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def hung_up() -> None:
         if reload is None or (had_terminal and not _has_terminal()):

@@ -114,7 +114,10 @@ ADMIN: tuple[Command, ...] = (
         (NODE, Option("--label", "label to set; may be repeated; none removes all", "K=V", "list"), *ACCESS),
     ),
     Command(
-        ("nodes", "release"), "give the id of a node free for another principal", "hub_admin:release", (NODE, *ACCESS)
+        ("nodes", "release"),
+        "give the id of a node free, revoking what joined under it",
+        "hub_admin:release",
+        (NODE, *ACCESS),
     ),
     Command(("users", "list"), "list the principals that the hub knows", "users:list_users", (JSON, *ACCESS)),
     Command(

@@ -22,10 +22,11 @@ async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
     """Make an invite; returns what shows the line for it. Raises as `AdminClient.ask` does."""
     async with hub.admin() as admin:
         made = await admin.ask(request, InviteCreated)
-    who = "person" if request.kind is InviteKind.USER else "machine"
+    kind = InviteKind(request.kind)
+    who = "person" if kind is InviteKind.USER else "machine"
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
-    return LineDialog(join_line(request.kind, hub.access.address, made), note)
+    return LineDialog(join_line(kind, hub.access.address, made), note)
 
 
 def what_revoking_ends(hub: HubLink, principal: str, node_id: str = "") -> str:

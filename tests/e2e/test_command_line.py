@@ -303,6 +303,25 @@ def test_services_end_cleanly_at_sigterm(own_system: System, marker: str) -> Non
     assert not running(marker)
 
 
+def test_a_node_goes_on_after_sighup(own_system: System) -> None:
+    own_system.node.send_signal(signal.SIGHUP)
+    assert own_system.node.stderr is not None
+    while "SIGHUP changes nothing" not in (line := own_system.node.stderr.readline()):
+        assert line
+    assert own_system.run("exec", "n1", "echo still here").stdout == b"still here\n"
+
+
+def test_a_node_that_was_dropped_comes_back(own_system: System) -> None:
+    def peer() -> str:
+        peers = json.loads(own_system.run("hub", "peers", "--json").stdout)
+        return next((str(one["peerId"]) for one in peers if one["role"] == "node"), "")
+
+    dropped = peer()
+    assert own_system.run("hub", "drop", dropped).returncode == 0
+    until(lambda: peer() not in ("", dropped))
+    assert own_system.node.poll() is None
+
+
 def test_a_refused_node_ends_with_code_1(system: System, certificates: Certificates) -> None:
     done = system.run(
         "node", "start", "--id", "n2", "--hub", system.url, "--principal", "box", "--ca", str(certificates.ca),

@@ -257,7 +257,9 @@ class InviteCreate(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.invite.create"
 
-    kind: InviteKind
+    kind: str
+    """An `InviteKind`; a hub answers what it does not know."""
+
     node_id: Annotated[str | None, OMIT] = None
     principal: Annotated[str | None, OMIT] = None
     display_name: Annotated[str, OMIT] = ""

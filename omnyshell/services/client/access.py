@@ -1,8 +1,9 @@
 """Which hub, as whom and with what: options, then environment, then the saved login."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
@@ -11,6 +12,8 @@ from omnyshell.security.credentials import CredentialProvider, TokenCredentialPr
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
 from omnyshell.transport.connection import HubAddress
+
+T = TypeVar("T")
 
 _NAMES = ("hub", "principal", "token", "token_file", "key", "ca")
 _SECRETS = ("token", "token_file", "key")
@@ -28,7 +31,7 @@ def complete(given: Mapping[str, str]) -> HubAccess:
     if "hub" not in given:
         raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
     return HubAccess(
-        address=HubAddress.parse(given["hub"]),
+        address=_read("hub", HubAddress.parse, given["hub"]),
         credentials=credentials_from(given),
         ca=user_path(given["ca"]) if "ca" in given else None,
     )
@@ -67,11 +70,12 @@ def credentials_from(given: dict[str, str]) -> CredentialProvider:
     if not principal:
         raise ConfigException("who are you? give --principal NAME, or save a login with `omnyshell login`")
     if "key" in given:
-        return _key_credentials(principal, user_path(given["key"]))
+        return _read("key", lambda path: _key_credentials(principal, user_path(path)), given["key"])
     if "token" in given:
         return TokenCredentialProvider(PrincipalId(principal), given["token"])
     if "token_file" in given:
-        return TokenCredentialProvider(PrincipalId(principal), read_token(user_path(given["token_file"])))
+        token = _read("token_file", lambda path: read_token(user_path(path)), given["token_file"])
+        return TokenCredentialProvider(PrincipalId(principal), token)
     raise ConfigException("log in with what? give --key or --token-file, or save a login with `omnyshell login`")
 
 
@@ -84,6 +88,14 @@ def read_token(path: Path) -> str:
     if not token:
         raise ConfigException(f"the token file {path} is empty")
     return token
+
+
+def _read(option: str, parse: Callable[[str], T], value: str) -> T:
+    try:
+        return parse(value)
+    except ConfigException as exc:
+        exc.option = option
+        raise
 
 
 def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:

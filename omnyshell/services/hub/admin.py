@@ -22,6 +22,10 @@ from omnyshell.services.hub.role_service import Handler
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
+TARGETS = ("kind", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
+LONGEST_NAMED = 128
+"""Fields that say what a request is about, and how much of each is audited where it is refused."""
+
 UNWRITTEN = "The hub cannot keep its records"
 
 logger = logging.getLogger("omnyshell.hub")
@@ -78,11 +82,12 @@ class AdminService:
         if ADMIN not in peer.features:
             self._metrics.frames_dropped += 1
         elif not peer.principal.is_admin:
-            self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED)
+            self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
         elif type(message) in self._reads:
             self._read(peer, message)
         elif not self._put(lambda: self._act(peer, message)):
+            self._record(message.TYPE, "error", peer, reason=ErrorCodes.CAPACITY_EXCEEDED, **_target(message))
             _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
 
     def _read(self, peer: HubPeer, message: AdminRequest) -> None:
@@ -114,7 +119,9 @@ class AdminService:
         try:
             plan = self._plans[type(message)](message, peer)
         except OmnyShellException as exc:
-            self._record(message.TYPE, "error", peer, reason=exc.code, detail=exc.message)
+            target = _target(message)
+            target["detail"] = ": ".join(filter(None, (target["detail"], exc.message)))
+            self._record(message.TYPE, "error", peer, reason=exc.code, **target)
             _refuse(peer, message, exc.code, exc.message)
             return
         fields = {"principal": peer.principal.id, "address": peer.address, **plan.fields}
@@ -166,6 +173,15 @@ class AdminService:
 
     def _record(self, action: str, outcome: str, peer: HubPeer, **fields: str) -> None:
         self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
+
+
+def _target(message: AdminRequest) -> dict[str, str]:
+    """What a request is about, for the record of its refusal: by the names of its fields, in a bounded length."""
+    given = message.to_wire()
+    node_id = str(given.get("nodeId", ""))[:LONGEST_NAMED]
+    named = ((name, given[name]) for name in TARGETS if given.get(name))
+    shown = ((name, ",".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in named)
+    return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAMED]}" for name, text in shown)}
 
 
 def _refuse(peer: HubPeer, message: AdminRequest, code: str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from omnyshell.errors import AuthException
 from omnyshell.ids import new_typed_token
 from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo
+from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
     AdminResult,
@@ -24,7 +25,7 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
-from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles, check_text
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.hub_peer import HubPeer
 
@@ -83,7 +84,7 @@ class CredentialAdmin:
             raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
         made = EnrolledPrincipal(
             principal=ask.principal,
-            display_name=ask.display_name[:256],
+            display_name=check_text("displayName", ask.display_name),
             roles=check_roles(ask.roles),
             created_at=scope.clock.now(),
             created_by=admin.principal.id,
@@ -108,12 +109,12 @@ class CredentialAdmin:
 
     def _add_token(self, ask: TokenAdd, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
-        expires = self._after(ask.ttl_seconds) if ask.ttl_seconds is not None else None
+        expires = self._after("ttlSeconds", ask.ttl_seconds) if ask.ttl_seconds is not None else None
         return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
 
     def _rotate_token(self, ask: TokenRotate, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
-        ends = self._after(ask.overlap_seconds) if ask.overlap_seconds else self._scope.clock.now()
+        ends = self._after("overlapSeconds", ask.overlap_seconds, least=0)
         old = self._token_to_rotate(found.principal, ask.credential_id)
         retired = replace(old, expires_at=min(ends, old.expires_at) if old.expires_at is not None else ends)
         return self._new_token("token.rotate", ask.request_id, found.principal, old.label, None, retired)
@@ -150,7 +151,9 @@ class CredentialAdmin:
             self._scope.credentials_changed()
             return TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
 
-        detail = f"{principal} {made.id}" + (f" for {retired.id}" if retired is not None else "")
+        detail = f"{principal} {made.id}" + _until(expires)
+        if retired is not None:
+            detail += f" for {retired.id}{_until(retired.expires_at)}"
         return Plan(action, {"detail": detail}, do)
 
     def _add_key(self, ask: KeyAdd, _admin: HubPeer) -> Plan:
@@ -188,7 +191,7 @@ class CredentialAdmin:
             principal=principal,
             kind=kind,
             secret=secret,
-            label=label[:256],
+            label=check_text("label", label),
             created_at=self._scope.clock.now(),
             expires_at=expires,
         )
@@ -201,10 +204,14 @@ class CredentialAdmin:
 
         return Plan(action, {"detail": detail}, do)
 
-    def _after(self, seconds: int) -> datetime:
-        if not 0 < seconds <= MAX_SECONDS:
-            raise AdminRefusedException("a time must be more than 0 seconds")
+    def _after(self, field: str, seconds: int, *, least: int = 1) -> datetime:
+        if not least <= seconds <= MAX_SECONDS:
+            raise AdminRefusedException(f"{field} must be {least} to {MAX_SECONDS} (100 years)")
         return self._scope.clock.now() + timedelta(seconds=seconds)
+
+
+def _until(end: datetime | None) -> str:
+    return f" until {write_timestamp(end)}" if end is not None else ""
 
 
 def _describe(found: EnrolledCredential) -> CredentialInfo:

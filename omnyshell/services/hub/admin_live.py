@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.errors import ErrorCodes
-from omnyshell.ids import is_node_id
 from omnyshell.model.admin import AuditEntry, LiveSession, NodeRecord, PeerInfo
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -33,9 +33,9 @@ from omnyshell.protocol.messages.admin import (
     SessionEnd,
     TunnelEnd,
 )
-from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_node
 from omnyshell.services.hub.audit_query import AuditQuery
-from omnyshell.services.hub.event_bus import NodeEvent
+from omnyshell.services.hub.event_bus import KillEvent, NodeEvent
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.router import SessionRoute
 from omnyshell.version import __version__
@@ -168,6 +168,8 @@ class LiveAdmin:
         peer = node.peer
 
         def answered(said: NodeDetachedSessionKillResponse) -> None:
+            if said.ok:
+                self._scope.bus.publish(KillEvent(node_id, owner, ask.session_ref))
             if admin.is_open:
                 code = None if said.ok else "not_found"
                 admin.send(AdminResult(request_id=ask.request_id, ok=said.ok, code=code, message=said.message))
@@ -201,10 +203,7 @@ class LiveAdmin:
         return _plan("admin.tunnel.close", fields, ask.request_id, lambda: tunnels.end(found[0]))
 
     def _set_labels(self, ask: NodeLabelsSet, _admin: HubPeer) -> Plan:
-        if not is_node_id(ask.node_id):
-            raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
-        if sum(map(len, (*ask.labels, *ask.labels.values()))) > 16_384 or "" in ask.labels:
-            raise AdminRefusedException("the labels are too many, or one has no name")
+        check_node(ask.node_id, ask.labels)
 
         def do() -> None:
             self._scope.store.set_node_labels(ask.node_id, ask.labels)
@@ -215,18 +214,25 @@ class LiveAdmin:
         return _plan("node.labels", {"node_id": ask.node_id, "detail": shown}, ask.request_id, do)
 
     def _release(self, ask: NodeRelease, _admin: HubPeer) -> Plan:
-        owner = self._scope.owners.owners().get(ask.node_id)
+        scope = self._scope
+        # Who joined with an invite is known as a principal too: the id is not free while that one could log in.
+        enrolled = scope.store.principal(NODE_PREFIX + ask.node_id)
+        owner = scope.owners.owners().get(ask.node_id, enrolled.principal if enrolled is not None else None)
         if owner is None:
             raise AdminRefusedException(f"nobody holds the node id '{ask.node_id[:64]}'", code="not_found")
-        node = self._scope.nodes.find(ask.node_id)
+        node = scope.nodes.find(ask.node_id)
         if node is not None:
-            text = f"the node '{ask.node_id}' is connected: stop it, or drop its connection, first"
+            text = f"the node '{ask.node_id}' is connected: stop it, or revoke '{owner}', first"
             raise AdminRefusedException(text, code=ErrorCodes.BAD_REQUEST)
-        fields = {"node_id": ask.node_id, "detail": f"was of {owner}"}
+        also = f", {enrolled.principal} is revoked" if enrolled is not None else ""
+        fields = {"node_id": ask.node_id, "detail": f"was of {owner}{also}"}
 
         def release() -> None:
-            self._scope.owners.release(ask.node_id)
-            self._scope.bus.publish(NodeEvent(ask.node_id))
+            if enrolled is not None:
+                scope.store.remove_principal(enrolled.principal)
+                scope.credentials_changed()
+            scope.owners.release(ask.node_id)
+            scope.bus.publish(NodeEvent(ask.node_id))
 
         return _plan("node.release", fields, ask.request_id, release)
 

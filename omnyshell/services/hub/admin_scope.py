@@ -1,13 +1,13 @@
 """What administration works on, and how a refusal is said."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
-from omnyshell.ids import IdFactory, PrincipalId
+from omnyshell.ids import IdFactory, PrincipalId, is_node_id
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Authenticator, principals_of
 from omnyshell.services.hub.audit import AuditLog
@@ -25,6 +25,13 @@ from omnyshell.services.hub.store import NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 MAX_NAME = 128
+MAX_TEXT = 256
+MAX_ROLES = 64
+MAX_LABELS = 16_384
+"""Characters of a name, of a text that is shown, and of all labels together; roles of a principal."""
+
+SHOWN = 64
+"""Characters of a wrong name that are repeated."""
 
 
 class AdminRefusedException(OmnyShellException):
@@ -84,9 +91,9 @@ class AdminScope:
         if found is not None:
             return found
         if PrincipalId(name) in principals_of(self.configured()):
-            text = f"'{name}' is granted by the hub's configuration: change it there, it takes effect at once"
+            text = f"'{name[:SHOWN]}' is granted by the hub's configuration: change it there, it takes effect at once"
             raise AdminRefusedException(text)
-        raise AdminRefusedException(f"there is no principal '{name}'", code="not_found")
+        raise AdminRefusedException(f"there is no principal '{name[:SHOWN]}'", code="not_found")
 
     def check_new_name(self, name: str) -> None:
         """Check the name of a user to be. Raises `AdminRefusedException`."""
@@ -98,9 +105,27 @@ class AdminScope:
 
 
 def check_roles(roles: Iterable[str]) -> frozenset[str]:
-    """Return roles as a set. Raises `AdminRefusedException` for one that no list could hold."""
+    """Return roles as a set. Raises `AdminRefusedException` for too many, and for one that no list could hold."""
     result = frozenset(roles)
+    if len(result) > MAX_ROLES:
+        raise AdminRefusedException(f"a principal has at most {MAX_ROLES} roles")
     for role in result:
         if not role or len(role) > MAX_NAME or "," in role or not role.isprintable() or " " in role:
-            raise AdminRefusedException(f"'{role}' is no role: no spaces, no commas")
+            text = f"a role has 1 to {MAX_NAME} characters, without spaces and commas"
+            raise AdminRefusedException(f"'{role[:SHOWN]}' is no role: {text}")
     return result
+
+
+def check_text(field: str, text: str) -> str:
+    """Return a text that is only shown. Raises `AdminRefusedException` for one that is too long."""
+    if len(text) > MAX_TEXT:
+        raise AdminRefusedException(f"{field} has at most {MAX_TEXT} characters")
+    return text
+
+
+def check_node(node_id: str | None, labels: Mapping[str, str]) -> None:
+    """Check a node id, where there is one, and labels for it. Raises `AdminRefusedException`."""
+    if node_id is not None and not is_node_id(node_id):
+        raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
+    if sum(map(len, (*labels, *labels.values()))) > MAX_LABELS or "" in labels:
+        raise AdminRefusedException("the labels are too many, or one has no name")

@@ -18,6 +18,9 @@ from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.audit_chain import ANCHOR, HEAD, ChainedRecord, ChainVerifier, Finding, Seal
 from omnyshell.services.hub.audit_store import AuditReader
 
+LONGEST_SPAN = timedelta(days=100 * 365)
+"""So long before now there is a date still."""
+
 _SPAN = re.compile(r"([0-9]{1,9})(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -27,7 +30,10 @@ def parse_span(text: str, name: str) -> timedelta:
     match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise ConfigException(f"{name} '{text}': write a span as 90s, 15m, 1h, 30d or 2w")
-    return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
+    count, unit = int(match.group(1)), timedelta(**{_UNITS[match.group(2)]: 1})
+    if count > LONGEST_SPAN / unit:
+        raise ConfigException(f"{name} '{text}': a span is at most {LONGEST_SPAN.days} days")
+    return count * unit
 
 
 def parse_moment(text: str, name: str, clock: Clock) -> datetime:

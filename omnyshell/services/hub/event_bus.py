@@ -35,6 +35,14 @@ class SessionEvent(NamedTuple):
     """How long a session that was detached is kept."""
 
 
+class KillEvent(NamedTuple):
+    """A shell that may wait in its node was killed there; the node tells later that it is gone."""
+
+    node_id: str
+    principal: str
+    session_ref: str
+
+
 class TunnelEvent(NamedTuple):
     """A tunnel was opened, or closed."""
 
@@ -49,7 +57,7 @@ class PeerEvent(NamedTuple):
     is_connected: bool
 
 
-HubEvent = NodeEvent | SessionEvent | TunnelEvent | PeerEvent
+HubEvent = NodeEvent | SessionEvent | KillEvent | TunnelEvent | PeerEvent
 HubListener = Callable[[HubEvent], None]
 
 

@@ -66,7 +66,12 @@ class Eviction:
         for peer in self._logged_in():
             if peer.evidence is not None and not upholds(self._gate.authenticator, peer.evidence, peer.principal):
                 self._audit.record(
-                    "peer.revoked", "denied", principal=peer.principal.id, address=peer.address, detail=peer.role
+                    "peer.revoked",
+                    "denied",
+                    principal=peer.principal.id,
+                    address=peer.address,
+                    reason=self._why(peer.principal),
+                    detail=peer.role,
                 )
                 logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
                 self.drop(peer, REVOKED)
@@ -96,6 +101,15 @@ class Eviction:
     def names(self) -> frozenset[str]:
         """Everyone who can log in; nobody where that cannot be told."""
         return names_of(self._gate.authenticator) or frozenset()
+
+    def _why(self, was: Principal) -> str:
+        """Why a login is not upheld any more."""
+        now = self._as_now(was)
+        if now is None:
+            return "the principal was revoked"
+        if now.roles != was.roles:
+            return "its roles, or its credential, have changed"
+        return "its credential was revoked or has expired"
 
     def _as_now(self, owner: Principal) -> Principal | None:
         """A tunnel's owner with the roles of now; None where nobody is that any more."""

@@ -165,7 +165,7 @@ class OmnyShellHub:
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
 
     def reload(self, config: HubConfig) -> list[str]:
-        """Take over new settings without dropping a session; returns those that only a restart changes.
+        """Take over new settings without dropping a session; returns the options that only a restart changes.
 
         Raises `OmnyShellException` where the certificate cannot be used: nothing has changed then.
         """
@@ -225,6 +225,7 @@ class OmnyShellHub:
             metrics=metrics,
             clock=config.clock,
             new_id=config.new_id,
+            bus=self.bus,
         )
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
@@ -248,7 +249,12 @@ class OmnyShellHub:
         self._gate = LoginGate(authenticator, limiter, audit, metrics)
         own_requests = OwnRequests(config.new_id)
         leftovers = LeftoverSessions(
-            self.nodes, audit, own_requests, guests=guests, known=lambda: names_of(self._gate.authenticator)
+            self.nodes,
+            audit,
+            own_requests,
+            guests=guests,
+            known=lambda: names_of(self._gate.authenticator),
+            bus=self.bus,
         )
         self._node_service.handlers = leftovers.behind(own_requests.before(self._node_service.handlers))
         self._eviction = Eviction(
@@ -301,6 +307,7 @@ class OmnyShellHub:
             audit=self.audit,
             nodes=self.nodes,
             sessions=self.sessions,
+            detached=self._events.count_detached,
             peers=self._peers,
             tunnels=self.tunnels,
         )

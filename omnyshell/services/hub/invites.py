@@ -25,7 +25,14 @@ from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
-from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles
+from omnyshell.services.hub.admin_scope import (
+    AdminRefusedException,
+    AdminScope,
+    Plan,
+    check_node,
+    check_roles,
+    check_text,
+)
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Invite
 from omnyshell.services.hub.hub_peer import HubPeer
 
@@ -127,9 +134,10 @@ class Invites:
         return Plan("invite.use", {"principal": name, "detail": invite.id}, do)
 
     def _principal(self, name: str, invite: Invite, roles: frozenset[str]) -> EnrolledPrincipal:
+        known = self._scope.store.principal(name)
         return EnrolledPrincipal(
             principal=name,
-            display_name=invite.display_name,
+            display_name=invite.display_name or (known.display_name if known is not None else ""),
             roles=roles,
             binds=True,
             created_at=self._scope.clock.now(),
@@ -169,21 +177,18 @@ class Invites:
     def _create(self, ask: InviteCreate, admin: HubPeer) -> Plan:
         scope, now = self._scope, self._scope.clock.now()
         if not 0 < ask.ttl_seconds <= LONGEST_TTL:
-            raise AdminRefusedException(f"an invite lasts 1 second to {LONGEST_TTL // 86400} days")
-        if ask.kind is InviteKind.USER:
-            scope.check_new_name(ask.principal or "")
-        elif ask.node_id is not None and not is_node_id(ask.node_id):
-            raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
+            raise AdminRefusedException(f"ttlSeconds must be 1 to {LONGEST_TTL} ({LONGEST_TTL // 86400} days)")
+        kind = self._check_kind(ask)
         token = new_typed_token()
         invite = Invite(
             id=scope.new_id()[:8],
             token_hash=hash_token(token),
-            kind=ask.kind,
-            node_id=ask.node_id if ask.kind is InviteKind.NODE else None,
-            principal=ask.principal if ask.kind is InviteKind.USER else None,
-            display_name=ask.display_name[:256],
-            roles=check_roles(ask.roles) if ask.kind is InviteKind.USER else frozenset(),
-            labels=ask.labels if ask.kind is InviteKind.NODE else {},
+            kind=kind,
+            node_id=ask.node_id if kind is InviteKind.NODE else None,
+            principal=ask.principal if kind is InviteKind.USER else None,
+            display_name=check_text("displayName", ask.display_name),
+            roles=check_roles(ask.roles) if kind is InviteKind.USER else frozenset(),
+            labels=ask.labels if kind is InviteKind.NODE else {},
             created_at=now,
             created_by=admin.principal.id,
             expires_at=now + timedelta(seconds=ask.ttl_seconds),
@@ -203,6 +208,20 @@ class Invites:
         whom = invite.principal or invite.node_id or "any id"
         detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
         return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, do)
+
+    def _check_kind(self, ask: InviteCreate) -> InviteKind:
+        """Return whom an invite is for, which has to be possible. Raises `AdminRefusedException`."""
+        if ask.kind == InviteKind.USER:
+            self._scope.check_new_name(ask.principal or "")
+            return InviteKind.USER
+        if ask.kind != InviteKind.NODE:
+            raise AdminRefusedException("an invite is of kind node or user")
+        check_node(ask.node_id, ask.labels)
+        owner = self._scope.owners.owners().get(ask.node_id) if ask.node_id is not None else None
+        if owner not in (None, f"{NODE_PREFIX}{ask.node_id}"):
+            text = f"the node id '{ask.node_id}' belongs to '{owner}': `omnyshell nodes release {ask.node_id}` frees it"
+            raise AdminRefusedException(text)
+        return InviteKind.NODE
 
     def _revoke(self, ask: InviteRevoke, _admin: HubPeer) -> Plan:
         if all(found.id != ask.invite_id for found in self._scope.store.invites()):

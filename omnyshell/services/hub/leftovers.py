@@ -10,6 +10,7 @@ from omnyshell.protocol.messages import (
     NodeDetachedSessionsResponse,
 )
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.own_requests import OwnRequests
@@ -40,12 +41,14 @@ class LeftoverSessions:
         *,
         guests: Guests,
         known: Callable[[], frozenset[str] | None],
+        bus: EventBus,
     ) -> None:
         self._nodes = nodes
         self._guests = guests
         self._known = known
         self._audit = audit
         self._requests = requests
+        self._bus = bus
 
     def end(self, principals: Iterable[str]) -> None:
         """End what these principals have left on the nodes that are connected."""
@@ -86,6 +89,7 @@ class LeftoverSessions:
         node = self._nodes.of_peer(peer)
         if not answer.sessions and node is not None:
             self._guests.forget(node.node_id, principal)
+        node_id = node.node_id if node is not None else ""
         for session in answer.sessions:
             request_id = self._requests.expect(peer, lambda _answer: None)
             peer.send(
@@ -93,10 +97,11 @@ class LeftoverSessions:
                     request_id=request_id, principal=principal, session_ref=session.session_id
                 )
             )
+            self._bus.publish(KillEvent(node_id, principal, session.session_id))
             self._audit.record(
                 "session.kill",
                 principal=principal,
-                node_id=node.node_id if node is not None else "",
+                node_id=node_id,
                 session_id=session.session_id,
                 reason="revoked",
             )

@@ -1,7 +1,7 @@
 """The hub's metrics in Prometheus' text format."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,9 @@ class MetricsSource:
     audit: AuditLog
     nodes: NodeRegistry
     sessions: SessionRouter
+    detached: Callable[[], int | None]
+    """How many sessions wait in nodes; None where the hub cannot tell."""
+
     peers: "Iterable[HubPeer]"
     tunnels: TunnelBroker
 
@@ -85,10 +88,14 @@ class MetricsSource:
         yield GaugeMetricFamily("omnyshell_send_queue_max_bytes", text, value=longest)
 
     def _sessions(self) -> Iterator[Metric]:
-        states = Counter(route.session.state for route in self.sessions)
+        states: dict[str, int] = {SessionState.OPENING: 0, SessionState.OPEN: 0}
+        states.update(Counter(route.session.state for route in self.sessions))
+        detached = self.detached()
+        if detached is not None:
+            states[SessionState.DETACHED] = detached
         family = GaugeMetricFamily("omnyshell_sessions", "Sessions, by state", labels=["state"])
-        for state in SessionState:
-            family.add_metric([state], states[state])
+        for state, count in states.items():
+            family.add_metric([state], count)
         yield family
 
     def _audit(self) -> Iterator[Metric]:

@@ -35,6 +35,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.messages.detached import Request
 from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.event_bus import EventBus, KillEvent, LocalEventBus
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeDirectory
@@ -44,6 +45,7 @@ MAX_PENDING_AT_NODE = 512
 """Bounds that keep one client's requests from filling the queue toward a node, which would cut the node off."""
 
 MAX_AUDITED_REF = 64
+MAX_AUDITED_REASON = 128
 
 LOOK_PERIOD = 60.0
 """Seconds for which looking again at the same over the same connection is one record: who watches looks often."""
@@ -172,7 +174,9 @@ class SessionRequests:
         metrics: HubMetrics,
         clock: Clock,
         new_id: IdFactory,
+        bus: EventBus | None = None,
     ) -> None:
+        self._bus: EventBus = bus or LocalEventBus()
         self._nodes = nodes
         self._authorizer = authorizer
         self._audit = audit
@@ -214,8 +218,14 @@ class SessionRequests:
                 pending.client.send(pending.kind.tell(message, pending.request.request_id))
                 return
         ok = getattr(message, "ok", True)
-        if not (ok and self._is_watched(pending)):
-            self._record(pending.kind, pending.client, pending.request, "ok" if ok else "error")
+        if ok and isinstance(message, NodeDetachedSessionKillResponse):
+            asked = pending.request
+            self._bus.publish(KillEvent(asked.node_id, pending.client.principal.id, asked.session_ref))
+        if not ok:
+            why = (getattr(message, "message", "") or "")[:MAX_AUDITED_REASON]
+            self._record(pending.kind, pending.client, pending.request, "error", why)
+        elif not self._is_watched(pending):
+            self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending.request.request_id))
 
     def client_gone(self, client: Peer) -> None:

@@ -27,16 +27,17 @@ from omnyshell.transport.endpoint import WsServerEndpoint
 WATCH_PERIOD = 0.5
 """Seconds between looks at watched files: an edit is taken in after one or two."""
 
-NEEDS_RESTART = (
-    "host",
-    "port",
-    "state_dir",
-    "audit_sinks",
-    "audit_capacity",
-    "tunnel_ports",
-    "tunnel_bind_host",
-    "tunnel_public_host",
-)
+NEEDS_RESTART = {
+    "host": "host",
+    "port": "port",
+    "state_dir": "state-dir",
+    "audit_sinks": "audit-sink",
+    "audit_capacity": "audit_capacity",
+    "tunnel_ports": "tunnel-port-range",
+    "tunnel_bind_host": "tunnel-bind-host",
+    "tunnel_public_host": "tunnel-public-host",
+}
+"""Settings that a reload leaves as they are, and what they are called in `hub.toml`, where they can stand there."""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -73,6 +74,9 @@ class HubUpkeep:
 
     def __init__(self, config: HubConfig, parts: Adjustable) -> None:
         self.config = config
+        self._in_force = config
+        """What the hub was started with: settings that only a restart changes are those."""
+
         self._parts = parts
         self._clock: Clock = config.clock
         self._next_look = 0.0
@@ -89,7 +93,7 @@ class HubUpkeep:
                 self._take_in(files, watch)
 
     def reload(self, config: HubConfig) -> list[str]:
-        """Take a whole new configuration; returns the settings that only a restart changes.
+        """Take a whole new configuration; returns the options that differ from what is in force till a restart.
 
         Raises `OmnyShellException` where its certificate cannot be used: nothing has changed then.
         """
@@ -110,7 +114,8 @@ class HubUpkeep:
         self._watch(config)
         parts.audit.record("hub.reload")
         parts.eviction.enforce()
-        return [name for name in NEEDS_RESTART if getattr(config, name) != getattr(before, name)]
+        started = self._in_force
+        return [shown for name, shown in NEEDS_RESTART.items() if getattr(config, name) != getattr(started, name)]
 
     def _watch(self, config: HubConfig) -> None:
         pairs = ((config.cert, config.key), (config.tunnel_cert, config.tunnel_key))

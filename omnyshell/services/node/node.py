@@ -45,8 +45,6 @@ SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
 
-_REFUSALS = (ErrorCodes.AUTH_FAILED, ErrorCodes.NOT_AUTHORIZED)
-
 logger = logging.getLogger("omnyshell.node")
 
 
@@ -208,9 +206,19 @@ class OmnyShellNode:
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(error)
 
+    def _is_refusal(self, error: OmnyShellException) -> bool:
+        """Whether trying again would be refused too: the credential, or the node id.
+
+        A node that was let in and is told later that it may not stay was dropped by an admin: if its login is worth
+        nothing any more, the next try says so.
+        """
+        if error.code == ErrorCodes.NOT_AUTHORIZED:
+            return self._registered_at is None
+        return isinstance(error, AuthException) or error.code == ErrorCodes.AUTH_FAILED
+
     async def _wait_after(self, error: OmnyShellException) -> None:
         """Wait before the next try; raises where there is none."""
-        if isinstance(error, AuthException) or error.code in _REFUSALS:
+        if self._is_refusal(error):
             if not self._config.is_service:
                 raise error if isinstance(error, AuthException) else AuthException(str(error), code=error.code)
             delay = random.uniform(*REFUSED_RETRY)  # noqa: S311

@@ -1,7 +1,6 @@
 """The extension `admin` spoken by peers that know docs/extensions.md and nothing of this package's codec."""
 
 import asyncio
-import base64
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from support.hub_process import hub_process
+from support.raw_admin import ADMIN, ask, b64, log_in, try_join
 from support.raw_peer import RawPeer, logged_in, open_session, registered, stranger
 from support.stack import Certificates, hub_config, running_node, until
 
@@ -19,21 +19,12 @@ from omnyshell import OmnyShellHub
 from omnyshell.services.hub.audit_query import verify_trail
 from omnyshell.services.hub.audit_store import AUDIT_FILE, load_audit_key
 
-ADMIN = ("admin",)
-
 
 @pytest.fixture
 async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
     async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path)) as started:
         yield started
     assert verify_trail(tmp_path / AUDIT_FILE, load_audit_key(tmp_path).public_key).findings == ()
-
-
-async def ask(peer: RawPeer, type_: str, expected: str = "admin.result", /, **data: Any) -> dict[str, Any]:
-    await peer.say(type_, {"requestId": "r1", **data})
-    answer = (await peer.hear(expected))["d"]
-    assert answer.pop("requestId") == "r1"
-    return answer
 
 
 async def enrolled(admin: RawPeer) -> Any:
@@ -44,49 +35,6 @@ async def enrolled(admin: RawPeer) -> Any:
 
 def actions(hub: OmnyShellHub) -> list[tuple[str, str]]:
     return [(record.action, record.outcome) for record in hub.audit]
-
-
-def fields(*parts: bytes) -> bytes:
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
-def spki_hash(peer: RawPeer) -> bytes:
-    der = peer.ws.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    key = x509.load_der_x509_certificate(der).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode().rstrip("=")
-
-
-async def try_join(
-    certificates: Certificates, port: int, role: str, token: str, key: Ed25519PrivateKey, **data: Any
-) -> tuple[dict[str, Any], int]:
-    """One join; the answer and the close code."""
-    async with stranger(certificates, port) as peer:
-        assert "admin" in peer.hub_hello["d"]["info"]["features"]
-        await peer.greet(role, features=["admin"])
-        parts = (peer.hub_hello["d"]["nonce"].encode(), spki_hash(peer), role.encode())
-        message = fields(b"omnyshell:join:v1", *parts, hashlib.sha256(token.encode()).digest())
-        request = {"token": token, "publicKey": b64(key.public_key().public_bytes_raw())}
-        await peer.say("join.request", {**request, "signature": b64(key.sign(message)), **data})
-        answer = await peer.hear()
-        return answer, (await peer.hear_close())[0]
-
-
-async def log_in(peer: RawPeer, role: str, principal: str, key: Ed25519PrivateKey, *, bind: bool = True) -> Any:
-    nonce = peer.hub_hello["d"]["nonce"].encode()
-    bound = fields(b"omnyshell:auth-bind:v1", nonce, spki_hash(peer), role.encode(), principal.encode())
-    request = {
-        "method": "publicKey",
-        "principal": principal,
-        "publicKey": b64(key.public_key().public_bytes_raw()),
-        "signature": b64(key.sign(nonce)),
-    }
-    await peer.greet(role)
-    await peer.say("auth.request", request | ({"binding": b64(key.sign(bound))} if bind else {}))
-    return await peer.hear()
 
 
 async def test_who_is_no_admin_is_refused_and_audited(certificates: Certificates, hub: OmnyShellHub) -> None:

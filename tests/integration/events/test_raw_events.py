@@ -1,6 +1,7 @@
 """The extension `events` spoken by peers that know docs/extensions.md and nothing of this package's codec."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,7 @@ async def test_an_admin_sees_nodes_come_change_and_go(certificates: Certificates
         )
         assert (seen["labels"], seen["principal"], "lastHeardAt" in seen) == ({"env": "prod"}, "box", True)
         await watcher.until(lambda: len(watcher.items["peers"]) == 1)
+        assert [final.get("nodeId") for final in watcher.finals if "peerId" in final] == ["n1"]
         actions = [record["action"] for record in watcher.records]
         assert ("node.register" in actions, "node.offline" in actions) == (True, True)
 
@@ -234,7 +236,8 @@ async def test_refusals_and_the_end_of_a_subscription(
         assert await refused({"subscriptionId": "s", "parts": ["weather"]}) == "bad_request"
         watcher = await Watcher(admin, "a").subscribe("nodes", "weather")
         assert watcher.parts == ["nodes"]
-        assert await refused({"subscriptionId": "a"}) == "bad_request"
+        # It goes on: a client must be able to tell that from its end.
+        assert await refused({"subscriptionId": "a"}) == "duplicate"
         for name in "bcd":
             await admin.say("events.subscribe", {"subscriptionId": name, "parts": ["nodes"]})
         assert await refused({"subscriptionId": "e"}) == "capacity_exceeded"
@@ -340,3 +343,61 @@ async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
         await node.say("node.sessions.live.response", {**request, "sessions": [waiting]})
         await node.still_there()
         assert len(hub._events._sessions) == 1
+
+
+WAITING = {
+    "sessionId": "0b0e1f1e-0000-4000-8000-000000000001", "shortId": "0b0e1f1e", "nodeId": "n1", "ownerUserId": "dev",
+    "mode": "shell", "createdAt": "2026-01-02T03:04:05.678Z", "state": "detached",
+}  # fmt: skip
+
+
+async def hear_of(node: RawPeer, type_: str) -> Any:
+    """The payload of the next message of this type; others are passed over."""
+    while (message := await node.hear())["t"] != type_:
+        pass
+    return message["d"]
+
+
+@pytest.mark.parametrize("by_admin", [False, True])
+async def test_a_shell_that_was_killed_where_it_waited_says_so_and_metrics_count_it_till_then(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch, by_admin: bool
+) -> None:
+    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
+    features = ["exec", "shell", "detach"]
+    async with (
+        registered(certificates, hub.port, features=EVENTS, labels={"allow-roles": "developer"}) as node,
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+        logged_in(certificates, hub.port, "client", "admin", ("admin",)) as boss,
+        logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin,
+    ):
+        await node.say("node.capabilities", {"features": features})
+        assert 'state="detached"' not in await metrics(certificates, hub.port)
+        watcher = await Watcher(admin).subscribe("sessions")
+        request = await hear_of(node, "node.sessions.live.request")
+        await node.say("node.sessions.live.response", {**request, "sessions": [WAITING]})
+        await watcher.until(lambda: watcher.items["sessions"])
+        text = await metrics(certificates, hub.port)
+        assert 'omnyshell_sessions{state="detached"} 1.0' in text
+        assert text.count("omnyshell_sessions{") == 3
+        if by_admin:
+            ask = {"requestId": "k", "sessionRef": "0b0e", "nodeId": "n1", "principal": "dev"}
+            await boss.say("admin.session.close", ask)
+        else:
+            await dev.say("sessions.kill.request", {"requestId": "k", "nodeId": "n1", "sessionRef": "0b0e"})
+        kill = await hear_of(node, "node.sessions.kill.request")
+        await node.say("node.sessions.kill.response", {"requestId": kill["requestId"], "ok": True, "message": "ended"})
+        await node.still_there()
+        request = await hear_of(node, "node.sessions.live.request")
+        await node.say("node.sessions.live.response", {**request, "sessions": []})
+        (final,) = await watcher.until(lambda: watcher.finals)
+        assert (final["state"], final["reason"]) == ("closed", "node_closed")
+
+
+async def metrics(certificates: Certificates, port: int) -> str:
+    tls = ssl.create_default_context(cafile=str(certificates.ca))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+    writer.write(b"GET /metrics HTTP/1.0\r\nHost: h\r\n\r\n")
+    async with asyncio.timeout(DEADLINE):
+        text = (await reader.read()).decode()
+    writer.close()
+    return text

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ from omnyshell import (
     TokenAuthenticator,
     TokenGrant,
 )
+from omnyshell.model.tunnels import PortRange
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.tls import leaf_of_chain
 
@@ -207,6 +209,15 @@ async def test_a_ceiling_set_by_a_reload_ends_what_it_forbids(certificates: Cert
         assert (await dev.hear("session.rejected"))["d"]["reason"] == "not_authorized"
 
 
+async def test_a_reload_names_options_that_differ_from_what_is_in_force(certificates: Certificates) -> None:
+    config = hub_config(certificates)
+    async with OmnyShellHub(config) as hub:
+        changed = replace(config, port=1, tunnel_ports=PortRange(20000, 20010), audit_sinks=("stdout",))
+        for _ in range(2):
+            assert hub.reload(changed) == ["port", "audit-sink", "tunnel-port-range"]
+        assert hub.reload(config) == []
+
+
 async def test_a_renewed_certificate_is_picked_up_with_no_failed_handshake(tmp_path: Path) -> None:
     made = CertGenerator().generate(tmp_path / "a", ["localhost", "127.0.0.1"])
     own = Certificates(made.ca_pem_path, tmp_path / "hub.pem", tmp_path / "hub.key")
@@ -328,3 +339,36 @@ async def test_sighup_reloads_under_a_hundred_busy_sessions(
     assert "-token" not in log
     assert process.returncode is None
     os.kill(process.pid, 0)
+
+
+async def test_sighup_names_file_line_and_key_of_a_wrong_value(
+    tmp_path: Path, hub_process: tuple[asyncio.subprocess.Process, int, Path]
+) -> None:
+    process, _, config = hub_process
+    config.write_text(config.read_text() + 'login-limit = "often"\n')
+    process.send_signal(signal.SIGHUP)
+    log = tmp_path / "log"
+    async with asyncio.timeout(10):
+        while "not reloaded" not in log.read_text():
+            await asyncio.sleep(0.05)
+    assert "hub.toml, line 7: 'login-limit': " in log.read_text()
+
+
+async def test_records_have_stdout_for_themselves(certificates: Certificates, tmp_path: Path) -> None:
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        f'host = "127.0.0.1"\nport = 0\ncert = "{certificates.cert}"\nkey = "{certificates.key}"\n'
+        f'grant-token = ["a:b:c"]\nstate-dir = "{tmp_path / "state"}"\naudit-sink = ["stdout"]\nlog-level = "error"\n'
+    )
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("omnyshell")), "hub", "start", "--config", str(config),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        assert (await within(process.stderr.readline(), 20)).startswith(b"hub listens on wss://127.0.0.1:")
+    finally:
+        process.terminate()
+    out, _ = await within(process.communicate())
+    process._transport.close()
+    assert [json.loads(line)["action"] for line in out.splitlines()] == ["hub.start", "hub.stop"]

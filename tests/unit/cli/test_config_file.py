@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.stack import Certificates
 
 from omnyshell import ConfigException, OmnyShellException
 from omnyshell.cli.config_file import read_options
+from omnyshell.cli.hub import config_from as hub_config_from
 from omnyshell.cli.log_format import formatter
+from omnyshell.cli.node import config_from as node_config_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START, NODE_START
 
@@ -87,6 +90,91 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, line: int, 
         hub_options(tmp_path, text)
     assert f"hub.toml, line {line}: " in str(caught.value)
     assert words in str(caught.value)
+
+
+BASE = """cert = "{0.cert}"
+key = "{0.key}"
+grant-token = ["a:b:c"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("port = 99999", "'port' 99999: ports are 0 to 65535"),
+        ("heartbeat-timeout = -1", "'heartbeat-timeout' -1: must be more than 0"),
+        ("max-connections = 0", "'max-connections' 0: must be more than 0"),
+        ('audit-sink = ["syslog", "pigeon"]', "'audit-sink': an audit sink is file:PATH"),
+        ('audit-keep = "soon"', "'audit-keep' 'soon': write a span as"),
+        ('audit-keep = "999999999w"', "'audit-keep' '999999999w': a span is at most 36500 days"),
+        ("audit-max-size = 0", "'audit-max-size' 0: must be at least 1 MiB"),
+        ('login-limit = "often"', "'login-limit': "),
+        ('tunnel-port-range = "9-1"', "'tunnel-port-range': port range 9-1 must lie in"),
+        ('tunnel-key = "/nowhere/x"', "'tunnel-key' '/nowhere/x': there is no such file"),
+        ('metrics-token-file = "/nowhere/x"', "'metrics-token-file': cannot read the token"),
+        ('authorized-keys = "/nowhere/x"', "'authorized-keys': "),
+    ],
+)
+def test_a_wrong_value_of_a_hub_is_named_with_its_line(
+    tmp_path: Path, certificates: Certificates, text: str, words: str
+) -> None:
+    with pytest.raises(ConfigException) as caught:
+        hub_config_from(hub_options(tmp_path, BASE.format(certificates) + text))
+    assert f"hub.toml, line 4: {words}" in str(caught.value)
+
+
+def test_a_wrong_grant_is_named_without_its_token(tmp_path: Path, certificates: Certificates) -> None:
+    text = BASE.format(certificates).replace("a:b:c", "se:cr:e:t")
+    with pytest.raises(ConfigException, match=r"hub.toml, line 3: 'grant-token': ") as caught:
+        hub_config_from(hub_options(tmp_path, text))
+    assert "se:cr" not in str(caught.value)
+
+
+def test_a_certificate_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigException, match=r"hub.toml, line 1: 'cert' '/nowhere/c.pem': there is no such file"):
+        hub_config_from(hub_options(tmp_path, 'cert = "/nowhere/c.pem"\nkey = "k"\n'))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('id = "a b"', 1, "'id' 'a b': use letters"),
+        (
+            'id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\nlabel = ["env"]',
+            5,
+            "'label' 'env': write it as KEY=VALUE",
+        ),
+        ('id = "n1"\nhub = "ws://h"', 2, "'hub': hub address 'ws://h' must begin with wss://"),
+        ('id = "n1"\nhub = "h"\nprincipal = "p"\nkey = "/nowhere/key"', 4, "'key': "),
+        ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken-file = "/nowhere/t"', 4, "'token-file': cannot read"),
+        ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\ntunnel-allow = ["x"]', 5, "'tunnel-allow': 'x' is no"),
+        ('id = "n1"\nca = "/nowhere/ca.pem"', 2, "'ca' '/nowhere/ca.pem': there is no such file"),
+        ('id = "n1"\nmax-sessions = 0', 2, "'max-sessions' 0: must be at least 1"),
+        (
+            'id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\nexec-resume-timeout = "x"',
+            5,
+            "'exec-resume-timeout' 'x'",
+        ),
+        ('id = "n1"\nhub = "h"\nprincipal = "p"\ntoken = "t"\nauto-detach-timeout = "999999999d"', 5, "at most 36500"),
+    ],
+)
+def test_a_wrong_value_of_a_node_is_named_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, line: int, words: str
+) -> None:
+    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path))
+    path = tmp_path / "node.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigException) as caught:
+        node_config_from(parse(NODE_START, ["--config", str(path)]))
+    assert f"node.toml, line {line}: " in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_a_wrong_value_of_the_command_line_is_named_by_its_option(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text(BASE.format(Certificates(path, path, path)) + "port = 1\n")
+    with pytest.raises(ConfigException, match=r"^--port 99999: ports are 0 to 65535$"):
+        hub_config_from(parse(HUB_START, ["--config", str(path), "--port", "99999"]))
 
 
 def test_what_is_no_toml_is_named_with_its_line_too(tmp_path: Path) -> None:

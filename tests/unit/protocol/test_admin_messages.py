@@ -122,7 +122,7 @@ def test_the_table_has_every_message() -> None:
     ("type_", "data"),
     [
         ("admin.hub.request", {}),
-        ("admin.invite.create", R | {"kind": "robot"}),
+        ("admin.invite.create", R | {"kind": 5}),
         ("admin.token.rotate", R | {"principal": "p", "overlapSeconds": "1h"}),
         ("join.request", {"token": 1, "publicKey": "k", "signature": "s"}),
     ],

@@ -8,7 +8,7 @@ from omnyshell.model.live import Part
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
-from omnyshell.services.hub.event_bus import EventBus, HubEvent, NodeEvent, PeerEvent, SessionEvent
+from omnyshell.services.hub.event_bus import EventBus, HubEvent, KillEvent, NodeEvent, PeerEvent, SessionEvent
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import keeps_sessions
 from omnyshell.services.hub.live.questions import SessionQuestions
@@ -40,6 +40,8 @@ LINGER = 10.0
 """Seconds that track is kept after the last subscriber left: beginning anew costs more than going on."""
 
 UNSUBSCRIBED = "unsubscribed"
+DUPLICATE = "duplicate"
+"""The code that says that a subscription was not begun, and the one with its id has not ended."""
 
 
 class PeerReceiver:
@@ -87,6 +89,10 @@ class EventsService:
     def __len__(self) -> int:
         return len(self._subscribers)
 
+    def count_detached(self) -> int | None:
+        """Return how many sessions wait in nodes; None where nobody follows sessions: nodes are not asked then."""
+        return self._sessions.count_detached().total() if self._subscribers.wants(Part.SESSIONS) else None
+
     def left(self, peer: HubPeer) -> None:
         """A connection ended: nobody is told there any more. Idempotent."""
         self._remove(lambda member: _peer_of(member) is peer)
@@ -121,8 +127,10 @@ class EventsService:
     def _problem(self, peer: HubPeer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
         """Why a subscription is refused: a code and a text; None where it is not."""
         mine = [member.subscription.id for member in self._subscribers if _peer_of(member) is peer]
-        if not 0 < len(ask.subscription_id) <= LONGEST_ID or ask.subscription_id in mine:
-            return ErrorCodes.BAD_REQUEST, f"A subscription needs an id of its own, of 1 to {LONGEST_ID} characters"
+        if not 0 < len(ask.subscription_id) <= LONGEST_ID:
+            return ErrorCodes.BAD_REQUEST, f"A subscription needs an id of 1 to {LONGEST_ID} characters"
+        if ask.subscription_id in mine:
+            return DUPLICATE, "This connection has a subscription with that id, which goes on"
         if not parts:
             unknown = not any(part in ask.parts for part in Part)
             code = ErrorCodes.BAD_REQUEST if unknown else ErrorCodes.NOT_AUTHORIZED
@@ -168,6 +176,8 @@ class EventsService:
     def _receive(self, event: HubEvent) -> None:
         if isinstance(event, SessionEvent):
             self._sessions.receive(event)
+        elif isinstance(event, KillEvent):
+            self._sessions.killed(event)
         elif isinstance(event, NodeEvent):
             self._node_changed(event.node_id)
         elif isinstance(event, PeerEvent):
@@ -187,6 +197,7 @@ class EventsService:
             self._sessions.node_gone(node_id)
         else:
             self._questions.came(node_id)
+            self._view.note_node(peer, node_id)
             self._subscribers.mark(Part.PEERS, peer.id, peer.principal.id)
 
     def _peer_changed(self, event: PeerEvent) -> None:

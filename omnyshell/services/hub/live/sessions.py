@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from omnyshell.clock import Clock
+from omnyshell.ids import matches_ref
 from omnyshell.model.live import LiveSession, Part, SessionTraffic, session_key
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMode, SessionState
-from omnyshell.services.hub.event_bus import SessionEvent
+from omnyshell.services.hub.event_bus import KillEvent, SessionEvent
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.router import SessionRoute
@@ -29,7 +30,7 @@ class SessionEntry:
     Its item is made when it is asked for: a hub may carry ten thousand sessions when somebody begins to watch.
     """
 
-    __slots__ = ("_item", "_rates", "mode", "node_id", "principal", "route", "since", "state")
+    __slots__ = ("_item", "_rates", "end_reason", "mode", "node_id", "principal", "route", "since", "state")
 
     def __init__(self, route: SessionRoute | None, item: LiveSession | None, since: float) -> None:
         known = route.session if route is not None else item
@@ -43,6 +44,9 @@ class SessionEntry:
         self._item = item
         self.since = since
         """When its state was last known from the hub itself, on the monotonic clock."""
+
+        self.end_reason = ""
+        """Why it will be gone when its node tells of it no more, as far as the hub knows."""
 
         self._rates = Rates(route.bytes_in, route.bytes_out) if route is not None else Rates(0, 0)
 
@@ -178,7 +182,15 @@ class LiveSessions:
         for key, entry in list(self._entries.items()):
             is_asked = entry.node_id == node_id and principal in (None, entry.principal)
             if is_asked and entry.route is None and key not in named and entry.since < asked_at:
-                self._finish(key, "")
+                self._finish(key, entry.end_reason)
+
+    def killed(self, event: KillEvent) -> None:
+        """A shell was killed in its node: once the node tells of it no more, that is why."""
+        for entry in self._entries.values():
+            is_meant = entry.route is None and (entry.node_id, entry.principal) == (event.node_id, event.principal)
+            if is_meant and matches_ref(entry.item.session_id, event.session_ref):
+                entry.end_reason = CloseReason.NODE_CLOSED
+                self.unsure.add(entry.node_id)
 
     def node_gone(self, node_id: str) -> None:
         """A node left: what waits in it can be had when it comes back."""

@@ -64,6 +64,9 @@ class LiveView:
         self._sessions = sessions
         self._subscribers = subscribers
         self._peers: dict[str, HubPeer] = {}
+        self._node_ids: dict[str, str] = {}
+        """The node id of each peer that is one: when its connection ends, the registry has forgotten it already."""
+
         self._tunnels: dict[str, TunnelEntry] = {}
         self._figures: dict[str, tuple[int, int | None]] = {}
         self._metrics: LiveMetrics | None = None
@@ -77,6 +80,9 @@ class LiveView:
     def start(self) -> None:
         """Take note of what there is."""
         self._peers = {peer.id: peer for peer in self._parts.peers if peer.is_logged_in}
+        for node in self._parts.nodes.connected():
+            if isinstance(node.peer, HubPeer):
+                self.note_node(node.peer, node.node_id)
         for tunnel in self._parts.tunnels.tunnels:
             self.add_tunnel(tunnel)
         self._sessions.start(self._parts.routes)
@@ -85,6 +91,7 @@ class LiveView:
     def stop(self) -> None:
         """Forget it."""
         self._peers.clear()
+        self._node_ids.clear()
         self._tunnels.clear()
         self._figures.clear()
         self._sessions.clear()
@@ -96,9 +103,14 @@ class LiveView:
         """A peer has logged in."""
         self._peers[peer.id] = peer
 
+    def note_node(self, peer: HubPeer, node_id: str) -> None:
+        """A peer has registered as a node."""
+        self._node_ids[peer.id] = node_id
+
     def remove_peer(self, peer: HubPeer) -> LivePeer | None:
         """A connection ended; returns the last word about it, where it had logged in."""
         item = self._describe_peer(peer) if self._peers.pop(peer.id, None) is not None else None
+        self._node_ids.pop(peer.id, None)
         return msgspec.structs.replace(item, gone=True) if item is not None else None
 
     def add_tunnel(self, tunnel: OpenTunnel) -> None:
@@ -254,13 +266,12 @@ class LiveView:
         return self._describe_peer(peer) if peer is not None and viewer.owns(peer.principal.id) else None
 
     def _describe_peer(self, peer: HubPeer) -> LivePeer:
-        node = self._parts.nodes.of_peer(peer)
         return LivePeer(
             peer_id=peer.id,
             role=clean(peer.role),
             principal=peer.principal.id,
             address=peer.address,
-            node_id=node.node_id if node is not None else "",
+            node_id=self._node_ids.get(peer.id, ""),
             connected_at=peer.connected_at,
         )
 

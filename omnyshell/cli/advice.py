@@ -1,0 +1,64 @@
+"""What to do about a refusal, by its code and by what was asked."""
+
+from omnyshell.errors import (
+    AuthorizationException,
+    ErrorCodes,
+    OmnyShellException,
+    SessionRejectedException,
+    TunnelRejectedException,
+)
+
+_ALLOW_ROLES = "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them"
+_CONNECTED = "`omnyshell nodes list` shows who is connected"
+_ADMIN = {
+    "not_authorized": "it takes the role admin; `omnyshell whoami` shows your roles",
+    "capacity_exceeded": "try again later",
+    "ambiguous": "give more of it",
+}
+_CREDENTIALS = {"not_found": "`omnyshell users list` shows principals, tokens and keys"}
+_IDS = {"not_found": "`omnyshell nodes known` shows node ids"}
+
+_ANY = {
+    "auth_failed": "check --principal and the token or key, or run `omnyshell login`",
+    "unknown_node": _CONNECTED,
+    "node_offline": _CONNECTED,
+    "tunnel_disabled": "start the hub with --tunnel-port-range A-B",
+    "secure_unavailable": "leave out --tls, or start the hub without --no-tunnel-tls",
+    "unsupported_protocol": "leave out --http",
+    "unsupported": "update the node",
+    "port_out_of_range": "leave out --public-port, or ask for one within the hub's --tunnel-port-range",
+    "port_in_use": "leave out --public-port, or choose another",
+    "capacity_exceeded": "try again later, or raise --max-sessions on the node",
+}
+_ASKED: dict[tuple[str, ...], dict[str, str]] = {
+    ("events",): _ADMIN,
+    ("top",): _ADMIN,
+    ("hub",): _ADMIN,
+    ("hub", "drop"): {"not_found": "`omnyshell hub peers` shows connections; give the whole id"},
+    ("hub", "close-session"): {
+        "not_found": "`omnyshell hub sessions` shows them; a detached one needs --node and --owner"
+    },
+    ("hub", "close-tunnel"): {"not_found": "`omnyshell top` and `omnyshell events --part tunnels` show tunnels"},
+    ("invites",): _ADMIN | {"not_found": "`omnyshell invites list` shows those that can be used"},
+    ("keys",): _ADMIN | _CREDENTIALS,
+    ("nodes", "invite"): _ADMIN,
+    ("nodes", "known"): _ADMIN,
+    ("nodes", "label"): _ADMIN | _IDS,
+    ("nodes", "release"): _ADMIN | _IDS,
+    ("sessions",): {"not_found": "`omnyshell sessions list NODE` shows yours"},
+    ("tokens",): _ADMIN | _CREDENTIALS,
+    ("tunnel",): {"not_found": "`omnyshell tunnel list` shows yours"},
+    ("users",): _ADMIN | _CREDENTIALS,
+}
+"""What goes before `_ANY`, by the words of a command or by those that it begins with."""
+
+
+def advice(error: OmnyShellException, words: tuple[str, ...]) -> str:
+    """Return what to do about an error of the command with these words; empty where nothing is known."""
+    for asked in (words, words[:1]):
+        if error.code in (found := _ASKED.get(asked, {})):
+            return found[error.code]
+    is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
+    if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
+        return _ALLOW_ROLES
+    return _ANY.get(error.code, "")

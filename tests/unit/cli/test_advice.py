@@ -1,0 +1,53 @@
+"""What a failure tells to do depends on what was asked."""
+
+import pytest
+
+from omnyshell import AuthorizationException, OmnyShellException, ProtocolException, SessionRejectedException
+from omnyshell.cli.output import describe
+from omnyshell.cli.spec import COMMANDS
+from omnyshell.services.client.admin import AdminRequestException
+
+ALLOW_ROLES = "the node's label allow-roles"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ("hub drop", "not_found", "`omnyshell hub peers` shows"),
+        ("hub close-session", "not_found", "`omnyshell hub sessions` shows"),
+        ("hub close-session", "ambiguous", "give more of it"),
+        ("hub close-tunnel", "not_found", "show tunnels"),
+        ("users revoke", "not_found", "`omnyshell users list` shows"),
+        ("tokens rotate", "not_found", "`omnyshell users list` shows"),
+        ("nodes release", "not_found", "`omnyshell nodes known` shows"),
+        ("invites revoke", "not_found", "`omnyshell invites list` shows"),
+        ("sessions kill", "not_found", "`omnyshell sessions list NODE` shows"),
+        ("tunnel close", "not_found", "`omnyshell tunnel list` shows yours"),
+        ("hub drop", "auth_failed", "run `omnyshell login`"),
+    ],
+)
+def test_advice_is_about_what_was_asked(words: str, code: str, says: str) -> None:
+    assert says in describe(AdminRequestException("refused", code=code), tuple(words.split()))
+
+
+@pytest.mark.parametrize("words", ["hub sessions", "users add", "keys add", "nodes known", "events"])
+def test_who_is_no_admin_is_told_so(words: str) -> None:
+    said = describe(AuthorizationException("Only administrators may do this"), tuple(words.split()))
+    assert "it takes the role admin" in said
+    assert ALLOW_ROLES not in said
+
+
+def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> None:
+    refused = SessionRejectedException("Not authorized", code="not_authorized")
+    assert ALLOW_ROLES in describe(refused, ("exec",))
+    assert ALLOW_ROLES in describe(AuthorizationException("Not authorized"), ("sessions", "list"))
+    dropped = ProtocolException("An administrator ended this", code="not_authorized")
+    assert describe(dropped, ("connect",)) == "An administrator ended this [not_authorized]"
+    assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"
+
+
+def test_every_command_that_is_spoken_of_exists() -> None:
+    from omnyshell.cli import advice
+
+    known = {command.words for command in COMMANDS} | {command.words[:1] for command in COMMANDS}
+    assert advice._ASKED.keys() <= known

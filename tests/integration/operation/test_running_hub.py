@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +31,7 @@ from omnyshell import (
     TokenGrant,
 )
 from omnyshell.model.tunnels import PortRange
+from omnyshell.services.hub.audit_store import AuditStore
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.tls import leaf_of_chain
 
@@ -123,13 +126,23 @@ async def test_metrics_say_what_happens(certificates: Certificates, tmp_path: Pa
         assert (await node.hear("channel.close"))["c"] == channel
 
 
-async def test_a_hub_that_cannot_keep_its_audit_is_not_ready(certificates: Certificates, tmp_path: Path) -> None:
+async def test_a_hub_that_cannot_keep_its_audit_is_not_ready(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> NoReturn:
+        raise sqlite3.OperationalError("database or disk is full")
+
     async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path)) as hub:
-        assert hub.audit.writer is not None
-        hub.audit.writer.is_failing = True
-        status, _, body = await http(certificates, hub.port, "GET /readyz HTTP/1.1\n\n")
-        assert (status, body) == (503, "the audit trail cannot be written\n")
-        hub.audit.writer.is_failing = False
+        writer = hub.audit.writer
+        assert writer is not None
+        with monkeypatch.context() as disk:
+            disk.setattr(AuditStore, "append", full)
+            hub.audit.record("session.open")
+            await until(lambda: writer.is_failing)
+            status, _, body = await http(certificates, hub.port, "GET /readyz HTTP/1.1\n\n")
+            assert (status, body) == (503, "the audit trail cannot be written\n")
+        await until(lambda: not writer.is_failing)
+        assert (await http(certificates, hub.port, "GET /readyz HTTP/1.1\n\n"))[0] == 200
 
 
 def key_line(name: str, roles: str) -> str:

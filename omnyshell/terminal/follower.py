@@ -36,6 +36,9 @@ class Follower:
         self._queue: deque[bytes] = deque()
         self._size = 0
         self._offset = 0
+        self._fresh = 0
+        """Bytes that came since it was looked for what can be skipped."""
+
         self._skipper = Skipper(screen)
 
     @property
@@ -59,6 +62,7 @@ class Follower:
         if data:
             self._queue.append(data)
             self._size += len(data)
+            self._fresh += len(data)
             if self._size >= self._limit:
                 self._skip()
 
@@ -67,7 +71,7 @@ class Follower:
         if not self._size:
             return False
         end = self._clock() + budget_seconds
-        if self._size >= _WORTH_SKIPPING:
+        if self._fresh >= _WORTH_SKIPPING:
             self._skip()
         while self._size:
             self._step()
@@ -78,7 +82,7 @@ class Follower:
     def drain(self) -> None:
         """Follow all that waits; of plain text only what is still on the screen."""
         while self._size:
-            if self._size >= _WORTH_SKIPPING:
+            if self._fresh >= _WORTH_SKIPPING:
                 self._skip()
             self._step()
 
@@ -118,6 +122,7 @@ class Follower:
 
     def _skip(self) -> None:
         """Drop the oldest plain text, if any of it can be dropped."""
+        self._fresh = 0
         if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):
             return
         waiting = self._queue.popleft()[self._offset :] + b"".join(self._queue)

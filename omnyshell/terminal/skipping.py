@@ -1,10 +1,11 @@
 """Plain output that scrolls off before anyone looks need not be drawn.
 
-What may be dropped is printable text, CR, LF, TAB and SGR, while nothing but the whole screen scrolls and nothing is
-kept of what leaves it. The proof that the result is the same: let the kept part begin with CR and hold more than
-twice as many LF as the screen has lines. After one screenful of LF the cursor is on the last line, wherever it was;
-after another each row was made by a scroll within the kept part. So neither rows nor cursor depend on what was
-dropped, and the pen depends on its SGR sequences alone, of which those after the last reset are kept.
+What may be dropped is printable text, CR, LF, TAB and SGR, while nothing but the whole screen scrolls. The proof that
+the result is the same: let the kept part begin with CR and hold more than twice as many LF as the screen has lines.
+After one screenful of LF the cursor is on the last line, wherever it was; after another each row was made by a scroll
+within the kept part. So neither rows nor cursor depend on what was dropped, and the pen depends on its SGR sequences
+alone, of which those after the last reset are kept. Where a scrollback keeps what leaves the screen, as many LF more
+replace all of it.
 """
 
 import re
@@ -33,23 +34,32 @@ class Skipper:
         screen = self._screen
         return (
             screen.margins is None
-            and (screen.on_alternate_screen or not screen.scrollback.maxlen)
             and not screen.unfinished
             and _plain_length(head) > len(head) // 2
         )
 
     def skip(self, waiting: bytes) -> bytes:
-        """Return a shorter text that gives the same screen as `waiting`, or `waiting` itself. Ask `may_skip` first."""
+        """Return a shorter text that gives the same screen as `waiting`, or `waiting` itself. Ask `may_skip` first.
+
+        Lines that are dropped count as scrolled, so that those that are kept have other numbers than any before.
+        """
         start = self._start_of_kept(waiting, _plain_length(waiting))
         if start < _SHORTEST_SKIP:
             return waiting
+        if self._kept_lines:
+            self._screen.scrolled += waiting.count(b"\n", 0, start)
         return _last_rendition(waiting, start) + waiting[start:]
 
+    @property
+    def _kept_lines(self) -> int:
+        """How many lines are kept of what leaves the screen."""
+        return 0 if self._screen.on_alternate_screen else self._screen.scrollback.maxlen or 0
+
     def _start_of_kept(self, waiting: bytes, end: int) -> int:
-        for _ in range(2 * self._screen.lines + 1):
-            end = waiting.rfind(b"\n", 0, end)
-            if end < 0:
-                return 0
+        lines = 2 * self._screen.lines + 1 + self._kept_lines
+        if waiting.count(b"\n", 0, end) < lines:
+            return 0
+        end = len(waiting[:end].rsplit(b"\n", lines)[0])
         return waiting.rfind(b"\r", 0, end)
 
 

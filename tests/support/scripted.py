@@ -52,6 +52,9 @@ class ScriptedSession:
             yield OutputChunk(None, said)
             self.taken += len(said)
 
+    def take_waiting(self) -> list[bytes]:
+        return []
+
     async def wait(self) -> ExitStatus:
         assert self._end is not None
         return self._end

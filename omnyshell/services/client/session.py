@@ -110,6 +110,7 @@ class RemoteSession:
         self._size = size
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
+        self._taken: deque[tuple[OutputChunk, Channel]] = deque()
         self._is_handing_out = False
         self._exit: ExitStatus | None = None
         self._readable = asyncio.Event()
@@ -146,11 +147,21 @@ class RemoteSession:
                 yield chunk
                 self._is_handing_out = False
                 channel.consumed(len(chunk.data))
+                while self._taken:
+                    chunk, channel = self._taken.popleft()
+                    channel.consumed(len(chunk.data))
             if self._ended.done():
                 self._ended.result()
                 return
             self._readable.clear()
             await self._readable.wait()
+
+    def take_waiting(self) -> list[bytes]:
+        """Return what has come behind the chunk that was handed out last; its credit goes back with that one's."""
+        self._taken += self._chunks
+        waiting = [chunk.data for chunk, _ in self._chunks]
+        self._chunks.clear()
+        return waiting
 
     @property
     def has_ended(self) -> bool:

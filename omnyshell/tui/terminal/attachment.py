@@ -178,6 +178,9 @@ class Attachment:
             self._follower.push(_LINES_END_IN_LF)
         async for chunk in session:
             self._follower.push(chunk.data)
+            # All at once: of plain output, what has scrolled away already need not be drawn.
+            for data in session.take_waiting():
+                self._follower.push(data)
             await self._turns.follow(self._follower, self._after_slice)
 
     def _after_slice(self) -> None:

@@ -37,6 +37,7 @@ async def test_help_has_every_key() -> None:
 async def test_settings_are_tried_saved_and_loaded() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("f9")
+        assert app.focused is app.screen.query_one("#theme")
         await check_picture(app, "settings")
         app.screen.query_one("#theme").value = "light"
         app.screen.query_one("#scrollback", Input).value = "lots"

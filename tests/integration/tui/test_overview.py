@@ -143,6 +143,9 @@ async def test_a_hub_that_cannot_be_reached_at_first() -> None:
         await settled(pilot)
         assert "No connection: cannot connect to hub.example:8443" in text_of(app)
         await check_picture(app, "overview-disconnected")
+        app.hub.state.set_link(Link.LOST, "nothing listens at hub.example:8443; is the hub running?")
+        await settled(pilot)
+        assert "running? " in text_of(app)
 
 
 async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:

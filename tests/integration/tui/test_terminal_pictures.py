@@ -206,6 +206,18 @@ async def test_a_lost_hub(opened: Opened):
         assert not pane.query_one("#notice").has_class("-shown")
 
 
+async def test_a_lost_node_is_not_called_a_lost_hub(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        opened["web-1"].lost_by = NodeUnavailableException("gone")
+        opened["web-1"].on_state(LinkState.RECONNECTING)
+        await settled(pilot)
+        said = str(pane.query_one("#notice").render())
+        assert said == "web-1 is offline; waiting until it is back. What you type is sent then."
+        await pilot.press(LEADER, "k")
+        await until(lambda: any(note.message.startswith("web-1 is offline") for note in app._notifications))
+
+
 async def test_a_session_that_is_refused(opened: Opened):
     async with terminals(80, 24) as (app, pilot):
         pane = app.terminals.open_shell("nowhere")

@@ -63,6 +63,8 @@ class ConsoleApp(App[int]):
         scrollbar-color-hover: $foreground 40%;
         scrollbar-color-active: $primary;
     }
+    /* Below lie footers, what follows the leader, and the line that is typed into. */
+    ToastRack { dock: top; align: right top; margin-bottom: 0; }
     """
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"

@@ -12,6 +12,7 @@ from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
 from support.terminals import LEADER, bottom
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 from omnyshell.errors import ChannelException, NodeUnavailableException, SessionRejectedException
 from omnyshell.model.sessions import PtySpec
@@ -22,6 +23,7 @@ from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
+from omnyshell.tui.terminal.prompt import Strip
 
 LOG = b"".join(b"%04d  worker-%d served /api/v1/items/%d in %d ms\r\n" % (n, n % 7, 31 * n, n % 43) for n in range(300))
 
@@ -216,6 +218,17 @@ async def test_a_lost_node_is_not_called_a_lost_hub(opened: Opened):
         assert said == "web-1 is offline; waiting until it is back. What you type is sent then."
         await pilot.press(LEADER, "k")
         await until(lambda: any(note.message.startswith("web-1 is offline") for note in app._notifications))
+
+
+async def test_toasts_leave_the_last_lines_in_sight(opened: Opened):
+    async with terminals(80, 24, toasts=True) as (app, pilot):
+        await live(app, opened, "web-1", LOG)
+        app.notify("Copied")
+        await pilot.press(LEADER)
+        await until(lambda: bool(app.screen.query(Toast)) and app.screen.query_one(Toast).region.height > 0)
+        toast, strip = app.screen.query_one(Toast).region, app.screen.query_one(Strip).region
+        assert (toast.y, toast.right) == (1, 78)
+        assert toast.bottom < strip.y
 
 
 async def test_a_session_that_is_refused(opened: Opened):

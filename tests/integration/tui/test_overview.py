@@ -14,6 +14,7 @@ from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.panels.panel import Look
+from omnyshell.tui.panels.sessions import ANSWER_TIME
 from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
@@ -83,6 +84,23 @@ async def test_nothing_yet() -> None:
         assert "No sessions." in shown
         assert "No tunnels." in shown
         await check_picture(app, "overview-empty")
+
+
+async def test_sessions_that_wait_in_nodes_are_looked_for() -> None:
+    async with console(snapshot([node("web-1"), node("web-2", state=NodePresence.OFFLINE)])) as (app, pilot):
+        assert "Looking for sessions" in text_of(app)
+        app.clock.advance(ANSWER_TIME)
+        app.overview._tick()
+        await settled(pilot)
+        assert "No sessions." in text_of(app)
+        say(app.hub.state, snapshot([node("web-1"), node("web-2")]))
+        app.overview._look()
+        await settled(pilot)
+        assert "Looking for sessions" in text_of(app)
+        say(app.hub.state, snapshot([node("web-1"), node("web-2")], [session(1)]))
+        app.overview._look()
+        await settled(pilot)
+        assert "Looking for sessions" not in text_of(app)
 
 
 async def test_one_node() -> None:

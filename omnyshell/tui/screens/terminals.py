@@ -128,11 +128,14 @@ class TerminalsScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """The keyboard is the active terminal's again."""
         self._arrange()
+        for pane in self._terminals():
+            pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
 
     def on_screen_suspend(self) -> None:
         """Nothing here is seen any more."""
         for pane in self._terminals():
             pane.unseen()
+            pane.terminal.has_keyboard(gained=False)
 
     def _activate(self, pane: TabPane) -> None:
         self._layout.activate(pane)

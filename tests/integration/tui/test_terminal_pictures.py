@@ -231,6 +231,23 @@ async def test_toasts_leave_the_last_lines_in_sight(opened: Opened):
         assert toast.bottom < strip.y
 
 
+async def test_a_program_hears_that_its_terminal_is_left_and_come_back_to(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", b"\x1b[?1004h")
+        other = await live(app, opened, "web-2", b"\x1b[?1004h")
+        heard = opened["web-2"]
+        await until(lambda: app.focused is other.terminal)
+        heard.input = opened["web-1"].input = b""
+        await pilot.press(LEADER, "o")
+        await until(lambda: app.screen is app.overview and heard.input == b"\x1b[O")
+        await pilot.press("f3")
+        await until(lambda: app.screen is app.terminals and heard.input == b"\x1b[O\x1b[I")
+        assert opened["web-1"].input == b""
+        await pilot.press(LEADER, "p")
+        await until(lambda: app.focused is pane.terminal and opened["web-1"].input == b"\x1b[I")
+        assert heard.input == b"\x1b[O\x1b[I\x1b[O"
+
+
 async def test_a_session_that_is_refused(opened: Opened):
     async with terminals(80, 24) as (app, pilot):
         pane = app.terminals.open_shell("nowhere")

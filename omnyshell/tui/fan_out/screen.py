@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.coordinate import Coordinate
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 from textual.worker import Worker
 
 from omnyshell.clock import Clock
@@ -24,6 +24,7 @@ from omnyshell.tui.fan_out.runs import Group, Job, Run, RunState, grouped, runs_
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.footer import KeyFooter
 
 PERIOD = 0.1
 """Seconds between two looks at runs that change all the time."""
@@ -74,7 +75,7 @@ class FanOutScreen(ModalScreen[None]):
         yield self._table
         with VerticalScroll(id="output"):
             yield self._output
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Run."""

@@ -17,7 +17,7 @@ from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.keys import KEYS
 from omnyshell.tui.log import where
 from omnyshell.tui.screens.help import HelpScreen
-from omnyshell.tui.screens.login import LoginScreen
+from omnyshell.tui.screens.login import FIELDS, LoginScreen
 from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
@@ -82,7 +82,7 @@ async def test_without_a_login_a_hub_is_chosen(certificates: Certificates) -> No
 
 async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -> None:
     async with OmnyShellHub(hub_config(certificates)) as hub:
-        app = ConsoleApp(ConsoleSettings(), None, wanted_hub=f"wss://127.0.0.1:{hub.port}", clock=StillClock())
+        app = ConsoleApp(ConsoleSettings(), None, wanted={"hub": f"wss://127.0.0.1:{hub.port}"}, clock=StillClock())
         async with app.run_test(size=(100, 30)) as pilot:
             await pilot.pause()
             screen = app.screen
@@ -108,6 +108,20 @@ async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -
     saved = CredentialStore(logins_file()).get()
     assert saved is not None
     assert (saved.principal, saved.token, Path(saved.ca_path or "")) == ("admin", "admin-token", certificates.ca)
+
+
+async def test_a_refused_login_is_filled_in_again_but_for_its_token() -> None:
+    given = {"hub": "wss://hub.example:8443", "principal": "ann", "token": "secret", "ca": "/ca.pem"}
+    app = ConsoleApp(ConsoleSettings(), Nowhere(), wanted=given, clock=StillClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._ask_for_hub("wss://hub.example:8443: authentication failed")
+        await pilot.pause()
+        assert {name: app.screen.query_one(f"#{name}", Input).value for name in FIELDS} == {
+            **given,
+            "token": "",
+            "key": "",
+        }
+        assert app.focused is app.screen.query_one("#token")
 
 
 async def test_a_refused_login_leads_to_the_choice_of_a_hub() -> None:

@@ -224,7 +224,8 @@ class ConsoleApp(App[int]):
     def action_show_help(self) -> None:
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            first = {"terminals": Context.TERMINAL, "wall": Context.WALL}.get(self.current_mode)
+            self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME)))
 
     def action_show_settings(self) -> None:
         """Show the settings."""

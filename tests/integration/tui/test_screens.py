@@ -1,8 +1,10 @@
 """Help, settings, the choice of a hub, and what holds for the whole console."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.console import Nowhere, StillClock, a_day_at_work, console
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
@@ -23,15 +25,32 @@ from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
 
 
+def help_of(app: ConsoleApp, width: int) -> str:
+    """The help, as wide as that."""
+    assert isinstance(app.screen, HelpScreen)
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(app.screen.query_one(Static).content)
+    return console.export_text()
+
+
 async def test_help_has_every_key() -> None:
     async with console(a_day_at_work(), width=100, height=50) as (app, pilot):
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        text = str(app.screen.query_one(Static).render())
+        text = help_of(app, 300)
         assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
+        assert text.startswith("Nodes\n"), "where one comes from is first"
+        # What is wrapped goes on below itself.
+        indent = text.index("Open a shell") - text.index("  enter")
+        wrapped = next(line for line in help_of(app, 50).splitlines() if "directory, environment" in line)
+        assert len(wrapped) - len(wrapped.lstrip()) == indent
         await check_picture(app, "help")
         await pilot.press("escape")
         assert app.screen is app.overview
+        for key, title in (("f3", "Terminals"), ("f4", "Wall")):
+            await pilot.press(key, "f1")
+            assert help_of(app, 300).startswith(title)
+            await pilot.press("escape")
 
 
 async def test_settings_are_tried_saved_and_loaded() -> None:

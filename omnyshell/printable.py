@@ -1,6 +1,11 @@
 """Text of peers, made safe to show."""
 
 
+def sentence(text: str) -> str:
+    """Return text with a period, unless it ends a sentence already."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def printable(text: str) -> str:
     """Return text from a peer without control characters, which a terminal would obey.
 

@@ -9,7 +9,7 @@ from omnyshell.errors import (
     OmnyShellTimeoutException,
     TransportException,
 )
-from omnyshell.printable import printable
+from omnyshell.printable import printable, sentence
 
 _BY_CODE: Final = {
     ErrorCodes.NOT_AUTHORIZED: "Your role does not allow it: ask an admin of this hub, or log in as another with f10.",
@@ -36,4 +36,4 @@ def advice(error: OmnyShellException) -> str:
     said = printable(str(error)) or type(error).__name__
     code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), error.code)
     step = _BY_CODE.get(code, "")
-    return f"{said.rstrip('.')}. {step}" if step else said
+    return f"{sentence(said)} {step}" if step else said

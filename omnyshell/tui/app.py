@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -50,6 +50,7 @@ LEAVE_TIMEOUT = 5.0
 class ConsoleApp(App[int]):
     """The console for one hub, or for none yet: `place` is None until one is chosen.
 
+    `wanted` is what was given of a login, which the form for another one is filled with: see `LoginScreen`.
     After it has run, `farewell` is what to tell the user, and `next_place` another hub that was chosen meanwhile.
     """
 
@@ -63,6 +64,8 @@ class ConsoleApp(App[int]):
         scrollbar-color-hover: $foreground 40%;
         scrollbar-color-active: $primary;
     }
+    /* Below lie footers, what follows the leader, and the line that is typed into. */
+    ToastRack { dock: top; align: right top; margin-bottom: 0; }
     """
     BINDINGS = bindings(Context.EVERYWHERE)
     DEFAULT_MODE = "overview"
@@ -77,7 +80,7 @@ class ConsoleApp(App[int]):
         settings: ConsoleSettings,
         place: Place | None,
         *,
-        wanted_hub: str = "",
+        wanted: Mapping[str, str] | None = None,
         client_only: bool = False,
         clock: Clock | None = None,
     ) -> None:
@@ -90,7 +93,7 @@ class ConsoleApp(App[int]):
         self.hub = HubLink(self.clock)
         self.overview = OverviewScreen(self.hub.state, self.clock, self)
         self.terminals = TerminalsScreen(self)
-        self._wanted_hub = wanted_hub
+        self._wanted = wanted or {}
         self._client_only = client_only
         self._keys = KeyOrder(self, super().on_event, self._stays)
         for theme in THEMES.values():
@@ -158,7 +161,7 @@ class ConsoleApp(App[int]):
         self.overview.header.name_principal(self.hub.principal)
 
     def _ask_for_hub(self, why: str) -> None:
-        self.push_screen(LoginScreen(self._wanted_hub, why, offers_local=not self._client_only), self._hub_chosen)
+        self.push_screen(LoginScreen(self._wanted, why, offers_local=not self._client_only), self._hub_chosen)
 
     def _hub_chosen(self, place: Place | None) -> None:
         if place is None:
@@ -221,7 +224,8 @@ class ConsoleApp(App[int]):
     def action_show_help(self) -> None:
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            first = {"terminals": Context.TERMINAL, "wall": Context.WALL}.get(self.current_mode)
+            self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME)))
 
     def action_show_settings(self) -> None:
         """Show the settings."""

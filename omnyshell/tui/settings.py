@@ -12,6 +12,9 @@ from omnyshell.security.files import write_private
 
 THEME_NAMES = ("dark", "light", "contrast")
 
+SAME_AS = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
+"""Keys that terminals send the same byte for as for another key."""
+
 
 @dataclass(slots=True)
 class ConsoleSettings:
@@ -35,6 +38,9 @@ class ConsoleSettings:
             raise ConfigException(f"theme: one of {', '.join(THEME_NAMES)}")
         if not re.fullmatch(r"ctrl\+[a-z\]\\^_@]", self.leader):
             raise ConfigException("leader: a key with ctrl, as ctrl+] or ctrl+a")
+        if self.leader in SAME_AS:
+            text = f"leader: terminals send {self.leader} for {SAME_AS[self.leader]}, so that it cannot be told from it"
+            raise ConfigException(f"{text}; choose another, as ctrl+] or ctrl+a")
         if not 0 <= self.scrollback <= 1_000_000:
             raise ConfigException("scrollback: 0 to 1000000 lines")
         if self.paste_asks_for and "=" not in self.paste_asks_for:

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from omnyshell.errors import ConfigException
+from omnyshell.services.client.access import given_access
 from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.places import Place, chosen_place
 from omnyshell.tui.settings import ConsoleSettings, settings_file
@@ -43,14 +44,14 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
     from omnyshell.tui.app import ConsoleApp
 
     forget_what_is_loaded()
-    hub = options.hub or ""
+    wanted = given_access(options)
     while True:
-        app = ConsoleApp(settings, place, wanted_hub=hub, client_only=options.client_only)
+        app = ConsoleApp(settings, place, wanted=wanted, client_only=options.client_only)
         try:
             code = app.run()
         finally:
             farewell = app.place.leave() if app.place is not None else []
-        place, hub = app.next_place, ""
+        place, wanted = app.next_place, {}
         if place is None:
             break
     with suppress(OSError):

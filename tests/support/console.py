@@ -207,14 +207,18 @@ class Nowhere:
 
 @asynccontextmanager
 async def console(
-    *updates: EventsSnapshot | EventsDelta, width: int = 120, height: int = 40, theme: str = "dark"
+    *updates: EventsSnapshot | EventsDelta,
+    width: int = 120,
+    height: int = 40,
+    theme: str = "dark",
+    toasts: bool = False,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int]]]:
     """The console, showing a state."""
     app = ConsoleApp(ConsoleSettings(theme=theme), Nowhere(), clock=StillClock())
     if updates:
         say(app.hub.state, *updates)
     app.animation_level = "none"
-    async with app.run_test(size=(width, height)) as pilot:
+    async with app.run_test(size=(width, height), notifications=toasts) as pilot:
         app.overview.header.name_hub("wss://hub.example:8443", "ann")
         await pilot.pause()
         yield app, pilot

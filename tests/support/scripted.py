@@ -34,6 +34,7 @@ class ScriptedSession:
         self.channel = ScriptedChannel()
         self.on_state: Callable[[LinkState], None] = lambda _state: None
         self.is_suspended = self.has_ended = False
+        self.lost_by: OmnyShellException | None = None
         self.input = b""
         self.sizes: list[tuple[int, int]] = []
         self.taken = 0

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
@@ -28,6 +28,7 @@ from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.footer import KeyFooter
 
 LOADING = "Asking the hub…"
 NOBODY = "Nobody but those that the hub's configuration grants. Press i to invite somebody."
@@ -83,7 +84,7 @@ class AccessScreen(ModalScreen[None]):
             frame.border_subtitle = "esc closes"
             yield self.table
             yield Static(LOADING, id="note", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Ask the hub."""

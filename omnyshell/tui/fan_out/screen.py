@@ -11,7 +11,7 @@ from textual.containers import VerticalScroll
 from textual.coordinate import Coordinate
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Static
 from textual.worker import Worker
 
 from omnyshell.clock import Clock
@@ -24,13 +24,17 @@ from omnyshell.tui.fan_out.runs import Group, Job, Run, RunState, grouped, runs_
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.footer import KeyFooter
 
 PERIOD = 0.1
 """Seconds between two looks at runs that change all the time."""
 
 TICK = 1.0
-SHOWN_BYTES = 64 * 1024
-"""The end of an output that is shown."""
+SHOWN_BYTES = 32 * 1024
+SHOWN_LINES = 300
+"""The end of an output that is shown: laying out more than that again and again would hold up everything else."""
+
+LEFT_OUT = "[what came before is not shown]"
 
 _NAMES_SHOWN = 6
 
@@ -58,12 +62,12 @@ class FanOutScreen(ModalScreen[None]):
         self._groups: list[Group] = ungrouped(self.runs)
         self._worker: Worker[None] | None = None
         self._next_look: Timer | None = None
-        self._shown: bytes | None = None
+        self._shown: list[str] | None = None
         self._drawn: list[tuple[Text, ...]] = []
         # Held, not looked up: a run may end while the screen is being taken down.
         self._title = Static(id="title", markup=False)
         self._table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=False)
-        self._output = Static(markup=False)
+        self._output = Static(id="text", markup=False)
 
     def compose(self) -> ComposeResult:
         """Title, table, output."""
@@ -71,7 +75,7 @@ class FanOutScreen(ModalScreen[None]):
         yield self._table
         with VerticalScroll(id="output"):
             yield self._output
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Run."""
@@ -163,15 +167,22 @@ class FanOutScreen(ModalScreen[None]):
         if not 0 <= row < len(self._groups):
             return
         run = self._groups[row].first
-        text = run.error.encode() if run.error else run.output[-SHOWN_BYTES:]
-        if text != self._shown:
-            self._shown = text
-            lines = text.decode("utf-8", "replace").expandtabs().splitlines()
-            self._output.update(Text("\n".join(map(printable, lines))))
+        lines = shown_lines(run.error.encode() if run.error else run.output)
+        if lines != self._shown:
+            self._shown = lines
+            self._output.update(Text("\n".join(lines)))
 
     def _time(self, group: Group) -> Text:
         seconds = group.first.seconds(self._clock.monotonic())
         return Text() if seconds is None or len(group.runs) > 1 else Text(f"{seconds:.1f} s")
+
+
+def shown_lines(output: bytes) -> list[str]:
+    """Return the last lines of an output, and that there are more where that is so."""
+    end = output[-SHOWN_BYTES:]
+    lines = end.decode("utf-8", "replace").splitlines()[-SHOWN_LINES - 1 :]
+    is_cut = len(end) < len(output) or len(lines) > SHOWN_LINES
+    return [LEFT_OUT] * is_cut + [printable(line.expandtabs()) for line in lines[-SHOWN_LINES:]]
 
 
 def _state(run: Run) -> Text:

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from omnyshell.clock import Clock
 from omnyshell.model.live import Part
-from omnyshell.printable import printable
+from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.filter import Fields, FilterError
@@ -183,7 +183,7 @@ class Panel(Vertical, Generic[T]):
         if link is Link.REFUSED:
             return f"The hub refused: {printable(self.state.link_error)}"
         if link is Link.LOST:
-            return f"No connection: {printable(self.state.link_error)}. It is tried again by itself."
+            return f"No connection: {sentence(printable(self.state.link_error))} It is tried again by itself."
         return "Connecting…" if link is Link.CONNECTING else self.unknown_text()
 
     def unknown_text(self) -> str:

@@ -6,9 +6,11 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from omnyshell.clock import Clock
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.printable import printable
+from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
@@ -17,6 +19,9 @@ from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
 from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left, rate
+
+ANSWER_TIME = 1.5
+"""Seconds in which a node that is online tells the hub which sessions wait in it."""
 
 _STATES = {
     SessionState.OPENING: Cell("◌ opening", Tone.ACCENT),
@@ -93,6 +98,19 @@ class SessionsPanel(Panel[LiveSession]):
     }
     SORTED_BY = 2
 
+    def __init__(self, state: HubState, clock: Clock) -> None:
+        super().__init__(state, clock)
+        self._online_since: dict[str, float] = {}
+        """When each node that is online was first seen so, on the monotonic clock."""
+
+    def take(self) -> None:
+        """Note since when nodes are online, and take what the state says."""
+        now = self._clock.monotonic()
+        is_up = self.state.link is Link.UP
+        online = [node.node_id for node in self.state.nodes.values() if is_up and node.is_online]
+        self._online_since = {node_id: self._online_since.get(node_id, now) for node_id in online}
+        super().take()
+
     def key_of(self, item: LiveSession) -> str:
         """What identifies an item."""
         return item.key
@@ -102,7 +120,10 @@ class SessionsPanel(Panel[LiveSession]):
         return self.state.sessions.values()
 
     def empty_text(self) -> str:
-        """What to do where there is no session."""
+        """What to do where there is no session; sessions that wait in nodes are told once those have answered."""
+        now = self._clock.monotonic()
+        if any(now - since < ANSWER_TIME for since in self._online_since.values()):
+            return "Looking for sessions…"
         return "No sessions. Choose a node and press enter: a shell opens here, and shows in this list."
 
     def describe(self, item: LiveSession) -> details.Details:

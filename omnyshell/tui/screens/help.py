@@ -3,10 +3,13 @@
 from typing import ClassVar
 
 from rich.cells import cell_len
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -25,7 +28,7 @@ FILTERS = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """Shows the keys until any of `Context.FORM`'s closes it."""
+    """Shows the keys, `first` those of one context, until any of `Context.FORM`'s closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
@@ -47,12 +50,32 @@ class HelpScreen(ModalScreen[None]):
     }
     """
 
+    def __init__(self, first: Context | None = None) -> None:
+        super().__init__()
+        self._first = first
+
     def compose(self) -> ComposeResult:
         """One long text."""
         with VerticalScroll() as scroll:
             scroll.border_title = "Help"
             scroll.border_subtitle = "esc closes"
-            yield Static(_text(), markup=False)
+            yield Static(self._table(), markup=False)
+
+    def _table(self) -> Group:
+        """Two columns, so that a text that is wrapped goes on below itself."""
+        blocks = _blocks(self._first)
+        colours = self.app.theme_variables
+        heading, key = (Style(bold=True, color=colours[name]) for name in ("primary", "accent"))
+        width = max(cell_len(left) for _, lines in blocks for left, _ in lines)
+        parts: list[RenderableType] = []
+        for title, lines in blocks:
+            table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+            table.add_column(width=width + 2, style=key)
+            table.add_column(ratio=1)
+            for left, right in lines:
+                table.add_row(Text(f"  {left}"), Text(right))
+            parts += [Text(title, heading), table, Text()]
+        return Group(*parts[:-1])
 
     def action_close(self) -> None:
         """Close the help."""
@@ -63,17 +86,10 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _text() -> Content:
-    blocks = [(str(context), [_words(key) for key in members]) for context, members in sections()]
-    blocks.append(("Filters", list(FILTERS)))
-    width = max(cell_len(left) for _, lines in blocks for left, _ in lines)
-    parts: list[str | tuple[str, str]] = []
-    for title, lines in blocks:
-        parts += [(f"{title}\n", "bold $primary")]
-        for left, right in lines:
-            parts += [(f"  {left}{' ' * (width - cell_len(left))}  ", "bold $accent"), f"{right}\n"]
-        parts.append("\n")
-    return Content.assemble(*parts[:-1])
+def _blocks(first: Context | None) -> list[tuple[str, list[tuple[str, str]]]]:
+    ordered = sorted(sections(), key=lambda section: section[0] is not first)
+    blocks = [(str(context), [_words(key) for key in members]) for context, members in ordered]
+    return [*blocks, ("Filters", list(FILTERS))]
 
 
 def _words(key: Key) -> tuple[str, str]:

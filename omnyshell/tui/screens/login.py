@@ -1,5 +1,6 @@
 """Choosing a hub: the logins that are saved, this machine, or another hub."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -36,7 +37,10 @@ FIELDS = {
 
 
 class LoginScreen(ModalScreen[Place | None]):
-    """Returns the hub that was chosen, or None. `why` is what made it necessary."""
+    """Returns the hub that was chosen, or None.
+
+    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
@@ -67,10 +71,10 @@ class LoginScreen(ModalScreen[Place | None]):
     }
     """
 
-    def __init__(self, hub: str = "", why: str = "", *, offers_local: bool = True) -> None:
+    def __init__(self, wanted: Mapping[str, str], why: str = "", *, offers_local: bool = True) -> None:
         super().__init__()
         self._offers_local = offers_local
-        self._hub = hub
+        self._wanted = wanted
         self._why = why
         self._saved: list[StoredSession] = []
 
@@ -87,7 +91,7 @@ class LoginScreen(ModalScreen[Place | None]):
             for name, (title, hint) in FIELDS.items():
                 with Horizontal(classes="row"):
                     yield Label(title)
-                    value = self._hub if name == "hub" else ""
+                    value = self._wanted.get(name, "") if name != "token" else ""
                     yield Field(value, placeholder=hint, id=name, password=name == "token", compact=True)
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
@@ -95,8 +99,13 @@ class LoginScreen(ModalScreen[Place | None]):
                 yield Button("Log in", id="login", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        """Begin where the user will: at the hub that was asked for, or at what is saved."""
-        (self.query_one("#principal") if self._hub else self.query_one(OptionList)).focus()
+        """Begin where the user will: at what is missing for the hub that was asked for, or at what is saved."""
+        if not self._wanted.get("hub"):
+            self.query_one(OptionList).focus()
+        elif self._wanted.get("principal"):
+            self.query_one("#key" if self._wanted.get("key") else "#token").focus()
+        else:
+            self.query_one("#principal").focus()
 
     def _options(self) -> list[Option]:
         try:

@@ -9,7 +9,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer
 
 from omnyshell.clock import Clock
 from omnyshell.model.live import Part
@@ -27,6 +26,7 @@ from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.tunnels import TunnelsPanel
 from omnyshell.tui.previews.preview import Preview
 from omnyshell.tui.widgets.details_pane import DetailsPane
+from omnyshell.tui.widgets.footer import KeyFooter
 from omnyshell.tui.widgets.header import HubHeader
 from omnyshell.tui.widgets.panel_tabs import PanelTabs
 
@@ -124,7 +124,7 @@ class OverviewScreen(Screen[None]):
                     yield self.audit
             yield self._details
             yield self.preview
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Follow the state."""

@@ -22,6 +22,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
     """Returns the settings that were saved, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
+    AUTO_FOCUS = "#theme"
     DEFAULT_CSS = """
     SettingsScreen {
         align: center middle;

@@ -24,7 +24,7 @@ from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
-from omnyshell.tui.terminal.tab import TabPane
+from omnyshell.tui.terminal.tab import TabPane, printable
 from omnyshell.tui.terminal.tabs import TabBar, TabLabel
 from omnyshell.tui.terminal.turns import Turns
 
@@ -128,11 +128,14 @@ class TerminalsScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """The keyboard is the active terminal's again."""
         self._arrange()
+        for pane in self._terminals():
+            pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
 
     def on_screen_suspend(self) -> None:
         """Nothing here is seen any more."""
         for pane in self._terminals():
             pane.unseen()
+            pane.terminal.has_keyboard(gained=False)
 
     def _activate(self, pane: TabPane) -> None:
         self._layout.activate(pane)
@@ -306,7 +309,8 @@ class TerminalsScreen(Screen[None]):
         if pane is None or not pane.is_live:
             return
         if pane.attachment.phase is Phase.WAITING:
-            self.notify("The hub is lost: the session can be ended when it is back", severity="warning", markup=False)
+            what = f"{printable(pane.node_id)} is offline" if pane.attachment.waits_for_node else "The hub is lost"
+            self.notify(f"{what}: the session can be ended when it is back", severity="warning", markup=False)
             return
 
         def decide(key: str) -> None:

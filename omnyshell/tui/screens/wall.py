@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import SessionState
@@ -22,6 +22,7 @@ from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.preview import Preview
 from omnyshell.tui.tasks import start_task
+from omnyshell.tui.widgets.footer import KeyFooter
 
 LISTING: Final = 3.0
 """Seconds between two listings of the detached sessions."""
@@ -78,7 +79,7 @@ class WallScreen(Screen[None]):
         """Say above the previews how many there are."""
         yield self._words
         yield self._page
-        yield Footer()
+        yield KeyFooter()
 
     @property
     def selected(self) -> SessionRef | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final, Protocol
 
-from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.errors import ChannelException, NodeUnavailableException, OmnyShellException
 from omnyshell.model.sessions import CloseReason, PtySpec
 from omnyshell.services.client.session import DETACHED, ExitStatus, RemoteSession
 from omnyshell.services.client.states import LinkState
@@ -95,6 +95,11 @@ class Attachment:
         self._has_input = asyncio.Event()
         self._leaves = False
         self._is_plain = not has_terminal
+
+    @property
+    def waits_for_node(self) -> bool:
+        """Whether it is the node that was lost, and not the hub."""
+        return self.session is not None and isinstance(self.session.lost_by, NodeUnavailableException)
 
     @property
     def is_over(self) -> bool:

@@ -82,6 +82,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         self._found: Point | None = None
         self._looking: asyncio.Task[None] | None = None
         self._fitted = Size(0, 0)
+        self._has_keyboard = False
         self._dragging = False
         self._clicks = 0
         self._clicked_at = (-1.0, Point(-1, -1))
@@ -149,12 +150,18 @@ class TerminalWidget(TerminalView, can_focus=True):
     def on_focus(self) -> None:
         """Tell the program, if it asked."""
         super().on_focus()
-        self._send(encode_focus(gained=True, modes=self.emulator.mode))
+        self.has_keyboard(gained=self.screen.is_current)
 
     def on_blur(self) -> None:
         """Tell the program, if it asked."""
         super().on_blur()
-        self._send(encode_focus(gained=False, modes=self.emulator.mode))
+        self.has_keyboard(gained=False)
+
+    def has_keyboard(self, *, gained: bool) -> None:
+        """Tell the program, if it asked and that is news; its screen may keep the focus while another one is shown."""
+        if gained is not self._has_keyboard:
+            self._has_keyboard = gained
+            self._send(encode_focus(gained=gained, modes=self.emulator.mode))
 
     def _send(self, data: bytes) -> None:
         if data:

@@ -219,7 +219,7 @@ class TerminalPane(TabPane):
         if phase is Phase.OPENING:
             return Text(f"Opening {self.spec.name} ...")
         if phase is Phase.WAITING:
-            return Text("The hub is lost; trying to get it back. What you type is sent then.")
+            return Text(f"{self._what_is_lost()} What you type is sent then.")
         if phase is Phase.EXITED:
             return _with_keys(self._how_it_ended(), "r", "runs it again")
         if phase is Phase.TAKEN:
@@ -227,6 +227,11 @@ class TerminalPane(TabPane):
         if phase is Phase.FAILED:
             return _with_keys(printable(str(error), _LONGEST_NOTICE), "r", "tries again")
         return Text()
+
+    def _what_is_lost(self) -> str:
+        if self.attachment.waits_for_node:
+            return f"{printable(self.node_id)} is offline; waiting until it is back."
+        return "The hub is lost; trying to get it back."
 
     def _how_it_ended(self) -> str:
         status = self.attachment.ending.status

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
 from textual.command import CommandList, CommandPalette
+from textual.coordinate import Coordinate
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
@@ -40,8 +41,8 @@ from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
 from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runner import run_all
-from omnyshell.tui.fan_out.runs import Job, RunState, runs_on
-from omnyshell.tui.fan_out.screen import FanOutScreen
+from omnyshell.tui.fan_out.runs import CUT, Job, RunState, runs_on
+from omnyshell.tui.fan_out.screen import LEFT_OUT, SHOWN_LINES, FanOutScreen
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.widgets.field import Field
@@ -215,6 +216,37 @@ async def test_what_runs_still_is_ended_when_that_is_asked_for(certificates: Cer
         pid = int((tmp_path / "pid").read_text())
         await until(lambda: not Path(f"/proc/{pid}").exists())
         await pilot.press("escape")
+
+
+async def test_of_a_flood_on_many_nodes_the_last_lines_are_shown(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path, "n2", "n3") as (app, pilot, _):
+        await until(lambda: len(app.overview.nodes.rows.shown) == 3)
+        await pilot.press("a", "x")
+        await until(lambda: isinstance(app.screen, CommandDialog))
+        await fill(pilot, command="yes | head -c 3000000; exec sleep 1000")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, FanOutScreen))
+        screen = app.screen
+        assert isinstance(screen, FanOutScreen)
+        text = screen.query_one("#text", Static)
+        longest = 0
+
+        def all_is_kept() -> bool:
+            nonlocal longest
+            longest = max(longest, text.size.height)
+            return all(run.output.endswith(CUT) for run in screen.runs)
+
+        await until(all_is_kept)
+        await until(lambda: CUT.decode().strip() in str(text.content))
+        await pilot.pause()
+        assert max(longest, text.size.height) <= SHOWN_LINES + 1
+        assert str(text.content).splitlines()[:2] == [LEFT_OUT, "y"]
+        table = screen.query_one(DataTable)
+        assert [str(table.get_cell_at(Coordinate(row, 0))) for row in range(3)] == ["● running"] * 3
+        await pilot.press("c")
+        await until(lambda: all(run.state is RunState.CANCELLED for run in screen.runs))
+        await pilot.press("escape")
+        await until(lambda: app.screen is app.overview)
 
 
 async def test_leaving_asks_where_something_runs_still(certificates: Certificates, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.panels.panel import Look
+from omnyshell.tui.panels.sessions import ANSWER_TIME
 from omnyshell.tui.widgets.header import HubHeader
 
 LONG = "long-name-" * 12
@@ -65,6 +66,7 @@ async def test_a_day_at_work(width: int, height: int) -> None:
             "build-mac", "db-1", "laptop", "web-1", "web-2", "web-10",
         ]  # fmt: skip
         assert "● online" in text_of(app)
+        assert text_of(app).splitlines()[-1].split()[:4] == ["?", "Help", "ctrl+p", "Commands"]
         await check_picture(app, f"overview-{width}x{height}")
 
 
@@ -83,6 +85,23 @@ async def test_nothing_yet() -> None:
         assert "No sessions." in shown
         assert "No tunnels." in shown
         await check_picture(app, "overview-empty")
+
+
+async def test_sessions_that_wait_in_nodes_are_looked_for() -> None:
+    async with console(snapshot([node("web-1"), node("web-2", state=NodePresence.OFFLINE)])) as (app, pilot):
+        assert "Looking for sessions" in text_of(app)
+        app.clock.advance(ANSWER_TIME)
+        app.overview._tick()
+        await settled(pilot)
+        assert "No sessions." in text_of(app)
+        say(app.hub.state, snapshot([node("web-1"), node("web-2")]))
+        app.overview._look()
+        await settled(pilot)
+        assert "Looking for sessions" in text_of(app)
+        say(app.hub.state, snapshot([node("web-1"), node("web-2")], [session(1)]))
+        app.overview._look()
+        await settled(pilot)
+        assert "Looking for sessions" not in text_of(app)
 
 
 async def test_one_node() -> None:
@@ -143,6 +162,9 @@ async def test_a_hub_that_cannot_be_reached_at_first() -> None:
         await settled(pilot)
         assert "No connection: cannot connect to hub.example:8443" in text_of(app)
         await check_picture(app, "overview-disconnected")
+        app.hub.state.set_link(Link.LOST, "nothing listens at hub.example:8443; is the hub running?")
+        await settled(pilot)
+        assert "running? " in text_of(app)
 
 
 async def test_who_is_no_admin_is_told_why_there_is_no_audit_trail() -> None:

@@ -1,8 +1,10 @@
 """Help, settings, the choice of a hub, and what holds for the whole console."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from support.console import Nowhere, StillClock, a_day_at_work, console
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
@@ -17,26 +19,44 @@ from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.keys import KEYS
 from omnyshell.tui.log import where
 from omnyshell.tui.screens.help import HelpScreen
-from omnyshell.tui.screens.login import LoginScreen
+from omnyshell.tui.screens.login import FIELDS, LoginScreen
 from omnyshell.tui.screens.settings import SettingsScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.tasks import start_task
+
+
+def help_of(app: ConsoleApp, width: int) -> str:
+    """The help, as wide as that."""
+    assert isinstance(app.screen, HelpScreen)
+    console = Console(width=width, file=io.StringIO(), record=True)
+    console.print(app.screen.query_one(Static).content)
+    return console.export_text()
 
 
 async def test_help_has_every_key() -> None:
     async with console(a_day_at_work(), width=100, height=50) as (app, pilot):
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
-        text = str(app.screen.query_one(Static).render())
+        text = help_of(app, 300)
         assert all(key.label in text and (key.more or key.text) in text for key in KEYS if key.listed)
+        assert text.startswith("Nodes\n"), "where one comes from is first"
+        # What is wrapped goes on below itself.
+        indent = text.index("Open a shell") - text.index("  enter")
+        wrapped = next(line for line in help_of(app, 50).splitlines() if "directory, environment" in line)
+        assert len(wrapped) - len(wrapped.lstrip()) == indent
         await check_picture(app, "help")
         await pilot.press("escape")
         assert app.screen is app.overview
+        for key, title in (("f3", "Terminals"), ("f4", "Wall")):
+            await pilot.press(key, "f1")
+            assert help_of(app, 300).startswith(title)
+            await pilot.press("escape")
 
 
 async def test_settings_are_tried_saved_and_loaded() -> None:
     async with console(a_day_at_work(), width=100, height=30) as (app, pilot):
         await pilot.press("f9")
+        assert app.focused is app.screen.query_one("#theme")
         await check_picture(app, "settings")
         app.screen.query_one("#theme").value = "light"
         app.screen.query_one("#scrollback", Input).value = "lots"
@@ -81,7 +101,7 @@ async def test_without_a_login_a_hub_is_chosen(certificates: Certificates) -> No
 
 async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -> None:
     async with OmnyShellHub(hub_config(certificates)) as hub:
-        app = ConsoleApp(ConsoleSettings(), None, wanted_hub=f"wss://127.0.0.1:{hub.port}", clock=StillClock())
+        app = ConsoleApp(ConsoleSettings(), None, wanted={"hub": f"wss://127.0.0.1:{hub.port}"}, clock=StillClock())
         async with app.run_test(size=(100, 30)) as pilot:
             await pilot.pause()
             screen = app.screen
@@ -107,6 +127,20 @@ async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -
     saved = CredentialStore(logins_file()).get()
     assert saved is not None
     assert (saved.principal, saved.token, Path(saved.ca_path or "")) == ("admin", "admin-token", certificates.ca)
+
+
+async def test_a_refused_login_is_filled_in_again_but_for_its_token() -> None:
+    given = {"hub": "wss://hub.example:8443", "principal": "ann", "token": "secret", "ca": "/ca.pem"}
+    app = ConsoleApp(ConsoleSettings(), Nowhere(), wanted=given, clock=StillClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._ask_for_hub("wss://hub.example:8443: authentication failed")
+        await pilot.pause()
+        assert {name: app.screen.query_one(f"#{name}", Input).value for name in FIELDS} == {
+            **given,
+            "token": "",
+            "key": "",
+        }
+        assert app.focused is app.screen.query_one("#token")
 
 
 async def test_a_refused_login_leads_to_the_choice_of_a_hub() -> None:

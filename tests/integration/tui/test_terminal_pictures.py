@@ -12,6 +12,7 @@ from support.scripted import ScriptedClient, ScriptedSession, recording
 from support.stack import until
 from support.terminals import LEADER, bottom
 from textual.pilot import Pilot
+from textual.widgets._toast import Toast
 
 from omnyshell.errors import ChannelException, NodeUnavailableException, SessionRejectedException
 from omnyshell.model.sessions import PtySpec
@@ -22,6 +23,7 @@ from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
+from omnyshell.tui.terminal.prompt import Strip
 
 LOG = b"".join(b"%04d  worker-%d served /api/v1/items/%d in %d ms\r\n" % (n, n % 7, 31 * n, n % 43) for n in range(300))
 
@@ -204,6 +206,46 @@ async def test_a_lost_hub(opened: Opened):
         opened["web-1"].on_state(LinkState.RESUMED)
         await settled(pilot)
         assert not pane.query_one("#notice").has_class("-shown")
+
+
+async def test_a_lost_node_is_not_called_a_lost_hub(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", LOG)
+        opened["web-1"].lost_by = NodeUnavailableException("gone")
+        opened["web-1"].on_state(LinkState.RECONNECTING)
+        await settled(pilot)
+        said = str(pane.query_one("#notice").render())
+        assert said == "web-1 is offline; waiting until it is back. What you type is sent then."
+        await pilot.press(LEADER, "k")
+        await until(lambda: any(note.message.startswith("web-1 is offline") for note in app._notifications))
+
+
+async def test_toasts_leave_the_last_lines_in_sight(opened: Opened):
+    async with terminals(80, 24, toasts=True) as (app, pilot):
+        await live(app, opened, "web-1", LOG)
+        app.notify("Copied")
+        await pilot.press(LEADER)
+        await until(lambda: bool(app.screen.query(Toast)) and app.screen.query_one(Toast).region.height > 0)
+        toast, strip = app.screen.query_one(Toast).region, app.screen.query_one(Strip).region
+        assert (toast.y, toast.right) == (1, 78)
+        assert toast.bottom < strip.y
+
+
+async def test_a_program_hears_that_its_terminal_is_left_and_come_back_to(opened: Opened):
+    async with terminals(80, 24) as (app, pilot):
+        pane = await live(app, opened, "web-1", b"\x1b[?1004h")
+        other = await live(app, opened, "web-2", b"\x1b[?1004h")
+        heard = opened["web-2"]
+        await until(lambda: app.focused is other.terminal)
+        heard.input = opened["web-1"].input = b""
+        await pilot.press(LEADER, "o")
+        await until(lambda: app.screen is app.overview and heard.input == b"\x1b[O")
+        await pilot.press("f3")
+        await until(lambda: app.screen is app.terminals and heard.input == b"\x1b[O\x1b[I")
+        assert opened["web-1"].input == b""
+        await pilot.press(LEADER, "p")
+        await until(lambda: app.focused is pane.terminal and opened["web-1"].input == b"\x1b[I")
+        assert heard.input == b"\x1b[O\x1b[I\x1b[O"
 
 
 async def test_a_session_that_is_refused(opened: Opened):

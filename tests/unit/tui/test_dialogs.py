@@ -103,3 +103,8 @@ def test_an_error_says_what_to_do(error: OmnyShellException, step: str) -> None:
 
 def test_an_error_without_a_next_step_is_said_as_it_is_without_control_characters() -> None:
     assert advice(OmnyShellException("odd\x1b[2J", code="odd")) == "odd\N{REPLACEMENT CHARACTER}[2J"
+
+
+def test_a_question_is_followed_by_no_period() -> None:
+    said = advice(TransportException("nothing listens at hub:1; is the hub running?"))
+    assert said == "nothing listens at hub:1; is the hub running? The console connects again by itself: try again then."

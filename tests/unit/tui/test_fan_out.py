@@ -14,6 +14,7 @@ from omnyshell.tui.fan_out.runs import (
     summary,
     ungrouped,
 )
+from omnyshell.tui.fan_out.screen import LEFT_OUT, SHOWN_BYTES, SHOWN_LINES, shown_lines
 
 
 def ended(name: str, output: bytes, code: int = 0) -> Run:
@@ -78,3 +79,11 @@ def test_however_many_nodes_there_are_what_is_kept_of_all_is_bounded(count: int)
     assert len(runs) == count
     assert sum(run.limit for run in runs) <= TOTAL_LIMIT
     assert all(0 < run.limit <= OUTPUT_LIMIT for run in runs)
+
+
+def test_the_end_of_an_output_is_shown_and_that_it_is_only_the_end() -> None:
+    assert shown_lines(b"") == []
+    assert shown_lines(b"a\tb\n\x1bc") == ["a       b", "\N{REPLACEMENT CHARACTER}c"]
+    assert shown_lines(b"y\n" * SHOWN_LINES) == ["y"] * SHOWN_LINES
+    assert shown_lines(b"x\n" + b"y\n" * SHOWN_LINES) == [LEFT_OUT] + ["y"] * SHOWN_LINES
+    assert shown_lines(b"x" * (SHOWN_BYTES + 1)) == [LEFT_OUT, "x" * SHOWN_BYTES]

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from contextlib import suppress
+from typing import Any
 
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import describe, fail
@@ -34,6 +35,7 @@ async def _serve(setup: LocalSetup) -> int:
 async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
     node = OmnyShellNode(node_config(setup, DEFAULT_PORT))
     found, unwanted = asyncio.Event(), asyncio.Event()
+    said: dict[str, Any] = {"pid": os.getpid(), "is_alone": True, "stays": 0}
 
     def look_for_hub() -> None:
         running = setup.running()
@@ -44,12 +46,16 @@ async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
     def end_if_idle() -> None:
         if not node.session_count:
             unwanted.set()
+        else:
+            # Whoever asked waits for an answer.
+            said["stays"] += 1
+            PidFile.write(lock, said)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(LOOK_FOR_HUB, look_for_hub)
     loop.add_signal_handler(END_IF_IDLE, end_if_idle)
     # Only now: whoever reads this may send the signals. A hub that serves already has perhaps not read it.
-    PidFile.write(lock, {"pid": os.getpid(), "is_alone": True})
+    PidFile.write(lock, said)
     look_for_hub()
     serving = asyncio.create_task(_run(node, found))
     ends = {

@@ -32,11 +32,7 @@ class Skipper:
     def may_skip(self, head: bytes) -> bool:
         """Whether it is worth asking `skip`, by the screen and by the first `GLANCE` bytes of what waits."""
         screen = self._screen
-        return (
-            screen.margins is None
-            and not screen.unfinished
-            and _plain_length(head) > len(head) // 2
-        )
+        return screen.margins is None and not screen.unfinished and _plain_length(head) > len(head) // 2
 
     def skip(self, waiting: bytes) -> bytes:
         """Return a shorter text that gives the same screen as `waiting`, or `waiting` itself. Ask `may_skip` first.

@@ -53,12 +53,18 @@ class LocalNode:
         # One that was just started cannot be told yet.
         while self.pid() is None and self._is_starting() and time.monotonic() < deadline:
             time.sleep(POLL)
+        stays = self._stays()
         if not self._tell(number):
             return True
-        while self._file.is_held() and time.monotonic() < deadline:
+        while self._file.is_held() and self._stays() in (stays, None) and time.monotonic() < deadline:
             time.sleep(POLL)
         self._is_starting()
         return not self._file.is_held()
+
+    def _stays(self) -> int | None:
+        """How often the node has answered that it does not end; None while that cannot be read."""
+        data = self._file.read()
+        return data.get("stays") if data is not None else None
 
     def _is_starting(self) -> bool:
         """Whether the process that this object started lives; one that has ended is waited for."""

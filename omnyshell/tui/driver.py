@@ -11,6 +11,7 @@ from textual import constants, events
 from textual._parser import ParseEOF, ParseError
 from textual._xterm_parser import XTermParser
 from textual.keys import _character_to_key
+from textual.message import Message
 
 from omnyshell.tui.lasting import LastingDriver
 
@@ -26,11 +27,17 @@ READ_SIZE: Final = 16 * 1024
 
 
 class ConsoleParser(XTermParser):
-    """Textual's parser, but that Alt with a key is that key with Alt.
+    """Textual's parser, but that Alt with a key is that key with Alt, and that no key is taken for another.
 
-    Textual 8.2.8 reads alt+b as ctrl+left, alt+backspace as ctrl+w and alt+. as a full stop. What begins a longer
+    Textual 8.2.8 reads alt+b as ctrl+left, alt+backspace as ctrl+w, alt+. as a full stop, ctrl+h as backspace, and F3
+    with a modifier as the answer to a question for the cursor, which the console never asks. What begins a longer
     sequence (`ESC [`, `ESC O`, and strings) is left to it.
     """
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """Read more of what the terminal sends."""
+        for event in super().feed(data):
+            yield _modified_f3(event) if isinstance(event, events.CursorPosition) else event
 
     @property
     def is_waiting(self) -> bool:
@@ -41,6 +48,9 @@ class ConsoleParser(XTermParser):
         if len(sequence) == 2 and sequence[0] == "\x1b" and sequence[1] not in "[O\x1b":
             yield alt_key(sequence[1])
             return
+        if sequence == "\x08":
+            yield events.Key("ctrl+h", None)
+            return
         yield from super()._sequence_to_key_events(sequence, alt)
 
 
@@ -49,13 +59,22 @@ def alt_key(character: str) -> events.Key:
     if character in _CONTROL_NAMES:
         return events.Key(f"alt+{_CONTROL_NAMES[character]}", None)
     if character < " ":
-        return events.Key(f"alt+ctrl+{_character_to_key(chr(ord(character) | 0x60))}", None)
+        return events.Key(f"alt+ctrl+{_character_to_key(chr(ord(character) | 0x40)).lower()}", None)
     if character.isalpha() and character.isupper():
         return events.Key(f"alt+shift+{character.lower()}", character)
     return events.Key(f"alt+{_character_to_key(character)}", character)
 
 
-_CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space"}
+_CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space", "\x00": "ctrl+space"}
+
+
+def _modified_f3(event: events.CursorPosition) -> Message:
+    """Return the key where this is one: `CSI 1 ; n R`, where n - 1 are shift (1), alt (2) and ctrl (4)."""
+    bits = event.x
+    if event.y or not 0 < bits < 8:
+        return event
+    names = "".join(f"{name}+" for bit, name in ((2, "alt"), (4, "ctrl"), (1, "shift")) if bits & bit)
+    return events.Key(f"{names}f3", None)
 
 
 def hurry_escape() -> None:

@@ -18,6 +18,8 @@ def keys(data: str) -> list[events.Key]:
         "\x00", "\x03", "\x10", "\x11", "\x1c", "\x1d", "\x1e", "\x1f", "a", "A", "é", "漢", "~", "+",
         "\x1b[A", "\x1b[H", "\x1b[F", "\x1bOP", "\x1b[15~", "\x1b[3~", "\x1b[5~", "\x1b[Z",
         "\x1b[1;5C", "\x1b[1;3A", "\x1b[1;6D", "\x1b[3;5~", "\x1b\x03",
+        "\x08", "\x1b\x08", "\x1b\x00", "\x1b\x1c", "\x1b\x1d", "\x1b\x1e", "\x1b\x1f", "\x1b\x01",
+        "\x1b[1;2R", "\x1b[1;3R", "\x1b[1;5R", "\x1b[1;8R", "\x1bOR",
     ],
 )  # fmt: skip
 def test_what_the_outer_terminal_sends_for_a_key_is_what_the_program_gets(data: str):

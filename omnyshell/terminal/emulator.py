@@ -24,6 +24,7 @@ from omnyshell.terminal.tokens import (
 from omnyshell.terminal.widths import narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
+_HEAD: Final = 16
 _LONGEST_REPLAYED: Final = 4096
 _STRINGS: Final = frozenset("]PX^_")
 
@@ -121,10 +122,13 @@ class Emulator(Reports):
 
     def _collect(self, part: str) -> None:
         self._payload_size += len(part)
-        if self._string == "]" and self._payload_size <= LONGEST_STRING:
+        if self._string != "]":
+            self._payload.clear()
+        elif self._payload_size <= LONGEST_STRING:
             self._payload.append(part)
         else:
-            self._payload.clear()
+            # Its beginning tells what it would have been.
+            self._payload[:] = ["".join((*self._payload[:2], part))[:_HEAD]]
 
     def _continue_string(self, text: str) -> str:
         """Collect more of a control string; return what follows it, "" while it goes on."""
@@ -134,8 +138,12 @@ class Emulator(Reports):
             return ""
         at = found.start()
         self._collect(text[:at])
-        if self._string == "]" and text[at] in "\x07\x1b" and self._payload_size <= LONGEST_STRING:
-            self.operating_system_command("".join(self._payload))
+        if self._string == "]" and text[at] in "\x07\x1b":
+            payload = "".join(self._payload)
+            if self._payload_size <= LONGEST_STRING:
+                self.operating_system_command(payload)
+            else:
+                self.dropped_command(payload, self._payload_size)
         self._string = ""
         self._payload.clear()
         return text[at:] if text[at] == "\x1b" else text[at + 1 :]

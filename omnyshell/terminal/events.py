@@ -19,10 +19,14 @@ class TitleChanged:
 
 @dataclass(frozen=True, slots=True)
 class ClipboardWrite:
-    """The program asks to put `text` on the clipboard (OSC 52); whether it may is the owner's policy."""
+    """The program asks to put `text` on the clipboard (OSC 52); whether it may is the owner's policy.
+
+    Of more than is kept, `text` is empty and `size` says about how many bytes it was.
+    """
 
     selection: str
     text: str
+    size: int = 0
 
 
 Event = Bell | TitleChanged | ClipboardWrite

@@ -9,12 +9,14 @@ from omnyshell.terminal.events import Bell, ClipboardWrite, Event, TitleChanged
 from omnyshell.terminal.modes import Modes
 from omnyshell.terminal.style import style_of
 
-LONGEST_STRING: Final = 256 * 1024
-"""Characters of a control string; a longer one is ignored as a whole."""
+LONGEST_STRING: Final = 1_400_000
+"""Characters of a control string; a longer one is ignored, but for the word that it was for the clipboard."""
 MOST_TITLES: Final = 10
 _LONGEST_TITLE: Final = 1024
 _LONGEST_LINK: Final = 2083
-_LONGEST_CLIPBOARD: Final = 128 * 1024
+LONGEST_CLIPBOARD: Final = 1_000_000
+"""Bytes for the clipboard that are kept; of more, only how many they were."""
+_HEAD: Final = 16
 _TITLES: Final = (0, 2)
 
 _controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -43,9 +45,16 @@ class Commands(Modes):
         last = self._events.get(Bell)
         self._events[Bell] = Bell(last.count + 1 if isinstance(last, Bell) else 1)
 
+    def dropped_command(self, head: str, length: int) -> None:
+        """Say of an OSC of `length` characters, too long to be kept, what its beginning tells."""
+        number, _, text = head.partition(";")
+        if number == "52":
+            self._events[ClipboardWrite] = ClipboardWrite(text.partition(";")[0][:8], "", length // 4 * 3)
+
     def operating_system_command(self, payload: str) -> None:
         """Carry out an OSC, given without introducer and terminator."""
         if len(payload) > LONGEST_STRING:
+            self.dropped_command(payload[:_HEAD], len(payload))
             return
         number, _, text = _controls.sub("", payload).partition(";")
         if number in ("0", "2"):
@@ -81,7 +90,9 @@ class Commands(Modes):
     def _write_clipboard(self, text: str) -> None:
         """OSC 52 ; selection ; base64. A question ("?") is never answered."""
         selection, _, data = text.partition(";")
-        if len(data) > _LONGEST_CLIPBOARD:
+        size = len(data) // 4 * 3
+        if size > LONGEST_CLIPBOARD:
+            self._events[ClipboardWrite] = ClipboardWrite(selection[:8], "", size)
             return
         try:
             decoded = base64.b64decode(data, validate=True).decode()

@@ -45,8 +45,8 @@ class ConsoleSettings:
             raise ConfigException("scrollback: 0 to 1000000 lines")
         if self.paste_asks_for and "=" not in self.paste_asks_for:
             raise ConfigException("paste_asks_for: a label, as env=prod")
-        if not 0 <= self.copy_limit <= 10_000_000:
-            raise ConfigException("copy_limit: 0 to 10000000 bytes")
+        if not 0 <= self.copy_limit <= 1_000_000:
+            raise ConfigException("copy_limit: 0 to 1000000 bytes")
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -25,9 +25,14 @@ def copy_out(app: App[object], text: str) -> str:
     return f"Sent {what} to your terminal's clipboard"
 
 
+def size_of(write: ClipboardWrite) -> int:
+    """Bytes that a program asked to be put on the clipboard."""
+    return write.size or len(write.text.encode())
+
+
 def refusal(write: ClipboardWrite, limit: int, *, is_shown: bool) -> str:
     """Return why a program's OSC 52 is not passed on, "" where it is. `limit` is in bytes."""
-    size = len(write.text.encode())
+    size = size_of(write)
     if not limit:
         return "the settings forbid it"
     if size > limit:

@@ -271,7 +271,7 @@ class TerminalPane(TabPane):
     def _program_copies(self, event: ClipboardWrite) -> None:
         why = clipboard.refusal(event, self._port.settings.copy_limit, is_shown=self._is_seen)
         if self.attachment.session is not None:
-            self._port.client.tell_clipboard(self.attachment.session, len(event.text.encode()), why)
+            self._port.client.tell_clipboard(self.attachment.session, clipboard.size_of(event), why)
         if why:
             self.said(f"A program on {self.node_id} may not copy: {why}")
         else:

@@ -278,7 +278,7 @@ async def test_the_mouse_is_the_programs_where_it_asked(certificates: Certificat
         assert app.clipboard == "raw"
 
 
-@pytest.mark.parametrize(("limit", "told"), [(100, "may not copy"), (10_000, "copies")])
+@pytest.mark.parametrize(("limit", "told"), [(100, "500 bytes are more than the 100"), (10_000, "copies")])
 async def test_what_programs_copy_is_limited_and_told(
     certificates: Certificates, tmp_path: Path, limit: int, told: str
 ):

@@ -1,5 +1,6 @@
 """Output that was written to do harm: bounded in time and memory, and nothing typed back."""
 
+import base64
 import time
 import tracemalloc
 
@@ -113,3 +114,17 @@ def test_can_and_sub_abort() -> None:
     screen.feed(b"\x1b[31\x18a\x1b]0;title\x1ab\x1bPx\x18c")
     assert screen.display[0].rstrip() == "abc"
     assert screen.title == ""
+
+
+@pytest.mark.parametrize("size", [99_000, 999_000, 1_020_000, 3_000_000])
+@pytest.mark.parametrize("piece", [4096, 1 << 20])
+def test_what_is_too_much_for_the_clipboard_is_told(size: int, piece: int) -> None:
+    screen = Emulator(80, 24)
+    data = b"\x1b]52;c;" + base64.b64encode(bytes(size)) + b"\x07after"
+    for at in range(0, len(data), piece):
+        screen.feed(data[at : at + piece])
+    (event,) = screen.take_events()
+    assert isinstance(event, ClipboardWrite)
+    assert (len(event.text) == size) == (size <= 1_000_000)
+    assert event.text or abs(event.size - size) < 20
+    assert screen.display[0].startswith("after")

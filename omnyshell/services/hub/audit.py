@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from omnyshell.clock import Clock
@@ -40,6 +40,10 @@ class AuditLog:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    def recall(self, records: Iterable[AuditRecord]) -> None:
+        """Take in what was recorded before this process began, oldest first."""
+        self._records.extend(records)
 
     def newest_first(self) -> Iterator[AuditRecord]:
         """Yield the records that are kept in memory."""

@@ -21,8 +21,14 @@ async def test_a_second_hub_is_refused_and_leaves_the_first_as_it_was(
             await admin.say("admin.principal.add", {"requestId": "r", "principal": "eve"})
             assert (await admin.hear("admin.result"))["d"]["ok"]
     assert verify_trail(tmp_path / AUDIT_FILE, load_audit_key(tmp_path).public_key).findings == ()
-    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path)):
-        pass
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path)) as hub:
+        # What was before is at hand.
+        assert [record.action for record in hub.audit if "principal" in record.action or "hub" in record.action] == [
+            "hub.start",
+            "principal.add",
+            "hub.stop",
+            "hub.start",
+        ]
 
 
 async def test_a_hub_that_cannot_have_its_port_says_so_in_its_trail_and_gives_its_directory_free(

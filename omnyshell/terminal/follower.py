@@ -16,6 +16,10 @@ SLICE_SECONDS: Final = 0.004
 # screen every two bytes, and a step of that must stay below the time of a slice.
 _STEP_LINES: Final = 12 * 1024
 _LONGEST_STEP: Final = 1024
+
+# What costs little whatever the screen's size: text without marks and emoji, SGR, going to a place, erasing in a line.
+_LIGHT_STEP: Final = 2048
+_heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
 _WORTH_SKIPPING: Final = 32 * 1024
 
 # Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one begun before.
@@ -109,8 +113,11 @@ class Follower:
 
     def _step(self) -> None:
         chunk = self._queue[0]
+        start = self._offset
         size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
-        start, end = self._offset, self._offset + size
+        if size < _LIGHT_STEP and not _heavy.search(chunk, start, start + _LIGHT_STEP):
+            size = _LIGHT_STEP
+        end = start + size
         self._screen.feed(chunk[start:end])
         if end < len(chunk):
             self._offset = end

@@ -80,12 +80,18 @@ class Row:
             self._styles = [self._fill] * self.width
         styles = self._styles
         if self.runs:
+            wide = self.wide
             for start, text, style in self.runs:
-                end = start + len(text)
-                if self.wide:
-                    self._split_wide(cells, styles, start, end, style)
-                cells[start:end] = text
-                styles[start:end] = [style] * (end - start)
+                size = len(text)
+                if wide:
+                    self._split_wide(cells, styles, start, start + size, style)
+                if size == 1:
+                    # Screens that colour each cell are made of these.
+                    cells[start] = text[0]
+                    styles[start] = style
+                else:
+                    cells[start : start + size] = text
+                    styles[start : start + size] = [style] * size
             self._revision += len(self.runs)
             self.runs.clear()
         return cells, styles

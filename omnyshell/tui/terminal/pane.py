@@ -201,8 +201,7 @@ class TerminalPane(TabPane):
         """Say what the session waits for, or how it ended."""
         phase = self.attachment.phase
         if phase is Phase.DETACHED:
-            text = f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there"
-            self.app.notify(printable(text), markup=False)
+            self.said(f"Detached from {self.node_id}; session {short_id(self.session_id)} goes on there")
             self.post_message(self.Finished(self))
             return
         if phase is Phase.TAKEN:

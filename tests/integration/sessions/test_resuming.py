@@ -98,6 +98,7 @@ async def test_a_connection_that_breaks_costs_no_byte_either_way(
 ) -> None:
     data = b"".join(b"%07d\n" % number for number in range(300_000))
     async with stack(certificates, tmp_path) as (_, node, client):
+        peer = client if who == "client" else node
         session = await within(client.open_session("n1", command="sleep 0.2; cat"))
         reading = asyncio.create_task(read_all(session))
 
@@ -111,7 +112,9 @@ async def test_a_connection_that_breaks_costs_no_byte_either_way(
             await until(lambda: not session.is_suspended)
             received = session.received_offset()
             await until(lambda before=received: session.received_offset() > before or session.has_ended)
-            (client if who == "client" else node)._connection.link.abort()
+            # A node that was cut off is back a moment after its session seems to be.
+            await until(lambda: peer._connection is not None)
+            peer._connection.link.abort()
             await until(lambda: session.is_suspended or session.has_ended)
         output = await within(reading, 30)
         await within(feeding)

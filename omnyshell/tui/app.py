@@ -43,6 +43,9 @@ from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.themes import DARK, THEMES
 
+REVIVE_PERIOD = 1.0
+"""Seconds between two looks at whether a lost hub is ours to start again."""
+
 LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
 
@@ -141,6 +144,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Connect, or ask where to."""
+        self.set_interval(REVIVE_PERIOD, self._revive)
         if self.place is not None:
             start_task(self, self._connect(self.place), "Connecting")
         else:
@@ -155,6 +159,10 @@ class ConsoleApp(App[int]):
         await self.hub.run()
         if self.hub.state.link is Link.REFUSED:
             self._ask_for_hub(f"{place.label}: {self.hub.state.link_error}")
+
+    def _revive(self) -> None:
+        if self.place is not None and self.hub.state.link is Link.LOST:
+            self.place.revive()
 
     async def _learn_name(self) -> None:
         await self.hub.connected.wait()

@@ -24,6 +24,11 @@ class EmbeddedHub:
         self.started: Future[Running] = Future()
         """What serves, or why it could not start."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether it could not start."""
+        return self.started.done() and self.started.exception() is not None
+
     def start(self) -> None:
         """Begin; see `started`."""
         self._thread.start()

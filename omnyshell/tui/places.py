@@ -35,6 +35,10 @@ class Place(Protocol):
         """Wait until it can be reached, and return how."""
         ...
 
+    def revive(self) -> None:
+        """The hub is lost: start it again, where that is ours to do. Called now and then while it is."""
+        ...
+
     def leave(self) -> list[str]:
         """End what was started for this console alone; returns what the user should know of what goes on."""
         ...
@@ -53,6 +57,9 @@ class RemoteHub:
     async def access(self) -> HubAccess:
         """How it is reached."""
         return self._access
+
+    def revive(self) -> None:
+        """Somebody else runs it."""
 
     def leave(self) -> list[str]:
         """Nothing was started."""
@@ -86,6 +93,16 @@ class ThisMachine:
         if self._running is None:
             self._running = await self._started()
         return self._setup.admin_access(self._running)
+
+    def revive(self) -> None:
+        """Serve in place of a console that was left, where this one used that one's hub."""
+        if self._embedded is not None and self._embedded.has_failed:
+            # Another console was quicker.
+            self._embedded = None
+            self.begin()
+        elif self._running is not None and self._embedded is None and self._setup.running() is None:
+            self._running = None
+            self.begin()
 
     def leave(self) -> list[str]:
         """End the hub, and the node where it holds no session."""

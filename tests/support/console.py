@@ -201,6 +201,9 @@ class Nowhere:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
+    def revive(self) -> None:
+        pass
+
     def leave(self) -> list[str]:
         return []
 

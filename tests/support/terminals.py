@@ -30,6 +30,9 @@ class KnownHub:
     async def access(self) -> HubAccess:
         return self._found
 
+    def revive(self) -> None:
+        pass
+
     def leave(self) -> list[str]:
         return []
 

@@ -71,6 +71,23 @@ async def test_two_consoles_that_start_at_once_share_one_hub_and_one_node() -> N
         await until(lambda: node.end(DEADLINE) and not any(place._node._is_starting() for place in places))
 
 
+async def test_a_console_takes_the_hub_of_one_that_is_left_over() -> None:
+    first = ThisMachine(LocalSetup.default())
+    first.begin()
+    await first.access()
+    try:
+        async with this_machine() as (app, second):
+            assert second._embedded is None
+            await asyncio.to_thread(first.leave)
+            await until(lambda: second._embedded is not None and app.hub.state.link is Link.UP, 3 * DEADLINE)
+            running = LocalSetup.default().running()
+            assert running is not None
+            await until(lambda: [node.is_online for node in app.hub.state.nodes.values()] == [True], 3 * DEADLINE)
+        assert LocalSetup.default().running() is None
+    finally:
+        await asyncio.to_thread(first.leave)
+
+
 async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_path) -> None:
     hub = HubProcess(certificates, tmp_path)
     await hub.start()

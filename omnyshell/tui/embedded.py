@@ -15,8 +15,9 @@ STOP_TIMEOUT = 10.0
 class EmbeddedHub:
     """A hub on loopback that lives as long as the console; this machine's node is told when it serves."""
 
-    def __init__(self, setup: LocalSetup) -> None:
+    def __init__(self, setup: LocalSetup, port: int | None = None) -> None:
         self._setup = setup
+        self._port = port
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -63,7 +64,7 @@ class EmbeddedHub:
 
         lock = self._setup.claim()
         try:
-            hub = await start_hub(self._setup, None)
+            hub = await start_hub(self._setup, self._port)
             try:
                 running = Running(os.getpid(), hub.port, machine_node_id(), CONSOLE)
                 self._setup.announce(lock, running)

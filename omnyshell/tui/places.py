@@ -82,10 +82,13 @@ class ThisMachine:
             self._running = self._setup.running()
             if self._running is None:
                 # Begun before anything else: it loads beside the user interface, on another processor.
-                self._setup.prepare_directory()
-                self._node.start()
-                self._embedded = EmbeddedHub(self._setup)
-                self._embedded.start()
+                self._serve(None)
+
+    def _serve(self, port: int | None) -> None:
+        self._setup.prepare_directory()
+        self._node.start()
+        self._embedded = EmbeddedHub(self._setup, port)
+        self._embedded.start()
 
     async def access(self) -> HubAccess:
         """Wait for the hub. Raises what kept it from starting."""
@@ -101,8 +104,9 @@ class ThisMachine:
             self._embedded = None
             self.begin()
         elif self._running is not None and self._embedded is None and self._setup.running() is None:
+            # Where the consoles that are left look for it.
+            self._serve(self._running.port)
             self._running = None
-            self.begin()
 
     def leave(self) -> list[str]:
         """End the hub, and the node where it holds no session."""

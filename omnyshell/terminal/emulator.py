@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Final
 
 from omnyshell.terminal.functions import NOTHING, Action, action_of, known_action
-from omnyshell.terminal.osc import LONGEST_STRING
+from omnyshell.terminal.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.reports import Reports
 from omnyshell.terminal.rows import MOST_RUNS
 from omnyshell.terminal.sgr import effect_of, number
@@ -24,7 +24,6 @@ from omnyshell.terminal.tokens import (
 from omnyshell.terminal.widths import narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
-_HEAD: Final = 16
 _LONGEST_REPLAYED: Final = 4096
 _STRINGS: Final = frozenset("]PX^_")
 
@@ -128,7 +127,7 @@ class Emulator(Reports):
             self._payload.append(part)
         else:
             # Its beginning tells what it would have been.
-            self._payload[:] = ["".join((*self._payload[:2], part))[:_HEAD]]
+            self._payload[:] = ["".join((*self._payload[:2], part))[:HEAD]]
 
     def _continue_string(self, text: str) -> str:
         """Collect more of a control string; return what follows it, "" while it goes on."""

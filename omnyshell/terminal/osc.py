@@ -16,7 +16,8 @@ _LONGEST_TITLE: Final = 1024
 _LONGEST_LINK: Final = 2083
 LONGEST_CLIPBOARD: Final = 1_000_000
 """Bytes for the clipboard that are kept; of more, only how many they were."""
-_HEAD: Final = 16
+HEAD: Final = 16
+"""Characters that are kept of a control string that is too long."""
 _TITLES: Final = (0, 2)
 
 _controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -54,7 +55,7 @@ class Commands(Modes):
     def operating_system_command(self, payload: str) -> None:
         """Carry out an OSC, given without introducer and terminator."""
         if len(payload) > LONGEST_STRING:
-            self.dropped_command(payload[:_HEAD], len(payload))
+            self.dropped_command(payload[:HEAD], len(payload))
             return
         number, _, text = _controls.sub("", payload).partition(";")
         if number in ("0", "2"):

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable
 
-CHUNK = 64 * 1024
+from omnyshell.protocol.limits import BULK_PAYLOAD
 
 
 class OutputStream:
@@ -85,7 +85,7 @@ class InputStream:
 
     def _read(self) -> None:
         try:
-            data = os.read(self._fd, CHUNK)
+            data = os.read(self._fd, BULK_PAYLOAD)
         except OSError:
             data = b""
         if not data:

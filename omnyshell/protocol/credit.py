@@ -6,10 +6,12 @@ from omnyshell.protocol.limits import GRANT_THRESHOLD, INITIAL_CREDIT, MAX_CREDI
 class SendCredit:
     """What a sender may still send. One counter for stdout and stderr together."""
 
-    __slots__ = ("available",)
+    __slots__ = ("available", "widest")
 
     def __init__(self, initial: int = INITIAL_CREDIT) -> None:
         self.available = initial
+        self.widest = initial
+        """The most that was available at a time: what is missing of it is under way."""
 
     def spend(self, size: int) -> bool:
         """Take `size` bytes of credit; return False, and take nothing, where there is not enough."""
@@ -26,7 +28,12 @@ class SendCredit:
         if not 1 <= size <= MAX_GRANT or self.available + size > MAX_CREDIT:
             return False
         self.available += size
+        self.widest = max(self.widest, self.available)
         return True
+
+    def within(self, window: int) -> int:
+        """Return how many bytes may be sent so that no more than `window` are under way; below 0 where too many are."""
+        return self.available - max(0, self.widest - window)
 
 
 class ReceiveCredit:

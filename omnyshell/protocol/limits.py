@@ -6,6 +6,10 @@ MIB = 1024 * KIB
 MAX_PAYLOAD = 64 * KIB
 """Payload of one data frame; longer writes are split."""
 
+BULK_PAYLOAD = 60 * KIB
+"""Payload of the frames that a stream is cut into while it flows: whole pages of a pipe, and, with all headers and four
+TLS records, one segment of the loopback device (65,483 bytes)."""
+
 MAX_TEXT_BEFORE_LOGIN = 64 * KIB
 MAX_MESSAGE_TO_HUB = 4 * MIB
 MAX_MESSAGE_FROM_HUB = 32 * MIB

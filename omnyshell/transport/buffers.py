@@ -9,6 +9,7 @@ in small pieces, still less may wait: bulk beside it gets slower, and its time i
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -52,17 +53,28 @@ ATTENTIVE = _Bounds(transport=32 * KIB, unsent=16 * KIB)
 
 
 class LineBuffers:
-    """The buffers of one connection; bounds what the kernel holds where it can be told to."""
+    """The buffers of one connection; bounds what the kernel holds where it can be told to.
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    `relaxed` is called when bulk need no longer give way.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, relaxed: Callable[[], None]
+    ) -> None:
         self._transport = transport
         self._loop = loop
+        self._relaxed = relaxed
         self._socket: SocketOptions | None = transport.get_extra_info("socket")
         if self._socket is not None:
             bound_receive_buffer(self._socket)
         self._attentive_until = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._apply(BULK)
+
+    @property
+    def is_attentive(self) -> bool:
+        """Whether a small frame went either way not long ago."""
+        return self._timer is not None
 
     def small_frame(self) -> None:
         """A small frame goes either way: what follows it soon is to be quick."""
@@ -84,6 +96,7 @@ class LineBuffers:
         self._timer = None
         if not self._transport.is_closing():
             self._apply(BULK)
+            self._relaxed()
 
     def _apply(self, bounds: _Bounds) -> None:
         self._transport.set_write_buffer_limits(high=bounds.transport)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from websockets.speedups import apply_mask
 
 from omnyshell.protocol.frames import MAX_DATA_FRAME
-from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB
+from omnyshell.protocol.limits import KIB, MAX_MESSAGE_TO_HUB
 
 TEXT, BINARY, OTHER = 0x81, 0x82, 0
 """First byte of a final text frame, of a final binary frame, and what stands for all others."""
@@ -23,11 +23,20 @@ _LENGTH = 0x7F
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
 _LENGTH_SIZES = {_TWO_BYTES: 2, _EIGHT_BYTES: 8}
 _MASK_SIZE = 4
+
+TLS_RECORD = 16 * KIB
+"""Bytes of the largest TLS record (RFC 8446 section 5.1)."""
+
+Piece = bytes | memoryview
+
 _START_2, _START_8 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 
 
-def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, head: bytes = b"") -> bytes:
-    """Return a final frame, `TEXT` or `BINARY`, that carries `head` and `data`; a client masks it."""
+def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, head: bytes = b"") -> list[Piece]:
+    """Return a final frame, `TEXT` or `BINARY`, that carries `head` and `data`, in pieces; a client masks it.
+
+    A large one is not copied to stand behind its header, but for the first of its TLS records, which the header fills.
+    """
     size = len(head) + len(data)
     bit = _MASKED if mask else 0
     if size < _TWO_BYTES:
@@ -36,13 +45,18 @@ def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, h
         start = _START_2.pack(kind, bit | _TWO_BYTES, size)
     else:
         start = _START_8.pack(kind, bit | _EIGHT_BYTES, size)
-    if not mask:
-        return b"".join((start, head, data))
-    key = os.urandom(_MASK_SIZE)
-    if not head:
-        return b"".join((start, key, apply_mask(data, key)))
-    turn = len(head) % _MASK_SIZE
-    return b"".join((start, key, apply_mask(head, key), apply_mask(data, key[turn:] + key[:turn])))
+    if mask:
+        key = os.urandom(_MASK_SIZE)
+        turn = len(head) % _MASK_SIZE
+        start = b"".join((start, key, apply_mask(head, key))) if head else start + key
+        data = apply_mask(data, key[turn:] + key[:turn])
+    else:
+        start += head
+    room = TLS_RECORD - len(start)
+    if len(data) <= room:
+        return [b"".join((start, data))]
+    view = memoryview(data)
+    return [b"".join((start, view[:room])), view[room:]]
 
 
 class BulkFrameReader:

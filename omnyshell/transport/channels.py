@@ -9,7 +9,7 @@ from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataOpcode, pack_header
-from omnyshell.protocol.limits import EXTRA_CREDIT, GRANT_DELAY, KIB, MAX_PAYLOAD
+from omnyshell.protocol.limits import BULK_PAYLOAD, EXTRA_CREDIT, GRANT_DELAY, INITIAL_CREDIT, KIB, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.link import WebSocketLink
 
@@ -69,8 +69,12 @@ class Channel:
 
     @property
     def budget(self) -> int:
-        """How many bytes can be sent now without waiting for credit."""
-        return 0 if self._waiting or self.is_closed else self._credit.available
+        """How many bytes can be sent without waiting for credit; while somebody types, extra credit is left alone."""
+        if self._waiting or self.is_closed:
+            return 0
+        if self._link.is_attentive:
+            return max(0, self._credit.within(INITIAL_CREDIT))
+        return self._credit.available
 
     def send_data(self, opcode: DataOpcode, data: bytes) -> None:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
@@ -159,7 +163,7 @@ class Channel:
                 self._send_now(head)
                 continue
             opcode, data = head
-            size = min(len(data), MAX_PAYLOAD, self._credit.available)
+            size = min(len(data), BULK_PAYLOAD, self._credit.available)
             if size == 0:
                 return
             self._credit.spend(size)
@@ -204,6 +208,7 @@ class ChannelMultiplexer:
         self._incoming = incoming
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
+        link.on_relaxed = self._use_all_credit
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -252,6 +257,11 @@ class ChannelMultiplexer:
         for channel in list(self._channels.values()):
             channel.end()
             channel.handler.channel_lost(error)
+
+    def _use_all_credit(self) -> None:
+        for channel in list(self._channels.values()):
+            if channel.budget:
+                channel.handler.budget_available()
 
     def _forget(self, channel: Channel) -> None:
         del self._channels[channel.id]

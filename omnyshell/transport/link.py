@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, cast
 
@@ -24,7 +24,7 @@ from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers
 from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
-from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, bulk_frame
+from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, Piece, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
 
 TRANSPORT_LIMIT = MIB
@@ -104,6 +104,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_when_flushed: tuple[int, str] | None = None
         self._ended = False
+        self.on_relaxed: Callable[[], None] = _do_nothing
+        """Called when the link `is_attentive` no more."""
+
         self.max_text_size: int | None = None
         self.last_heard = self._loop.time()
         """When something last arrived, on the loop's clock."""
@@ -114,6 +117,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def is_open(self) -> bool:
         """Whether messages can be sent."""
         return self._ws.state is OPEN
+
+    @property
+    def is_attentive(self) -> bool:
+        """Whether somebody types, or reads what comes in small pieces: bulk beside it gives way."""
+        return self._buffers is not None and self._buffers.is_attentive
 
     @property
     def has_ended(self) -> bool:
@@ -218,7 +226,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Begin the WebSocket handshake."""
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
-        self._buffers = LineBuffers(self._transport, self._loop)
+        self._buffers = LineBuffers(self._transport, self._loop, lambda: self.on_relaxed())
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -335,7 +343,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Write a message that has nothing to wait for, as most have; returns whether it did."""
         if self._outbox or self._paused or not self.is_open:
             return False
-        self._write([_frame(message, mask=self._masks)])
+        self._write(_frame(message, mask=self._masks))
         return True
 
     @contextmanager
@@ -359,7 +367,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
                     self._send_close()
                 return
             masks = self._masks
-            self._write([_frame(message, mask=masks) for message in turn])
+            self._write([piece for message in turn for piece in _frame(message, mask=masks)])
 
     def _send_close(self) -> None:
         code, reason = self._close_when_flushed or (1000, "")
@@ -376,7 +384,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if self._ws.close_expected():
             self._arm_close_timer(CLOSE_TIMEOUT)
 
-    def _write(self, writes: list[bytes]) -> None:
+    def _write(self, writes: Sequence[Piece]) -> None:
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -418,5 +426,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return ABNORMAL_CLOSURE, ""
 
 
-def _frame(message: Outgoing, *, mask: bool) -> bytes:
+def _do_nothing() -> None:
+    pass
+
+
+def _frame(message: Outgoing, *, mask: bool) -> list[Piece]:
     return bulk_frame(BULK_TEXT if message.is_text else BULK_BINARY, message.data, head=message.head, mask=mask)

@@ -16,7 +16,7 @@ _fast: ModuleType | None = None
 with suppress(ImportError):
     import aiofastnet as _fast
 
-BUFFER_SIZE = 128 * 1024
+BUFFER_SIZE = 256 * 1024
 """Bytes of ciphertext that `aiofastnet` gathers for one system call, in each direction of a connection."""
 
 

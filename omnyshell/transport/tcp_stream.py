@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Protocol, cast
 
-from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.protocol.limits import BULK_PAYLOAD
 from omnyshell.transport.stall_timer import StallTimer
 
 Bytes = bytes | memoryview
@@ -25,7 +25,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 class _ReadBuffer(threading.local):
     def __init__(self) -> None:
-        self.view = memoryview(bytearray(MAX_PAYLOAD))
+        self.view = memoryview(bytearray(BULK_PAYLOAD))
 
 
 _read_buffer = _ReadBuffer()
@@ -159,7 +159,7 @@ class TcpStream(asyncio.BufferedProtocol):
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Lend the shared buffer, as much of it as the owner has room for."""
         budget = self._owner.budget()
-        return self._buffer[:budget] if 0 < budget < MAX_PAYLOAD else self._buffer
+        return self._buffer[:budget] if 0 < budget < BULK_PAYLOAD else self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand on what arrived."""

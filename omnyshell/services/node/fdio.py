@@ -5,7 +5,10 @@ import os
 from collections import deque
 from collections.abc import Callable
 
-from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.protocol.limits import BULK_PAYLOAD
+
+CHUNKS_A_TURN = 4
+"""Full chunks of a pipe that are read before others get their turn: each turn of the loop costs as much as a chunk."""
 
 SMALL_READ = 256
 """A read that yields so little has emptied the descriptor, most likely: an echo does not wait to find out."""
@@ -64,35 +67,38 @@ class FdReader:
             self._watching = False
 
     def _readable(self) -> None:
-        limit = min(self._budget(), MAX_PAYLOAD)
-        if limit <= 0:
-            self._pause()
-            return
-        data, at_end = self._read(limit)
-        if data:
-            self._deliver(data)
-        if at_end and self._fd is not None:
-            self.close()
-            self._ended()
+        for _ in range(CHUNKS_A_TURN):
+            limit = min(self._budget(), BULK_PAYLOAD)
+            if limit <= 0:
+                self._pause()
+                return
+            parts, at_end = self._read(limit)
+            if parts:
+                self._deliver(b"".join(parts))
+            if at_end and self._fd is not None:
+                self.close()
+                self._ended()
+            if self._fd is None or len(parts) != 1 or len(parts[0]) < limit:
+                return
 
-    def _read(self, limit: int) -> tuple[bytes, bool]:
+    def _read(self, limit: int) -> tuple[list[bytes], bool]:
         """Return up to `limit` bytes, and whether the end was met."""
         parts: list[bytes] = []
         while limit > 0 and self._fd is not None:
             try:
                 part = os.read(self._fd, limit)
             except BlockingIOError:
-                return b"".join(parts), False
+                return parts, False
             except OSError:
                 # EIO: the last process that had the terminal open has closed it.
-                return b"".join(parts), True
+                return parts, True
             if not part:
-                return b"".join(parts), True
+                return parts, True
             parts.append(part)
             limit -= len(part)
             if len(part) <= SMALL_READ:
                 break
-        return b"".join(parts), False
+        return parts, False
 
 
 class FdWriter:

@@ -92,7 +92,8 @@ class Turns:
 
 def test_bulk_gives_way_while_small_frames_go_and_takes_its_room_again_afterwards() -> None:
     line, loop = Line(), Turns()
-    buffers = LineBuffers(line, cast("asyncio.AbstractEventLoop", loop))
+    relaxed = Mock()
+    buffers = LineBuffers(line, cast("asyncio.AbstractEventLoop", loop), relaxed)
     assert line.high == [BULK.transport]
     buffers.small_frame()
     loop.pass_time(ATTENTION / 2)
@@ -100,8 +101,12 @@ def test_bulk_gives_way_while_small_frames_go_and_takes_its_room_again_afterward
     assert line.high == [BULK.transport, ATTENTIVE.transport], "it is told once"
     loop.pass_time(ATTENTION * 0.6)
     assert line.high[-1] == ATTENTIVE.transport, "the second frame counts too"
+    assert buffers.is_attentive
+    assert not relaxed.called
     loop.pass_time(ATTENTION)
     assert line.high[-1] == BULK.transport
     unsent = [value for _, option, value in line.socket.set if option == socket.TCP_NOTSENT_LOWAT]
     assert unsent == [BULK.unsent, ATTENTIVE.unsent, BULK.unsent]
+    assert not buffers.is_attentive
+    relaxed.assert_called_once_with()
     assert not loop.timers, "an idle line has no timer"

@@ -4,10 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from omnyshell.transport.bulk_frames import BINARY, OTHER, TEXT, BulkFrameReader, bulk_frame
+from omnyshell.transport.bulk_frames import BINARY, OTHER, TEXT, TLS_RECORD, BulkFrameReader, bulk_frame
 
 KINDS = {TEXT: Opcode.TEXT, BINARY: Opcode.BINARY}
 SIZES = (1, 2, 125, 126, 127, 65535, 65536, 65546)
+
+
+def whole(kind: int, data: bytes, *, mask: bool, head: bytes = b"") -> bytes:
+    """The pieces of a frame, joined."""
+    return b"".join(bulk_frame(kind, data, mask=mask, head=head))
 
 
 def read(reader: BulkFrameReader, chunks: list[bytes]) -> list[tuple[int, bytes]]:
@@ -29,15 +34,25 @@ def test_frames_of_every_size_are_read_as_websockets_writes_them() -> None:
                 payload = bytes(index % 251 for index in range(size))
                 for raw in (
                     Frame(opcode, payload).serialize(mask=masked),
-                    bulk_frame(kind, payload, mask=masked),
+                    whole(kind, payload, mask=masked),
                 ):
                     assert read(BulkFrameReader(masked=masked), [raw]) == [(kind, payload)]
+
+
+def test_the_first_piece_of_a_large_frame_fills_a_tls_record_and_the_rest_is_not_copied() -> None:
+    data = bytes(60 * 1024)
+    for mask in (False, True):
+        first, rest = bulk_frame(BINARY, data, mask=mask, head=bytes(10))
+        assert len(first) == TLS_RECORD
+        assert isinstance(rest, memoryview)
+        assert mask or rest.obj is data
+        assert read(BulkFrameReader(masked=mask), [first + bytes(rest)]) == [(BINARY, bytes(10) + data)]
 
 
 def test_without_a_mask_frames_are_written_as_websockets_writes_them() -> None:
     for kind, opcode in KINDS.items():
         for size in (0, *SIZES):
-            assert bulk_frame(kind, bytes(size), mask=False) == Frame(opcode, bytes(size)).serialize(mask=False)
+            assert whole(kind, bytes(size), mask=False) == Frame(opcode, bytes(size)).serialize(mask=False)
 
 
 @given(st.data())
@@ -47,7 +62,7 @@ def test_whatever_is_no_bulk_frame_goes_through_unchanged_and_in_order(data: st.
     for number in range(data.draw(st.integers(1, 6))):
         payload = b"%d" % number * data.draw(st.integers(1, 100))
         if data.draw(st.booleans()):
-            stream += bulk_frame(BINARY, payload, mask=masked)
+            stream += whole(BINARY, payload, mask=masked)
             expected.append((BINARY, payload))
         else:
             raw = Frame(Opcode.PING, payload[:125]).serialize(mask=masked)
@@ -63,16 +78,16 @@ def test_whatever_is_no_bulk_frame_goes_through_unchanged_and_in_order(data: st.
 
 def test_a_frame_with_the_wrong_mask_or_size_is_left_to_websockets() -> None:
     for raw in (
-        bulk_frame(BINARY, b"x", mask=False),
-        bulk_frame(TEXT, bytes(65547), mask=True),
-        bulk_frame(BINARY, bytes((4 << 20) + 1), mask=True),
+        whole(BINARY, b"x", mask=False),
+        whole(TEXT, bytes(65547), mask=True),
+        whole(BINARY, bytes((4 << 20) + 1), mask=True),
         Frame(Opcode.BINARY, b"part", fin=False).serialize(mask=True),
     ):
         assert read(BulkFrameReader(masked=True), [raw]) == [(OTHER, raw)]
 
 
 def test_a_binary_frame_that_is_too_large_is_skipped_over_any_chunking() -> None:
-    raw = bulk_frame(BINARY, bytes(65547), mask=True) + bulk_frame(TEXT, b"after", mask=True)
+    raw = whole(BINARY, bytes(65547), mask=True) + whole(TEXT, b"after", mask=True)
     for size in (1000, 65555, 65561, len(raw)):
         chunks = [raw[at : at + size] for at in range(0, len(raw), size)]
         assert read(BulkFrameReader(masked=True), chunks) == [(BINARY, b""), (TEXT, b"after")]

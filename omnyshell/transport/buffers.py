@@ -9,17 +9,14 @@ in small pieces, still less may wait: bulk beside it gets slower, and its time i
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from omnyshell.protocol.limits import KIB
+from omnyshell.transport.attention import Attention
 
 SMALL_FRAME = KIB
 """Bytes of data up to which a frame counts as typed, or as the echo of it."""
-
-ATTENTION = 1.0
-"""Seconds for which a small frame makes bulk give way."""
 
 SHORT_WAY = 0.001
 """Round trip, in seconds, up to which the receive buffer is bounded: 512 KiB then still carry 500 MB a second."""
@@ -53,50 +50,27 @@ ATTENTIVE = _Bounds(transport=32 * KIB, unsent=16 * KIB)
 
 
 class LineBuffers:
-    """The buffers of one connection; bounds what the kernel holds where it can be told to.
+    """The buffers of one connection; bounds what the kernel holds where it can be told to."""
 
-    `relaxed` is called when bulk need no longer give way.
-    """
-
-    def __init__(
-        self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, relaxed: Callable[[], None]
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
-        self._loop = loop
-        self._relaxed = relaxed
         self._socket: SocketOptions | None = transport.get_extra_info("socket")
         if self._socket is not None:
             bound_receive_buffer(self._socket)
-        self._attentive_until = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._attention = Attention(loop, began=lambda: self._apply(ATTENTIVE), ended=self._relax)
         self._apply(BULK)
-
-    @property
-    def is_attentive(self) -> bool:
-        """Whether a small frame went either way not long ago."""
-        return self._timer is not None
 
     def small_frame(self) -> None:
         """A small frame goes either way: what follows it soon is to be quick."""
-        self._attentive_until = self._loop.time() + ATTENTION
-        if self._timer is None:
-            self._apply(ATTENTIVE)
-            self._timer = self._loop.call_later(ATTENTION, self._relax)
+        self._attention.note()
 
     def close(self) -> None:
         """The connection is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._attention.close()
 
     def _relax(self) -> None:
-        if self._loop.time() < self._attentive_until:
-            self._timer = self._loop.call_at(self._attentive_until, self._relax)
-            return
-        self._timer = None
         if not self._transport.is_closing():
             self._apply(BULK)
-            self._relaxed()
 
     def _apply(self, bounds: _Bounds) -> None:
         self._transport.set_write_buffer_limits(high=bounds.transport)

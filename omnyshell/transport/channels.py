@@ -11,6 +11,7 @@ from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataOpcode, pack_header
 from omnyshell.protocol.limits import BULK_PAYLOAD, EXTRA_CREDIT, GRANT_DELAY, INITIAL_CREDIT, KIB, MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
+from omnyshell.transport.attention import Attention
 from omnyshell.transport.link import WebSocketLink
 
 ACKNOWLEDGE_AFTER = 512 * KIB
@@ -52,6 +53,7 @@ class Channel:
         link: WebSocketLink,
         handler: ChannelHandler,
         incoming: str,
+        typing: Attention,
         on_end: Callable[["Channel"], None],
     ) -> None:
         self.id = channel_id
@@ -61,6 +63,7 @@ class Channel:
         self.is_closed = False
         self._link = link
         self._incoming = incoming
+        self._typing = typing
         self._on_end = on_end
         self._credit = SendCredit()
         self._received = ReceiveCredit()
@@ -72,9 +75,13 @@ class Channel:
         """How many bytes can be sent without waiting for credit; while somebody types, extra credit is left alone."""
         if self._waiting or self.is_closed:
             return 0
-        if self._link.is_attentive:
+        if self._typing.is_on:
             return max(0, self._credit.within(INITIAL_CREDIT))
         return self._credit.available
+
+    def typed(self) -> None:
+        """Somebody types on this channel: for a while, none of its connection uses extra credit."""
+        self._typing.note()
 
     def send_data(self, opcode: DataOpcode, data: bytes) -> None:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
@@ -208,7 +215,7 @@ class ChannelMultiplexer:
         self._incoming = incoming
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
-        link.on_relaxed = self._use_all_credit
+        self._typing = Attention(asyncio.get_running_loop(), began=lambda: None, ended=self._use_all_credit)
 
     def __len__(self) -> int:
         return len(self._channels)
@@ -229,7 +236,7 @@ class ChannelMultiplexer:
         """
         if channel_id in self._channels:
             raise ChannelException(f"channel {channel_id} is in use")
-        channel = Channel(channel_id, self._link, handler, incoming or self._incoming, self._forget)
+        channel = Channel(channel_id, self._link, handler, incoming or self._incoming, self._typing, self._forget)
         self._channels[channel_id] = channel
         return channel
 
@@ -254,6 +261,7 @@ class ChannelMultiplexer:
 
     def lose(self, error: OmnyShellException) -> None:
         """End every channel: the connection is gone."""
+        self._typing.close()
         for channel in list(self._channels.values()):
             channel.end()
             channel.handler.channel_lost(error)

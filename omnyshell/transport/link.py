@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, cast
 
@@ -104,9 +104,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_when_flushed: tuple[int, str] | None = None
         self._ended = False
-        self.on_relaxed: Callable[[], None] = _do_nothing
-        """Called when the link `is_attentive` no more."""
-
         self.max_text_size: int | None = None
         self.last_heard = self._loop.time()
         """When something last arrived, on the loop's clock."""
@@ -117,11 +114,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def is_open(self) -> bool:
         """Whether messages can be sent."""
         return self._ws.state is OPEN
-
-    @property
-    def is_attentive(self) -> bool:
-        """Whether somebody types, or reads what comes in small pieces: bulk beside it gives way."""
-        return self._buffers is not None and self._buffers.is_attentive
 
     @property
     def has_ended(self) -> bool:
@@ -226,7 +218,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Begin the WebSocket handshake."""
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
-        self._buffers = LineBuffers(self._transport, self._loop, lambda: self.on_relaxed())
+        self._buffers = LineBuffers(self._transport, self._loop)
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -424,10 +416,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if received is not None:
             return int(received.code), received.reason
         return ABNORMAL_CLOSURE, ""
-
-
-def _do_nothing() -> None:
-    pass
 
 
 def _frame(message: Outgoing, *, mask: bool) -> list[Piece]:

@@ -228,8 +228,10 @@ class NodeSession:
         if self._input_waiting > MAX_CREDIT:
             attachment.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
             self._lose_client()
-        else:
-            self._leader.write(data)
+            return
+        if self.is_shell:
+            attachment.channel.typed()
+        self._leader.write(data)
 
     def message_received(self, attachment: Attachment, message: ChannelMessage) -> None:
         """Do what the client asks."""

@@ -1,0 +1,45 @@
+"""Whether somebody works on a connection right now, so that bulk on it gives way."""
+
+import asyncio
+from collections.abc import Callable
+
+ATTENTION = 1.0
+"""Seconds for which one sign of somebody makes bulk give way."""
+
+
+class Attention:
+    """On from a sign to `ATTENTION` seconds after the last one. `began` and `ended` are called at its ends."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, *, began: Callable[[], None], ended: Callable[[], None]
+    ) -> None:
+        self._loop = loop
+        self._began = began
+        self._ended = ended
+        self._until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there was a sign not long ago."""
+        return self._timer is not None
+
+    def note(self) -> None:
+        """Here is a sign."""
+        self._until = self._loop.time() + ATTENTION
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._until, self._check)
+            self._began()
+
+    def close(self) -> None:
+        """End without telling. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        if self._loop.time() < self._until:
+            self._timer = self._loop.call_at(self._until, self._check)
+            return
+        self._timer = None
+        self._ended()

@@ -158,25 +158,29 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
         Where the message is counted for a channel, the handler is told that the channel is flooded instead.
         """
-        if not self._send_at_once(Outgoing(True, text)):
+        if self._has_to_wait:
             with self._queueing(channel):
                 self._outbox.put_urgent(text, channel)
+        else:
+            self._write(bulk_frame(BULK_TEXT, text, mask=self._masks))
 
     def send_text(self, channel: int, text: bytes) -> None:
         """Send a text message in its channel's order; bounded as `send_urgent` is."""
-        message = Outgoing(True, text)
-        if not self._send_at_once(message):
+        if self._has_to_wait:
             with self._queueing(channel):
-                self._outbox.put(channel, message)
+                self._outbox.put(channel, Outgoing(True, text))
+        else:
+            self._write(bulk_frame(BULK_TEXT, text, mask=self._masks))
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
-        message = Outgoing(False, data, head)
+        if self._has_to_wait:
+            with self._queueing(channel):
+                self._outbox.put(channel, Outgoing(False, data, head))
+        else:
+            self._write(bulk_frame(BULK_BINARY, data, mask=self._masks, head=head))
         if len(data) <= SMALL_FRAME and self._buffers is not None:
             self._buffers.small_frame()
-        if not self._send_at_once(message):
-            with self._queueing(channel):
-                self._outbox.put(channel, message)
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on a channel."""
@@ -236,7 +240,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and not self._fragments:
                 self._message_received(data, is_text=kind == BULK_TEXT)
-        self._flush_protocol()
 
     def eof_received(self) -> None:
         """Note the end; the transport closes itself."""
@@ -296,6 +299,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             elif self._close_when_flushed is None:
                 # What came before the peer's close counts; what comes after our own does not.
                 self._frame_received(event)
+        self._flush_protocol()
 
     def _frame_received(self, frame: Frame) -> None:
         opcode = frame.opcode
@@ -323,20 +327,18 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
+            self._handler.binary_received(data)
             if len(data) <= SMALL_FRAME and self._buffers is not None:
                 self._buffers.small_frame()
-            self._handler.binary_received(data)
         elif self.max_text_size is not None and len(data) > self.max_text_size:
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
         else:
             self._handler.text_received(bytes(data))
 
-    def _send_at_once(self, message: Outgoing) -> bool:
-        """Write a message that has nothing to wait for, as most have; returns whether it did."""
-        if self._outbox or self._paused or not self.is_open:
-            return False
-        self._write(_frame(message, mask=self._masks))
-        return True
+    @property
+    def _has_to_wait(self) -> bool:
+        """Whether a message cannot be written now, as most can."""
+        return bool(self._outbox) or self._paused or not self.is_open
 
     @contextmanager
     def _queueing(self, channel: int) -> Iterator[None]:

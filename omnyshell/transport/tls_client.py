@@ -60,6 +60,7 @@ class TlsClientTransport(asyncio.Transport):
         self._protocol = protocol
         self.shaken_hands: asyncio.Future[None] = loop.create_future()
         self.wire = _Wire(self)
+        self._is_up = False
         self._ended = False
 
     # What the protocol calls
@@ -132,12 +133,12 @@ class TlsClientTransport(asyncio.Transport):
         self._incoming.write(data)
         if not self.shaken_hands.done():
             self._shake_hands()
-        if self.shaken_hands.done():
+        if self._is_up:
             self._decrypt()
 
     def receive_end(self) -> None:
         """The connection has ended, announced or not; the plain transport closes itself."""
-        if self.shaken_hands.done() and not self._ended:
+        if self._is_up and not self._ended:
             self._ended = True
             self._protocol.eof_received()
 
@@ -160,11 +161,6 @@ class TlsClientTransport(asyncio.Transport):
 
     # The rest
 
-    @property
-    def _is_up(self) -> bool:
-        done = self.shaken_hands
-        return done.done() and not done.cancelled() and done.exception() is None
-
     def _shake_hands(self) -> None:
         try:
             self._tls.do_handshake()
@@ -179,13 +175,14 @@ class TlsClientTransport(asyncio.Transport):
         else:
             self._flush()
             self.shaken_hands.set_result(None)
+            self._is_up = True
             self._protocol.connection_made(self)
 
     def _decrypt(self) -> None:
         """Hand on all plaintext that has arrived, in pieces as large as the protocol's buffer."""
         while not self._ended:
-            # The plain transport gave way to an `abort` meanwhile, or the handshake failed.
-            if not self._is_up or self.is_closing():
+            # The plain transport gave way to an `abort` meanwhile.
+            if self.is_closing():
                 return
             buffer = cast("memoryview", self._protocol.get_buffer(-1))
             size, has_ended = self._read(buffer)

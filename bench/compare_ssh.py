@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.bare_terminal import BareHops, reading_rate
 from bench.blocking_relay import throughput
 from bench.idle_peers import idle_peers
 from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
@@ -58,7 +59,7 @@ def output(ssh: OpenSsh, hub: Hub, megabytes: int, directory: Path) -> None:
 
 
 def pty_output(ssh: OpenSsh, hub: Hub, megabytes: int) -> None:
-    """Throughput of a program's output through a PTY."""
+    """Throughput of a program's output through a PTY, and beside it that of a PTY that is only read."""
     flood = f"yes 0123456789012345678901234567890123456789012345678901234567890 | head -c {megabytes}000000"
     figures = best(
         {
@@ -67,7 +68,9 @@ def pty_output(ssh: OpenSsh, hub: Hub, megabytes: int) -> None:
         }
     )
     rates = {name: megabytes / taken for name, taken in figures.items()}
-    report("output of a PTY, MB/s", rates, "omnyshell connect", {"ssh -tt": ">= 1.3"})
+    bare = "a PTY that is only read"
+    rates[bare] = max(reading_rate(flood, megabytes) for _ in range(ROUNDS))
+    report("output of a PTY, MB/s", rates, "omnyshell connect", {"ssh -tt": ">= 1.3", bare: "-"})
 
 
 def cold(ssh: OpenSsh, hub: Hub) -> None:
@@ -101,15 +104,22 @@ def warm(ssh: OpenSsh, hub: Hub) -> None:
     report("a command on an open connection, ms", figures, "execute", {"ssh over a ControlMaster": "<= 0.35"})
 
 
-def echo(ssh: OpenSsh, hub: Hub) -> None:
-    """A keystroke's way through a PTY and back."""
+def echo(ssh: OpenSsh, hub: Hub, directory: Path) -> None:
+    """A keystroke's way through a PTY and back, and beside it what two hops of TLS take that do nothing else."""
+
+    def over_bare_hops() -> float:
+        with BareHops(directory, ECHO) as client:
+            return echo_ms(client)
+
+    bare = "two bare hops"
     figures = best(
         {
             "omnyshell connect": lambda: echo_ms(hub.omnyshell("connect", "n1", "--", ECHO), hub.env),
             "ssh -J": lambda: echo_ms(ssh.jump("-tt", ECHO)),
+            bare: over_bare_hops,
         }
     )
-    report("keystroke echo p50, ms", figures, "omnyshell connect", {"ssh -J": "<= 1.5"})
+    report("keystroke echo p50, ms", figures, "omnyshell connect", {"ssh -J": "<= 1.5", bare: "-"})
 
 
 def echo_under_flood(ssh: OpenSsh, hub: Hub) -> None:
@@ -172,7 +182,7 @@ def access(hub: Hub) -> HubAccess:
 
 def report(title: str, figures: dict[str, float], ours: str, goals: dict[str, str]) -> None:
     """Print the figures, and the ratio to each peer beside its goal."""
-    print(f"{title}: " + ", ".join(f"{name} {value:.1f}" for name, value in figures.items()))
+    print(f"{title}: " + ", ".join(f"{name} {value:.3g}" for name, value in figures.items()))
     for peer, goal in goals.items():
         print(f"    {figures[ours] / figures[peer]:.2f} of {peer} (goal {goal})", flush=True)
 
@@ -194,7 +204,7 @@ def main() -> None:
                 "pty_output": lambda: pty_output(ssh, hub, options.megabytes // 5),
                 "cold": lambda: cold(ssh, hub),
                 "warm": lambda: warm(ssh, hub),
-                "echo": lambda: echo(ssh, hub),
+                "echo": lambda: echo(ssh, hub, directory),
                 "echo_under_flood": lambda: echo_under_flood(ssh, hub),
                 "idle": lambda: idle_peers(hub, access(hub)),
             }

@@ -53,10 +53,8 @@ class Skipper:
 
     def _start_of_kept(self, waiting: bytes, end: int) -> int:
         lines = 2 * self._screen.lines + 1 + self._kept_lines
-        if waiting.count(b"\n", 0, end) < lines:
-            return 0
-        end = len(waiting[:end].rsplit(b"\n", lines)[0])
-        return waiting.rfind(b"\r", 0, end)
+        before, *kept = waiting[:end].rsplit(b"\n", lines)
+        return waiting.rfind(b"\r", 0, len(before)) if len(kept) == lines else 0
 
 
 def _plain_length(data: bytes) -> int:

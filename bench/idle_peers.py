@@ -35,7 +35,7 @@ async def _measure(hub: Hub, admin: HubAccess) -> None:
     gate = asyncio.Semaphore(20)
     nodes = await asyncio.gather(*(connect_node(access, f"idle-{number}", gate) for number in range(PEERS)))
     print(f"an idle peer: {(_resident_kib(hub.pid) - before) / PEERS:.1f} KiB of the hub (goal <= 50)")
-    beating = [asyncio.create_task(beat(node, number)) for number, node in enumerate(nodes)]
+    beating = [asyncio.create_task(beat(node, number, PEERS)) for number, node in enumerate(nodes)]
     await asyncio.sleep(HEARTBEAT)
     used, started = _processor_seconds(hub.pid), time.monotonic()
     await asyncio.sleep(WATCHED)
@@ -47,6 +47,7 @@ async def _measure(hub: Hub, admin: HubAccess) -> None:
 
 
 async def connect_node(access: HubAccess, node_id: str, gate: asyncio.Semaphore) -> OmnyShellConnection:
+    """Log in and register, a few at a time."""
     async with gate:
         node = await dial(
             access,
@@ -60,8 +61,9 @@ async def connect_node(access: HubAccess, node_id: str, gate: asyncio.Semaphore)
     return node
 
 
-async def beat(node: OmnyShellConnection, number: int) -> None:
-    await asyncio.sleep(HEARTBEAT * number / PEERS)
+async def beat(node: OmnyShellConnection, number: int, count: int) -> None:
+    """Beat for ever, evenly between the others."""
+    await asyncio.sleep(HEARTBEAT * number / count)
     sequence = 0
     while True:
         sequence += 1

@@ -8,6 +8,7 @@ from omnyshell.terminal.page import SavedCursor
 from omnyshell.terminal.rows import Row
 from omnyshell.terminal.sgr import sgr_between
 from omnyshell.terminal.style import DEFAULT_STYLE, Look, Style
+from omnyshell.terminal.widths import ZERO_WIDTH_JOINER
 
 _SHORTEST_ERASE: Final = 4
 _SLOTS: Final = "()*+"
@@ -72,9 +73,22 @@ class Painter:
             last -= 1
         if end - last < _SHORTEST_ERASE:
             last = end
-        self.parts.append("".join(cells[start:last]))
+        self._text(cells, start, last)
         if last < end:
             self.parts.append("\x1b[K")
+
+    def _text(self, cells: list[str], start: int, end: int) -> None:
+        """Write cells. The next would join one that ends in a joiner: going to where the cursor is keeps them apart."""
+        text = "".join(cells[start:end])
+        if ZERO_WIDTH_JOINER not in self.parts[-1] and ZERO_WIDTH_JOINER not in text:
+            self.parts.append(text)
+            return
+        for column, cell in enumerate(cells[start:end], start):
+            if not cell:
+                continue
+            if self.parts[-1].endswith(ZERO_WIDTH_JOINER):
+                self.parts.append(f"\x1b[{column + 1}G")
+            self.parts.append(cell)
 
     def cell(self, row: Row, y: int, x: int) -> None:
         """Paint the cell before column `x` again, which leaves the cursor at `x`, with a wrap pending at the edge."""

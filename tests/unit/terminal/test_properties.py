@@ -1,5 +1,6 @@
 """What must hold for whatever a program writes."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.terminal_output import output, soup
@@ -46,6 +47,13 @@ def test_a_painted_screen_equals_its_original_and_goes_on_alike(
     original.feed(after)
     painted.feed(after)
     assert state(painted) == state(original)
+
+
+@pytest.mark.parametrize("between", ["\0", "\x1b[1m", "\x1b[1;3H"])
+def test_what_was_kept_apart_behind_a_joiner_is_painted_apart(between: str) -> None:
+    original = fed((9, 2), f"👩\u200d{between}💻\u200d\0🔬漢".encode())
+    assert state(fed((9, 2), paint(original))) == state(original)
+    assert len([cell for cell in original.display[0] if cell != " "]) > 3
 
 
 @settings(max_examples=40)

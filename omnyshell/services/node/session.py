@@ -229,9 +229,9 @@ class NodeSession:
             attachment.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
             self._lose_client()
             return
+        self._leader.write(data)
         if self.is_shell:
             attachment.channel.typed()
-        self._leader.write(data)
 
     def message_received(self, attachment: Attachment, message: ChannelMessage) -> None:
         """Do what the client asks."""

@@ -77,11 +77,11 @@ async def test_an_environment_cannot_take_the_child_over(certificates: Certifica
     env = {"GREETING": "hi", "LD_PRELOAD": "/evil.so", "BASH_ENV": "/evil", "PYTHONPATH": "/evil", "IFS": "x"}
     async with stack(certificates, tmp_path) as (_, _, client):
         result = await within(client.execute("n1", args=["env"], env=env))
-    names = {line.partition(b"=")[0].decode() for line in result.stdout.splitlines()}
-    assert "GREETING" in names
-    assert {"HOME", "USER", "SHELL", "PATH"} <= names
-    assert not names & {"LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "IFS"}
-    assert not [name for name in names if name.startswith("OMNYSHELL_")]
+    # What the node itself has of these is its operator's choice; what is asked for is not taken over.
+    variables = dict(line.split("=", 1) for line in result.stdout.decode().splitlines())
+    assert {name for name, value in env.items() if variables.get(name) == value} == {"GREETING"}
+    assert {"HOME", "USER", "SHELL", "PATH"} <= variables.keys()
+    assert not [name for name in variables if name.startswith("OMNYSHELL_")]
 
 
 async def test_with_a_policy_only_matching_commands_run_and_never_through_a_shell(

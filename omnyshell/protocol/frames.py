@@ -13,6 +13,7 @@ DATA_VERSION = 1
 
 _HEADER = struct.Struct(">BBII")
 HEADER_SIZE = _HEADER.size
+_KIND_SIZE = 2
 MAX_DATA_FRAME = HEADER_SIZE + MAX_PAYLOAD
 
 
@@ -24,7 +25,7 @@ class DataOpcode(IntEnum):
     STDERR = 0x03
 
 
-_OPCODES = frozenset(DataOpcode)
+_OPCODES = {int(opcode): opcode for opcode in DataOpcode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,27 +65,34 @@ def pack_header(opcode: int, channel: int, size: int) -> bytes:
     return _HEADER.pack(DATA_VERSION, opcode, channel, size)
 
 
-def unpack_header(raw: bytes | memoryview) -> tuple[int, int]:
+def unpack_header(raw: bytes | memoryview) -> tuple[DataOpcode, int]:
     """Return opcode and channel of a binary frame whose length and opcode are right.
 
     Raises `ProtocolException`, `protocol_error` for an unknown opcode and `malformed_frame` otherwise.
     """
-    if len(raw) >= 2 and raw[1] not in _OPCODES:
-        raise ProtocolException(f"0x{raw[1]:02x} is unknown", field="opcode")
+    if len(raw) >= HEADER_SIZE:
+        _, code, channel, length = _HEADER.unpack_from(raw)
+        opcode = _OPCODES.get(code)
+        if opcode is not None and length == len(raw) - HEADER_SIZE and length <= MAX_PAYLOAD:
+            return opcode, channel
+    raise _header_error(raw)
+
+
+def _header_error(raw: bytes | memoryview) -> ProtocolException:
+    """Return what is wrong with a frame."""
+    if len(raw) >= _KIND_SIZE and raw[1] not in _OPCODES:
+        return ProtocolException(f"0x{raw[1]:02x} is unknown", field="opcode")
     if len(raw) < HEADER_SIZE:
-        raise ProtocolException("is shorter than 10 bytes", code=ErrorCodes.MALFORMED_FRAME, field="header")
-    _, opcode, channel, length = _HEADER.unpack_from(raw)
-    if length > MAX_PAYLOAD:
-        raise ProtocolException("is over 65536 bytes", code=ErrorCodes.MALFORMED_FRAME, field="payload")
-    if length != len(raw) - HEADER_SIZE:
-        raise ProtocolException("differs from the actual one", code=ErrorCodes.MALFORMED_FRAME, field="length")
-    return opcode, channel
+        return ProtocolException("is shorter than 10 bytes", code=ErrorCodes.MALFORMED_FRAME, field="header")
+    if _HEADER.unpack_from(raw)[-1] > MAX_PAYLOAD:
+        return ProtocolException("is over 65536 bytes", code=ErrorCodes.MALFORMED_FRAME, field="payload")
+    return ProtocolException("differs from the actual one", code=ErrorCodes.MALFORMED_FRAME, field="length")
 
 
 def unpack_data(raw: bytes | memoryview) -> DataFrame:
     """Read a data frame from its binary form. Raises `ProtocolException` as `unpack_header` does."""
     opcode, channel = unpack_header(raw)
-    return DataFrame(DataOpcode(opcode), channel, bytes(memoryview(raw)[HEADER_SIZE:]))
+    return DataFrame(opcode, channel, bytes(memoryview(raw)[HEADER_SIZE:]))
 
 
 def readdressed_header(raw: bytes, channel: int) -> bytes:

@@ -16,7 +16,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, unpack_header
+from omnyshell.protocol.frames import HEADER_SIZE, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_HUB_STOPPING,
@@ -175,7 +175,7 @@ class OmnyShellConnection:
         """Take a chunk of a channel's stream."""
         try:
             opcode, channel = unpack_header(data)
-            known = self.channels.receive_data(channel, DataOpcode(opcode), memoryview(data)[HEADER_SIZE:])
+            known = self.channels.receive_data(channel, opcode, memoryview(data)[HEADER_SIZE:])
         except ProtocolException:
             known = False
         if not known:

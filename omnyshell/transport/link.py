@@ -373,8 +373,13 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _flush_protocol(self) -> None:
         """Write what the WebSocket protocol itself has to say: handshake, pongs, close."""
         writes = self._ws.data_to_send()
+        ends = bool(writes) and not writes[-1]
+        if ends:
+            writes.pop()
         if writes:
             self._write(writes)
+        if ends:
+            self._end_of_stream()
         if self._ws.close_expected():
             self._arm_close_timer(CLOSE_TIMEOUT)
 
@@ -382,18 +387,15 @@ class WebSocketLink(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        ends = writes[-1] == b""
-        if ends:
-            writes = writes[:-1]
-        if writes:
-            transport.writelines(writes)
-        if ends:
-            self._end_of_stream(transport)
-        elif transport.get_write_buffer_size() > TRANSPORT_LIMIT and self._paused:
+        transport.writelines(writes)
+        if self._paused and transport.get_write_buffer_size() > TRANSPORT_LIMIT:
             transport.abort()
 
-    def _end_of_stream(self, transport: asyncio.Transport) -> None:
+    def _end_of_stream(self) -> None:
         """TLS has no half-close: end the connection, later where the peer may still be sending."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
         if self._ws.close_rcvd is not None or self._ws.state is CLOSED:
             transport.close()
         else:

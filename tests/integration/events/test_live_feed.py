@@ -36,7 +36,7 @@ from omnyshell.protocol.messages.admin import PrincipalAdd, PrincipalRevoke, Pri
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState, Link, Source
-from omnyshell.services.hub import hub as hub_module
+from omnyshell.services.hub import assembly
 from omnyshell.services.hub.live import questions
 
 SIZE = PtySpec(cols=80, rows=24)
@@ -191,7 +191,7 @@ async def test_a_node_without_the_extension_is_asked_for_each_principal(
 async def test_against_a_hub_without_the_extension_what_can_be_asked_is_asked(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub_module, "FEATURES", hub_module.FEATURES - {EVENTS})
+    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {EVENTS})
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,
         running_node(certificates, hub.port, tmp_path),
@@ -213,7 +213,7 @@ async def test_against_a_hub_without_the_extension_what_can_be_asked_is_asked(
             async with registered(certificates, hub.port, "n2"):
                 await sees(state, lambda: set(state.nodes) == {"n1", "n2"})
             await sees(state, lambda: set(state.nodes) == {"n1"})
-            assert len(hub._events) == 0
+            assert len(hub._services.events) == 0
 
 
 async def test_a_role_that_is_taken_leaves_what_is_ones_own(certificates: Certificates, tmp_path: Path) -> None:

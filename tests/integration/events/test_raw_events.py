@@ -246,12 +246,12 @@ async def test_refusals_and_the_end_of_a_subscription(
             while (answer := await admin.hear())["t"] != "events.ended":
                 pass
             assert answer["d"] == {"subscriptionId": name, "code": "unsubscribed"}
-        assert len(hub._events) == 0
+        assert len(hub._services.events) == 0
         monkeypatch.setattr(service, "LINGER", 0.0)
-        await until(lambda: hub._events._timer is None)
+        await until(lambda: hub._services.events._timer is None)
         async with registered(certificates, hub.port):
             await admin.still_there()
-        assert (len(hub._events._sessions), len(hub._events._view._peers)) == (0, 0)
+        assert (len(hub._services.events._sessions), len(hub._services.events._view._peers)) == (0, 0)
 
 
 async def test_who_did_not_announce_it_gets_no_answer(certificates: Certificates, hub: OmnyShellHub) -> None:
@@ -260,7 +260,7 @@ async def test_who_did_not_announce_it_gets_no_answer(certificates: Certificates
         await admin.say("events.subscribe", {"subscriptionId": "s"})
         await admin.say("events.unsubscribe", {"subscriptionId": "s"})
         await admin.still_there()
-        assert (hub.metrics.frames_dropped - dropped, len(hub._events)) == (2, 0)
+        assert (hub.metrics.frames_dropped - dropped, len(hub._services.events)) == (2, 0)
     async with stranger(certificates, hub.port) as peer:
         await peer.say("events.subscribe", {"subscriptionId": "s"})
         assert (await peer.hear("error"))["d"]["code"] == "not_authenticated"
@@ -284,7 +284,7 @@ async def test_a_role_that_is_taken_ends_the_subscription(certificates: Certific
             await Watcher(ops).subscribe()
             await admin.say("admin.principal.roles", {"requestId": "r", "principal": "ops", "roles": ["developer"]})
             await admin.hear("admin.result")
-            assert len(hub._events) == 0
+            assert len(hub._services.events) == 0
             while (message := await ops.hear())["t"] != "error":
                 assert message["t"] == "events.delta"
             assert (message["d"]["code"], message["d"]["fatal"]) == ("auth_failed", True)
@@ -342,7 +342,7 @@ async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
         assert [final["principal"] for final in watcher.finals] == ["dev"]
         await node.say("node.sessions.live.response", {**request, "sessions": [waiting]})
         await node.still_there()
-        assert len(hub._events._sessions) == 1
+        assert len(hub._services.events._sessions) == 1
 
 
 WAITING = {

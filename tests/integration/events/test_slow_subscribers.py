@@ -53,7 +53,7 @@ async def test_one_that_does_not_read_costs_little_hinders_nobody_and_is_told(
         channel = await open_session(client, node)
         last = await subscribe(slow)
         await subscribe(quick, "nodes")
-        member, _ = hub._events._subscribers
+        member, _ = hub._services.events._subscribers
         assert isinstance(member.receiver, PeerReceiver)
         stuck = member.receiver.peer
         slow.ws.transport.pause_reading()
@@ -90,8 +90,8 @@ async def test_one_that_leaves_without_a_word_is_forgotten(
     async with logged_in(certificates, hub.port, "client", "admin", EVENTS) as peer:
         await subscribe(peer)
         peer.ws.transport.abort()
-        await until(lambda: hub._events._timer is None)
-        assert (len(hub._events), len(hub.bus._listeners), len(hub.audit._sinks)) == (0, 0, 0)
+        await until(lambda: hub._services.events._timer is None)
+        assert (len(hub._services.events), len(hub.bus._listeners), len(hub.audit._sinks)) == (0, 0, 0)
 
 
 async def test_a_thousand_sessions_are_told_once_a_second(certificates: Certificates, hub: OmnyShellHub) -> None:

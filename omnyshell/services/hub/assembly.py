@@ -1,0 +1,268 @@
+"""How the parts of a hub are put together: who is given what."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import (
+    ADMIN,
+    AUTH_BIND,
+    CLIPBOARD_AUDIT,
+    EVENTS,
+    INTERACTIVE,
+    RESUME_OFFSET,
+    SCREEN_ETAG,
+    TUNNEL_EOF,
+)
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages.admin import register as register_admin
+from omnyshell.protocol.messages.clipboard import register as register_clipboard
+from omnyshell.protocol.messages.events import register as register_events
+from omnyshell.security.authenticators import CompositeAuthenticator
+from omnyshell.security.login_limit import LoginLimiter
+from omnyshell.services.hub.admin import AdminService
+from omnyshell.services.hub.admin_scope import AdminScope
+from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.clipboards import ClipboardNotes
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.departed import DepartedNodes
+from omnyshell.services.hub.enrolled import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.event_bus import LocalEventBus
+from omnyshell.services.hub.eviction import Eviction, names_of
+from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.guests import Guests
+from omnyshell.services.hub.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.live.view import HubParts
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
+from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.relay import Relay
+from omnyshell.services.hub.relay_probe import RelayProbe
+from omnyshell.services.hub.requests import SessionRequests
+from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.store import HubStore, NodeOwners
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
+from omnyshell.transport.endpoint import WsServerEndpoint
+
+FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS, CLIPBOARD_AUDIT})
+
+MAX_VALUES_TO_HUB = 100_000
+"""Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubBase:
+    """What there is before any service: settings, records, and what counts and watches."""
+
+    config: HubConfig
+    config_in_force: Callable[[], HubConfig]
+    """As it was last reloaded."""
+
+    certificate: HubCertificate
+    nodes: NodeRegistry
+    owners: NodeOwners
+    store: HubStore | None
+    enrolments: EnrolmentStore
+    tunnels: TunnelBroker
+    peers: set[HubPeer]
+    audit: AuditLog
+    metrics: HubMetrics
+    bus: LocalEventBus
+
+
+class HubServices:
+    """The services of a hub, which know each other but not the hub.
+
+    `not_ready` says why the hub cannot serve, or nothing.
+    """
+
+    def __init__(self, base: HubBase, not_ready: Callable[[], str]) -> None:
+        self._base = base
+        config, audit, metrics = base.config, base.audit, base.metrics
+        self._started_at = config.clock.now()
+        self.sessions = SessionRouter()
+        guests = Guests(base.store)
+        self.broker = HubBroker(
+            nodes=base.nodes,
+            router=self.sessions,
+            authorizer=config.authorizer,
+            audit=audit,
+            metrics=metrics,
+            clock=config.clock,
+            new_id=config.new_id,
+            max_channels=config.max_channels,
+            on_shell=guests.remember,
+            bus=base.bus,
+        )
+        relay = Relay(self.sessions, metrics, self.broker.fail_route)
+        self.requests = SessionRequests(
+            nodes=base.nodes,
+            authorizer=config.authorizer,
+            audit=audit,
+            metrics=metrics,
+            clock=config.clock,
+            new_id=config.new_id,
+            bus=base.bus,
+        )
+        tunnel_messages = TunnelMessages(base.tunnels, metrics)
+        self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
+        departed = DepartedNodes(config.clock)
+        self.node_service = NodeService(
+            registry=base.nodes,
+            heartbeats=self._heartbeats,
+            broker=self.broker,
+            relay=relay,
+            requests=self.requests,
+            tunnels=base.tunnels,
+            tunnel_messages=tunnel_messages,
+            departed=departed,
+            audit=audit,
+            metrics=metrics,
+            clock=config.clock,
+        )
+        self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
+        authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
+        self.gate = LoginGate(authenticator, LoginLimiter(config.login_limit, config.clock), audit, metrics)
+        own_requests = OwnRequests(config.new_id)
+        leftovers = LeftoverSessions(
+            base.nodes,
+            audit,
+            own_requests,
+            guests=guests,
+            known=lambda: names_of(self.gate.authenticator),
+            bus=base.bus,
+        )
+        self.node_service.handlers = leftovers.behind(own_requests.before(self.node_service.handlers))
+        self._eviction = Eviction(
+            peers=base.peers,
+            nodes=base.nodes,
+            broker=self.broker,
+            sessions=self.sessions,
+            gate=self.gate,
+            audit=audit,
+            tunnels=base.tunnels,
+            leftovers=leftovers,
+        )
+        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
+        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
+        self._client_service = ClientService(
+            registry=base.nodes,
+            broker=self.broker,
+            relay=relay,
+            requests=self.requests,
+            tunnels=base.tunnels,
+            tunnel_messages=tunnel_messages,
+            events=self.events,
+            clipboards=ClipboardNotes(self.sessions, audit, metrics, config.clock),
+        )
+        self._client_service.handlers = {**self._client_service.handlers, **self.admin.handlers}
+        services = (self.node_service, self._client_service)
+        self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
+        self.pages = self._make_pages(not_ready)
+
+    def context(self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]) -> HubContext:
+        """Return what connections are given."""
+        base = self._base
+        return HubContext(
+            config=base.config,
+            codec=register_clipboard(register_events(register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB)))),
+            metrics=base.metrics,
+            gate=self.gate,
+            certificate=base.certificate,
+            features=FEATURES,
+            services={NODE_PEER: self.node_service, CLIENT_PEER: self._client_service},
+            join=self.admin.join,
+            on_login=on_login,
+            on_closed=on_closed,
+            on_flood=self.broker.flooded,
+        )
+
+    def upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
+        """Return what takes in changes of the settings."""
+        base = self._base
+        parts = Adjustable(
+            context=context,
+            certificate=base.certificate,
+            endpoint=endpoint,
+            gate=self.gate,
+            broker=self.broker,
+            nodes=base.nodes,
+            heartbeats=self._heartbeats,
+            pages=self.pages,
+            audit=base.audit,
+            eviction=self._eviction,
+            store=base.enrolments,
+            enrolled=self._enrolled,
+            tunnels=base.tunnels,
+        )
+        return HubUpkeep(base.config, parts)
+
+    def _make_pages(self, not_ready: Callable[[], str]) -> HubPages:
+        base = self._base
+        source = MetricsSource(
+            metrics=base.metrics,
+            audit=base.audit,
+            nodes=base.nodes,
+            sessions=self.sessions,
+            detached=self.events.count_detached,
+            peers=base.peers,
+            tunnels=base.tunnels,
+        )
+        return HubPages(
+            not_ready=not_ready,
+            metrics=lambda: metrics_text(source),
+            metrics_type=CONTENT_TYPE,
+            token=base.config.metrics_token,
+        )
+
+    def _live_parts(self, departed: DepartedNodes) -> HubParts:
+        base = self._base
+        return HubParts(
+            nodes=base.nodes,
+            owners=base.owners,
+            departed=departed,
+            routes=self.sessions,
+            tunnels=base.tunnels,
+            peers=base.peers,
+            audit=base.audit,
+            metrics=base.metrics,
+            clock=base.config.clock,
+            hub_uid=lambda: base.certificate.current.uid,
+            started_at=self._started_at,
+        )
+
+    def _admin_scope(self, own_requests: OwnRequests) -> AdminScope:
+        base = self._base
+        config, enrolments = base.config, base.enrolments
+        return AdminScope(
+            store=enrolments,
+            enrolled=self._enrolled,
+            owners=base.owners,
+            nodes=base.nodes,
+            sessions=self.sessions,
+            peers=base.peers,
+            broker=self.broker,
+            eviction=self._eviction,
+            tunnels=base.tunnels,
+            audit=base.audit,
+            bus=base.bus,
+            requests=own_requests,
+            certificate=base.certificate,
+            clock=config.clock,
+            new_id=config.new_id,
+            configured=lambda: base.config_in_force().authenticator,
+            apply_labels=lambda: base.nodes.set_hub_labels(ceilings(base.config_in_force(), enrolments)),
+            started_at=self._started_at,
+        )

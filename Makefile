@@ -28,9 +28,9 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m bench.compare_ssh
 
-# About an hour and a quarter; each runs alone as well, and enters its figures in docs/reliability.md.
+# About two hours; each runs alone as well, and enters its figures in docs/reliability.md.
 SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sessions hub_killed screens \
-	transfers service hub_cycles many_nodes many_idle far_away long_run
+	transfers service hub_cycles many_nodes many_idle far_away long_run fuzz
 
 soak: $(STAMP)
 	@failed=; for name in $(SOAKS); do \

@@ -11,7 +11,7 @@ class SendCredit:
     def __init__(self, initial: int = INITIAL_CREDIT) -> None:
         self.available = initial
         self.widest = initial
-        """The most that was available at a time: what is missing of it is under way."""
+        """The most that was available at a time: what is missing of it, at least, is under way."""
 
     def spend(self, size: int) -> bool:
         """Take `size` bytes of credit; return False, and take nothing, where there is not enough."""

@@ -16,8 +16,11 @@ _fast: ModuleType | None = None
 with suppress(ImportError):
     import aiofastnet as _fast
 
-BUFFER_SIZE = 256 * 1024
-"""Bytes of ciphertext that `aiofastnet` gathers for one system call, in each direction of a connection."""
+RECEIVE_SIZE = 256 * 1024
+"""Bytes of ciphertext that `aiofastnet` takes with one system call. A connection that was busy once keeps so many."""
+
+SEND_SIZE = 128 * 1024
+"""Bytes of ciphertext that it gathers for one: as many as the link has it hold."""
 
 
 class _QuietLoop:
@@ -60,5 +63,5 @@ async def serve_tls(
     if _fast is None:
         await loop.connect_accepted_socket(protocol, sock, **options)
     else:
-        sizes = {"ssl_incoming_bio_size": BUFFER_SIZE, "ssl_outgoing_bio_size": BUFFER_SIZE}
+        sizes = {"ssl_incoming_bio_size": RECEIVE_SIZE, "ssl_outgoing_bio_size": SEND_SIZE}
         await _fast.connect_accepted_socket(_QuietLoop(loop), protocol, sock, **options, **sizes)

@@ -233,7 +233,7 @@ class ConsoleApp(App[int]):
         """Show the keys."""
         if not isinstance(self.screen, HelpScreen):
             first = {"terminals": Context.TERMINAL, "wall": Context.WALL}.get(self.current_mode)
-            self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME)))
+            self.push_screen(HelpScreen(first or Context(self.overview.panel.NAME), self.settings.leader))
 
     def action_show_settings(self) -> None:
         """Show the settings."""

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
+USUAL_LEADER = "ctrl+]"
+
 
 class Context(StrEnum):
     """Where a key means something; the value is its heading in the help."""
@@ -17,7 +19,7 @@ class Context(StrEnum):
     SESSIONS = "Sessions"
     TUNNELS = "Tunnels"
     AUDIT = "Audit"
-    TERMINAL = "Terminals: after ctrl+]"
+    TERMINAL = f"Terminals: after {USUAL_LEADER}"
     COPY = "Copy mode"
     WATCH = "Watched sessions"
     WALL = "Wall"

@@ -9,6 +9,7 @@ from typing import Any, Self
 from omnyshell.errors import ConfigException
 from omnyshell.paths import config_dir
 from omnyshell.security.files import write_private
+from omnyshell.tui.keys import USUAL_LEADER
 
 THEME_NAMES = ("dark", "light", "contrast")
 
@@ -21,7 +22,7 @@ class ConsoleSettings:
     """What a user decides about the console. Raises `ConfigException` for a value that cannot be."""
 
     theme: str = "dark"
-    leader: str = "ctrl+]"
+    leader: str = USUAL_LEADER
     """The key that comes before a command while a terminal has the keyboard."""
 
     scrollback: int = 10_000

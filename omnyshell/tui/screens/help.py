@@ -13,7 +13,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from omnyshell.tui.keys import Context, Key, bindings, sections
+from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, sections
 
 FILTERS = (
     ("text", "rows that have the text anywhere"),
@@ -28,7 +28,10 @@ FILTERS = (
 
 
 class HelpScreen(ModalScreen[None]):
-    """Shows the keys, `first` those of one context, until any of `Context.FORM`'s closes it."""
+    """Shows the keys, `first` those of one context, until any of `Context.FORM`'s closes it.
+
+    `leader` is the key that the user's terminals have for their commands.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
@@ -50,9 +53,10 @@ class HelpScreen(ModalScreen[None]):
     }
     """
 
-    def __init__(self, first: Context | None = None) -> None:
+    def __init__(self, first: Context, leader: str) -> None:
         super().__init__()
         self._first = first
+        self._leader = leader
 
     def compose(self) -> ComposeResult:
         """One long text."""
@@ -63,7 +67,7 @@ class HelpScreen(ModalScreen[None]):
 
     def _table(self) -> Group:
         """Two columns, so that a text that is wrapped goes on below itself."""
-        blocks = _blocks(self._first)
+        blocks = _blocks(self._first, self._leader)
         colours = self.app.theme_variables
         heading, key = (Style(bold=True, color=colours[name]) for name in ("primary", "accent"))
         width = max(cell_len(left) for _, lines in blocks for left, _ in lines)
@@ -86,9 +90,9 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _blocks(first: Context | None) -> list[tuple[str, list[tuple[str, str]]]]:
+def _blocks(first: Context, leader: str) -> list[tuple[str, list[tuple[str, str]]]]:
     ordered = sorted(sections(), key=lambda section: section[0] is not first)
-    blocks = [(str(context), [_words(key) for key in members]) for context, members in ordered]
+    blocks = [(context.replace(USUAL_LEADER, leader), [_words(key) for key in members]) for context, members in ordered]
     return [*blocks, ("Filters", list(FILTERS))]
 
 

@@ -47,7 +47,8 @@ async def test_help_has_every_key() -> None:
         await check_picture(app, "help")
         await pilot.press("escape")
         assert app.screen is app.overview
-        for key, title in (("f3", "Terminals"), ("f4", "Wall")):
+        app.settings.leader = "ctrl+a"
+        for key, title in (("f3", "Terminals: after ctrl+a\n"), ("f4", "Wall")):
             await pilot.press(key, "f1")
             assert help_of(app, 300).startswith(title)
             await pilot.press("escape")

@@ -9,14 +9,23 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from omnyshell import CertGenerator
 
 CHUNK = 64 * 1024
 
 
-def throughput(directory: Path, megabytes: int) -> float:
-    """Return megabytes a second from a sending process through a relaying one to a receiving one."""
+class Throughput(NamedTuple):
+    """Megabytes a second from a sending process through a relaying one to a receiving one."""
+
+    rate: float
+    relay_seconds: float
+    """Processor time of the relaying process."""
+
+
+def throughput(directory: Path, megabytes: int) -> Throughput:
+    """Send so much, and measure."""
     made = CertGenerator().generate(directory / "blocking", ["127.0.0.1"])
     hub = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     hub.load_cert_chain(made.hub_pem_path, made.hub_key_path)
@@ -33,7 +42,8 @@ def throughput(directory: Path, megabytes: int) -> float:
         def accept() -> ssl.SSLSocket:
             return hub.wrap_socket(listener.accept()[0], server_side=True)
 
-        roles: tuple[Callable[[], None], ...] = (lambda: _relay(accept, size), lambda: _send(dial, size))
+        used = context.SimpleQueue()
+        roles: tuple[Callable[[], None], ...] = (lambda: used.put(_relay(accept, size)), lambda: _send(dial, size))
         processes = [context.Process(target=role) for role in roles]
         processes[0].start()
         client = dial()
@@ -42,17 +52,21 @@ def throughput(directory: Path, megabytes: int) -> float:
         taken = time.perf_counter() - started
         for process in processes:
             process.join()
-    return megabytes / taken
+        relay_seconds = used.get()
+    return Throughput(megabytes / taken, relay_seconds)
 
 
-def _relay(accept: Callable[[], ssl.SSLSocket], size: int) -> None:
+def _relay(accept: Callable[[], ssl.SSLSocket], size: int) -> float:
     client, node = accept(), accept()
+    before = time.process_time()
     buffer = memoryview(bytearray(4 * CHUNK))
     while size > 0:
         count = node.recv_into(buffer)
         client.sendall(buffer[:count])
         size -= count
+    used = time.process_time() - before
     client.recv(1)
+    return used
 
 
 def _send(dial: Callable[[], ssl.SSLSocket], size: int) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from bench.bare_terminal import BareHops, reading_rate
 from bench.blocking_relay import throughput
-from bench.idle_peers import idle_peers
+from bench.idle_peers import idle_peers, processor_seconds
 from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
+from bench.relay_alone import relay_rate
 from omnyshell import ClientConfig, HubAccess, HubAddress, OmnyShellClient, PrincipalId, TokenCredentialProvider
 
 ROUNDS = 3
@@ -53,9 +54,34 @@ def output(ssh: OpenSsh, hub: Hub, megabytes: int, directory: Path) -> None:
     )
     rates = {name: megabytes / taken for name, taken in figures.items()}
     blocking = "two hops of blocking TLS sockets"
-    rates[blocking] = max(throughput(directory, megabytes) for _ in range(ROUNDS))
+    rates[blocking] = max(throughput(directory, megabytes).rate for _ in range(ROUNDS))
     goals = {"ssh -J": ">= 1.6", "ssh": ">= 1.0", blocking: ">= 0.75"}
     report("output of a command, MB/s", rates, "omnyshell exec", goals)
+
+
+def relay(hub: Hub, megabytes: int, directory: Path) -> None:
+    """The hub's relay alone, between raw peers, beside the same hops without a protocol; and its processor time."""
+    rates: dict[str, list[float]] = {}
+    seconds_a_gigabyte: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        used = processor_seconds(hub.pid)
+        rates.setdefault("omnyshell hub", []).append(relay_rate(hub, megabytes))
+        seconds_a_gigabyte.setdefault("omnyshell hub", []).append(processor_seconds(hub.pid) - used)
+        rate, relay_seconds = throughput(directory, megabytes)
+        rates.setdefault("blocking TLS sockets", []).append(rate)
+        seconds_a_gigabyte.setdefault("blocking TLS sockets", []).append(relay_seconds)
+    report(
+        "two hops between raw peers, MB/s",
+        {name: max(values) for name, values in rates.items()},
+        "omnyshell hub",
+        {"blocking TLS sockets": ">= 0.75, with a faster transport 0.9"},
+    )
+    report(
+        "processor time of the process between them, s a GB",
+        {name: min(values) * 1000 / megabytes for name, values in seconds_a_gigabyte.items()},
+        "omnyshell hub",
+        {"blocking TLS sockets": "<= 1.5, with a faster transport 1.2"},
+    )
 
 
 def pty_output(ssh: OpenSsh, hub: Hub, megabytes: int) -> None:
@@ -189,7 +215,7 @@ def report(title: str, figures: dict[str, float], ours: str, goals: dict[str, st
 
 def main() -> None:
     """Run what was asked for, or everything."""
-    names = ("output", "pty_output", "cold", "warm", "echo", "echo_under_flood", "idle")
+    names = ("output", "relay", "pty_output", "cold", "warm", "echo", "echo_under_flood", "idle")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", choices=[*names, []], help="figures to measure; all if none is given")
     parser.add_argument("--megabytes", type=int, default=1000)
@@ -201,6 +227,7 @@ def main() -> None:
         with open_ssh(directory) as ssh, hub_with_node(directory) as hub:
             runs = {
                 "output": lambda: output(ssh, hub, options.megabytes, directory),
+                "relay": lambda: relay(hub, options.megabytes, directory),
                 "pty_output": lambda: pty_output(ssh, hub, options.megabytes // 5),
                 "cold": lambda: cold(ssh, hub),
                 "warm": lambda: warm(ssh, hub),

@@ -37,9 +37,9 @@ async def _measure(hub: Hub, admin: HubAccess) -> None:
     print(f"an idle peer: {(_resident_kib(hub.pid) - before) / PEERS:.1f} KiB of the hub (goal <= 50)")
     beating = [asyncio.create_task(beat(node, number, PEERS)) for number, node in enumerate(nodes)]
     await asyncio.sleep(HEARTBEAT)
-    used, started = _processor_seconds(hub.pid), time.monotonic()
+    used, started = processor_seconds(hub.pid), time.monotonic()
     await asyncio.sleep(WATCHED)
-    share = (_processor_seconds(hub.pid) - used) / (time.monotonic() - started)
+    share = (processor_seconds(hub.pid) - used) / (time.monotonic() - started)
     print(f"{PEERS} idle peers with heartbeats: {share:.1%} of a core (goal <= 2 %)", flush=True)
     for task in beating:
         task.cancel()
@@ -76,6 +76,7 @@ def _resident_kib(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

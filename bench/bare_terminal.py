@@ -1,21 +1,22 @@
 """A terminal with nothing around it: what the kernel, and what two hops of TLS in Python, leave to whoever does more.
 
-`python -m bench.bare_terminal hub|node|client ...` are the three ends of the two hops: each is one loop that passes on
-what it reads. Nothing is framed, addressed, granted, kept or emulated.
+`python -m bench.bare_terminal node|client ...` are the ends of the two hops: loops, as is what stands between them,
+that pass on what they read. Nothing is framed, addressed, granted, kept or emulated.
 """
 
+import multiprocessing
 import os
 import pty
 import select
-import socket
 import ssl
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from omnyshell import CertGenerator
+from bench.tls_sockets import Listener, dial
 
 CHUNK = 64 * 1024
 LAST_MESSAGE = 5.0
@@ -38,48 +39,37 @@ def reading_rate(command: str, megabytes: int) -> float:
     return megabytes / taken
 
 
-class BareHops:
-    """A hub that waits for a client, and a node with a program on a PTY that follows it. Use it as a context."""
-
-    def __init__(self, directory: Path, command: str) -> None:
-        made = CertGenerator().generate(directory / "bare", ["127.0.0.1"])
-        self._hub = subprocess.Popen(
-            _role("hub", made.hub_pem_path, made.hub_key_path), stdout=subprocess.PIPE, text=True
-        )
-        assert self._hub.stdout is not None
-        self._access = (self._hub.stdout.readline().strip(), str(made.ca_pem_path))
-        self._command = command
-        self._node: subprocess.Popen[bytes] | None = None
-        self._starter = threading.Timer(0.5, self._start_node)
-
-    def __enter__(self) -> list[str]:
-        """Return the command of the client, which is to be started at once."""
-        self._starter.start()
-        return _role("client", *self._access)
-
-    def __exit__(self, *_: object) -> None:
-        self._starter.join()
-        for process in (self._hub, self._node):
-            if process is not None:
-                process.terminate()
-                process.wait(LAST_MESSAGE)
-
-    def _start_node(self) -> None:
-        self._node = subprocess.Popen(_role("node", *self._access, self._command))
+@contextmanager
+def bare_hops(directory: Path, command: str) -> Iterator[list[str]]:
+    """A hub, and a node with a program on a PTY; yields the command of the client, which is to be started once."""
+    with Listener(directory) as listener:
+        access = (str(listener.port), str(listener.ca))
+        hub = multiprocessing.get_context("fork").Process(target=_serve, args=(listener,))
+        hub.start()
+    node = subprocess.Popen(_role("node", *access, command))
+    try:
+        yield _role("client", *access)
+    finally:
+        hub.terminate()
+        hub.join()
+        node.wait(LAST_MESSAGE)
 
 
 def main(role: str, *words: str) -> None:
-    """Be one of the three ends, until one side of it has ended."""
-    if role == "hub":
-        client, node = _accept_two(*words)
-        _pass_on({client: node, node: client})
-        return
-    hub = _dial(int(words[0]), words[1])
+    """Be one of the ends, until one side of it has ended."""
+    hub = dial(int(words[0]), words[1])
+    hub.sendall(role[:1].encode())
     if role == "client":
         _pass_on({0: hub, hub: 1})
     else:
         terminal, _ = _program(words[2])
         _pass_on({terminal: hub, hub: terminal})
+
+
+def _serve(listener: Listener) -> None:
+    ends = {end.recv(1): end for end in (listener.accept(), listener.accept())}
+    client, node = ends[b"c"], ends[b"n"]
+    _pass_on({client: node, node: client})
 
 
 def _role(role: str, *words: str) -> list[str]:
@@ -105,26 +95,6 @@ def _read_all(terminal: int) -> bool:
             return True
         except OSError:
             return False
-
-
-def _accept_two(cert: str, key: str) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
-    context.num_tickets = 0
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1], flush=True)
-        first, second = (context.wrap_socket(_at_once(listener.accept()[0]), server_side=True) for _ in range(2))
-    return first, second
-
-
-def _dial(port: int, ca: str) -> ssl.SSLSocket:
-    plain = _at_once(socket.create_connection(("127.0.0.1", port)))
-    return ssl.create_default_context(cafile=ca).wrap_socket(plain, server_hostname="127.0.0.1")
-
-
-def _at_once(sock: socket.socket) -> socket.socket:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
 
 
 def _pass_on(ways: dict[End, End]) -> None:

@@ -4,14 +4,13 @@ Nothing is parsed, addressed or granted: a relay that does more cannot be faster
 """
 
 import multiprocessing
-import socket
 import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from omnyshell import CertGenerator
+from bench.tls_sockets import Listener, dial
 
 CHUNK = 64 * 1024
 
@@ -26,27 +25,21 @@ class Throughput(NamedTuple):
 
 def throughput(directory: Path, megabytes: int) -> Throughput:
     """Send so much, and measure."""
-    made = CertGenerator().generate(directory / "blocking", ["127.0.0.1"])
-    hub = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    hub.load_cert_chain(made.hub_pem_path, made.hub_key_path)
-    hub.num_tickets = 0
-    peer = ssl.create_default_context(cafile=str(made.ca_pem_path))
     size = megabytes * 1_000_000
     context = multiprocessing.get_context("fork")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
+    with Listener(directory) as listener:
 
-        def dial() -> ssl.SSLSocket:
-            return peer.wrap_socket(socket.create_connection(address), server_hostname="127.0.0.1")
-
-        def accept() -> ssl.SSLSocket:
-            return hub.wrap_socket(listener.accept()[0], server_side=True)
+        def connect() -> ssl.SSLSocket:
+            return dial(listener.port, listener.ca)
 
         used = context.SimpleQueue()
-        roles: tuple[Callable[[], None], ...] = (lambda: used.put(_relay(accept, size)), lambda: _send(dial, size))
+        roles: tuple[Callable[[], None], ...] = (
+            lambda: used.put(_relay(listener.accept, size)),
+            lambda: _send(connect, size),
+        )
         processes = [context.Process(target=role) for role in roles]
         processes[0].start()
-        client = dial()
+        client = connect()
         processes[1].start()
         started = _receive(client, size)
         taken = time.perf_counter() - started

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.bare_terminal import BareHops, reading_rate
+from bench.bare_terminal import bare_hops, reading_rate
 from bench.blocking_relay import throughput
 from bench.idle_peers import idle_peers, processor_seconds
 from bench.peers import Hub, OpenSsh, hub_with_node, open_ssh
@@ -61,27 +61,18 @@ def output(ssh: OpenSsh, hub: Hub, megabytes: int, directory: Path) -> None:
 
 def relay(hub: Hub, megabytes: int, directory: Path) -> None:
     """The hub's relay alone, between raw peers, beside the same hops without a protocol; and its processor time."""
-    rates: dict[str, list[float]] = {}
-    seconds_a_gigabyte: dict[str, list[float]] = {}
+    ours, theirs = "omnyshell hub", "blocking TLS sockets"
+    rounds = []
     for _ in range(ROUNDS):
-        used = processor_seconds(hub.pid)
-        rates.setdefault("omnyshell hub", []).append(relay_rate(hub, megabytes))
-        seconds_a_gigabyte.setdefault("omnyshell hub", []).append(processor_seconds(hub.pid) - used)
-        rate, relay_seconds = throughput(directory, megabytes)
-        rates.setdefault("blocking TLS sockets", []).append(rate)
-        seconds_a_gigabyte.setdefault("blocking TLS sockets", []).append(relay_seconds)
-    report(
-        "two hops between raw peers, MB/s",
-        {name: max(values) for name, values in rates.items()},
-        "omnyshell hub",
-        {"blocking TLS sockets": ">= 0.75, with a faster transport 0.9"},
-    )
-    report(
-        "processor time of the process between them, s a GB",
-        {name: min(values) * 1000 / megabytes for name, values in seconds_a_gigabyte.items()},
-        "omnyshell hub",
-        {"blocking TLS sockets": "<= 1.5, with a faster transport 1.2"},
-    )
+        before = processor_seconds(hub.pid)
+        rate = relay_rate(hub, megabytes)
+        rounds.append((rate, processor_seconds(hub.pid) - before, *throughput(directory, megabytes)))
+    our_rates, our_seconds, rates, seconds = zip(*rounds, strict=True)
+    title = "two hops between raw peers, MB/s"
+    report(title, {ours: max(our_rates), theirs: max(rates)}, ours, {theirs: ">= 0.75, with a faster transport 0.9"})
+    title = "processor time of the process between them, s a GB"
+    costs = {ours: min(our_seconds) * 1000 / megabytes, theirs: min(seconds) * 1000 / megabytes}
+    report(title, costs, ours, {theirs: "<= 1.5, with a faster transport 1.2"})
 
 
 def pty_output(ssh: OpenSsh, hub: Hub, megabytes: int) -> None:
@@ -134,7 +125,7 @@ def echo(ssh: OpenSsh, hub: Hub, directory: Path) -> None:
     """A keystroke's way through a PTY and back, and beside it what two hops of TLS take that do nothing else."""
 
     def over_bare_hops() -> float:
-        with BareHops(directory, ECHO) as client:
+        with bare_hops(directory, ECHO) as client:
             return echo_ms(client)
 
     bare = "two bare hops"

@@ -7,13 +7,13 @@ import base64
 import json
 import multiprocessing
 import socket
-import ssl
 import struct
 import time
 from contextlib import suppress
 from typing import Any
 
 from bench.peers import Hub
+from bench.tls_sockets import dial
 
 PAYLOAD = 60 * 1024
 INITIAL_CREDIT, EXTRA_CREDIT, GRANT = 256 * 1024, 768 * 1024, 128 * 1024
@@ -48,10 +48,7 @@ class _Peer:
     """A connection that has logged in."""
 
     def __init__(self, hub: Hub, role: str, principal: str) -> None:
-        context = ssl.create_default_context(cafile=str(hub.ca))
-        plain = socket.create_connection(("127.0.0.1", hub.port))
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+        self._socket = dial(hub.port, hub.ca)
         key = base64.b64encode(bytes(16)).decode()
         self._socket.sendall(
             "GET / HTTP/1.1\r\nHost: hub\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -10,7 +10,6 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,20 +81,15 @@ def fuzz(name: str, target: Target, inputs: int, seconds: float, seed: int) -> F
     slowest, done, began = 0.0, 0, time.monotonic()
     while done < inputs and (done % 256 or time.monotonic() - began < seconds):
         data = mutated(corpus, rng)
-        started = time.thread_time()
-        try:
-            outcome = target.read(data)
-        except Exception:  # whatever is raised is what this looks for
-            failures.append(f"{data!r}\n{traceback.format_exc()}")
-            outcome = "failure"
-        taken = time.thread_time() - started
+        outcome, failure, taken = _read(target, data)
         if taken > SLOWEST_ALLOWED:
             # A collection of garbage, say: what is slow by itself is slow again.
-            taken = min(taken, _time_of(target, data))
-        if taken > slowest:
-            slowest = taken
-            if taken > SLOWEST_ALLOWED:
-                failures.append(f"{data!r}\ntook {taken * 1000:.1f} ms")
+            taken = min(taken, _read(target, data)[-1])
+        if taken > SLOWEST_ALLOWED:
+            failure = failure or f"took {taken * 1000:.1f} ms"
+        if failure:
+            failures.append(f"{data!r}\n{failure}")
+        slowest = max(slowest, taken)
         done += 1
         if outcome not in outcomes and len(corpus) < CORPUS:
             outcomes.add(outcome)
@@ -111,12 +105,15 @@ def fuzz(name: str, target: Target, inputs: int, seconds: float, seed: int) -> F
     )
 
 
-def _time_of(target: Target, data: bytes) -> float:
+def _read(target: Target, data: bytes) -> tuple[str, str, float]:
+    """Return the kind of outcome, what failed, and the seconds that it took."""
+    outcome, failure = "failure", ""
     started = time.thread_time()
-    # What it raises is counted already.
-    with suppress(Exception):
-        target.read(data)
-    return time.thread_time() - started
+    try:
+        outcome = target.read(data)
+    except Exception:  # whatever is raised is what this looks for
+        failure = traceback.format_exc()
+    return outcome, failure, time.thread_time() - started
 
 
 def _targets(directory: Path) -> dict[str, Target]:
@@ -249,15 +246,18 @@ def _fed(data: bytes) -> Emulator:
 
 
 def _read_output(data: bytes) -> str:
-    screen = _fed(data)
-    return f"{screen.on_alternate_screen} {screen.margins} {sorted(map(str, screen.mode))[:6]} {screen.unfinished}"
+    return _kind_of(_fed(data))
 
 
 def _read_snapshot(data: bytes) -> str:
+    # Painted is what is complete: a sequence that has only begun is left.
     screen = _fed(data + b"\x18")
-    painted = _fed(paint(screen))
-    assert state(painted) == state(screen), "what is painted is another screen"
-    return f"{screen.on_alternate_screen} {screen.margins} {sorted(map(str, screen.mode))[:6]}"
+    assert state(_fed(paint(screen))) == state(screen), "what is painted is another screen"
+    return _kind_of(screen)
+
+
+def _kind_of(screen: Emulator) -> str:
+    return f"{screen.on_alternate_screen} {screen.margins} {sorted(map(str, screen.mode))[:6]} {screen.unfinished}"
 
 
 _KEY = Ed25519PublicKey(b"\x01" * 32).to_base64()

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -10,9 +9,10 @@ from pathlib import Path
 
 import uvloop
 from support.hub_process import HubProcess
-from support.stack import access, connected_client
+from support.stack import connected_client
 
-from omnyshell import NodeConfig, OmnyShellClient, OmnyShellNode
+from omnyshell import OmnyShellClient
+from soak.fleet import fleet
 from soak.machines import memory_of, workplace
 from soak.report import Figure, report
 
@@ -45,35 +45,17 @@ class Record:
         return statistics.linear_regression(self.hours[begin:], self.megabytes[begin:]).slope
 
 
-async def no_shells() -> tuple[str, ...]:
-    return ()
-
-
 async def soak(minutes: float) -> list[Figure]:
     with workplace() as (directory, certificates):
         hub = HubProcess(certificates, directory / "hub")
         await hub.start()
-        nodes = [
-            OmnyShellNode(
-                NodeConfig(
-                    node_id=f"n{number}",
-                    access=access(certificates, hub.port, "box"),
-                    state_dir=directory / f"node-{number}",
-                )
-            )
-            for number in range(NODES)
-        ]
-        running = [asyncio.create_task(node.run()) for node in nodes]
         try:
-            async with asyncio.timeout(60), asyncio.TaskGroup() as group:
-                for node in nodes:
-                    group.create_task(node.registered.wait())
-            async with connected_client(certificates, hub.port) as client:
-                record = await _work(client, hub.pid, minutes * 60)
+            async with fleet(certificates, hub.port, directory, NODES) as nodes:
+                async with asyncio.timeout(60):
+                    await asyncio.gather(*(node.registered.wait() for node in nodes))
+                async with connected_client(certificates, hub.port) as client:
+                    record = await _work(client, hub.pid, minutes * 60)
         finally:
-            for node in nodes:
-                node.stop()
-            await asyncio.gather(*running, return_exceptions=True)
             hub.kill()
     return _figures(record, minutes)
 
@@ -127,11 +109,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=30)
     options = parser.parse_args()
-    logging.getLogger("omnyshell").setLevel(logging.CRITICAL)
-    # Looking for shells starts processes, which is not what is measured.
-    import omnyshell.services.node.node as module
-
-    module.find_shells = no_shells  # type: ignore[assignment]
     report("long_run", *uvloop.run(soak(options.minutes)))
 
 

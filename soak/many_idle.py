@@ -8,12 +8,12 @@ import uvloop
 from support.hub_process import HubProcess
 from support.stack import access
 
-from bench.idle_peers import beat, connect_node
+from bench.idle_peers import beat, connect_node, processor_seconds
 from soak.machines import memory_of, workplace
-from soak.many_nodes import processor_time
 from soak.report import Figure, report
 
 AT_ONCE = 20
+SAMPLE_EVERY = 5.0
 MEGABYTE = 1e6
 
 
@@ -26,11 +26,11 @@ async def soak(count: int, minutes: float) -> list[Figure]:
             reach = access(certificates, hub.port, "box")
             nodes = await asyncio.gather(*(connect_node(reach, f"idle-{number}", gate) for number in range(count)))
             beating = [asyncio.create_task(beat(node, number, count)) for number, node in enumerate(nodes)]
-            used, began, most = processor_time(hub.pid), time.monotonic(), 0.0
+            used, began, most = processor_seconds(hub.pid), time.monotonic(), 0.0
             while time.monotonic() - began < minutes * 60:
-                await asyncio.sleep(5)
+                await asyncio.sleep(SAMPLE_EVERY)
                 most = max(most, memory_of(hub.pid) / MEGABYTE)
-            share = (processor_time(hub.pid) - used) / (time.monotonic() - began)
+            share = (processor_seconds(hub.pid) - used) / (time.monotonic() - began)
             alive = sum(node.is_open for node in nodes)
             for task in beating:
                 task.cancel()

@@ -2,28 +2,17 @@
 
 import argparse
 import asyncio
-import logging
-import os
 import time
-from pathlib import Path
 
 import uvloop
 from support.hub_process import HubProcess
-from support.stack import access, connected_client
+from support.stack import connected_client
 
-from omnyshell import NodeConfig, OmnyShellNode
+from bench.idle_peers import processor_seconds
+from omnyshell import OmnyShellNode
+from soak.fleet import fleet
 from soak.machines import workplace
 from soak.report import Figure, report
-
-
-async def no_shells() -> tuple[str, ...]:
-    return ()
-
-
-def processor_time(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def all_registered(nodes: list[OmnyShellNode], seconds: float) -> float:
@@ -41,42 +30,29 @@ async def soak(count: int, outages: list[float]) -> list[Figure]:
     with workplace() as (directory, certificates):
         hub = HubProcess(certificates, directory / "hub")
         await hub.start()
-        nodes = [
-            OmnyShellNode(
-                NodeConfig(
-                    node_id=f"n{number}",
-                    access=access(certificates, hub.port, "box"),
-                    state_dir=directory / f"node-{number}",
-                )
-            )
-            for number in range(count)
-        ]
-        running = [asyncio.create_task(node.run()) for node in nodes]
         try:
-            first = await all_registered(nodes, 60)
-            print(f"{count} nodes registered at first after {first:.1f} s", flush=True)
-            # What they were registered for at least, for the backoff to begin anew.
-            await asyncio.sleep(31)
-            for outage in outages:
-                hub.kill()
-                await asyncio.sleep(outage)
-                await hub.start()
-                took = await all_registered(nodes, 60)
-                work = processor_time(hub.pid)
-                async with connected_client(certificates, hub.port) as client:
-                    listed = len(await client.list_nodes())
-                figures.append(
-                    Figure(
-                        f"{count} nodes, hub killed and back after {outage:g} s",
-                        "all registered within 35 s, at most 5 s of it hub work",
-                        f"{listed} listed after {took:.1f} s, {work:.1f} s of hub work",
-                        took <= 35 and work <= 5 and listed == count,
+            async with fleet(certificates, hub.port, directory, count) as nodes:
+                first = await all_registered(nodes, 60)
+                print(f"{count} nodes registered at first after {first:.1f} s", flush=True)
+                # What they were registered for at least, for the backoff to begin anew.
+                await asyncio.sleep(31)
+                for outage in outages:
+                    hub.kill()
+                    await asyncio.sleep(outage)
+                    await hub.start()
+                    took = await all_registered(nodes, 60)
+                    work = processor_seconds(hub.pid)
+                    async with connected_client(certificates, hub.port) as client:
+                        listed = len(await client.list_nodes())
+                    figures.append(
+                        Figure(
+                            f"{count} nodes, hub killed and back after {outage:g} s",
+                            "all registered within 35 s, at most 5 s of it hub work",
+                            f"{listed} listed after {took:.1f} s, {work:.1f} s of hub work",
+                            took <= 35 and work <= 5 and listed == count,
+                        )
                     )
-                )
         finally:
-            for node in nodes:
-                node.stop()
-            await asyncio.gather(*running, return_exceptions=True)
             hub.kill()
     return figures
 
@@ -85,11 +61,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--nodes", type=int, default=1000)
     options = parser.parse_args()
-    logging.getLogger("omnyshell").setLevel(logging.CRITICAL)
-    # Looking for shells starts processes, which is not what is measured.
-    import omnyshell.services.node.node as module
-
-    module.find_shells = no_shells  # type: ignore[assignment]
     report("many_nodes", *uvloop.run(asyncio.wait_for(soak(options.nodes, [5.0, 60.0]), 300)))
 
 

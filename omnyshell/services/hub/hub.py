@@ -44,7 +44,6 @@ class OmnyShellHub:
 
     nodes: NodeRegistry
     tunnels: TunnelBroker
-    sessions: SessionRouter
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
@@ -79,6 +78,11 @@ class OmnyShellHub:
         if self._endpoint is None:
             raise RuntimeError("the hub is not started")
         return self._endpoint.port
+
+    @property
+    def sessions(self) -> SessionRouter:
+        """The sessions that are open through this hub, once it is started."""
+        return self._services.sessions
 
     @property
     def connections(self) -> int:
@@ -133,7 +137,7 @@ class OmnyShellHub:
             raise
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
-        self._services, self.sessions = services, services.sessions
+        self._services = services
         self._upkeep = services.upkeep(context, endpoint)
         services.admin.start()
         self._sweeper = asyncio.create_task(self._sweep())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from omnyshell.protocol.limits import BULK_PAYLOAD
 
 CHUNKS_A_TURN = 4
-"""Full chunks of a pipe that are read before others get their turn: each turn of the loop costs as much as a chunk."""
+"""Full chunks of a pipe that are read before others get their turn: a turn of the loop has its price, too."""
 
 SMALL_READ = 256
 """A read that yields so little has emptied the descriptor, most likely: an echo does not wait to find out."""

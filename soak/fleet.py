@@ -1,0 +1,47 @@
+"""Many nodes in this process, each with a state directory of its own."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from support.stack import Certificates, access
+
+from omnyshell import NodeConfig, OmnyShellNode
+
+
+@asynccontextmanager
+async def fleet(
+    certificates: Certificates, port: int, directory: Path, count: int
+) -> AsyncIterator[list[OmnyShellNode]]:
+    """Nodes `n0`, `n1`, ... that dial the hub at this port, and stop at the end."""
+    _quieten()
+    nodes = [
+        OmnyShellNode(
+            NodeConfig(
+                node_id=f"n{number}",
+                access=access(certificates, port, "box"),
+                state_dir=directory / f"node-{number}",
+            )
+        )
+        for number in range(count)
+    ]
+    running = [asyncio.create_task(node.run()) for node in nodes]
+    try:
+        yield nodes
+    finally:
+        for node in nodes:
+            node.stop()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _quieten() -> None:
+    """Log nothing, and look for no shells: that starts processes, which is not what is measured."""
+    import omnyshell.services.node.node as module
+
+    async def no_shells() -> tuple[str, ...]:
+        return ()
+
+    logging.getLogger("omnyshell").setLevel(logging.CRITICAL)
+    module.find_shells = no_shells  # type: ignore[assignment]

@@ -39,18 +39,20 @@ class SendCredit:
 class ReceiveCredit:
     """What a receiver consumed and has not yet returned as credit."""
 
-    __slots__ = ("unreturned",)
+    __slots__ = ("threshold", "unreturned")
 
     def __init__(self) -> None:
         self.unreturned = 0
+        self.threshold = GRANT_THRESHOLD
+        """Bytes that are returned at once."""
 
     def consume(self, size: int) -> int:
         """Note `size` consumed bytes; return the credit to grant at once, 0 while it may wait.
 
-        While it waits, the caller owes a `take` within 20 ms.
+        While it waits, the caller owes a `take` within 20 ms of the last byte.
         """
         self.unreturned += size
-        return self.take() if self.unreturned >= GRANT_THRESHOLD else 0
+        return self.take() if self.unreturned >= self.threshold else 0
 
     def take(self) -> int:
         """Return all credit that is due, and forget it."""

@@ -25,11 +25,22 @@ MAX_GRANT = 2**31 - 1
 EXTRA_CREDIT = 768 * KIB
 """What a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
 
+WIDE_WINDOW_SIZE = 4 * MIB
+"""Bytes that a node allows to be under way with the extension `wide-window`: it keeps as many to send them again, and a
+hub takes no more credit."""
+
 GRANT_THRESHOLD = 128 * KIB
 """Consumed bytes after which credit goes back at once: as late as section 1 allows, as each grant costs a message."""
 
 GRANT_DELAY = 0.010
 """Credit for less than the threshold goes back after this; section 1 asks for 20 ms at the latest."""
+
+WIDE_GRANT_SHARE = 4
+"""Of a wide window, one part in so many is returned at once."""
+
+WIDE_GRANT_DELAY = 0.001
+"""Credit for less than that goes back when nothing was consumed for so long: a sender that gives way to somebody who
+types has no more than `INITIAL_CREDIT` under way, and waits for it."""
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_TIMEOUT = 30.0

@@ -9,7 +9,17 @@ from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataOpcode, pack_header
-from omnyshell.protocol.limits import BULK_PAYLOAD, EXTRA_CREDIT, GRANT_DELAY, INITIAL_CREDIT, KIB, MAX_PAYLOAD
+from omnyshell.protocol.limits import (
+    BULK_PAYLOAD,
+    EXTRA_CREDIT,
+    GRANT_DELAY,
+    INITIAL_CREDIT,
+    KIB,
+    MAX_CREDIT,
+    MAX_PAYLOAD,
+    WIDE_GRANT_DELAY,
+    WIDE_GRANT_SHARE,
+)
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.attention import Attention
 from omnyshell.transport.link import WebSocketLink
@@ -67,6 +77,8 @@ class Channel:
         self._on_end = on_end
         self._credit = SendCredit()
         self._received = ReceiveCredit()
+        self._is_wide = False
+        self._unreturned_before = 0
         self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
         self._grant_timer: asyncio.TimerHandle | None = None
 
@@ -111,12 +123,22 @@ class Channel:
         if due:
             self._grant(due, soon=True)
         elif self._grant_timer is None:
-            self._grant_timer = asyncio.get_running_loop().call_later(GRANT_DELAY, self._grant_late)
+            self._grant_soon()
 
     def grant_extra(self, size: int = EXTRA_CREDIT) -> None:
         """Widen the window for what arrives, once, where throughput matters more than latency."""
         if not self.is_closed:
             self._grant(size)
+
+    def widen(self, window: int) -> None:
+        """Widen it once to what the other side allows (extension `wide-window`), or as far as anyone may."""
+        window = min(window, MAX_CREDIT)
+        if window - INITIAL_CREDIT <= EXTRA_CREDIT:
+            self.grant_extra()
+            return
+        self._is_wide = True
+        self._received.threshold = window // WIDE_GRANT_SHARE
+        self.grant_extra(window - INITIAL_CREDIT)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""
@@ -200,8 +222,17 @@ class Channel:
         if self._link.is_open:
             self.send_ahead(ChannelWindow(stream=self._incoming, credit=credit, offset=self._offset_due(soon=soon)))
 
+    def _grant_soon(self) -> None:
+        self._unreturned_before = self._received.unreturned
+        delay = WIDE_GRANT_DELAY if self._is_wide else GRANT_DELAY
+        self._grant_timer = asyncio.get_running_loop().call_later(delay, self._grant_late)
+
     def _grant_late(self) -> None:
         self._grant_timer = None
+        if self._is_wide and self._received.unreturned > self._unreturned_before:
+            # It still flows, and there is credit enough.
+            self._grant_soon()
+            return
         due = self._received.take()
         if due and not self.is_closed:
             self._grant(due)

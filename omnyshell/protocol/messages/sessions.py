@@ -40,13 +40,14 @@ class SessionRequest(ChannelMessage, kw_only=True):
 
 
 class StartedSession(ChannelMessage, kw_only=True):
-    """Where a channel with `resume-offset` begins (docs/extensions.md)."""
+    """Where a channel with `resume-offset` begins, and how far `wide-window` lets it be opened (docs/extensions.md)."""
 
     offsets: Annotated[bool, OMIT] = False
     output_offset: Annotated[int | None, OMIT] = None
     input_offset: Annotated[int | None, OMIT] = None
     input_ended: Annotated[bool, OMIT] = False
     reset: Annotated[bool, OMIT] = False
+    max_window: Annotated[int | None, OMIT] = None
 
 
 class SessionOpen(SessionRequest, kw_only=True):

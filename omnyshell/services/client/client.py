@@ -13,7 +13,14 @@ from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
-from omnyshell.protocol.extensions import CLIPBOARD_AUDIT, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
+from omnyshell.protocol.extensions import (
+    CLIPBOARD_AUDIT,
+    INTERACTIVE,
+    RESUME_OFFSET,
+    SCREEN_ETAG,
+    TUNNEL_EOF,
+    WIDE_WINDOW,
+)
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -46,7 +53,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT})
+FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""

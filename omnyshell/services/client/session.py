@@ -122,6 +122,7 @@ class RemoteSession:
         self._sent = ReplayBuffer()
         self._eof = False
         self._is_wide = False
+        self._max_window = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -237,7 +238,7 @@ class RemoteSession:
     def widen(self) -> None:
         """Let more output be under way, once: for throughput, where latency does not matter."""
         self._is_wide = True
-        self.channel.grant_extra()
+        self.channel.widen(self._max_window)
 
     async def detach(self, timeout: int | None = None) -> SessionDetached:  # noqa: ASYNC109
         """Leave the session running on its node, where it is ended after `timeout` seconds, or never.
@@ -285,7 +286,7 @@ class RemoteSession:
             self._chunks.clear()
         self.on_state(LinkState.RESUMED if exactly else LinkState.RESET)
         if self._is_wide:
-            channel.grant_extra()
+            channel.widen(self._max_window)
         self._send_again(opened)
         self._writable.set()
 
@@ -357,6 +358,7 @@ class RemoteSession:
         self.channel = channel
         channel.handler = self
         channel.offsets = self if opened.offsets else None
+        self._max_window = opened.max_window or 0
         if opened.offsets and opened.output_offset is not None:
             self._received = opened.output_offset
 

@@ -13,6 +13,7 @@ from omnyshell.protocol.extensions import (
     RESUME_OFFSET,
     SCREEN_ETAG,
     TUNNEL_EOF,
+    WIDE_WINDOW,
 )
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import register as register_admin
@@ -56,7 +57,9 @@ from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
 from omnyshell.transport.endpoint import WsServerEndpoint
 
-FEATURES = frozenset({INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS, CLIPBOARD_AUDIT})
+FEATURES = frozenset(
+    {INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS, CLIPBOARD_AUDIT, WIDE_WINDOW}
+)
 
 MAX_VALUES_TO_HUB = 100_000
 """Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""

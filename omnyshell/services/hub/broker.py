@@ -10,7 +10,7 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, matches_ref
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET
+from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -356,7 +356,7 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
 
 
 def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
-    """What the client is told; the extension stays in force only where the node echoes it."""
+    """What the client is told; `resume-offset` stays in force only where the node echoes it."""
     route.has_offsets = route.has_offsets and message.offsets
     opened = SessionOpened(
         session_id=message.session_id,
@@ -364,6 +364,8 @@ def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOp
         alt_screen=message.alt_screen,
         shell=message.shell,
     )
+    if WIDE_WINDOW in route.client.features & route.node.features:
+        opened.max_window = message.max_window
     if route.has_offsets:
         opened.offsets = True
         opened.output_offset = message.output_offset

@@ -3,7 +3,9 @@
 from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.protocol.extensions import WIDE_WINDOW
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import WIDE_WINDOW_SIZE
 from omnyshell.protocol.messages import ChannelMessage
 from omnyshell.transport.channels import Channel
 from omnyshell.transport.connection import OmnyShellConnection
@@ -33,6 +35,9 @@ class Attachment:
     def __init__(self, session: Attachable, connection: OmnyShellConnection, channel_id: int) -> None:
         """Take up a channel that the hub opened. Raises `ChannelException` where its id is in use."""
         self._session = session
+        self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
+        """How many bytes the client may let be under way, where that is for us to say."""
+
         self.channel = connection.channels.adopt(channel_id, self)
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:

@@ -11,7 +11,7 @@ from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShe
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF
+from omnyshell.protocol.extensions import EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW
 from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -39,7 +39,7 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF})
+EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
 SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)

@@ -126,6 +126,7 @@ class NodeSession:
         self._process = process
         self._attach(attachment, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
+        opened.max_window = self._max_window
         if offsets:
             opened.output_offset = opened.input_offset = 0
         attachment.channel.send(opened)
@@ -271,6 +272,11 @@ class NodeSession:
     # Changing channels
 
     @property
+    def _max_window(self) -> int | None:
+        """A shell's window stays as it is: nobody wants to wait for what is under way (section 1)."""
+        return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
+
+    @property
     def _leader(self) -> ProcessSession:
         if self._process is None:
             raise RuntimeError("the session is not started")
@@ -328,6 +334,7 @@ class NodeSession:
     def _opened(self, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> NodeSessionOpened:
         opened = NodeSessionOpened(session_id=self.id, pid=self._leader.pid)
         opened.alt_screen = painting is not None and painting.alt_screen
+        opened.max_window = self._max_window
         if request.offsets:
             opened.offsets = True
             opened.output_offset = request.output_offset if exactly else self.output_stage.replay.end

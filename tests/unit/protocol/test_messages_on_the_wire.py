@@ -237,6 +237,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
         7,
         {"sessionId": "s", "offsets": True, "outputOffset": 0, "inputOffset": 0, "inputEnded": True, "reset": True},
     ),
+    ("node.session.opened", 7, {"sessionId": "s", "maxWindow": 4194304}),
+    ("session.opened", 7, {"sessionId": "s", "pty": False, "maxWindow": 1}),
     ("sessions.screen.request", None, SHORT | {"nodeId": "n", "sessionRef": "s", "etag": ""}),
     ("node.sessions.screen.request", None, SHORT | {"principal": "p", "sessionRef": "s", "etag": "e"}),
     ("sessions.screen.response", None, SHORT | {"ok": True, "etag": "e", "same": True, "exitCode": 0}),

@@ -21,7 +21,7 @@ SMALL_FRAME = KIB
 SHORT_WAY = 0.001
 """Round trip, in seconds, up to which the receive buffer is bounded: 512 KiB then still carry 500 MB a second."""
 
-RECEIVE_BUFFER = 256 * KIB
+RECEIVE_BUFFER = 1024 * KIB
 """Bytes; Linux allows twice as much. Less than two segments of the loopback device would stall the sender."""
 
 _RTT_IN_TCP_INFO = 68

@@ -95,6 +95,6 @@ def unpack_data(raw: bytes | memoryview) -> DataFrame:
     return DataFrame(opcode, channel, bytes(memoryview(raw)[HEADER_SIZE:]))
 
 
-def readdressed_header(raw: bytes, channel: int) -> bytes:
-    """Return a binary frame's header with another channel id, all else kept: what a relay does."""
-    return b"".join((raw[:2], channel.to_bytes(4, "big"), raw[6:HEADER_SIZE]))
+def readdressed_header(raw: bytes | memoryview, channel: int) -> bytes:
+    """Return the header of a binary frame of the right length with another channel id: what a relay does."""
+    return _HEADER.pack(raw[0], raw[1], channel, len(raw) - HEADER_SIZE)

@@ -58,11 +58,10 @@ class LineBuffers:
         if self._socket is not None:
             bound_receive_buffer(self._socket)
         self._attention = Attention(loop, began=lambda: self._apply(ATTENTIVE), ended=self._relax)
-        self._apply(BULK)
+        self.small_frame = self._attention.note
+        """To be called when a small frame goes either way: what follows it soon is to be quick."""
 
-    def small_frame(self) -> None:
-        """A small frame goes either way: what follows it soon is to be quick."""
-        self._attention.note()
+        self._apply(BULK)
 
     def close(self) -> None:
         """The connection is gone."""

@@ -17,11 +17,14 @@ from omnyshell.protocol.limits import KIB, MAX_MESSAGE_TO_HUB
 TEXT, BINARY, OTHER = 0x81, 0x82, 0
 """First byte of a final text frame, of a final binary frame, and what stands for all others."""
 
+_SKIPPED = 1
+"""Stands for a frame that nobody gets."""
+
 _BULK = frozenset((TEXT, BINARY))
 _MASKED = 0x80
 _LENGTH = 0x7F
 _TWO_BYTES, _EIGHT_BYTES = 126, 127
-_LENGTH_SIZES = {_TWO_BYTES: 2, _EIGHT_BYTES: 8}
+_LENGTHS = {_TWO_BYTES: struct.Struct(">H"), _EIGHT_BYTES: struct.Struct(">Q")}
 _MASK_SIZE = 4
 
 TLS_RECORD = 16 * KIB
@@ -70,10 +73,10 @@ class BulkFrameReader:
         self._head = b""
         self._kind = OTHER
         self._mask = b""
-        self._parts: list[bytes] = []
         self._missing = 0
-        self._foreign = 0
-        self._skipped = 0
+        """Bytes of the frame that has begun which have not been dealt with."""
+
+        self._parts: list[bytes] = []
 
     def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
@@ -84,61 +87,67 @@ class BulkFrameReader:
         if self._head:
             view = memoryview(self._head + bytes(view))
             self._head = b""
-        while view:
-            if self._missing:
-                size = min(self._missing, len(view))
-                self._missing -= size
-                self._parts.append(bytes(view[:size]))
-                if not self._missing:
-                    yield self._kind, self._payload(b"".join(self._parts))
-                    self._parts.clear()
-            elif self._skipped:
-                size = min(self._skipped, len(view))
-                self._skipped -= size
-                if not self._skipped:
-                    yield BINARY, b""
-            elif self._foreign:
-                size = min(self._foreign, len(view))
-                self._foreign -= size
-                yield OTHER, view[:size]
-            else:
-                header, size = self._begin_frame(view)
-                if size and len(view) >= header + size:
-                    yield self._kind, self._payload(view[header : header + size])
-                    size += header
-                else:
-                    self._missing = size
-                    size = header
-            view = view[size:]
+        at, end = 0, len(view)
+        while at < end:
+            if not self._missing:
+                body = self._begin_frame(view, at, end)
+                if body < 0:
+                    self._head = bytes(view[at:])
+                    return
+                at, after = body, body + self._missing
+                if after <= end and self._kind in _BULK:
+                    self._missing = 0
+                    data = view[at:after]
+                    at = after
+                    yield self._kind, apply_mask(data, self._mask) if self._masked else data
+                    continue
+            size = min(self._missing, end - at)
+            self._missing -= size
+            part = self._take_part(view[at : at + size])
+            at += size
+            if part is not None:
+                yield part
 
-    def _begin_frame(self, view: memoryview) -> tuple[int, int]:
-        """Read a frame's header; returns how many bytes are used up, and the size of a bulk frame's payload.
+    def _begin_frame(self, view: memoryview, at: int, end: int) -> int:
+        """Read a frame's header; returns where what is `_missing` of it begins, -1 where the header is not whole.
 
-        The header of another frame stays, with the rest of its frame, foreign. One that has not arrived whole is kept.
+        The header of a frame that is for `websockets` is missing with all the rest.
         """
-        if len(view) < 2:
-            return self._wait_for_more(view)
-        kind, second = view[0], view[1]
-        code = second & _LENGTH
-        extra = _LENGTH_SIZES.get(code, 0)
+        body = at + 2
+        if body > end:
+            return -1
+        kind, second = view[at], view[at + 1]
+        size = second & _LENGTH
+        if size >= _TWO_BYTES:
+            length = _LENGTHS[size]
+            body += length.size
+            if body > end:
+                return -1
+            (size,) = length.unpack_from(view, body - length.size)
         masked = second >= _MASKED
-        header = 2 + extra + (_MASK_SIZE if masked else 0)
-        if len(view) < header:
-            return self._wait_for_more(view)
-        size = int.from_bytes(view[2 : 2 + extra], "big") if extra else code
-        if kind == BINARY and masked is self._masked and MAX_DATA_FRAME < size <= MAX_MESSAGE_TO_HUB:
-            self._skipped = size
-            return header, 0
-        if kind not in _BULK or masked is not self._masked or not 0 < size <= MAX_DATA_FRAME:
-            self._foreign = header + size
-            return 0, 0
-        self._mask = bytes(view[2 + extra : header])
-        self._kind = kind
-        return header, size
+        if masked:
+            body += _MASK_SIZE
+            if body > end:
+                return -1
+            self._mask = bytes(view[body - _MASK_SIZE : body])
+        if kind in _BULK and masked is self._masked and 0 < size <= MAX_DATA_FRAME:
+            self._kind, self._missing = kind, size
+        elif kind == BINARY and masked is self._masked and MAX_DATA_FRAME < size <= MAX_MESSAGE_TO_HUB:
+            self._kind, self._missing = _SKIPPED, size
+        else:
+            self._kind, self._missing = OTHER, body - at + size
+            return at
+        return body
 
-    def _wait_for_more(self, view: memoryview) -> tuple[int, int]:
-        self._head = bytes(view)
-        return len(view), 0
-
-    def _payload(self, data: bytes | memoryview) -> bytes | memoryview:
-        return apply_mask(data, self._mask) if self._masked else data
+    def _take_part(self, part: memoryview) -> tuple[int, bytes | memoryview] | None:
+        """Take a part of a frame that arrives in several; returns what is to be yielded."""
+        if self._kind == OTHER:
+            return OTHER, part
+        if self._kind == _SKIPPED:
+            return None if self._missing else (BINARY, b"")
+        self._parts.append(bytes(part))
+        if self._missing:
+            return None
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return self._kind, apply_mask(data, self._mask) if self._masked else data

@@ -2,7 +2,7 @@
 
 from websockets.client import ClientProtocol
 from websockets.http11 import Response
-from websockets.protocol import OPEN, Event
+from websockets.protocol import Event
 from websockets.uri import WebSocketURI
 
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
@@ -24,5 +24,5 @@ class ClientLink(WebSocketLink):
 
     def handshake_event(self, event: Event) -> None:
         """Take the hub's answer; a refusal ends the connection."""
-        if isinstance(event, Response) and self._client.state is OPEN:
-            self._handler.link_opened()
+        if isinstance(event, Response) and self.is_open:
+            self._opened()

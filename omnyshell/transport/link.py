@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, cast
 
@@ -82,6 +82,9 @@ class LinkHandler(Protocol):
 class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
+    is_open = False
+    """Whether messages can be sent. Kept beside the state of `websockets`, as every frame asks for it."""
+
     round_trip: float | None = None
     """Seconds between the last ping that was answered and its answer; None before the first."""
 
@@ -97,7 +100,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._bulk = BulkFrameReader(masked=not self._masks)
         self._handshake_tail = b""
         self._outbox = Outbox()
+        """Empty while messages can be sent and the transport is not paused."""
+
         self._buffers: LineBuffers | None = None
+        self._small_frame: Callable[[], None] = lambda: None
         self._paused = False
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
@@ -109,11 +115,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """When something last arrived, on the loop's clock."""
 
     # What the handler calls
-
-    @property
-    def is_open(self) -> bool:
-        """Whether messages can be sent."""
-        return self._ws.state is OPEN
 
     @property
     def has_ended(self) -> bool:
@@ -158,7 +159,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
         Where the message is counted for a channel, the handler is told that the channel is flooded instead.
         """
-        if self._has_to_wait:
+        if self._paused or not self.is_open:
             with self._queueing(channel):
                 self._outbox.put_urgent(text, channel)
         else:
@@ -166,7 +167,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def send_text(self, channel: int, text: bytes) -> None:
         """Send a text message in its channel's order; bounded as `send_urgent` is."""
-        if self._has_to_wait:
+        if self._paused or not self.is_open:
             with self._queueing(channel):
                 self._outbox.put(channel, Outgoing(True, text))
         else:
@@ -174,13 +175,13 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
         """Send a binary message, `head` and `data`, in its channel's order. Nobody may change `data` any more."""
-        if self._has_to_wait:
+        if self._paused or not self.is_open:
             with self._queueing(channel):
                 self._outbox.put(channel, Outgoing(False, data, head))
         else:
             self._write(bulk_frame(BULK_BINARY, data, mask=self._masks, head=head))
-        if len(data) <= SMALL_FRAME and self._buffers is not None:
-            self._buffers.small_frame()
+        if len(data) <= SMALL_FRAME:
+            self._small_frame()
 
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on a channel."""
@@ -223,6 +224,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         # uvloop's TLS transport is a Transport by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
         self._buffers = LineBuffers(self._transport, self._loop)
+        self._small_frame = self._buffers.small_frame
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -233,7 +235,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Parse what arrived and hand it on."""
         self.last_heard = self._loop.time()
         view = self._buffer[:nbytes]
-        if self._ws.state is CONNECTING:
+        if not self.is_open and self._ws.state is CONNECTING:
             view = self._receive_handshake(view)
         for kind, data in self._bulk.feed(view):
             if kind == OTHER:
@@ -244,6 +246,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         """Note the end; the transport closes itself."""
         self._ws.receive_eof()
+        self.is_open = False
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Tell the handler, once."""
@@ -254,6 +257,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if self._buffers is not None:
             self._buffers.close()
         self._ws.receive_eof()
+        self.is_open = False
         self._handler.link_closed(*self._close_cause())
 
     def pause_writing(self) -> None:
@@ -277,6 +281,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     # The rest
 
+    def _opened(self) -> None:
+        """Send what has been waiting for the handshake, and tell the handler."""
+        self._pump()
+        self._handler.link_opened()
+
     def _receive_handshake(self, view: memoryview) -> memoryview:
         """Have the opening handshake parsed, to its last line and no further; returns the frames behind it."""
         text = self._handshake_tail + bytes(view)
@@ -293,6 +302,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         """Have `websockets` parse bytes, which it copies, and deal with what they say."""
         self._ws.receive_data(cast("bytes", data))
+        self.is_open = self._ws.state is OPEN
         for event in self._ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake_event(event)
@@ -328,17 +338,12 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _message_received(self, data: bytes | memoryview, *, is_text: bool) -> None:
         if not is_text:
             self._handler.binary_received(data)
-            if len(data) <= SMALL_FRAME and self._buffers is not None:
-                self._buffers.small_frame()
+            if len(data) <= SMALL_FRAME:
+                self._small_frame()
         elif self.max_text_size is not None and len(data) > self.max_text_size:
             self.close(CLOSE_MESSAGE_TOO_BIG, f"over {self.max_text_size} bytes")
         else:
             self._handler.text_received(bytes(data))
-
-    @property
-    def _has_to_wait(self) -> bool:
-        """Whether a message cannot be written now, as most can."""
-        return bool(self._outbox) or self._paused or not self.is_open
 
     @contextmanager
     def _queueing(self, channel: int) -> Iterator[None]:
@@ -368,6 +373,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         for message in self._outbox.take_urgent():
             self._ws.send_text(message.data)
         self._ws.send_close(code, reason[:120])
+        self.is_open = False
         self._flush_protocol()
 
     def _flush_protocol(self) -> None:

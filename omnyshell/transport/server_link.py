@@ -36,6 +36,7 @@ class ServerLink(WebSocketLink):
         else:
             self._server.send_response(self._server.accept(event))
         self._flush_protocol()
-        if self._server.state is OPEN:
+        self.is_open = self._server.state is OPEN
+        if self.is_open:
             self._disarm_close_timer()
-            self._handler.link_opened()
+            self._opened()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -77,7 +78,7 @@ class ClientService:
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
-    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
+    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass input on to its node, and what comes from a tunnel's target to the outside."""
         if not self._tunnel_messages.data(peer, opcode, channel, raw):
             self._relay.data_from_client(peer, opcode, channel, raw)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from omnyshell.errors import ErrorCodes, ProtocolException
 from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
@@ -125,7 +124,7 @@ class HubPeer:
         """Send a message behind what its channel has queued."""
         self.link.send_text(channel, encode_control(message, channel))
 
-    def relay_data(self, channel: int, raw: bytes) -> None:
+    def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
         """Send a data frame on, addressed to this channel."""
         self.link.send_binary(channel, readdressed_header(raw, channel), memoryview(raw)[HEADER_SIZE:])
 
@@ -184,7 +183,7 @@ class HubPeer:
         except ProtocolException:
             self._drop()
             return
-        self._service.data(self, opcode, channel, cast("bytes", data))
+        self._service.data(self, opcode, channel, data)
 
     def channel_flooded(self, channel: int) -> None:
         """More messages come on a channel than the peer takes: what they belong to ends."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -90,7 +91,7 @@ class NodeService:
             NodeTunnelConnectFailed: before(),
         }
 
-    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> None:
+    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass output on to its client, or to the outside of a tunnel."""
         if not self._tunnel_messages.data(peer, opcode, channel, raw):
             self._relay.data_from_node(peer, opcode, channel, raw)

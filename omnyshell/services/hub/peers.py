@@ -32,7 +32,7 @@ class Peer(Protocol):
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
         """Send a message behind what its channel has queued."""
 
-    def relay_data(self, channel: int, raw: bytes) -> None:
+    def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
         """Send a data frame on, addressed to this channel."""
 
     def discard(self, channel: int) -> None:

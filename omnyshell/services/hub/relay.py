@@ -30,10 +30,10 @@ class Relay:
         self._metrics = metrics
         self._on_credit_violation = on_credit_violation
 
-    def data_from_client(self, peer: Peer, opcode: int, channel: int, raw: bytes) -> None:
+    def data_from_client(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass stdin on to the node."""
-        route = self._open_route(peer, channel)
-        if route is None or opcode != DataOpcode.STDIN:
+        route = self._router.find(peer, channel)
+        if route is None or not route.is_open or opcode is not DataOpcode.STDIN:
             self._metrics.frames_dropped += 1
             return
         size = len(raw) - HEADER_SIZE
@@ -41,13 +41,14 @@ class Relay:
             self._violated(route)
             return
         route.bytes_in += size
-        self._count(size)
+        self._metrics.frames_relayed += 1
+        self._metrics.bytes_relayed += size
         route.node.relay_data(route.node_channel, raw)
 
-    def data_from_node(self, peer: Peer, opcode: int, channel: int, raw: bytes) -> None:
+    def data_from_node(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass stdout and stderr on to the client."""
-        route = self._open_route(peer, channel)
-        if route is None or opcode == DataOpcode.STDIN:
+        route = self._router.find(peer, channel)
+        if route is None or not route.is_open or opcode is DataOpcode.STDIN:
             self._metrics.frames_dropped += 1
             return
         size = len(raw) - HEADER_SIZE
@@ -55,7 +56,8 @@ class Relay:
             self._violated(route)
             return
         route.bytes_out += size
-        self._count(size)
+        self._metrics.frames_relayed += 1
+        self._metrics.bytes_relayed += size
         route.client.relay_data(route.client_channel, raw)
 
     def message_from_client(self, peer: Peer, channel: int, message: ChannelMessage) -> None:
@@ -99,7 +101,3 @@ class Relay:
     def _violated(self, route: SessionRoute) -> None:
         self._metrics.credit_violations += 1
         self._on_credit_violation(route)
-
-    def _count(self, size: int) -> None:
-        self._metrics.frames_relayed += 1
-        self._metrics.bytes_relayed += size

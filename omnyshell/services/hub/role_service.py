@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ControlMessage
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class RoleService(Protocol):
     def handlers(self) -> Mapping[type[ControlMessage], Handler]:
         """The messages that the role may send."""
 
-    def data(self, peer: "HubPeer", opcode: int, channel: int, raw: bytes) -> None:
+    def data(self, peer: "HubPeer", opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Take a data frame whose header is sound."""
 
     def left(self, peer: "HubPeer") -> None:

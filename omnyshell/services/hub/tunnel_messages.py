@@ -18,7 +18,7 @@ class TunnelMessages:
         self._broker = broker
         self._metrics = metrics
 
-    def data(self, peer: HubPeer, opcode: int, channel: int, raw: bytes) -> bool:
+    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> bool:
         """Take a data frame; returns False where the channel is none of a tunnel."""
         channels = self._broker.channels_of(peer)
         if channels is None or channel not in channels:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from omnyshell.cli.access import access_from
 from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
 from omnyshell.cli.exec import BROKEN_PIPE, terminal_spec
+from omnyshell.cli.loop import run
 from omnyshell.cli.notices import Notices
 from omnyshell.cli.output import FAILURE
 from omnyshell.cli.parsing import parse_pairs
@@ -38,7 +39,7 @@ def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
     env |= parse_pairs(options.env, "--env")
-    return asyncio.run(run_session(access_from(options), options.node, options.rest, env, options.cwd))
+    return run(run_session(access_from(options), options.node, options.rest, env, options.cwd))
 
 
 async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:

@@ -44,8 +44,9 @@ def peek(options: argparse.Namespace) -> int:
 def resume(options: argparse.Namespace) -> int:
     """Take a session up in this terminal; returns its exit code."""
     from omnyshell.cli.connect import resume_session
+    from omnyshell.cli.loop import run
 
-    return asyncio.run(resume_session(access_from(options), options.node, options.session))
+    return run(resume_session(access_from(options), options.node, options.session))
 
 
 def detach(options: argparse.Namespace) -> int:

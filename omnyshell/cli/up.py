@@ -1,7 +1,6 @@
 """`omnyshell up` and `down`: a hub and a node for this machine, on loopback, ready without questions."""
 
 import argparse
-import asyncio
 import os
 import signal
 import subprocess
@@ -75,9 +74,10 @@ def _with_shell(setup: LocalSetup, port: int | None) -> int:
 
 def _shell(setup: LocalSetup, running: Running) -> int:
     from omnyshell.cli.connect import FORWARDED_VARIABLES, run_session
+    from omnyshell.cli.loop import run
 
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
-    return asyncio.run(run_session(setup.admin_access(running), running.node_id, [], env, None))
+    return run(run_session(setup.admin_access(running), running.node_id, [], env, None))
 
 
 def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Running, subprocess.Popen[bytes]]":

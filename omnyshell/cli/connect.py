@@ -16,7 +16,7 @@ from omnyshell.cli.output import FAILURE
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
-from omnyshell.errors import ChannelException, OmnyShellTimeoutException
+from omnyshell.errors import ChannelException, OmnyShellException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.frames import DataOpcode
@@ -107,11 +107,13 @@ class _Show:
                 await asyncio.wait([painting, leaving], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._stdin.pause()
-                tasks = list(self._tasks)
-                for task in tasks:
+                for task in self._tasks:
                     task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                painted, *_ = await asyncio.gather(painting, leaving, *self._tasks, return_exceptions=True)
                 self._restore()
+        if isinstance(painted, Exception) and not isinstance(painted, OmnyShellException):
+            raise painted
+        # How the session ended, it says itself.
         return await self._exit_code()
 
     def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":

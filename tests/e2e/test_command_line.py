@@ -267,6 +267,20 @@ def test_a_killed_client_leaves_no_process(system: System, marker: str) -> None:
     until(lambda: not running(marker))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_shell_that_loses_its_terminal_is_left_without_a_word(system: System, number: signal.Signals) -> None:
+    shell = system.start("connect", "n1", "--", "echo ready; exec cat")
+    assert shell.stdout is not None
+    assert b"ready" in shell.stdout.readline()
+    shell.send_signal(number)
+    assert shell.wait(DEADLINE) == 255
+    _, said = shell.communicate()
+    assert said == b""
+    listed = json.loads(system.run("sessions", "list", "n1", "--json").stdout)
+    (left,) = (one for one in listed if one["state"] == "detached")
+    assert system.run("sessions", "kill", "n1", left["shortId"]).returncode == 0
+
+
 def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(own_system: System, marker: str) -> None:
     client = sleeping(own_system, marker)
     own_system.node.kill()

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 ATTENTION = 1.0
-"""Seconds for which one sign of somebody makes bulk give way."""
+"""Seconds for which one sign of somebody makes bulk give way, at least; at most twice as long."""
 
 
 class Attention:
-    """On from a sign to `ATTENTION` seconds after the last one. `began` and `ended` are called at its ends."""
+    """On from a sign to a while after the last one. `began` and `ended` are called at its ends."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, began: Callable[[], None], ended: Callable[[], None]
@@ -16,7 +16,7 @@ class Attention:
         self._loop = loop
         self._began = began
         self._ended = ended
-        self._until = 0.0
+        self._again = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -26,10 +26,11 @@ class Attention:
 
     def note(self) -> None:
         """Here is a sign."""
-        self._until = self._loop.time() + ATTENTION
-        if self._timer is None:
-            self._timer = self._loop.call_at(self._until, self._check)
-            self._began()
+        if self._timer is not None:
+            self._again = True
+            return
+        self._timer = self._loop.call_later(ATTENTION, self._check)
+        self._began()
 
     def close(self) -> None:
         """End without telling. Idempotent."""
@@ -38,8 +39,9 @@ class Attention:
             self._timer = None
 
     def _check(self) -> None:
-        if self._loop.time() < self._until:
-            self._timer = self._loop.call_at(self._until, self._check)
+        if self._again:
+            self._again = False
+            self._timer = self._loop.call_later(ATTENTION, self._check)
             return
         self._timer = None
         self._ended()

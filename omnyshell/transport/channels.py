@@ -229,8 +229,8 @@ class Channel:
 
     def _grant_late(self) -> None:
         self._grant_timer = None
-        if self._is_wide and self._received.unreturned > self._unreturned_before:
-            # It still flows, and there is credit enough.
+        if self._received.unreturned > self._unreturned_before:
+            # It still flows, and there is credit enough: no grant disturbs somebody who types.
             self._grant_soon()
             return
         due = self._received.take()

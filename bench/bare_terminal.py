@@ -25,7 +25,7 @@ End = int | ssl.SSLSocket
 
 def reading_rate(command: str, megabytes: int) -> float:
     """Return the megabytes a second at which a PTY can be read by somebody who does nothing else."""
-    terminal, program = _program(command)
+    terminal, program = program_on_pty(command)
     os.set_blocking(terminal, False)
     poller = select.epoll()
     poller.register(terminal, select.EPOLLIN)
@@ -62,7 +62,7 @@ def main(role: str, *words: str) -> None:
     if role == "client":
         _pass_on({0: hub, hub: 1})
     else:
-        terminal, _ = _program(words[2])
+        terminal, _ = program_on_pty(words[2])
         _pass_on({terminal: hub, hub: terminal})
 
 
@@ -76,7 +76,7 @@ def _role(role: str, *words: str) -> list[str]:
     return [sys.executable, "-m", "bench.bare_terminal", role, *words]
 
 
-def _program(command: str) -> tuple[int, subprocess.Popen[bytes]]:
+def program_on_pty(command: str) -> tuple[int, subprocess.Popen[bytes]]:
     """Start a shell's command on a PTY; returns the end to read and write, and the process."""
     terminal, its_end = pty.openpty()
     program = subprocess.Popen(

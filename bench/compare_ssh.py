@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.bare_links import bare_links
 from bench.bare_terminal import bare_hops, reading_rate
 from bench.blocking_relay import throughput
 from bench.idle_peers import idle_peers, processor_seconds
@@ -122,21 +123,26 @@ def warm(ssh: OpenSsh, hub: Hub) -> None:
 
 
 def echo(ssh: OpenSsh, hub: Hub, directory: Path) -> None:
-    """A keystroke's way through a PTY and back, and beside it what two hops of TLS take that do nothing else."""
+    """A keystroke's way through a PTY and back; beside it two hops of TLS, and of links, that do nothing else."""
 
     def over_bare_hops() -> float:
         with bare_hops(directory, ECHO) as client:
             return echo_ms(client)
 
-    bare = "two bare hops"
+    def over_bare_links() -> float:
+        with bare_links(directory, ECHO) as client:
+            return echo_ms(client)
+
+    bare, links = "two bare hops", "two bare links"
     figures = best(
         {
             "omnyshell connect": lambda: echo_ms(hub.omnyshell("connect", "n1", "--", ECHO), hub.env),
             "ssh -J": lambda: echo_ms(ssh.jump("-tt", ECHO)),
             bare: over_bare_hops,
+            links: over_bare_links,
         }
     )
-    report("keystroke echo p50, ms", figures, "omnyshell connect", {"ssh -J": "<= 1.5", bare: "-"})
+    report("keystroke echo p50, ms", figures, "omnyshell connect", {"ssh -J": "<= 1.5", bare: "-", links: "-"})
 
 
 def echo_under_flood(ssh: OpenSsh, hub: Hub) -> None:

@@ -102,7 +102,7 @@ class BulkFrameReader:
 
     def only_frame(self, view: memoryview) -> tuple[tuple[int, bytes | memoryview]] | None:
         """Return what `feed` yields where a short binary frame is all that has arrived, a keystroke; None otherwise."""
-        if view[0] != BINARY or self._missing or self._head or len(view) < 2:
+        if len(view) < 2 or view[0] != BINARY or self._missing or self._head:
             return None
         size = view[1]
         if not self._masked:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Self
 
 from bench.bare_terminal import program_on_pty
 from omnyshell import CertGenerator
@@ -33,12 +34,12 @@ class Peer:
 
     link: WebSocketLink
 
-    def __init__(self, on_data: Callable[[bytes | memoryview], object]) -> None:
+    def __init__(self, on_data: Callable[[bytes | memoryview], object], on_open: Callable[[Self], None]) -> None:
         self.on_data = on_data
-        self.opened = asyncio.Event()
+        self._on_open = on_open
 
     def link_opened(self) -> None:
-        self.opened.set()
+        self._on_open(self)
 
     def text_received(self, _data: bytes) -> None:
         pass
@@ -61,9 +62,9 @@ class Accepted(Peer):
 
     link: ServerLink
 
-    def __init__(self) -> None:
+    def __init__(self, on_open: Callable[["Accepted"], None]) -> None:
         self._early: list[bytes] = []
-        super().__init__(lambda data: self._early.append(bytes(data)))
+        super().__init__(lambda data: self._early.append(bytes(data)), on_open)
 
     def join(self, other: "Accepted") -> None:
         self.on_data = other.send
@@ -94,38 +95,32 @@ async def serve(cert: str, key: str) -> int:
     """Pass on what the first two peers send to each other."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(cert, key)
-    peers: list[Accepted] = []
-
-    def accept() -> Accepted:
-        peers.append(Accepted())
-        return peers[-1]
-
-    endpoint = WsServerEndpoint("127.0.0.1", 0, tls, accept)
+    opened: asyncio.Queue[Accepted] = asyncio.Queue()
+    endpoint = WsServerEndpoint("127.0.0.1", 0, tls, lambda: Accepted(opened.put_nowait))
     await endpoint.start()
     print(endpoint.port, flush=True)
-    while len(peers) < 2:
-        await asyncio.sleep(0.05)
-    for peer in peers:
-        await peer.opened.wait()
-    peers[0].join(peers[1])
-    peers[1].join(peers[0])
+    first, second = await opened.get(), await opened.get()
+    first.join(second)
+    second.join(first)
     return await asyncio.get_running_loop().create_future()
 
 
 async def pass_on(port: str, ca: str, source: int, target: int) -> int:
     """Send what the source yields, write what arrives to the target."""
-    peer = Peer(partial(os.write, target))
+    loop = asyncio.get_running_loop()
+    opened: asyncio.Future[Peer] = loop.create_future()
+    ended: asyncio.Future[int] = loop.create_future()
+    peer = Peer(partial(os.write, target), opened.set_result)
     peer.link = ClientLink(peer, "127.0.0.1", int(port), "/")
     await connect_tls(peer.link, "127.0.0.1", int(port), ssl.create_default_context(cafile=ca))
-    await peer.opened.wait()
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
+    await opened
 
     def readable() -> None:
         data = os.read(source, CHUNK)
         if data:
             peer.send(data)
         else:
+            loop.remove_reader(source)
             ended.set_result(0)
 
     loop.add_reader(source, readable)

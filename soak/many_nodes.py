@@ -10,6 +10,7 @@ from support.stack import connected_client
 
 from bench.idle_peers import processor_seconds
 from omnyshell import OmnyShellNode
+from omnyshell.transport.backoff import STABLE_AFTER
 from soak.fleet import fleet
 from soak.machines import workplace
 from soak.report import Figure, report
@@ -34,8 +35,8 @@ async def soak(count: int, outages: list[float]) -> list[Figure]:
             async with fleet(certificates, hub.port, directory, count) as nodes:
                 first = await all_registered(nodes, 60)
                 print(f"{count} nodes registered at first after {first:.1f} s", flush=True)
-                # What they were registered for at least, for the backoff to begin anew.
-                await asyncio.sleep(31)
+                # For the backoff to begin anew.
+                await asyncio.sleep(STABLE_AFTER + 1)
                 for outage in outages:
                     hub.kill()
                     await asyncio.sleep(outage)

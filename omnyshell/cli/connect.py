@@ -113,7 +113,7 @@ class _Show:
                 self._restore()
         if isinstance(painted, Exception) and not isinstance(painted, OmnyShellException):
             raise painted
-        # How the session ended, it says itself.
+        # The session says itself how it ended.
         return await self._exit_code()
 
     def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":

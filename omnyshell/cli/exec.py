@@ -39,9 +39,13 @@ async def _execute(options: argparse.Namespace) -> int:
 
 
 def _yield_to_others() -> None:
-    """Have the scheduler not interrupt others for each piece of output: more comes with each turn, 7 % more in all."""
+    """Have the scheduler not interrupt others for each piece of output: more comes with each turn, 7 % more in all.
+
+    Whoever was given another policy on purpose keeps it.
+    """
     with suppress(AttributeError, OSError):
-        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _tell(state: LinkState) -> None:

@@ -19,10 +19,10 @@ SMALL_FRAME = KIB
 """Bytes of data up to which a frame counts as typed, or as the echo of it."""
 
 SHORT_WAY = 0.001
-"""Round trip, in seconds, up to which the receive buffer is bounded: 512 KiB then still carry 500 MB a second."""
+"""Round trip, in seconds, up to which the receive buffer is bounded: 2 MiB then still carry 2 GB a second."""
 
 RECEIVE_BUFFER = 1024 * KIB
-"""Bytes; Linux allows twice as much. Less than two segments of the loopback device would stall the sender."""
+"""Bytes; Linux allows twice as much. The less there is, the more often sender and receiver wait for each other."""
 
 _RTT_IN_TCP_INFO = 68
 """Where Linux's `struct tcp_info` has the smoothed round trip, in microseconds."""

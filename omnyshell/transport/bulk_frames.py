@@ -30,11 +30,6 @@ _MASK_SIZE = 4
 TLS_RECORD = 16 * KIB
 """Bytes of the largest TLS record (RFC 8446 section 5.1)."""
 
-KEYS_AT_ONCE = 256
-"""Masking keys that are asked of the kernel in one go."""
-
-_fresh_keys: list[bytes] = []
-
 Piece = bytes | memoryview
 
 _START_2, _START_8 = struct.Struct(">BBH"), struct.Struct(">BBQ")
@@ -46,15 +41,15 @@ def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, h
     A large one is not copied to stand behind its header, but for the first of its TLS records, which the header fills.
     """
     size = len(head) + len(data)
-    if size < _TWO_BYTES:
-        return [_small_frame(kind, b"".join((head, data)), mask=mask)]
     bit = _MASKED if mask else 0
-    if size < 1 << 16:
+    if size < _TWO_BYTES:
+        start = bytes((kind, bit | size))
+    elif size < 1 << 16:
         start = _START_2.pack(kind, bit | _TWO_BYTES, size)
     else:
         start = _START_8.pack(kind, bit | _EIGHT_BYTES, size)
     if mask:
-        key = _new_key()
+        key = os.urandom(_MASK_SIZE)
         turn = len(head) % _MASK_SIZE
         start = b"".join((start, key, apply_mask(head, key))) if head else start + key
         data = apply_mask(data, key[turn:] + key[:turn])
@@ -65,23 +60,6 @@ def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, h
         return [b"".join((start, data))]
     view = memoryview(data)
     return [b"".join((start, view[:room])), view[room:]]
-
-
-def _small_frame(kind: int, payload: bytes, *, mask: bool) -> bytes:
-    if not mask:
-        return bytes((kind, len(payload))) + payload
-    key = _new_key()
-    return b"".join((bytes((kind, _MASKED | len(payload))), key, apply_mask(payload, key)))
-
-
-def _new_key() -> bytes:
-    """Return a masking key that nobody can predict and that was never used (RFC 6455 section 5.3)."""
-    try:
-        return _fresh_keys.pop()
-    except IndexError:
-        pool = os.urandom(_MASK_SIZE * KEYS_AT_ONCE)
-        _fresh_keys.extend([pool[at : at + _MASK_SIZE] for at in range(_MASK_SIZE, len(pool), _MASK_SIZE)])
-        return pool[:_MASK_SIZE]
 
 
 class BulkFrameReader:
@@ -99,18 +77,6 @@ class BulkFrameReader:
         """Bytes of the frame that has begun which have not been dealt with."""
 
         self._parts: list[bytes] = []
-
-    def only_frame(self, view: memoryview) -> tuple[tuple[int, bytes | memoryview]] | None:
-        """Return what `feed` yields where a short binary frame is all that has arrived, a keystroke; None otherwise."""
-        if len(view) < 2 or view[0] != BINARY or self._missing or self._head:
-            return None
-        size = view[1]
-        if not self._masked:
-            return ((BINARY, view[2:]),) if 0 < size < _TWO_BYTES and len(view) == 2 + size else None
-        size -= _MASKED
-        if not 0 < size < _TWO_BYTES or len(view) != 2 + _MASK_SIZE + size:
-            return None
-        return ((BINARY, apply_mask(view[2 + _MASK_SIZE :], bytes(view[2 : 2 + _MASK_SIZE]))),)
 
     def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.

@@ -77,7 +77,7 @@ class Channel:
         self._on_end = on_end
         self._credit = SendCredit()
         self._received = ReceiveCredit()
-        self._is_wide = False
+        self._grant_delay = GRANT_DELAY
         self._unreturned_before = 0
         self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
         self._grant_timer: asyncio.TimerHandle | None = None
@@ -125,20 +125,18 @@ class Channel:
         elif self._grant_timer is None:
             self._grant_soon()
 
-    def grant_extra(self, size: int = EXTRA_CREDIT) -> None:
-        """Widen the window for what arrives, once, where throughput matters more than latency."""
+    def grant_extra(self, size: int) -> None:
+        """Widen the window for what arrives by so many bytes, once, where throughput matters more than latency."""
         if not self.is_closed:
             self._grant(size)
 
     def widen(self, window: int) -> None:
         """Widen it once to what the other side allows (extension `wide-window`), or as far as anyone may."""
-        window = min(window, MAX_CREDIT)
-        if window - INITIAL_CREDIT <= EXTRA_CREDIT:
-            self.grant_extra()
-            return
-        self._is_wide = True
-        self._received.threshold = window // WIDE_GRANT_SHARE
-        self.grant_extra(window - INITIAL_CREDIT)
+        extra = min(window, MAX_CREDIT) - INITIAL_CREDIT
+        if extra > EXTRA_CREDIT:
+            self._received.threshold = (INITIAL_CREDIT + extra) // WIDE_GRANT_SHARE
+            self._grant_delay = WIDE_GRANT_DELAY
+        self.grant_extra(max(extra, EXTRA_CREDIT))
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""
@@ -224,8 +222,7 @@ class Channel:
 
     def _grant_soon(self) -> None:
         self._unreturned_before = self._received.unreturned
-        delay = WIDE_GRANT_DELAY if self._is_wide else GRANT_DELAY
-        self._grant_timer = asyncio.get_running_loop().call_later(delay, self._grant_late)
+        self._grant_timer = asyncio.get_running_loop().call_later(self._grant_delay, self._grant_late)
 
     def _grant_late(self) -> None:
         self._grant_timer = None

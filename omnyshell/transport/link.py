@@ -237,7 +237,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         view = self._buffer[:nbytes]
         if not self.is_open and self._ws.state is CONNECTING:
             view = self._receive_handshake(view)
-        for kind, data in self._bulk.only_frame(view) or self._bulk.feed(view):
+        for kind, data in self._bulk.feed(view):
             if kind == OTHER:
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and not self._fragments:

@@ -6,7 +6,6 @@ from websockets.frames import Frame, Opcode
 
 from omnyshell.transport.bulk_frames import (
     BINARY,
-    KEYS_AT_ONCE,
     OTHER,
     TEXT,
     TLS_RECORD,
@@ -99,29 +98,3 @@ def test_a_binary_frame_that_is_too_large_is_skipped_over_any_chunking() -> None
     for size in (1000, 65555, 65561, len(raw)):
         chunks = [raw[at : at + size] for at in range(0, len(raw), size)]
         assert read(BulkFrameReader(masked=True), chunks) == [(BINARY, b""), (TEXT, b"after")]
-
-
-@given(st.booleans(), st.booleans(), st.binary(max_size=200), st.binary(max_size=3))
-def test_a_lone_short_frame_is_read_as_any_other(masked: bool, of_client: bool, payload: bytes, tail: bytes) -> None:
-    for raw in (whole(BINARY, payload, mask=of_client) + tail, payload + tail):
-        lone = BulkFrameReader(masked=masked).only_frame(memoryview(raw))
-        if lone is not None:
-            assert [(kind, bytes(data)) for kind, data in lone] == read(BulkFrameReader(masked=masked), [raw])
-        elif of_client is masked and raw == whole(BINARY, payload, mask=False):
-            assert not 0 < len(payload) < 126
-
-
-def test_a_short_frame_is_not_taken_for_a_lone_one_within_another() -> None:
-    key_press = whole(BINARY, b"x", mask=False)
-    reader = BulkFrameReader(masked=False)
-    assert reader.only_frame(memoryview(key_press)) == ((BINARY, b"x"),)
-    assert read(reader, [whole(BINARY, key_press * 2, mask=False)[:-3]]) == []
-    assert reader.only_frame(memoryview(key_press)) is None
-    assert read(reader, [key_press]) == [(BINARY, key_press * 2)]
-    assert read(reader, [key_press[:1]]) == []
-    assert reader.only_frame(memoryview(key_press[1:])) is None
-
-
-def test_every_masking_key_is_used_once() -> None:
-    keys = [whole(BINARY, bytes(4), mask=True)[2:6] for _ in range(3 * KEYS_AT_ONCE)]
-    assert len(set(keys)) > len(keys) - 3

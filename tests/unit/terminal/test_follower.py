@@ -18,6 +18,11 @@ PLAIN_LINES = [
     b"\ttab\r\n",
     "漢字 é\r\n".encode(),
     b"x" * 90 + b"\n",
+    b"stairs\n",
+    b"y" * 20 + b"\n",
+    b"z" * 7,
+    b"\n",
+    b"\0\0\0",
     b"\r",
 ]
 FLOOD = st.lists(st.sampled_from(PLAIN_LINES), min_size=1, max_size=4).map(lambda lines: b"".join(lines) * 1500)

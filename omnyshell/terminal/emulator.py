@@ -21,7 +21,7 @@ from omnyshell.terminal.tokens import (
     tokens,
     unfinished_at,
 )
-from omnyshell.terminal.widths import narrow_texts, width_of
+from omnyshell.terminal.widths import all_narrow, narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
 _LONGEST_REPLAYED: Final = 4096
@@ -157,13 +157,16 @@ class Emulator(Reports):
         transitions, narrow = style.transitions, narrow_texts
         for text, sequence in found:
             if text:
-                x = cursor.x
-                end = x + len(text)
-                if plain and end <= columns and (text.isascii() or text in narrow):
-                    rows[cursor.y].runs.append((x, text, style))
-                    cursor.x = end
+                if plain and (text.isascii() or text in narrow or all_narrow(text)):
+                    x = cursor.x
+                    end = x + len(text)
+                    if end <= columns:
+                        rows[cursor.y].runs.append((x, text, style))
+                        cursor.x = end
+                    else:
+                        self._draw_narrow(text)
                 else:
-                    self.draw(text)
+                    self._draw_mixed(text) if plain else self.draw(text)
                     if self._joining and sequence:
                         self._end_joining()
                     plain = self._plain

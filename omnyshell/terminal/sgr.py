@@ -46,9 +46,9 @@ _RESET: Final = {"fg": DEFAULT, "bg": DEFAULT, "underline": NO_UNDERLINE, "under
 
 _MOST_EFFECTS: Final = 4096
 _LONGEST_KEPT: Final = 64
-_LONGEST_DIRECT: Final = 19
 _LARGEST: Final = 255
 _effects: Final[dict[str, Effect]] = {}
+_direct_colour: Final = re.compile(r"\x1b\[([34])8;2;([0-9]{1,3});([0-9]{1,3});([0-9]{1,3})m").fullmatch
 _is_plain: Final = re.compile(r"\x1b\[[0-9;:]*m").fullmatch
 
 
@@ -68,18 +68,15 @@ def effect_of(sequence: str) -> Effect | None:
 
 def _direct_effect(sequence: str) -> Effect | None:
     """A single direct colour, the one kind of sequence that comes in too many forms to be remembered."""
-    if sequence[3:7] != "8;2;" or len(sequence) > _LONGEST_DIRECT:
+    found = _direct_colour(sequence)
+    if found is None:
         return None
-    try:
-        red, green, blue = map(int, sequence[7:-1].split(";"))
-    except ValueError:
-        return None
-    if red > _LARGEST or green > _LARGEST or blue > _LARGEST or not _is_plain(sequence):
+    ground, *parts = found.groups()
+    red, green, blue = map(int, parts)
+    if red > _LARGEST or green > _LARGEST or blue > _LARGEST:
         return None
     colour = TRUE_COLOUR | red << 16 | green << 8 | blue
-    if sequence[2] == "3":
-        return (colour, None, -1, 0, None, None)
-    return (None, colour, -1, 0, None, None) if sequence[2] == "4" else None
+    return (colour, None, -1, 0, None, None) if ground == "3" else (None, colour, -1, 0, None, None)
 
 
 def _parse(params: str) -> Effect:

@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
@@ -106,13 +106,13 @@ class ProcessSession(ABC):
     ) -> None:
         self._child = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
 
-    def _read_from(self, fd: int, stream: DataOpcode) -> None:
+    def _read_from(self, fd: int, stream: DataOpcode, comes: Callable[[], bool] | None = None) -> None:
         def deliver(data: bytes) -> None:
             self._sink.output(stream, data)
             if self._return_code is not None:
                 self._restart_drain_clock()
 
-        reader = FdReader(fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended)
+        reader = FdReader(fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended, comes=comes)
         self._readers.append(reader)
 
     def _write_to(self, fd: int) -> None:

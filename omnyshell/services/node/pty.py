@@ -60,7 +60,7 @@ class PtySession(ProcessSession):
         self._master = master
         # Reading and writing end apart: each has a descriptor of its own.
         self._write_to(os.dup(master))
-        self._read_from(master, DataOpcode.STDOUT, comes=lambda: _output_comes(master))
+        self._read_from(master, DataOpcode.STDOUT, comes=lambda: output_comes(master))
 
     def eof(self) -> None:
         """Type the terminal's end-of-file character."""
@@ -97,11 +97,11 @@ class PtySession(ProcessSession):
         self._leader.signal_group(group if group > 0 else self.pid, number)
 
 
-def _output_comes(fd: int) -> bool:
+def output_comes(fd: int) -> bool:
     """Whether a terminal has output to read now, or in a moment.
 
-    The kernel hands output on 4 KiB at a time, by a thread of its own. A read that comes too early sleeps until that has
-    run, and to be woken again takes much longer. FIONREAD does not sleep; meanwhile the thread may run where we do.
+    The kernel hands output on 4 KiB at a time, by a thread of its own. A read that comes too early sleeps until that
+    has run, and to be woken again takes much longer. FIONREAD does not sleep; meanwhile the thread may run where we do.
     """
     try:
         for _ in range(GLANCES):

@@ -1,11 +1,12 @@
-"""Reading a pipe: in full chunks, in order, never beyond the budget, and to its end."""
+"""Reading descriptors: in full chunks, in order, never beyond the budget, and to their end."""
 
 import asyncio
 import fcntl
 import os
+import socket
 
 from omnyshell.protocol.limits import BULK_PAYLOAD
-from omnyshell.services.node.fdio import CHUNKS_A_TURN, FdReader
+from omnyshell.services.node.fdio import CHUNKS_A_TURN, LARGE_READ, SMALL_READ, FdReader
 
 PIPE_SIZE = 1 << 20
 
@@ -53,3 +54,48 @@ async def test_nothing_is_read_beyond_the_budget() -> None:
     reading.reader.resume()
     await reading.over.wait()
     assert b"".join(reading.chunks) == data
+
+
+class Pieces:
+    """A reader of what yields one piece a read, as a PTY does."""
+
+    def __init__(self, pieces: list[int], comes: bool) -> None:
+        reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for size in pieces:
+            writing.send(bytes(size))
+        writing.close()
+        self.comes = comes
+        self.asked = 0
+        self.chunks: list[int] = []
+        self.over = asyncio.Event()
+        self.reader = FdReader(
+            reading.detach(),
+            budget=lambda: BULK_PAYLOAD,
+            deliver=lambda data: self.chunks.append(len(data)),
+            ended=self.over.set,
+            comes=self.ask,
+        )
+
+    def ask(self) -> bool:
+        self.asked += 1
+        return self.comes
+
+
+async def test_what_comes_in_a_moment_joins_the_chunk() -> None:
+    pieces = Pieces([2000, 3000, 4000], comes=True)
+    await pieces.over.wait()
+    assert pieces.chunks == [9000]
+    assert pieces.asked == 3
+
+
+async def test_where_nothing_comes_the_chunk_is_delivered_without_another_read() -> None:
+    pieces = Pieces([2000, 3000], comes=False)
+    await pieces.over.wait()
+    assert pieces.chunks == [2000, 3000]
+
+
+async def test_behind_a_little_nothing_is_waited_for() -> None:
+    pieces = Pieces([LARGE_READ - 1, SMALL_READ, 2000], comes=False)
+    await pieces.over.wait()
+    assert pieces.chunks == [LARGE_READ - 1 + SMALL_READ, 2000]
+    assert pieces.asked == 1

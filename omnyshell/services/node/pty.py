@@ -4,6 +4,7 @@ import fcntl
 import os
 import struct
 import termios
+from array import array
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -18,13 +19,15 @@ from omnyshell.services.node.process_table import signal_number
 QUIET = 0.2
 MAX_CELLS = 10_000
 
-GLANCES = 20
-"""Looks for more output before it is left to the event loop to wait: about 20 µs."""
+WORTH_A_READ = 2048
+"""Bytes that are not waited for any longer: half of what the kernel hands on at once."""
+
+GLANCES = 30
+"""Looks for as much before less is read, or the event loop waits for it: about 30 µs."""
 
 _TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
 """Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
 
-_NO_BYTES = struct.pack("i", 0)
 _IFLAG, _LFLAG, _CC = 0, 3, 6
 _IUTF8 = getattr(termios, "IUTF8", 0x4000)
 
@@ -98,20 +101,22 @@ class PtySession(ProcessSession):
 
 
 def output_comes(fd: int) -> bool:
-    """Whether a terminal has output to read now, or in a moment.
+    """Whether a terminal has output to read, after a moment for more of it to come.
 
     The kernel hands output on 4 KiB at a time, by a thread of its own. A read that comes too early sleeps until that
     has run, and to be woken again takes much longer. FIONREAD does not sleep; meanwhile the thread may run where we do.
     """
+    count = array("i", [0])
     try:
         for _ in range(GLANCES):
-            if fcntl.ioctl(fd, termios.FIONREAD, _NO_BYTES) != _NO_BYTES:
-                return True
+            fcntl.ioctl(fd, termios.FIONREAD, count)
+            if count[0] >= WORTH_A_READ:
+                break
             os.sched_yield()
     except OSError:
         # Reading tells what has become of it.
         return True
-    return False
+    return count[0] > 0
 
 
 def _set_size(fd: int, cols: int, rows: int) -> None:

@@ -9,6 +9,7 @@ from omnyshell.errors import (
 )
 
 _ALLOW_ROLES = "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them"
+_ALLOW_COMMAND = "its operator says with --allow-command what may be run there"
 _CONNECTED = "`omnyshell nodes list` shows who is connected"
 _ADMIN = {
     "not_authorized": "it takes the role admin; `omnyshell whoami` shows your roles",
@@ -60,5 +61,6 @@ def advice(error: OmnyShellException, words: tuple[str, ...]) -> str:
             return found[error.code]
     is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
-        return _ALLOW_ROLES
+        # One code for both: a node says of itself that it refuses, a hub names the node.
+        return _ALLOW_COMMAND if str(error).startswith("This node") else _ALLOW_ROLES
     return _ANY.get(error.code, "")

@@ -95,7 +95,7 @@ class _Show:
         loop = asyncio.get_running_loop()
         with RawTerminal(0) as terminal:
             loop.add_signal_handler(signal.SIGWINCH, self._resize)
-            for number in (signal.SIGTERM, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 loop.add_signal_handler(number, self._lose_terminal)
             self._is_terminal = terminal.is_terminal
             painting = self._own(self._paint())
@@ -204,7 +204,7 @@ class _Show:
         self._session.resize(spec.cols, spec.rows)
 
     def _restore(self) -> None:
-        reset = self._modes.reset_sequence()
+        reset = self._notices.erased() + self._modes.reset_sequence()
         self._screen.close()
         if reset and sys.stdout.isatty():
             os.write(1, reset)

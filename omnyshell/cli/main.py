@@ -16,7 +16,7 @@ INTERRUPTED = 130
 START_THRESHOLD = 50_000
 """Objects made between two looks for garbage, until a service sets its own."""
 
-_STDERR = 2
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
 def main() -> None:
@@ -36,20 +36,12 @@ def main() -> None:
 def run(words: list[str]) -> int:
     """Run one command and return its exit code."""
     defer_unused()
-    # Imported late: `--version` and wrong words need no parser.
-    from omnyshell.cli.parsing import find_command, parse
-
-    command, rest = find_command(words)
-    if command is None:
-        return _without_command(words)
     try:
-        options = parse(command, rest)
-        module, _, function = command.handler.partition(":")
-        code = int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OmnyShellException as exc:
-        return fail(describe(exc, command.words))
+        try:
+            return _run(words)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -60,7 +52,21 @@ def run(words: list[str]) -> int:
         # A full disk, no descriptors left: what can happen to any command, at any place.
         _give_up_stdout()
         return fail(f"{exc.filename or 'input or output failed'}: {exc.strerror or exc}")
-    return code
+
+
+def _run(words: list[str]) -> int:
+    # Imported late: `--version` and wrong words need no parser.
+    from omnyshell.cli.parsing import find_command, parse
+
+    command, rest = find_command(words)
+    if command is None:
+        return _without_command(words)
+    try:
+        options = parse(command, rest)
+        module, _, function = command.handler.partition(":")
+        return int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
+    except OmnyShellException as exc:
+        return fail(describe(exc, command.words))
 
 
 def _fill_standard_streams() -> None:
@@ -68,6 +74,10 @@ def _fill_standard_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(descriptor)
+    # Python made no stream of what was closed.
+    sys.stdin = sys.stdin or os.fdopen(_STDIN, "r")
+    sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w")
+    sys.stderr = sys.stderr or os.fdopen(_STDERR, "w")
 
 
 def _give_up_stdout() -> None:

@@ -20,6 +20,7 @@ class Notices:
         self._modes = modes
         self._is_terminal = is_terminal
         self._text = b""
+        self._is_shown = False
 
     def take(self) -> bytes:
         """Return what is to be written, and forget it."""
@@ -33,8 +34,16 @@ class Notices:
             return
         if state is LinkState.RECONNECTING:
             self._text += _LAST_LINE + _ERASE_LINE + b"\x1b[7m" + WAITING.encode() + b"\x1b[0m" + _BACK
+            self._is_shown = True
         elif state is LinkState.RESUMED:
-            self._text += _LAST_LINE + _ERASE_LINE + _BACK
+            self._text += self.erased()
         elif state is LinkState.RESET:
             self._text += self._modes.reset_sequence()
+            self._is_shown = False
         self.added.set()
+
+    def erased(self) -> bytes:
+        """Return what takes a notice from the screen; nothing where there is none."""
+        text = _LAST_LINE + _ERASE_LINE + _BACK if self._is_shown else b""
+        self._is_shown = False
+        return text

@@ -19,6 +19,10 @@ class CommandParser(argparse.ArgumentParser):
         complain(printable(f"{self.prog}: {message} (see {self.prog} --help)"))
         raise SystemExit(FAILURE)
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help. Raises `OSError` where argparse would keep to itself that it was not written."""
+        print(self.format_help(), end="", file=file)
+
 
 def find_command(words: Sequence[str]) -> tuple[Command | None, list[str]]:
     """Return the command that the words begin with, and the words behind it."""

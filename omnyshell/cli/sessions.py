@@ -10,6 +10,7 @@ from typing import TypeVar
 from omnyshell.cli.access import access_from
 from omnyshell.cli.durations import format_duration, parse_duration
 from omnyshell.cli.output import table
+from omnyshell.errors import NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
@@ -21,7 +22,7 @@ _HEADER = ("SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
 
 def list_sessions(options: argparse.Namespace) -> int:
     """Print one's sessions on a node."""
-    sessions = _ask(options, lambda client: client.list_sessions(options.node))
+    sessions = _ask(options, lambda client: _sessions_on(client, options.node))
     if options.json:
         print(json.dumps([session.to_wire() for session in sessions], indent=2))
     elif sessions:
@@ -30,6 +31,14 @@ def list_sessions(options: argparse.Namespace) -> int:
     else:
         print(f"no sessions on {options.node}")
     return 0
+
+
+async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedSessionInfo, ...]:
+    """Return what a node has; a hub answers with an empty list where there is no such node, too."""
+    sessions = await client.list_sessions(node_id)
+    if not sessions and all(node.node_id != node_id for node in await client.list_nodes()):
+        raise NodeUnavailableException(f"No node '{node_id}' is connected")
+    return sessions
 
 
 def peek(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 from omnyshell.cli.output import fail
@@ -17,6 +17,7 @@ from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
 POLL = 0.02
+LOOK_AT_SERVER = 1.0
 
 
 def up(options: argparse.Namespace) -> int:
@@ -66,18 +67,34 @@ def _with_shell(setup: LocalSetup, port: int | None) -> int:
         running, server = _spawn(setup, port, lifeline=True)
     print(f"hub {running.url}, node {running.node_id}: a shell through both; `exit` or ~. ends it", flush=True)
     try:
-        return _shell(setup, running)
+        return _shell(setup, running, server)
     finally:
         if server is not None:
             _end(server)
 
 
-def _shell(setup: LocalSetup, running: Running) -> int:
+def _shell(setup: LocalSetup, running: Running, server: "subprocess.Popen[bytes] | None") -> int:
     from omnyshell.cli.connect import FORWARDED_VARIABLES, run_session
     from omnyshell.cli.loop import run
 
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
-    return run(run_session(setup.admin_access(running), running.node_id, [], env, None))
+    session = run_session(setup.admin_access(running), running.node_id, [], env, None)
+    return run(_while_served(session, server, setup.log_file))
+
+
+async def _while_served(
+    session: Coroutine[None, None, int], server: "subprocess.Popen[bytes] | None", log: Path
+) -> int:
+    """Show a session until it ends. Raises `OmnyShellException` when our own server does, with all that it had."""
+    import asyncio
+
+    showing = asyncio.get_running_loop().create_task(session)
+    while not (await asyncio.wait({showing}, timeout=LOOK_AT_SERVER))[0]:
+        if server is not None and server.poll() is not None:
+            showing.cancel()
+            await asyncio.wait({showing})
+            raise OmnyShellException(f"the hub and its node have ended, and the session with them (see {log})")
+    return showing.result()
 
 
 def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Running, subprocess.Popen[bytes]]":

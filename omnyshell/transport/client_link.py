@@ -17,6 +17,11 @@ class ClientLink(WebSocketLink):
         self._client = ClientProtocol(uri, extensions=None, max_size=MAX_MESSAGE_FROM_HUB, logger=quiet_logger)
         super().__init__(self._client, handler)
 
+    @property
+    def refusal(self) -> str:
+        """Why there is no WebSocket: what the server answered instead; "" while that is open."""
+        return str(self._client.handshake_exc or "")
+
     def begin_handshake(self) -> None:
         """Ask for the upgrade."""
         self._client.send_request(self._client.connect())

@@ -189,7 +189,7 @@ class OmnyShellConnection:
         """The connection is gone: everyone who waits is told why."""
         if self._keepalive is not None:
             self._keepalive.close()
-        error = self._fatal or _closed_error(code, reason)
+        error = self._fatal or self._closed_error(code, reason)
         self._fatal = error
         was_open = self.handshake.state is HandshakeState.DONE
         if not self._login.done():
@@ -249,11 +249,12 @@ class OmnyShellConnection:
             return
         self._on_message(message, channel)
 
-
-def _closed_error(code: int, reason: str) -> OmnyShellException:
-    text = _CLOSE_TEXTS.get(code, f"the hub closed the connection ({code})")
-    if reason and code != CLOSE_HUB_STOPPING:
-        text = f"{text}: {reason}"
-    if code == CLOSE_UNAUTHORIZED:
-        return AuthException(text)
-    return TransportException(text, close_code=code)
+    def _closed_error(self, code: int, reason: str) -> OmnyShellException:
+        text = _CLOSE_TEXTS.get(code, f"the hub closed the connection ({code})")
+        if code == ABNORMAL_CLOSURE and self.link.refusal:
+            text = f"what answers at {self.address} does not speak as a hub does ({self.link.refusal}); is it one?"
+        if reason and code != CLOSE_HUB_STOPPING:
+            text = f"{text}: {reason}"
+        if code == CLOSE_UNAUTHORIZED:
+            return AuthException(text)
+        return TransportException(text, close_code=code)

@@ -224,7 +224,7 @@ class OmnyShellClient:
         `SessionRejectedException` where no one session is meant.
         """
         answer = await self._ask(DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref))
-        check_outcome(answer)
+        check_outcome(answer, node_id)
         return answer.message or ""
 
     async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
@@ -237,7 +237,7 @@ class OmnyShellClient:
                 request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
             )
         )
-        check_outcome(answer)
+        check_outcome(answer, node_id)
         return answer.short_id or ""
 
     async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
@@ -249,7 +249,7 @@ class OmnyShellClient:
         answer = await self._ask(
             SessionScreenRequest(request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None)
         )
-        check_outcome(answer)
+        check_outcome(answer, node_id)
         return SessionScreen.from_answer(answer)
 
     async def open_shell(

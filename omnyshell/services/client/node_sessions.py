@@ -46,9 +46,10 @@ class SessionScreen:
         return cls(data, answer.alt_screen, answer.etag or "", answer.same, answer.exit_code)
 
 
-def check_outcome(answer: Outcome) -> None:
-    """Raise where a request was not done: by the hub's words, or else `SessionRejectedException`."""
+def check_outcome(answer: Outcome, node_id: str) -> None:
+    """Raise where a request about a node was not done: by the hub's words, or else `SessionRejectedException`."""
     if answer.ok:
         return
     text = answer.message or "The request was refused"
-    raise _ERRORS.get(text, SessionRejectedException)(text)
+    error = _ERRORS.get(text, SessionRejectedException)
+    raise error(f"No node '{node_id}' is connected" if error is NodeUnavailableException else text)

@@ -22,23 +22,20 @@ class PidFile:
         self.path = path
 
     def read(self) -> dict[str, Any] | None:
-        """Return what the process that holds the file says of itself; None where there is none, or nothing yet."""
+        """Return what the process that holds the file says of itself; None where there is none, or nothing yet.
+
+        Raises `ConfigException` where the file cannot be read.
+        """
+        text = self._held()
         try:
-            with self.path.open("rb") as file:
-                if _lock(file.fileno(), fcntl.LOCK_SH):
-                    return None
-                data = json.loads(file.read() or b"null")
-        except (OSError, ValueError):
+            data = json.loads(text or b"null")
+        except ValueError:
             return None
         return data if isinstance(data, dict) else None
 
     def is_held(self) -> bool:
-        """Tell whether a process holds the file, whether or not it has said anything."""
-        try:
-            with self.path.open("rb") as file:
-                return not _lock(file.fileno(), fcntl.LOCK_SH)
-        except OSError:
-            return False
+        """Tell whether a process holds the file, whether or not it has said anything. Raises as `read` does."""
+        return self._held() is not None
 
     def claim(self) -> int:
         """Lock the file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
@@ -53,6 +50,16 @@ class PidFile:
             time.sleep(READ_TIME)
         os.ftruncate(fd, 0)
         return fd
+
+    def _held(self) -> bytes | None:
+        """Return what is in the file while a process holds it."""
+        try:
+            with self.path.open("rb") as file:
+                return None if _lock(file.fileno(), fcntl.LOCK_SH) else file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise ConfigException(f"cannot read {self.path}: {exc.strerror}") from exc
 
     @staticmethod
     def write(fd: int, data: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Coroutine
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
-from omnyshell.cli.exec import BROKEN_PIPE, terminal_spec
+from omnyshell.cli.exec import BROKEN_PIPE, tell, terminal_spec
 from omnyshell.cli.loop import run
 from omnyshell.cli.notices import Notices
 from omnyshell.cli.output import FAILURE
@@ -23,13 +23,14 @@ from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import DETACHED, RemoteSession
+from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
 
 FORWARDED_VARIABLES = ("COLORTERM",)
 """What tells programs on the node about this terminal, beside TERM."""
 
 RECONNECT_TIMEOUT = 1800.0
-"""Seconds to wait for a lost hub: as long as a node keeps a detached shell by itself."""
+"""Seconds that somebody at a terminal may wait for a lost hub: as long as a node keeps a detached shell by itself."""
 
 FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
 """Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
@@ -55,7 +56,9 @@ async def resume_session(access: HubAccess, node: str, ref: str) -> int:
 
 
 def _config(access: HubAccess) -> ClientConfig:
-    return ClientConfig(access=access, reconnect_timeout=RECONNECT_TIMEOUT)
+    if not sys.stdout.isatty():
+        return ClientConfig(access=access)
+    return ClientConfig(access=access, reconnect_timeout=RECONNECT_TIMEOUT, node_timeout=RECONNECT_TIMEOUT)
 
 
 async def _open(
@@ -84,12 +87,12 @@ class _Show:
         self._is_terminal = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
-        self._notices = Notices(self._modes, is_terminal=sys.stdout.isatty())
+        self._notices = Notices(self._modes, lambda: terminal_spec().cols)
         self._writing = asyncio.Lock()
         self._detaches = False
         self._reader_left = False
         session.repaints = True
-        session.on_state = self._notices.state_changed
+        session.on_state = self._state_changed
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -198,6 +201,12 @@ class _Show:
         """The terminal was closed: that is not the user's wish to end what runs."""
         self._session.abandon()
         self._left.set()
+
+    def _state_changed(self, state: LinkState) -> None:
+        if sys.stdout.isatty():
+            self._notices.state_changed(state, str(self._session.lost_by))
+        else:
+            tell(self._session, state)
 
     def _resize(self) -> None:
         spec = terminal_spec()

@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import os
-import sys
+import signal
 from contextlib import suppress
 
 from omnyshell.cli.access import access_from
+from omnyshell.cli.output import complain, printable
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.model.sessions import PtySpec
@@ -16,26 +17,48 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 
+DEATH_BY_SIGNAL = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
 
 def execute(options: argparse.Namespace) -> int:
     """Run a command on a node; returns its exit code, 128 and the signal's number for a death by signal."""
-    return asyncio.run(_execute(options))
+    signals: list[int] = []
+    try:
+        return asyncio.run(_execute(options, signals))
+    except asyncio.CancelledError:
+        return DEATH_BY_SIGNAL + signals[0]
 
 
-async def _execute(options: argparse.Namespace) -> int:
+async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
+    _end_on_signals(signals)
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
     async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
         session = await client.open_session(options.node, command=options.command, cwd=options.cwd, env=env, pty=pty)
-        session.on_state = _tell
+        session.on_state = lambda state: tell(session, state)
         async with session:
             if pty is None:
                 session.widen()
                 _yield_to_others()
             return await stream(session)
+
+
+def _end_on_signals(signals: list[int]) -> None:
+    """Leave at SIGTERM and SIGHUP as at SIGINT, which ends the command; whoever has them ignored keeps that."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        signals.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, number)
 
 
 def _yield_to_others() -> None:
@@ -48,10 +71,12 @@ def _yield_to_others() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _tell(state: LinkState) -> None:
-    texts = {LinkState.RECONNECTING: "the connection is lost; waiting for it", LinkState.RESUMED: "the command goes on"}
-    if state in texts:
-        print(f"omnyshell: {texts[state]}", file=sys.stderr)
+def tell(session: RemoteSession, state: LinkState) -> None:
+    """Say on stderr what holds a session up, and that it goes on."""
+    if state is LinkState.RECONNECTING:
+        complain(f"omnyshell: {printable(str(session.lost_by))}; waiting for it")
+    elif state is LinkState.RESUMED:
+        complain("omnyshell: the command goes on")
 
 
 async def stream(session: RemoteSession) -> int:

@@ -147,7 +147,9 @@ class TlsClientTransport(asyncio.Transport):
         if self._is_up:
             self._protocol.connection_lost(error)
         elif not self.shaken_hands.done():
-            self.shaken_hands.set_exception(error or ConnectionResetError("the connection ended in the TLS handshake"))
+            self.shaken_hands.set_exception(
+                error or ConnectionResetError("the connection ended in the TLS handshake; the hub may be full")
+            )
 
     def pause_writing(self) -> None:
         """The socket is full."""

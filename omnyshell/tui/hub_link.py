@@ -52,7 +52,7 @@ class HubLink:
     def use(self, access: HubAccess) -> None:
         """Choose the hub; `run` connects to it."""
         self._access = access
-        self._client = OmnyShellClient(ClientConfig(access=access, reconnect_timeout=math.inf))
+        self._client = OmnyShellClient(ClientConfig(access=access, reconnect_timeout=math.inf, node_timeout=math.inf))
 
     def admin(self) -> AdminClient:
         """A connection for administration: `async with link.admin() as admin`."""

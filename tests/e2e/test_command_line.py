@@ -27,12 +27,16 @@ class System:
     node: "subprocess.Popen[str]"
     url: str
     env: dict[str, str]
-    start_node: Callable[[], "subprocess.Popen[str]"]
+    start_node: Callable[..., "subprocess.Popen[str]"]
 
     def run(self, *words: str, stdin: bytes = b"", **env: str) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
             [OMNYSHELL, *words], input=stdin, capture_output=True, timeout=DEADLINE, check=False, env=self.env | env
         )
+
+    def run_shell(self, line: str) -> "subprocess.CompletedProcess[bytes]":
+        """As a shell does, with its redirections."""
+        return subprocess.run(["sh", "-c", line], capture_output=True, timeout=DEADLINE, check=False, env=self.env)
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -80,10 +84,10 @@ def serving(certificates: Certificates, folder: Path) -> Iterator[System]:
     assert hub.stdout is not None
     url = hub.stdout.readline().split()[-1]
 
-    def start_node() -> "subprocess.Popen[str]":
+    def start_node(*options: str) -> "subprocess.Popen[str]":
         return spawn(
             "node", "start", "--hub", url, "--id", "n1", "--principal", "box", "--label", "env=test",
-            "--exec-resume-timeout", "3s",
+            "--exec-resume-timeout", "3s", *options,
             "--token-file", str(folder / "box.token"), "--ca", str(certificates.ca), env=env,
         )  # fmt: skip
 
@@ -268,6 +272,44 @@ def test_a_killed_client_leaves_no_process(system: System, marker: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_ends_with_its_client(system: System, marker: str, number: signal.Signals) -> None:
+    client = sleeping(system, marker)
+    client.send_signal(number)
+    assert client.wait(DEADLINE) == 128 + number
+    _, said = client.communicate()
+    assert said == b""
+    until(lambda: not running(marker))
+
+
+@pytest.mark.parametrize("words", ["exec n1 true", "connect n1 -- true", "events", "--help", "exec --help"])
+@pytest.mark.parametrize("stdout", ["/dev/full", "-"])
+def test_a_stdout_that_takes_nothing_is_no_reason_for_a_traceback(system: System, words: str, stdout: str) -> None:
+    redirection = ">&-" if stdout == "-" else f">{stdout}"
+    done = system.run_shell(f"{OMNYSHELL} {words} {redirection}")
+    assert done.returncode == (255 if stdout == "/dev/full" and "true" not in words else 0)
+    assert b"Traceback" not in done.stderr
+    assert done.stderr.count(b"\n") == (1 if done.returncode else 0)
+
+
+def test_what_a_node_does_not_allow_is_not_blamed_on_roles(own_system: System) -> None:
+    own_system.node.terminate()
+    own_system.node.communicate()
+    own_system.node = own_system.start_node("--allow-command", "echo *")
+    own_system.wait_for_node()
+    said = own_system.run("exec", "n1", "id").stderr
+    assert b"does not allow that command [not_authorized]" in said
+    assert b"--allow-command" in said
+    assert b"roles" not in said
+
+
+def test_a_node_that_is_not_there_is_named(system: System) -> None:
+    for words in (["list", "n9"], ["peek", "n9", "x"], ["kill", "n9", "x"]):
+        done = system.run("sessions", *words)
+        assert (done.returncode, done.stdout) == (255, b"")
+        assert b"No node 'n9' is connected" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 def test_a_shell_that_loses_its_terminal_is_left_without_a_word(system: System, number: signal.Signals) -> None:
     shell = system.start("connect", "n1", "--", "echo ready; exec cat")
     assert shell.stdout is not None
@@ -285,7 +327,7 @@ def test_a_killed_node_is_told_and_its_processes_are_ended_by_its_next_start(own
     client = sleeping(own_system, marker)
     own_system.node.kill()
     own_system.node.communicate()
-    assert b"the connection is lost" in heard(client)
+    assert b"The node n1 disconnected; waiting for it" in heard(client)
     own_system.node = own_system.start_node()
     own_system.wait_for_node()
     until(lambda: not running(marker))
@@ -299,7 +341,7 @@ def test_a_killed_hub_is_told_and_its_node_comes_back(own_system: System, marker
     client = sleeping(own_system, marker)
     own_system.hub.kill()
     own_system.hub.communicate()
-    assert b"the connection is lost" in heard(client)
+    assert b"the connection to the hub was lost; waiting for it" in heard(client)
     # The command waits for a while on its node, and not for ever.
     until(lambda: not running(marker))
     client.kill()

@@ -98,9 +98,9 @@ def test_connect_waits_for_its_hub_and_goes_on(terminal: Terminal, machines: Mac
     terminal.type("i=0; while sleep 0.1; do i=$((i+1)); echo line $i; done", "Enter")
     terminal.shows("line 5\n")
     machines.hub.kill()
-    terminal.shows("the connection is lost")
+    terminal.shows("the connection to the hub was lost")
     machines.hub.start_and_wait()
-    terminal.hides("the connection is lost")
+    terminal.hides("the connection to the hub was lost")
     terminal.type("C-c", "")
     terminal.type("echo i is $i.", "Enter")
     terminal.shows("\ni is ")
@@ -120,9 +120,9 @@ def test_the_line_that_says_so_leaves_the_bottom_row_as_it_was(terminal: Termina
     terminal.type("echo unfin''ished")
     terminal.shows("\nremote> echo unfin''ished")
     machines.hub.kill()
-    terminal.shows("the connection is lost")
+    terminal.shows("the connection to the hub was lost")
     machines.hub.start_and_wait()
-    terminal.hides("the connection is lost")
+    terminal.hides("the connection to the hub was lost")
     screen = terminal.shows("\n100\nremote> echo unfin''ished")
     assert screen.rstrip("\n").endswith("echo unfin''ished")
     terminal.type("Enter")
@@ -138,10 +138,10 @@ def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: 
     terminal.type("i", "some words")
     terminal.shows("some words")
     machines.hub.kill()
-    terminal.shows("the connection is lost")
+    terminal.shows("the connection to the hub was lost")
     terminal.type(" and more")
     machines.hub.start_and_wait()
-    terminal.hides("the connection is lost")
+    terminal.hides("the connection to the hub was lost")
     screen = terminal.shows("some words and more")
     assert "INSERT" in screen
     terminal.type("Escape", "")
@@ -163,5 +163,5 @@ def test_exec_waits_for_its_hub_and_loses_nothing(machines: Machines) -> None:
     machines.hub.start_and_wait()
     output, errors = process.communicate(timeout=50)
     assert begun + output == b"".join(b"%d\n" % number for number in range(1, 3001))
-    assert b"the connection is lost" in errors
+    assert b"the connection to the hub was lost" in errors
     assert process.returncode == 4

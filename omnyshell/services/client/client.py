@@ -378,6 +378,7 @@ class OmnyShellClient:
 
             self._resumer = Resumer(
                 timeout=self._config.reconnect_timeout,
+                node_timeout=self._config.node_timeout,
                 dial=self._dial,
                 connection=self._open_connection,
                 on_state=lambda state: self.on_state(state),

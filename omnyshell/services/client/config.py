@@ -18,3 +18,6 @@ class ClientConfig:
 
     reconnect_timeout: float = 60.0
     """How long the client tries to get a lost hub back, and its sessions; 0 for not at all."""
+
+    node_timeout: float = 30.0
+    """How long, at most, a session's node is waited for while the hub is there: no longer than for a heartbeat."""

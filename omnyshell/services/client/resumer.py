@@ -41,6 +41,7 @@ Dial = Callable[[], Awaitable[OmnyShellConnection]]
 class Resumer:
     """Works, in one task, until the hub is back and every suspended session has been resumed or given up.
 
+    `timeout` says for how many seconds, and `node_timeout` for how many of them where a session's node alone is gone.
     `dial` connects and returns the connection; `connection` returns the present one, or None.
     """
 
@@ -48,15 +49,19 @@ class Resumer:
         self,
         *,
         timeout: float,
+        node_timeout: float,
         dial: Dial,
         connection: Callable[[], OmnyShellConnection | None],
         on_state: Callable[[LinkState], None],
     ) -> None:
         self._timeout = timeout
+        self._node_timeout = min(timeout, node_timeout)
         self._dial = dial
         self._connection = connection
         self._on_state = on_state
-        self._suspended: set[RemoteSession] = set()
+        self._suspended: dict[RemoteSession, float] = {}
+        """Each with the time until which it is tried while there is a hub."""
+
         self._deadline = 0.0
         self._task: asyncio.Task[None] | None = None
 
@@ -69,13 +74,14 @@ class Resumer:
         """Take on a session that was suspended; returns False where sessions are not resumed."""
         if self._timeout <= 0:
             return False
-        self._suspended.add(session)
+        is_alone = isinstance(session.lost_by, NodeUnavailableException)
+        self._suspended[session] = self._now() + (self._node_timeout if is_alone else self._timeout)
         self.start()
         return True
 
     def start(self) -> None:
         """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent."""
-        self._deadline = asyncio.get_running_loop().time() + self._timeout
+        self._deadline = self._now() + self._timeout
         if self._timeout > 0 and not self.is_working:
             self._task = asyncio.create_task(self._work())
 
@@ -101,16 +107,21 @@ class Resumer:
                     self._give_up(exc)
                     return
             connected = self._connection() is not None
-            if connected and not self._suspended:
-                return
+            if connected:
+                self._give_up_overdue()
+                if not self._suspended:
+                    return
             if self._is_late():
                 self._give_up(TransportException("the node did not come back in time"))
                 return
             # A hub that is there can be asked more often than one that is not.
             await asyncio.sleep(NODE_WAIT if connected else backoff.next_delay())
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
     def _is_late(self) -> bool:
-        return asyncio.get_running_loop().time() >= self._deadline
+        return self._now() >= self._deadline
 
     async def _connect(self) -> None:
         if self._connection() is not None:
@@ -120,11 +131,14 @@ class Resumer:
         self._on_state(LinkState.CONNECTED)
 
     async def _resume_all(self) -> None:
-        self._suspended = {session for session in self._suspended if session.is_suspended}
+        self._forget_resumed()
         async with asyncio.TaskGroup() as tasks:
             for session in self._suspended:
                 tasks.create_task(self._resume(session))
-        self._suspended = {session for session in self._suspended if session.is_suspended}
+        self._forget_resumed()
+
+    def _forget_resumed(self) -> None:
+        self._suspended = {session: until for session, until in self._suspended.items() if session.is_suspended}
 
     async def _resume(self, session: RemoteSession) -> None:
         """Try once."""
@@ -140,8 +154,15 @@ class Resumer:
             # The hub is lost again, or silent: the next round tries once more.
             return
 
+    def _give_up_overdue(self) -> None:
+        now = self._now()
+        for session, until in self._suspended.items():
+            if now >= until:
+                session.give_up(session.lost_by or TransportException("the node did not come back in time"))
+        self._forget_resumed()
+
     def _give_up(self, error: OmnyShellException) -> None:
-        sessions, self._suspended = self._suspended, set()
+        sessions, self._suspended = self._suspended, {}
         if self._connection() is None:
             self._on_state(LinkState.LOST)
         for session in sessions:

@@ -56,6 +56,7 @@ _LOOKS = (DetachedSessionsRequest, SessionScreenRequest)
 
 NODE_OFFLINE = "Node offline"
 NOT_AUTHORIZED = "Not authorized"
+NO_REASON = "The node refused it"
 TIMED_OUT = "Timed out"
 TOO_MANY = "Too many requests at once"
 
@@ -222,8 +223,8 @@ class SessionRequests:
             asked = pending.request
             self._bus.publish(KillEvent(asked.node_id, pending.client.principal.id, asked.session_ref))
         if not ok:
-            why = (getattr(message, "message", "") or "")[:MAX_AUDITED_REASON]
-            self._record(pending.kind, pending.client, pending.request, "error", why)
+            message.message = message.message or NO_REASON
+            self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
         elif not self._is_watched(pending):
             self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending.request.request_id))

@@ -221,6 +221,15 @@ async def test_who_looks_again_and_again_is_audited_once_a_minute(
         assert len(audited(hub, action)) == known + 1
 
 
+@pytest.mark.parametrize("what", ["kill", "detach", "screen"])
+async def test_a_refusal_always_has_a_message(certificates: Certificates, hub: OmnyShellHub, what: str) -> None:
+    async with pair(certificates, hub) as (client, node):
+        await client.say(f"sessions.{what}.request", {"requestId": "r", "nodeId": "n1", "sessionRef": "s"})
+        asked = await node.hear(f"node.sessions.{what}.request")
+        await node.say(f"node.sessions.{what}.response", {"requestId": asked["d"]["requestId"]})
+        assert (await client.hear(f"sessions.{what}.response"))["d"] == refused(what, "The node refused it")
+
+
 def refused(what: str, message: str) -> dict[str, Any]:
     return {"requestId": "r", "sessions": []} if what == "list" else {"requestId": "r", "ok": False, "message": message}
 

@@ -190,6 +190,22 @@ async def test_a_node_that_lost_its_sessions_says_so(certificates: Certificates,
                 await within(session.wait())
 
 
+async def test_a_node_that_stays_away_is_not_waited_for_as_long_as_a_hub(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        stack(certificates, tmp_path) as (hub, node, _),
+        connected_client(certificates, hub.port, reconnect_timeout=600.0, node_timeout=0.5) as client,
+    ):
+        session = await within(client.open_session("n1", command="sleep 60"))
+        monkeypatch.setattr(node._backoff, "next_delay", lambda: 600.0)
+        assert node._connection is not None
+        node._connection.link.abort()
+        with pytest.raises(NodeUnavailableException, match="n1 disconnected"):
+            await within(session.wait())
+        assert await within(client.list_nodes()) == ()
+
+
 async def test_a_hub_that_stays_away_fails_in_the_end(certificates: Certificates, tmp_path: Path) -> None:
     async with (
         stack(certificates, tmp_path) as (hub, _, _),

@@ -14,15 +14,19 @@ SMALL_READ = 256
 """A read that yields so little has emptied the descriptor, most likely: an echo does not wait to find out."""
 
 LARGE_READ = 1024
-"""A read that yields so much is one of many, most likely: what comes in a moment can still join the chunk."""
+"""A read that yields so much is one of many, most likely."""
+
+
+def do_nothing() -> None:
+    """Read on at once."""
 
 
 class FdReader:
     """Reads a descriptor while its consumer has a budget, in chunks as large as are there.
 
     A PTY yields about 4.6 KB a read: it is read until it would block, or the chunk is full, before the chunk is
-    delivered, as small frames cost many times as much. Where `comes` is given, it is asked between two large reads
-    whether more is there or comes in a moment. The descriptor is closed at its end.
+    delivered, as small frames cost many times as much. `before_more` is called behind a large read, before the next
+    one for the same chunk. The descriptor is closed at its end.
     """
 
     def __init__(
@@ -32,11 +36,11 @@ class FdReader:
         budget: Callable[[], int],
         deliver: Callable[[bytes], None],
         ended: Callable[[], None],
-        comes: Callable[[], bool] | None = None,
+        before_more: Callable[[], None] = do_nothing,
     ) -> None:
         os.set_blocking(fd, False)
         self._fd: int | None = fd
-        self._comes = comes
+        self._before_more = before_more
         self._budget = budget
         self._deliver = deliver
         self._ended = ended
@@ -104,8 +108,8 @@ class FdReader:
             limit -= len(part)
             if len(part) <= SMALL_READ:
                 break
-            if self._comes is not None and limit > 0 and len(part) >= LARGE_READ and not self._comes():
-                break
+            if len(part) >= LARGE_READ and limit > 0:
+                self._before_more()
         return parts, False
 
 

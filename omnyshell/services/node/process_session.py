@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
 from omnyshell.services.node.child import Child
-from omnyshell.services.node.fdio import FdReader, FdWriter
+from omnyshell.services.node.fdio import FdReader, FdWriter, do_nothing
 from omnyshell.services.node.foreground import Foreground
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_table import signal_name
@@ -106,13 +106,15 @@ class ProcessSession(ABC):
     ) -> None:
         self._child = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
 
-    def _read_from(self, fd: int, stream: DataOpcode, comes: Callable[[], bool] | None = None) -> None:
+    def _read_from(self, fd: int, stream: DataOpcode, before_more: Callable[[], None] = do_nothing) -> None:
         def deliver(data: bytes) -> None:
             self._sink.output(stream, data)
             if self._return_code is not None:
                 self._restart_drain_clock()
 
-        reader = FdReader(fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended, comes=comes)
+        reader = FdReader(
+            fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended, before_more=before_more
+        )
         self._readers.append(reader)
 
     def _write_to(self, fd: int) -> None:

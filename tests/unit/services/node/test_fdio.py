@@ -5,6 +5,8 @@ import fcntl
 import os
 import socket
 
+import pytest
+
 from omnyshell.protocol.limits import BULK_PAYLOAD
 from omnyshell.services.node.fdio import CHUNKS_A_TURN, LARGE_READ, SMALL_READ, FdReader
 
@@ -56,46 +58,46 @@ async def test_nothing_is_read_beyond_the_budget() -> None:
     assert b"".join(reading.chunks) == data
 
 
-class Pieces:
-    """A reader of what yields one piece a read, as a PTY does."""
+async def test_behind_a_large_read_more_is_given_a_moment_to_come() -> None:
+    reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pieces = iter((LARGE_READ, LARGE_READ - 1, 2000))
 
-    def __init__(self, pieces: list[int], comes: bool) -> None:
-        reading, writing = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for size in pieces:
-            writing.send(bytes(size))
-        writing.close()
-        self.comes = comes
-        self.asked = 0
-        self.chunks: list[int] = []
-        self.over = asyncio.Event()
-        self.reader = FdReader(
-            reading.detach(),
-            budget=lambda: BULK_PAYLOAD,
-            deliver=lambda data: self.chunks.append(len(data)),
-            ended=self.over.set,
-            comes=self.ask,
-        )
+    def write_more() -> None:
+        size = next(pieces, 0)
+        writing.send(bytes(size)) if size else writing.close()
 
-    def ask(self) -> bool:
-        self.asked += 1
-        return self.comes
-
-
-async def test_what_comes_in_a_moment_joins_the_chunk() -> None:
-    pieces = Pieces([2000, 3000, 4000], comes=True)
-    await pieces.over.wait()
-    assert pieces.chunks == [9000]
-    assert pieces.asked == 3
-
-
-async def test_where_nothing_comes_the_chunk_is_delivered_without_another_read() -> None:
-    pieces = Pieces([2000, 3000], comes=False)
-    await pieces.over.wait()
-    assert pieces.chunks == [2000, 3000]
+    chunks: list[int] = []
+    over = asyncio.Event()
+    write_more()
+    FdReader(
+        reading.detach(),
+        budget=lambda: BULK_PAYLOAD,
+        deliver=lambda data: chunks.append(len(data)),
+        ended=over.set,
+        before_more=write_more,
+    )
+    while not chunks:
+        await asyncio.sleep(0)
+    # The second piece is not large: the third is not waited for.
+    assert chunks == [2 * LARGE_READ - 1]
+    write_more()
+    await over.wait()
+    assert chunks == [2 * LARGE_READ - 1, 2000]
 
 
 async def test_behind_a_little_nothing_is_waited_for() -> None:
-    pieces = Pieces([LARGE_READ - 1, SMALL_READ, 2000], comes=False)
-    await pieces.over.wait()
-    assert pieces.chunks == [LARGE_READ - 1 + SMALL_READ, 2000]
-    assert pieces.asked == 1
+    reading, writing = os.pipe()
+    os.write(writing, bytes(SMALL_READ))
+    chunks: list[int] = []
+    reader = FdReader(
+        reading,
+        budget=lambda: BULK_PAYLOAD,
+        deliver=lambda data: chunks.append(len(data)),
+        ended=lambda: None,
+        before_more=lambda: pytest.fail("waits"),
+    )
+    while not chunks:
+        await asyncio.sleep(0)
+    assert chunks == [SMALL_READ]
+    reader.close()
+    os.close(writing)

@@ -50,13 +50,14 @@ class Hub:
 
 @contextmanager
 def open_ssh(directory: Path) -> Iterator[OpenSsh]:
-    """An sshd of our own, with keys of its own."""
+    """An sshd of our own, with keys of its own. What it runs has an empty home: bash reads `.bashrc` for ssh alone."""
     port = _free_port()
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)], check=True)
     (directory / "sshd_config").write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/user.pub\n"
         "StrictModes no\nUsePAM no\nPidFile none\nMaxSessions 100\nMaxStartups 100\n"
+        f"SetEnv HOME={directory}\n"
     )
     common = (
         f"  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {directory}/user\n  LogLevel ERROR\n"

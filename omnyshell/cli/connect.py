@@ -243,6 +243,10 @@ class _Show:
                 return 0
             if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
                 return FAILURE
+            begin_line()
+            raise
+        except OmnyShellException:
+            begin_line()
             raise
 
     def _how_to_resume(self) -> str:
@@ -251,5 +255,11 @@ class _Show:
 
 def _say(text: str) -> None:
     """Say something below what the session has left on the screen."""
-    start = "\n" if sys.stderr.isatty() else ""
-    print(f"{start}{text}", file=sys.stderr)
+    begin_line()
+    print(text, file=sys.stderr)
+
+
+def begin_line() -> None:
+    """Leave the line that the session's cursor is in, where that is seen."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

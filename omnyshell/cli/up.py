@@ -88,11 +88,14 @@ async def _while_served(
     """Show a session until it ends. Raises `OmnyShellException` when our own server does, with all that it had."""
     import asyncio
 
+    from omnyshell.cli.connect import begin_line
+
     showing = asyncio.get_running_loop().create_task(session)
     while not (await asyncio.wait({showing}, timeout=LOOK_AT_SERVER))[0]:
         if server is not None and server.poll() is not None:
             showing.cancel()
             await asyncio.wait({showing})
+            begin_line()
             raise OmnyShellException(f"the hub and its node have ended, and the session with them (see {log})")
     return showing.result()
 

@@ -26,8 +26,8 @@ from omnyshell.transport.connection import OmnyShellConnection
 TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 """Somebody watches: the first tries come quickly."""
 
-NODE_WAIT = 0.5
-"""Seconds between tries while the hub is there and the session's node is not."""
+NODE_TIMES = BackoffTimes(shortest=0.5, first_ceiling=0.5, last_ceiling=4.0)
+"""While the hub is there and a session's node is not: each try is a record in the hub's audit trail."""
 
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for one answer to a session's resumption."""
@@ -94,7 +94,7 @@ class Resumer:
         self._give_up(TransportException("the client was closed"))
 
     async def _work(self) -> None:
-        backoff = Backoff(times=TIMES)
+        backoff, node_backoff = Backoff(times=TIMES), Backoff(times=NODE_TIMES)
         while True:
             try:
                 await self._connect()
@@ -114,8 +114,9 @@ class Resumer:
             if self._is_late():
                 self._give_up(TransportException("the node did not come back in time"))
                 return
-            # A hub that is there can be asked more often than one that is not.
-            await asyncio.sleep(NODE_WAIT if connected else backoff.next_delay())
+            if not connected:
+                node_backoff.reset()
+            await asyncio.sleep((node_backoff if connected else backoff).next_delay())
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -40,6 +40,8 @@ DETACHED = "detached"
 """Code of the `ChannelException` of a session that goes on without this client."""
 
 DETACH_TIMEOUT = 15.0
+CLOSE_TIMEOUT = 10.0
+"""Seconds in which an exit is followed by the end of its channel; nothing else can follow it."""
 
 
 def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
@@ -109,6 +111,7 @@ class RemoteSession:
 
         self._size = size
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
+        self._closing: asyncio.TimerHandle | None = None
         self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
         self._taken: deque[tuple[OutputChunk, Channel]] = deque()
         self._is_handing_out = False
@@ -386,9 +389,15 @@ class RemoteSession:
     def _exited(self, message: ChannelExit) -> None:
         self._exit = ExitStatus(message.exit_code, message.signal)
         if self._counts_offsets:
-            # The node keeps output and exit until it knows that they have arrived: this tells it.
-            self.channel.close(ChannelClose())
-            self._end(self._exit)
+            # The node keeps output and exit until it knows that they have arrived: closing tells it.
+            self._close_behind(self._exit)
+        elif self._closing is None:
+            loop = asyncio.get_running_loop()
+            self._closing = loop.call_later(CLOSE_TIMEOUT, self._close_behind, self._exit)
+
+    def _close_behind(self, status: ExitStatus) -> None:
+        self.channel.close(ChannelClose())
+        self._end(status)
 
     def _closed(self, message: ChannelClose) -> None:
         if self._exit is not None:
@@ -402,6 +411,9 @@ class RemoteSession:
     def _end(self, outcome: ExitStatus | OmnyShellException) -> None:
         """Settle everything that waits; the first outcome counts."""
         self._suspended = False
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
         self.channel.end()
         if isinstance(outcome, OmnyShellException):
             fail_future(self.opened, outcome)

@@ -258,6 +258,21 @@ async def test_an_exec_on_an_original_node_fails_at_once(certificates: Certifica
             await within(session.wait(), 2)
 
 
+async def test_an_exit_is_an_end_where_no_close_follows(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.client.session.CLOSE_TIMEOUT", 0.1)
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        connected_client(certificates, hub.port) as client,
+        registered(certificates, hub.port) as node,
+    ):
+        session, channel = await original_node_session(client, node, mode=SessionMode.EXEC)
+        await node.say("channel.exit", {"exitCode": 7}, channel)
+        assert (await within(session.wait())).code == 7
+        await node.hear("channel.close")
+
+
 async def test_a_detach_answered_by_an_original_node(certificates: Certificates) -> None:
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,

@@ -16,7 +16,7 @@ from omnyshell.cli.output import FAILURE
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
-from omnyshell.errors import ChannelException, OmnyShellException, OmnyShellTimeoutException
+from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.frames import DataOpcode
@@ -237,15 +237,12 @@ class _Show:
                 return FAILURE
         try:
             return (await self._session.wait()).shell_code
-        except ChannelException as exc:
+        except OmnyShellException as exc:
             if exc.code == DETACHED:
                 _say("detached; " + self._how_to_resume())
                 return 0
             if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
                 return FAILURE
-            begin_line()
-            raise
-        except OmnyShellException:
             begin_line()
             raise
 

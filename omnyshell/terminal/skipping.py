@@ -45,8 +45,8 @@ class Skipper:
         """
         end = _plain_length(waiting)
         if waiting.find(b"\0", 0, end) >= 0:
-            waiting = _nuls.sub(b"\0", waiting[:end]) + waiting[end:]
-            end = _plain_length(waiting)
+            plain = _nuls.sub(b"\0", waiting[:end])
+            waiting, end = plain + waiting[end:], len(plain)
         start, column = self._start_in_known_column(waiting, self._latest_start(waiting, end))
         if start < _SHORTEST_SKIP:
             return waiting

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.tmux import OMNYSHELL, Terminal
+
+from omnyshell.services.local.setup import LocalSetup
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -63,3 +66,19 @@ def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
         "0",
         "1",
     ]
+
+
+def test_a_killed_server_ends_its_shell(terminal: Terminal) -> None:
+    home = os.environ["OMNYSHELL_HOME"]
+    terminal.type(f"OMNYSHELL_HOME={home} {OMNYSHELL} up --shell", "Enter")
+    terminal.shows("a shell through both")
+    terminal.type("PS1='remote> '; echo up=$((40+2))", "Enter")
+    terminal.shows("up=42")
+    running = LocalSetup.default().running()
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    screen = terminal.shows("have ended")
+    assert "\nomnyshell: the hub and its node have ended" in screen
+    assert "waiting for it" not in screen
+    terminal.type("echo code=$?; stty -a | grep -o ' icanon'", "Enter")
+    terminal.shows("code=255\n icanon")

@@ -129,6 +129,14 @@ def test_the_line_that_says_so_leaves_the_bottom_row_as_it_was(terminal: Termina
     terminal.shows("\nunfinished\nremote>")
 
 
+def test_the_line_that_says_so_goes_with_whoever_leaves(terminal: Terminal, machines: Machines) -> None:
+    connect(terminal)
+    machines.hub.kill()
+    terminal.shows("waiting for it")
+    terminal.type("Enter", "~.")
+    assert "waiting for it" not in terminal.shows("left the session")
+
+
 def test_vim_is_painted_anew_when_the_hub_is_back(terminal: Terminal, machines: Machines) -> None:
     if shutil.which("vim") is None:
         pytest.skip("vim is not installed")

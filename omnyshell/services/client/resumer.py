@@ -1,7 +1,8 @@
 """Gets a lost hub back, and takes up the sessions that were open (wire protocol sections 5 and 9)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterable
 
 from omnyshell.errors import (
     AuthException,
@@ -35,6 +36,8 @@ ATTEMPT_TIMEOUT = 10.0
 _LATER = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED))
 """Rejections that may be different a little later: the node has a connection of its own to get back."""
 
+NODE_GONE = "the node did not come back in time"
+
 Dial = Callable[[], Awaitable[OmnyShellConnection]]
 
 
@@ -60,7 +63,7 @@ class Resumer:
         self._connection = connection
         self._on_state = on_state
         self._suspended: dict[RemoteSession, float] = {}
-        """Each with the time until which it is tried while there is a hub."""
+        """Each with the time until which its node is waited for while there is a hub."""
 
         self._deadline = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -75,7 +78,7 @@ class Resumer:
         if self._timeout <= 0:
             return False
         is_alone = isinstance(session.lost_by, NodeUnavailableException)
-        self._suspended[session] = self._now() + (self._node_timeout if is_alone else self._timeout)
+        self._suspended[session] = self._now() + self._node_timeout if is_alone else math.inf
         self.start()
         return True
 
@@ -112,7 +115,7 @@ class Resumer:
                 if not self._suspended:
                     return
             if self._is_late():
-                self._give_up(TransportException("the node did not come back in time"))
+                self._give_up(TransportException(NODE_GONE))
                 return
             if not connected:
                 node_backoff.reset()
@@ -157,18 +160,21 @@ class Resumer:
 
     def _give_up_overdue(self) -> None:
         now = self._now()
-        for session, until in self._suspended.items():
-            if now >= until:
-                session.give_up(session.lost_by or TransportException("the node did not come back in time"))
+        _fail([session for session, until in self._suspended.items() if now >= until], TransportException(NODE_GONE))
         self._forget_resumed()
 
     def _give_up(self, error: OmnyShellException) -> None:
         sessions, self._suspended = self._suspended, {}
         if self._connection() is None:
             self._on_state(LinkState.LOST)
-        for session in sessions:
-            if session.is_suspended:
-                session.give_up(session.lost_by or error)
+        _fail(sessions, error)
+
+
+def _fail(sessions: Iterable[RemoteSession], error: OmnyShellException) -> None:
+    """Give sessions up that have not been resumed; each says rather what it was lost by."""
+    for session in sessions:
+        if session.is_suspended:
+            session.give_up(session.lost_by or error)
 
 
 class Resumption:

@@ -11,7 +11,7 @@ import pytest
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, registered
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 
-from omnyshell import OmnyShellHub, PtySpec, RemoteSession, SessionMode
+from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, RemoteSession, SessionMode
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.node.keeping import Keeping
 
@@ -29,6 +29,17 @@ async def original_client(
         logged_in(certificates, hub.port, "client", "admin") as client,
     ):
         yield hub, client
+
+
+@asynccontextmanager
+async def original_node(certificates: Certificates) -> AsyncIterator[tuple[OmnyShellClient, RawPeer]]:
+    """A client and a raw node of a real hub."""
+    async with (
+        OmnyShellHub(hub_config(certificates)) as hub,
+        connected_client(certificates, hub.port) as client,
+        registered(certificates, hub.port) as node,
+    ):
+        yield client, node
 
 
 async def ask(client: RawPeer, what: str, **fields: Any) -> dict[str, Any]:
@@ -219,11 +230,7 @@ async def original_node_session(client: Any, node: RawPeer, *, mode: SessionMode
 
 
 async def test_a_shell_on_an_original_node_is_resumed_by_its_screen(certificates: Certificates) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        connected_client(certificates, hub.port) as client,
-        registered(certificates, hub.port) as node,
-    ):
+    async with original_node(certificates) as (client, node):
         session, channel = await original_node_session(client, node, mode=SessionMode.SHELL)
         states: list[LinkState] = []
         session.on_state = states.append
@@ -247,11 +254,7 @@ async def test_a_shell_on_an_original_node_is_resumed_by_its_screen(certificates
 
 
 async def test_an_exec_on_an_original_node_fails_at_once(certificates: Certificates) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        connected_client(certificates, hub.port) as client,
-        registered(certificates, hub.port) as node,
-    ):
+    async with original_node(certificates) as (client, node):
         session, _ = await original_node_session(client, node, mode=SessionMode.EXEC)
         client._connection.link.abort()
         with pytest.raises(Exception, match="lost"):
@@ -262,11 +265,7 @@ async def test_an_exit_is_an_end_where_no_close_follows(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("omnyshell.services.client.session.CLOSE_TIMEOUT", 0.1)
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        connected_client(certificates, hub.port) as client,
-        registered(certificates, hub.port) as node,
-    ):
+    async with original_node(certificates) as (client, node):
         session, channel = await original_node_session(client, node, mode=SessionMode.EXEC)
         await node.say("channel.exit", {"exitCode": 7}, channel)
         assert (await within(session.wait())).code == 7
@@ -274,11 +273,7 @@ async def test_an_exit_is_an_end_where_no_close_follows(
 
 
 async def test_a_detach_answered_by_an_original_node(certificates: Certificates) -> None:
-    async with (
-        OmnyShellHub(hub_config(certificates)) as hub,
-        connected_client(certificates, hub.port) as client,
-        registered(certificates, hub.port) as node,
-    ):
+    async with original_node(certificates) as (client, node):
         session, channel = await original_node_session(client, node, mode=SessionMode.SHELL)
         detaching = asyncio.create_task(session.detach(60))
         assert (await node.hear("node.session.detach"))["d"]["timeoutSeconds"] == 60

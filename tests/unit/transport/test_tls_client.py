@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from support.stack import Certificates
+from support.stack import Certificates, connected_client
 
+from omnyshell import TransportException
 from omnyshell.transport.tls import client_context, server_context
 from omnyshell.transport.tls_client import TlsClientTransport, connect_tls
 
@@ -193,3 +194,15 @@ async def test_whoever_gives_up_the_handshake_leaves_no_connection(certificates:
                 await connect_tls(Receiver(), "127.0.0.1", port, client_context(certificates.ca))
         async with asyncio.timeout(DEADLINE):
             await ended
+
+
+async def test_a_server_that_is_no_hub_is_told_from_a_lost_one(certificates: Certificates) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+        await writer.drain()
+
+    async with serving(certificates, serve) as port:
+        with pytest.raises(TransportException, match=f"127.0.0.1:{port} does not speak as a hub does .*HTTP 200"):
+            async with connected_client(certificates, port):
+                pass

@@ -300,18 +300,19 @@ async def test_a_full_screen_program_is_resumed_at_another_size(
     text = tmp_path / "text"
     text.write_text("".join(f"line {number}\n" for number in range(1, 200)))
     name = f" {text}" if program != "top" else ""
+    pid = tmp_path / "pid"
+    started = f"sh -c 'echo $$ > {pid}; exec {program}{name}'"
     async with stack(certificates, tmp_path / "state") as (_, _, client):
         session = await within(
             client.open_session(
-                "n1",
-                mode=SessionMode.SHELL,
-                command=f"echo on the main screen; {program}{name}; echo left; cat",
-                pty=SIZE,
+                "n1", mode=SessionMode.SHELL, command=f"echo on the main screen; {started}; echo left; cat", pty=SIZE
             )
         )
         screen = Screen(session)
         expected = b"line 20" if program != "top" else b"load average"
         await screen.shows(expected)
+        # less forgets a SIGWINCH that comes between its writing of a screen and its reading of a key.
+        await until(lambda: sleeps(int(pid.read_text())))
         await within(session.detach())
         again = await within(client.resume("n1", session.id, pty=SMALL))
         emulator = Emulator(SMALL.cols, SMALL.rows)
@@ -327,6 +328,11 @@ async def test_a_full_screen_program_is_resumed_at_another_size(
         if program != "top":
             assert "on the main screen" in plain_text(emulator)
         again.close()
+
+
+def sleeps(pid: int) -> bool:
+    """Whether the process waits for something (state S of proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def fits(text: str, program: str) -> bool:

@@ -14,7 +14,7 @@ from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
 
-LONGEST = 0.5
+LONGEST = 2.0
 """Seconds that a key is waited for at most."""
 
 ROUNDS = 8

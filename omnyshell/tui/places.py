@@ -100,13 +100,11 @@ class ThisMachine:
     def revive(self) -> None:
         """Serve in place of a console that was left, where this one used that one's hub."""
         if self._embedded is not None and self._embedded.has_failed:
-            # Another console was quicker.
+            # Another console was quicker, or something else has the port for now.
             self._embedded = None
-            self.begin()
         elif self._running is not None and self._embedded is None and self._setup.running() is None:
             # Where the consoles that are left look for it.
             self._serve(self._running.port)
-            self._running = None
 
     def leave(self) -> list[str]:
         """End the hub, and the node where it holds no session."""

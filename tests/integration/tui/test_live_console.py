@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,11 +15,18 @@ from omnyshell.model.live import Part
 from omnyshell.paths import logins_file
 from omnyshell.services.client.live.state import Link, Source
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.local import parts
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.places import RemoteHub, ThisMachine, chosen_place
 from omnyshell.tui.settings import ConsoleSettings
+
+
+@pytest.fixture(autouse=True)
+def _any_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that run beside these take the usual port."""
+    monkeypatch.setattr(parts, "DEFAULT_PORT", 0)
 
 
 @asynccontextmanager
@@ -86,6 +94,27 @@ async def test_a_console_takes_the_hub_of_one_that_is_left_over() -> None:
         assert LocalSetup.default().running() is None
     finally:
         await asyncio.to_thread(first.leave)
+
+
+async def test_a_hub_is_taken_over_on_its_own_port_when_that_is_free_again() -> None:
+    first, second = (ThisMachine(LocalSetup.default()) for _ in range(2))
+    first.begin()
+    await first.access()
+    port = (await second.access()).address.port
+    try:
+        await asyncio.to_thread(first.leave)
+        with socket.create_server(("127.0.0.1", port)):
+            second.revive()
+            await until(lambda: second._embedded is not None and second._embedded.has_failed)
+        second.revive()
+        second.revive()
+        await until(lambda: LocalSetup.default().running() is not None)
+        running = LocalSetup.default().running()
+        assert running is not None
+        assert running.port == port
+    finally:
+        await asyncio.to_thread(second.leave)
+        await asyncio.to_thread(LocalNode(LocalSetup.default()).end, DEADLINE)
 
 
 async def test_a_hub_that_goes_and_comes_back(certificates: Certificates, tmp_path) -> None:

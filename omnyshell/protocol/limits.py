@@ -25,6 +25,9 @@ MAX_GRANT = 2**31 - 1
 EXTRA_CREDIT = 768 * KIB
 """What a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
 
+EXTRA_AFTER = 32 * KIB
+"""Bytes that have to flow before it is granted."""
+
 WIDE_WINDOW_SIZE = 4 * MIB
 """Bytes that a node allows to be under way with the extension `wide-window`: it keeps as many to send them again, and a
 hub takes no more credit."""

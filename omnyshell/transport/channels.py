@@ -11,6 +11,7 @@ from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataOpcode, pack_header
 from omnyshell.protocol.limits import (
     BULK_PAYLOAD,
+    EXTRA_AFTER,
     EXTRA_CREDIT,
     GRANT_DELAY,
     INITIAL_CREDIT,
@@ -78,6 +79,7 @@ class Channel:
         self._credit = SendCredit()
         self._received = ReceiveCredit()
         self._grant_delay = GRANT_DELAY
+        self._extra = 0
         self._unreturned_before = 0
         self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
         self._grant_timer: asyncio.TimerHandle | None = None
@@ -120,6 +122,9 @@ class Channel:
         if self.is_closed:
             return
         due = self._received.consume(size)
+        if self._extra and due + self._received.unreturned >= EXTRA_AFTER:
+            due += self._received.take() + self._extra
+            self._extra = 0
         if due:
             self._grant(due, soon=True)
         elif self._grant_timer is None:
@@ -131,12 +136,15 @@ class Channel:
             self._grant(size)
 
     def widen(self, window: int) -> None:
-        """Widen it once to what the other side allows (extension `wide-window`), or as far as anyone may."""
+        """Widen it once to what the other side allows (extension `wide-window`), or as far as anyone may.
+
+        That is granted once it shows that throughput matters: most commands print little, and a message costs.
+        """
         extra = min(window, MAX_CREDIT) - INITIAL_CREDIT
         if extra > EXTRA_CREDIT:
             self._received.threshold = (INITIAL_CREDIT + extra) // WIDE_GRANT_SHARE
             self._grant_delay = WIDE_GRANT_DELAY
-        self.grant_extra(max(extra, EXTRA_CREDIT))
+        self._extra = max(extra, EXTRA_CREDIT)
 
     def close(self, message: ChannelClose | None = None) -> None:
         """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""

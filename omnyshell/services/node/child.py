@@ -92,10 +92,10 @@ class Child:
         self._reap()
 
     def _reap(self) -> None:
-        code = self._process.wait()
+        # The client waits for the end, nobody for the ledger.
+        self._exited(self._process.wait())
         if not self.is_being_killed:
             self._ledger.remove(self.pid)
-        self._exited(code)
 
 
 def _spawn(

@@ -6,7 +6,6 @@ import pwd
 import stat
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.backend import ShellRequest
@@ -23,15 +22,20 @@ KNOWN_SHELLS = ("bash", "zsh", "fish", "ksh", "dash", "sh", "pwsh")
 PROBE_TIMEOUT = 2.0
 
 
+def inherited_variables(own: Mapping[str, str]) -> dict[str, str]:
+    """Return what processes get of the node's environment, as it is when the node starts."""
+    return {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
+
+
 def child_environment(
-    request: ShellRequest, own: Mapping[str, str], refused: tuple[str, ...] = REFUSED_VARIABLES
+    request: ShellRequest, inherited: Mapping[str, str], refused: tuple[str, ...] = REFUSED_VARIABLES
 ) -> dict[str, str]:
     """Return the variables a process starts with.
 
-    `own` is the node's environment; variables of the request that match `refused` are left out. Raises
-    `SessionRejectedException` for a variable that no environment can hold.
+    Variables of the request that match `refused` are left out. Raises `SessionRejectedException` for a variable that no
+    environment can hold.
     """
-    env = {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
+    env = dict(inherited)
     _make_good(env)
     for name, value in request.env.items():
         if not name or "=" in name or "\0" in name + value:
@@ -72,7 +76,7 @@ def is_usable_shell(path: str) -> bool:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except (OSError, ValueError):
         return False
-    return stat.S_ISREG(mode) and os.access(path, os.X_OK) and Path(path).name not in NOT_SHELLS
+    return stat.S_ISREG(mode) and os.access(path, os.X_OK) and os.path.basename(path) not in NOT_SHELLS  # noqa: PTH119
 
 
 def _make_good(env: dict[str, str]) -> None:

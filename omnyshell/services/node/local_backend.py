@@ -6,7 +6,12 @@ from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import OutputSink, ShellRequest
 from omnyshell.services.node.commands import CommandPolicy, build_argv
-from omnyshell.services.node.environment import REFUSED_VARIABLES, child_environment, start_directory
+from omnyshell.services.node.environment import (
+    REFUSED_VARIABLES,
+    child_environment,
+    inherited_variables,
+    start_directory,
+)
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.pipes import PipeSession
 from omnyshell.services.node.process_session import ProcessSession
@@ -22,12 +27,13 @@ class LocalBackend:
         self._ledger = ledger
         self._policy = policy
         self._refused_variables = refused_variables
+        self._inherited = inherited_variables(os.environ)
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
         """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
         if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
             raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
-        env = child_environment(request, os.environ, self._refused_variables)
+        env = child_environment(request, self._inherited, self._refused_variables)
         argv = build_argv(request, env, self._policy)
         cwd = start_directory(request, env)
         if not request.wants_pty:

@@ -10,6 +10,7 @@ import pytest
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import (
+    EXTRA_AFTER,
     EXTRA_CREDIT,
     GRANT_DELAY,
     GRANT_THRESHOLD,
@@ -83,7 +84,8 @@ async def test_credit_for_little_goes_back_once_nothing_comes_any_more(timers: T
 async def test_a_wide_window_is_returned_by_quarters_and_after_a_shorter_pause(timers: Timers) -> None:
     ends = Ends()
     ends.channel.widen(4 * MIB)
-    assert granted(ends) == [4 * MIB - INITIAL_CREDIT]
+    ends.channel.consumed(EXTRA_AFTER)
+    assert granted(ends) == [4 * MIB - INITIAL_CREDIT + EXTRA_AFTER]
     ends.channel.consumed(MIB - 1)
     assert granted(ends) == []
     ends.channel.consumed(1)
@@ -98,9 +100,23 @@ async def test_a_wide_window_is_returned_by_quarters_and_after_a_shorter_pause(t
 async def test_a_window_that_is_no_wider_than_any_is_opened_and_returned_as_any(timers: Timers, window: int) -> None:
     ends = Ends()
     ends.channel.widen(window)
-    assert granted(ends) == [EXTRA_CREDIT]
+    ends.channel.consumed(GRANT_THRESHOLD)
+    assert granted(ends) == [EXTRA_CREDIT + GRANT_THRESHOLD]
     ends.channel.consumed(GRANT_THRESHOLD)
     assert granted(ends) == [GRANT_THRESHOLD]
+    assert timers.waiting == []
+
+
+async def test_little_output_opens_no_window(timers: Timers) -> None:
+    ends = Ends()
+    ends.channel.widen(4 * MIB)
+    for _ in range(2):
+        ends.channel.consumed(EXTRA_AFTER - 1)
+        timers.pass_time()
+        assert granted(ends) == [EXTRA_AFTER - 1]
+    ends.channel.consumed(EXTRA_AFTER - 1)
+    ends.channel.consumed(1)
+    assert granted(ends) == [4 * MIB - INITIAL_CREDIT + EXTRA_AFTER]
     assert timers.waiting == []
 
 

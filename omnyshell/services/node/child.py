@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.ledger import ChildLedger
-from omnyshell.services.node.process_table import facts_of, signal_session
+from omnyshell.services.node.process_table import identity_of, signal_session
 
 KILL_DELAY = 2.0
 """Seconds between the hang-up and the kill."""
@@ -36,9 +36,8 @@ class Child:
         self._killer: asyncio.TimerHandle | None = None
         self._process = _spawn(argv, env, cwd, streams)
         self.pid = self._process.pid
-        facts = facts_of(self.pid)
-        self._started = facts.started if facts is not None else 0
-        ledger.add(self.pid, self._started)
+        self._identity = identity_of(self.pid)
+        ledger.add(self._identity)
         self._watch()
 
     @property
@@ -51,8 +50,8 @@ class Child:
         if self._killer is not None:
             return
         # A stopped process acts on the hang-up only when it is continued.
-        if signal_session(self.pid, signal.SIGHUP, self._started):
-            signal_session(self.pid, signal.SIGCONT, self._started)
+        if signal_session(self._identity, signal.SIGHUP):
+            signal_session(self._identity, signal.SIGCONT)
         self._killer = self._loop.call_later(KILL_DELAY, self._finish_off)
 
     def kill_now(self) -> None:
@@ -72,9 +71,9 @@ class Child:
         return self._killer is not None and not self._killer.cancelled() and self._killer.when() > self._loop.time()
 
     def _finish_off(self) -> None:
-        signal_session(self.pid, signal.SIGKILL, self._started)
+        signal_session(self._identity, signal.SIGKILL)
         if self.has_exited:
-            self._ledger.remove(self.pid)
+            self._ledger.remove(self._identity)
 
     def _watch(self) -> None:
         try:
@@ -95,7 +94,7 @@ class Child:
         # The client waits for the end, nobody for the ledger.
         self._exited(self._process.wait())
         if not self.is_being_killed:
-            self._ledger.remove(self.pid)
+            self._ledger.remove(self._identity)
 
 
 def _spawn(

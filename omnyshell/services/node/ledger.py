@@ -1,30 +1,32 @@
 """Remembers, on disk, which children live, so that a node's next start can end what a killed node left behind."""
 
 import asyncio
-import json
+import itertools
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import make_private_directory
-from omnyshell.services.node.process_table import boot_id, facts_of, signal_session
+from omnyshell.services.node.process_table import ProcessIdentity, boot_id, identity_of, is_alive, signal_session
 
 HANG_UP_TIME = 2.0
 POLL = 0.05
 
+LINE_SIZE = 40
+"""Bytes of a file for a child: a process id of up to 10 digits, a start time of up to 20, and blanks."""
 
-class _Entry(NamedTuple):
-    """A child: when it started, in which run of the machine, and the process id and start time of its node."""
-
-    started: int
-    boot: str
-    owner: tuple[int, int]
+_serial = itertools.count()
 
 
 class ChildLedger:
-    """One small file for each live child, named by its pid, in a directory that nodes may share."""
+    """A file for each node, named by whose it is, in a directory that nodes may share.
+
+    A child has a line of fixed size in it, which is blank once it has ended and then another child's: to note one costs
+    a small write, as every command waits for that.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Raises `ConfigException` where the directory cannot be made."""
@@ -33,61 +35,102 @@ class ChildLedger:
             make_private_directory(directory)
         except OSError as exc:
             raise ConfigException(f"cannot make {directory}: {exc.strerror}") from exc
-        self._boot = boot_id()
-        own = facts_of(os.getpid())
-        self._owner = (os.getpid(), own.started if own is not None else 0)
+        self._owner = _Owner(boot_id(), identity_of(os.getpid()), next(_serial))
+        self._fd: int | None = None
+        self._lines: dict[ProcessIdentity, int] = {}
+        self._blank: list[int] = []
+        self._is_closed = False
 
-    def add(self, pid: int, started: int) -> None:
+    def add(self, child: ProcessIdentity) -> None:
         """Note a child that was just started. It need not be on the disk: a machine that restarts has no children."""
-        entry = {"started": started, "boot": self._boot, "owner": self._owner}
-        try:
-            (self._directory / str(pid)).write_text(json.dumps(entry), encoding="ascii")
-        except OSError:
-            # A full disk must not refuse sessions; the child is ended by this process as long as it lives.
-            return
+        line = self._blank.pop() if self._blank else len(self._lines)
+        self._lines[child] = line
+        self._write(line, f"{child.pid} {child.started}")
 
-    def remove(self, pid: int) -> None:
+    def remove(self, child: ProcessIdentity) -> None:
         """Forget a child that has ended. Idempotent."""
-        (self._directory / str(pid)).unlink(missing_ok=True)
+        line = self._lines.pop(child, None)
+        if line is not None:
+            self._blank.append(line)
+            self._write(line, "")
+        if self._is_closed:
+            self.close()
+
+    def close(self) -> None:
+        """Remove the file, as soon as no child is noted any more."""
+        self._is_closed = True
+        if self._fd is not None and not self._lines:
+            os.close(self._fd)
+            self._fd = None
+            self._path(self._owner).unlink(missing_ok=True)
 
     async def end_leftovers(self) -> int:
         """End what nodes that are no more left behind; returns how many sessions that were. Takes about 2 s at most."""
-        left = self._leftovers()
-        alive = {pid: started for pid, started in left.items() if signal_session(pid, signal.SIGHUP, started)}
-        for pid, started in alive.items():
-            signal_session(pid, signal.SIGCONT, started)
+        left = self._left_over()
+        children = [child for owner in left for child in _children_in(self._path(owner))]
+        alive = [child for child in children if signal_session(child, signal.SIGHUP)]
+        for child in alive:
+            signal_session(child, signal.SIGCONT)
         deadline = asyncio.get_running_loop().time() + HANG_UP_TIME
-        while any(signal_session(pid, 0, started) for pid, started in alive.items()):
+        while any(signal_session(child, 0) for child in alive):
             if asyncio.get_running_loop().time() >= deadline:
                 break
             await asyncio.sleep(POLL)
-        for pid, started in alive.items():
-            signal_session(pid, signal.SIGKILL, started)
-        for pid in left:
-            self.remove(pid)
+        for child in alive:
+            signal_session(child, signal.SIGKILL)
+        for owner in left:
+            self._path(owner).unlink(missing_ok=True)
         return len(alive)
 
-    def _leftovers(self) -> dict[int, int]:
-        """The children of nodes that are gone, with their start times; entries of an earlier boot are dropped."""
-        left = {}
+    def _left_over(self) -> list["_Owner"]:
+        """The nodes that are gone. Files of an earlier run of the machine are dropped, and so is what is no ledger."""
+        left = []
         for path in self._directory.iterdir():
-            entry = _read(path)
-            if entry is None or entry.boot != self._boot:
+            owner = _Owner.parse(path.name)
+            if owner is None or owner.boot != self._owner.boot:
                 path.unlink(missing_ok=True)
-            elif not _lives(entry.owner):
-                left[int(path.name)] = entry.started
+            elif not is_alive(owner.process):
+                left.append(owner)
         return left
 
+    def _write(self, line: int, text: str) -> None:
+        # A full disk must not refuse sessions; a child is ended by this process as long as that lives.
+        with suppress(OSError):
+            if self._fd is None:
+                self._fd = os.open(self._path(self._owner), os.O_WRONLY | os.O_CREAT, 0o600)
+            os.pwrite(self._fd, text.ljust(LINE_SIZE - 1).encode() + b"\n", line * LINE_SIZE)
 
-def _lives(owner: tuple[int, int]) -> bool:
-    facts = facts_of(owner[0])
-    return facts is not None and facts.started == owner[1]
+    def _path(self, owner: "_Owner") -> Path:
+        return self._directory / str(owner)
 
 
-def _read(path: Path) -> _Entry | None:
-    try:
-        entry = json.loads(path.read_text(encoding="ascii"))
-        owner = int(entry["owner"][0]), int(entry["owner"][1])
-        return _Entry(started=int(entry["started"]), boot=str(entry["boot"]), owner=owner)
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return None
+class _Owner(NamedTuple):
+    """The node that a file belongs to: the run of the machine, the process, and which of its ledgers."""
+
+    boot: str
+    process: ProcessIdentity
+    serial: int
+
+    @classmethod
+    def parse(cls, name: str) -> "_Owner | None":
+        """Return whose file has this name; None for a file that is no ledger."""
+        try:
+            boot, pid, started, serial = name.split(".")
+            return cls(boot, ProcessIdentity(int(pid), int(started)), int(serial))
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.boot}.{self.process.pid}.{self.process.started}.{self.serial}"
+
+
+def _children_in(path: Path) -> list[ProcessIdentity]:
+    children = []
+    with suppress(OSError):
+        data = path.read_bytes()
+        for start in range(0, len(data), LINE_SIZE):
+            # A line that could not be written is blank, or holds zeros.
+            with suppress(ValueError):
+                pid, started = data[start : start + LINE_SIZE].split()
+                children.append(ProcessIdentity(int(pid), int(started)))
+    return children

@@ -18,6 +18,16 @@ _SESSION = 6
 _START_TIME = 22
 
 
+class ProcessIdentity(NamedTuple):
+    """A process, told from others that have its id before or after it by when it started.
+
+    That is counted in clock ticks since the machine did; 0 where it cannot be known.
+    """
+
+    pid: int
+    started: int
+
+
 class ProcessFacts(NamedTuple):
     """A process: its id, its group's and its session's, and when it started, in clock ticks since the machine did."""
 
@@ -40,6 +50,26 @@ def facts_of(pid: int) -> ProcessFacts | None:
     index = -_FIELDS_AFTER_NAME - 1
     group, session, started = (int(fields[field + index]) for field in (_GROUP, _SESSION, _START_TIME))
     return ProcessFacts(pid, group, session, started)
+
+
+def identity_of(pid: int) -> ProcessIdentity:
+    """Return what tells the process from others that get its id."""
+    facts = facts_of(pid)
+    return ProcessIdentity(pid, facts.started if facts is not None else 0)
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Tell whether the process has not ended yet."""
+    if _PROC.joinpath("self").exists():
+        facts = facts_of(process.pid)
+        return facts is not None and facts.started == process.started
+    try:
+        os.kill(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _all_processes() -> Iterator[ProcessFacts]:
@@ -65,23 +95,22 @@ def group_members(group: int) -> list[int]:
     return [facts.pid for facts in _all_processes() if facts.group == group]
 
 
-def signal_session(session: int, number: int, started: int) -> bool:
-    """Signal every process of a session; returns whether there was one.
+def signal_session(leader: ProcessIdentity, number: int) -> bool:
+    """Signal every process of the session that this one leads, or led; returns whether there was one.
 
-    The session is named by its leader's id and the leader's start time: where another process has the id now, nothing
-    is signalled. Signal 0 only looks.
+    Where another process has the leader's id now, nothing is signalled. Signal 0 only looks.
     """
     if _PROC.joinpath("self").exists():
-        leader = facts_of(session)
-        if leader is not None and leader.started != started:
+        present = facts_of(leader.pid)
+        if present is not None and present.started != leader.started:
             return False
-        members = session_members(session)
+        members = session_members(leader.pid)
         for pid in members:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
         return bool(members)
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(session, number)
+        os.killpg(leader.pid, number)
         return True
     return False
 

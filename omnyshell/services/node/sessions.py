@@ -84,6 +84,7 @@ class NodeSessions:
         for session in list(self._sessions.values()):
             session.close()
         self._ended_sessions.close()
+        self._ledger.close()
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:

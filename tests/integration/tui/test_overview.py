@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from support.console import NOW, a_day_at_work, console, delta, node, record, say, session, snapshot, tunnel
 from support.pictures import check_picture
+from support.stack import until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -376,3 +377,12 @@ async def test_the_title_has_the_filter_also_when_the_clock_ticks_while_it_is_wr
         panel.show()
         await pilot.pause()
         assert str(panel.border_title).endswith("node:web-2")
+
+
+async def test_the_line_of_keys_holds_as_many_whole_ones_as_have_room() -> None:
+    async with console(snapshot([node("web-1")]), width=80, height=24) as (app, pilot):
+        await until(lambda: text_of(app).rstrip().endswith("/ Filter"))
+        await pilot.resize_terminal(200, 24)
+        await until(lambda: "ctrl+q Quit" in text_of(app))
+        await pilot.resize_terminal(30, 24)
+        await until(lambda: text_of(app).rstrip().endswith(" ? Help  ctrl+p Commands"))

@@ -46,9 +46,8 @@ _RESET: Final = {"fg": DEFAULT, "bg": DEFAULT, "underline": NO_UNDERLINE, "under
 
 _MOST_EFFECTS: Final = 4096
 _LONGEST_KEPT: Final = 64
-_LARGEST: Final = 255
 _effects: Final[dict[str, Effect]] = {}
-_direct_colour: Final = re.compile(r"\x1b\[([34])8;2;([0-9]{1,3});([0-9]{1,3});([0-9]{1,3})m").fullmatch
+_byte_values: Final = {str(value): value for value in range(_BYTE)}
 _is_plain: Final = re.compile(r"\x1b\[[0-9;:]*m").fullmatch
 
 
@@ -68,15 +67,17 @@ def effect_of(sequence: str) -> Effect | None:
 
 def _direct_effect(sequence: str) -> Effect | None:
     """A single direct colour, the one kind of sequence that comes in too many forms to be remembered."""
-    found = _direct_colour(sequence)
-    if found is None:
+    fields = sequence[2:-1].split(";")
+    if len(fields) != 5 or fields[1] != "2":
         return None
-    ground, *parts = found.groups()
-    red, green, blue = map(int, parts)
-    if red > _LARGEST or green > _LARGEST or blue > _LARGEST:
+    ground, _, red, green, blue = fields
+    try:
+        colour = TRUE_COLOUR | _byte_values[red] << 16 | _byte_values[green] << 8 | _byte_values[blue]
+    except KeyError:
         return None
-    colour = TRUE_COLOUR | red << 16 | green << 8 | blue
-    return (colour, None, -1, 0, None, None) if ground == "3" else (None, colour, -1, 0, None, None)
+    if ground == "38":
+        return (colour, None, -1, 0, None, None)
+    return (None, colour, -1, 0, None, None) if ground == "48" else None
 
 
 def _parse(params: str) -> Effect:

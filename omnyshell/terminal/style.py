@@ -45,6 +45,9 @@ class Look(NamedTuple):
     link: str = ""
 
 
+# A look as a plain tuple, which the garbage collector need not watch: hostile output makes a style every few bytes.
+Fields = tuple[int, int, int, int, int, str]
+
 # What an SGR sequence does to any look: foreground, background, flags to keep, flags to add, underline, underline
 # colour; None where a field stays. A plain tuple, because dense colour makes one every few bytes.
 Effect = tuple[int | None, int | None, int, int, int | None, int | None]
@@ -56,21 +59,26 @@ class Style:
     `transitions` says what sequences met before turn this style into. It is replaced when the first is learnt.
     """
 
-    __slots__ = ("_erased", "look", "transitions")
+    __slots__ = ("_erased", "_fields", "transitions")
 
-    def __init__(self, look: Look) -> None:
-        self.look = look
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
         self.transitions = _NOTHING_LEARNT
         self._erased: Style | None = None
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Style) and self.look == other.look)
+        return self is other or (isinstance(other, Style) and self._fields == other._fields)
 
     def __hash__(self) -> int:
-        return hash(self.look)
+        return hash(self._fields)
 
     def __repr__(self) -> str:
         return f"Style({self.look})"
+
+    @property
+    def look(self) -> Look:
+        """The value of the style."""
+        return Look(*self._fields)
 
     @property
     def erased(self) -> "Style":
@@ -81,7 +89,7 @@ class Style:
 
     def after(self, sequence: str, effect: Effect) -> "Style":
         """Return what `effect` makes of this style; where that was met before, remember it under `sequence`."""
-        fg, bg, flags, underline, underline_colour, link = self.look
+        fg, bg, flags, underline, underline_colour, link = self._fields
         new_fg, new_bg, keep, add, new_underline, new_underline_colour = effect
         look = (
             fg if new_fg is None else new_fg,
@@ -95,7 +103,7 @@ class Style:
         if style is None:
             if len(_styles) >= _MOST_STYLES:
                 _registry.forget()
-            style = _styles[look] = Style(tuple.__new__(Look, look))
+            style = _styles[look] = Style(look)
             return style
         if len(sequence) <= _LONGEST_LEARNT:
             if self.transitions is _NOTHING_LEARNT:
@@ -127,7 +135,7 @@ class _Registry:
 
 
 _registry: Final = _Registry()
-_styles: Final[dict[tuple[int | str, ...], Style]] = {}
+_styles: Final[dict[Fields, Style]] = {}
 
 
 def style_of(look: Look) -> Style:
@@ -136,7 +144,7 @@ def style_of(look: Look) -> Style:
     if style is None:
         if len(_styles) >= _MOST_STYLES:
             _registry.forget()
-        style = _styles[look] = Style(look)
+        style = _styles[look] = Style((*look,))
     return style
 
 

@@ -46,7 +46,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     options = parser.parse_intermixed_args(words)
     options.rest = rest
     options.words = words
-    options.node_labels = {}
+    options.node_labels = None
     options.origins = {}
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
@@ -91,13 +91,14 @@ def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
 
     values, origins = read_options(options.config, command)
     for key, value in values.items():
-        if not getattr(options, key):
+        if getattr(options, key) is None:
             setattr(options, key, value)
             if key in origins:
                 options.origins[key] = origins[key]
 
 
 def _fill_defaults(command: Command, options: argparse.Namespace) -> None:
+    options.node_labels = options.node_labels or {}
     empty: dict[str, Any] = {"list": [], "flag": False}
     for option in command.options:
         if getattr(options, option.key) is None:

@@ -39,6 +39,7 @@ from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
@@ -148,18 +149,17 @@ class World:
         return f"id-{next(self._ids)}"
 
     def _assemble(self) -> None:
-        authorizer, audit = RoleBasedAuthorizer(), AuditLog(self.clock)
+        policy, audit = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=5), AuditLog(self.clock)
+        bus = LocalEventBus()
         self.metrics = metrics = HubMetrics()
         self.router = SessionRouter()
-        self.registry = NodeRegistry(MemoryNodeOwners(), {})
+        self.registry = NodeRegistry(MemoryNodeOwners(), {}, bus)
         self.ports = TunnelRegistry(PORTS)
-        common: dict[str, Any] = {"nodes": self.registry, "authorizer": authorizer, "audit": audit, "metrics": metrics}
-        common |= {"clock": self.clock, "new_id": self._new_id}
-        self.broker = HubBroker(router=self.router, max_channels=5, **common)
+        common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
+        common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
+        self.broker = HubBroker(router=self.router, on_shell=lambda _node_id, _principal: None, **common)
         self.requests = SessionRequests(**common)
-        context = TunnelContext(
-            new_request_id=self._new_id, max_channels=5, public_host="", tls=None, bus=LocalEventBus(), **common
-        )
+        context = TunnelContext(new_request_id=self._new_id, public_host="", tls=None, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
         relay = Relay(self.router, metrics, self.broker.fail_route)

@@ -46,6 +46,7 @@ from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, met
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
@@ -73,6 +74,7 @@ class HubBase:
     config_in_force: Callable[[], HubConfig]
     """As it was last reloaded."""
 
+    policy: HubPolicy
     certificate: HubCertificate
     nodes: NodeRegistry
     owners: NodeOwners
@@ -100,19 +102,18 @@ class HubServices:
         self.broker = HubBroker(
             nodes=base.nodes,
             router=self.sessions,
-            authorizer=config.authorizer,
+            policy=base.policy,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
             new_id=config.new_id,
-            max_channels=config.max_channels,
             on_shell=guests.remember,
             bus=base.bus,
         )
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         self.requests = SessionRequests(
             nodes=base.nodes,
-            authorizer=config.authorizer,
+            policy=base.policy,
             audit=audit,
             metrics=metrics,
             clock=config.clock,
@@ -152,6 +153,7 @@ class HubServices:
             peers=base.peers,
             nodes=base.nodes,
             broker=self.broker,
+            policy=base.policy,
             sessions=self.sessions,
             gate=self.gate,
             audit=audit,
@@ -200,7 +202,7 @@ class HubServices:
             certificate=base.certificate,
             endpoint=endpoint,
             gate=self.gate,
-            broker=self.broker,
+            policy=base.policy,
             nodes=base.nodes,
             heartbeats=self._heartbeats,
             pages=self.pages,

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, matches_ref
-from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
@@ -25,11 +24,11 @@ from omnyshell.protocol.messages import (
     SessionOpened,
     SessionRejected,
 )
-from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.event_bus import EventBus, LocalEventBus, SessionEvent
+from omnyshell.services.hub.event_bus import EventBus, SessionEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.router import Session, SessionRoute, SessionRouter
 
@@ -45,26 +44,24 @@ class HubBroker:
         *,
         nodes: NodeDirectory,
         router: SessionRouter,
-        authorizer: Authorizer,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
         new_id: IdFactory,
-        max_channels: int,
-        on_shell: Callable[[str, str], None] = lambda _node_id, _principal: None,
-        bus: EventBus | None = None,
+        policy: HubPolicy,
+        on_shell: Callable[[str, str], None],
+        bus: EventBus,
     ) -> None:
         """`on_shell` is told of each shell that a node has started, by node id and principal."""
         self._on_shell = on_shell
         self._nodes = nodes
         self._router = router
-        self.authorizer = authorizer
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self.max_channels = max_channels
-        self._bus: EventBus = bus or LocalEventBus()
+        self._policy = policy
+        self._bus = bus
 
     # From clients
 
@@ -237,7 +234,7 @@ class HubBroker:
             raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
-        if not self._may_open(client.principal, node):
+        if not self._policy.may_use(client.principal, node):
             text = f"Not authorized to open sessions on '{request.node_id}'"
             raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         self._check_capacity(client, node, request)
@@ -261,8 +258,8 @@ class HubBroker:
         if limit is not None and self._router.count(node.peer) - self._taken_over(client, node, request) >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        if max(self._router.count(client), self._router.count(node.peer)) >= self.max_channels:
-            text = f"No more than {self.max_channels} channels on one connection"
+        if max(self._router.count(client), self._router.count(node.peer)) >= self._policy.max_channels:
+            text = f"No more than {self._policy.max_channels} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
@@ -272,9 +269,6 @@ class HubBroker:
             return 0
         mine = (route.session for route in self._router.of_peer(node.peer))
         return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
-
-    def _may_open(self, principal: Principal, node: RegisteredNode) -> bool:
-        return self.authorizer.may_open(principal, node.labels, node.hub_labels)
 
     def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
         route = self._router.find(node, channel)

@@ -14,6 +14,7 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRoute, SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -32,6 +33,7 @@ class Eviction:
         peers: Iterable[HubPeer],
         nodes: NodeRegistry,
         broker: HubBroker,
+        policy: HubPolicy,
         sessions: SessionRouter,
         gate: LoginGate,
         audit: AuditLog,
@@ -41,6 +43,7 @@ class Eviction:
         self._peers = peers
         self._nodes = nodes
         self._broker = broker
+        self._policy = policy
         self._sessions = sessions
         self._gate = gate
         self._audit = audit
@@ -120,7 +123,7 @@ class Eviction:
 
     def _may_go_on(self, route: SessionRoute) -> bool:
         node = self._nodes.of_peer(route.node)
-        return node is None or self._broker.authorizer.may_open(route.client.principal, node.labels, node.hub_labels)
+        return node is None or self._policy.may_use(route.client.principal, node)
 
     def _logged_in(self) -> Iterator[HubPeer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)

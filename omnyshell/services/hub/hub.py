@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -15,6 +16,7 @@ from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.state_lock import StateLock
@@ -105,10 +107,12 @@ class OmnyShellHub:
             self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
             await open_trail(self.audit, config)
             tls = certificate.current.tls
-            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.bus, self.nodes)
+            policy = HubPolicy(authorizer=config.authorizer, max_channels=config.max_channels)
+            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.bus, self.nodes, policy)
             base = HubBase(
                 config=config,
                 config_in_force=lambda: self.config,
+                policy=policy,
                 certificate=certificate,
                 nodes=self.nodes,
                 owners=owners,
@@ -228,6 +232,14 @@ class OmnyShellHub:
 
     async def _sweep(self) -> None:
         clock, services = self.config.clock, self._services
+        steps: tuple[Callable[[float], None], ...] = (
+            services.node_service.drop_silent,
+            services.broker.expire,
+            services.requests.expire,
+            self.tunnels.sweep,
+            services.gate.audit_suppressed,
+            self._upkeep.tick,
+        )
         before = clock.monotonic()
         while True:
             await asyncio.sleep(SWEEP_PERIOD)
@@ -238,10 +250,10 @@ class OmnyShellHub:
             if now - before > 2 * SWEEP_PERIOD:
                 # The loop was held up: what peers sent meanwhile is still unread.
                 services.node_service.postpone(now - before)
-            services.node_service.drop_silent(now)
-            services.broker.expire(now)
-            services.requests.expire(now)
-            self.tunnels.sweep(now)
-            services.gate.audit_suppressed(now)
-            self._upkeep.tick(now)
+            for step in steps:
+                try:
+                    step(now)
+                except Exception:
+                    # One that fails, as an embedder's authorizer may, keeps no other from its work.
+                    logger.exception("the hub's upkeep failed")
             before = now

@@ -10,7 +10,7 @@ from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
-from omnyshell.services.hub.event_bus import EventBus, LocalEventBus, NodeEvent
+from omnyshell.services.hub.event_bus import EventBus, NodeEvent
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.store import NodeOwners
 
@@ -79,9 +79,9 @@ class NodeDirectory(Protocol):
 class NodeRegistry:
     """The nodes connected to this hub."""
 
-    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]], bus: EventBus | None = None) -> None:
+    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]], bus: EventBus) -> None:
         self._owners = owners
-        self._bus: EventBus = bus or LocalEventBus()
+        self._bus = bus
         self.hub_labels = hub_labels
         """The ceilings that the hub sets, by node id."""
 

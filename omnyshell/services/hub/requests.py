@@ -33,11 +33,11 @@ from omnyshell.protocol.messages import (
     SessionScreenResponse,
 )
 from omnyshell.protocol.messages.detached import Request
-from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.event_bus import EventBus, KillEvent, LocalEventBus
+from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeDirectory
 
 MAX_PENDING_OF_CLIENT = 64
@@ -170,16 +170,16 @@ class SessionRequests:
         self,
         *,
         nodes: NodeDirectory,
-        authorizer: Authorizer,
+        policy: HubPolicy,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
         new_id: IdFactory,
-        bus: EventBus | None = None,
+        bus: EventBus,
     ) -> None:
-        self._bus: EventBus = bus or LocalEventBus()
+        self._bus = bus
         self._nodes = nodes
-        self._authorizer = authorizer
+        self._policy = policy
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -197,7 +197,7 @@ class SessionRequests:
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
             self._refuse(kind, client, request, NODE_OFFLINE)
-        elif not self._authorizer.may_open(client.principal, node.labels, node.hub_labels):
+        elif not self._policy.may_use(client.principal, node):
             self._refuse(kind, client, request, NOT_AUTHORIZED, outcome="denied")
         elif self._of_peer[client] >= MAX_PENDING_OF_CLIENT or self._of_peer[node.peer] >= MAX_PENDING_AT_NODE:
             self._refuse(kind, client, request, TOO_MANY)

@@ -23,7 +23,6 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
     TunnelRejected,
 )
-from omnyshell.security.authorizer import Authorizer
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.http.forwarder import HttpForwarder
@@ -32,6 +31,7 @@ from omnyshell.services.hub.http_connection import HttpTunnelConnection
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicListener, PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
@@ -53,7 +53,7 @@ class TunnelContext:
     """What the tunnels of a hub share."""
 
     nodes: NodeDirectory
-    authorizer: Authorizer
+    policy: HubPolicy
     audit: AuditLog
     metrics: HubMetrics
     bus: EventBus
@@ -62,7 +62,6 @@ class TunnelContext:
     """Makes tunnel ids: 256-bit URL-safe tokens."""
 
     new_request_id: IdFactory
-    max_channels: int
     public_host: str
     tls: ssl.SSLContext | None
     """For the public side of secure tunnels; None where there are none."""
@@ -164,7 +163,7 @@ class TunnelBroker:
         for tunnel in self.tunnels:
             owner = current(tunnel.owner)
             node = self._node_of(tunnel)
-            if owner is None or (node is not None and not self._may_use(owner, node)):
+            if owner is None or (node is not None and not self._context.policy.may_use(owner, node)):
                 self.end(tunnel)
             else:
                 tunnel.owner = owner
@@ -256,7 +255,7 @@ class TunnelBroker:
         node = self._context.nodes.find(node_id)
         if node is None or not node.peer.is_open:
             raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
-        if not self._may_use(principal, node):
+        if not self._context.policy.may_use(principal, node):
             text = f"Not authorized to open tunnels on '{node_id}'"
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         if node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features:
@@ -315,17 +314,14 @@ class TunnelBroker:
         if not peer.is_open:
             return ErrorCodes.NODE_OFFLINE
         node = exposer.node
-        if node is not None and not self._may_use(tunnel.owner, node):
+        if node is not None and not self._context.policy.may_use(tunnel.owner, node):
             return ErrorCodes.NOT_AUTHORIZED
-        return ErrorCodes.CAPACITY_EXCEEDED if len(exposer.channels) >= self._context.max_channels else ""
+        return ErrorCodes.CAPACITY_EXCEEDED if len(exposer.channels) >= self._context.policy.max_channels else ""
 
     def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
         self._refusals.note(tunnel, address, reason, self._context.clock.monotonic())
 
     # The rest
-
-    def _may_use(self, principal: Principal, node: RegisteredNode) -> bool:
-        return self._context.authorizer.may_open(principal, node.labels, node.hub_labels)
 
     def _node_of(self, tunnel: OpenTunnel) -> RegisteredNode | None:
         found = (exposer for exposer in self._exposers.values() if exposer.channels is tunnel.channels)

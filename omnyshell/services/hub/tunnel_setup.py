@@ -7,6 +7,7 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory
 from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
@@ -21,6 +22,7 @@ async def make_tunnel_broker(
     metrics: HubMetrics,
     bus: EventBus,
     nodes: NodeDirectory,
+    policy: HubPolicy,
 ) -> TunnelBroker:
     """Return the broker, with nothing bound yet.
 
@@ -33,14 +35,13 @@ async def make_tunnel_broker(
         await ports.resolve()
     context = TunnelContext(
         nodes=nodes,
-        authorizer=config.authorizer,
+        policy=policy,
         audit=audit,
         metrics=metrics,
         bus=bus,
         clock=config.clock,
         new_id=config.new_tunnel_id,
         new_request_id=config.new_id,
-        max_channels=config.max_channels,
         public_host=config.tunnel_public_host,
         tls=tls,
     )

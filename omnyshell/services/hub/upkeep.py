@@ -8,7 +8,6 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
@@ -18,6 +17,7 @@ from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext
 from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import public_tls
@@ -31,6 +31,7 @@ NEEDS_RESTART = {
     "host": "host",
     "port": "port",
     "state_dir": "state-dir",
+    "keepalive": "keepalive",
     "audit_sinks": "audit-sink",
     "audit_capacity": "audit_capacity",
     "tunnel_ports": "tunnel-port-range",
@@ -50,7 +51,7 @@ class Adjustable:
     certificate: HubCertificate
     endpoint: WsServerEndpoint
     gate: LoginGate
-    broker: HubBroker
+    policy: HubPolicy
     nodes: NodeRegistry
     heartbeats: HeartbeatMonitor
     pages: HubPages
@@ -104,8 +105,8 @@ class HubUpkeep:
         if config.login_limit != before.login_limit:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
         parts.heartbeats.timeout = config.heartbeat_timeout
-        parts.broker.max_channels = config.max_channels
-        parts.broker.authorizer = config.authorizer
+        parts.policy.max_channels = config.max_channels
+        parts.policy.authorizer = config.authorizer
         parts.nodes.set_hub_labels(ceilings(config, parts.store))
         parts.pages.set_token(config.metrics_token)
         if parts.audit.writer is not None:

@@ -67,7 +67,7 @@ class ShellSession(Protocol):
         """Read on: the sink has a budget again."""
 
     def kill(self) -> None:
-        """End every process of the session: hang up, and kill what is left after 2 s. Idempotent."""
+        """End every process of the session: hang up, and kill what is left after 1.5 s. Idempotent."""
 
 
 class ShellBackend(Protocol):

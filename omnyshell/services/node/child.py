@@ -11,8 +11,8 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_table import identity_of, signal_session
 
-KILL_DELAY = 2.0
-"""Seconds between the hang-up and the kill."""
+KILL_DELAY = 1.5
+"""Seconds between the hang-up and the kill: what is revoked has ended after 2 s, whatever it ignores."""
 
 Descriptor = int
 
@@ -46,7 +46,7 @@ class Child:
         return self._process.returncode is not None
 
     def kill(self) -> None:
-        """Hang up on every process of the session, and kill what is left 2 s later. Idempotent."""
+        """Hang up on every process of the session, and kill what is left 1.5 s later. Idempotent."""
         if self._killer is not None:
             return
         # A stopped process acts on the hang-up only when it is continued.

@@ -12,7 +12,10 @@ from omnyshell.errors import ConfigException
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.node.process_table import ProcessIdentity, boot_id, identity_of, is_alive, signal_session
 
-HANG_UP_TIME = 2.0
+HANG_UP_TIME = 1.5
+KILL_TIME = 0.5
+"""Seconds for killed processes to be gone."""
+
 POLL = 0.05
 
 LINE_SIZE = 40
@@ -39,7 +42,6 @@ class ChildLedger:
         self._fd: int | None = None
         self._lines: dict[ProcessIdentity, int] = {}
         self._blank: list[int] = []
-        self._is_closed = False
 
     def add(self, child: ProcessIdentity) -> None:
         """Note a child that was just started. It need not be on the disk: a machine that restarts has no children."""
@@ -53,13 +55,12 @@ class ChildLedger:
         if line is not None:
             self._blank.append(line)
             self._write(line, "")
-        if self._is_closed:
-            self.close()
 
-    def close(self) -> None:
-        """Remove the file, as soon as no child is noted any more."""
-        self._is_closed = True
-        if self._fd is not None and not self._lines:
+    async def close(self) -> None:
+        """End what is left of the sessions of all children, and remove the file. Takes about 2 s at most."""
+        await _end_sessions(list(self._lines))
+        self._lines.clear()
+        if self._fd is not None:
             os.close(self._fd)
             self._fd = None
             self._path(self._owner).unlink(missing_ok=True)
@@ -67,20 +68,10 @@ class ChildLedger:
     async def end_leftovers(self) -> int:
         """End what nodes that are no more left behind; returns how many sessions that were. Takes about 2 s at most."""
         left = self._left_over()
-        children = [child for owner in left for child in _children_in(self._path(owner))]
-        alive = [child for child in children if signal_session(child, signal.SIGHUP)]
-        for child in alive:
-            signal_session(child, signal.SIGCONT)
-        deadline = asyncio.get_running_loop().time() + HANG_UP_TIME
-        while any(signal_session(child, 0) for child in alive):
-            if asyncio.get_running_loop().time() >= deadline:
-                break
-            await asyncio.sleep(POLL)
-        for child in alive:
-            signal_session(child, signal.SIGKILL)
+        ended = await _end_sessions([child for owner in left for child in _children_in(self._path(owner))])
         for owner in left:
             self._path(owner).unlink(missing_ok=True)
-        return len(alive)
+        return ended
 
     def _left_over(self) -> list["_Owner"]:
         """The nodes that are gone. Files of an earlier run of the machine are dropped, and so is what is no ledger."""
@@ -122,6 +113,28 @@ class _Owner(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.boot}.{self.process.pid}.{self.process.started}.{self.serial}"
+
+
+async def _end_sessions(leaders: list[ProcessIdentity]) -> int:
+    """Hang up on all processes of these sessions, and kill what is left 1.5 s later; returns how many there were."""
+    alive = [leader for leader in leaders if signal_session(leader, signal.SIGHUP)]
+    for leader in alive:
+        signal_session(leader, signal.SIGCONT)
+    if not await _have_ended(alive, HANG_UP_TIME):
+        for leader in alive:
+            signal_session(leader, signal.SIGKILL)
+        await _have_ended(alive, KILL_TIME)
+    return len(alive)
+
+
+async def _have_ended(leaders: list[ProcessIdentity], seconds: float) -> bool:
+    """Wait at most so many seconds until no process of these sessions is left."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while any(signal_session(leader, 0) for leader in leaders):
+        if asyncio.get_running_loop().time() >= deadline:
+            return False
+        await asyncio.sleep(POLL)
+    return True
 
 
 def _children_in(path: Path) -> list[ProcessIdentity]:

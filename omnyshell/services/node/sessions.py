@@ -20,7 +20,7 @@ from omnyshell.services.node.session_refs import NOT_FOUND, find_session
 from omnyshell.transport.connection import OmnyShellConnection
 
 CLOSE_TIMEOUT = 3.0
-"""Seconds for all sessions to end when the node stops: the hang-up, and the kill 2 s later."""
+"""Seconds for all sessions to end when the node stops: the hang-up, and the kill 1.5 s later."""
 
 ScreenFactory = Callable[[int, int], ScreenFollower]
 """Makes the screen of a terminal of so many columns and rows."""
@@ -71,7 +71,7 @@ class NodeSessions:
             connection.send(rejected, channel_id)
 
     async def close(self) -> None:
-        """End every session and wait until they have ended."""
+        """End every session, and wait until no process of theirs is left."""
         self._all_ended.clear()
         for session in list(self._sessions.values()):
             session.stop()
@@ -84,7 +84,7 @@ class NodeSessions:
         for session in list(self._sessions.values()):
             session.close()
         self._ended_sessions.close()
-        self._ledger.close()
+        await self._ledger.close()
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:

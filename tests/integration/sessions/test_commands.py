@@ -160,6 +160,18 @@ async def test_sessions_leave_no_descriptor_or_child(certificates: Certificates,
     assert not list((tmp_path / "children").iterdir())
 
 
+async def test_a_node_that_stops_leaves_nothing_that_ignores_the_hang_up(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        session = await within(
+            client.open_session("n1", command="(trap '' HUP; echo $(exec sh -c 'echo $PPID'); exec sleep 60) & wait")
+        )
+        pid = int((await within(anext(aiter(session)))).data)
+        assert is_running(pid)
+    assert not is_running(pid)
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

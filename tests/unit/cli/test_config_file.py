@@ -54,6 +54,13 @@ def test_every_kind_of_option_comes_from_the_file_and_the_command_line_wins(tmp_
     assert options.node_labels == {"db-1": {"allow-roles": "operator"}, "db.2": {"env": "prod"}}
 
 
+def test_a_zero_on_the_command_line_wins(tmp_path: Path) -> None:
+    path = tmp_path / "hub.toml"
+    path.write_text('cert = "c"\nkey = "k"\nport = 8443\naudit-max-size = 5\n')
+    options = parse(HUB_START, ["--config", str(path), "--port", "0", "--audit-max-size", "0"])
+    assert (options.port, int(options.audit_max_size)) == (0, 0)
+
+
 @pytest.mark.parametrize("command", [HUB_START, NODE_START])
 def test_each_option_of_the_command_line_is_a_key(command: object, tmp_path: Path) -> None:
     values = {"text": '"x"', "file": '"x"', "directory": '"x"', "int": "1", "float": "1", "flag": "true"}

@@ -32,7 +32,9 @@ from omnyshell import (
 )
 from omnyshell.protocol.frames import HEADER_SIZE, pack_data, unpack_data
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
+from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.transport.backoff import Backoff
 
@@ -77,18 +79,19 @@ class Table:
         self.clock = FakeClock()
         self.router = SessionRouter()
         self.audit = AuditLog(self.clock)
-        registry = NodeRegistry(MemoryNodeOwners(), {})
+        registry = NodeRegistry(MemoryNodeOwners(), {}, LocalEventBus())
         self.node, self.client = RecordingPeer("box", "node"), RecordingPeer("ann", "admin")
         registry.register(self.node, register())
         self.broker = HubBroker(
             nodes=registry,
             router=self.router,
-            authorizer=RoleBasedAuthorizer(),
+            policy=HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=4),
             audit=self.audit,
             metrics=HubMetrics(),
             clock=self.clock,
             new_id=lambda: "session",
-            max_channels=4,
+            on_shell=lambda _node_id, _principal: None,
+            bus=LocalEventBus(),
         )
 
 
@@ -152,7 +155,7 @@ def test_heartbeats_count_only_with_a_higher_number() -> None:
 
 
 def test_a_registration_is_checked_owned_and_taken_over() -> None:
-    registry = NodeRegistry(MemoryNodeOwners(), {})
+    registry = NodeRegistry(MemoryNodeOwners(), {}, LocalEventBus())
     first, second, other = RecordingPeer("box", "node"), RecordingPeer("box", "node"), RecordingPeer("eve", "node")
     with pytest.raises(ProtocolException):
         registry.register(first, register("a/b"))

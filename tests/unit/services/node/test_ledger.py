@@ -102,7 +102,7 @@ async def test_what_is_no_ledger_or_of_an_earlier_run_of_the_machine_is_dropped(
     assert noted(tmp_path) == []
 
 
-def test_a_line_is_used_again_and_the_file_goes_with_the_last_child(tmp_path: Path) -> None:
+async def test_a_line_is_used_again_and_the_file_goes_with_its_node(tmp_path: Path) -> None:
     ledger = ChildLedger(tmp_path)
     first, second, third = (ProcessIdentity(pid, 2**63) for pid in (1, 2**22, 3))
     ledger.add(first)
@@ -112,16 +112,16 @@ def test_a_line_is_used_again_and_the_file_goes_with_the_last_child(tmp_path: Pa
     ledger.add(third)
     assert noted(tmp_path) == [["3", str(2**63), str(2**22), str(2**63)]]
     ledger.remove(second)
-    ledger.close()
     assert noted(tmp_path) == [["3", str(2**63)]]
+    await ledger.close()
+    assert noted(tmp_path) == []
     ledger.remove(third)
     assert noted(tmp_path) == []
-    ledger.close()
 
 
-def test_a_directory_that_takes_nothing_refuses_no_child(tmp_path: Path) -> None:
+async def test_a_directory_that_takes_nothing_refuses_no_child(tmp_path: Path) -> None:
     ledger = ChildLedger(tmp_path / "children")
     (tmp_path / "children").rmdir()
     ledger.add(ProcessIdentity(1, 1))
     ledger.remove(ProcessIdentity(1, 1))
-    ledger.close()
+    await ledger.close()

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from omnyshell.cli.output import printable
 from omnyshell.clock import SystemClock
-from omnyshell.errors import ConfigException
+from omnyshell.errors import AuthException, ConfigException
 from omnyshell.model.audit import AuditRecord
-from omnyshell.paths import state_dir
+from omnyshell.paths import state_dir, user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord
 from omnyshell.services.hub.audit_query import AuditQuery, find_records, parse_moment, verify_trail
@@ -122,7 +122,7 @@ def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
 def _directory(options: argparse.Namespace) -> Path:
     """The state directory: the one given, the one that the hub's configuration says, or the only one there is."""
     if options.state_dir:
-        return Path(options.state_dir).expanduser()
+        return user_path(options.state_dir)
     if options.hub_config:
         return _configured(options.hub_config)
     found = [*(state_dir() / "hubs").glob(f"*/{AUDIT_FILE}"), *(state_dir() / "local" / "hub").glob(AUDIT_FILE)]
@@ -144,7 +144,10 @@ def _configured(path: str) -> Path:
 
 def _public_key(options: argparse.Namespace, directory: Path) -> Ed25519PublicKey:
     if getattr(options, "public_key", None):
-        return Ed25519PublicKey.from_base64(options.public_key)
+        try:
+            return Ed25519PublicKey.from_base64(options.public_key)
+        except AuthException as exc:
+            raise ConfigException("--public-key: that is no Ed25519 key in base64") from exc
     path = directory / KEY_FILE
     if not os.access(path, os.R_OK):
         raise ConfigException(f"cannot read {path}; give --public-key, which `omnyshell audit head` prints")

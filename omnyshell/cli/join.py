@@ -10,7 +10,7 @@ from omnyshell.cli.parsing import parse, parse_pairs
 from omnyshell.cli.spec import NODE_START
 from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id, new_id
-from omnyshell.paths import config_dir, logins_file
+from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import JoinAccepted
 from omnyshell.security.files import write_private
@@ -75,7 +75,7 @@ def join_node(options: argparse.Namespace) -> int:
     if options.id is not None and not is_node_id(options.id):
         raise ConfigException(f"--id '{options.id}': use letters, digits, '_', '.' and '-'")
     own_labels = parse_pairs(options.label, "--label")
-    parent = Path(options.out).expanduser() if options.out else config_dir() / "nodes"
+    parent = user_path(options.out) if options.out else config_dir() / "nodes"
     joining = _Joining(options.hub_url, options.ca_fingerprint, parent)
     accepted = joining.trade(NODE_PEER, options.token, options.id, machine_node_id())
     node_id = accepted.node_id or machine_node_id()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 
 from omnyshell.cli.output import fail
@@ -52,7 +53,9 @@ def down(_options: argparse.Namespace) -> int:
     if running is not None and running.program == CONSOLE:
         return fail(f"the console has hub and node (process {running.pid}): quit it there")
     if running is not None:
-        os.kill(running.pid, signal.SIGTERM)
+        # It may be ending already.
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGTERM)
         if not _wait_until(lambda: setup.running() is None, STOP_TIMEOUT):
             return fail(f"process {running.pid} has not ended yet")
     if not node.end(STOP_TIMEOUT):

@@ -257,18 +257,21 @@ class OmnyShellClient:
     ) -> RemoteSession:
         """Open an interactive login shell on a node, also on one that does not know the extension for it."""
         # Both go out together: what the listing says decides what is typed into the session.
-        nodes, session = await asyncio.gather(
-            self.list_nodes(),
-            self.open_session(node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True),
-            return_exceptions=True,
-        )
-        if isinstance(session, BaseException):
-            raise session
-        if isinstance(nodes, BaseException):
-            session.close()
-            raise nodes
-        if INTERACTIVE not in self._link().features or not _knows_interactive(node_id, nodes):
-            await session.write(START_LOGIN_SHELL)
+        listing = asyncio.ensure_future(self.list_nodes())
+        session = None
+        try:
+            session = await self.open_session(
+                node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True
+            )
+            nodes = await listing
+            if INTERACTIVE not in self._link().features or not _knows_interactive(node_id, nodes):
+                await session.write(START_LOGIN_SHELL)
+        except BaseException:
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
+            if session is not None:
+                session.close()
+            raise
         return session
 
     async def execute(

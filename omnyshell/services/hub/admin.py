@@ -13,6 +13,7 @@ from omnyshell.security.credentials import LoginContext
 from omnyshell.services.hub.admin_credentials import CredentialAdmin
 from omnyshell.services.hub.admin_live import LiveAdmin
 from omnyshell.services.hub.admin_scope import AdminScope, Plan
+from omnyshell.services.hub.enrolment_store import Invite
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.invites import Invites, JoinRefusedException
@@ -67,13 +68,7 @@ class AdminService:
         if self._gate.limiter.address_blocked(peer.address):
             peer.refuse_login(Refusal.LIMITED)
             return
-        try:
-            is_ours = ADMIN in peer.features and self._invites.find(request, context) is not None
-        except OmnyShellException as exc:
-            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
-            return
-        if not is_ours:
-            peer.refuse_login(self._gate.failed("", peer.address, "wrong join token"))
+        if self._invite_for(peer, request, context) is None:
             return
         if not self._put(lambda: self._join(peer, request, context)):
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
@@ -141,8 +136,8 @@ class AdminService:
 
     async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
         # Looked up anew: one before it in the line may have used the same token.
-        invite = self._invites.find(request, context)
-        if invite is None or not peer.is_open:
+        invite = self._invite_for(peer, request, context) if peer.is_open else None
+        if invite is None:
             return
         fields = {"address": peer.address}
         try:
@@ -161,6 +156,17 @@ class AdminService:
         except OmnyShellException:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
+
+    def _invite_for(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> Invite | None:
+        """The invite that a request to join is for; where there is none, the peer is refused."""
+        try:
+            invite = self._invites.find(request, context) if ADMIN in peer.features else None
+        except OmnyShellException as exc:
+            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            return None
+        if invite is None:
+            peer.refuse_login(self._gate.failed("", peer.address, "wrong join token"))
+        return invite
 
     def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
         """Do what was planned and audited. Raises `OmnyShellException` where the hub's state cannot be written."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
+from omnyshell.paths import user_path
 from omnyshell.services.hub.audit_chain import ChainedRecord
 
 SINK_LIMIT = 10_000
@@ -158,7 +159,7 @@ def open_sink(text: str) -> Sink:
     """Return the sink that `file:PATH`, `syslog`, `syslog:HOST[:PORT]` or `stdout` names. Raises `ConfigException`."""
     kind, _, rest = text.partition(":")
     if kind == "file" and rest:
-        return FileSink(Path(rest).expanduser())
+        return FileSink(user_path(rest))
     if text == "stdout":
         return StdoutSink()
     if text == "syslog":

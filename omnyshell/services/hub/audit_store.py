@@ -19,6 +19,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.schema import write_timestamp
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, ChainedRecord, Seal, chain, seal
+from omnyshell.services.hub.database import LOCKED_WAIT, open_database
 
 AUDIT_FILE = "audit.sqlite3"
 KEY_FILE = "audit.key"
@@ -44,9 +45,6 @@ _INSERT = """
 INSERT INTO records (seq, previous, record, hash)
 SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)
 """
-
-_WAIT = 5.0
-"""Seconds to wait for another process that has the file locked."""
 
 YIELD_EVERY = 256
 """Records between two moments at which the thread that works for the trail lets others run."""
@@ -79,15 +77,8 @@ class AuditStore:
         self._key = key
         self._clock = clock
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            # Opened by the hub's thread, used by the writer's, closed by either: never by two at once.
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=_WAIT, check_same_thread=False)
-            self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # FULL syncs the log at every commit: what is acknowledged survives the loss of power, too.
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(_SCHEMA)
+            # Opened by the hub's thread, used by the writer's, closed by either.
+            self._db = open_database(path, _SCHEMA, ["auto_vacuum = INCREMENTAL"])
             row = self._db.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
             mark = _seal(self._db, ANCHOR)
         except (OSError, sqlite3.Error) as exc:
@@ -223,7 +214,7 @@ class AuditReader:
         if not path.is_file():
             raise ConfigException(f"there is no audit trail at {path}")
         try:
-            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT)
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=LOCKED_WAIT)
             # Edited files may hold anything: bytes, not text that fails to decode.
             self._db.text_factory = bytes
             self._db.isolation_level = None

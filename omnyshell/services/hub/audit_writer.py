@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
@@ -39,9 +39,12 @@ class AuditUnavailableException(OmnyShellException):
     """The record of an action could not be kept: the action must not be done."""
 
 
-class _Waiting(NamedTuple):
+@dataclass(slots=True)
+class _Waiting:
     record: AuditRecord
     committed: "asyncio.Future[None] | None" = None
+    is_refused: bool = False
+    """Whether who waited was told that it is not kept."""
 
 
 class AuditWriter:
@@ -66,7 +69,7 @@ class AuditWriter:
         self._sinks = sinks
         self._limit = limit
         self._queue: deque[_Waiting] = deque()
-        self._unreported = 0
+        self._reported = 0
         self._work = threading.Event()
         self._hurry = threading.Event()
         self._closing: float | None = None
@@ -83,10 +86,9 @@ class AuditWriter:
     def submit(self, record: AuditRecord) -> None:
         """Have a record written soon. One that finds the queue full is counted as lost, loudly."""
         if len(self._queue) >= self._limit:
-            if not self._unreported:
+            if self.lost == self._reported:
                 logger.error("THE AUDIT QUEUE IS FULL: records are being lost")
             self.lost += 1
-            self._unreported += 1
             return
         self._queue.append(_Waiting(record))
         if not self._work.is_set():
@@ -153,9 +155,9 @@ class AuditWriter:
         return True
 
     def _write_batch(self) -> None:
-        batch = [self._queue[index] for index in range(min(BATCH, len(self._queue)))]
-        records = [waiting.record for waiting in batch]
-        lost = self._unreported
+        batch = self._head(BATCH)
+        records = [waiting.record for waiting in batch if not waiting.is_refused]
+        lost = self.lost - self._reported
         if lost:
             records.append(self._own_record("audit.lost", f"{lost} records"))
         if self.is_failing:
@@ -164,11 +166,12 @@ class AuditWriter:
         if self.is_failing:
             self.is_failing = False
             logger.error("the audit trail can be written again")
-        self._unreported -= lost
+        self._reported += lost
         for _ in batch:
             self._queue.popleft()
         for waiting in batch:
-            self._settle_from_thread(waiting, None)
+            if not waiting.is_refused:
+                self._settle_from_thread(waiting, None)
         self._publish(chained)
 
     def _own_record(self, action: str, detail: str) -> AuditRecord:
@@ -188,12 +191,14 @@ class AuditWriter:
     def _refuse_who_waits(self) -> None:
         """Fail closed: an action whose record is not on disk is not done, so its record is not kept either."""
         error = AuditUnavailableException("the hub cannot write its audit trail")
-        for _ in range(len(self._queue)):
-            waiting = self._queue.popleft()
-            if waiting.committed is None:
-                self._queue.append(waiting)
-            else:
+        for waiting in self._head(len(self._queue)):
+            if waiting.committed is not None and not waiting.is_refused:
+                waiting.is_refused = True
                 self._settle_from_thread(waiting, error)
+
+    def _head(self, size: int) -> list[_Waiting]:
+        """The first that wait, at most so many. The event loop only adds to the queue meanwhile."""
+        return [self._queue[index] for index in range(min(size, len(self._queue)))]
 
     def _settle_from_thread(self, waiting: _Waiting, error: OmnyShellException | None) -> None:
         if waiting.committed is not None:

@@ -13,6 +13,7 @@ from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, WIDE_WINDO
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
+    ControlMessage,
     NodeSessionDetach,
     NodeSessionDetached,
     NodeSessionOpen,
@@ -125,7 +126,8 @@ class HubBroker:
             self._metrics.frames_dropped += 1
             return
         told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
-        route.client.send_in_order(told, route.client_channel)
+        if not self._told_last(route, told):
+            return
         route.session.state = SessionState.DETACHED
         self._router.remove(route)
         self._bus.publish(SessionEvent(route, expires_at=message.expires_at))
@@ -158,8 +160,8 @@ class HubBroker:
         if route is None:
             self._metrics.frames_dropped += 1
         elif route.is_open:
-            route.client.send_in_order(message, route.client_channel)
-            self._finish(route, message.reason)
+            if self._told_last(route, message):
+                self._finish(route, message.reason)
         else:
             self._reject_route(route, ErrorCodes.SESSION_REJECTED, message.message or "The node closed the channel")
 
@@ -177,8 +179,8 @@ class HubBroker:
             text = f"The node {route.session.node_id} disconnected"
             if route.is_open:
                 close = ChannelClose(reason=CloseReason.NODE_CLOSED, message=text)
-                route.client.send_in_order(close, route.client_channel)
-                self._finish(route, CloseReason.NODE_CLOSED)
+                if self._told_last(route, close):
+                    self._finish(route, CloseReason.NODE_CLOSED)
             else:
                 self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
 
@@ -225,6 +227,11 @@ class HubBroker:
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
 
     # The rest
+
+    def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
+        """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
+        route.client.send_in_order(message, route.client_channel)
+        return self._router.find(route.client, route.client_channel) is route
 
     def _check(self, client: Peer, channel: int, request: SessionOpen) -> RegisteredNode:
         self._check_request(client, channel, request)

@@ -12,7 +12,7 @@ from typing import Any
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.security.files import make_private_directory
+from omnyshell.services.hub.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS principals (
@@ -103,14 +103,7 @@ class EnrolmentStore:
     def __init__(self, path: Path | None) -> None:
         """Open the file; without one, everything ends with the process."""
         with _translated():
-            if path is not None:
-                make_private_directory(path.parent)
-                path.touch(mode=0o600)
-            self._db = sqlite3.connect(path if path is not None else ":memory:", isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.executescript(_SCHEMA)
+            self._db = open_database(path, _SCHEMA)
 
     def close(self) -> None:
         """Close the file. Idempotent."""

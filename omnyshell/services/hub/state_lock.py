@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
+from omnyshell.security.files import make_private_directory
 
 LOCK_FILE = "hub.lock"
 
@@ -17,7 +18,7 @@ class StateLock:
 
     def __init__(self, directory: Path) -> None:
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private_directory(directory)
             self._fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             raise ConfigException(f"cannot use the state directory {directory}: {exc.strerror}") from exc

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
+from omnyshell.services.hub.database import open_database
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS node_owners (
@@ -57,11 +58,7 @@ class HubStore:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_SCHEMA)
+            self._db = open_database(path, _SCHEMA)
         except (OSError, sqlite3.Error) as exc:
             raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
         self._owners: dict[str, str] = dict(self._db.execute("SELECT node_id, principal FROM node_owners"))

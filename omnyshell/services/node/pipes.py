@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
@@ -23,23 +23,17 @@ class PipeSession(ProcessSession):
     ) -> None:
         """Start it. Raises `SessionRejectedException` where that fails."""
         super().__init__(sink, quiet=QUIET)
-        stdin, stdout, stderr = os.pipe(), os.pipe(), os.pipe()
-        ours = stdin[1], stdout[0], stderr[0]
-        theirs = stdin[0], stdout[1], stderr[1]
-        for fd in (stdin[1], stdout[0]):
-            _enlarge(fd)
-        try:
-            self._launch(argv, env=env, cwd=cwd, streams=theirs, ledger=ledger)
-        except BaseException:
-            for fd in ours:
-                os.close(fd)
-            raise
-        finally:
-            for fd in theirs:
-                os.close(fd)
-        self._write_to(stdin[1])
-        self._read_from(stdout[0], DataOpcode.STDOUT)
-        self._read_from(stderr[0], DataOpcode.STDERR)
+        with ExitStack() as theirs, ExitStack() as ours:
+            stdin, to_stdin = _pipe(theirs, ours)
+            from_stdout, stdout = _pipe(ours, theirs)
+            from_stderr, stderr = _pipe(ours, theirs)
+            for fd in (to_stdin, from_stdout):
+                _enlarge(fd)
+            self._launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), ledger=ledger)
+            ours.pop_all()
+        self._write_to(to_stdin)
+        self._read_from(from_stdout, DataOpcode.STDOUT)
+        self._read_from(from_stderr, DataOpcode.STDERR)
 
     def eof(self) -> None:
         """Close stdin behind what is queued."""
@@ -54,6 +48,14 @@ class PipeSession(ProcessSession):
         number = signal_number(name)
         if number is not None and self._return_code is None:
             self._leader.signal_group(self.pid, number)
+
+
+def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
+    """Return the ends to read and to write, which are closed with these."""
+    read, write = os.pipe()
+    readers.callback(os.close, read)
+    writers.callback(os.close, write)
+    return read, write
 
 
 def _enlarge(fd: int) -> None:

@@ -6,7 +6,7 @@ import struct
 import termios
 from array import array
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
@@ -48,21 +48,21 @@ class PtySession(ProcessSession):
     ) -> None:
         """Start it on a terminal of this size. Raises `SessionRejectedException` where that fails."""
         super().__init__(sink, quiet=QUIET)
-        master, slave = os.openpty()
-        try:
+        with ExitStack() as theirs, ExitStack() as ours:
+            master, slave = os.openpty()
+            ours.callback(os.close, master)
+            theirs.callback(os.close, slave)
+            # Reading and writing end apart: each has a descriptor of its own.
+            writing = os.dup(master)
+            ours.callback(os.close, writing)
             _set_size(master, size.cols, size.rows)
             _set_modes(slave, echo=echo)
             trampoline = ("/bin/sh", "-c", _TRAMPOLINE, "sh", os.ttyname(slave))
             self._launch((*trampoline, *argv), env=env, cwd=cwd, streams=(slave, slave, slave), ledger=ledger)
             self._end_of_file = _control_character(slave, termios.VEOF)
-        except BaseException:
-            os.close(master)
-            raise
-        finally:
-            os.close(slave)
+            ours.pop_all()
         self._master = master
-        # Reading and writing end apart: each has a descriptor of its own.
-        self._write_to(os.dup(master))
+        self._write_to(writing)
         self._read_from(master, DataOpcode.STDOUT, before_more=lambda: look_for_output(master))
 
     def eof(self) -> None:

@@ -224,12 +224,12 @@ class NodeSession:
         """Pass input on to the process."""
         if attachment is not self._attachment:
             return
-        self._input_offset += len(data)
-        self._input_waiting += len(data)
-        if self._input_waiting > MAX_CREDIT:
+        if self._input_waiting + len(data) > MAX_CREDIT:
             attachment.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
             self._lose_client()
             return
+        self._input_offset += len(data)
+        self._input_waiting += len(data)
         self._leader.write(data)
         if self.is_shell:
             attachment.channel.typed()

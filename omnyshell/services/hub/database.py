@@ -1,0 +1,29 @@
+"""The hub's SQLite files (decision 8 of the architecture): private, and written so that a crash loses nothing."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnyshell.security.files import make_private_directory
+
+LOCKED_WAIT = 5.0
+"""Seconds to wait for another process that has the file locked."""
+
+
+def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
+    """Open a file, or make it, with its directory; without one everything ends with the process.
+
+    Statements commit by themselves. A connection may go from thread to thread, and is never used by two at once.
+    Raises `OSError` and `sqlite3.Error`.
+    """
+    if path is not None:
+        make_private_directory(path.parent)
+        path.touch(mode=0o600)
+    database = sqlite3.connect(
+        path if path is not None else ":memory:", isolation_level=None, timeout=LOCKED_WAIT, check_same_thread=False
+    )
+    # FULL syncs the log at every commit: what is acknowledged survives the loss of power, too.
+    for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        database.execute(f"PRAGMA {pragma}")
+    database.executescript(schema)
+    return database

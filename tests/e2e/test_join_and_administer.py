@@ -208,6 +208,11 @@ def test_tokens_audit_and_metrics_from_the_command_line(site: Site) -> None:
     known = f"{head['seq']}:{head['hash']}"
     verified = operator.run("audit", "verify", "--expect", known, "--public-key", head["publicKey"], *directory)
     assert verified.returncode == 0, verified.stdout
+    mistyped = operator.run("audit", "verify", "--public-key", head["publicKey"][:-5], *directory)
+    assert (mistyped.returncode, mistyped.stderr) == (
+        255,
+        "omnyshell: --public-key: that is no Ed25519 key in base64\n",
+    )
     import sqlite3
 
     db = sqlite3.connect(site.state / "audit.sqlite3")

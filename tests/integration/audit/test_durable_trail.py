@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from support.stack import until, within
@@ -241,6 +242,24 @@ async def test_a_full_disk_refuses_administration_and_loses_nothing_else(
     assert report.findings == ()
     # What was recorded, the removal, and the word that the disk was full.
     assert report.records == refused_at + 2
+
+
+async def test_what_a_full_disk_refuses_leaves_the_order_of_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, writer = await started(tmp_path)
+    append = writer._store.append
+    monkeypatch.setattr(writer._store, "append", Mock(side_effect=OSError("full")))
+    for number in range(3):
+        log.record("session.open", session_id=str(number))
+        with pytest.raises(AuditUnavailableException):
+            await within(log.commit("principal.add"))
+    monkeypatch.setattr(writer._store, "append", append)
+    await within(log.commit("principal.remove"))
+    await within(writer.aclose())
+    with AuditReader(tmp_path / AUDIT_FILE) as reader:
+        found = [record.session_id or record.action for _, record in find_records(reader, AuditQuery())]
+    assert found == ["0", "1", "2", "principal.remove", "audit.resumed"]
 
 
 async def test_records_that_find_the_queue_full_are_counted_in_the_trail(tmp_path: Path) -> None:

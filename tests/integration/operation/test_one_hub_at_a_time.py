@@ -31,6 +31,12 @@ async def test_a_second_hub_is_refused_and_leaves_the_first_as_it_was(
         ]
 
 
+async def test_what_a_hub_makes_is_for_its_user_alone(certificates: Certificates, tmp_path: Path) -> None:
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "a" / "b")):
+        made = [path for path in tmp_path.rglob("*") if path.stat().st_mode & 0o077]
+    assert made == []
+
+
 async def test_a_hub_that_cannot_have_its_port_says_so_in_its_trail_and_gives_its_directory_free(
     certificates: Certificates, tmp_path: Path
 ) -> None:

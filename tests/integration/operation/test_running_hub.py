@@ -222,6 +222,48 @@ async def test_a_ceiling_set_by_a_reload_ends_what_it_forbids(certificates: Cert
         assert (await dev.hear("session.rejected"))["d"]["reason"] == "not_authorized"
 
 
+class Nobody:
+    """Lets nobody use anything."""
+
+    def may_open(self, *_: object) -> bool:
+        return False
+
+
+async def test_who_may_use_nodes_after_a_reload_is_decided_alike_everywhere(certificates: Certificates) -> None:
+    config = hub_config(certificates, tunnel_ports=PortRange(20000, 20010))
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port),
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        hub.reload(replace(config, authorizer=Nobody()))
+        await dev.say("session.open", {"nodeId": "n1"}, 2)
+        assert (await dev.hear("session.rejected"))["d"]["reason"] == "not_authorized"
+        await dev.say("sessions.list.request", {"requestId": "1", "nodeId": "n1"})
+        await dev.hear("sessions.list.response")
+        await dev.say("tunnel.open.request", {"requestId": "2", "nodeId": "n1", "targetHost": "::1", "targetPort": 80})
+        assert (await dev.hear("tunnel.rejected"))["d"]["reason"] == "not_authorized"
+        denied = [record.action for record in hub.audit if record.outcome == "denied"]
+        assert len(denied) == 3, denied
+
+
+async def test_a_step_of_the_upkeep_that_fails_keeps_no_other_from_its_work(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with OmnyShellHub(hub_config(certificates, heartbeat_timeout=0.5)) as hub:
+        done = []
+
+        def fail(_now: float) -> NoReturn:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(hub._upkeep, "tick", fail)
+        monkeypatch.setattr(hub._services.node_service, "drop_silent", done.append)
+        hub._sweeper.cancel()
+        hub._sweeper = asyncio.create_task(hub._sweep())
+        await until(lambda: len(done) > 1)
+    assert "the hub's upkeep failed" in caplog.text
+
+
 async def test_a_reload_names_options_that_differ_from_what_is_in_force(certificates: Certificates) -> None:
     config = hub_config(certificates)
     async with OmnyShellHub(config) as hub:

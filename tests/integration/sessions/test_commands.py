@@ -1,9 +1,11 @@
 """Commands through a real hub, on real processes."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from support.stack import Certificates, connected_client, stack, until, within
@@ -12,6 +14,8 @@ from omnyshell import (
     ExitStatus,
     NodeUnavailableException,
     OmnyShellTimeoutException,
+    PtySpec,
+    SessionMode,
     SessionRejectedException,
     TransportException,
 )
@@ -170,6 +174,22 @@ async def test_a_node_that_stops_leaves_nothing_that_ignores_the_hang_up(
         pid = int((await within(anext(aiter(session)))).data)
         assert is_running(pid)
     assert not is_running(pid)
+
+
+@pytest.mark.parametrize(("call", "made", "mode"), [("pipe", 2, SessionMode.EXEC), ("dup", 0, SessionMode.SHELL)])
+async def test_a_session_that_finds_no_descriptors_keeps_none(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, made: int, mode: SessionMode
+) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        await within(client.execute("n1", "true"))
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        outcomes = [getattr(os, call)() for _ in range(made)] + [OSError(errno.EMFILE, os.strerror(errno.EMFILE))]
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, Mock(side_effect=outcomes))
+            pty = PtySpec() if mode is SessionMode.SHELL else None
+            with pytest.raises(SessionRejectedException, match="Too many open files"):
+                await within(client.open_session("n1", command="true", mode=mode, pty=pty))
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def is_running(pid: int) -> bool:

@@ -1,5 +1,6 @@
 """Shells on real terminals, through a real hub."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,20 @@ from support.stack import (
 from omnyshell import ExitStatus, OmnyShellHub, PtySpec, SessionMode
 
 SIZE = PtySpec(term="xterm-256color", cols=91, rows=37)
+
+
+async def test_opening_a_shell_that_is_cancelled_leaves_none(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stack(certificates, tmp_path) as (hub, node, client):
+        monkeypatch.setattr(client, "list_nodes", asyncio.Event().wait)
+        opening = asyncio.create_task(client.open_shell("n1", pty=SIZE))
+        await until(lambda: [route.is_open for route in hub.sessions] == [True])
+        await within(client.ping())
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await within(opening)
+        await until(lambda: node.session_count == 0)
 
 
 async def test_an_interactive_shell_has_a_terminal_of_the_size_asked_for(

@@ -16,6 +16,7 @@ from omnyshell import (
     HubBroker,
     NodeRegister,
     NodeRegistry,
+    NodeSessionDetached,
     NodeSessionOpened,
     PlatformInfo,
     PortRange,
@@ -25,6 +26,7 @@ from omnyshell import (
     RoleBasedAuthorizer,
     SessionOpen,
     SessionRouter,
+    SessionState,
     TunnelInfo,
     TunnelRegistration,
     TunnelRegistry,
@@ -133,6 +135,35 @@ def test_a_flood_ends_the_session_or_the_peer_that_asked_for_it() -> None:
     assert len(table.router) == 0
     table.broker.flooded(table.client, 3)
     assert table.client.take() == (None, "capacity_exceeded")
+
+
+class FullPeer(RecordingPeer):
+    """A client that takes no message more on a channel."""
+
+    broker: HubBroker
+
+    def send_in_order(self, message: Any, channel: int) -> None:
+        self.send_in_order = super().send_in_order
+        self.broker.flooded(self, channel)
+
+
+@pytest.mark.parametrize("last", ["close", "detach", "node gone"])
+def test_a_last_message_that_floods_the_client_ends_its_session_once(last: str) -> None:
+    table = Table()
+    table.client = client = FullPeer("ann", "admin")
+    client.broker = table.broker
+    table.broker.open(client, 1, SessionOpen(node_id="n1"))
+    channel = table.node.take()[0] or 0
+    next(iter(table.router)).session.state = SessionState.OPEN
+    if last == "close":
+        table.broker.close_from_node(table.node, channel, ChannelClose())
+    elif last == "detach":
+        table.broker.detached(table.node, channel, NodeSessionDetached(session_id="session", short_id="session"))
+    else:
+        table.broker.node_gone(table.node)
+    assert [record.action for record in table.audit] == ["session.close"]
+    assert [message.reason for _, message in client.sent] == ["error"]
+    assert len(table.router) == 0
 
 
 def test_a_connection_has_a_bounded_number_of_channels() -> None:

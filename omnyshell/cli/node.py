@@ -16,6 +16,7 @@ from omnyshell.paths import state_dir, user_path
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.node import OmnyShellNode
 
@@ -41,6 +42,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
         labels=parse_pairs(options.label, name_of(options, "label")),
         max_sessions=options.max_sessions,
         commands=CommandPolicy(tuple(options.allow_command)),
+        refused_variables=tuple(options.refuse_env) or REFUSED_VARIABLES,
         targets=read(options, "tunnel_allow", TargetPatterns),
         is_service=options.service,
         keeping=Keeping(

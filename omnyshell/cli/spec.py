@@ -89,6 +89,12 @@ NODE_START = Command(
         *ACCESS,
         Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
         Option(
+            "--refuse-env",
+            "variable no request may set, in place of LD_*, BASH_ENV, ENV, IFS, PYTHON*, PERL5*; may be repeated",
+            "PATTERN",
+            "list",
+        ),
+        Option(
             "--tunnel-allow",
             "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given)",
             "HOST:PORT",

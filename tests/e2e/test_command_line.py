@@ -291,6 +291,15 @@ def test_a_stdout_that_takes_nothing_is_no_reason_for_a_traceback(system: System
     assert done.stderr.count(b"\n") == (1 if done.returncode else 0)
 
 
+def test_an_operator_says_which_variables_are_refused(own_system: System) -> None:
+    own_system.node.terminate()
+    own_system.node.communicate()
+    own_system.node = own_system.start_node("--refuse-env", "GIT_*", "--refuse-env", "LD_*")
+    own_system.wait_for_node()
+    given = [word for name in ("GIT_DIR", "LD_PRELOAD", "PYTHONPATH") for word in ("--env", f"{name}=/x")]
+    assert own_system.run("exec", "n1", 'echo "$GIT_DIR,$LD_PRELOAD,$PYTHONPATH"', *given).stdout == b",,/x\n"
+
+
 def test_what_a_node_does_not_allow_is_not_blamed_on_roles(own_system: System) -> None:
     own_system.node.terminate()
     own_system.node.communicate()

@@ -8,6 +8,7 @@ from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.targets import TargetPatterns, TargetPolicy
 from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
 
 
@@ -24,6 +25,9 @@ class NodeConfig:
     labels: dict[str, str] = field(default_factory=dict)
     max_sessions: int = DEFAULT_MAX_SESSIONS
     commands: CommandPolicy = field(default_factory=CommandPolicy)
+    refused_variables: tuple[str, ...] = REFUSED_VARIABLES
+    """Patterns of names that requests may not set in the environment of what they run."""
+
     targets: TargetPolicy = field(default_factory=TargetPatterns)
     """Where tunnels on this node may lead; by default to its own loopback only."""
 

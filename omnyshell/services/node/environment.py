@@ -4,7 +4,7 @@ import asyncio
 import os
 import pwd
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
@@ -12,8 +12,10 @@ from omnyshell.services.node.backend import ShellRequest
 from omnyshell.services.node.commands import POSIX_SHELL
 
 OWN_VARIABLES = "OMNYSHELL_*"
-REFUSED_VARIABLES = ("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*", OWN_VARIABLES)
-"""Names that a request may not set: they could take the child over."""
+"""Names that no child gets, from the node or from a request."""
+
+REFUSED_VARIABLES = ("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*")
+"""Names that a request may not set, unless a node's operator names others: they could take the child over."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_LANG = "C.UTF-8"
@@ -27,20 +29,18 @@ def inherited_variables(own: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
 
 
-def child_environment(
-    request: ShellRequest, inherited: Mapping[str, str], refused: tuple[str, ...] = REFUSED_VARIABLES
-) -> dict[str, str]:
+def child_environment(request: ShellRequest, inherited: Mapping[str, str], refused: Sequence[str]) -> dict[str, str]:
     """Return the variables a process starts with.
 
-    Variables of the request that match `refused` are left out. Raises `SessionRejectedException` for a variable that no
-    environment can hold.
+    Variables of the request that match `refused` are left out, and the node's own always. Raises
+    `SessionRejectedException` for a variable that no environment can hold.
     """
     env = dict(inherited)
     _make_good(env)
     for name, value in request.env.items():
         if not name or "=" in name or "\0" in name + value:
             raise SessionRejectedException(f"No variable can be named {name!r}", code=ErrorCodes.BAD_REQUEST)
-        if not any(fnmatchcase(name, pattern) for pattern in refused):
+        if not any(fnmatchcase(name, pattern) for pattern in (*refused, OWN_VARIABLES)):
             env[name] = value
     if request.wants_pty:
         env.setdefault("TERM", "xterm-256color")

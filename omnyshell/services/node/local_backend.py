@@ -1,13 +1,13 @@
 """The backend of this machine: terminals and pipes."""
 
 import os
+from collections.abc import Sequence
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import OutputSink, ShellRequest
 from omnyshell.services.node.commands import CommandPolicy, build_argv
 from omnyshell.services.node.environment import (
-    REFUSED_VARIABLES,
     child_environment,
     inherited_variables,
     start_directory,
@@ -21,9 +21,8 @@ from omnyshell.services.node.pty import PtySession
 class LocalBackend:
     """Starts processes on this machine."""
 
-    def __init__(
-        self, ledger: ChildLedger, policy: CommandPolicy, refused_variables: tuple[str, ...] = REFUSED_VARIABLES
-    ) -> None:
+    def __init__(self, ledger: ChildLedger, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
+        """`refused_variables` are patterns of names that requests may not set."""
         self._ledger = ledger
         self._policy = policy
         self._refused_variables = refused_variables

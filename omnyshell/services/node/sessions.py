@@ -36,7 +36,7 @@ class NodeSessions:
         self._clock = clock
         self._new_screen = new_screen
         self._ledger = ChildLedger(config.state_dir / "children")
-        self._backend = LocalBackend(self._ledger, config.commands)
+        self._backend = LocalBackend(self._ledger, config.commands, config.refused_variables)
         self._sessions: dict[str, NodeSession] = {}
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()

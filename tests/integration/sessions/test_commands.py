@@ -88,6 +88,13 @@ async def test_an_environment_cannot_take_the_child_over(certificates: Certifica
     assert not [name for name in variables if name.startswith("OMNYSHELL_")]
 
 
+async def test_an_operator_says_which_variables_are_refused(certificates: Certificates, tmp_path: Path) -> None:
+    env = {"PYTHONPATH": "/mine", "GIT_DIR": "/evil", "OMNYSHELL_X": "1"}
+    async with stack(certificates, tmp_path, refused_variables=("GIT_*",)) as (_, _, client):
+        result = await within(client.execute("n1", 'echo "$PYTHONPATH,$GIT_DIR,$OMNYSHELL_X"', env=env))
+    assert result.stdout == b"/mine,,\n"
+
+
 async def test_with_a_policy_only_matching_commands_run_and_never_through_a_shell(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -8,9 +8,9 @@ class SendCredit:
 
     __slots__ = ("available", "widest")
 
-    def __init__(self, initial: int = INITIAL_CREDIT) -> None:
-        self.available = initial
-        self.widest = initial
+    def __init__(self) -> None:
+        self.available = INITIAL_CREDIT
+        self.widest = INITIAL_CREDIT
         """The most that was available at a time: what is missing of it, at least, is under way."""
 
     def spend(self, size: int) -> bool:

@@ -54,14 +54,6 @@ class Authenticator(Protocol):
         ...
 
 
-class RevocableAuthenticator(Authenticator, Protocol):
-    """An authenticator that can also say whether an earlier login would still be accepted."""
-
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether what the login was accepted for still proves this principal, with the same roles."""
-        ...
-
-
 def upholds(authenticator: Authenticator, evidence: Evidence, principal: Principal) -> bool:
     """Ask an authenticator about an earlier login; one that cannot tell upholds it."""
     ask = getattr(authenticator, "upholds", None)

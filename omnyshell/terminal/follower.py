@@ -23,7 +23,6 @@ _heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\
 _WORTH_SKIPPING: Final = 32 * 1024
 
 # Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one begun before.
-_LEAVING: Final = re.compile(rb"[0-9;]l|\x1bc|\A[lc]")
 
 
 class Follower:
@@ -89,22 +88,6 @@ class Follower:
             if self._fresh >= _WORTH_SKIPPING:
                 self._skip()
             self._step()
-
-    def push_until_main(self, data: bytes) -> int:
-        """Follow output up to where the program leaves the alternate screen; return how many bytes that took.
-
-        For a session that was resumed in the alternate screen: send that many bytes, then `paint` of the screen, and
-        push the rest as usual. While the alternate screen is still shown, all of `data` was followed.
-        """
-        self.drain()
-        fed = 0
-        for found in _LEAVING.finditer(data):
-            self._screen.feed(data[fed : found.end()])
-            fed = found.end()
-            if not self._screen.on_alternate_screen:
-                return fed
-        self._screen.feed(data[fed:])
-        return len(data)
 
     def resize(self, lines: int, columns: int) -> None:
         """Give the screen another size, after all output that was written for the old one."""

@@ -122,11 +122,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return self._ended
 
     @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits to be sent, here or in the transport."""
-        return not self._outbox and (self._transport is None or self._transport.get_write_buffer_size() == 0)
-
-    @property
     def has_room(self) -> bool:
         """Whether what is sent now goes out at once, or waits for little."""
         return not self._outbox and not self._paused
@@ -149,10 +144,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return tls.getpeercert(binary_form=True) if tls is not None else None
 
-    def limit_messages(self, max_size: int, max_text_size: int | None = None) -> None:
+    def limit_messages(self, max_size: int) -> None:
         """Bound the size of messages that arrive from now on, in bytes."""
         self._ws.max_message_size = max_size
-        self.max_text_size = max_text_size
+        self.max_text_size = None
 
     def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
         """Send a text message ahead of all data. A peer that does not drain its messages is cut off.

@@ -177,11 +177,6 @@ class RemoteSession:
         """Whether the session waits to be resumed."""
         return self._suspended
 
-    @property
-    def counts_offsets(self) -> bool:
-        """Whether the session can go on exactly where it was (extension `resume-offset`)."""
-        return self._counts_offsets
-
     async def wait(self) -> ExitStatus:
         """Return how the program ended. Raises as iteration does. Someone has to read the output meanwhile."""
         return await asyncio.shield(self._ended)

@@ -3,7 +3,6 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
 
 from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
@@ -15,13 +14,6 @@ LONGEST_FIELD = 1024
 """Characters of a field that are kept: peers choose some of them."""
 
 logger = logging.getLogger("omnyshell.audit")
-
-
-class AuditSource(Protocol):
-    """Where a live view of the trail comes from; a cluster's bus can take this place (decision 9)."""
-
-    def add_sink(self, sink: AuditSink) -> Callable[[], None]:
-        """Have `sink` called with every record from now on; returns what ends that."""
 
 
 class AuditLog:

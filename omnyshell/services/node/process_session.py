@@ -12,8 +12,6 @@ from omnyshell.services.node.foreground import Foreground
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_table import signal_name
 
-QUIET_AFTER_KILL = 0.2
-
 
 class ProcessSession(ABC):
     """A process whose end is told behind its last output.

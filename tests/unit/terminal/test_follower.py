@@ -9,7 +9,7 @@ from support.terminal_output import output
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.follower import QUEUE_LIMIT, Follower
-from omnyshell.terminal.snapshot import paint, paint_main, state
+from omnyshell.terminal.snapshot import paint_main, state
 
 PLAIN_LINES = [
     b"y\r\n",
@@ -126,28 +126,6 @@ def test_no_slice_holds_the_loop_longer_than_it_may(output: bytes) -> None:
         follower.work()
         longest = max(longest, time.thread_time() - begun)
     assert longest < 0.008
-
-
-@pytest.mark.parametrize("size", [1, 3, 1000])
-def test_a_resumed_session_is_repainted_where_it_leaves_the_alternate_screen(size: int) -> None:
-    output = b"\x1b[2Jmore\x1b[?25l\x1b[?1049l\x1b[?25hprompt$ "
-    follower = Follower(Emulator(20, 3), time.monotonic)
-    follower.push(b"before\r\n\x1b[?1049hediting")
-    client = Emulator(20, 3)
-    client.feed(paint(follower.screen))
-    repainted = False
-    for at in range(0, len(output), size):
-        chunk = output[at : at + size]
-        taken = 0 if repainted else follower.push_until_main(chunk)
-        client.feed(chunk[:taken])
-        if not repainted and not follower.screen.on_alternate_screen:
-            client.feed(paint(follower.screen))
-            repainted = True
-        client.feed(chunk[taken:])
-        follower.push(chunk[taken:])
-    assert repainted
-    assert state(client) == state(follower.screen)
-    assert [line.rstrip() for line in client.display] == ["before", "prompt$", ""]
 
 
 def test_the_main_screen_can_be_painted_ahead() -> None:

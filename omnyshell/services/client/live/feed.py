@@ -18,7 +18,7 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage, Ping, Pong
-from omnyshell.protocol.messages.events import DEFAULT_AUDIT_LIMIT, EventsSubscribe, EventsUnsubscribe, register
+from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, register
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
 from omnyshell.services.client.live.state import HubState, Link
@@ -48,14 +48,12 @@ class LiveFeed:
         state: HubState,
         *,
         parts: Collection[Part] = tuple(Part),
-        audit_limit: int = DEFAULT_AUDIT_LIMIT,
         poll_period: float = POLL_PERIOD,
         clock: Clock | None = None,
     ) -> None:
         self._access = access
         self._state = state
         self._parts = frozenset(parts)
-        self._audit_limit = audit_limit
         self._poll_period = poll_period
         self._clock = clock or SystemClock()
         self._connection: OmnyShellConnection | None = None
@@ -172,7 +170,6 @@ class LiveFeed:
                 subscription_id=self._reader.id,
                 parts=tuple(part.value for part in Part if part in self._parts),
                 audit_since=records[-1].at if records else None,
-                audit_limit=self._audit_limit,
             )
         )
 

@@ -27,8 +27,8 @@ from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
 from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, Piece, bulk_frame
 from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
 
-TRANSPORT_LIMIT = MIB
-"""A peer whose pings fill the transport beyond this, without reading the pongs, is cut off."""
+UNREAD_PONGS_LIMIT = MIB
+"""Bytes of pongs that a full transport still takes: a peer that pings and reads nothing is cut off at this."""
 
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
@@ -105,6 +105,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._buffers: LineBuffers | None = None
         self._small_frame: Callable[[], None] = lambda: None
         self._paused = False
+        self._unread_pongs = 0
         self._fragments: list[bytes] = []
         self._fragments_are_text = False
         self._close_timer: asyncio.TimerHandle | None = None
@@ -262,6 +263,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Go on sending: the transport has room."""
         self._paused = False
+        self._unread_pongs = 0
         self._pump()
 
     # The handshake, which the two sides do differently
@@ -377,7 +379,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         ends = bool(writes) and not writes[-1]
         if ends:
             writes.pop()
-        if writes:
+        if self._paused:
+            self._unread_pongs += sum(map(len, writes))
+        if self._unread_pongs > UNREAD_PONGS_LIMIT:
+            self.abort()
+        elif writes:
             self._write(writes)
         if ends:
             self._end_of_stream()
@@ -389,8 +395,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if transport is None or transport.is_closing():
             return
         transport.writelines(writes)
-        if self._paused and transport.get_write_buffer_size() > TRANSPORT_LIMIT:
-            transport.abort()
 
     def _end_of_stream(self) -> None:
         """TLS has no half-close: end the connection, later where the peer may still be sending."""

@@ -332,6 +332,39 @@ def pour(peer: RawPeer, text: str, count: int) -> None:
     peer.ws.transport.write(frame * count)
 
 
+async def test_a_large_message_waits_for_a_peer_that_reads_slowly(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    argument = "x" * 4_000_000
+    async with (
+        registered(certificates, hub.port) as node,
+        logged_in(certificates, hub.port, "client", "admin") as client,
+    ):
+        node.ws.transport.pause_reading()
+        for channel in (1, 2):
+            await client.say("session.open", {"nodeId": "n1", "args": [argument]}, channel)
+        await client.still_there()
+        assert hub.connections == 2
+        node.ws.transport.resume_reading()
+        for _ in range(2):
+            assert (await node.hear("node.session.open"))["d"]["args"] == [argument]
+
+
+async def test_a_peer_that_pings_and_reads_nothing_is_cut_off(certificates: Certificates, hub: OmnyShellHub) -> None:
+    async with logged_in(certificates, hub.port, "client", "dev") as client:
+        client.ws.transport.pause_reading()
+        ping = struct.pack(">BBI", 0x89, 0x80 | 125, 0) + bytes(125)
+        sending = asyncio.create_task(ping_on(client, ping * 1000))
+        await until(lambda: hub.connections == 0)
+        sending.cancel()
+
+
+async def ping_on(peer: RawPeer, pings: bytes) -> None:
+    while not peer.ws.transport.is_closing():
+        peer.ws.transport.write(pings)
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize(
     ("message_type", "extra", "answer", "expected"),
     [

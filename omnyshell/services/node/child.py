@@ -34,10 +34,15 @@ class Child:
         self._ledger = ledger
         self._exited = exited
         self._killer: asyncio.TimerHandle | None = None
-        self._process = _spawn(argv, env, cwd, streams)
+        line = ledger.announce(streams[:2])
+        try:
+            self._process = _spawn(argv, env, cwd, streams)
+        except BaseException:
+            ledger.withdraw(line)
+            raise
         self.pid = self._process.pid
         self._identity = identity_of(self.pid)
-        ledger.add(self._identity)
+        ledger.add(line, self._identity)
         self._watch()
 
     @property

@@ -2,15 +2,25 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import signal
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import make_private_directory
-from omnyshell.services.node.process_table import ProcessIdentity, boot_id, identity_of, is_alive, signal_session
+from omnyshell.services.node.process_table import (
+    ProcessIdentity,
+    boot_id,
+    identity_of,
+    is_alive,
+    leaders_holding,
+    pipe_ids,
+    signal_session,
+)
 
 HANG_UP_TIME = 1.5
 KILL_TIME = 0.5
@@ -18,17 +28,22 @@ KILL_TIME = 0.5
 
 POLL = 0.05
 
-LINE_SIZE = 40
-"""Bytes of a file for a child: a process id of up to 10 digits, a start time of up to 20, and blanks."""
+LINE_SIZE = 64
+"""Bytes of a file for a child: a process id and a start time, or `?` and two pipes, with up to 20 digits each."""
+
+LINES_RESERVED = 64
 
 _serial = itertools.count()
+
+logger = logging.getLogger("omnyshell.node")
 
 
 class ChildLedger:
     """A file for each node, named by whose it is, in a directory that nodes may share.
 
     A child has a line of fixed size in it, which is blank once it has ended and then another child's: to note one costs
-    a small write, as every command waits for that.
+    a small write, as every command waits for that. Before a child is started its line names the pipes that it will
+    have, so that it is found even if the node is killed before it knows the child's process id.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,21 +55,39 @@ class ChildLedger:
             raise ConfigException(f"cannot make {directory}: {exc.strerror}") from exc
         self._owner = _Owner(boot_id(), identity_of(os.getpid()), next(_serial))
         self._fd: int | None = None
+        self._is_failing = False
+        self._texts: list[str] = []
+        """What stands in each line; an empty one is blank."""
+
         self._lines: dict[ProcessIdentity, int] = {}
         self._blank: list[int] = []
+        self._write(range(0))
 
-    def add(self, child: ProcessIdentity) -> None:
-        """Note a child that was just started. It need not be on the disk: a machine that restarts has no children."""
-        line = self._blank.pop() if self._blank else len(self._lines)
+    def announce(self, streams: Sequence[int]) -> int:
+        """Note that a child with these descriptors is about to be started; returns its line.
+
+        It need not be on the disk: a machine that restarts has no children.
+        """
+        line = self._blank.pop() if self._blank else len(self._texts)
+        self._texts[line : line + 1] = [" ".join(("?", *pipe_ids(streams)))]
+        self._write([line])
+        return line
+
+    def add(self, line: int, child: ProcessIdentity) -> None:
+        """Note the child that was started."""
         self._lines[child] = line
-        self._write(line, f"{child.pid} {child.started}")
+        self._put(line, f"{child.pid} {child.started}")
+
+    def withdraw(self, line: int) -> None:
+        """Forget a child that could not be started."""
+        self._blank.append(line)
+        self._put(line, "")
 
     def remove(self, child: ProcessIdentity) -> None:
         """Forget a child that has ended. Idempotent."""
         line = self._lines.pop(child, None)
         if line is not None:
-            self._blank.append(line)
-            self._write(line, "")
+            self.withdraw(line)
 
     async def close(self) -> None:
         """End what is left of the sessions of all children, and remove the file. Takes about 2 s at most."""
@@ -68,7 +101,7 @@ class ChildLedger:
     async def end_leftovers(self) -> int:
         """End what nodes that are no more left behind; returns how many sessions that were. Takes about 2 s at most."""
         left = self._left_over()
-        ended = await _end_sessions([child for owner in left for child in _children_in(self._path(owner))])
+        ended = await _end_sessions([child for owner in left for child in self._children_of(owner)])
         for owner in left:
             self._path(owner).unlink(missing_ok=True)
         return ended
@@ -79,16 +112,50 @@ class ChildLedger:
         for path in self._directory.iterdir():
             owner = _Owner.parse(path.name)
             if owner is None or owner.boot != self._owner.boot:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
             elif not is_alive(owner.process):
                 left.append(owner)
         return left
 
-    def _write(self, line: int, text: str) -> None:
-        # A full disk must not refuse sessions; a child is ended by this process as long as that lives.
-        with suppress(OSError):
-            if self._fd is None:
-                self._fd = os.open(self._path(self._owner), os.O_WRONLY | os.O_CREAT, 0o600)
+    def _children_of(self, owner: "_Owner") -> set[ProcessIdentity]:
+        """The children that a node left behind, with those that it was just starting."""
+        children, pipes = _read(self._path(owner))
+        return {*children, *leaders_holding(pipes, since=owner.process.started)}
+
+    def _put(self, line: int, text: str) -> None:
+        self._texts[line] = text
+        self._write([line])
+
+    def _write(self, lines: Iterable[int]) -> None:
+        try:
+            if self._fd is None or os.fstat(self._fd).st_nlink == 0:
+                self._make_file()
+                lines = range(len(self._texts))
+            for line in lines:
+                self._write_at(line, self._texts[line])
+        except OSError as exc:
+            # That must not refuse sessions; a child is ended by this process as long as that lives.
+            if not self._is_failing:
+                logger.error(
+                    "children cannot be noted in %s: %s; if the node is killed, they stay", self._directory, exc
+                )
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _make_file(self) -> None:
+        """Make the file, with room on the disk for what it may hold: the disk may be full later."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+        make_private_directory(self._directory)
+        self._fd = os.open(self._path(self._owner), os.O_WRONLY | os.O_CREAT, 0o600)
+        for line in range(LINES_RESERVED):
+            self._write_at(line, "")
+
+    def _write_at(self, line: int, text: str) -> None:
+        if self._fd is not None:
             os.pwrite(self._fd, text.ljust(LINE_SIZE - 1).encode() + b"\n", line * LINE_SIZE)
 
     def _path(self, owner: "_Owner") -> Path:
@@ -137,13 +204,17 @@ async def _have_ended(leaders: list[ProcessIdentity], seconds: float) -> bool:
     return True
 
 
-def _children_in(path: Path) -> list[ProcessIdentity]:
-    children = []
+def _read(path: Path) -> tuple[list[ProcessIdentity], list[str]]:
+    """The children that a file notes, and the pipes of those that were just being started."""
+    children, pipes = [], []
     with suppress(OSError):
         data = path.read_bytes()
         for start in range(0, len(data), LINE_SIZE):
+            words = data[start : start + LINE_SIZE].decode(errors="replace").split()
+            if words[:1] == ["?"]:
+                pipes += words[1:]
             # A line that could not be written is blank, or holds zeros.
             with suppress(ValueError):
-                pid, started = data[start : start + LINE_SIZE].split()
-                children.append(ProcessIdentity(int(pid), int(started)))
-    return children
+                pid, started = map(int, words)
+                children.append(ProcessIdentity(pid, started))
+    return children, pipes

@@ -5,7 +5,8 @@ Linux tells through /proc; elsewhere only the leader's process group can be reac
 
 import os
 import signal
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -93,6 +94,33 @@ def session_members(session: int) -> list[int]:
 def group_members(group: int) -> list[int]:
     """Return the processes of a process group."""
     return [facts.pid for facts in _all_processes() if facts.group == group]
+
+
+def pipe_ids(descriptors: Iterable[int]) -> list[str]:
+    """Return what tells the pipes among these descriptors from all others."""
+    found = map(os.fstat, descriptors)
+    return [str(each.st_ino) for each in found if stat.S_ISFIFO(each.st_mode)]
+
+
+def leaders_holding(pipes: Collection[str], since: int) -> set[ProcessIdentity]:
+    """Return who leads the sessions whose processes have one of these pipes open.
+
+    Sessions that began before `since`, in clock ticks, are left out.
+    """
+    wanted = {f"pipe:[{pipe}]" for pipe in pipes}
+    if not wanted:
+        return set()
+    holders = (facts for facts in _all_processes() if not wanted.isdisjoint(_open_files(facts.pid)))
+    leaders = {identity_of(facts.session) for facts in holders}
+    return {leader for leader in leaders if not 0 < leader.started < since}
+
+
+def _open_files(pid: int) -> Iterator[str]:
+    # Of other users nothing can be seen, and a process may end meanwhile.
+    with suppress(OSError):
+        for descriptor in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                yield str(descriptor.readlink())
 
 
 def signal_session(leader: ProcessIdentity, number: int) -> bool:

@@ -167,7 +167,7 @@ async def test_sessions_leave_no_descriptor_or_child(certificates: Certificates,
         for _ in range(30):
             await within(client.execute("n1", "true"))
         assert len(list(Path("/proc/self/fd").iterdir())) == before
-        assert [path.read_text().split() for path in (tmp_path / "children").iterdir()] == [[]]
+        assert [path.read_text().strip() for path in (tmp_path / "children").iterdir()] == [""]
     assert not list((tmp_path / "children").iterdir())
 
 

@@ -2,24 +2,36 @@
 
 import argparse
 import getpass
+import sys
+from pathlib import Path
 
-from omnyshell.cli.output import printable
+from omnyshell.cli.output import complain, printable
+from omnyshell.cli.values import LOOPBACK
 from omnyshell.errors import ConfigException
 from omnyshell.paths import config_dir, user_path
-from omnyshell.security.cert_generator import CertGenerator
+from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.security.keys import Ed25519PrivateKey
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def generate(options: argparse.Namespace) -> int:
     """Make a certificate for a hub, and the authority that signs it where there is none yet."""
-    made = CertGenerator().generate(user_path(options.out), options.host or LOOPBACK, keep_key=True)
+    directory = user_path(options.out)
+    before = _names_in(directory / HUB_CERT_FILE)
+    made = CertGenerator().generate(directory, options.host or before or LOOPBACK, keep_key=True)
+    names = _names_in(made.hub_pem_path)
     print(f"authority    {made.ca_pem_path}{'' if made.ca_is_new else ' (kept)'}  give it to nodes and clients: --ca")
     print(f"certificate  {made.hub_pem_path}  for the hub: --cert")
     print(f"key          {made.hub_key_path}  for the hub: --key; keep it secret, like {made.ca_key_path.name}")
+    print(f"names        {', '.join(names)}")
+    if gone := [name for name in before if name not in names]:
+        complain(f"whoever reaches the hub as {' or '.join(gone)} is refused now: name all with --host")
     return 0
+
+
+def _names_in(certificate: Path) -> list[str]:
+    """The names that a certificate is for; none where there is no certificate yet."""
+    return list(CertificateIdentity.from_file(certificate).names) if certificate.exists() else []
 
 
 def show(options: argparse.Namespace) -> int:
@@ -42,9 +54,12 @@ def keygen(options: argparse.Namespace) -> int:
         raise ConfigException("who is the key for? give --principal NAME") from exc
     if principal.startswith("#") or len(principal.split()) != 1 or principal != principal.strip():
         raise ConfigException(f"--principal '{principal}': one word is needed, which does not begin with #")
+    if options.out and not path.parent.is_dir():
+        raise ConfigException(f"--out: there is no directory {path.parent}")
     key = Ed25519PrivateKey.generate()
     key.save(path)
-    print(f"key          {path}  to log in with: --key")
-    print("For the hub's authorized_keys, with the roles that it shall have:")
+    # The line alone goes to stdout: it may be meant for a file.
+    print(f"key          {path}  to log in with: --key", file=sys.stderr)
+    print("For the hub's authorized_keys, with the roles that it shall have:", file=sys.stderr)
     print(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")
     return 0

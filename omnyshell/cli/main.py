@@ -16,6 +16,9 @@ INTERRUPTED = 130
 START_THRESHOLD = 50_000
 """Objects made between two looks for garbage, until a service sets its own."""
 
+SIMILAR = 0.75
+"""Of 1: how alike what was typed and a command have to be for that to be meant."""
+
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
@@ -86,15 +89,21 @@ def _give_up_stdout() -> None:
 
 
 def _without_command(words: list[str]) -> int:
+    from difflib import get_close_matches
+
     if words and words[0] in ("--version", "-V"):
         print(f"omnyshell {__version__}")
         return 0
     given = [word for word in words if word not in ("-h", "--help", "help")]
+    if given and given[0].startswith("-"):
+        return fail("options follow the command, as in `omnyshell nodes list --json`")
     group = [command for command in COMMANDS if given and command.words[0] == given[0]]
     if not given or (group and given != words):
         print(_overview(group or COMMANDS))
         return 0
-    known = ", ".join(f"`omnyshell {command.name}`" for command in group) or "see `omnyshell --help`"
+    similar = get_close_matches(" ".join(given[:2]), [command.name for command in COMMANDS], cutoff=SIMILAR)
+    similar = similar or [command.name for command in group]
+    known = ", ".join(f"`omnyshell {name}`" for name in similar) or "see `omnyshell --help`"
     return fail(f"there is no command '{' '.join(given[:2])}': {known}")
 
 

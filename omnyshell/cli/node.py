@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.durations import parse_duration
@@ -10,10 +11,12 @@ from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.values import check, check_file, name_of, read
-from omnyshell.errors import AuthException, ErrorCodes
+from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir, user_path
+from omnyshell.security.files import make_private_directory
 from omnyshell.services.exposer.targets import TargetPatterns
+from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
@@ -58,6 +61,8 @@ def _duration(options: argparse.Namespace, key: str) -> int:
 
 
 async def _serve(config: NodeConfig) -> int:
+    # Held until the process ends.
+    _claim(config)
     node = OmnyShellNode(config)
     running = asyncio.create_task(node.run())
     stopping = asyncio.create_task(until_stopped(nothing_to_reload))
@@ -70,6 +75,19 @@ async def _serve(config: NodeConfig) -> int:
         fail(f"the hub refused this node: {_explain(exc)}")
         return REFUSED
     return 0
+
+
+def _claim(config: NodeConfig) -> None:
+    """See that this machine runs the node once. Raises `ConfigException` where another process runs it."""
+    file = PidFile(config.state_dir / f"{config.node_id}.pid")
+    try:
+        make_private_directory(config.state_dir)
+        file.write(file.claim(), {"pid": os.getpid()})
+    except OSError as exc:
+        raise ConfigException(f"cannot use the state directory {config.state_dir}: {exc.strerror}") from exc
+    except ConfigException as exc:
+        pid = (file.read() or {}).get("pid", "?")
+        raise ConfigException(f"process {pid} runs the node {config.node_id} already: {file.path}") from exc
 
 
 def _explain(refusal: AuthException) -> str:

@@ -14,9 +14,13 @@ _TYPES: dict[str, Any] = {"int": int, "float": float}
 class CommandParser(argparse.ArgumentParser):
     """A parser that reports a mistake as one line and OmnyShell's own exit code."""
 
+    advice = ""
+    """What to do about words that the command does not take."""
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where help is."""
-        complain(printable(f"{self.prog}: {message} (see {self.prog} --help)"))
+        advice = f"{self.advice}; " if self.advice and message.startswith("unrecognized arguments") else ""
+        complain(printable(f"{self.prog}: {message} ({advice}see {self.prog} --help)"))
         raise SystemExit(FAILURE)
 
     def print_help(self, file: Any = None) -> None:
@@ -63,6 +67,7 @@ def build_parser(command: Command) -> CommandParser:
     parser = CommandParser(
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
     )
+    parser.advice = command.advice
     for option in command.options:
         _add(parser, option)
     if usage_rest:

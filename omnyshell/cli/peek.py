@@ -6,6 +6,7 @@ import os
 import sys
 from itertools import groupby
 
+from omnyshell.model.sessions import describe_exit
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.rows import Row
@@ -28,7 +29,7 @@ def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
     else:
         print(plain_text(emulator), end="")
     if screen.exit_code is not None and not as_json:
-        print(f"this session has ended with exit code {screen.exit_code}", file=sys.stderr)
+        print(f"this session {describe_exit(screen.exit_code)}", file=sys.stderr)
 
 
 def coloured_text(emulator: Emulator, columns: int) -> str:

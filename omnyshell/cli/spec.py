@@ -90,7 +90,7 @@ NODE_START = Command(
         Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
         Option(
             "--refuse-env",
-            "variable no request may set, in place of LD_*, BASH_ENV, ENV, IFS, PYTHON*, PERL5*; may be repeated",
+            "variable no request may set, in place of LD_*, BASH_ENV, IFS, PYTHON* and the like; may be repeated",
             "PATTERN",
             "list",
         ),
@@ -140,6 +140,7 @@ COMMANDS: tuple[Command, ...] = (
         "connect:connect",
         (NODE, CWD, ENV, *ACCESS),
         takes_rest=True,
+        advice="write a command behind --, as in `connect NODE -- top`",
     ),
     Command(
         ("exec",),
@@ -153,6 +154,7 @@ COMMANDS: tuple[Command, ...] = (
             Option("--tty", "run it in a terminal", kind="flag"),
             *ACCESS,
         ),
+        advice="the command is one word: put it into quotes, as 'ls -la'",
     ),
     Command(
         ("nodes", "list"),
@@ -238,7 +240,7 @@ COMMANDS: tuple[Command, ...] = (
         "login:logout",
         (Option("--hub", "hub to forget; the default one if not given", "URL"),),
     ),
-    Command(("whoami",), "say who you are to the hub, and the hub's saved logins", "login:whoami", (JSON, *ACCESS)),
+    Command(("whoami",), "say who you are to the hub", "login:whoami", (JSON, *ACCESS)),
     HUB_START,
     NODE_START,
     Command(
@@ -251,7 +253,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
             Option(
                 "--host",
-                "name or address of the hub; may be repeated (localhost, 127.0.0.1 and ::1 if not given)",
+                "name or address of the hub; may be repeated (if not given, as before, or loopback)",
                 "H",
                 "list",
             ),

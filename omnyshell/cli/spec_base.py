@@ -45,6 +45,9 @@ class Command(NamedTuple):
     configurable: bool = False
     """Whether `--config FILE` may give the options."""
 
+    advice: str = ""
+    """What to do where there are words that it does not take."""
+
     has_node_labels: bool = False
     """Whether its file may hold `[nodes.ID.labels]`."""
 

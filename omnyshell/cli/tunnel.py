@@ -6,8 +6,9 @@ import json
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.loop import run
-from omnyshell.cli.output import printable, table
+from omnyshell.cli.output import complain, printable, table
 from omnyshell.cli.service import until_stopped
+from omnyshell.cli.values import LOOPBACK
 from omnyshell.errors import ConfigException, TransportException
 from omnyshell.ids import short_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
@@ -30,7 +31,7 @@ def list_tunnels(options: argparse.Namespace) -> int:
     access = access_from(options)
     tunnels = asyncio.run(_fetch(access))
     if options.json:
-        print(json.dumps([tunnel.to_wire() for tunnel in tunnels], indent=2))
+        print(json.dumps([tunnel.to_wire() | {"publicHost": _host(tunnel, access)} for tunnel in tunnels], indent=2))
     elif tunnels:
         print(table(("ID", "PUBLIC", "NODE", "TARGET", "KIND"), [_row(tunnel, access) for tunnel in tunnels]))
     else:
@@ -69,6 +70,8 @@ async def _open(access: HubAccess, options: argparse.Namespace, node: str, port:
         print(f"{_public(tunnel, access)} {printable(tunnel.tunnel_id)}", flush=True)
         if node == LOCAL_EXPOSER:
             await _serve(client)
+        elif options.target_host not in LOOPBACK:
+            complain(f"{node} connects to {options.target_host} only where its --tunnel-allow says so")
     return 0
 
 
@@ -102,6 +105,11 @@ def _row(tunnel: TunnelInfo, access: HubAccess) -> tuple[str, ...]:
     return short_id(tunnel.tunnel_id), _public(tunnel, access), tunnel.node_id, target, kind
 
 
+def _host(tunnel: TunnelInfo, access: HubAccess) -> str:
+    """Where the port is: a hub that says nothing means the name by which it was reached."""
+    return tunnel.public_host or access.address.host
+
+
 def _public(tunnel: TunnelInfo, access: HubAccess) -> str:
-    host = printable(tunnel.public_host) or access.address.host
+    host = printable(_host(tunnel, access))
     return f"{f'[{host}]' if ':' in host else host}:{tunnel.public_port}"

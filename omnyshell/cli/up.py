@@ -12,8 +12,10 @@ from pathlib import Path
 
 from omnyshell.cli.output import fail
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.paths import logins_file
+from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.local.node_process import LocalNode
-from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running
+from omnyshell.services.local.setup import CONSOLE, LOGIN_NAME, LocalSetup, Running
 
 START_TIMEOUT = 20.0
 STOP_TIMEOUT = 10.0
@@ -26,6 +28,8 @@ def up(options: argparse.Namespace) -> int:
     if options.port is not None and not 0 <= options.port <= 65535:
         raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
     setup = LocalSetup.default()
+    if options.shell and options.background:
+        raise ConfigException("--shell and --background exclude each other")
     if options.shell:
         return _with_shell(setup, options.port)
     running = setup.running()
@@ -140,7 +144,7 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it wrote nothing"
+    return lines[-1].removeprefix("omnyshell: ") if lines else "it wrote nothing"
 
 
 def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
@@ -153,9 +157,12 @@ def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
 
 
 def _say_how(running: Running) -> None:
+    default = CredentialStore(logins_file()).get()
+    # Where another login is the default, commands go to that hub.
+    hub = "" if default is not None and default.hub == running.url else f" --hub {LOGIN_NAME}"
     print(f"hub      {running.url}")
     print(f"node     {running.node_id}")
-    print(f"try      omnyshell connect {running.node_id}", flush=True)
+    print(f"try      omnyshell connect{hub} {running.node_id}", flush=True)
 
 
 def _say_how_to_end(running: Running) -> None:

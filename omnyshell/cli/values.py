@@ -9,6 +9,8 @@ from omnyshell.paths import user_path
 
 T = TypeVar("T")
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
 
 def name_of(options: argparse.Namespace, key: str) -> str:
     """Return how a message names an option: with file and line, where a configuration file gave it."""

@@ -84,3 +84,8 @@ class DetachedSessionInfo(WireObject, kw_only=True):
     state: SessionState = SessionState.DETACHED
     current_command: Annotated[str | None, OMIT] = None
     current_cwd: Annotated[str | None, OMIT] = None
+
+
+def describe_exit(code: int) -> str:
+    """Say how a program ended; a negative code is that of the signal that killed it."""
+    return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"

@@ -116,4 +116,5 @@ class CredentialStore:
 
 
 def _same_url(one: str, other: str) -> bool:
-    return one.rstrip("/").lower() == other.rstrip("/").lower()
+    first, second = (url.lower().removeprefix("wss://").rstrip("/") for url in (one, other))
+    return first == second

@@ -70,8 +70,12 @@ class ExitStatus:
 
     @property
     def shell_code(self) -> int:
-        """The code a shell reports: 128 and the signal's number for a death by signal."""
-        return self.code if self.code >= 0 else 128 - self.code
+        """The code a shell reports: 128 and the signal's number for a death by signal.
+
+        A process can end with 0 to 255 alone: what is outside, as from Windows, is 255, and never looks like success.
+        """
+        code = self.code if self.code >= 0 else 128 - self.code
+        return code if code in range(256) else 255
 
 
 class RemoteSession:

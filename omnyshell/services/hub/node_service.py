@@ -140,7 +140,7 @@ class NodeService:
         if isinstance(older, HubPeer):
             self._heartbeats.forget(older)
             self._end_routes(older)
-            older.close(CLOSE_REPLACED, "the node registered again")
+            older.close(CLOSE_REPLACED, "another connection registered this node")
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))

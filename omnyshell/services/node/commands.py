@@ -1,5 +1,6 @@
 """From a request to the program and arguments that are run (wire protocol section 4)."""
 
+import os
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -37,8 +38,8 @@ class CommandPolicy:
         return any(fnmatchcase(argv[0], pattern) or fnmatchcase(line, pattern) for pattern in self.patterns)
 
 
-def build_argv(request: ShellRequest, env: Mapping[str, str], policy: CommandPolicy) -> list[str]:
-    """Return what to run, its program as an absolute path or one with a slash.
+def build_argv(request: ShellRequest, env: Mapping[str, str], cwd: str, policy: CommandPolicy) -> list[str]:
+    """Return what to run, its program as a path that is right from everywhere.
 
     Raises `SessionRejectedException`: `bad_request` where there is no such program or nothing to run, `not_authorized`
     where the policy forbids it.
@@ -48,7 +49,7 @@ def build_argv(request: ShellRequest, env: Mapping[str, str], policy: CommandPol
         raise _bad_request("A NUL character cannot be passed to a program")
     if not policy.allows(argv):
         raise SessionRejectedException("This node does not allow that command", code=ErrorCodes.NOT_AUTHORIZED)
-    program = _find_program(argv[0], env)
+    program = _find_program(argv[0], env, cwd)
     return [program, *argv[1:]]
 
 
@@ -92,8 +93,10 @@ def _shell_prefix(request: ShellRequest, env: Mapping[str, str]) -> tuple[str, .
     return (env.get("SHELL") or POSIX_SHELL, "-c")
 
 
-def _find_program(name: str, env: Mapping[str, str]) -> str:
-    found = shutil.which(name, path=env.get("PATH")) if name else None
+def _find_program(name: str, env: Mapping[str, str], cwd: str) -> str:
+    # A name with a slash is meant from where the program starts, as in a shell.
+    wanted = os.path.join(cwd, name) if "/" in name else name  # noqa: PTH118
+    found = shutil.which(wanted, path=env.get("PATH")) if name else None
     if found is None:
         raise _bad_request(f"There is no program '{name}' that can be run")
     return found

@@ -14,7 +14,10 @@ from omnyshell.services.node.commands import POSIX_SHELL
 OWN_VARIABLES = "OMNYSHELL_*"
 """Names that no child gets, from the node or from a request."""
 
-REFUSED_VARIABLES = ("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*")
+REFUSED_VARIABLES = (
+    *("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*"),
+    *("BASH_FUNC_*", "BASHOPTS", "SHELLOPTS", "PS4"),
+)
 """Names that a request may not set, unless a node's operator names others: they could take the child over."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -25,7 +25,8 @@ class LocalBackend:
         """`refused_variables` are patterns of names that requests may not set."""
         self._ledger = ledger
         self._policy = policy
-        self._refused_variables = refused_variables
+        # Where only some programs may run, who asks for one does not say where it is looked for.
+        self._refused_variables = (*refused_variables, "PATH") if policy.is_restricted else refused_variables
         self._inherited = inherited_variables(os.environ)
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
@@ -33,8 +34,8 @@ class LocalBackend:
         if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
             raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
         env = child_environment(request, self._inherited, self._refused_variables)
-        argv = build_argv(request, env, self._policy)
         cwd = start_directory(request, env)
+        argv = build_argv(request, env, cwd, self._policy)
         if not request.wants_pty:
             return PipeSession(argv, env=env, cwd=cwd, sink=sink, ledger=self._ledger)
         return PtySession(

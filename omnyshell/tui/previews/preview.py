@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.ids import short_id
+from omnyshell.model.sessions import describe_exit
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.terminal import Emulator
 from omnyshell.tui.context import ConsoleContext
@@ -111,7 +112,7 @@ class Preview(Container):
         if snapshot.error:
             parts.append(f"not available: {snapshot.error}")
         elif snapshot.exit_code is not None:
-            parts.append(f"ended with exit code {snapshot.exit_code}")
+            parts.append(describe_exit(snapshot.exit_code))
         elif not snapshot.is_known:
             parts.append("...")
         elif snapshot.screen.title:

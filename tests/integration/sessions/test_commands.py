@@ -149,6 +149,31 @@ async def test_losing_the_hub_fails_what_is_pending_where_nothing_is_resumed(
             await within(client.list_nodes())
 
 
+async def test_who_asks_for_an_allowed_program_does_not_say_which_that_is(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for name in ("ls", "tool"):
+        (mine / name).write_text("#!/bin/sh\necho mine\n")
+        (mine / name).chmod(0o755)
+    env = {"PATH": str(mine), "BASH_FUNC_ls%%": "() { echo mine; }", "SHELLOPTS": "xtrace", "PS4": "$(echo mine)"}
+    policy = CommandPolicy(("ls", "bash -c ls", "./tool"))
+    async with stack(certificates, tmp_path / "n", commands=policy) as (_, _, client):
+        for arguments in (["ls"], ["bash", "-c", "ls"]):
+            result = await within(client.execute("n1", args=arguments, env=env, cwd=str(tmp_path)))
+            assert (result.stdout, result.stderr) == (b"mine\nn\n", b"")
+        # From where the program starts, not from where the node did.
+        assert (await within(client.execute("n1", "./tool", cwd=str(mine)))).stdout == b"mine\n"
+        with pytest.raises(SessionRejectedException, match=r"no program '\./tool'"):
+            await within(client.execute("n1", "./tool", cwd=str(tmp_path)))
+
+
+@pytest.mark.parametrize(("code", "shown"), [(0, 0), (255, 255), (256, 255), (2**31, 255), (-9, 137), (-(2**62), 255)])
+def test_a_code_that_no_process_can_end_with_never_looks_like_success(code: int, shown: int) -> None:
+    assert ExitStatus(code).shell_code == shown
+
+
 async def test_losing_the_node_is_told_with_a_message(certificates: Certificates, tmp_path: Path) -> None:
     async with (
         stack(certificates, tmp_path) as (hub, node, _),

@@ -207,6 +207,12 @@ def test_a_listing_that_nobody_takes_is_no_traceback(system: System, redirection
         (("no-such-command",), {}, "no-such-command"),
         (("nodes",), {}, "nodes list"),
         (("nodes", "lst"), {}, "nodes list"),
+        (("node", "list"), {}, "nodes list"),
+        (("--json", "nodes", "list"), {}, "options follow the command"),
+        (("exec", "n1", "ls", "-la"), {}, "put it into quotes"),
+        (("connect", "n1", "top"), {}, "behind --"),
+        (("up", "--shell", "--background"), {}, "exclude each other"),
+        (("keygen", "--out", "/no/such/key"), {}, "no directory /no/such"),
     ],
 )
 def test_a_failure_is_one_line_that_says_what_to_do(
@@ -245,6 +251,8 @@ def test_a_login_is_saved_used_and_forgotten(own_system: System) -> None:
     plain = System(own_system.hub, own_system.node, own_system.url, bare, own_system.start_node)
     assert b"admin (roles: admin)" in plain.run("whoami").stdout
     assert plain.run("exec", "n1", "echo hi").stdout == b"hi\n"
+    without_scheme = own_system.url.removeprefix("wss://")
+    assert plain.run("exec", "n1", "echo hi", "--hub", without_scheme).stdout == b"hi\n"
     assert plain.run("logout").returncode == 0
     assert plain.run("whoami").returncode == 255
 
@@ -298,6 +306,17 @@ def test_an_operator_says_which_variables_are_refused(own_system: System) -> Non
     own_system.wait_for_node()
     given = [word for name in ("GIT_DIR", "LD_PRELOAD", "PYTHONPATH") for word in ("--env", f"{name}=/x")]
     assert own_system.run("exec", "n1", 'echo "$GIT_DIR,$LD_PRELOAD,$PYTHONPATH"', *given).stdout == b",,/x\n"
+
+
+def test_a_node_runs_once_on_a_machine(own_system: System) -> None:
+    second = own_system.start_node()
+    _, said = second.communicate(timeout=DEADLINE)
+    assert second.returncode == 255
+    assert f"process {own_system.node.pid} runs the node n1 already" in said
+    own_system.node.kill()
+    own_system.node.communicate()
+    own_system.node = own_system.start_node()
+    own_system.wait_for_node()
 
 
 def test_what_a_node_does_not_allow_is_not_blamed_on_roles(own_system: System) -> None:
@@ -453,10 +472,24 @@ def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
     assert "hub.example" in shown
     assert "10.0.0.1" in shown
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
-    line = run("keygen", "--out", str(tmp_path / "k"), "--principal", "ann").splitlines()[-1].split()
-    assert (line[0], len(line[1])) == ("ann", 43)
+    (line,) = run("keygen", "--out", str(tmp_path / "k"), "--principal", "ann").splitlines()
+    assert [len(word) for word in line.split()] == [3, 43, 9]
     for shell in ("bash", "zsh", "fish"):
         assert "omnyshell" in run("completion", shell)
+
+
+def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
+    def generate(*words: str) -> tuple[str, str]:
+        command = [OMNYSHELL, "cert", "gen", "--out", str(tmp_path), *words]
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=True)
+        return done.stdout.splitlines()[-1].removeprefix("names").strip(), done.stderr
+
+    assert generate() == ("localhost, 127.0.0.1, ::1", "")
+    assert generate("--host", "hub.example", "--host", "localhost")[0] == "hub.example, localhost"
+    assert generate() == ("hub.example, localhost", "")
+    names, told = generate("--host", "localhost")
+    assert names == "localhost"
+    assert "whoever reaches the hub as hub.example is refused now" in told
 
 
 def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(

@@ -12,7 +12,7 @@ USUAL_LEADER = "ctrl+]"
 class Context(StrEnum):
     """Where a key means something; the value is its heading in the help."""
 
-    EVERYWHERE = "Everywhere"
+    EVERYWHERE = "Everywhere but in a terminal"
     OVERVIEW = "Overview"
     TABLE = "Tables"
     NODES = "Nodes"

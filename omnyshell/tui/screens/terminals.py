@@ -167,13 +167,12 @@ class TerminalsScreen(Screen[None]):
         return tabs.index(widget) if widget in tabs else -1
 
     def _show_tabs(self) -> None:
-        shown = self._layout.shown
-        self._bar.show(
-            [
-                TabLabel(pane.label, pane.mark.value, is_active=pane is self._layout.active, is_shown=pane in shown)
-                for pane in self._layout.tabs
-            ]
-        )
+        active, shown = self._layout.active, self._layout.shown
+        labels = [
+            TabLabel(pane.label, pane.mark.value, is_active=pane is active, is_shown=pane in shown)
+            for pane in self._layout.tabs
+        ]
+        self._bar.show(labels, f"{self._port.settings.leader} commands")
 
     def on_tab_pane_changed(self, event: TabPane.Changed) -> None:
         """Show the new name or mark."""

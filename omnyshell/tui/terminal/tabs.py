@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events
 from textual.message import Message
@@ -20,7 +21,7 @@ class TabLabel:
 
 
 class TabBar(Widget):
-    """Shows numbered tabs in one line, with the active one always in sight."""
+    """Shows numbered tabs in one line, the active one always in sight, and a hint where there is room."""
 
     DEFAULT_CSS = """
     TabBar { dock: top; height: 1; width: 100%; background: $panel; color: $foreground; }
@@ -37,11 +38,12 @@ class TabBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._labels: Sequence[TabLabel] = ()
+        self._hint = ""
         self._places: list[tuple[int, int, int]] = []
 
-    def show(self, labels: Sequence[TabLabel]) -> None:
+    def show(self, labels: Sequence[TabLabel], hint: str) -> None:
         """Show these tabs."""
-        self._labels = labels
+        self._labels, self._hint = labels, hint
         self.refresh()
 
     def render(self) -> Text:
@@ -55,6 +57,9 @@ class TabBar(Widget):
             start = text.cell_len
             text.append_text(part)
             self._places.append((start, text.cell_len, number))
+        room = self.size.width - text.cell_len - cell_len(self._hint) - 1
+        if parts and room > 0:
+            text.append(" " * room + self._hint, "dim")
         return text
 
     def _part(self, number: int, label: TabLabel) -> Text:

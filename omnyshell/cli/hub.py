@@ -85,6 +85,9 @@ async def _serve(options: argparse.Namespace) -> int:
     config = config_from(options)
     hub = OmnyShellHub(config)
     hub.audit.add_sink(log_record)
+    if config.heartbeat_timeout <= HEARTBEAT_INTERVAL:
+        text = "nodes that send a heartbeat every %g s, as ours do, are dropped with --heartbeat-timeout %g"
+        logger.warning(text, HEARTBEAT_INTERVAL, config.heartbeat_timeout)
     async with hub:
         stopped = watch_signals(lambda: _reload(hub, options.words))
         host = config.host or "0.0.0.0"  # noqa: S104

@@ -1,4 +1,4 @@
-"""`omnyshell hub info`, `peers`, `sessions`, `drop`, `close`, and `nodes known`, `label` and `release`."""
+"""`omnyshell hub info`, `peers`, `sessions`, `drop` and `close-tunnel`, and `nodes known`, `label` and `release`."""
 
 import argparse
 import json
@@ -98,6 +98,6 @@ def label(options: argparse.Namespace) -> int:
 
 
 def release(options: argparse.Namespace) -> int:
-    """Give a node id free."""
+    """Release a node id."""
     said = f"the id {options.node} is free for whoever registers it next"
     return do(options, NodeRelease(request_id="", node_id=options.node), said)

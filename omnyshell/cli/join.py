@@ -15,6 +15,7 @@ from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import JoinAccepted
 from omnyshell.security.files import write_private
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.client.access import given_access, read_token
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.join import fetch_authority, join, parse_fingerprint
 from omnyshell.services.local.setup import machine_node_id
@@ -77,7 +78,7 @@ def join_node(options: argparse.Namespace) -> int:
     own_labels = parse_pairs(options.label, "--label")
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
     joining = _Joining(options.hub_url, options.ca_fingerprint, parent)
-    accepted = joining.trade(NODE_PEER, options.token, options.id, machine_node_id())
+    accepted = joining.trade(NODE_PEER, _token_of_invite(options), options.id, machine_node_id())
     node_id = accepted.node_id or machine_node_id()
     directory = joining.settle(node_id)
     config = directory / "node.toml"
@@ -103,10 +104,11 @@ def join_node(options: argparse.Namespace) -> int:
 
 def join_user(options: argparse.Namespace) -> int:
     """Enrol a key for the person the invite is for, and save the login."""
-    if not options.token or not options.ca_fingerprint:
-        raise ConfigException("--join needs --token and --ca-fingerprint: paste the whole line of the invite")
+    if not options.ca_fingerprint:
+        raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
+    token = _token_of_invite(options)
     joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs")
-    accepted = joining.trade(CLIENT_PEER, options.token)
+    accepted = joining.trade(CLIENT_PEER, token)
     where = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{joining.address.host}-{joining.address.port}-{accepted.principal}")
     directory = joining.settle(where).resolve()
     login = StoredSession(
@@ -119,6 +121,16 @@ def join_user(options: argparse.Namespace) -> int:
     roles = ", ".join(accepted.roles) or "none"
     print(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
     return 0
+
+
+def _token_of_invite(options: argparse.Namespace) -> str:
+    """The token, from where any is taken: it need not be on a command line that others see."""
+    given = given_access(options)
+    if "token_file" in given:
+        return read_token(user_path(given["token_file"]))
+    if "token" not in given:
+        raise ConfigException("--token is missing: paste the whole line of the invite, or set OMNYSHELL_TOKEN")
+    return given["token"]
 
 
 def _toml(settings: dict[str, object]) -> str:

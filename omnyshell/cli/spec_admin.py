@@ -78,7 +78,7 @@ ADMIN: tuple[Command, ...] = (
         "join:join_node",
         (
             Option("hub_url", "hub to join, as the invite says", "URL"),
-            Option("--token", "token of the invite, good once", "TOKEN", required=True),
+            Option("--token", "token of the invite, good once; OMNYSHELL_TOKEN if not given", "TOKEN"),
             Option(
                 "--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256", required=True
             ),
@@ -115,7 +115,7 @@ ADMIN: tuple[Command, ...] = (
     ),
     Command(
         ("nodes", "release"),
-        "give the id of a node free, revoking what joined under it",
+        "release the id of a node, revoking what joined under it",
         "hub_admin:release",
         (NODE, *ACCESS),
     ),

@@ -44,7 +44,7 @@ def what_revoking_ends(hub: HubLink, principal: str, node_id: str = "") -> str:
 
 
 async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "") -> None:
-    """Remove a principal, and end what it has open; then give the id of a node free. Raises as `AdminClient.ask`."""
+    """Remove a principal, and end what it has open; then release the id of a node. Raises as `AdminClient.ask`."""
     async with hub.admin() as admin:
         await admin.do(PrincipalRevoke(request_id="", principal=principal))
         app.notify(f"{printable(principal)} may do nothing any more.", title="Revoked", markup=False)
@@ -53,7 +53,7 @@ async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "")
 
 
 async def _release(admin: AdminClient, node_id: str) -> None:
-    """Give a node id free as soon as its node is gone; one that nobody holds is free already."""
+    """Release a node id as soon as its node is gone; one that nobody holds is free already."""
     for remaining in reversed(range(RELEASE_TRIES)):
         try:
             await admin.do(NodeRelease(request_id="", node_id=node_id))

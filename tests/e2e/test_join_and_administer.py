@@ -32,9 +32,9 @@ class Person:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNYSHELL_")}
         return {**kept, "OMNYSHELL_HOME": str(self.home)}
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env
+            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env | env
         )
 
     def paste(self, line: str, *more: str) -> "subprocess.CompletedProcess[str]":
@@ -94,6 +94,19 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_the_token_of_an_invite_need_not_be_on_the_command_line(site: Site) -> None:
+    for invite, more in ((("nodes", "invite"), ("--no-start",)), (("users", "invite", "ann"), ())):
+        words = shlex.split(site.operator.run(*invite).stdout)[1:]
+        at = words.index("--token")
+        token = words[at + 1]
+        del words[at : at + 2]
+        guest = site.person(words[0])
+        missing = guest.run(*words, *more)
+        assert (missing.returncode, "OMNYSHELL_TOKEN" in missing.stderr) == (255, True)
+        joined = guest.run(*words, *more, OMNYSHELL_TOKEN=token)
+        assert joined.returncode == 0, joined.stderr
 
 
 def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:

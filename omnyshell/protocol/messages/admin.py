@@ -245,7 +245,7 @@ class NodeLabelsSet(AdminRequest, kw_only=True):
 
 
 class NodeRelease(AdminRequest, kw_only=True):
-    """Gives a node id free for another principal."""
+    """Releases a node id, so that another principal can register it."""
 
     TYPE: ClassVar[str] = "admin.node.release"
 

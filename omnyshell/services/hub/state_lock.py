@@ -30,5 +30,5 @@ class StateLock:
             raise ConfigException(text) from exc
 
     def release(self) -> None:
-        """Give the directory free."""
+        """Let another hub have the directory."""
         os.close(self._fd)

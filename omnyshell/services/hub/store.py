@@ -31,7 +31,7 @@ class NodeOwners(Protocol):
         """Return the principals by node id."""
 
     def release(self, node_id: str) -> None:
-        """Make an id free. Idempotent."""
+        """Let anybody claim the id. Idempotent."""
 
 
 class MemoryNodeOwners:
@@ -49,7 +49,7 @@ class MemoryNodeOwners:
         return self._owners
 
     def release(self, node_id: str) -> None:
-        """Make an id free. Idempotent."""
+        """Let anybody claim the id. Idempotent."""
         self._owners.pop(node_id, None)
 
 
@@ -79,7 +79,7 @@ class HubStore:
         return self._owners
 
     def release(self, node_id: str) -> None:
-        """Make an id free; on disk when it returns. Idempotent."""
+        """Let anybody claim the id; on disk when it returns. Idempotent."""
         try:
             self._db.execute("DELETE FROM node_owners WHERE node_id = ?", (node_id,))
         except sqlite3.Error as exc:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.output import table
+from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
 from omnyshell.model.schema import WireObject
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult
@@ -57,9 +58,7 @@ def moment(at: datetime | None) -> str:
 
 def seconds(text: str, option: str) -> int:
     """Read a span such as 15m. Raises `ConfigException`."""
-    from omnyshell.services.hub.audit_query import parse_span
-
-    result = int(parse_span(text, option).total_seconds())
+    result = parse_duration(text, option)
     if result < 1:
         raise ConfigException(f"{option} must be more than 0")
     return result

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import math
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from omnyshell.cli.loop import run
@@ -13,10 +14,11 @@ from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
 from omnyshell.cli.values import check, check_file, name_of, read
+from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.tunnels import PortRange
 from omnyshell.paths import state_dir, user_path
-from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, MIB
 from omnyshell.security.authenticators import (
     Authenticator,
     CompositeAuthenticator,
@@ -29,7 +31,6 @@ from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.security.login_limit import LoginLimit
 from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit import log_record
-from omnyshell.services.hub.audit_query import parse_span
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.config import HubConfig
@@ -165,8 +166,9 @@ def _grants_in(path: Path) -> list[TokenGrant]:
 
 def _retention(options: argparse.Namespace) -> Retention:
     check(options, "audit_max_size", lambda size: size is None or size >= 1, "must be at least 1 MiB")
+    age = parse_duration(options.audit_keep, name_of(options, "audit_keep")) if options.audit_keep else None
     return Retention(
-        max_age=parse_span(options.audit_keep, name_of(options, "audit_keep")) if options.audit_keep else None,
+        max_age=timedelta(seconds=age) if age is not None else None,
         max_bytes=options.audit_max_size * MIB if options.audit_max_size is not None else None,
     )
 

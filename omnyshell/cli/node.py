@@ -5,12 +5,12 @@ import asyncio
 import os
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.durations import parse_duration
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
 from omnyshell.cli.values import check, check_file, name_of, read
+from omnyshell.durations import parse_duration
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.ids import is_node_id
 from omnyshell.paths import state_dir, user_path

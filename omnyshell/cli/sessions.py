@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.durations import format_duration, parse_duration
 from omnyshell.cli.output import table
+from omnyshell.durations import format_duration, parse_duration
 from omnyshell.errors import NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.services.client.client import OmnyShellClient

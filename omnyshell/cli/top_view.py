@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from omnyshell.cli.durations import format_duration
 from omnyshell.cli.live import doing, public, size, target, unknown_parts
 from omnyshell.cli.output import printable
+from omnyshell.durations import format_duration
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import HubState, Link, Source

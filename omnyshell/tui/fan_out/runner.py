@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from omnyshell.clock import Clock
+from omnyshell.durations import format_duration
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.tui.advice import advice
 from omnyshell.tui.fan_out.runs import Job, Run
-from omnyshell.tui.panels.text import span
 
 AT_ONCE = 32
 
@@ -30,7 +30,7 @@ async def run_all(
                 async with asyncio.timeout(job.seconds):
                     await _run(client, job, run, clock, changed)
             except TimeoutError:
-                run.end(clock.monotonic(), error=f"Ended: it took longer than {span(job.seconds)}.")
+                run.end(clock.monotonic(), error=f"Ended: it took longer than {format_duration(job.seconds)}.")
             except OmnyShellException as exc:
                 run.end(clock.monotonic(), error=advice(exc))
             changed()

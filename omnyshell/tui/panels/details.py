@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from omnyshell.durations import format_duration
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.services.client.live.state import HubState
-from omnyshell.tui.panels.text import milliseconds, size, span, stamp
+from omnyshell.tui.panels.text import milliseconds, size, stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +124,4 @@ def labels(found: Mapping[str, str]) -> str:
 
 
 def _since(moment: datetime | None, now: datetime) -> str:
-    return f"{stamp(moment)}, {span((now - moment).total_seconds())} ago" if moment is not None else ""
+    return f"{stamp(moment)}, {format_duration((now - moment).total_seconds())} ago" if moment is not None else ""

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from omnyshell.clock import Clock
+from omnyshell.durations import format_duration
 from omnyshell.model.live import Part
 from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
@@ -17,7 +18,6 @@ from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.filter import Fields, FilterError
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
-from omnyshell.tui.panels.text import span
 from omnyshell.tui.widgets.field import Field
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Panel(Vertical, Generic[T]):
         source, age = self.state.source(self.PART), self.state.age(self.PART)
         if self.state.link is Link.UP:
             return {Source.LIVE: "live", Source.POLLED: "polled", Source.UNKNOWN: ""}[source]
-        return f"as of {span(age)} ago" if age is not None else ""
+        return f"as of {format_duration(age)} ago" if age is not None else ""
 
     def _why_empty(self) -> str:
         if self.rows.total:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
+from omnyshell.durations import format_duration
 from omnyshell.printable import printable
 
 ELLIPSIS = "…"
 NOTHING = "-"
 
-_SPANS = ((86_400, "d"), (3_600, "h"), (60, "m"))
 _SOON = 600
 """Seconds before its end in which a time is worth a warning."""
 
@@ -40,20 +40,11 @@ class Cell(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
-def span(seconds: float) -> str:
-    """Return a duration in its largest whole unit: `7s`, `12m`, `3h`, `40d`."""
-    whole = max(0, int(seconds))
-    for size, unit in _SPANS:
-        if whole >= size:
-            return f"{whole // size}{unit}"
-    return f"{whole}s"
-
-
 def age(since: datetime | None, now: datetime) -> Cell:
     """How long ago that was."""
     if since is None:
         return Cell(NOTHING, Tone.DIM)
-    return Cell(span((now - since).total_seconds()))
+    return Cell(format_duration((now - since).total_seconds()))
 
 
 def left(until: datetime | None, now: datetime) -> Cell:
@@ -63,7 +54,7 @@ def left(until: datetime | None, now: datetime) -> Cell:
     seconds = (until - now).total_seconds()
     if seconds <= 0:
         return Cell("now", Tone.WARN)
-    return Cell(span(seconds), Tone.WARN if seconds < _SOON else Tone.PLAIN)
+    return Cell(format_duration(seconds), Tone.WARN if seconds < _SOON else Tone.PLAIN)
 
 
 def size(count: float) -> str:

@@ -6,10 +6,11 @@ from textual.content import Content
 from textual.widget import Widget
 
 from omnyshell.clock import Clock
+from omnyshell.durations import format_duration
 from omnyshell.model.live import Part
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
-from omnyshell.tui.panels.text import milliseconds, size, span
+from omnyshell.tui.panels.text import milliseconds, size
 from omnyshell.tui.widgets.sparkline import History
 
 SPARKS = 16
@@ -81,7 +82,7 @@ class HubHeader(Widget):
         if state.link is Link.REFUSED:
             return "✗ refused"
         age = state.age(Part.NODES)
-        lost_for = f" {span(age)}" if age is not None else ""
+        lost_for = f" {format_duration(age)}" if age is not None else ""
         return f"✗ lost{lost_for}, reconnecting" if state.link is Link.LOST else "◌ connecting"
 
     def _link_style(self) -> str:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from omnyshell.tui.panels.text import Tone, age, fitted, left, milliseconds, rate, size, span
+from omnyshell.durations import format_duration
+from omnyshell.tui.panels.text import Tone, age, fitted, left, milliseconds, rate, size
 from omnyshell.tui.widgets.sparkline import History, sparkline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +18,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ("seconds", "text"), [(-5, "0s"), (0, "0s"), (59.9, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (90_000, "1d")]
 )
 def test_spans(seconds: float, text: str) -> None:
-    assert span(seconds) == text
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize(

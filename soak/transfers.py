@@ -10,8 +10,7 @@ import h11
 from support.stack import connected_client
 from support.tunnels import free_range
 from websockets.asyncio.client import connect
-from websockets.asyncio.server import ServerConnection
-from websockets.asyncio.server import serve as serve_websocket
+from websockets.asyncio.server import ServerConnection, serve as serve_websocket
 
 from omnyshell import OmnyShellClient, PtySpec, RemoteSession, SessionMode, TunnelProtocol
 from soak.machines import machines

@@ -5,8 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from pyte.graphics import FG_BG_256
-from pyte.screens import Char
-from pyte.screens import Cursor as PyteCursor
+from pyte.screens import Char, Cursor as PyteCursor
 
 from omnyshell.terminal.rows import Row
 from omnyshell.terminal.style import (

@@ -1,7 +1,6 @@
 """Which lines changed since someone last looked."""
 
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Set as AbstractSet
 
 from omnyshell.terminal.rows import Row
 

@@ -15,17 +15,21 @@ from contextlib import contextmanager
 from typing import Protocol, cast
 
 from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
-from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Side
-from websockets.protocol import Protocol as WebSocketProtocol
+from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Protocol as WebSocketProtocol, Side
 
 from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers
-from omnyshell.transport.bulk_frames import BINARY as BULK_BINARY
-from omnyshell.transport.bulk_frames import OTHER, BulkFrameReader, Piece, bulk_frame
-from omnyshell.transport.bulk_frames import TEXT as BULK_TEXT
+from omnyshell.transport.bulk_frames import (
+    BINARY as BULK_BINARY,
+    OTHER,
+    TEXT as BULK_TEXT,
+    BulkFrameReader,
+    Piece,
+    bulk_frame,
+)
 
 UNREAD_PONGS_LIMIT = MIB
 """Bytes of pongs that a full transport still takes: a peer that pings and reads nothing is cut off at this."""

@@ -14,8 +14,7 @@ import pytest
 from support.stack import Certificates, connected_client, hub_config, running_node, until, within
 from support.tunnels import free_range
 from websockets.asyncio.client import connect as connect_websocket
-from websockets.asyncio.server import ServerConnection
-from websockets.asyncio.server import serve as serve_websocket
+from websockets.asyncio.server import ServerConnection, serve as serve_websocket
 
 from omnyshell import CertGenerator, OmnyShellClient, OmnyShellHub, TunnelProtocol, TunnelRejectedException
 

@@ -1,8 +1,7 @@
 """What `connect` reads of keys and output, over every chunking."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.cli.escapes import ENDING, Escape, EscapeScanner
 from omnyshell.cli.terminal import ModeTracker

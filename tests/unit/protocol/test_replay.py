@@ -1,7 +1,6 @@
 """The buffer behind exact resumption, against a plain string."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell import DataOpcode
 from omnyshell.protocol.replay import ReplayBuffer

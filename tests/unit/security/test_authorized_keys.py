@@ -1,8 +1,7 @@
 import base64
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.principals import Principal

@@ -3,8 +3,7 @@ import struct
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as RawKey
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.protocol.messages.handshake import AuthRequest

@@ -12,8 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.security.files import write_private

@@ -1,8 +1,7 @@
 """What must hold for whatever a program writes."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator

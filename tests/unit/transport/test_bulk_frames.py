@@ -1,7 +1,6 @@
 """The fast lane against `websockets` itself: the same messages, over every chunking."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from websockets.frames import Frame, Opcode
 
 from omnyshell.transport.bulk_frames import (

@@ -1,7 +1,6 @@
 """What became of a command on many nodes."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.tui.fan_out.runs import (
     CUT,

@@ -1,8 +1,7 @@
 """The filter language."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.tui.panels.filter import FilterError, Term, parse, predicate
 

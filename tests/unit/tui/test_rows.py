@@ -1,8 +1,7 @@
 """Which rows are shown, where the cursor is, what is selected."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.tui.panels.columns import GAP, Column, place
 from omnyshell.tui.panels.filter import FilterError

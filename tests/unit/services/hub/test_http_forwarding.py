@@ -4,8 +4,7 @@ import itertools
 
 import h11
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders

@@ -5,8 +5,7 @@ from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord

@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell import SessionRejectedException
 from omnyshell.services.node.device_queries import DeviceQuery, DeviceQueryScanner

@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from omnyshell.tui.terminal.commands import leader_choices, leader_name
 from omnyshell.tui.terminal.layout import Layout

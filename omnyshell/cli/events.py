@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from omnyshell.cli.access import access_from
 from omnyshell.cli.live import check_refused, doing, first_time, live_state, public, target, unknown_parts
 from omnyshell.cli.output import complain, printable
+from omnyshell.ids import short_id
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.live import LiveMetrics, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
 from omnyshell.model.schema import WireObject, camel_case, write_timestamp
@@ -145,7 +146,7 @@ def words_of(change: Change) -> str:
         words = (after.short_id, after.node_id, who, after.mode, after.reason, doing(after))
         return " ".join(filter(None, words))
     if isinstance(after, LiveTunnel):
-        return f"{after.tunnel_id[:8]} {after.principal} {public(after)} -> {after.node_id} {target(after)}"
+        return f"{short_id(after.tunnel_id)} {after.principal} {public(after)} -> {after.node_id} {target(after)}"
     if isinstance(after, LivePeer):
         return " ".join(filter(None, (after.role, f"{after.principal}@{after.address}", after.node_id)))
     if isinstance(after, LiveMetrics):

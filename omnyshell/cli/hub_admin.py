@@ -5,6 +5,7 @@ import json
 
 from omnyshell.cli.administer import ask, do, moment, show
 from omnyshell.cli.parsing import parse_pairs
+from omnyshell.ids import short_id
 from omnyshell.protocol.messages.admin import (
     HubInfoRequest,
     HubInfoResponse,
@@ -49,7 +50,7 @@ def sessions(options: argparse.Namespace) -> int:
     found = ask(options, LiveSessionsRequest(request_id=""), LiveSessionsResponse).sessions
     rows = [
         (
-            one.session_id[:8],
+            short_id(one.session_id),
             one.node_id,
             one.principal,
             one.mode,

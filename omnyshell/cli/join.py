@@ -9,7 +9,7 @@ from pathlib import Path
 from omnyshell.cli.parsing import parse, parse_pairs
 from omnyshell.cli.spec import NODE_START
 from omnyshell.errors import ConfigException
-from omnyshell.ids import is_node_id, new_id
+from omnyshell.ids import is_node_id, new_id, short_id
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import JoinAccepted
@@ -29,7 +29,7 @@ class _Joining:
         self.address = HubAddress.parse(url)
         authority = fetch_authority(self.address, parse_fingerprint(fingerprint))
         self._parent = parent
-        self._directory = parent / f".joining-{new_id()[:8]}"
+        self._directory = parent / f".joining-{short_id(new_id())}"
         self.key = Ed25519PrivateKey.generate()
         self.key.save(self._directory / "key.pem")
         write_private(self._directory / "ca.pem", authority.encode())

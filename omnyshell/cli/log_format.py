@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from omnyshell.printable import printable
+
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 FIELDS = ("peer", "principal", "address", "node_id", "session_id", "reason", "detail")
@@ -32,7 +34,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line."""
-        record.message = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in record.message)
+        record.message = printable(record.message)
         return super().formatMessage(record)
 
 

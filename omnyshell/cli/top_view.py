@@ -8,6 +8,7 @@ from typing import NamedTuple
 from omnyshell.cli.live import doing, public, size, target, unknown_parts
 from omnyshell.cli.output import printable
 from omnyshell.durations import format_duration
+from omnyshell.ids import short_id
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import HubState, Link, Source
@@ -170,7 +171,7 @@ def _node(found: LiveNode, rates: tuple[int, int], count: int) -> list[str]:
 
 def _tunnel(found: LiveTunnel) -> list[str]:
     counts = [str(found.connections), str(found.connections_total), size(found.rate_in), size(found.rate_out)]
-    return [found.tunnel_id[:8], found.principal, public(found), *counts, f"{found.node_id} {target(found)}"]
+    return [short_id(found.tunnel_id), found.principal, public(found), *counts, f"{found.node_id} {target(found)}"]
 
 
 def _row(layout: Sequence[Column], cells: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
+from omnyshell.ids import short_id
 from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
 from omnyshell.model.schema import OMIT, LenientEnum, WireObject
 from omnyshell.model.sessions import SessionMode, SessionState
@@ -135,7 +136,7 @@ class LiveSession(WireObject, kw_only=True):
     @property
     def short_id(self) -> str:
         """The first characters of the id, which do for `resume` and the like."""
-        return self.session_id[:8]
+        return short_id(self.session_id)
 
 
 class LiveTunnel(WireObject, kw_only=True):

@@ -13,6 +13,7 @@ from omnyshell.security.credentials import LoginContext
 from omnyshell.services.hub.admin_credentials import CredentialAdmin
 from omnyshell.services.hub.admin_live import LiveAdmin
 from omnyshell.services.hub.admin_scope import AdminScope, Plan
+from omnyshell.services.hub.audit import LONGEST_NAME
 from omnyshell.services.hub.enrolment_store import Invite
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -24,8 +25,7 @@ QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
 TARGETS = ("kind", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
-LONGEST_NAMED = 128
-"""Fields that say what a request is about, and how much of each is audited where it is refused."""
+"""Fields that say what a request is about; they are audited where it is refused."""
 
 UNWRITTEN = "The hub cannot keep its records"
 
@@ -184,10 +184,10 @@ class AdminService:
 def _target(message: AdminRequest) -> dict[str, str]:
     """What a request is about, for the record of its refusal: by the names of its fields, in a bounded length."""
     given = message.to_wire()
-    node_id = str(given.get("nodeId", ""))[:LONGEST_NAMED]
+    node_id = str(given.get("nodeId", ""))[:LONGEST_NAME]
     named = ((name, given[name]) for name in TARGETS if given.get(name))
     shown = ((name, ",".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in named)
-    return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAMED]}" for name, text in shown)}
+    return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAME]}" for name, text in shown)}
 
 
 def _refuse(peer: HubPeer, message: AdminRequest, code: str, text: str) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from omnyshell.errors import AuthException
-from omnyshell.ids import new_typed_token
+from omnyshell.ids import new_typed_token, short_id
 from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo
 from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.messages import ControlMessage
@@ -187,7 +187,7 @@ class CredentialAdmin:
         self, principal: str, kind: CredentialKind, secret: bytes, label: str, expires: datetime | None
     ) -> EnrolledCredential:
         return EnrolledCredential(
-            id=self._scope.new_id()[:8],
+            id=short_id(self._scope.new_id()),
             principal=principal,
             kind=kind,
             secret=secret,

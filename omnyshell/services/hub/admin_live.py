@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.errors import ErrorCodes
+from omnyshell.ids import short_id
 from omnyshell.model.admin import AuditEntry, LiveSession, NodeRecord, PeerInfo
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.principals import NODE_PREFIX
@@ -199,7 +200,7 @@ class LiveAdmin:
             text = f"no tunnel '{ref[:64]}'" if not found else f"several tunnels begin with '{ref[:64]}'"
             raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")
         info = found[0].info
-        fields = {"node_id": info.node_id, "detail": f"{info.tunnel_id[:8]} of {info.owner_user_id}"}
+        fields = {"node_id": info.node_id, "detail": f"{short_id(info.tunnel_id)} of {info.owner_user_id}"}
         return _plan("admin.tunnel.close", fields, ask.request_id, lambda: tunnels.end(found[0]))
 
     def _set_labels(self, ask: NodeLabelsSet, _admin: HubPeer) -> Plan:

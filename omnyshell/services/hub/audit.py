@@ -10,6 +10,9 @@ from omnyshell.services.hub.audit_writer import AuditWriter
 
 AuditSink = Callable[[AuditRecord], None]
 
+LONGEST_NAME = 128
+"""Characters of a name that a peer chose and nobody has checked."""
+
 LONGEST_FIELD = 1024
 """Characters of a field that are kept: peers choose some of them."""
 

@@ -9,12 +9,11 @@ from omnyshell.protocol.messages import AuthRequest
 from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.credentials import LoginContext, UnknownMethodException, credential_from_request
 from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
-from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.metrics import HubMetrics
 
 logger = logging.getLogger("omnyshell.hub")
 
-AUDITED_NAME_LENGTH = 128
 SUMMARY_PERIOD = 10.0
 """Seconds over which unanswered failures are summed up in the audit."""
 
@@ -74,7 +73,7 @@ class LoginGate:
     def failed(self, principal: str, address: str, reason: str) -> Refusal:
         """Count and audit a wrong credential; returns how to refuse it."""
         self._metrics.login_failures += 1
-        claimed = principal[:AUDITED_NAME_LENGTH]
+        claimed = principal[:LONGEST_NAME]
         if self.limiter.record_failure(address, principal) is Verdict.CLOSE:
             return Refusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from omnyshell.errors import AuthException
-from omnyshell.ids import PrincipalId, is_node_id, new_typed_token
+from omnyshell.ids import PrincipalId, is_node_id, new_typed_token, short_id
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
 from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
@@ -149,7 +149,7 @@ class Invites:
         store.put_principal(made)
         store.put_credential(
             EnrolledCredential(
-                id=self._scope.new_id()[:8],
+                id=short_id(self._scope.new_id()),
                 principal=made.principal,
                 kind=CredentialKind.KEY,
                 secret=Ed25519PublicKey.from_base64(request.public_key).raw,
@@ -181,7 +181,7 @@ class Invites:
         kind = self._check_kind(ask)
         token = new_typed_token()
         invite = Invite(
-            id=scope.new_id()[:8],
+            id=short_id(scope.new_id()),
             token_hash=hash_token(token),
             kind=kind,
             node_id=ask.node_id if kind is InviteKind.NODE else None,

@@ -26,7 +26,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnectFailed,
     ProtocolError,
 )
-from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
@@ -128,12 +128,12 @@ class NodeService:
             peer.send(ProtocolError(code=ErrorCodes.BAD_REQUEST, message=str(exc)))
             return
         except AuthorizationException as exc:
-            self._record("node.rejected", peer, message.node_id[:128], outcome="denied", reason=exc.message)
+            self._record("node.rejected", peer, message.node_id[:LONGEST_NAME], outcome="denied", reason=exc.message)
             peer.fail(ErrorCodes.NOT_AUTHORIZED, exc.message)
             return
         except ConfigException as exc:
             # A full disk, say: without a record of its owner no id is given away.
-            logger.error("cannot register node %r: %s", message.node_id[:128], exc)
+            logger.error("cannot register node %r: %s", message.node_id[:LONGEST_NAME], exc)
             peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
         self._heartbeats.register(peer, self._clock.monotonic())

@@ -11,6 +11,7 @@ from omnyshell.protocol.messages import (
     ChannelEof,
     ChannelExit,
     ChannelMessage,
+    ChannelPaint,
     ChannelResize,
     ChannelSignal,
     ChannelWindow,
@@ -79,7 +80,7 @@ class Relay:
             self._metrics.frames_dropped += 1
         elif isinstance(message, ChannelWindow):
             self._grant(route, route.to_node.grant(message.credit), route.client, route.client_channel, message)
-        elif isinstance(message, ChannelExit) or route.has_offsets:
+        elif isinstance(message, ChannelExit) or (isinstance(message, ChannelPaint) and route.has_offsets):
             route.client.send_in_order(message, route.client_channel)
         else:
             # What belongs to an extension goes only to a peer that announced it.

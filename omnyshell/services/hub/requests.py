@@ -33,7 +33,7 @@ from omnyshell.protocol.messages import (
     SessionScreenResponse,
 )
 from omnyshell.protocol.messages.detached import Request
-from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
@@ -294,7 +294,7 @@ class SessionRequests:
             outcome,
             principal=client.principal.id,
             address=client.address,
-            node_id=request.node_id[:128],
+            node_id=request.node_id[:LONGEST_NAME],
             reason=reason,
             detail=getattr(request, "session_ref", "")[:MAX_AUDITED_REF],
         )

@@ -23,7 +23,7 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
     TunnelRejected,
 )
-from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
@@ -106,7 +106,7 @@ class TunnelBroker:
         except TunnelRejectedException as exc:
             self._context.metrics.tunnels_rejected += 1
             where = f"{request.target_host[:MAX_HOST_LENGTH]}:{request.target_port}"
-            self._record("tunnel.rejected", client, request.node_id[:128] or LOCAL_EXPOSER, exc.code, where)
+            self._record("tunnel.rejected", client, request.node_id[:LONGEST_NAME] or LOCAL_EXPOSER, exc.code, where)
             client.send(TunnelRejected(request_id=request.request_id, reason=exc.code, message=exc.message))
             return
         info = tunnel.info

@@ -25,25 +25,25 @@ class TunnelRegistry:
     def __len__(self) -> int:
         return len(self._by_port)
 
-    def check_enabled(self) -> None:
-        """Raises `TunnelRejectedException` with `tunnel_disabled` where there are no ports for tunnels."""
+    def check_enabled(self) -> PortRange:
+        """Return the ports for tunnels. Raises `TunnelRejectedException`, `tunnel_disabled`, where there are none."""
         if self._ports is None:
             raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
+        return self._ports
 
     def choose_port(self, wanted: int | None, unusable: Set[int] = frozenset()) -> int:
         """Return the wanted port, or the first free one that is not `unusable`; it is not taken yet.
 
         Raises `TunnelRejectedException` with `tunnel_disabled`, `port_out_of_range` or `port_in_use`.
         """
-        if self._ports is None:
-            raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
+        ports = self.check_enabled()
         if wanted is None:
             taken = self._by_port.keys() | unusable
-            wanted = next((port for port in range(self._ports.first, self._ports.last + 1) if port not in taken), None)
+            wanted = next((port for port in range(ports.first, ports.last + 1) if port not in taken), None)
             if wanted is None:
-                raise TunnelRejectedException(f"All ports of {self._ports} are in use", code="port_in_use")
-        if wanted not in self._ports:
-            raise TunnelRejectedException(f"Port {wanted} is outside {self._ports}", code="port_out_of_range")
+                raise TunnelRejectedException(f"All ports of {ports} are in use", code="port_in_use")
+        if wanted not in ports:
+            raise TunnelRejectedException(f"Port {wanted} is outside {ports}", code="port_out_of_range")
         if wanted in self._by_port:
             raise TunnelRejectedException(f"Port {wanted} is in use", code="port_in_use")
         return wanted

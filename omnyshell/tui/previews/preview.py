@@ -18,7 +18,7 @@ from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.tasks import start_task
-from omnyshell.tui.terminal.tab import printable
+from omnyshell.tui.terminal.tab import one_line
 from omnyshell.tui.terminal.view import TerminalView
 
 REFRESH: Final = 1.0
@@ -116,5 +116,5 @@ class Preview(Container):
         elif not snapshot.is_known:
             parts.append("...")
         elif snapshot.screen.title:
-            parts.append(printable(snapshot.screen.title))
-        self._title.update(Text(printable("  ".join(parts), 200)))
+            parts.append(one_line(snapshot.screen.title))
+        self._title.update(Text(one_line("  ".join(parts), 200)))

@@ -21,7 +21,7 @@ from omnyshell.tui.messages import AttachSession, SessionRef
 from omnyshell.tui.previews.snapshots import Snapshot
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.commands import leader_name
-from omnyshell.tui.terminal.tab import TabMark, TabPane, printable
+from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
 from omnyshell.tui.terminal.view import TerminalView
 
 INTERVAL: Final = 0.2
@@ -139,7 +139,7 @@ class WatchPane(TabPane):
     def _tell(self) -> None:
         snapshot = self.snapshot
         if snapshot.error:
-            words = f"Not available: {printable(snapshot.error, 120)}"
+            words = f"Not available: {one_line(snapshot.error, 120)}"
         elif snapshot.exit_code is not None:
             words = f"Ended with exit code {snapshot.exit_code}."
         else:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from omnyshell.clock import Clock
+from omnyshell.ids import short_id
 from omnyshell.model.live import Part
 from omnyshell.services.client.live.state import HubState
 from omnyshell.tui import messages
@@ -284,7 +285,7 @@ class OverviewScreen(Screen[None]):
         elif record.node_id in self.state.nodes:
             self._go(place, "nodes", record.node_id)
             if record.session_id:
-                self.notify(f"Session {record.session_id[:8]} has ended; this is its node.", markup=False)
+                self.notify(f"Session {short_id(record.session_id)} has ended; this is its node.", markup=False)
         elif record.principal:
             self._places.append(place)
             self._principal = record.principal

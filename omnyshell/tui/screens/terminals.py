@@ -24,7 +24,7 @@ from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
-from omnyshell.tui.terminal.tab import TabPane, printable
+from omnyshell.tui.terminal.tab import TabPane, one_line
 from omnyshell.tui.terminal.tabs import TabBar, TabLabel
 from omnyshell.tui.terminal.turns import Turns
 
@@ -308,7 +308,7 @@ class TerminalsScreen(Screen[None]):
         if pane is None or not pane.is_live:
             return
         if pane.attachment.phase is Phase.WAITING:
-            what = f"{printable(pane.node_id)} is offline" if pane.attachment.waits_for_node else "The hub is lost"
+            what = f"{one_line(pane.node_id)} is offline" if pane.attachment.waits_for_node else "The hub is lost"
             self.notify(f"{what}: the session can be ended when it is back", severity="warning", markup=False)
             return
 

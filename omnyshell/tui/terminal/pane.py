@@ -22,7 +22,7 @@ from omnyshell.tui.terminal.copy_mode import HINT
 from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
-from omnyshell.tui.terminal.tab import TabMark, TabPane, printable
+from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
 from omnyshell.tui.terminal.turns import Turns
 
 _LONGEST_NOTICE = 300
@@ -224,12 +224,12 @@ class TerminalPane(TabPane):
         if phase is Phase.TAKEN:
             return _with_keys("The session was taken from here.", "r", "takes it back")
         if phase is Phase.FAILED:
-            return _with_keys(printable(str(error), _LONGEST_NOTICE), "r", "tries again")
+            return _with_keys(one_line(str(error), _LONGEST_NOTICE), "r", "tries again")
         return Text()
 
     def _what_is_lost(self) -> str:
         if self.attachment.waits_for_node:
-            return f"{printable(self.node_id)} is offline; waiting until it is back."
+            return f"{one_line(self.node_id)} is offline; waiting until it is back."
         return "The hub is lost; trying to get it back."
 
     def _how_it_ended(self) -> str:
@@ -342,7 +342,7 @@ class TerminalPane(TabPane):
 
     def said(self, text: str) -> None:
         """Tell it in a toast."""
-        self.app.notify(printable(text, _LONGEST_NOTICE), markup=False)
+        self.app.notify(one_line(text, _LONGEST_NOTICE), markup=False)
 
     def on_terminal_widget_moved(self, event: TerminalWidget.Moved) -> None:
         """Say how to get back from where the program's screen is not."""

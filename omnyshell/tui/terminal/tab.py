@@ -41,7 +41,7 @@ class TabPane(Container):
     @property
     def label(self) -> str:
         """What the tab is called."""
-        return self.name_given or printable(self.own_name)
+        return self.name_given or one_line(self.own_name)
 
     @property
     def own_name(self) -> str:
@@ -70,7 +70,7 @@ class TabPane(Container):
         """The user looks at it now."""
 
 
-def printable(text: str, most: int = MOST_TITLE) -> str:
+def one_line(text: str, most: int = MOST_TITLE) -> str:
     """Return a program's or a peer's text as a line that may be shown."""
     line = "".join(char if char.isprintable() else " " for char in text).strip()
     return line if len(line) <= most else line[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -95,35 +95,61 @@ class HubServices:
 
     def __init__(self, base: HubBase, not_ready: Callable[[], str]) -> None:
         self._base = base
-        config, audit, metrics = base.config, base.audit, base.metrics
+        config, metrics = base.config, base.metrics
         self._started_at = config.clock.now()
         self.sessions = SessionRouter()
         guests = Guests(base.store)
-        self.broker = HubBroker(
+        self.broker = self._make_broker(guests)
+        self.requests = self._make_requests()
+        relay = Relay(self.sessions, metrics, self.broker.fail_route)
+        tunnel_messages = TunnelMessages(base.tunnels, metrics)
+        departed = DepartedNodes(config.clock)
+        self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
+        self.node_service = self._make_node_service(relay, tunnel_messages, departed)
+        self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
+        authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
+        self.gate = LoginGate(authenticator, LoginLimiter(config.login_limit, config.clock), base.audit, metrics)
+        own_requests = OwnRequests(config.new_id)
+        leftovers = self._make_leftovers(own_requests, guests)
+        self.node_service.handlers = leftovers.behind(own_requests.before(self.node_service.handlers))
+        self._eviction = self._make_eviction(leftovers)
+        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
+        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
+        self._client_service = self._make_client_service(relay, tunnel_messages)
+        self._client_service.handlers = {**self._client_service.handlers, **self.admin.handlers}
+        services = (self.node_service, self._client_service)
+        self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
+        self.pages = self._make_pages(not_ready)
+
+    def _make_broker(self, guests: Guests) -> HubBroker:
+        base, config = self._base, self._base.config
+        return HubBroker(
             nodes=base.nodes,
             router=self.sessions,
             policy=base.policy,
-            audit=audit,
-            metrics=metrics,
+            audit=base.audit,
+            metrics=base.metrics,
             clock=config.clock,
             new_id=config.new_id,
             on_shell=guests.remember,
             bus=base.bus,
         )
-        relay = Relay(self.sessions, metrics, self.broker.fail_route)
-        self.requests = SessionRequests(
+
+    def _make_requests(self) -> SessionRequests:
+        base, config = self._base, self._base.config
+        return SessionRequests(
             nodes=base.nodes,
             policy=base.policy,
-            audit=audit,
-            metrics=metrics,
+            audit=base.audit,
+            metrics=base.metrics,
             clock=config.clock,
             new_id=config.new_id,
             bus=base.bus,
         )
-        tunnel_messages = TunnelMessages(base.tunnels, metrics)
-        self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
-        departed = DepartedNodes(config.clock)
-        self.node_service = NodeService(
+
+    def _make_node_service(self, relay: Relay, tunnel_messages: TunnelMessages, departed: DepartedNodes) -> NodeService:
+        base = self._base
+        return NodeService(
             registry=base.nodes,
             heartbeats=self._heartbeats,
             broker=self.broker,
@@ -132,37 +158,14 @@ class HubServices:
             tunnels=base.tunnels,
             tunnel_messages=tunnel_messages,
             departed=departed,
-            audit=audit,
-            metrics=metrics,
-            clock=config.clock,
+            audit=base.audit,
+            metrics=base.metrics,
+            clock=base.config.clock,
         )
-        self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
-        authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
-        self.gate = LoginGate(authenticator, LoginLimiter(config.login_limit, config.clock), audit, metrics)
-        own_requests = OwnRequests(config.new_id)
-        leftovers = LeftoverSessions(
-            base.nodes,
-            audit,
-            own_requests,
-            guests=guests,
-            known=lambda: names_of(self.gate.authenticator),
-            bus=base.bus,
-        )
-        self.node_service.handlers = leftovers.behind(own_requests.before(self.node_service.handlers))
-        self._eviction = Eviction(
-            peers=base.peers,
-            nodes=base.nodes,
-            broker=self.broker,
-            policy=base.policy,
-            sessions=self.sessions,
-            gate=self.gate,
-            audit=audit,
-            tunnels=base.tunnels,
-            leftovers=leftovers,
-        )
-        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
-        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
-        self._client_service = ClientService(
+
+    def _make_client_service(self, relay: Relay, tunnel_messages: TunnelMessages) -> ClientService:
+        base = self._base
+        return ClientService(
             registry=base.nodes,
             broker=self.broker,
             relay=relay,
@@ -170,12 +173,32 @@ class HubServices:
             tunnels=base.tunnels,
             tunnel_messages=tunnel_messages,
             events=self.events,
-            clipboards=ClipboardNotes(self.sessions, audit, metrics, config.clock),
+            clipboards=ClipboardNotes(self.sessions, base.audit, base.metrics, base.config.clock),
         )
-        self._client_service.handlers = {**self._client_service.handlers, **self.admin.handlers}
-        services = (self.node_service, self._client_service)
-        self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
-        self.pages = self._make_pages(not_ready)
+
+    def _make_leftovers(self, own_requests: OwnRequests, guests: Guests) -> LeftoverSessions:
+        return LeftoverSessions(
+            self._base.nodes,
+            self._base.audit,
+            own_requests,
+            guests=guests,
+            known=lambda: names_of(self.gate.authenticator),
+            bus=self._base.bus,
+        )
+
+    def _make_eviction(self, leftovers: LeftoverSessions) -> Eviction:
+        base = self._base
+        return Eviction(
+            peers=base.peers,
+            nodes=base.nodes,
+            broker=self.broker,
+            policy=base.policy,
+            sessions=self.sessions,
+            gate=self.gate,
+            audit=base.audit,
+            tunnels=base.tunnels,
+            leftovers=leftovers,
+        )
 
     def context(self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]) -> HubContext:
         """Return what connections are given."""

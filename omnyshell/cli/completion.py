@@ -3,8 +3,12 @@
 import argparse
 
 from omnyshell.cli.spec import COMMANDS, Command, Option
+from omnyshell.cli.spec_base import NODE
 
 _PATH_KINDS = ("file", "directory")
+
+_NODES = "timeout 2 omnyshell nodes list 2>/dev/null | awk 'NR > 1 { print $1 }'"
+"""What a shell runs for the ids of nodes: of the hub that is logged in to, if it answers soon enough."""
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -21,45 +25,74 @@ def _second_words(first: str) -> list[str]:
     return [command.words[1] for command in COMMANDS if command.words[0] == first and len(command.words) > 1]
 
 
-def _flags(command: Command) -> list[str]:
-    return [option.name for option in command.options if not option.is_argument] + ["--help"]
+def _flags(command: Command) -> str:
+    return " ".join([*(option.name for option in command.options if not option.is_argument), "--help"])
 
 
-def _words_of(command: Command) -> list[str]:
-    choices = [word for option in command.options if option.is_argument for word in option.choices]
-    return choices + _flags(command)
+def _first_argument(command: Command) -> Option | None:
+    return next((option for option in command.options if option.is_argument), None)
 
 
-def _path_options() -> list[str]:
-    options = {o.name for command in COMMANDS for o in command.options if o.kind in _PATH_KINDS and not o.is_argument}
-    return sorted(options)
+def _options(*, with_paths: bool) -> dict[str, Option]:
+    """The options whose values can be completed: those that are paths, or those that have choices."""
+    return {
+        option.name: option
+        for command in COMMANDS
+        for option in command.options
+        if not option.is_argument and (option.kind in _PATH_KINDS if with_paths else option.choices)
+    }
 
 
 def _bash() -> str:
-    cases = [f'    {" ".join(c.words)!r}*) words="{" ".join(_words_of(c))}" ;;' for c in COMMANDS]
-    groups = [
-        f'    {first!r}) words="{" ".join(_second_words(first))}" ;;'
-        for first in _first_words()
-        if _second_words(first)
-    ]
     return "\n".join(
         [
             "_omnyshell() {",
-            '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words=""',
-            f'  case "$previous" in {"|".join(_path_options())})',
-            '    COMPREPLY=($(compgen -f -- "$current")); return ;;',
+            '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words="" flags=""',
+            "  COMPREPLY=()",
+            '  case "$previous" in',
+            f"    {'|'.join(_options(with_paths=True))})",
+            '      COMPREPLY=($(compgen -f -- "$current")); return ;;',
+            *(
+                f'    {name}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$current")); return ;;'
+                for name, option in _options(with_paths=False).items()
+            ),
             "  esac",
             '  local typed="${COMP_WORDS[*]:1:COMP_CWORD-1}"',
             '  case "$typed" in',
             f'    "") words="{" ".join(_first_words())} --help --version" ;;',
-            *groups,
-            *cases,
+            *(
+                f'    {first!r}) words="{" ".join(_second_words(first))}" ;;'
+                for first in _first_words()
+                if _second_words(first)
+            ),
+            *(line for command in COMMANDS for line in _bash_cases(command)),
             "  esac",
-            '  COMPREPLY=($(compgen -W "$words" -- "$current"))',
+            '  if [[ $current == -* || -z $words ]]; then words="$words $flags"; fi',
+            '  COMPREPLY+=($(compgen -W "$words" -- "$current"))',
             "}",
             "complete -o filenames -o bashdefault -F _omnyshell omnyshell",
         ]
     )
+
+
+def _bash_cases(command: Command) -> list[str]:
+    """The lines for what follows a command: its first argument at once, options later."""
+    typed, flags = " ".join(command.words), _flags(command)
+    argument = _first_argument(command)
+    if argument is None:
+        return [f'    {typed!r}*) flags="{flags}" ;;']
+    offered = ":"
+    if argument.choices:
+        offered = f'words="{" ".join(argument.choices)}"'
+    elif argument.name == NODE.name:
+        offered = f'words="$({_NODES})"'
+    elif argument.kind in _PATH_KINDS:
+        offered = 'COMPREPLY=($(compgen -f -- "$current"))'
+    # With a dash an option is meant: no hub has to be asked.
+    return [
+        f'    {typed!r}) if [[ $current == -* ]]; then flags="{flags}"; else {offered}; fi ;;',
+        f'    {typed!r}*) if [[ $current == -* ]]; then flags="{flags}"; fi ;;',
+    ]
 
 
 def _zsh() -> str:
@@ -79,6 +112,11 @@ def _fish() -> str:
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(' '.join(seconds))}")
     for command in COMMANDS:
         condition = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.words)
+        argument = _first_argument(command)
+        if argument is not None and argument.name == NODE.name:
+            lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(f'({_NODES})')}")
+        elif argument is not None and argument.kind in _PATH_KINDS:
+            lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
         lines += [_fish_option(condition, option) for option in command.options if not option.is_argument]
     return "\n".join(lines)
 

@@ -478,6 +478,36 @@ def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
         assert "omnyshell" in run("completion", shell)
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("conn", {"connect"}),
+        ("connect ", {"n1"}),
+        ("tunnel open n", {"n1"}),
+        ("connect --pr", {"--principal"}),
+        ("exec n1 ", set()),
+        ("exec n1 --cw", {"--cwd"}),
+        ("hub start --log-level de", {"debug"}),
+        ("nodes li", {"list"}),
+        ("completion ", {"bash", "zsh", "fish"}),
+        ("cert show hub", {"hub.pem"}),
+    ],
+)
+def test_bash_completes_what_stands_there(system: System, tmp_path: Path, typed: str, offered: set[str]) -> None:
+    (tmp_path / "hub.pem").touch()
+    script = (
+        'eval "$(omnyshell completion bash)"; read -ra COMP_WORDS <<< "$1"\n'
+        '[[ $1 == *" " ]] && COMP_WORDS+=("")\n'
+        'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _omnyshell; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    env = system.env | {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", f"omnyshell {typed}"],
+        capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=tmp_path, env=env,
+    )  # fmt: skip
+    assert set(done.stdout.split()) == offered
+
+
 def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
     def generate(*words: str) -> tuple[str, str]:
         command = [OMNYSHELL, "cert", "gen", "--out", str(tmp_path), *words]

@@ -30,6 +30,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     TITLE: ClassVar[str]
     ACTION: ClassVar[str]
+    LEAVE = "Cancel"
     IS_DANGEROUS: ClassVar[bool] = False
     FIELDS_OF: ClassVar[Mapping[str, str]] = {}
     """The field that an error of the hub is about, by the error's code."""
@@ -87,7 +88,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
                 yield Static(id="wait", classes="wait", markup=False)
-                yield Button("Cancel", id="cancel", compact=True)
+                yield Button(self.LEAVE, id="cancel", compact=True)
                 yield Button(self.ACTION, id="do", variant="error" if self.IS_DANGEROUS else "primary", compact=True)
 
     def form(self) -> Iterable[Widget]:

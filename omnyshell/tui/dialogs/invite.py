@@ -87,6 +87,7 @@ class LineDialog(Dialog[bool]):
 
     TITLE = "Paste this line into a shell there"
     ACTION = "Copy"
+    LEAVE = "Close"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.FORM), *bindings(Context.LINE)]
 
     def __init__(self, line: str, note: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omnyshell.cli.output import complain, printable
 from omnyshell.cli.values import LOOPBACK
-from omnyshell.errors import ConfigException
+from omnyshell.errors import CertGeneratorException, ConfigException
 from omnyshell.paths import config_dir, user_path
 from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator
 from omnyshell.security.certificates import CertificateIdentity
@@ -17,21 +17,28 @@ from omnyshell.security.keys import Ed25519PrivateKey
 def generate(options: argparse.Namespace) -> int:
     """Make a certificate for a hub, and the authority that signs it where there is none yet."""
     directory = user_path(options.out)
-    before = _names_in(directory / HUB_CERT_FILE)
+    before = _names_in(directory / HUB_CERT_FILE, needed=not options.host)
     made = CertGenerator().generate(directory, options.host or before or LOOPBACK, keep_key=True)
-    names = _names_in(made.hub_pem_path)
+    names = _names_in(made.hub_pem_path, needed=True)
     print(f"authority    {made.ca_pem_path}{'' if made.ca_is_new else ' (kept)'}  give it to nodes and clients: --ca")
     print(f"certificate  {made.hub_pem_path}  for the hub: --cert")
     print(f"key          {made.hub_key_path}  for the hub: --key; keep it secret, like {made.ca_key_path.name}")
     print(f"names        {', '.join(names)}")
     if gone := [name for name in before if name not in names]:
-        complain(f"whoever reaches the hub as {' or '.join(gone)} is refused now: name all with --host")
+        complain(f"omnyshell: whoever reaches the hub as {' or '.join(gone)} is refused now: name all with --host")
     return 0
 
 
-def _names_in(certificate: Path) -> list[str]:
-    """The names that a certificate is for; none where there is no certificate yet."""
-    return list(CertificateIdentity.from_file(certificate).names) if certificate.exists() else []
+def _names_in(certificate: Path, *, needed: bool) -> list[str]:
+    """The names that a certificate is for; none where there is none yet, or a damaged one whose names nobody needs."""
+    if not certificate.exists():
+        return []
+    try:
+        return list(CertificateIdentity.from_file(certificate).names)
+    except CertGeneratorException as exc:
+        if needed:
+            raise ConfigException(f"{exc}; name all hosts with --host") from exc
+        return []
 
 
 def show(options: argparse.Namespace) -> int:

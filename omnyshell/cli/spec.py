@@ -253,7 +253,7 @@ COMMANDS: tuple[Command, ...] = (
             ),
             Option(
                 "--host",
-                "name or address of the hub; may be repeated (if not given, as before, or loopback)",
+                "name or address of the hub; may be repeated (if not given, those of the last certificate)",
                 "H",
                 "list",
             ),

@@ -71,7 +71,7 @@ async def _open(access: HubAccess, options: argparse.Namespace, node: str, port:
         if node == LOCAL_EXPOSER:
             await _serve(client)
         elif options.target_host not in LOOPBACK:
-            complain(f"{node} connects to {options.target_host} only where its --tunnel-allow says so")
+            complain(f"omnyshell: {node} connects to {options.target_host} only where its --tunnel-allow says so")
     return 0
 
 

@@ -12,20 +12,11 @@ T = TypeVar("T")
 _OFFERED_BYTES = 32
 
 
-_NOBODY = "\0nobody"
-_NOBODY_AGAIN = PrincipalId("".join(list(_NOBODY)))
-"""The name of the row of random bytes, and the same in another object: it is compared as what a peer sends is."""
-
-_UNHEARD_OF = PrincipalId("\0unheard of")
-"""A name that leads nowhere."""
-
-
 class SecretIndex(Generic[T]):
     """Finds what a principal's 32 bytes (a token's hash, a public key) stand for. Immutable.
 
     Every lookup makes the same number of constant-time comparisons: rows are padded to the longest one, and a
-    principal that is not known is compared with a row of random bytes. To find that row takes a look that finds and one
-    that fails, whoever it is.
+    principal that is not known is compared with a row of random bytes.
     """
 
     def __init__(self, entries: Iterable[tuple[PrincipalId, bytes, T]] = ()) -> None:
@@ -36,15 +27,12 @@ class SecretIndex(Generic[T]):
         self._stranger: list[tuple[bytes, T | None]] = [(os.urandom(_OFFERED_BYTES), None) for _ in range(width)]
         for row in rows.values():
             row += self._stranger[len(row) :]
-        rows[PrincipalId(_NOBODY)] = self._stranger
         self._rows = rows
 
     def find(self, principal: PrincipalId, offered: bytes) -> T | None:
         """Return the first value entered for this principal with these bytes; None where there is none."""
         found: T | None = None
-        row = self._rows.get(principal)
-        other = self._rows.get(_UNHEARD_OF if row is not None else _NOBODY_AGAIN, self._stranger)
-        for known, value in row if row is not None else other:
+        for known, value in self._rows.get(principal, self._stranger):
             if hmac.compare_digest(known, offered) and found is None:
                 found = value
         return found

@@ -22,8 +22,6 @@ _LIGHT_STEP: Final = 2048
 _heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
 _WORTH_SKIPPING: Final = 32 * 1024
 
-# Where a sequence that leaves the alternate screen may end: DECRST, RIS, or the end of one begun before.
-
 
 class Follower:
     """An emulator with a bounded queue of output in front of it.

@@ -23,10 +23,14 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         made.close()
 
 
-def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
+def open_shell(terminal: Terminal) -> None:
     home = os.environ["OMNYSHELL_HOME"]
     terminal.type(f"OMNYSHELL_HOME={home} SHELL=/bin/bash {OMNYSHELL} up --shell", "Enter")
     terminal.shows("a shell through both")
+
+
+def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
+    open_shell(terminal)
     terminal.type("PS1='remote> '; stty size; echo up=$((40+2))", "Enter")
     assert "30 90" in terminal.shows("up=42")
     terminal.tmux("resize-window", "-x", "100", "-y", "35")
@@ -52,9 +56,7 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
 
 
 def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
-    home = os.environ["OMNYSHELL_HOME"]
-    terminal.type(f"OMNYSHELL_HOME={home} {OMNYSHELL} up --shell", "Enter")
-    terminal.shows("a shell through both")
+    open_shell(terminal)
     terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1000hIN''SIDE'; sleep 60", "Enter")
     terminal.shows("INSIDE")
     terminal.type("Enter", "~.")
@@ -69,9 +71,7 @@ def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
 
 
 def test_a_killed_server_ends_its_shell(terminal: Terminal) -> None:
-    home = os.environ["OMNYSHELL_HOME"]
-    terminal.type(f"OMNYSHELL_HOME={home} {OMNYSHELL} up --shell", "Enter")
-    terminal.shows("a shell through both")
+    open_shell(terminal)
     terminal.type("PS1='remote> '; echo up=$((40+2))", "Enter")
     terminal.shows("up=42")
     running = LocalSetup.default().running()

@@ -9,10 +9,7 @@ from contextlib import suppress
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.ledger import ChildLedger
-from omnyshell.services.node.process_table import identity_of, signal_session
-
-KILL_DELAY = 1.5
-"""Seconds between the hang-up and the kill: what is revoked has ended after 2 s, whatever it ignores."""
+from omnyshell.services.node.process_table import HANG_UP_TIME, hang_up, identity_of, signal_session
 
 Descriptor = int
 
@@ -54,10 +51,8 @@ class Child:
         """Hang up on every process of the session, and kill what is left 1.5 s later. Idempotent."""
         if self._killer is not None:
             return
-        # A stopped process acts on the hang-up only when it is continued.
-        if signal_session(self._identity, signal.SIGHUP):
-            signal_session(self._identity, signal.SIGCONT)
-        self._killer = self._loop.call_later(KILL_DELAY, self._finish_off)
+        hang_up(self._identity)
+        self._killer = self._loop.call_later(HANG_UP_TIME, self._finish_off)
 
     def kill_now(self) -> None:
         """Kill every process of the session without delay."""

@@ -13,8 +13,10 @@ from typing import NamedTuple
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.node.process_table import (
+    HANG_UP_TIME,
     ProcessIdentity,
     boot_id,
+    hang_up,
     identity_of,
     is_alive,
     leaders_holding,
@@ -22,7 +24,6 @@ from omnyshell.services.node.process_table import (
     signal_session,
 )
 
-HANG_UP_TIME = 1.5
 KILL_TIME = 0.5
 """Seconds for killed processes to be gone."""
 
@@ -60,7 +61,6 @@ class ChildLedger:
         """What stands in each line; an empty one is blank."""
 
         self._lines: dict[ProcessIdentity, int] = {}
-        self._blank: list[int] = []
         self._write(range(0))
 
     def announce(self, streams: Sequence[int]) -> int:
@@ -68,9 +68,10 @@ class ChildLedger:
 
         It need not be on the disk: a machine that restarts has no children.
         """
-        line = self._blank.pop() if self._blank else len(self._texts)
-        self._texts[line : line + 1] = [" ".join(("?", *pipe_ids(streams)))]
-        self._write([line])
+        if "" not in self._texts:
+            self._texts.append("")
+        line = self._texts.index("")
+        self._put(line, " ".join(("?", *pipe_ids(streams))))
         return line
 
     def add(self, line: int, child: ProcessIdentity) -> None:
@@ -80,7 +81,6 @@ class ChildLedger:
 
     def withdraw(self, line: int) -> None:
         """Forget a child that could not be started."""
-        self._blank.append(line)
         self._put(line, "")
 
     def remove(self, child: ProcessIdentity) -> None:
@@ -184,9 +184,7 @@ class _Owner(NamedTuple):
 
 async def _end_sessions(leaders: list[ProcessIdentity]) -> int:
     """Hang up on all processes of these sessions, and kill what is left 1.5 s later; returns how many there were."""
-    alive = [leader for leader in leaders if signal_session(leader, signal.SIGHUP)]
-    for leader in alive:
-        signal_session(leader, signal.SIGCONT)
+    alive = [leader for leader in leaders if hang_up(leader)]
     if not await _have_ended(alive, HANG_UP_TIME):
         for leader in alive:
             signal_session(leader, signal.SIGKILL)

@@ -11,6 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+HANG_UP_TIME = 1.5
+"""Seconds between the hang-up and the kill: what is revoked has ended after 2 s, whatever it ignores."""
+
 _PROC = Path("/proc")
 _FIELDS_AFTER_NAME = 2
 _DEAD = (b"Z", b"X")
@@ -141,6 +144,15 @@ def signal_session(leader: ProcessIdentity, number: int) -> bool:
         os.killpg(leader.pid, number)
         return True
     return False
+
+
+def hang_up(leader: ProcessIdentity) -> bool:
+    """Tell every process of the session to end; returns whether there was one."""
+    was_there = signal_session(leader, signal.SIGHUP)
+    if was_there:
+        # A stopped process acts on the hang-up only when it is continued.
+        signal_session(leader, signal.SIGCONT)
+    return was_there
 
 
 def signal_number(name: str) -> int | None:

@@ -30,7 +30,9 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
     TITLE: ClassVar[str]
     ACTION: ClassVar[str]
-    LEAVE = "Cancel"
+    LEAVE: ClassVar[str] = "Cancel"
+    """What the button says that does nothing."""
+
     IS_DANGEROUS: ClassVar[bool] = False
     FIELDS_OF: ClassVar[Mapping[str, str]] = {}
     """The field that an error of the hub is about, by the error's code."""

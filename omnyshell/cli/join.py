@@ -2,45 +2,38 @@
 
 import argparse
 import asyncio
-import json
-import re
 from pathlib import Path
 
+from omnyshell.cli.output import printable
 from omnyshell.cli.parsing import parse, parse_pairs
 from omnyshell.cli.spec import NODE_START
-from omnyshell.errors import ConfigException
-from omnyshell.ids import is_node_id, new_id, short_id
+from omnyshell.errors import AuthException, ConfigException
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import JoinAccepted
 from omnyshell.security.files import write_private
-from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.access import given_access, read_token
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.join import fetch_authority, join, parse_fingerprint
+from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name, toml_text
 from omnyshell.services.local.setup import machine_node_id
 from omnyshell.transport.connection import HubAddress
 
 
-class _Joining:
+class _Joining(JoinFiles):
     """One join: what is made for it is on disk before the token is spent, and gets its final name afterwards."""
 
     def __init__(self, url: str, fingerprint: str, parent: Path) -> None:
-        self.address = HubAddress.parse(url)
-        authority = fetch_authority(self.address, parse_fingerprint(fingerprint))
-        self._parent = parent
-        self._directory = parent / f".joining-{short_id(new_id())}"
-        self.key = Ed25519PrivateKey.generate()
-        self.key.save(self._directory / "key.pem")
-        write_private(self._directory / "ca.pem", authority.encode())
+        address = HubAddress.parse(url)
+        super().__init__(address, fetch_authority(address, parse_fingerprint(fingerprint)), parent)
 
     def trade(self, role: str, token: str, node_id: str | None = None, suggested: str | None = None) -> JoinAccepted:
         """Spend the token. Whatever prevents that leaves nothing behind."""
-        try:
+        with self.discarded_on_failure():
             return asyncio.run(
                 join(
                     self.address,
-                    self._directory / "ca.pem",
+                    self.authority_file,
                     role=role,
                     token=token,
                     key=self.key,
@@ -48,50 +41,33 @@ class _Joining:
                     suggested_id=suggested,
                 )
             )
-        except BaseException:
-            self._discard()
-            raise
-
-    def settle(self, name: str) -> Path:
-        """Give the files their place below the parent, in place of an earlier join's; returns it."""
-        target = self._parent / name
-        try:
-            target.mkdir(mode=0o700, exist_ok=True)
-            for file in ("key.pem", "ca.pem"):
-                (self._directory / file).replace(target / file)
-            self._directory.rmdir()
-        except OSError as exc:
-            text = f"joined, but cannot write {target}: {exc.strerror}; the key is in {self._directory}"
-            raise ConfigException(text) from exc
-        return target
-
-    def _discard(self) -> None:
-        for file in ("key.pem", "ca.pem"):
-            (self._directory / file).unlink(missing_ok=True)
-        self._directory.rmdir()
 
 
 def join_node(options: argparse.Namespace) -> int:
     """Make this machine a node of the hub, and start it."""
-    if options.id is not None and not is_node_id(options.id):
-        raise ConfigException(f"--id '{options.id}': use letters, digits, '_', '.' and '-'")
+    if options.id is not None:
+        check_directory_name(options.id)
     own_labels = parse_pairs(options.label, "--label")
+    token = _token_of_invite(options)
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
+    for text in (*options.label, *options.allow_command, str(parent.resolve())):
+        # What cannot be written is told before the token is spent.
+        toml_text(text)
     joining = _Joining(options.hub_url, options.ca_fingerprint, parent)
-    accepted = joining.trade(NODE_PEER, _token_of_invite(options), options.id, machine_node_id())
-    node_id = accepted.node_id or machine_node_id()
-    directory = joining.settle(node_id)
-    config = directory / "node.toml"
+    accepted = _trade_as_node(joining, token, options.id)
+    node_id = accepted.node_id or ""
+    directory = joining.settle_node(node_id)
     labels = {**accepted.labels, **own_labels}
     settings: dict[str, object] = {
         "hub": str(joining.address),
         "id": node_id,
         "principal": accepted.principal,
-        "key": str((directory / "key.pem").resolve()),
-        "ca": str((directory / "ca.pem").resolve()),
+        "key": str((directory / KEY).resolve()),
+        "ca": str((directory / AUTHORITY).resolve()),
         "label": [f"{name}={value}" for name, value in sorted(labels.items())],
         "allow-command": options.allow_command,
     }
+    config = directory / SETTINGS
     write_private(config, _toml(settings).encode())
     print(f"joined {joining.address} as node {node_id}; settings are in {config}", flush=True)
     if options.no_start:
@@ -108,19 +84,38 @@ def join_user(options: argparse.Namespace) -> int:
         raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
     token = _token_of_invite(options)
     joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs")
+    store = CredentialStore(logins_file())
+    with joining.discarded_on_failure():
+        joining.check_login(store)
     accepted = joining.trade(CLIENT_PEER, token)
-    where = re.sub(r"[^A-Za-z0-9_.-]", "_", f"{joining.address.host}-{joining.address.port}-{accepted.principal}")
-    directory = joining.settle(where).resolve()
+    directory = joining.settle_login(accepted.principal)
     login = StoredSession(
         hub=str(joining.address),
         principal=accepted.principal,
-        key_path=str(directory / "key.pem"),
-        ca_path=str(directory / "ca.pem"),
+        key_path=str(directory / KEY),
+        ca_path=str(directory / AUTHORITY),
     )
-    CredentialStore(logins_file()).save(login)
-    roles = ", ".join(accepted.roles) or "none"
+    store.save(login)
+    roles = printable(", ".join(accepted.roles)) or "none"
     print(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
     return 0
+
+
+def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> JoinAccepted:
+    """Spend the token for a node whose place here is free; a place that is another hub's is not asked for."""
+    suggested: str | None = machine_node_id()
+    with joining.discarded_on_failure():
+        if node_id is not None:
+            joining.check_node(node_id)
+        elif not joining.may_take(machine_node_id()):
+            suggested = None
+    try:
+        return joining.trade(NODE_PEER, token, node_id, suggested)
+    except AuthException as exc:
+        if exc.code != "bad_id" or suggested is not None:
+            raise
+        text = f"this machine is '{machine_node_id()}' at another hub already: give another --id, or --out DIR"
+        raise ConfigException(text) from exc
 
 
 def _token_of_invite(options: argparse.Namespace) -> str:
@@ -134,6 +129,10 @@ def _token_of_invite(options: argparse.Namespace) -> str:
 
 
 def _toml(settings: dict[str, object]) -> str:
-    """Write texts and lists of texts; a JSON text is a TOML text."""
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items() if value]
+    """Write texts and lists of texts, leaving out what is empty."""
+    lines = [f"{key} = {_value(value)}" for key, value in settings.items() if value]
     return "# Written by `omnyshell node join`.\n" + "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    return f"[{', '.join(map(toml_text, value))}]" if isinstance(value, list) else toml_text(str(value))

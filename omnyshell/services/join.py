@@ -5,7 +5,7 @@ import hmac
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from omnyshell.errors import (
     ProtocolException,
     TransportException,
 )
+from omnyshell.model.admin import InviteKind
+from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import ADMIN, AUTH_BIND
-from omnyshell.protocol.handshake import HandshakeState, PeerHandshake
+from omnyshell.protocol.handshake import NODE_PEER, HandshakeState, PeerHandshake
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
 from omnyshell.security.authenticators import hash_token
@@ -27,12 +29,17 @@ from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
 from omnyshell.services.dial import AGENT, hub_key_hash
+from omnyshell.services.join_files import check_directory_name
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
 from omnyshell.transport.tls import client_context
 from omnyshell.version import __version__
 
 CONNECT_TIMEOUT = 15.0
+
+MAX_NAME = 128
+SHOWN = 64
+"""Characters of a name, and those of a wrong one that are repeated."""
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -150,4 +157,36 @@ async def join(
     await connection.close()
     if handshake.accepted is None:
         raise OmnyShellException("the hub did not answer the request to join")
+    check_accepted(handshake.accepted, role, node_id)
     return handshake.accepted
+
+
+def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> None:
+    """Hold the answer to a join against what was asked for. Raises `ProtocolException` saying what the hub did."""
+    asked = InviteKind.NODE if role == NODE_PEER else InviteKind.USER
+    if accepted.kind is not asked:
+        raise ProtocolException(f"the hub answered a {asked}'s request to join as one of a {accepted.kind}")
+    if asked is InviteKind.USER:
+        _check_text("principal", accepted.principal, lambda name: 0 < len(name) <= MAX_NAME and _is_word(name, ":"))
+        return
+    named = accepted.node_id or ""
+    if node_id is not None and named != node_id:
+        raise ProtocolException(f"the hub calls this node '{named[:SHOWN]}', and '{node_id}' was asked for")
+    try:
+        check_directory_name(named)
+    except ConfigException as exc:
+        raise ProtocolException(f"the hub named an id that none can have: {exc}") from exc
+    if accepted.principal != NODE_PREFIX + named:
+        raise ProtocolException(f"the hub gave the node '{named}' the login '{accepted.principal[:SHOWN]}'")
+    for name, value in accepted.labels.items():
+        _check_text("label", name, lambda text: _is_word(text, "="))
+        _check_text("label", value, str.isprintable)
+
+
+def _check_text(what: str, text: str, fits: Callable[[str], bool]) -> None:
+    if not fits(text):
+        raise ProtocolException(f"the hub named a {what} that none can have: {text[:SHOWN]!r}")
+
+
+def _is_word(text: str, refused: str) -> bool:
+    return text != "" and text.isprintable() and " " not in text and refused not in text

@@ -9,7 +9,7 @@ COMPILE := $(BIN)/python -m compileall -q omnyshell
 
 PICTURED := tests/integration/tui
 
-.PHONY: run test snapshots lint bench soak clean
+.PHONY: docs-tables run test snapshots lint bench soak clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -21,6 +21,10 @@ test: $(STAMP)
 snapshots: $(STAMP)
 	rm -f snapshots/*.svg
 	OMNYSHELL_UPDATE_SNAPSHOTS=1 $(BIN)/python -W error -m pytest -n 2 $(PICTURED)
+
+# Writes the tables of the documents that come from declarations anew.
+docs-tables: $(STAMP)
+	OMNYSHELL_UPDATE_DOCS=1 $(BIN)/python -W error -m pytest -q tests/unit/options/test_option_tables.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnyshell import ConfigException, ProtocolException
-from omnyshell.cli.config_file import read_options
 from omnyshell.cli.spec import HUB_START
+from omnyshell.options.toml_file import read_options
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import DataFrame, pack_data
 from omnyshell.security.authorized_keys import parse_authorized_keys
@@ -286,7 +286,7 @@ env = "prod"
 def _read_config(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     try:
-        return f"read {sorted(read_options(str(path), HUB_START)[0])}"
+        return f"read {sorted(read_options(path, HUB_START.options).values)}"
     except ConfigException as exc:
         return _kind(str(exc))
 

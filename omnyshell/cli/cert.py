@@ -5,8 +5,8 @@ import getpass
 import sys
 from pathlib import Path
 
+from omnyshell.cli.loopback import LOOPBACK
 from omnyshell.cli.output import complain, printable
-from omnyshell.cli.values import LOOPBACK
 from omnyshell.errors import CertGeneratorException, ConfigException
 from omnyshell.paths import config_dir, user_path
 from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator

@@ -1,9 +1,12 @@
 """`omnyshell completion`: scripts for shells, made from the table of commands."""
 
 import argparse
+from collections.abc import Iterable
 
-from omnyshell.cli.spec import COMMANDS, Command, Option
-from omnyshell.cli.spec_base import NODE
+from omnyshell.cli.spec import COMMANDS
+from omnyshell.cli.spec_base import NODE, Command
+from omnyshell.options.option import Option
+from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
 
 _PATH_KINDS = ("file", "directory")
 
@@ -25,21 +28,26 @@ def _second_words(first: str) -> list[str]:
     return [command.words[1] for command in COMMANDS if command.words[0] == first and len(command.words) > 1]
 
 
-def _flags(command: Command) -> str:
-    return " ".join([*(option.name for option in command.options if not option.is_argument), "--help"])
+def _flags(options: Iterable[Option]) -> str:
+    return " ".join([*(option.name for option in _typed(options)), "--help"])
 
 
 def _first_argument(command: Command) -> Option | None:
     return next((option for option in command.options if option.is_argument), None)
 
 
+def _typed(options: Iterable[Option]) -> list[Option]:
+    """The options that are typed by name."""
+    return [option for option in options if not option.is_argument and not option.is_in_file_only]
+
+
 def _options(*, with_paths: bool) -> dict[str, Option]:
     """The options whose values can be completed: those that are paths, or those that have choices."""
     return {
         option.name: option
-        for command in COMMANDS
-        for option in command.options
-        if not option.is_argument and (option.kind in _PATH_KINDS if with_paths else option.choices)
+        for options in (*(command.options for command in COMMANDS), CONSOLE_OPTIONS)
+        for option in _typed(options)
+        if (option.kind in _PATH_KINDS if with_paths else option.choices)
     }
 
 
@@ -47,16 +55,7 @@ def _bash() -> str:
     return "\n".join(
         [
             "_omnyshell() {",
-            '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words="" flags=""',
-            "  COMPREPLY=()",
-            '  case "$previous" in',
-            f"    {'|'.join(_options(with_paths=True))})",
-            '      COMPREPLY=($(compgen -f -- "$current")); return ;;',
-            *(
-                f'    {name}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$current")); return ;;'
-                for name, option in _options(with_paths=False).items()
-            ),
-            "  esac",
+            *_bash_values(),
             '  local typed="${COMP_WORDS[*]:1:COMP_CWORD-1}"',
             '  case "$typed" in',
             f'    "") words="{" ".join(_first_words())} --help --version" ;;',
@@ -71,13 +70,34 @@ def _bash() -> str:
             '  COMPREPLY+=($(compgen -W "$words" -- "$current"))',
             "}",
             "complete -o filenames -o bashdefault -F _omnyshell omnyshell",
+            "_omnyshell_console() {",
+            *_bash_values(),
+            f'  COMPREPLY=($(compgen -W "{_flags(CONSOLE_OPTIONS)} --version" -- "$current"))',
+            "}",
+            "complete -o filenames -o bashdefault -F _omnyshell_console omnyshell-console",
         ]
     )
 
 
+def _bash_values() -> list[str]:
+    """The beginning of a function: what the option before takes as its value."""
+    return [
+        '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words="" flags=""',
+        "  COMPREPLY=()",
+        '  case "$previous" in',
+        f"    {'|'.join(_options(with_paths=True))})",
+        '      COMPREPLY=($(compgen -f -- "$current")); return ;;',
+        *(
+            f'    {name}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$current")); return ;;'
+            for name, option in _options(with_paths=False).items()
+        ),
+        "  esac",
+    ]
+
+
 def _bash_cases(command: Command) -> list[str]:
     """The lines for what follows a command: its first argument at once, options later."""
-    typed, flags = " ".join(command.words), _flags(command)
+    typed, flags = " ".join(command.words), _flags(command.options)
     argument = _first_argument(command)
     if argument is None:
         return [f'    {typed!r}*) flags="{flags}" ;;']
@@ -117,17 +137,15 @@ def _fish() -> str:
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(f'({_NODES})')}")
         elif argument is not None and argument.kind in _PATH_KINDS:
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
-        lines += [_fish_option(condition, option) for option in command.options if not option.is_argument]
+        lines += [_fish_option(f"-c omnyshell -n {_quoted(condition)}", option) for option in _typed(command.options)]
+    lines += [_fish_option("-c omnyshell-console", option) for option in CONSOLE_OPTIONS]
     return "\n".join(lines)
 
 
-def _fish_option(condition: str, option: Option) -> str:
+def _fish_option(where: str, option: Option) -> str:
     takes = "" if option.kind == "flag" else " -r -F" if option.kind in _PATH_KINDS else " -x"
     choices = f" -a {_quoted(' '.join(option.choices))}" if option.choices else ""
-    return (
-        f"complete -c omnyshell -n {_quoted(condition)} -l {option.name.lstrip('-')}"
-        f"{takes}{choices} -d {_quoted(option.help)}"
-    )
+    return f"complete {where} -l {option.toml_key}{takes}{choices} -d {_quoted(option.help)}"
 
 
 def _help_of(first: str) -> str:

@@ -13,12 +13,12 @@ from omnyshell.cli.exec import BROKEN_PIPE, tell, terminal_spec
 from omnyshell.cli.loop import run
 from omnyshell.cli.notices import Notices
 from omnyshell.cli.output import FAILURE
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
+from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig

@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.output import complain, printable
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.model.sessions import PtySpec
+from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig

@@ -3,9 +3,7 @@
 import argparse
 import hashlib
 import logging
-import math
 import sys
-from datetime import timedelta
 from pathlib import Path
 
 from omnyshell.cli.loop import run
@@ -13,12 +11,10 @@ from omnyshell.cli.output import announce
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
-from omnyshell.cli.values import check, check_file, name_of, read
-from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException, OmnyShellException
-from omnyshell.model.tunnels import PortRange
+from omnyshell.options.values import name_of, read, settings
 from omnyshell.paths import state_dir, user_path
-from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, MIB
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.security.authenticators import (
     Authenticator,
     CompositeAuthenticator,
@@ -28,13 +24,12 @@ from omnyshell.security.authenticators import (
 )
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
-from omnyshell.security.login_limit import LoginLimit
 from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit import log_record
-from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
+from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.tls import leaf_of_chain
@@ -51,34 +46,18 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
-    check(options, "port", lambda port: 0 <= port <= 65535, "ports are 0 to 65535")
-    check(options, "heartbeat_timeout", lambda seconds: 0 < seconds < math.inf, "must be more than 0")
-    check(options, "max_connections", lambda count: count > 0, "must be more than 0")
-    for file in ("cert", "key", "tunnel_cert", "tunnel_key"):
-        check_file(options, file, "; `omnyshell cert gen --out DIR` makes one")
+    said = settings(options, OPTIONS)
     authenticator, watched = _authenticator(options)
-    read(options, "audit_sink", lambda sinks: [open_sink(sink) for sink in sinks])
     return HubConfig(
-        cert=user_path(options.cert),
-        key=user_path(options.key),
-        host=options.host or "",
-        port=options.port,
-        authenticator=authenticator,
-        state_dir=state_dir_from(options),
-        heartbeat_timeout=options.heartbeat_timeout,
-        login_limit=read(options, "login_limit", LoginLimit.parse),
-        endpoint=EndpointLimits(max_connections=options.max_connections),
-        node_labels=options.node_labels,
-        watched=watched,
-        metrics_token=_metrics_token(options),
-        audit_retention=_retention(options),
-        audit_sinks=tuple(options.audit_sink),
-        tunnel_ports=read(options, "tunnel_port_range", PortRange.parse) if options.tunnel_port_range else None,
-        tunnel_public_host=options.tunnel_public_host or "",
-        tunnel_bind_host=options.tunnel_bind_host,
-        tunnel_cert=_path(options.tunnel_cert),
-        tunnel_key=_path(options.tunnel_key),
-        secure_tunnels=not options.no_tunnel_tls,
+        **said
+        | {
+            "endpoint": EndpointLimits(**said["endpoint"]),
+            "audit_retention": Retention(**said.get("audit_retention", {})),
+            "state_dir": state_dir_from(options),
+            "authenticator": authenticator,
+            "watched": watched,
+            "metrics_token": _metrics_token(options),
+        }
     )
 
 
@@ -115,10 +94,6 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
         return
     logging.getLogger().setLevel(options.log_level.upper())
     logger.info("reloaded%s", f"; only a restart changes {', '.join(waits)}" if waits else "")
-
-
-def _path(text: str | None) -> Path | None:
-    return user_path(text) if text else None
 
 
 def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
@@ -162,15 +137,6 @@ def _grants_in(path: Path) -> list[TokenGrant]:
             except ConfigException as exc:
                 raise ConfigException(f"{path} line {number}: {exc}") from exc
     return grants
-
-
-def _retention(options: argparse.Namespace) -> Retention:
-    check(options, "audit_max_size", lambda size: size is None or size >= 1, "must be at least 1 MiB")
-    age = parse_duration(options.audit_keep, name_of(options, "audit_keep")) if options.audit_keep else None
-    return Retention(
-        max_age=timedelta(seconds=age) if age is not None else None,
-        max_bytes=options.audit_max_size * MIB if options.audit_max_size is not None else None,
-    )
 
 
 def state_dir_from(options: argparse.Namespace) -> Path:

@@ -4,8 +4,8 @@ import argparse
 import json
 
 from omnyshell.cli.administer import ask, do, moment, show
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.ids import short_id
+from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
     HubInfoRequest,
     HubInfoResponse,

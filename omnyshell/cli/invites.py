@@ -6,8 +6,8 @@ import sys
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.administer import ask, do, moment, seconds, show
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.model.admin import InviteKind
+from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
     InviteCreate,
     InviteCreated,

@@ -7,21 +7,16 @@ import os
 from omnyshell.cli.access import access_from
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
-from omnyshell.cli.values import check, check_file, name_of, read
-from omnyshell.durations import parse_duration
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
-from omnyshell.ids import is_node_id
-from omnyshell.paths import state_dir, user_path
+from omnyshell.options.values import settings
+from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
-from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
-from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.node import OmnyShellNode
+from omnyshell.services.node.options import OPTIONS
 
 
 def start(options: argparse.Namespace) -> int:
@@ -33,31 +28,9 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
-    check(options, "id", is_node_id, "use letters, digits, '_', '.' and '-'")
-    check(options, "max_sessions", lambda count: count >= 1, "must be at least 1")
-    check_file(options, "ca")
-    state = user_path(options.state_dir) if options.state_dir else state_dir() / "nodes" / options.id
-    return NodeConfig(
-        node_id=options.id,
-        access=access_from(options),
-        state_dir=state,
-        display_name=options.name or "",
-        labels=parse_pairs(options.label, name_of(options, "label")),
-        max_sessions=options.max_sessions,
-        commands=CommandPolicy(tuple(options.allow_command)),
-        refused_variables=tuple(options.refuse_env) or REFUSED_VARIABLES,
-        targets=read(options, "tunnel_allow", TargetPatterns),
-        is_service=options.service,
-        keeping=Keeping(
-            auto_detach=not options.no_auto_detach,
-            auto_detach_timeout=_duration(options, "auto_detach_timeout"),
-            exec_timeout=_duration(options, "exec_resume_timeout"),
-        ),
-    )
-
-
-def _duration(options: argparse.Namespace, key: str) -> int:
-    return parse_duration(getattr(options, key), name_of(options, key))
+    said = settings(options, OPTIONS)
+    made = {"access": access_from(options), "keeping": Keeping(**said["keeping"])}
+    return NodeConfig(**{"state_dir": state_dir() / "nodes" / options.id} | said | made)
 
 
 async def _serve(config: NodeConfig) -> int:

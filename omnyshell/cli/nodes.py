@@ -6,8 +6,8 @@ import json
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.output import table
-from omnyshell.cli.parsing import parse_pairs
 from omnyshell.model.nodes import NodeDescriptor
+from omnyshell.options.values import parse_pairs
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from omnyshell.cli.output import FAILURE, complain, printable
-from omnyshell.cli.spec import COMMANDS, Command, Option
-from omnyshell.errors import ConfigException
-
-_TYPES: dict[str, Any] = {"int": int, "float": float}
+from omnyshell.cli.spec import COMMANDS
+from omnyshell.cli.spec_base import Command
+from omnyshell.options.parser import add_options, fill_defaults
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -50,11 +49,10 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     options = parser.parse_intermixed_args(words)
     options.rest = rest
     options.words = words
-    options.node_labels = None
     options.origins = {}
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
-    _fill_defaults(command, options)
+    fill_defaults(options, command.options)
     for option in command.options:
         if option.required and getattr(options, option.key) is None:
             parser.error(f"{option.name} is missing")
@@ -68,58 +66,21 @@ def build_parser(command: Command) -> CommandParser:
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
     )
     parser.advice = command.advice
-    for option in command.options:
-        _add(parser, option)
+    add_options(parser, command.options)
     if usage_rest:
         parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + usage_rest
     return parser
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    text = option.help if option.default is None else f"{option.help} (default: {option.default})"
-    text = text.replace("%", "%%")
-    if option.kind == "flag":
-        parser.add_argument(option.name, action="store_true", default=None, help=text)
-        return
-    settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, str)}
-    if option.choices:
-        settings["choices"] = option.choices
-    if option.kind == "list":
-        settings["action"] = "append"
-    if option.optional:
-        settings["nargs"] = "?"
-    parser.add_argument(option.name, **settings)
-
-
 def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
-    from omnyshell.cli.config_file import read_options
+    from omnyshell.options.toml_file import read_options
 
-    values, origins = read_options(options.config, command)
-    for key, value in values.items():
-        if getattr(options, key) is None:
+    given = read_options(options.config, command.options)
+    for key, value in given.values.items():
+        if getattr(options, key, None) is None:
             setattr(options, key, value)
-            if key in origins:
-                options.origins[key] = origins[key]
-
-
-def _fill_defaults(command: Command, options: argparse.Namespace) -> None:
-    options.node_labels = options.node_labels or {}
-    empty: dict[str, Any] = {"list": [], "flag": False}
-    for option in command.options:
-        if getattr(options, option.key) is None:
-            setattr(options, option.key, empty.get(option.kind, option.default))
+            options.origins[key] = given.origins[key]
 
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
-
-
-def parse_pairs(pairs: Sequence[str], option: str) -> dict[str, str]:
-    """Read repeated `K=V`. Raises `ConfigException` where one has no key or no `=`."""
-    result = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise ConfigException(f"{option} '{pair}': write it as KEY=VALUE")
-        result[key] = value
-    return result

@@ -4,23 +4,9 @@ Handlers are named, not imported: a command loads only what it needs.
 """
 
 from omnyshell.cli.spec_admin import ADMIN, AUDIT, LIVE
-from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
-
-__all__ = ["ACCESS", "COMMANDS", "HUB_START", "NODE_LABELS", "NODE_START", "Command", "Option"]
-
-CONFIG = Option("--config", "file with options, in TOML: keys are the options' names", "FILE", "file")
-LOG_LEVEL = Option(
-    "--log-level", "how much to log", "LEVEL", default="info", choices=("debug", "info", "warning", "error")
-)
-LOG_FORMAT = Option(
-    "--log-format",
-    "how to log; auto is text on a terminal and JSON elsewhere",
-    "FORMAT",
-    default="auto",
-    choices=("auto", "text", "json"),
-)
-NODE_LABELS = "nodes"
-"""The table of a hub's file that holds `[nodes.ID.labels]`."""
+from omnyshell.cli.spec_base import JSON, NODE, Command
+from omnyshell.options.option import Option
+from omnyshell.services.client.options import ACCESS
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
@@ -30,95 +16,15 @@ HUB_START = Command(
     ("hub", "start"),
     "serve a hub until ctrl+c",
     "hub:start",
-    (
-        CONFIG,
-        Option("--host", "address to listen on; all of them if not given", "H"),
-        Option("--port", "port to listen on; 0 takes a free one and prints it", "N", "int", 8443),
-        Option("--cert", "certificate chain, PEM", "F", "file", required=True),
-        Option("--key", "private key of the certificate, PEM", "F", "file", required=True),
-        Option("--grant-token", "let a principal log in with a token; may be repeated", "P:TOKEN:ROLE,ROLE", "list"),
-        Option(
-            "--grant-token-file",
-            "file of such grants, one a line, which keeps tokens off the command line",
-            "F",
-            "file",
-        ),
-        Option("--authorized-keys", "file of principals and their Ed25519 keys", "F", "file"),
-        Option("--tunnel-port-range", "public ports that tunnels may take; no tunnels if not given", "A-B"),
-        Option("--tunnel-public-host", "host name to tell for tunnels; the hub's own if not given", "H"),
-        Option("--tunnel-bind-host", "address to bind tunnels' ports on; --host if not given", "H"),
-        Option("--tunnel-cert", "certificate chain for TLS tunnels; the hub's own if not given", "F", "file"),
-        Option("--tunnel-key", "private key of --tunnel-cert", "F", "file"),
-        Option("--no-tunnel-tls", "open no TLS tunnels", kind="flag"),
-        Option("--heartbeat-timeout", "seconds after which a silent node is dropped", "S", "float", 30.0),
-        Option(
-            "--login-limit",
-            "failed logins that are answered, by address and by principal; 0 for no limit",
-            "N/min",
-            default="10/min",
-        ),
-        Option("--max-connections", "connections at once", "N", "int", 10_000),
-        Option("--state-dir", "where the hub keeps what outlives it", "DIR", "directory"),
-        Option(
-            "--audit-sink",
-            "where audit records go too: file:PATH, syslog, syslog:HOST:PORT, stdout; may be repeated",
-            "SINK",
-            "list",
-        ),
-        Option("--audit-keep", "how long audit records are kept, as 90d or 52w; for ever if not given", "SPAN"),
-        Option("--audit-max-size", "MiB that the audit trail may take; no limit if not given", "N", "int"),
-        Option("--metrics-token-file", "file with a token that lets /metrics be read from elsewhere", "F", "file"),
-        LOG_LEVEL,
-        LOG_FORMAT,
-    ),
+    "omnyshell.services.hub.options:OPTIONS",
     configurable=True,
-    has_node_labels=True,
 )
 
 NODE_START = Command(
     ("node", "start"),
     "make this machine reachable through a hub, until ctrl+c",
     "node:start",
-    (
-        CONFIG,
-        Option("--id", "id under which the node is reached", "ID", required=True),
-        Option("--name", "name to show; the id if not given", "N"),
-        Option(
-            "--label", "label of the node; may be repeated. allow-roles=ROLE,ROLE says who may use it", "K=V", "list"
-        ),
-        *ACCESS,
-        Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
-        Option(
-            "--refuse-env",
-            "variable no request may set, in place of LD_*, BASH_ENV, IFS, PYTHON* and the like; may be repeated",
-            "PATTERN",
-            "list",
-        ),
-        Option(
-            "--tunnel-allow",
-            "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given)",
-            "HOST:PORT",
-            "list",
-        ),
-        Option("--max-sessions", "sessions at once", "N", "int", 50),
-        Option("--no-auto-detach", "end shells whose client or hub is lost, instead of detaching them", kind="flag"),
-        Option(
-            "--auto-detach-timeout",
-            "how long a shell goes on without its client or hub",
-            "DURATION",
-            default="30m",
-        ),
-        Option(
-            "--exec-resume-timeout",
-            "how long a command waits for a client that was lost, and its output with it",
-            "DURATION",
-            default="60s",
-        ),
-        Option("--service", "go on trying when the credential is refused", kind="flag"),
-        Option("--state-dir", "where the node keeps what outlives it", "DIR", "directory"),
-        LOG_LEVEL,
-        LOG_FORMAT,
-    ),
+    "omnyshell.services.node.options:OPTIONS",
     configurable=True,
 )
 

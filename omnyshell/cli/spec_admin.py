@@ -1,6 +1,8 @@
 """The commands for whoever runs a hub: what is live, its audit trail, principals and invites."""
 
-from omnyshell.cli.spec_base import ACCESS, JSON, NODE, Command, Option
+from omnyshell.cli.spec_base import JSON, NODE, Command
+from omnyshell.options.option import Option
+from omnyshell.services.client.options import ACCESS
 
 AUDIT_PLACE = (
     Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),

@@ -28,6 +28,8 @@ MAX_PENALTY = 600.0
 QUIET_PERIOD = 600.0
 """Seconds without a failure, after a block has ended, that halve the next penalty."""
 
+DEFAULT_LIMIT = "10/min"
+
 _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _LIMIT = re.compile(r"([0-9]{1,6})/(s|min|h)")
 _LONGEST_KEY = 128

@@ -6,6 +6,8 @@ import os
 import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.options.parser import add_options, fill_defaults
+from omnyshell.services.local.console_options import GROUPS, OPTIONS, WHICH_HUB
 from omnyshell.version import __version__
 
 FAILURE = 1
@@ -19,6 +21,7 @@ def main() -> None:
 def run(words: list[str]) -> int:
     """Run the console and return its exit code."""
     options = _parser().parse_args(words)
+    fill_defaults(options, OPTIONS)
     try:
         if options.headless:
             return _headless(options)
@@ -55,9 +58,8 @@ def _web(options: argparse.Namespace) -> int:
     options.client_only = True
     if chosen_place(options) is None:
         raise ConfigException("which hub? give --hub with --principal and a key or token file, or save a login first")
-    names = ("hub", "principal", "key", "token_file", "ca")
-    given = [(name, value) for name in names if (value := getattr(options, name))]
-    return serve([f"--{name.replace('_', '-')}={value}" for name, value in given], options.port)
+    given = [(option.name, value) for option in WHICH_HUB if (value := getattr(options, option.key))]
+    return serve([f"{name}={value}" for name, value in given], options.port)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,21 +69,7 @@ def _parser() -> argparse.ArgumentParser:
         "options: the hub of the saved login; where there is none, a hub and a node for this machine.",
         allow_abbrev=False,
     )
-    hub = parser.add_argument_group("which hub")
-    hub.add_argument("--hub", metavar="URL", help="its URL, or the name of a saved login")
-    hub.add_argument("--principal", metavar="NAME", help="who you are")
-    hub.add_argument("--key", metavar="FILE", help="log in with this private key")
-    hub.add_argument("--token-file", metavar="FILE", help="log in with the token in this file")
-    hub.add_argument("--ca", metavar="FILE", help="trust these certificates about the hub")
-    hub.add_argument("--local", action="store_true", help="this machine's own hub, whatever logins are saved")
-    alone = parser.add_argument_group("the hub alone")
-    alone.add_argument("--headless", action="store_true", help="serve the hub alone, without a terminal, until SIGTERM")
-    alone.add_argument("--config", metavar="FILE", help="with --headless: the file of `omnyshell hub start --config`")
-    web = parser.add_argument_group("in a browser")
-    web.add_argument("--web", action="store_true", help="serve the console to a browser on this machine")
-    web.add_argument("--port", type=int, default=0, metavar="N", help="with --web: the port; a free one by default")
-    web.add_argument(
-        "--client-only", action="store_true", help="never start a hub on this machine, only connect to one"
-    )
+    for title, options in GROUPS:
+        add_options(parser.add_argument_group(title), options)
     parser.add_argument("--version", action="version", version=f"omnyshell-console {__version__}")
     return parser

@@ -1,12 +1,16 @@
 """The console's settings, and `console.toml` that they are kept in."""
 
+import argparse
 import re
-import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from omnyshell.errors import ConfigException
+from omnyshell.options.option import Check, Option, default_of
+from omnyshell.options.parser import fill_defaults
+from omnyshell.options.toml_file import read_options
+from omnyshell.options.values import settings
 from omnyshell.paths import config_dir
 from omnyshell.security.files import write_private
 from omnyshell.tui.keys import USUAL_LEADER
@@ -35,33 +39,22 @@ class ConsoleSettings:
     """Bytes that a remote program may put on the clipboard at once; 0 for none."""
 
     def __post_init__(self) -> None:
-        if self.theme not in THEME_NAMES:
-            raise ConfigException(f"theme: one of {', '.join(THEME_NAMES)}")
-        if not re.fullmatch(r"ctrl\+[a-z\]\\^_@]", self.leader):
-            raise ConfigException("leader: a key with ctrl, as ctrl+] or ctrl+a")
-        if self.leader in SAME_AS:
-            text = f"leader: terminals send {self.leader} for {SAME_AS[self.leader]}, so that it cannot be told from it"
-            raise ConfigException(f"{text}; choose another, as ctrl+] or ctrl+a")
-        if not 0 <= self.scrollback <= 1_000_000:
-            raise ConfigException("scrollback: 0 to 1000000 lines")
-        if self.paste_asks_for and "=" not in self.paste_asks_for:
-            raise ConfigException("paste_asks_for: a label, as env=prod")
-        if not 0 <= self.copy_limit <= 1_000_000:
-            raise ConfigException("copy_limit: 0 to 1000000 bytes")
+        for option in SETTINGS:
+            value = getattr(self, option.key)
+            if option.check is not None and not option.check.is_right(value):
+                raise ConfigException(f"{option.name}: {option.check.rule}")
+            if option.parse is not None:
+                option.parse(value)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read the file; what it does not say is as by default. Raises `ConfigException` with file, line and key."""
-        try:
-            text = path.read_text(encoding="utf-8")
-            data = tomllib.loads(text)
-        except FileNotFoundError:
+        if not path.exists():
             return cls()
-        except OSError as exc:
-            raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise ConfigException(f"{path} is not TOML: {exc}") from exc
-        return cls(**_checked(path, text, data, {field.name: type(field.default) for field in fields(cls)}))
+        given = read_options(path, SETTINGS)
+        parsed = argparse.Namespace(**given.values, origins=given.origins)
+        fill_defaults(parsed, SETTINGS)
+        return cls(**settings(parsed, SETTINGS))
 
     def save(self, path: Path) -> None:
         """Write the file. Raises `OSError`."""
@@ -74,29 +67,64 @@ def settings_file() -> Path:
     return config_dir() / "console.toml"
 
 
-def _checked(path: Path, text: str, data: dict[str, Any], known: dict[str, type]) -> dict[str, Any]:
-    for key, value in data.items():
-        where = f"{path}, line {_line_of(text, key)}"
-        if key not in known:
-            raise ConfigException(f"{where}: there is no setting '{key}'; known are {', '.join(known)}")
-        if type(value) is not known[key]:
-            words = "a whole number" if known[key] is int else "text"
-            raise ConfigException(f"{where}: '{key}' must be {words}")
-        try:
-            alone: dict[str, Any] = {key: value}
-            ConsoleSettings(**alone)
-        except ConfigException as exc:
-            raise ConfigException(f"{where}: {exc}") from exc
-    return data
-
-
-def _line_of(text: str, key: str) -> int:
-    pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=.\]]")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)), 1)
-
-
 def _toml(value: object) -> str:
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return str(value)
+
+
+def _read_leader(key: str) -> str:
+    if key in SAME_AS:
+        text = f"terminals send {key} for {SAME_AS[key]}, so that it cannot be told from it"
+        raise ConfigException(f"{text}; choose another, as ctrl+] or ctrl+a")
+    return key
+
+
+def _setting(name: str, title: str, text: str, kind: str, wanted: Check, **more: Any) -> Option:
+    default = default_of(ConsoleSettings, name)
+    return Option(
+        name, text, kind=kind, default=default, sets=name, check=wanted, title=title, in_file_only=True, **more
+    )
+
+
+SETTINGS = (
+    _setting(
+        "theme",
+        "Theme",
+        "how it looks",
+        "text",
+        Check(lambda name: name in THEME_NAMES, f"one of {', '.join(THEME_NAMES)}"),
+        choices=THEME_NAMES,
+    ),
+    _setting(
+        "leader",
+        "Leader key in terminals",
+        "the key that comes before a command while a terminal has the keyboard; not `ctrl+i`, `ctrl+m` or `ctrl+h`, "
+        "which terminals send for Tab, Enter and Backspace",
+        "text",
+        Check(lambda key: re.fullmatch(r"ctrl\+[a-z\]\\^_@]", key) is not None, "a key with ctrl, as ctrl+] or ctrl+a"),
+        parse=_read_leader,
+    ),
+    _setting(
+        "scrollback",
+        "Lines of scrollback",
+        "lines that a terminal keeps above its screen",
+        "int",
+        Check(lambda lines: 0 <= lines <= 1_000_000, "0 to 1000000 lines"),
+    ),
+    _setting(
+        "paste_asks_for",
+        "Paste asks at label",
+        "pasting several lines into a node with this label asks first; empty for never",
+        "text",
+        Check(lambda label: not label or "=" in label, "a label, as env=prod"),
+    ),
+    _setting(
+        "copy_limit",
+        "Clipboard limit, bytes",
+        "bytes that a remote program may put on the clipboard at once; 0 for none",
+        "int",
+        Check(lambda size: 0 <= size <= 1_000_000, "0 to 1000000 bytes"),
+    ),
+)

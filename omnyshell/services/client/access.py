@@ -10,12 +10,13 @@ from omnyshell.ids import PrincipalId
 from omnyshell.paths import logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, TokenCredentialProvider
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.client.options import ACCESS
 from omnyshell.services.dial import HubAccess
 from omnyshell.transport.connection import HubAddress
 
 T = TypeVar("T")
 
-_NAMES = ("hub", "principal", "token", "token_file", "key", "ca")
+_NAMES = tuple(option.key for option in ACCESS)
 _SECRETS = ("token", "token_file", "key")
 
 

@@ -9,7 +9,7 @@ from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
-from omnyshell.security.login_limit import LoginLimit
+from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
@@ -35,7 +35,7 @@ class HubConfig:
 
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
     login_timeout: float = 20.0
-    login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse("10/min"))
+    login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
     max_channels: int = 4096

@@ -16,6 +16,7 @@ from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext
+from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
@@ -27,18 +28,11 @@ from omnyshell.transport.endpoint import WsServerEndpoint
 WATCH_PERIOD = 0.5
 """Seconds between looks at watched files: an edit is taken in after one or two."""
 
-NEEDS_RESTART = {
-    "host": "host",
-    "port": "port",
-    "state_dir": "state-dir",
+NEEDS_RESTART = {option.sets: option.toml_key for option in OPTIONS if option.restart and option.sets} | {
     "keepalive": "keepalive",
-    "audit_sinks": "audit-sink",
     "audit_capacity": "audit_capacity",
-    "tunnel_ports": "tunnel-port-range",
-    "tunnel_bind_host": "tunnel-bind-host",
-    "tunnel_public_host": "tunnel-public-host",
 }
-"""Settings that a reload leaves as they are, and what they are called in `hub.toml`, where they can stand there."""
+"""Settings that a reload leaves as they are, and what they are called: options, and what embedders alone set."""
 
 logger = logging.getLogger("omnyshell.hub")
 

@@ -1,17 +1,19 @@
 """The settings, as a form; what is saved is in `console.toml`."""
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, Label, Select, Static
 
 from omnyshell.errors import ConfigException
+from omnyshell.options.option import Option
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.settings import THEME_NAMES, ConsoleSettings, settings_file
+from omnyshell.tui.settings import SETTINGS, ConsoleSettings, settings_file
 from omnyshell.tui.themes import THEMES
 from omnyshell.tui.widgets.field import Field
 
@@ -54,23 +56,13 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 
     def compose(self) -> ComposeResult:
         """One row for each setting."""
-        now = self._settings
         with VerticalScroll(id="form") as form:
             form.border_title = "Settings"
             form.border_subtitle = "esc closes"
-            with Horizontal(classes="row"):
-                yield Label("Theme")
-                yield Select(
-                    [(THEME_TITLES[name], name) for name in THEME_NAMES],
-                    value=now.theme,
-                    allow_blank=False,
-                    id="theme",
-                    compact=True,
-                )
-            yield from _row("Leader key in terminals", "leader", now.leader)
-            yield from _row("Lines of scrollback", "scrollback", str(now.scrollback))
-            yield from _row("Paste asks at label", "paste_asks_for", now.paste_asks_for, "never")
-            yield from _row("Clipboard limit, bytes", "copy_limit", str(now.copy_limit))
+            for option in SETTINGS:
+                with Horizontal(classes="row"):
+                    yield Label(option.title)
+                    yield _entry(option, getattr(self._settings, option.key))
             yield Static(id="error", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
@@ -107,26 +99,23 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
 
     def _entered(self) -> ConsoleSettings:
         """Return what the form says. Raises `ConfigException`."""
-        return replace(
-            self._settings,
-            theme=str(self.query_one("#theme", Select).value),
-            leader=self._text("leader"),
-            scrollback=self._number("scrollback"),
-            paste_asks_for=self._text("paste_asks_for"),
-            copy_limit=self._number("copy_limit"),
-        )
+        return replace(self._settings, **{option.key: self._value(option) for option in SETTINGS})
 
-    def _text(self, name: str) -> str:
-        return self.query_one(f"#{name}", Input).value.strip()
-
-    def _number(self, name: str) -> int:
-        text = self._text(name)
+    def _value(self, option: Option) -> Any:
+        entry = self.query_one(f"#{option.key}")
+        if isinstance(entry, Select):
+            return str(entry.value)
+        text = self.query_one(f"#{option.key}", Input).value.strip()
+        if option.kind != "int":
+            return text
         if not (text.isascii() and text.isdigit()):
-            raise ConfigException(f"{name}: a whole number, not {text or 'nothing'}")
+            raise ConfigException(f"{option.name}: a whole number, not {text or 'nothing'}")
         return int(text)
 
 
-def _row(title: str, name: str, value: str, placeholder: str = "") -> ComposeResult:
-    with Horizontal(classes="row"):
-        yield Label(title)
-        yield Field(value, placeholder=placeholder, id=name, compact=True)
+def _entry(option: Option, value: object) -> Widget:
+    if option.choices:
+        titles = [(THEME_TITLES.get(name, name), name) for name in option.choices]
+        return Select(titles, value=str(value), allow_blank=False, id=option.key, compact=True)
+    placeholder = "never" if option.key == "paste_asks_for" else ""
+    return Field(str(value), placeholder=placeholder, id=option.key, compact=True)

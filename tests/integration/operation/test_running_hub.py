@@ -269,7 +269,7 @@ async def test_a_reload_names_options_that_differ_from_what_is_in_force(certific
     async with OmnyShellHub(config) as hub:
         changed = replace(config, port=1, tunnel_ports=PortRange(20000, 20010), audit_sinks=("stdout",))
         for _ in range(2):
-            assert hub.reload(changed) == ["port", "audit-sink", "tunnel-port-range"]
+            assert hub.reload(changed) == ["port", "tunnel-port-range", "audit-sink"]
         assert hub.reload(config) == []
 
 

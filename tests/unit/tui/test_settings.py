@@ -28,13 +28,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('theme = "dark"\ncolour = 1', "line 2: there is no setting 'colour'; known are theme, leader"),
-        ('theme = "pink"', "line 1: theme: one of dark, light, contrast"),
+        ('theme = "dark"\ncolour = 1', "line 2: there is no option 'colour'; known are copy_limit, leader"),
+        ('theme = "pink"', "line 1: 'theme' must be one of dark, light, contrast"),
         ('\n\nscrollback = "many"', "line 3: 'scrollback' must be a whole number"),
         ("scrollback = true", "must be a whole number"),
         ("scrollback = -1", "0 to 1000000 lines"),
         ('leader = "x"', "a key with ctrl"),
-        ('leader = "ctrl+i"', "line 1: leader: terminals send ctrl+i for Tab"),
+        ('leader = "ctrl+i"', "line 1: 'leader': terminals send ctrl+i for Tab"),
         ('leader = "ctrl+m"', "for Enter"),
         ('leader = "ctrl+h"', "for Backspace"),
         ('paste_asks_for = "prod"', "a label, as env=prod"),

@@ -1,0 +1,39 @@
+"""Options as a parser of `argparse`."""
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from omnyshell.options.option import Option
+
+_TYPES: dict[str, Any] = {"int": int, "float": float}
+
+
+def add_options(parser: Any, options: Iterable[Option]) -> None:
+    """Add options to a parser or to a group of one; their defaults come later, behind a configuration file's values."""
+    for option in options:
+        if not option.is_in_file_only:
+            _add(parser, option)
+
+
+def fill_defaults(parsed: argparse.Namespace, options: Iterable[Option]) -> None:
+    """Give what nobody gave its default."""
+    for option in options:
+        if getattr(parsed, option.key, None) is None:
+            setattr(parsed, option.key, option.empty)
+
+
+def _add(parser: Any, option: Option) -> None:
+    text = f"{option.help} (default: {option.shown_default})" if option.shown_default else option.help
+    text = text.replace("%", "%%")
+    if option.kind == "flag":
+        parser.add_argument(option.name, action="store_true", default=None, help=text)
+        return
+    settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, str)}
+    if option.choices:
+        settings["choices"] = option.choices
+    if option.kind == "list":
+        settings["action"] = "append"
+    if option.optional:
+        settings["nargs"] = "?"
+    parser.add_argument(option.name, **settings)

@@ -1,0 +1,130 @@
+"""Options from a TOML file: the keys are the options' names; anything else is refused, with its line."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omnyshell.errors import ConfigException
+from omnyshell.options.option import Option
+
+_EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "text": (str, "text"),
+    "file": (str, "a path"),
+    "directory": (str, "a path"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "flag": (bool, "true or false"),
+    "list": (list, "a list of texts"),
+}
+_HEADER = re.compile(r"\s*(\[\[?)([^\]]*)\]\]?")
+_KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
+_PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
+
+Place = Sequence[str | int]
+"""Keys from the outermost table inward; a number says which of an array of tables is meant, from 0 on."""
+
+
+class Given(NamedTuple):
+    """What a file gives."""
+
+    values: dict[str, Any]
+    """By the options' keys."""
+
+    origins: dict[str, str]
+    """How messages name each of them: with file and line."""
+
+
+class TomlFile:
+    """A TOML file, and where in it a mistake is."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Read it. Raises `ConfigException` where it cannot be read or is not TOML."""
+        self._path = str(path)
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+            self.data: dict[str, Any] = tomllib.loads(text)
+        except OSError as exc:
+            raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+            raise ConfigException(f"{path} is not TOML: {exc}") from exc
+        self._lines = text.splitlines()
+
+    def error(self, keys: Place, text: str) -> ConfigException:
+        """The exception for a mistake at the key, given with the tables it is in."""
+        return ConfigException(f"{self.place(keys)}: {text}")
+
+    def place(self, keys: Place) -> str:
+        """The file, and the line of the key."""
+        line = self._line_of(tuple(keys))
+        return f"{self._path}{f', line {line}' if line else ''}"
+
+    def _line_of(self, keys: tuple[str | int, ...]) -> int | None:
+        """The line of the key, or of the table or key that it is in."""
+        table: tuple[str | int, ...] = ()
+        counts: dict[tuple[str, ...], int] = {}
+        found: tuple[int, int] = (0, 0)
+        for number, line in enumerate(self._lines, 1):
+            header = _HEADER.match(line)
+            key = _KEY.match(line)
+            if header is not None:
+                here = table = _table(header.group(1), _parts(header.group(2)), counts)
+            elif key is not None:
+                here = table + _parts(key.group(1))
+            else:
+                continue
+            common = min(len(here), len(keys))
+            common = common if keys[:common] == here[:common] else 0
+            found = max(found, (common, -number))
+        return -found[1] if found[0] else None
+
+
+def read_options(path: str | Path, options: Iterable[Option]) -> Given:
+    """Return what a file gives of these options; that it names itself, by `config`, is not possible.
+
+    Raises `ConfigException` naming file, line and key.
+    """
+    file = TomlFile(path)
+    known = {option.toml_key: option for option in options if option.key != "config"}
+    given = Given({}, {})
+    for key, value in file.data.items():
+        option = known.get(key)
+        if option is None:
+            raise file.error((key,), f"there is no option '{key}'; known are {', '.join(sorted(known))}")
+        given.values[option.key] = read_value(option, value, file)
+        given.origins[option.key] = f"{file.place((key,))}: '{key}'"
+    return given
+
+
+def read_value(option: Option, value: object, file: TomlFile) -> object:
+    """Return the value that a file gives an option, which is of the right type. Raises `ConfigException`."""
+    if option.kind == "tables":
+        assert option.parse is not None, "tables say how they are read"  # noqa: S101
+        return option.parse(value, file)
+    expected, words = _EXPECTED[option.kind]
+    key = option.toml_key
+    is_bool = isinstance(value, bool)
+    if not isinstance(value, expected) or (is_bool and expected is not bool):
+        raise file.error((key,), f"'{key}' must be {words}")
+    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        raise file.error((key,), f"'{key}' must be {words}")
+    if option.choices and value not in option.choices:
+        raise file.error((key,), f"'{key}' must be one of {', '.join(option.choices)}")
+    return value
+
+
+def _table(brackets: str, parts: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str | int, ...]:
+    """The place of a table that begins; one of an array of tables has its number behind its name."""
+    if brackets == "[[":
+        counts[parts] = counts.get(parts, -1) + 1
+    place: tuple[str | int, ...] = ()
+    for size, part in enumerate(parts, 1):
+        place += (part,)
+        if parts[:size] in counts:
+            place += (counts[parts[:size]],)
+    return place
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple("".join(match.groups(default="")) for match in _PART.finditer(text))

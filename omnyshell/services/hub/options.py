@@ -1,0 +1,207 @@
+"""The options of a hub: of `omnyshell hub start`, and of the file that `--config` names."""
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from omnyshell.ids import is_node_id
+from omnyshell.model.tunnels import PortRange
+from omnyshell.options.option import Check, Option, default_of
+from omnyshell.options.toml_file import TomlFile
+from omnyshell.options.values import at_least, duration, file_exists
+from omnyshell.paths import user_path
+from omnyshell.protocol.limits import MIB
+from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
+from omnyshell.services.hub.audit_sinks import open_sink
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
+from omnyshell.transport.endpoint import EndpointLimits
+
+_MADE = file_exists("; `omnyshell cert gen --out DIR` makes one")
+
+
+def read_sinks(texts: list[str]) -> tuple[str, ...]:
+    """Read `--audit-sink`. Raises `ConfigException` for one that cannot be."""
+    for text in texts:
+        open_sink(text)
+    return tuple(texts)
+
+
+def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
+    """Read `[nodes.ID.labels]`, the ceilings that the hub sets. Raises `ConfigException`."""
+    if not isinstance(value, dict):
+        raise file.error(("nodes",), "'nodes' must hold tables, as [nodes.ID.labels]")
+    result = {}
+    for node_id, settings in value.items():
+        where = ("nodes", node_id)
+        if not is_node_id(node_id):
+            raise file.error(where, f"'{node_id}' is no node id: use letters, digits, '_', '.' and '-'")
+        if not isinstance(settings, dict) or not isinstance(settings.get("labels", {}), dict):
+            raise file.error(where, f"a node's labels are a table: [nodes.{node_id}.labels]")
+        for key in settings:
+            if key != "labels":
+                raise file.error((*where, key), f"there is no setting '{key}' for a node; known is labels")
+        labels = settings.get("labels", {})
+        for key, label in labels.items():
+            if not isinstance(label, str):
+                raise file.error((*where, "labels", key), f"the label '{key}' must be text")
+        result[node_id] = labels
+    return result
+
+
+ADDRESS = (
+    Option("--host", "address to listen on; all of them if not given", "H", default="", sets="host", restart=True),
+    Option(
+        "--port",
+        "port to listen on; 0 takes a free one and prints it",
+        "N",
+        "int",
+        default_of(HubConfig, "port"),
+        sets="port",
+        check=Check(lambda port: 0 <= port <= 65535, "ports are 0 to 65535"),
+        restart=True,
+    ),
+    Option("--cert", "certificate chain, PEM", "F", "file", required=True, sets="cert", parse=user_path, check=_MADE),
+    Option(
+        "--key",
+        "private key of the certificate, PEM",
+        "F",
+        "file",
+        required=True,
+        sets="key",
+        parse=user_path,
+        check=_MADE,
+    ),
+)
+
+LOGINS = (
+    Option("--grant-token", "let a principal log in with a token; may be repeated", "P:TOKEN:ROLE,ROLE", "list"),
+    Option(
+        "--grant-token-file", "file of such grants, one a line, which keeps tokens off the command line", "F", "file"
+    ),
+    Option("--authorized-keys", "file of principals and their Ed25519 keys", "F", "file"),
+    Option(
+        "--login-limit",
+        "failed logins that are answered, by address and by principal; 0 for no limit",
+        "N/min",
+        default=DEFAULT_LIMIT,
+        sets="login_limit",
+        parse=LoginLimit.parse,
+    ),
+)
+
+TUNNELS = (
+    Option(
+        "--tunnel-port-range",
+        "public ports that tunnels may take; no tunnels if not given",
+        "A-B",
+        sets="tunnel_ports",
+        parse=PortRange.parse,
+        restart=True,
+    ),
+    Option(
+        "--tunnel-public-host",
+        "host name to tell for tunnels; the hub's own if not given",
+        "H",
+        sets="tunnel_public_host",
+        restart=True,
+    ),
+    Option(
+        "--tunnel-bind-host",
+        "address to bind tunnels' ports on; --host if not given",
+        "H",
+        sets="tunnel_bind_host",
+        restart=True,
+    ),
+    Option(
+        "--tunnel-cert",
+        "certificate chain for TLS tunnels; the hub's own if not given",
+        "F",
+        "file",
+        sets="tunnel_cert",
+        parse=user_path,
+        check=_MADE,
+    ),
+    Option(
+        "--tunnel-key",
+        "private key of --tunnel-cert",
+        "F",
+        "file",
+        sets="tunnel_key",
+        parse=user_path,
+        check=_MADE,
+    ),
+    Option(
+        "--no-tunnel-tls", "open no TLS tunnels", kind="flag", sets="secure_tunnels", parse=lambda is_off: not is_off
+    ),
+)
+
+LIMITS = (
+    Option(
+        "--heartbeat-timeout",
+        "seconds after which a silent node is dropped",
+        "S",
+        "float",
+        default_of(HubConfig, "heartbeat_timeout"),
+        sets="heartbeat_timeout",
+        check=Check(lambda seconds: 0 < seconds < math.inf, "must be more than 0"),
+    ),
+    Option(
+        "--max-connections",
+        "connections at once",
+        "N",
+        "int",
+        default_of(EndpointLimits, "max_connections"),
+        sets="endpoint.max_connections",
+        check=Check(lambda count: count > 0, "must be more than 0"),
+    ),
+)
+
+RECORDS = (
+    Option(
+        "--state-dir",
+        "where the hub keeps what outlives it",
+        "DIR",
+        "directory",
+        sets="state_dir",
+        parse=user_path,
+        restart=True,
+    ),
+    Option(
+        "--audit-sink",
+        "where audit records go too: file:PATH, syslog, syslog:HOST:PORT, stdout; may be repeated",
+        "SINK",
+        "list",
+        sets="audit_sinks",
+        parse=read_sinks,
+        restart=True,
+    ),
+    Option(
+        "--audit-keep",
+        "how long audit records are kept, as 90d or 52w; for ever if not given",
+        "SPAN",
+        sets="audit_retention.max_age",
+        parse=lambda text: timedelta(seconds=duration(text)),
+    ),
+    Option(
+        "--audit-max-size",
+        "MiB that the audit trail may take; no limit if not given",
+        "N",
+        "int",
+        sets="audit_retention.max_bytes",
+        parse=lambda size: size * MIB,
+        check=at_least(1, "MiB"),
+    ),
+    Option("--metrics-token-file", "file with a token that lets /metrics be read from elsewhere", "F", "file"),
+)
+
+NODE_LABELS = Option(
+    "nodes",
+    "`[nodes.ID.labels]`: labels of a node, a ceiling for what it says of itself",
+    kind="tables",
+    default={},
+    sets="node_labels",
+    parse=read_node_labels,
+)
+
+OPTIONS = (CONFIG, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, LOG_LEVEL, LOG_FORMAT)

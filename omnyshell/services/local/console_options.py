@@ -1,0 +1,30 @@
+"""The options of `omnyshell-console`; what it keeps between two starts is in `tui/settings.py`."""
+
+from omnyshell.options.option import Option
+from omnyshell.services.client.options import CA, HUB, KEY, PRINCIPAL, TOKEN_FILE
+from omnyshell.services.service_options import CONFIG
+
+WHICH_HUB = (
+    HUB._replace(help="its URL, or the name of a saved login"),
+    PRINCIPAL._replace(help="who you are"),
+    KEY._replace(help="log in with this private key"),
+    TOKEN_FILE._replace(help="log in with the token in this file"),
+    CA._replace(help="trust these certificates about the hub"),
+)
+"""Each page of `--web` is given them too."""
+
+LOCAL = Option("--local", "this machine's own hub, whatever logins are saved", kind="flag")
+
+ALONE = (
+    Option("--headless", "serve the hub alone, without a terminal, until SIGTERM", kind="flag"),
+    CONFIG._replace(help="with --headless: the file of `omnyshell hub start --config`"),
+)
+
+BROWSER = (
+    Option("--web", "serve the console to a browser on this machine", kind="flag"),
+    Option("--port", "with --web: the port; a free one if not given", "N", "int", default=0),
+    Option("--client-only", "never start a hub on this machine, only connect to one", kind="flag"),
+)
+
+GROUPS = (("which hub", (*WHICH_HUB, LOCAL)), ("the hub alone", ALONE), ("in a browser", BROWSER))
+OPTIONS = tuple(option for _, options in GROUPS for option in options)

@@ -1,0 +1,120 @@
+"""The options of a node: of `omnyshell node start`, and of the file that `--config` names."""
+
+from omnyshell.durations import format_duration
+from omnyshell.ids import is_node_id
+from omnyshell.options.option import Check, Option, default_of
+from omnyshell.options.values import at_least, duration, file_exists, parse_pairs
+from omnyshell.paths import user_path
+from omnyshell.services.client.options import ACCESS, CA
+from omnyshell.services.exposer.targets import TargetPatterns
+from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.environment import REFUSED_VARIABLES
+from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
+
+
+def _timeout(name: str) -> str:
+    return format_duration(default_of(Keeping, name))
+
+
+IDENTITY = (
+    Option(
+        "--id",
+        "id under which the node is reached",
+        "ID",
+        required=True,
+        sets="node_id",
+        check=Check(is_node_id, "use letters, digits, '_', '.' and '-'"),
+    ),
+    Option("--name", "name to show; the id if not given", "N", sets="display_name"),
+    Option(
+        "--label",
+        "label of the node; may be repeated. allow-roles=ROLE,ROLE says who may use it",
+        "K=V",
+        "list",
+        sets="labels",
+        parse=parse_pairs,
+    ),
+)
+
+NODE_ACCESS = tuple(option._replace(check=file_exists()) if option is CA else option for option in ACCESS)
+
+RULES = (
+    Option(
+        "--allow-command",
+        "let only commands run that match; may be repeated",
+        "PATTERN",
+        "list",
+        sets="commands",
+        parse=lambda patterns: CommandPolicy(tuple(patterns)),
+    ),
+    Option(
+        "--refuse-env",
+        "variable no request may set, in place of LD_*, BASH_ENV, IFS, PYTHON* and the like; may be repeated",
+        "PATTERN",
+        "list",
+        sets="refused_variables",
+        parse=lambda patterns: tuple(patterns) or REFUSED_VARIABLES,
+    ),
+    Option(
+        "--tunnel-allow",
+        "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given)",
+        "HOST:PORT",
+        "list",
+        sets="targets",
+        parse=TargetPatterns,
+    ),
+)
+
+SESSIONS = (
+    Option(
+        "--max-sessions",
+        "sessions at once",
+        "N",
+        "int",
+        default_of(NodeConfig, "max_sessions"),
+        sets="max_sessions",
+        check=at_least(1),
+    ),
+    Option(
+        "--no-auto-detach",
+        "end shells whose client or hub is lost, instead of detaching them",
+        kind="flag",
+        sets="keeping.auto_detach",
+        parse=lambda is_off: not is_off,
+    ),
+    Option(
+        "--auto-detach-timeout",
+        "how long a shell goes on without its client or hub",
+        "DURATION",
+        default=_timeout("auto_detach_timeout"),
+        sets="keeping.auto_detach_timeout",
+        parse=duration,
+    ),
+    Option(
+        "--exec-resume-timeout",
+        "how long a command waits for a client that was lost, and its output with it",
+        "DURATION",
+        default=_timeout("exec_timeout"),
+        sets="keeping.exec_timeout",
+        parse=duration,
+    ),
+)
+
+SERVICE = (
+    Option("--service", "go on trying when the credential is refused", kind="flag", sets="is_service"),
+    Option(
+        "--state-dir",
+        "where the node keeps what outlives it",
+        "DIR",
+        "directory",
+        sets="state_dir",
+        parse=user_path,
+    ),
+)
+
+_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+
+# A node has nothing that it reads again.
+OPTIONS = (CONFIG, *(option._replace(restart=True) for option in _DECLARED))

@@ -1,0 +1,16 @@
+"""Options that hub and node have in common."""
+
+from omnyshell.options.option import Option
+
+CONFIG = Option("--config", "file with options, in TOML: keys are the options' names", "FILE", "file")
+LOG_LEVEL = Option(
+    "--log-level", "how much to log", "LEVEL", default="info", choices=("debug", "info", "warning", "error")
+)
+LOG_FORMAT = Option(
+    "--log-format",
+    "how to log; auto is text on a terminal and JSON elsewhere",
+    "FORMAT",
+    default="auto",
+    choices=("auto", "text", "json"),
+    restart=True,
+)

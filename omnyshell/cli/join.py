@@ -4,18 +4,11 @@ import argparse
 import asyncio
 from pathlib import Path
 
-<<<<<<< HEAD
 from omnyshell.cli.output import printable
-from omnyshell.cli.parsing import parse, parse_pairs
-from omnyshell.cli.spec import NODE_START
-from omnyshell.errors import AuthException, ConfigException
-=======
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import NODE_START
-from omnyshell.errors import ConfigException
-from omnyshell.ids import is_node_id, new_id, short_id
+from omnyshell.errors import AuthException, ConfigException
 from omnyshell.options.values import parse_pairs
->>>>>>> 3e98ab1 (One declaration makes an option: command line, file, checks, reload, documents and completion follow)
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages.admin import JoinAccepted

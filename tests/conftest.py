@@ -17,7 +17,9 @@ settings.load_profile("default")
 def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep tests away from the user's logins and state."""
     monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path_factory.mktemp("home")))
-    for name in ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "CA"):
+    # Whoever runs the tests in a terminal is not asked anything.
+    monkeypatch.setenv("OMNYSHELL_NO_PROMPT", "1")
+    for name in ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA"):
         monkeypatch.delenv(f"OMNYSHELL_{name}", raising=False)
 
 

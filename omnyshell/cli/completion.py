@@ -10,7 +10,7 @@ from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
 
 _PATH_KINDS = ("file", "directory")
 
-_NODES = "timeout 2 omnyshell nodes list 2>/dev/null | awk 'NR > 1 { print $1 }'"
+_NODES = "OMNYSHELL_NO_PROMPT=1 timeout 2 omnyshell nodes list 2>/dev/null | awk 'NR > 1 { print $1 }'"
 """What a shell runs for the ids of nodes: of the hub that is logged in to, if it answers soon enough."""
 
 

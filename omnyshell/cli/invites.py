@@ -75,4 +75,5 @@ def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -
     print(
         f"good once, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`", file=sys.stderr
     )
+    print("without OMNYSHELL_TOKEN=... before it, the command asks for the token", file=sys.stderr)
     return 0

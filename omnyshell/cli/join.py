@@ -4,6 +4,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from omnyshell.cli.asking import ask_secret
 from omnyshell.cli.output import printable
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import NODE_START
@@ -120,13 +121,12 @@ def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> JoinAc
 
 
 def _token_of_invite(options: argparse.Namespace) -> str:
-    """The token, from where any is taken: it need not be on a command line that others see."""
+    """The token, from where any is taken, or else asked for: it need not be on a command line that others see."""
     given = given_access(options)
     if "token_file" in given:
         return read_token(user_path(given["token_file"]))
-    if "token" not in given:
-        raise ConfigException("--token is missing: paste the whole line of the invite, or set OMNYSHELL_TOKEN")
-    return given["token"]
+    otherwise = "the token of the invite is missing: set OMNYSHELL_TOKEN, give --token-file, or paste it at the prompt"
+    return given.get("token") or ask_secret("Token of the invite: ", otherwise)
 
 
 def _toml(settings: dict[str, object]) -> str:

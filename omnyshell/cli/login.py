@@ -6,6 +6,7 @@ import json
 import sys
 
 from omnyshell.cli.access import access_from
+from omnyshell.cli.asking import ask_passphrase, ask_secret
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
@@ -30,10 +31,11 @@ def login(options: argparse.Namespace) -> int:
     if "token_file" in given and "key" not in given:
         given["token"] = read_token(user_path(given["token_file"]))
     if "key" not in given and "token" not in given:
-        given["token"] = _ask_secret()
+        otherwise = "log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN"
+        given["token"] = ask_secret("Token: ", otherwise)
     access = HubAccess(
         address=HubAddress.parse(given["hub"]),
-        credentials=credentials_from(given),
+        credentials=credentials_from(given, ask_passphrase),
         ca=user_path(given["ca"]) if "ca" in given else None,
     )
     identity = asyncio.run(_try(access))
@@ -83,17 +85,3 @@ def _ask(question: str, option: str) -> str:
     if not answer:
         raise ConfigException(f"{option} is missing")
     return answer
-
-
-def _ask_secret() -> str:
-    import getpass
-
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigException("log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN")
-    try:
-        token = getpass.getpass("Token: ").strip()
-    except EOFError:
-        token = ""
-    if not token:
-        raise ConfigException("the token is empty")
-    return token

@@ -6,7 +6,7 @@ Handlers are named, not imported: a command loads only what it needs.
 from omnyshell.cli.spec_admin import ADMIN, AUDIT, LIVE
 from omnyshell.cli.spec_base import JSON, NODE, Command
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import ACCESS
+from omnyshell.services.client.options import ACCESS, KEY_PASSPHRASE_FILE
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
@@ -175,6 +175,9 @@ COMMANDS: tuple[Command, ...] = (
                 "--out", "file to write it to; omnyshell.key in the configuration directory if not given", "F", "file"
             ),
             Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
+            Option("--passphrase", "encrypt it; the passphrase is asked for unless it is given", kind="flag"),
+            KEY_PASSPHRASE_FILE,
+            Option("--from", "print the line of this key, also one of ssh-keygen, and make none", "FILE", "file"),
         ),
     ),
     *LIVE,

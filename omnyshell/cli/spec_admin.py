@@ -80,7 +80,8 @@ ADMIN: tuple[Command, ...] = (
         "join:join_node",
         (
             Option("hub_url", "hub to join, as the invite says", "URL"),
-            Option("--token", "token of the invite, good once; OMNYSHELL_TOKEN if not given", "TOKEN"),
+            Option("--token", "token of the invite, good once; OMNYSHELL_TOKEN, or asked for, if not given", "TOKEN"),
+            Option("--token-file", "file that holds the token", "FILE", "file"),
             Option(
                 "--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256", required=True
             ),
@@ -167,7 +168,7 @@ ADMIN: tuple[Command, ...] = (
         "users:add_key",
         (
             USER,
-            Option("key_text", "the key in base64, or the line of keygen", "KEY"),
+            Option("key_text", "the key in base64, the line of keygen, or an ssh-ed25519 key", "KEY"),
             CREDENTIAL_LABEL,
             *ACCESS,
         ),

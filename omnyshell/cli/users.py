@@ -17,6 +17,7 @@ from omnyshell.protocol.messages.admin import (
     TokenAdded,
     TokenRotate,
 )
+from omnyshell.security.key_files import public_key_of_ssh
 
 _ID = ""
 """Request ids are chosen when a request is sent."""
@@ -69,11 +70,11 @@ def rotate_token(options: argparse.Namespace) -> int:
 
 
 def add_key(options: argparse.Namespace) -> int:
-    """Let a principal log in with a key: its base64, or a line as `omnyshell keygen` prints it."""
+    """Let a principal log in with a key: its base64, the line that `omnyshell keygen` prints, or OpenSSH's."""
     words = options.key_text.split()
     if not words:
-        raise ConfigException("give the key that `omnyshell keygen` printed")
-    key = words[1] if len(words) > 1 else words[0]
+        raise ConfigException("give the key that `omnyshell keygen` printed, or an OpenSSH public key (ssh-ed25519)")
+    key = public_key_of_ssh(options.key_text) or (words[1] if len(words) > 1 else words[0])
     request = KeyAdd(request_id=_ID, principal=options.name, public_key=key, label=options.label or "")
     return do(options, request, f"{options.name} may log in with this key")
 

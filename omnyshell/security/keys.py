@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from omnyshell.errors import ConfigException
-from omnyshell.security.files import read_private, write_private
+from omnyshell.security.files import write_private
+from omnyshell.security.key_files import check_free, decode_private_key, encode_private_key, read_key_file
 from omnyshell.security.refusal import refused
 
 if TYPE_CHECKING:
@@ -110,36 +110,22 @@ class Ed25519PrivateKey:
         return cls(ed25519.Ed25519PrivateKey.generate())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a key from a PEM file without passphrase.
+    def load(cls, path: Path, passphrase: bytes | None = None) -> Self:
+        """Read a key file, PKCS #8 in PEM or OpenSSH's, see `key_files`; a plain one needs no passphrase.
 
-        Raises `ConfigException` when the file is missing, holds anything else, or is open to other users.
+        Raises `PassphraseException` where the passphrase is missing or wrong, `ConfigException` when the file is
+        missing, holds anything else, or is open to other users.
         """
-        from cryptography.exceptions import UnsupportedAlgorithm
-        from cryptography.hazmat.primitives.asymmetric import ed25519
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+        return cls(decode_private_key(read_key_file(path), passphrase, str(path)))
 
-        pem = read_private(path)
-        if pem is None:
-            raise ConfigException(f"{path}: there is no such key file")
-        try:
-            key = load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-            raise ConfigException(f"{path} holds no private key in PEM, or one with a passphrase") from exc
-        if not isinstance(key, ed25519.Ed25519PrivateKey):
-            raise ConfigException(f"{path} holds a private key, but not an Ed25519 one")
-        return cls(key)
-
-    def save(self, path: Path, *, overwrite: bool = False) -> None:
-        """Write the key as PEM (PKCS #8), mode 0600.
+    def save(self, path: Path, *, passphrase: bytes | None = None, overwrite: bool = False) -> None:
+        """Write the key as PEM (PKCS #8), mode 0600, under the passphrase where there is one.
 
         Raises `ConfigException` when it cannot be written, or when the file exists and `overwrite` is not given.
         """
-        from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-        if not overwrite and path.exists():
-            raise ConfigException(f"{path} exists; a key that it may hold is not overwritten")
-        write_private(path, self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        if not overwrite:
+            check_free(path)
+        write_private(path, encode_private_key(self._key, passphrase))
 
     @property
     def public_key(self) -> Ed25519PublicKey:

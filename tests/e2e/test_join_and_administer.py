@@ -17,6 +17,7 @@ from support.stack import Certificates
 pytestmark = pytest.mark.timeout(180)
 """Many commands in a row, each a process of its own."""
 
+PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 DEADLINE = 30.0
 
@@ -30,7 +31,7 @@ class Person:
     @property
     def env(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNYSHELL_")}
-        return {**kept, "OMNYSHELL_HOME": str(self.home)}
+        return {**kept, "OMNYSHELL_HOME": str(self.home), "OMNYSHELL_NO_PROMPT": "1"}
 
     def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
@@ -38,14 +39,24 @@ class Person:
         )
 
     def paste(self, line: str, *more: str) -> "subprocess.CompletedProcess[str]":
-        words = shlex.split(line)
-        assert words[0] == "omnyshell"
-        return self.run(*words[1:], *more)
+        """Run a line in a shell, as whoever pastes it does."""
+        return subprocess.run(
+            shlex.join(["exec", "sh", "-c", f"{line} {shlex.join(more)}"]),
+            shell=True, capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env | PATH,
+        )  # fmt: skip
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [OMNYSHELL, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env
         )
+
+    def start_line(self, line: str) -> "subprocess.Popen[str]":
+        """Go on in a shell with a line, which is then the process itself."""
+        assignment, _, command = line.partition(" ")
+        return subprocess.Popen(
+            f"export {assignment}; exec {command}",
+            shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env | PATH,
+        )  # fmt: skip
 
 
 @dataclass
@@ -96,31 +107,38 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_the_token_of_an_invite_need_not_be_on_the_command_line(site: Site) -> None:
-    for invite, more in ((("nodes", "invite"), ("--no-start",)), (("users", "invite", "ann"), ())):
-        words = shlex.split(site.operator.run(*invite).stdout)[1:]
-        at = words.index("--token")
-        token = words[at + 1]
-        del words[at : at + 2]
-        guest = site.person(words[0])
-        missing = guest.run(*words, *more)
-        assert (missing.returncode, "OMNYSHELL_TOKEN" in missing.stderr) == (255, True)
-        joined = guest.run(*words, *more, OMNYSHELL_TOKEN=token)
-        assert joined.returncode == 0, joined.stderr
+def test_an_invite_is_used_with_its_token_in_any_place(site: Site, tmp_path: Path) -> None:
+    for invite, more in (("nodes", ("--no-start",)), ("users", ())):
+        for way in ("environment", "file", "option"):
+            whom = ("--id", way) if invite == "nodes" else (way,)
+            assignment, _, *words = shlex.split(site.operator.run(invite, "invite", *whom).stdout)
+            name, _, token = assignment.partition("=")
+            assert name == "OMNYSHELL_TOKEN"
+            assert token not in words
+            guest = site.person(f"{words[0]}-{way}")
+            missing = guest.run(*words, *more)
+            assert (missing.returncode, "OMNYSHELL_TOKEN" in missing.stderr) == (255, True)
+            file = tmp_path / "invite"
+            file.write_text(f"{token}\n")
+            given = {"file": ("--token-file", str(file)), "option": ("--token", token)}.get(way, ())
+            env = {"OMNYSHELL_TOKEN": token} if way == "environment" else {}
+            joined = guest.run(*words, *more, *given, **env)
+            assert joined.returncode == 0, joined.stderr
+            assert not [path for path in guest.home.rglob("*") if path.is_file() and token in path.read_text()]
 
 
 def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
     invited = site.operator.run("nodes", "invite", "--id", "db-1", "--label", "allow-roles=developer")
     assert invited.returncode == 0, invited.stderr
     line = invited.stdout.strip()
-    assert line.startswith("omnyshell node join wss://127.0.0.1:")
+    assert " omnyshell node join wss://127.0.0.1:" in line
     assert " --ca-fingerprint sha256:" in line
     machine = site.person("machine")
     wrong = machine.paste(line, "--id", "db-2", "--no-start")
     assert wrong.returncode == 255
     assert "for the node id 'db-1', not 'db-2'" in wrong.stderr
     assert list((machine.home / "config" / "nodes").iterdir()) == []
-    node = machine.start(*shlex.split(line)[1:])
+    node = machine.start_line(line)
     try:
         assert node.stdout is not None
         assert "as node db-1" in node.stdout.readline()
@@ -165,7 +183,7 @@ def test_a_machine_and_a_person_join_with_one_line_each(site: Site) -> None:
     ("change", "words"),
     [
         (lambda line: line.replace("sha256:", "sha256:0000")[:-4], "shows no certificate with this fingerprint"),
-        (lambda line: line.replace("--token ", "--token x"), "does not know this token"),
+        (lambda line: line.replace("TOKEN=", "TOKEN=x"), "does not know this token"),
         (lambda line: line.split(" --ca-fingerprint")[0] + " --ca-fingerprint md5:1", "64 hexadecimal digits"),
         (lambda line: line.replace("wss://127.0.0.1", "wss://localhost"), ""),
     ],

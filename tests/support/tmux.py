@@ -37,8 +37,12 @@ class Terminal:
 
     def shows(self, text: str) -> str:
         """Wait until the text is on the screen; returns the screen."""
+        return self.shows_times(text, 1)
+
+    def shows_times(self, text: str, times: int) -> str:
+        """Wait until the text is on the screen so many times; returns the screen."""
         deadline = time.monotonic() + DEADLINE
-        while text not in (screen := self.tmux("capture-pane", "-p")):
+        while (screen := self.tmux("capture-pane", "-p")).count(text) < times:
             assert time.monotonic() < deadline, screen
             time.sleep(0.02)
         return screen

@@ -8,9 +8,16 @@ from typing import TypeVar
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.paths import logins_file, user_path
-from omnyshell.security.credentials import CredentialProvider, TokenCredentialProvider
+from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.client.options import ACCESS
+from omnyshell.services.client.passphrases import (
+    PASSPHRASE,
+    PASSPHRASE_FILE,
+    PASSPHRASE_VARIABLE,
+    AskPassphrase,
+    open_key,
+)
 from omnyshell.services.dial import HubAccess
 from omnyshell.transport.connection import HubAddress
 
@@ -20,10 +27,10 @@ _NAMES = tuple(option.key for option in ACCESS)
 _SECRETS = ("token", "token_file", "key")
 
 
-def complete(given: Mapping[str, str]) -> HubAccess:
-    """Return how to reach the hub, from what is given and the saved login.
+def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
+    """Return how to reach the hub, from what is given and the saved login; `ask` is for a key under a passphrase.
 
-    Raises `ConfigException` that says what is missing.
+    Raises `ConfigException` that says what is missing: `PassphraseException` where that is a passphrase.
     """
     given = dict(given)
     saved = CredentialStore(logins_file()).get(given.get("hub"))
@@ -33,7 +40,7 @@ def complete(given: Mapping[str, str]) -> HubAccess:
         raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
     return HubAccess(
         address=_read("hub", HubAddress.parse, given["hub"]),
-        credentials=credentials_from(given),
+        credentials=credentials_from(given, ask),
         ca=user_path(given["ca"]) if "ca" in given else None,
     )
 
@@ -50,28 +57,34 @@ def given_access(options: object) -> dict[str, str]:
         value = os.environ.get(f"OMNYSHELL_{name.upper()}")
         if value and name not in chosen and not (has_secret and name in _SECRETS):
             chosen[name] = value
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    if passphrase and not getattr(options, PASSPHRASE_FILE, None):
+        chosen[PASSPHRASE] = passphrase
     return chosen
 
 
 def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
     """Return what to keep of a login that works; its files by their full paths."""
     key = given.get("key")
+    passphrase_file = given.get(PASSPHRASE_FILE) if key else None
     return StoredSession(
         hub=str(access.address),
         principal=given["principal"],
         token=None if key else given["token"],
         key_path=str(user_path(key).resolve()) if key else None,
+        passphrase_path=str(user_path(passphrase_file).resolve()) if passphrase_file else None,
         ca_path=str(access.ca.resolve()) if access.ca is not None else None,
     )
 
 
-def credentials_from(given: dict[str, str]) -> CredentialProvider:
-    """Return the credential that was given. Raises `ConfigException` where it is missing or cannot be read."""
+def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None) -> CredentialProvider:
+    """Return the credential that was given. Raises as `complete` does, also where it cannot be read."""
     principal = given.get("principal")
     if not principal:
         raise ConfigException("who are you? give --principal NAME, or save a login with `omnyshell login`")
     if "key" in given:
-        return _read("key", lambda path: _key_credentials(principal, user_path(path)), given["key"])
+        key = _read("key", lambda path: open_key(user_path(path), given, ask), given["key"])
+        return PublicKeyCredentialProvider(PrincipalId(principal), key)
     if "token" in given:
         return TokenCredentialProvider(PrincipalId(principal), given["token"])
     if "token_file" in given:
@@ -95,7 +108,7 @@ def _read(option: str, parse: Callable[[str], T], value: str) -> T:
     try:
         return parse(value)
     except ConfigException as exc:
-        exc.option = option
+        exc.option = exc.option or option
         raise
 
 
@@ -112,13 +125,8 @@ def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:
     if not any(name in given for name in _SECRETS):
         if saved.key_path:
             result["key"] = saved.key_path
+            if saved.passphrase_path and PASSPHRASE not in given:
+                result.setdefault(PASSPHRASE_FILE, saved.passphrase_path)
         elif saved.token:
             result["token"] = saved.token
     return result
-
-
-def _key_credentials(principal: str, path: Path) -> CredentialProvider:
-    from omnyshell.security.credentials import PublicKeyCredentialProvider
-    from omnyshell.security.keys import Ed25519PrivateKey
-
-    return PublicKeyCredentialProvider(PrincipalId(principal), Ed25519PrivateKey.load(path))

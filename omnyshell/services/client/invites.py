@@ -13,6 +13,9 @@ _COMMANDS = {
 
 
 def join_line(kind: InviteKind, hub: HubAddress, invite: InviteCreated) -> str:
-    """Return what is pasted into a shell on the other machine; good once, as long as the invite is."""
-    words = (*_COMMANDS[kind], str(hub), "--token", invite.token, "--ca-fingerprint", invite.ca_fingerprint)
-    return shlex.join(words)
+    """Return what is pasted into a shell on the other machine; good once, as long as the invite is.
+
+    The token stands before the command, not behind it: other users of that machine read command lines.
+    """
+    words = (*_COMMANDS[kind], str(hub), "--ca-fingerprint", invite.ca_fingerprint)
+    return f"OMNYSHELL_TOKEN={shlex.quote(invite.token)} {shlex.join(words)}"

@@ -14,14 +14,15 @@ from omnyshell.security.files import read_private, write_private
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A login at one hub. Exactly one of `token` and `key_path` is given, otherwise `ValueError` is raised.
 
-    `ca_path` is the authority the hub's certificate must come from; None means the system's. `name` is what the
-    user calls the hub.
+    `passphrase_path` is a file with the key's passphrase, where it is not asked for. `ca_path` is the authority the
+    hub's certificate must come from; None means the system's. `name` is what the user calls the hub.
     """
 
     hub: str
     principal: str
     token: str | None = None
     key_path: str | None = None
+    passphrase_path: str | None = None
     ca_path: str | None = None
     name: str = ""
 

@@ -1,13 +1,14 @@
 """The options of `omnyshell-console`; what it keeps between two starts is in `tui/settings.py`."""
 
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import CA, HUB, KEY, PRINCIPAL, TOKEN_FILE
+from omnyshell.services.client.options import CA, HUB, KEY, KEY_PASSPHRASE_FILE, PRINCIPAL, TOKEN_FILE
 from omnyshell.services.service_options import CONFIG
 
 WHICH_HUB = (
     HUB._replace(help="its URL, or the name of a saved login"),
     PRINCIPAL._replace(help="who you are"),
     KEY._replace(help="log in with this private key"),
+    KEY_PASSPHRASE_FILE._replace(help="its passphrase is in this file; asked for if not given"),
     TOKEN_FILE._replace(help="log in with the token in this file"),
     CA._replace(help="trust these certificates about the hub"),
 )

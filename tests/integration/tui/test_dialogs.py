@@ -68,9 +68,9 @@ async def test_a_person_is_invited_with_roles() -> None:
         await check_picture(app, "dialog-invite")
         await pilot.press("escape")
         line = (
-            "omnyshell node join wss://hub.example:8443 --token "
+            "OMNYSHELL_TOKEN="
             + 4 * "abcdefghijk"
-            + " --ca-fingerprint sha256:"
+            + " omnyshell node join wss://hub.example:8443 --ca-fingerprint sha256:"
             + 8 * "01234567"
         )
         app.push_screen(LineDialog(line, "Good for one machine, once."))

@@ -1,0 +1,76 @@
+"""Private keys under a passphrase: from the environment, from a file, or from somebody who is asked."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.paths import user_path
+from omnyshell.security.files import read_private
+from omnyshell.security.key_files import PassphraseException
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.client.options import KEY_PASSPHRASE_FILE
+
+PASSPHRASE, PASSPHRASE_FILE = "key_passphrase", KEY_PASSPHRASE_FILE.key
+"""By what names a passphrase is given. There is no option for itself: other users could read it."""
+
+PASSPHRASE_VARIABLE = f"OMNYSHELL_{PASSPHRASE.upper()}"
+
+AskPassphrase = Callable[[Path], Iterator[str]]
+"""Yields what somebody answers who is asked for a key's passphrase, as often as they may be wrong."""
+
+
+def read_passphrase(given: Mapping[str, str]) -> tuple[bytes | None, str]:
+    """Return the passphrase that is given for keys, and where it comes from; None where there is none.
+
+    Raises `ConfigException` for a file that cannot be read, is empty, or is open to other users.
+    """
+    if PASSPHRASE in given:
+        return as_bytes(given[PASSPHRASE]), PASSPHRASE_VARIABLE
+    if PASSPHRASE_FILE not in given:
+        return None, ""
+    path = user_path(given[PASSPHRASE_FILE])
+    try:
+        return _read_line(path), str(path)
+    except ConfigException as exc:
+        exc.option = PASSPHRASE_FILE
+        raise
+
+
+def open_key(path: Path, given: Mapping[str, str], ask: AskPassphrase | None) -> Ed25519PrivateKey:
+    """Return the key in a file; where it is encrypted, by the passphrase that is given, or else by asking for it.
+
+    Raises `PassphraseException` where there is none, or only wrong ones, and `ConfigException` for files that cannot be
+    used.
+    """
+    passphrase, origin = read_passphrase(given)
+    try:
+        return Ed25519PrivateKey.load(path, passphrase)
+    except PassphraseException as exc:
+        if origin:
+            raise PassphraseException(f"{exc}: it is taken from {origin}") from exc
+        if ask is None:
+            raise
+    return _asked(path, ask)
+
+
+def as_bytes(passphrase: str) -> bytes:
+    """Return a passphrase as keys are made with it; bytes that were no text when it was read are themselves again."""
+    return passphrase.encode("utf-8", "surrogateescape")
+
+
+def _read_line(path: Path) -> bytes:
+    data = read_private(path)
+    line = (data or b"").removesuffix(b"\n").removesuffix(b"\r")
+    if not line:
+        raise ConfigException(f"the passphrase file {path} is {'missing' if data is None else 'empty'}")
+    return line
+
+
+def _asked(path: Path, ask: AskPassphrase) -> Ed25519PrivateKey:
+    wrong = PassphraseException(f"{path} needs its passphrase", is_missing=True)
+    for answer in ask(path):
+        try:
+            return Ed25519PrivateKey.load(path, as_bytes(answer))
+        except PassphraseException as exc:
+            wrong = exc
+    raise wrong

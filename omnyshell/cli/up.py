@@ -13,6 +13,7 @@ from pathlib import Path
 from omnyshell.cli.output import fail
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file
+from omnyshell.services.client.access import without_secrets
 from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import CONSOLE, LOGIN_NAME, LocalSetup, Running
@@ -124,6 +125,7 @@ def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Run
             stdout=log,
             stderr=log,
             start_new_session=True,
+            env=without_secrets(os.environ),
         )
     _wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
     running = setup.running()

@@ -39,8 +39,10 @@ _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 class PassphraseException(ConfigException):
     """A key file's passphrase is wrong; or it is missing, then `is_missing` is set."""
 
-    def __init__(self, message: str, *, is_missing: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, path: Path, *, is_missing: bool = False, origin: str = "") -> None:
+        text = f"{path} needs its passphrase" if is_missing else f"the passphrase of {path} is wrong"
+        super().__init__(f"{text}: it is taken from {origin}" if origin else text)
+        self.path = path
         self.is_missing = is_missing
 
 
@@ -94,24 +96,24 @@ def public_key_of_ssh(line: str) -> str | None:
     return binascii.b2a_base64(key, newline=False).rstrip(b"=").decode()
 
 
-def decode_private_key(data: bytes, passphrase: bytes | None, name: str) -> "ed25519.Ed25519PrivateKey":
+def decode_private_key(data: bytes, passphrase: bytes | None, path: Path) -> "ed25519.Ed25519PrivateKey":
     """Return the key in a file's contents; `passphrase` is not looked at for a plain one.
 
     Raises `PassphraseException` where the passphrase is missing or wrong, and `ConfigException` for anything else than
-    an Ed25519 key; both name the file by `name`.
+    an Ed25519 key; both name the file.
     """
     cipher = ssh_cipher(data)
     if cipher not in ("", "none", *SSH_CIPHERS):
-        how = f"`ssh-keygen -p -Z {SSH_CIPHERS[0]} -f {name}` changes that"
-        raise ConfigException(f"{name} is encrypted with {cipher}, which cannot be read: {how}")
+        how = f"`ssh-keygen -p -Z {SSH_CIPHERS[0]} -f {path}` changes that"
+        raise ConfigException(f"{path} is encrypted with {cipher}, which cannot be read: {how}")
     encrypted = is_encrypted(data)
     if encrypted and passphrase is None:
-        raise PassphraseException(f"{name} needs its passphrase", is_missing=True)
-    key = _load(data, passphrase if encrypted else None, name, is_ssh=bool(cipher))
+        raise PassphraseException(path, is_missing=True)
+    key = _load(data, passphrase if encrypted else None, path, is_ssh=bool(cipher))
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
     if not isinstance(key, ed25519.Ed25519PrivateKey):
-        raise ConfigException(f"{name} holds a private key, but not an Ed25519 one")
+        raise ConfigException(f"{path} holds a private key, but not an Ed25519 one")
     return key
 
 
@@ -124,18 +126,18 @@ def encode_private_key(key: "ed25519.Ed25519PrivateKey", passphrase: bytes | Non
     return _encrypted(key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), passphrase)
 
 
-def _load(data: bytes, passphrase: bytes | None, name: str, *, is_ssh: bool) -> Any:
+def _load(data: bytes, passphrase: bytes | None, path: Path, *, is_ssh: bool) -> Any:
     from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
 
     if passphrase == b"":
-        raise PassphraseException(f"the passphrase of {name} is wrong")
+        raise PassphraseException(path)
     try:
         return (load_ssh_private_key if is_ssh else load_pem_private_key)(data, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm, InvalidTag) as exc:
         if passphrase is not None and not isinstance(exc, UnsupportedAlgorithm):
-            raise PassphraseException(f"the passphrase of {name} is wrong") from exc
-        raise ConfigException(f"{name} holds no private key in PEM, as PKCS #8 or in OpenSSH's format") from exc
+            raise PassphraseException(path) from exc
+        raise ConfigException(f"{path} holds no private key in PEM, as PKCS #8 or in OpenSSH's format") from exc
 
 
 def _encrypted(pkcs8: bytes, passphrase: bytes) -> bytes:

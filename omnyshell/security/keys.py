@@ -116,7 +116,7 @@ class Ed25519PrivateKey:
         Raises `PassphraseException` where the passphrase is missing or wrong, `ConfigException` when the file is
         missing, holds anything else, or is open to other users.
         """
-        return cls(decode_private_key(read_key_file(path), passphrase, str(path)))
+        return cls(decode_private_key(read_key_file(path), passphrase, path))
 
     def save(self, path: Path, *, passphrase: bytes | None = None, overwrite: bool = False) -> None:
         """Write the key as PEM (PKCS #8), mode 0600, under the passphrase where there is one.

@@ -53,7 +53,8 @@ LEAVE_TIMEOUT = 5.0
 class ConsoleApp(App[int]):
     """The console for one hub, or for none yet: `place` is None until one is chosen.
 
-    `wanted` is what was given of a login, which the form for another one is filled with: see `LoginScreen`.
+    `wanted` is what was given of a login, which the form for another one is filled with: see `LoginScreen`;
+    `needs_passphrase` says that it is whole but for that of its key.
     After it has run, `farewell` is what to tell the user, and `next_place` another hub that was chosen meanwhile.
     """
 
@@ -85,6 +86,7 @@ class ConsoleApp(App[int]):
         *,
         wanted: Mapping[str, str] | None = None,
         client_only: bool = False,
+        needs_passphrase: bool = False,
         clock: Clock | None = None,
     ) -> None:
         super().__init__()
@@ -98,6 +100,7 @@ class ConsoleApp(App[int]):
         self.terminals = TerminalsScreen(self)
         self._wanted = wanted or {}
         self._client_only = client_only
+        self._needs_passphrase = needs_passphrase
         self._keys = KeyOrder(self, super().on_event, self._stays)
         for theme in THEMES.values():
             self.register_theme(theme)
@@ -148,7 +151,7 @@ class ConsoleApp(App[int]):
         if self.place is not None:
             start_task(self, self._connect(self.place), "Connecting")
         else:
-            self._ask_for_hub("")
+            self._ask_for_hub("", asks_at_once=self._needs_passphrase)
 
     async def _connect(self, place: Place) -> None:
         access = await place.access()
@@ -168,8 +171,9 @@ class ConsoleApp(App[int]):
         await self.hub.connected.wait()
         self.overview.header.name_principal(self.hub.principal)
 
-    def _ask_for_hub(self, why: str) -> None:
-        self.push_screen(LoginScreen(self._wanted, why, offers_local=not self._client_only), self._hub_chosen)
+    def _ask_for_hub(self, why: str, *, asks_at_once: bool = False) -> None:
+        screen = LoginScreen(self._wanted, why, offers_local=not self._client_only, asks_at_once=asks_at_once)
+        self.push_screen(screen, self._hub_chosen)
 
     def _hub_chosen(self, place: Place | None) -> None:
         if place is None:

@@ -7,6 +7,7 @@ import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.options.parser import add_options, fill_defaults
+from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.local.console_options import GROUPS, OPTIONS, WHICH_HUB
 from omnyshell.version import __version__
 
@@ -56,7 +57,14 @@ def _web(options: argparse.Namespace) -> int:
         text = "the console in a browser needs textual-serve: pip install 'omnyshell[web]'"
         raise ConfigException(text) from exc
     options.client_only = True
-    if chosen_place(options) is None:
+    try:
+        is_known = chosen_place(options) is not None
+    except PassphraseException as exc:
+        # Each page asks for it.
+        if not exc.is_missing:
+            raise
+        is_known = True
+    if not is_known:
         raise ConfigException("which hub? give --hub with --principal and a key or token file, or save a login first")
     given = [(option.name, value) for option in WHICH_HUB if (value := getattr(options, option.key))]
     return serve([f"{name}={value}" for name, value in given], options.port)

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from omnyshell.errors import ConfigException
+from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.client.access import given_access
 from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.places import Place, chosen_place
@@ -22,7 +23,7 @@ def start(options: argparse.Namespace) -> int:
         raise ConfigException("the console needs a terminal; --headless serves the hub without one")
     sys.setswitchinterval(SWITCH_INTERVAL)
     settings = ConsoleSettings.load(settings_file())
-    place = chosen_place(options)
+    place, needs_passphrase = _place(options)
     if place is not None:
         # The hub starts while the rest is being loaded.
         place.begin()
@@ -30,7 +31,17 @@ def start(options: argparse.Namespace) -> int:
         log_to_file()
     except OSError as exc:
         raise ConfigException(f"cannot write {where()}: {exc.strerror}") from exc
-    return _run(settings, place, options)
+    return _run(settings, place, options, needs_passphrase=needs_passphrase)
+
+
+def _place(options: argparse.Namespace) -> tuple[Place | None, bool]:
+    """The hub that is chosen, and whether the passphrase of its key is missing: then the console asks for it."""
+    try:
+        return chosen_place(options), False
+    except PassphraseException as exc:
+        if not exc.is_missing:
+            raise
+        return None, True
 
 
 def forget_what_is_loaded() -> None:
@@ -39,19 +50,21 @@ def forget_what_is_loaded() -> None:
     gc.enable()
 
 
-def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace) -> int:
+def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Namespace, *, needs_passphrase: bool) -> int:
     # Loaded while the hub starts.
     from omnyshell.tui.app import ConsoleApp
 
     forget_what_is_loaded()
     wanted = given_access(options)
     while True:
-        app = ConsoleApp(settings, place, wanted=wanted, client_only=options.client_only)
+        app = ConsoleApp(
+            settings, place, wanted=wanted, client_only=options.client_only, needs_passphrase=needs_passphrase
+        )
         try:
             code = app.run()
         finally:
             farewell = app.place.leave() if app.place is not None else []
-        place, wanted = app.next_place, {}
+        place, wanted, needs_passphrase = app.next_place, {}, False
         if place is None:
             break
     with suppress(OSError):

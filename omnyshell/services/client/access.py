@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 _NAMES = tuple(option.key for option in ACCESS)
 _SECRETS = ("token", "token_file", "key")
+_SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 
 
 def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
@@ -61,6 +62,11 @@ def given_access(options: object) -> dict[str, str]:
     if passphrase and not getattr(options, PASSPHRASE_FILE, None):
         chosen[PASSPHRASE] = passphrase
     return chosen
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a process of ours that does not log in as the user, and may go on for long."""
+    return {name: value for name, value in environment.items() if name not in _SECRET_VARIABLES}
 
 
 def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:

@@ -47,7 +47,7 @@ def open_key(path: Path, given: Mapping[str, str], ask: AskPassphrase | None) ->
         return Ed25519PrivateKey.load(path, passphrase)
     except PassphraseException as exc:
         if origin:
-            raise PassphraseException(f"{exc}: it is taken from {origin}") from exc
+            raise PassphraseException(path, origin=origin) from exc
         if ask is None:
             raise
     return _asked(path, ask)
@@ -67,7 +67,7 @@ def _read_line(path: Path) -> bytes:
 
 
 def _asked(path: Path, ask: AskPassphrase) -> Ed25519PrivateKey:
-    wrong = PassphraseException(f"{path} needs its passphrase", is_missing=True)
+    wrong = PassphraseException(path, is_missing=True)
     for answer in ask(path):
         try:
             return Ed25519PrivateKey.load(path, as_bytes(answer))

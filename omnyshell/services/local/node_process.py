@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import suppress
 
+from omnyshell.services.client.access import without_secrets
 from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LocalSetup
 
@@ -91,7 +92,7 @@ class LocalNode:
         self._child = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "omnyshell.cli.local_node"],
-            os.environ,
+            without_secrets(os.environ),
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self._setup.node_log_file), flags, 0o600),

@@ -109,6 +109,7 @@ async def _runs(name: str) -> bool:
             name,
             "-c",
             "exit 0",
+            env=inherited_variables(os.environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

@@ -33,6 +33,9 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     LEAVE: ClassVar[str] = "Cancel"
     """What the button says that does nothing."""
 
+    WAITING: ClassVar[str] = "Asking the hub…"
+    """What is said while the answer is carried out."""
+
     IS_DANGEROUS: ClassVar[bool] = False
     FIELDS_OF: ClassVar[Mapping[str, str]] = {}
     """The field that an error of the hub is about, by the error's code."""
@@ -134,7 +137,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
     async def _carry_out(self, answer: T, act: Callable[[T], Awaitable[None]]) -> None:
         button, wait = self.query_one("#do", Button), self.query_one("#wait", Static)
         button.disabled = True
-        wait.update("Asking the hub…")
+        wait.update(self.WAITING)
         try:
             await act(answer)
         except OmnyShellException as exc:

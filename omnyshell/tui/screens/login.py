@@ -1,6 +1,7 @@
 """Choosing a hub: the logins that are saved, this machine, or another hub."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,13 +15,16 @@ from textual.widgets.option_list import Option
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.printable import printable
+from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.client.access import complete, credentials_from, login_to_save
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.client.passphrases import AskPassphrase
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
 from omnyshell.transport.connection import HubAddress
+from omnyshell.tui.dialogs.passphrase import PassphraseDialog
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place, RemoteHub, ThisMachine
 from omnyshell.tui.tasks import start_task
@@ -39,7 +43,8 @@ FIELDS = {
 class LoginScreen(ModalScreen[Place | None]):
     """Returns the hub that was chosen, or None.
 
-    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token.
+    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token. With
+    `asks_at_once` only the passphrase of its key is missing.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
@@ -71,8 +76,11 @@ class LoginScreen(ModalScreen[Place | None]):
     }
     """
 
-    def __init__(self, wanted: Mapping[str, str], why: str = "", *, offers_local: bool = True) -> None:
+    def __init__(
+        self, wanted: Mapping[str, str], why: str = "", *, offers_local: bool = True, asks_at_once: bool = False
+    ) -> None:
         super().__init__()
+        self._asks_at_once = asks_at_once
         self._offers_local = offers_local
         self._wanted = wanted
         self._why = why
@@ -100,6 +108,8 @@ class LoginScreen(ModalScreen[Place | None]):
 
     def on_mount(self) -> None:
         """Begin where the user will: at what is missing for the hub that was asked for, or at what is saved."""
+        if self._asks_at_once:
+            self._choose(self._wanted)
         if not self._wanted.get("hub"):
             self.query_one(OptionList).focus()
         elif self._wanted.get("principal"):
@@ -123,10 +133,34 @@ class LoginScreen(ModalScreen[Place | None]):
             place: Place = ThisMachine(LocalSetup.default())
             self.dismiss(place)
             return
+        self._choose({"hub": self._saved[event.option_index - self._offers_local].hub})
+
+    def _choose(self, given: Mapping[str, str]) -> None:
+        """Go to the hub of a saved login, or of one that was given."""
+        start_task(self, self._go(lambda ask: complete(given, ask)), "Logging in", group="login")
+
+    async def _go(self, made: Callable[[AskPassphrase | None], HubAccess]) -> None:
+        access = await self._opened(made)
+        if access is not None:
+            self.dismiss(RemoteHub(access))
+
+    async def _opened(self, made: Callable[[AskPassphrase | None], HubAccess]) -> HubAccess | None:
+        """Return the access, after asking for the passphrase where its key needs one; None where nobody gives it."""
         try:
-            self.dismiss(RemoteHub(complete({"hub": self._saved[event.option_index - self._offers_local].hub})))
+            return await asyncio.to_thread(made, None)
         except ConfigException as exc:
-            self._complain(str(exc))
+            if not (isinstance(exc, PassphraseException) and exc.is_missing):
+                self._complain(str(exc))
+                return None
+            path = exc.path
+        found: list[HubAccess] = []
+
+        async def use(passphrase: str) -> None:
+            # Trying one takes a third of a second.
+            found.append(await asyncio.to_thread(made, lambda _path: iter([passphrase])))
+
+        await self.app.push_screen_wait(PassphraseDialog(path, use))
+        return found[0] if found else None
 
     def on_input_submitted(self) -> None:
         """Enter logs in."""
@@ -143,18 +177,16 @@ class LoginScreen(ModalScreen[Place | None]):
     def _log_in(self) -> None:
         given = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
         given = {name: text for name, text in given.items() if text}
-        try:
-            access = _access(given)
-        except ConfigException as exc:
-            self._complain(str(exc))
-            return
         self._complain("")
-        start_task(self, self._try(access, given), "Logging in", group="login")
+        start_task(self, self._try(given), "Logging in", group="login")
 
-    async def _try(self, access: HubAccess, given: dict[str, str]) -> None:
+    async def _try(self, given: dict[str, str]) -> None:
         button = self.query_one("#login", Button)
         button.disabled = True
         try:
+            access = await self._opened(lambda ask: _access(given, ask))
+            if access is None:
+                return
             async with OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)):
                 pass
             if self.query_one("#save", Checkbox).value:
@@ -170,7 +202,7 @@ class LoginScreen(ModalScreen[Place | None]):
         self.query_one("#error", Static).update(printable(text))
 
 
-def _access(given: dict[str, str]) -> HubAccess:
+def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
     """Return how to reach the hub that the form says. Raises `ConfigException`."""
     if "hub" not in given:
         raise ConfigException("which hub? for example wss://hub.example:8443")
@@ -181,7 +213,7 @@ def _access(given: dict[str, str]) -> HubAccess:
     ca = user_path(given["ca"]) if "ca" in given else None
     if ca is not None and not ca.is_file():
         raise ConfigException(f"there is no file {ca}")
-    return HubAccess(address=HubAddress.parse(given["hub"]), credentials=credentials_from(given), ca=ca)
+    return HubAccess(address=HubAddress.parse(given["hub"]), credentials=credentials_from(given, ask), ca=ca)
 
 
 def _line(login: StoredSession) -> Content:

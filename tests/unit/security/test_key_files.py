@@ -1,6 +1,7 @@
 """Key files: what is written and read, and what is said of those that cannot be."""
 
 import base64
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -38,14 +39,14 @@ def is_same(one, other=KEY):
 def test_what_is_written_under_a_passphrase_is_read_with_it_alone(passphrase):
     data = encode_private_key(KEY, passphrase)
     assert is_encrypted(data)
-    assert is_same(decode_private_key(data, passphrase, "id"))
+    assert is_same(decode_private_key(data, passphrase, Path("id")))
     assert is_same(load_pem_private_key(data, passphrase))
     for wrong in (b"", passphrase + b" ", passphrase[:-1], b"another"):
         with pytest.raises(PassphraseException, match="the passphrase of id is wrong") as caught:
-            decode_private_key(data, wrong, "id")
+            decode_private_key(data, wrong, Path("id"))
         assert not caught.value.is_missing
     with pytest.raises(PassphraseException, match="id needs its passphrase") as caught:
-        decode_private_key(data, None, "id")
+        decode_private_key(data, None, Path("id"))
     assert caught.value.is_missing
 
 
@@ -60,13 +61,13 @@ def test_what_is_encrypted_shows_nothing_of_the_key_and_is_never_the_same_twice(
 def test_both_formats_are_read_plain_and_encrypted(kind, passphrase):
     data = written(KEY, kind, passphrase)
     assert is_encrypted(data) == (passphrase is not None)
-    assert is_same(decode_private_key(data, passphrase, "id"))
-    assert is_same(decode_private_key(b"a comment\n" + data, passphrase, "id"))
+    assert is_same(decode_private_key(data, passphrase, Path("id")))
+    assert is_same(decode_private_key(b"a comment\n" + data, passphrase, Path("id")))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_passphrase_for_a_plain_key_is_not_looked_at(kind):
-    assert is_same(decode_private_key(written(KEY, kind), b"whatever", "id"))
+    assert is_same(decode_private_key(written(KEY, kind), b"whatever", Path("id")))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -74,7 +75,7 @@ def test_a_passphrase_for_a_plain_key_is_not_looked_at(kind):
 @pytest.mark.parametrize("other", [ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)])
 def test_other_kinds_of_keys_are_told(kind, passphrase, other):
     with pytest.raises(ConfigException, match="id holds a private key, but not an Ed25519 one"):
-        decode_private_key(written(other, kind, passphrase), passphrase, "id")
+        decode_private_key(written(other, kind, passphrase), passphrase, Path("id"))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -83,7 +84,7 @@ def test_a_file_that_is_cut_anywhere_is_an_error_of_ours(kind):
         data = written(KEY, kind, passphrase)
         for size in range(0, len(data) - 2, 5):
             with pytest.raises(ConfigException):
-                decode_private_key(data[:size], passphrase, "id")
+                decode_private_key(data[:size], passphrase, Path("id"))
 
 
 def test_ciphers_that_cannot_be_read_are_named_with_what_to_do():
@@ -93,7 +94,7 @@ def test_ciphers_that_cannot_be_read_are_named_with_what_to_do():
     assert ssh_cipher(data) == "3des-cbc"
     for passphrase in (None, b"secret"):
         with pytest.raises(ConfigException, match=r"3des-cbc.*ssh-keygen -p -Z aes256-ctr -f id"):
-            decode_private_key(data, passphrase, "id")
+            decode_private_key(data, passphrase, Path("id"))
 
 
 @pytest.mark.parametrize(
@@ -103,4 +104,4 @@ def test_ciphers_that_cannot_be_read_are_named_with_what_to_do():
 def test_what_is_no_key_is_said_so(data):
     assert not is_encrypted(data)
     with pytest.raises(ConfigException, match="id holds no private key in PEM"):
-        decode_private_key(data, None, "id")
+        decode_private_key(data, None, Path("id"))

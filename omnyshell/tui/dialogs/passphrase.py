@@ -1,0 +1,40 @@
+"""Asking for the passphrase of a key."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.widget import Widget
+from textual.widgets import Static
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.printable import printable
+from omnyshell.tui.dialogs.dialog import Dialog, row
+from omnyshell.tui.dialogs.reading import Reading
+from omnyshell.tui.widgets.field import Field
+
+
+class PassphraseDialog(Dialog[str]):
+    """Closes once `use` takes what was typed; a wrong passphrase, for which it raises, is said beside the field."""
+
+    TITLE = "This key needs its passphrase"
+    ACTION = "Open"
+    WAITING = "Opening the key…"
+    FIELDS_OF: ClassVar = {ErrorCodes.BAD_REQUEST: "passphrase"}
+
+    def __init__(self, path: Path, use: Callable[[str], Awaitable[None]]) -> None:
+        super().__init__(use)
+        self._path = path
+
+    def form(self) -> Iterable[Widget]:
+        """The key, and a line that shows nothing of what is typed."""
+        yield Static(printable(str(self._path)), classes="text", markup=False)
+        yield row("Passphrase", Field(id="passphrase", password=True, compact=True))
+
+    def on_mount(self) -> None:
+        """Begin with the only field."""
+        self.query_one("#passphrase").focus()
+
+    def read(self, reading: Reading) -> str:  # noqa: ARG002 - spaces around it count
+        """What was typed."""
+        return self.query_one("#passphrase", Field).value

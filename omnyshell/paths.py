@@ -24,6 +24,11 @@ def logins_file() -> Path:
     return config_dir() / "logins.json"
 
 
+def bound_hubs_file() -> Path:
+    """The file of hubs that a client never proves itself to in a weaker way again."""
+    return config_dir() / "bound-hubs"
+
+
 def user_path(text: str) -> Path:
     """Return a path as a user wrote it, with `~` taken for home. Raises `ConfigException` where there is no home."""
     try:

@@ -2,29 +2,32 @@
 
 import argparse
 import asyncio
-import base64
 import logging
 import math
 import random
 import statistics
 import struct
 import time
+from dataclasses import replace
+from pathlib import Path
 
 from support.hub_process import HubProcess
 from support.raw_peer import logged_in, stranger
 from support.stack import Certificates
 
-from omnyshell import AuditLog, TokenAuthenticator, TokenGrant
+from omnyshell import AuditLog, PrincipalId, TokenAuthenticator, TokenGrant
 from omnyshell.clock import SystemClock
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.messages import AuthRequest
 from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyAuthenticator
 from omnyshell.security.authorized_keys import AuthorizedKeysStore, parse_authorized_keys
-from omnyshell.security.credentials import LoginContext
+from omnyshell.security.credentials import LoginContext, PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.login_limit import LoginLimit, LoginLimiter
+from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.proofs import BoundKeys, ProofRules
 from soak.machines import machines, memory_of
 from soak.report import Figure, report
 
@@ -110,18 +113,19 @@ def login_timing(samples: int) -> Figure:
     tokens = TokenAuthenticator([TokenGrant.parse("ann:right-token:developer")])
     clock = SystemClock()
     limiter = LoginLimiter(LoginLimit.parse("0"), clock)
-    gate = LoginGate(CompositeAuthenticator([tokens, keys]), limiter, AuditLog(clock), HubMetrics())
-    context = LoginContext(nonce="nonce", role="client", spki_sha256=None)
+    rules = ProofRules(HubConfig(cert=Path(), key=Path(), authenticator=keys), BoundKeys(None))
+    gate = LoginGate(CompositeAuthenticator([tokens, keys]), limiter, rules, AuditLog(clock), HubMetrics())
+    context = LoginContext(nonce="nonce", role="client", spki_sha256=bytes(32))
 
-    def signed(principal: str, pair: Ed25519PrivateKey, text: bytes = b"nonce") -> AuthRequest:
-        key, proof = pair.public_key.to_base64(), base64.b64encode(pair.sign(text)).decode()
-        return AuthRequest(method="publicKey", principal=principal, public_key=key, signature=proof)
+    def signed(principal: str, pair: Ed25519PrivateKey, nonce: str = "nonce") -> AuthRequest:
+        dialled = replace(context, nonce=nonce, host="hub.example", port=8443)
+        return PublicKeyCredentialProvider(PrincipalId(principal), pair).auth_request(dialled, bind=True)
 
     requests = {
         "unknown principal, strange key": signed("eve", other),
         "wrong key": signed("ann", other),
-        "unknown principal, known key": signed("eve", known, b"other"),
-        "wrong signature": signed("ann", known, b"other"),
+        "unknown principal, known key": signed("eve", known, "other"),
+        "wrong signature": signed("ann", known, "other"),
         "unknown principal, token": AuthRequest(method="token", principal="eve", token="wrong-token"),
         "wrong token": AuthRequest(method="token", principal="ann", token="wrong-token"),
     }

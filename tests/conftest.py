@@ -19,7 +19,8 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path_factory.mktemp("home")))
     # Whoever runs the tests in a terminal is not asked anything.
     monkeypatch.setenv("OMNYSHELL_NO_PROMPT", "1")
-    for name in ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA"):
+    names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
+    for name in (*names, "BIND_CERTIFICATE"):
         monkeypatch.delenv(f"OMNYSHELL_{name}", raising=False)
 
 

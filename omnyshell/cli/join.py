@@ -2,21 +2,22 @@
 
 import argparse
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_secret
-from omnyshell.cli.output import printable
+from omnyshell.cli.output import complain, printable
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import NODE_START
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
-from omnyshell.protocol.messages.admin import JoinAccepted
 from omnyshell.security.files import write_private
-from omnyshell.services.client.access import given_access, read_token
-from omnyshell.services.client.login_store import CredentialStore, StoredSession
-from omnyshell.services.join import fetch_authority, join, parse_fingerprint
+from omnyshell.services.binding import Binding
+from omnyshell.services.client.access import binding_from, given_access, read_token
+from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
+from omnyshell.services.join import Joined, fetch_authority, join, parse_fingerprint
 from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name, toml_text
 from omnyshell.services.local.setup import machine_node_id
 from omnyshell.transport.connection import HubAddress
@@ -25,11 +26,12 @@ from omnyshell.transport.connection import HubAddress
 class _Joining(JoinFiles):
     """One join: what is made for it is on disk before the token is spent, and gets its final name afterwards."""
 
-    def __init__(self, url: str, fingerprint: str, parent: Path) -> None:
+    def __init__(self, url: str, fingerprint: str, parent: Path, binding: Binding) -> None:
+        self.binding = binding
         address = HubAddress.parse(url)
         super().__init__(address, fetch_authority(address, parse_fingerprint(fingerprint)), parent)
 
-    def trade(self, role: str, token: str, node_id: str | None = None, suggested: str | None = None) -> JoinAccepted:
+    def trade(self, role: str, token: str, node_id: str | None = None, suggested: str | None = None) -> Joined:
         """Spend the token. Whatever prevents that leaves nothing behind."""
         with self.discarded_on_failure():
             return asyncio.run(
@@ -41,6 +43,7 @@ class _Joining(JoinFiles):
                     key=self.key,
                     node_id=node_id,
                     suggested_id=suggested,
+                    binding=self.binding,
                 )
             )
 
@@ -50,13 +53,15 @@ def join_node(options: argparse.Namespace) -> int:
     if options.id is not None:
         check_directory_name(options.id)
     own_labels = parse_pairs(options.label, "--label")
-    token = _token_of_invite(options)
+    given = given_access(options)
+    token, binding = _token_of_invite(given), binding_from(given)
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
     for text in (*options.label, *options.allow_command, str(parent.resolve())):
         # What cannot be written is told before the token is spent.
         toml_text(text)
-    joining = _Joining(options.hub_url, options.ca_fingerprint, parent)
-    accepted = _trade_as_node(joining, token, options.id)
+    joining = _Joining(options.hub_url, options.ca_fingerprint, parent, binding)
+    joined = _trade_as_node(joining, token, options.id)
+    accepted = joined.accepted
     node_id = accepted.node_id or ""
     directory = joining.settle_node(node_id)
     labels = {**accepted.labels, **own_labels}
@@ -68,10 +73,13 @@ def join_node(options: argparse.Namespace) -> int:
         "ca": str((directory / AUTHORITY).resolve()),
         "label": [f"{name}={value}" for name, value in sorted(labels.items())],
         "allow-command": options.allow_command,
+        "bind-certificate": _full_path(binding.certificate),
+        "allow-unbound": binding.allow_unbound and not joined.is_bound,
     }
     config = directory / SETTINGS
     write_private(config, _toml(settings).encode())
     print(f"joined {joining.address} as node {node_id}; settings are in {config}", flush=True)
+    _warn_of_older_hub(joined, binding)
     if options.no_start:
         print(f"start it with: omnyshell node start --config {config}")
         return 0
@@ -84,26 +92,33 @@ def join_user(options: argparse.Namespace) -> int:
     """Enrol a key for the person the invite is for, and save the login."""
     if not options.ca_fingerprint:
         raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
-    token = _token_of_invite(options)
-    joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs")
+    given = given_access(options)
+    token, binding = _token_of_invite(given), binding_from(given)
+    joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs", binding)
     store = CredentialStore(logins_file())
     with joining.discarded_on_failure():
         joining.check_login(store)
-    accepted = joining.trade(CLIENT_PEER, token)
+    joined = joining.trade(CLIENT_PEER, token)
+    accepted = joined.accepted
     directory = joining.settle_login(accepted.principal)
     login = StoredSession(
         hub=str(joining.address),
         principal=accepted.principal,
         key_path=str(directory / KEY),
         ca_path=str(directory / AUTHORITY),
+        bind_certificate=_full_path(binding.certificate) or None,
+        allow_unbound=binding.allow_unbound and not joined.is_bound,
+        bound=joined.is_bound,
+        since=PRESENT_FORMAT,
     )
     store.save(login)
     roles = printable(", ".join(accepted.roles)) or "none"
     print(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
+    _warn_of_older_hub(joined, binding)
     return 0
 
 
-def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> JoinAccepted:
+def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> Joined:
     """Spend the token for a node whose place here is free; a place that is another hub's is not asked for."""
     suggested: str | None = machine_node_id()
     with joining.discarded_on_failure():
@@ -120,9 +135,17 @@ def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> JoinAc
         raise ConfigException(text) from exc
 
 
-def _token_of_invite(options: argparse.Namespace) -> str:
+def _warn_of_older_hub(joined: Joined, binding: Binding) -> None:
+    if not joined.is_bound and not binding.allow_unbound:
+        complain("omnyshell: this hub is of an older version: logging in there takes --allow-unbound")
+
+
+def _full_path(path: Path | None) -> str:
+    return str(path.resolve()) if path is not None else ""
+
+
+def _token_of_invite(given: Mapping[str, str]) -> str:
     """The token, from where any is taken, or else asked for: it need not be on a command line that others see."""
-    given = given_access(options)
     if "token_file" in given:
         return read_token(user_path(given["token_file"]))
     otherwise = "the token of the invite is missing: set OMNYSHELL_TOKEN, give --token-file, or paste it at the prompt"
@@ -130,10 +153,12 @@ def _token_of_invite(options: argparse.Namespace) -> str:
 
 
 def _toml(settings: dict[str, object]) -> str:
-    """Write texts and lists of texts, leaving out what is empty."""
+    """Write texts, lists of texts and what is true, leaving out what is empty."""
     lines = [f"{key} = {_value(value)}" for key, value in settings.items() if value]
     return "# Written by `omnyshell node join`.\n" + "\n".join(lines) + "\n"
 
 
 def _value(value: object) -> str:
+    if value is True:
+        return "true"
     return f"[{', '.join(map(toml_text, value))}]" if isinstance(value, list) else toml_text(str(value))

@@ -10,12 +10,11 @@ from omnyshell.cli.asking import ask_passphrase, ask_secret
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
-from omnyshell.services.client.access import credentials_from, given_access, login_to_save, read_token
+from omnyshell.services.client.access import given_access, hub_access, login_to_save, read_token
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore
 from omnyshell.services.dial import HubAccess
-from omnyshell.transport.connection import HubAddress
 
 
 def login(options: argparse.Namespace) -> int:
@@ -33,11 +32,7 @@ def login(options: argparse.Namespace) -> int:
     if "key" not in given and "token" not in given:
         otherwise = "log in with what? give --key FILE, --token-file FILE or OMNYSHELL_TOKEN"
         given["token"] = ask_secret("Token: ", otherwise)
-    access = HubAccess(
-        address=HubAddress.parse(given["hub"]),
-        credentials=credentials_from(given, ask_passphrase),
-        ca=user_path(given["ca"]) if "ca" in given else None,
-    )
+    access = hub_access(given, ask_passphrase)
     identity = asyncio.run(_try(access))
     CredentialStore(logins_file()).save(login_to_save(access, given))
     print(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")

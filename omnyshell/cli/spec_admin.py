@@ -2,7 +2,7 @@
 
 from omnyshell.cli.spec_base import JSON, NODE, Command
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import ACCESS
+from omnyshell.services.client.options import ACCESS, BINDING
 
 AUDIT_PLACE = (
     Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),
@@ -89,6 +89,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--label", "label of the node beside those of the invite; may be repeated", "K=V", "list"),
             Option("--allow-command", "let only commands run that match; may be repeated", "PATTERN", "list"),
             Option("--out", "directory for key and settings, one below it for each node", "DIR", "directory"),
+            *BINDING,
             Option("--no-start", "only write key and settings", kind="flag"),
         ),
     ),

@@ -98,12 +98,17 @@ def read_options(path: str | Path, options: Iterable[Option]) -> Given:
 
 
 def read_value(option: Option, value: object, file: TomlFile) -> object:
-    """Return the value that a file gives an option, which is of the right type. Raises `ConfigException`."""
+    """Return the value that a file gives an option, which is of the right type; a text is a list of one.
+
+    Raises `ConfigException`.
+    """
     if option.kind == "tables":
         assert option.parse is not None, "tables say how they are read"  # noqa: S101
         return option.parse(value, file)
     expected, words = _EXPECTED[option.kind]
     key = option.toml_key
+    if option.kind == "list" and isinstance(value, str):
+        value = [value]
     is_bool = isinstance(value, bool)
     if not isinstance(value, expected) or (is_bool and expected is not bool):
         raise file.error((key,), f"'{key}' must be {words}")

@@ -2,6 +2,7 @@
 
 INTERACTIVE = "interactive"
 AUTH_BIND = "auth-bind"
+AUTH_BIND_2 = "auth-bind-2"
 ADMIN = "admin"
 RESUME_OFFSET = "resume-offset"
 SCREEN_ETAG = "screen-etag"

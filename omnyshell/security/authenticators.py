@@ -14,10 +14,9 @@ from omnyshell.security.credentials import (
     TOKEN_METHOD,
     Credential,
     LoginContext,
+    Proof,
     PublicKeyCredential,
     TokenCredential,
-    binding_message,
-    proof_message,
 )
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.length_prefix import utf8
@@ -25,16 +24,17 @@ from omnyshell.security.refusal import refused
 from omnyshell.security.secret_index import SecretIndex
 
 BindingRule = Callable[[PrincipalId], bool]
-"""Tells whether a principal's logins must carry a `binding`; asked for unknown principals too."""
+"""Tells whether a principal's logins must be bound to the hub, by either version; asked for unknown ones too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a login was accepted for: the hash of a token, or a public key."""
+    """What a login was accepted for: the hash of a token, or a public key and how it was proved."""
 
     principal: PrincipalId
     method: str
     secret: bytes = field(repr=False)
+    proof: Proof | None = None
 
 
 def evidence_of(credential: Credential) -> Evidence | None:
@@ -42,7 +42,7 @@ def evidence_of(credential: Credential) -> Evidence | None:
     if isinstance(credential, TokenCredential):
         return Evidence(credential.principal, TOKEN_METHOD, hash_token(credential.token))
     if isinstance(credential, PublicKeyCredential):
-        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw)
+        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw, credential.proof)
     return None
 
 
@@ -145,8 +145,8 @@ class PublicKeyAuthenticator:
     """Accepts Ed25519 keys listed in a store.
 
     The signature is verified against the offered key before anything is looked up, and everything is judged
-    before anything is refused. A binding that is present must be right; `require_binding` says for whom it must
-    be present.
+    before anything is refused. Every signature that is present must be right; `require_binding` says whose logins must
+    be bound. Whether what was dialled is an address of the hub is for the hub to judge.
     """
 
     def __init__(self, store: AuthorizedKeysStore, *, require_binding: BindingRule = _binding_is_optional) -> None:
@@ -157,10 +157,10 @@ class PublicKeyAuthenticator:
         """Return who holds this key. Raises `AuthException`."""
         if not isinstance(credential, PublicKeyCredential):
             raise refused()
-        proved = credential.public_key.verify(credential.signature, proof_message(context))
-        bound = self._is_bound(credential, context)
+        proved = credential.is_proved(context)
+        must_bind = self._require_binding(credential.principal)
         entry = self._store.find(credential.principal, credential.public_key)
-        if entry is None or not proved or not bound:
+        if entry is None or not proved or (must_bind and credential.proof is Proof.UNBOUND):
             raise refused()
         return entry.as_principal()
 
@@ -174,15 +174,6 @@ class PublicKeyAuthenticator:
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all keys."""
         return (entry.as_principal() for entry in self._store.entries)
-
-    def _is_bound(self, credential: PublicKeyCredential, context: LoginContext) -> bool:
-        required = self._require_binding(credential.principal)
-        if credential.binding is None:
-            return not required
-        if context.spki_sha256 is None:
-            return False
-        message = binding_message(context, credential.principal)
-        return credential.public_key.verify(credential.binding, message)
 
 
 class CompositeAuthenticator:

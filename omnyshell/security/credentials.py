@@ -1,10 +1,13 @@
 """Credentials: what a peer offers to prove who it is, how it is made and how it is read (wire protocol section 2).
 
-The proof of a key is a signature over the nonce's text. The extension `auth-bind` (section 9) adds a second one
-that is worth something at one hub only.
+A key proves itself by a signature. With the extension `auth-bind-2` (section 10) it names the hub, the role, the
+principal, and the host and port that were dialled, so that it is worth nothing anywhere else. Older hubs know a
+signature over the nonce's text alone, and the extension `auth-bind` (section 9) a second one beside it.
 """
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Protocol
 
 from omnyshell.errors import AuthException
@@ -24,6 +27,25 @@ TOKEN_METHOD = "token"  # noqa: S105
 PUBLIC_KEY_METHOD = "publicKey"
 
 _BIND_TAG = b"omnyshell:auth-bind:v1"
+_BOUND_TAG = b"omnyshell:auth-bind:v2"
+
+_HOST = re.compile(r"[!-~]{1,255}")
+"""What was dialled: ASCII without spaces, so that it can be told in a log."""
+
+_HIGHEST_PORT = 65_535
+
+
+class Proof(StrEnum):
+    """How a key proves itself; one login has one of them."""
+
+    UNBOUND = "unbound"
+    """A signature over the nonce's text: worth something wherever the nonce came from."""
+
+    PAIR = "auth-bind"
+    """The same, and a second signature that names the hub's key, the role and the principal."""
+
+    BOUND = "auth-bind-2"
+    """One signature that names the host and port that were dialled as well."""
 
 
 class UnknownMethodException(AuthException):
@@ -38,12 +60,15 @@ class LoginContext:
     """The connection a login belongs to. Both ends hold the same values, unless something sits between them.
 
     `role` is what the peer says in its `hello`. `spki_sha256` is the SHA-256 of the SubjectPublicKeyInfo in the
-    hub's leaf certificate; None where it is not known.
+    hub's leaf certificate; None where it is not known. `host` (lower case, no brackets, ASCII) and `port` are what the
+    peer dialled, where its proof is to name them (extension `auth-bind-2`); empty and 0 otherwise.
     """
 
     nonce: str
     role: str
     spki_sha256: bytes | None = None
+    host: str = ""
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +92,28 @@ class PublicKeyCredential(Credential):
     public_key: Ed25519PublicKey
     signature: bytes = field(repr=False)
     binding: bytes | None = field(default=None, repr=False)
+    host: str = ""
+    port: int = 0
+    """What was dialled, in a proof that names it."""
+
+    @property
+    def proof(self) -> Proof:
+        """How the key proves itself."""
+        if self.host:
+            return Proof.BOUND
+        return Proof.UNBOUND if self.binding is None else Proof.PAIR
+
+    def is_proved(self, context: LoginContext) -> bool:
+        """Tell whether every signature that there is is the key's, and for this connection. Never raises."""
+        verify = self.public_key.verify
+        if self.host:
+            dialled = replace(context, host=self.host, port=self.port)
+            return context.spki_sha256 is not None and verify(self.signature, bound_message(dialled, self.principal))
+        proved = verify(self.signature, proof_message(context))
+        if self.binding is None:
+            return proved
+        bound = context.spki_sha256 is not None and verify(self.binding, binding_message(context, self.principal))
+        return proved and bound
 
 
 def credential_from_request(request: AuthRequest) -> Credential:
@@ -78,7 +125,7 @@ def credential_from_request(request: AuthRequest) -> Credential:
     if request.method == TOKEN_METHOD and request.token is not None:
         return _token_credential(request.principal, request.token)
     if request.method == PUBLIC_KEY_METHOD and request.public_key is not None and request.signature is not None:
-        return _key_credential(request.principal, request.public_key, request.signature, request.binding)
+        return _key_credential(request, request.public_key, request.signature)
     raise UnknownMethodException
 
 
@@ -88,15 +135,30 @@ def _token_credential(principal: str, token: str) -> TokenCredential:
     return TokenCredential(PrincipalId(principal), token)
 
 
-def _key_credential(principal: str, public_key: str, signature: str, binding: str | None) -> PublicKeyCredential:
-    if not principal:
+def _key_credential(request: AuthRequest, public_key: str, signature: str) -> PublicKeyCredential:
+    if not request.principal:
+        raise refused()
+    host, port = dialled_in(request.host, request.port)
+    # Beside a proof that names what was dialled nothing else is signed.
+    if host and request.binding is not None:
         raise refused()
     return PublicKeyCredential(
-        PrincipalId(principal),
+        PrincipalId(request.principal),
         Ed25519PublicKey.from_base64(public_key),
         _signature(signature),
-        None if binding is None else _signature(binding),
+        None if request.binding is None else _signature(request.binding),
+        host,
+        port,
     )
+
+
+def dialled_in(host: str | None, port: int | None) -> tuple[str, int]:
+    """Return what a request says was dialled; empty and 0 where it says nothing. Raises `AuthException`."""
+    if host is None and port is None:
+        return "", 0
+    if host is None or port is None or not _HOST.fullmatch(host) or not 0 < port <= _HIGHEST_PORT:
+        raise refused()
+    return host, port
 
 
 def _signature(text: str) -> bytes:
@@ -110,7 +172,7 @@ def _signature(text: str) -> bytes:
 
 
 def proof_message(context: LoginContext) -> bytes:
-    """What the signature of a public-key login is over."""
+    """What the signature of a public-key login is over, where it is not bound."""
     return utf8(context.nonce)
 
 
@@ -121,14 +183,32 @@ def binding_message(context: LoginContext, principal: PrincipalId) -> bytes:
     return length_prefixed(_BIND_TAG, utf8(context.nonce), context.spki_sha256, utf8(context.role), utf8(principal))
 
 
+def bound_message(context: LoginContext, principal: PrincipalId) -> bytes:
+    """What the signature of a public-key login is over with `auth-bind-2`.
+
+    Raises `ValueError` without the hub's key in the context.
+    """
+    return length_prefixed(_BOUND_TAG, utf8(context.nonce), *place_fields(context, utf8(principal)))
+
+
+def place_fields(context: LoginContext, whose: bytes) -> tuple[bytes, ...]:
+    """The fields of a bound signature behind its nonce: where it is worth something, and for whom or for what.
+
+    Raises `ValueError` without the hub's key in the context.
+    """
+    if context.spki_sha256 is None:
+        raise ValueError("a bound signature needs the hash of the hub's public key")
+    return (context.spki_sha256, utf8(context.role), whose, utf8(context.host), str(context.port).encode())
+
+
 class CredentialProvider(Protocol):
     """Makes the credential for one login."""
 
     def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:
         """The request to send.
 
-        `bind` is set where the hub announced `auth-bind` and the certificate came from it, not from a proxy; the
-        context then holds `spki_sha256`, or a provider that needs it raises `ValueError`.
+        `bind` is set where the hub announced `auth-bind` or `auth-bind-2`; the context then holds `spki_sha256`, and
+        for the latter `host` and `port` too: what a key signs names them, and nothing else is signed beside it.
         """
         ...
 
@@ -153,13 +233,26 @@ class PublicKeyCredentialProvider:
     private_key: Ed25519PrivateKey = field(repr=False)
 
     def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:
-        """The request to send, with a binding to this hub where `bind` is set."""
-        sign = self.private_key.sign
-        binding = encode_base64(sign(binding_message(context, self.principal))) if bind else None
+        """The request to send, bound to this hub where `bind` is set; without the hub's key, `ValueError` is raised."""
+        if bind and context.host:
+            signature = self._signed(bound_message(context, self.principal))
+            return self._request(signature, host=context.host, port=context.port)
+        # Made first: where it cannot be, nothing is signed.
+        binding = self._signed(binding_message(context, self.principal)) if bind else None
+        return self._request(self._signed(proof_message(context)), binding=binding)
+
+    def _signed(self, message: bytes) -> str:
+        return encode_base64(self.private_key.sign(message))
+
+    def _request(
+        self, signature: str, *, binding: str | None = None, host: str | None = None, port: int | None = None
+    ) -> AuthRequest:
         return AuthRequest(
             method=PUBLIC_KEY_METHOD,
             principal=self.principal,
             public_key=self.private_key.public_key.to_base64(),
-            signature=encode_base64(sign(proof_message(context))),
+            signature=signature,
             binding=binding,
+            host=host,
+            port=port,
         )

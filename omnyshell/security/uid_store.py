@@ -55,9 +55,14 @@ class UidStore:
     @classmethod
     def for_node(cls, directory: Path, node_id: NodeId, clock: Clock) -> Self:
         """The store of a node in its state directory. Raises `ValueError` for an id that is not well formed."""
+        return cls(cls.path_for_node(directory, node_id), clock)
+
+    @staticmethod
+    def path_for_node(directory: Path, node_id: NodeId) -> Path:
+        """Where that is: there once the node ran. Raises `ValueError` for an id that is not well formed."""
         if not is_node_id(node_id):
             raise ValueError(f"not a node id: {node_id!r}")
-        return cls(directory / f"uid-node-{node_id}.json", clock)
+        return directory / f"uid-node-{node_id}.json"
 
     @classmethod
     def for_hub(cls, directory: Path, clock: Clock) -> Self:

@@ -4,12 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import AUTH_BIND
 from omnyshell.protocol.handshake import PeerHandshake
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
-from omnyshell.security.credentials import CredentialProvider, LoginContext, TokenCredentialProvider
+from omnyshell.security.credentials import (
+    PUBLIC_KEY_METHOD,
+    CredentialProvider,
+    LoginContext,
+    Proof,
+    TokenCredentialProvider,
+)
+from omnyshell.services.binding import Binding
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
 from omnyshell.transport.tls import client_context
@@ -27,6 +33,9 @@ class HubAccess:
     ca: Path | None = None
     """Certificates to trust; None means the system's."""
 
+    binding: Binding = field(default_factory=Binding)
+    """How a key's logins are bound to this hub."""
+
     connect_timeout: float = 15.0
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
 
@@ -43,14 +52,20 @@ async def dial(
 ) -> OmnyShellConnection:
     """Return a connection that has logged in as `role`; `incoming` names the stream whose credit this side grants.
 
-    Raises what `OmnyShellConnection.open` raises, and `ConfigException` for a CA file that cannot be read.
+    Raises what `OmnyShellConnection.open` raises, and `ConfigException` for a CA file that cannot be read, and for
+    a hub that a key must not be proved to.
     """
 
-    def credential(nonce: str, hub_features: frozenset[str]) -> AuthRequest:
-        bind = AUTH_BIND in hub_features and not isinstance(access.credentials, TokenCredentialProvider)
-        spki = hub_key_hash(connection) if bind else None
-        context = LoginContext(nonce=nonce, role=role, spki_sha256=spki)
-        return access.credentials.auth_request(context, bind=spki is not None)
+    def credential(nonce: str, announced: frozenset[str]) -> AuthRequest:
+        binding = access.binding
+        binding.note(access.address, announced)
+        if isinstance(access.credentials, TokenCredentialProvider):
+            return access.credentials.auth_request(LoginContext(nonce=nonce, role=role), bind=False)
+        proof = binding.choose(access.address, announced, nonce)
+        context = binding.context(proof, nonce, role, connection)
+        request = access.credentials.auth_request(context, bind=proof is not Proof.UNBOUND)
+        _check_provider(request, context)
+        return request
 
     handshake = PeerHandshake(role=role, agent=AGENT, version=__version__, features=features, credential=credential)
     connection = OmnyShellConnection(
@@ -60,10 +75,9 @@ async def dial(
     return connection
 
 
-def hub_key_hash(connection: OmnyShellConnection) -> bytes | None:
-    """Return the SHA-256 of the hub's key as TLS showed it; None where there is none."""
-    # Imported where a key logs in: it brings all of `cryptography`, which a token does not need.
-    from omnyshell.security.certificates import spki_sha256_of_der
-
-    certificate = connection.link.peer_certificate
-    return spki_sha256_of_der(certificate) if certificate is not None else None
+def _check_provider(request: AuthRequest, context: LoginContext) -> None:
+    """See that what an embedder's provider made is no weaker than what it was asked for, before it is sent."""
+    if request.method != PUBLIC_KEY_METHOD or not context.host:
+        return
+    if (request.host, request.port, request.binding) != (context.host, context.port, None):
+        raise ConfigException("the credential provider signs no proof that names host and port; it has to, here")

@@ -6,6 +6,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,15 @@ from omnyshell.errors import (
 from omnyshell.model.admin import InviteKind
 from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, AUTH_BIND
+from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, AUTH_BIND_2
 from omnyshell.protocol.handshake import NODE_PEER, HandshakeState, PeerHandshake
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
 from omnyshell.security.authenticators import hash_token
-from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
-from omnyshell.services.dial import AGENT, hub_key_hash
+from omnyshell.services.binding import Binding
+from omnyshell.services.dial import AGENT
 from omnyshell.services.join_files import check_directory_name
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
@@ -108,6 +109,14 @@ class _JoinHandshake(PeerHandshake):
         return super().receive(message)
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """As whom a key was enrolled, and whether the hub binds its logins to what was dialled."""
+
+    accepted: JoinAccepted
+    is_bound: bool
+
+
 async def join(
     address: HubAddress,
     ca: Path,
@@ -117,28 +126,32 @@ async def join(
     key: Ed25519PrivateKey,
     node_id: str | None = None,
     suggested_id: str | None = None,
-) -> JoinAccepted:
-    """Have the key enrolled; returns as whom.
+    binding: Binding,
+) -> Joined:
+    """Have the key enrolled.
 
-    Raises `AuthException` where the hub refuses, with what is wrong with a token that was real, and what
-    `OmnyShellConnection.open` raises.
+    Raises `ConfigException`, with the invite unspent, for a hub that knew better ways to prove a key; `AuthException`
+    where the hub refuses, with what is wrong with a token that was real; and what `OmnyShellConnection.open` raises.
     """
 
-    def request(nonce: str, hub_features: frozenset[str]) -> ControlMessage:
-        spki = hub_key_hash(connection)
-        if ADMIN not in hub_features or spki is None:
+    def request(nonce: str, announced: frozenset[str]) -> ControlMessage:
+        if ADMIN not in announced:
             raise ProtocolException("this hub takes no invites", code=ErrorCodes.BAD_REQUEST)
-        context = LoginContext(nonce=nonce, role=role, spki_sha256=spki)
+        proof = binding.choose_to_join(address, announced)
+        binding.note(address, announced)
+        context = binding.context(proof, nonce, role, connection)
         return JoinRequest(
             token=token,
             public_key=key.public_key.to_base64(),
             signature=encode_base64(key.sign(join_message(context, hash_token(token)))),
             node_id=node_id,
             suggested_id=suggested_id,
+            host=context.host or None,
+            port=context.port or None,
         )
 
     handshake = _JoinHandshake(
-        role=role, agent=AGENT, version=__version__, features={ADMIN, AUTH_BIND}, credential=request
+        role=role, agent=AGENT, version=__version__, features={ADMIN, AUTH_BIND, AUTH_BIND_2}, credential=request
     )
     connection = OmnyShellConnection(
         address,
@@ -158,7 +171,7 @@ async def join(
     if handshake.accepted is None:
         raise OmnyShellException("the hub did not answer the request to join")
     check_accepted(handshake.accepted, role, node_id)
-    return handshake.accepted
+    return Joined(handshake.accepted, is_bound=AUTH_BIND_2 in connection.features)
 
 
 def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> None:

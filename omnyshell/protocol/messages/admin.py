@@ -322,7 +322,10 @@ class AuditResponse(AdminRequest, kw_only=True):
 
 
 class JoinRequest(ControlMessage, kw_only=True):
-    """Trades an invite's token for an enrolled key, in place of a login."""
+    """Trades an invite's token for an enrolled key, in place of a login.
+
+    `host` and `port` belong to the extension `auth-bind-2`.
+    """
 
     TYPE: ClassVar[str] = "join.request"
 
@@ -331,6 +334,8 @@ class JoinRequest(ControlMessage, kw_only=True):
     signature: str
     node_id: Annotated[str | None, OMIT] = None
     suggested_id: Annotated[str | None, OMIT] = None
+    host: Annotated[str | None, OMIT] = None
+    port: Annotated[int | None, OMIT] = None
 
 
 class JoinAccepted(ControlMessage, kw_only=True):

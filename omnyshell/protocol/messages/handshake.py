@@ -27,7 +27,7 @@ class Hello(ControlMessage, kw_only=True):
 
 
 class AuthRequest(ControlMessage, kw_only=True):
-    """A credential. `binding` belongs to the extension `auth-bind`."""
+    """A credential. `binding` belongs to the extension `auth-bind`, `host` and `port` to `auth-bind-2`."""
 
     TYPE: ClassVar[str] = "auth.request"
 
@@ -38,6 +38,8 @@ class AuthRequest(ControlMessage, kw_only=True):
     public_key: Annotated[str | None, OMIT] = None
     signature: Annotated[str | None, OMIT] = None
     binding: Annotated[str | None, OMIT] = None
+    host: Annotated[str | None, OMIT] = None
+    port: Annotated[int | None, OMIT] = None
 
 
 class AuthOk(ControlMessage, kw_only=True):

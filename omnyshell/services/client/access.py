@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
-from omnyshell.paths import logins_file, user_path
+from omnyshell.paths import bound_hubs_file, logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
-from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.binding import Binding
+from omnyshell.services.bound_hubs import BoundHubs
+from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
 from omnyshell.services.client.options import ACCESS
 from omnyshell.services.client.passphrases import (
     PASSPHRASE,
@@ -23,7 +26,7 @@ from omnyshell.transport.connection import HubAddress
 
 T = TypeVar("T")
 
-_NAMES = tuple(option.key for option in ACCESS)
+_NAMES = tuple(option.key for option in ACCESS if option.kind != "flag")
 _SECRETS = ("token", "token_file", "key")
 _SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 
@@ -33,17 +36,39 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
 
     Raises `ConfigException` that says what is missing: `PassphraseException` where that is a passphrase.
     """
-    given = dict(given)
     saved = CredentialStore(logins_file()).get(given.get("hub"))
-    if saved is not None:
-        given = _completed(given, saved)
+    if saved is None:
+        return hub_access(given, ask)
+    access = hub_access(_completed(dict(given), saved), ask)
+    if saved.bound:
+        access.binding.hubs.assume(access.address)
+    is_old = not saved.since and not any(name in given for name in _SECRETS)
+    return replace(access, binding=replace(access.binding, is_old_friend=is_old))
+
+
+def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
+    """Return how to reach the hub, from what is given alone. Raises as `complete` does."""
     if "hub" not in given:
         raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
     return HubAccess(
         address=_read("hub", HubAddress.parse, given["hub"]),
         credentials=credentials_from(given, ask),
-        ca=user_path(given["ca"]) if "ca" in given else None,
+        ca=_path(given, "ca"),
+        binding=binding_from(given),
     )
+
+
+def binding_from(given: Mapping[str, str]) -> Binding:
+    """Return what is given about binding logins to a hub."""
+    return Binding(
+        certificate=_path(given, "bind_certificate"),
+        allow_unbound="allow_unbound" in given,
+        hubs=BoundHubs(bound_hubs_file()),
+    )
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    return user_path(given[name]) if name in given else None
 
 
 def given_access(options: object) -> dict[str, str]:
@@ -61,6 +86,9 @@ def given_access(options: object) -> dict[str, str]:
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     if passphrase and not getattr(options, PASSPHRASE_FILE, None):
         chosen[PASSPHRASE] = passphrase
+    # Said for one hub, and so never by the environment.
+    if getattr(options, "allow_unbound", False):
+        chosen["allow_unbound"] = "yes"
     return chosen
 
 
@@ -71,8 +99,9 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 
 def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
     """Return what to keep of a login that works; its files by their full paths."""
-    key = given.get("key")
+    key, certificate = given.get("key"), access.binding.certificate
     passphrase_file = given.get(PASSPHRASE_FILE) if key else None
+    bound = access.address in access.binding.hubs
     return StoredSession(
         hub=str(access.address),
         principal=given["principal"],
@@ -80,6 +109,10 @@ def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
         key_path=str(user_path(key).resolve()) if key else None,
         passphrase_path=str(user_path(passphrase_file).resolve()) if passphrase_file else None,
         ca_path=str(access.ca.resolve()) if access.ca is not None else None,
+        bind_certificate=str(certificate.resolve()) if certificate is not None else None,
+        allow_unbound=access.binding.allow_unbound and not bound,
+        bound=bound,
+        since=PRESENT_FORMAT,
     )
 
 
@@ -125,9 +158,13 @@ def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:
     result["hub"] = saved.hub
     if saved.ca_path:
         result.setdefault("ca", saved.ca_path)
+    if saved.bind_certificate:
+        result.setdefault("bind_certificate", saved.bind_certificate)
     if given.get("principal", saved.principal) != saved.principal:
         return result
     result["principal"] = saved.principal
+    if saved.allow_unbound:
+        result["allow_unbound"] = "yes"
     if not any(name in given for name in _SECRETS):
         if saved.key_path:
             result["key"] = saved.key_path

@@ -10,12 +10,18 @@ import msgspec
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import read_private, write_private
 
+PRESENT_FORMAT = "0.2"
+"""The version whose logins say what they know of how a hub takes proofs."""
+
 
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A login at one hub. Exactly one of `token` and `key_path` is given, otherwise `ValueError` is raised.
 
     `passphrase_path` is a file with the key's passphrase, where it is not asked for. `ca_path` is the authority the
     hub's certificate must come from; None means the system's. `name` is what the user calls the hub.
+    `bind_certificate` is the hub's own certificate, where a proxy ends TLS. `bound` says that the hub announced
+    `auth-bind-2`; where it did not, `allow_unbound` says that it may get weaker proofs all the same. `since` is
+    `PRESENT_FORMAT`, or empty where an older version saved the login.
     """
 
     hub: str
@@ -25,6 +31,10 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     passphrase_path: str | None = None
     ca_path: str | None = None
     name: str = ""
+    bind_certificate: str | None = None
+    allow_unbound: bool = False
+    bound: bool = False
+    since: str = ""
 
     def __post_init__(self) -> None:
         if not self.hub or not self.principal:

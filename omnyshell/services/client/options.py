@@ -16,6 +16,18 @@ KEY_PASSPHRASE_FILE = Option(
     "file",
 )
 CA = Option("--ca", "certificates to trust instead of the system's (OMNYSHELL_CA)", "FILE", "file")
+BIND_CERTIFICATE = Option(
+    "--bind-certificate",
+    "the hub's own certificate, where a proxy ends TLS before it (OMNYSHELL_BIND_CERTIFICATE)",
+    "FILE",
+    "file",
+)
+ALLOW_UNBOUND = Option(
+    "--allow-unbound",
+    "prove the key to this hub also as version 0.1 and the original do, where it knows nothing better",
+    kind="flag",
+)
+BINDING = (BIND_CERTIFICATE, ALLOW_UNBOUND)
 
-ACCESS = (HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, KEY_PASSPHRASE_FILE, CA)
-"""How a hub is reached; each is also read from the environment, as `OMNYSHELL_` and its name."""
+ACCESS = (HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, KEY_PASSPHRASE_FILE, CA, *BINDING)
+"""How a hub is reached; each but a flag is also read from the environment, as `OMNYSHELL_` and its name."""

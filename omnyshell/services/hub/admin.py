@@ -8,8 +8,9 @@ from typing import Any
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.protocol.extensions import ADMIN
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinRefused, JoinRequest
-from omnyshell.security.credentials import LoginContext
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.security.credentials import LoginContext, dialled_in
+from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.admin_credentials import CredentialAdmin
 from omnyshell.services.hub.admin_live import LiveAdmin
 from omnyshell.services.hub.admin_scope import AdminScope, Plan
@@ -155,6 +156,8 @@ class AdminService:
             answer = self._do(plan, fields)
         except OmnyShellException:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
+        if isinstance(answer, JoinAccepted) and request.host is not None:
+            self._gate.proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
     def _invite_for(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> Invite | None:
@@ -164,9 +167,15 @@ class AdminService:
         except OmnyShellException as exc:
             peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
             return None
-        if invite is None:
-            peer.refuse_login(self._gate.failed("", peer.address, "wrong join token"))
+        problem = "wrong join token" if invite is None else self._problem_with_address(request)
+        if problem:
+            peer.refuse_login(self._gate.failed("", peer.address, problem))
+            return None
         return invite
+
+    def _problem_with_address(self, request: JoinRequest) -> str:
+        host, port = dialled_in(request.host, request.port)
+        return self._gate.proofs.problem_with_address(host, port) if host else ""
 
     def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
         """Do what was planned and audited. Raises `OmnyShellException` where the hub's state cannot be written."""

@@ -7,6 +7,7 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
     AUTH_BIND,
+    AUTH_BIND_2,
     CLIPBOARD_AUDIT,
     EVENTS,
     INTERACTIVE,
@@ -47,6 +48,7 @@ from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
@@ -59,7 +61,18 @@ from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 FEATURES = frozenset(
-    {INTERACTIVE, AUTH_BIND, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, ADMIN, EVENTS, CLIPBOARD_AUDIT, WIDE_WINDOW}
+    {
+        INTERACTIVE,
+        AUTH_BIND,
+        AUTH_BIND_2,
+        RESUME_OFFSET,
+        SCREEN_ETAG,
+        TUNNEL_EOF,
+        ADMIN,
+        EVENTS,
+        CLIPBOARD_AUDIT,
+        WIDE_WINDOW,
+    }
 )
 
 MAX_VALUES_TO_HUB = 100_000
@@ -108,7 +121,9 @@ class HubServices:
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
-        self.gate = LoginGate(authenticator, LoginLimiter(config.login_limit, config.clock), base.audit, metrics)
+        limiter = LoginLimiter(config.login_limit, config.clock)
+        proofs = ProofRules(config, BoundKeys(base.store))
+        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics)
         own_requests = OwnRequests(config.new_id)
         leftovers = self._make_leftovers(own_requests, guests)
         self.node_service.handlers = leftovers.behind(own_requests.before(self.node_service.handlers))

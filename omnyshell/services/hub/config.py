@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.ids import IdFactory, new_id, new_tunnel_id
+from omnyshell.ids import IdFactory, PrincipalId, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
@@ -12,6 +12,7 @@ from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.watch import WatchedFiles
+from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.keepalive import KeepaliveTimes
 
@@ -35,6 +36,13 @@ class HubConfig:
 
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
     login_timeout: float = 20.0
+    allow_unbound_keys: frozenset[PrincipalId] = frozenset()
+    """Principals whose keys may log in by a signature over the nonce alone, as the original's peers do."""
+
+    public_urls: tuple[HubAddress, ...] = ()
+    """Where peers reach the hub; a key's proof for any other address is refused. None means any address outside of
+    `tunnel_ports`."""
+
     login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)

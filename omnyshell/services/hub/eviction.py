@@ -8,7 +8,7 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import Authenticator, can_list, principals_of, upholds
+from omnyshell.security.authenticators import Authenticator, can_list, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.gate import LoginGate
@@ -67,7 +67,7 @@ class Eviction:
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles or labels have changed."""
         for peer in self._logged_in():
-            if peer.evidence is not None and not upholds(self._gate.authenticator, peer.evidence, peer.principal):
+            if peer.evidence is not None and not self._gate.upholds(peer.evidence, peer.principal):
                 self._audit.record(
                     "peer.revoked",
                     "denied",

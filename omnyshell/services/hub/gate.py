@@ -6,11 +6,12 @@ from enum import Enum, auto
 from omnyshell.errors import AuthException
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
-from omnyshell.security.authenticators import Authenticator
+from omnyshell.security.authenticators import Authenticator, Evidence, upholds
 from omnyshell.security.credentials import LoginContext, UnknownMethodException, credential_from_request
 from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.proofs import ProofRules
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -35,9 +36,15 @@ class LoginGate:
     """Judges each login of a hub."""
 
     def __init__(
-        self, authenticator: Authenticator, limiter: LoginLimiter, audit: AuditLog, metrics: HubMetrics
+        self,
+        authenticator: Authenticator,
+        limiter: LoginLimiter,
+        proofs: ProofRules,
+        audit: AuditLog,
+        metrics: HubMetrics,
     ) -> None:
         self.authenticator = authenticator
+        self.proofs = proofs
         self.limiter = limiter
         self._audit = audit
         self._metrics = metrics
@@ -49,15 +56,23 @@ class LoginGate:
             self._metrics.login_failures += 1
             return Refusal.LIMITED
         try:
-            principal = self.authenticator.authenticate(credential_from_request(request), context)
+            credential = credential_from_request(request)
+            principal = self.authenticator.authenticate(credential, context)
         except UnknownMethodException:
             self.failed(request.principal, address, "unknown method")
             return Refusal.UNKNOWN_METHOD
         except AuthException:
             return self.failed(request.principal, address, "wrong credential")
+        if problem := self.proofs.problem(credential):
+            return self.failed(request.principal, address, problem)
+        self.proofs.taken(credential)
         self._metrics.logins += 1
         self._audit.record("auth.ok", principal=principal.id, address=address, detail=context.role)
         return principal
+
+    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
+        """Tell whether an earlier login would be let in still."""
+        return upholds(self.authenticator, evidence, principal) and self.proofs.upholds(evidence)
 
     def audit_suppressed(self, now: float) -> None:
         """Audit, once in a while and in sum, the failures that were not answered; `now` on the monotonic clock."""
@@ -78,6 +93,10 @@ class LoginGate:
             return Refusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
         logger.warning(
-            "login of %r from %s refused", claimed, address, extra={"principal": claimed, "address": address}
+            "login of %r from %s refused: %s",
+            claimed,
+            address,
+            reason,
+            extra={"principal": claimed, "address": address},
         )
         return Refusal.WRONG

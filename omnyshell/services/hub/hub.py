@@ -17,6 +17,7 @@ from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.state_lock import StateLock
@@ -94,12 +95,13 @@ class OmnyShellHub:
     async def start(self) -> None:
         """Bind the port and serve.
 
-        Raises `ConfigException` for a certificate, key or state directory that cannot be used, and `TransportException`
-        where the port cannot be had. Nothing is left open then.
+        Raises `ConfigException` for a certificate, key, address or state directory that cannot be used, and
+        `TransportException` where the port cannot be had. Nothing is left open then.
         """
         if self._endpoint is not None:
             raise RuntimeError("the hub is started already")
         config = self.config
+        check_public_urls(config.public_urls, config.tunnel_ports, config.port)
         certificate = HubCertificate(config)
         try:
             self._open_records()
@@ -135,6 +137,9 @@ class OmnyShellHub:
                 responder=services.pages.answer,
             )
             await endpoint.start()
+            # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
+            services.gate.proofs.own_port = endpoint.port
+            self.tunnels.reserve(endpoint.port)
         except BaseException as exc:
             self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()

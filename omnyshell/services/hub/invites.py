@@ -22,7 +22,7 @@ from omnyshell.protocol.messages.admin import (
     JoinRequest,
 )
 from omnyshell.security.authenticators import hash_token, principals_of
-from omnyshell.security.credentials import LoginContext
+from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
 from omnyshell.services.hub.admin_scope import (
@@ -65,9 +65,10 @@ class Invites:
         try:
             key = Ed25519PublicKey.from_base64(request.public_key)
             signature = decode_base64_lenient(request.signature)
+            host, port = dialled_in(request.host, request.port)
         except (AuthException, ValueError):
             return None
-        proved = key.verify(signature, join_message(context, token_hash))
+        proved = key.verify(signature, join_message(replace(context, host=host, port=port), token_hash))
         return invite if proved else None
 
     def use(self, request: JoinRequest, invite: Invite, role: str) -> Plan:

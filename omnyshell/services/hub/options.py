@@ -14,7 +14,9 @@ from omnyshell.protocol.limits import MIB
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.proofs import parse_unbound_keys
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
+from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
 
 _MADE = file_exists("; `omnyshell cert gen --out DIR` makes one")
@@ -80,6 +82,22 @@ LOGINS = (
         "--grant-token-file", "file of such grants, one a line, which keeps tokens off the command line", "F", "file"
     ),
     Option("--authorized-keys", "file of principals and their Ed25519 keys", "F", "file"),
+    Option(
+        "--allow-unbound-keys",
+        "principals whose keys may log in as the original's peers do, by proofs that are worth something elsewhere too",
+        "PRINCIPAL,...",
+        "list",
+        sets="allow_unbound_keys",
+        parse=parse_unbound_keys,
+    ),
+    Option(
+        "--public-url",
+        "address at which peers reach the hub, as wss://host:port; may be repeated; keys prove themselves for it alone",
+        "URL",
+        "list",
+        sets="public_urls",
+        parse=lambda urls: tuple(map(HubAddress.parse, urls)),
+    ),
     Option(
         "--login-limit",
         "failed logins that are answered, by address and by principal; 0 for no limit",

@@ -18,6 +18,9 @@ CREATE TABLE IF NOT EXISTS guests (
     principal TEXT NOT NULL,
     PRIMARY KEY (node_id, principal)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bound_keys (
+    key BLOB PRIMARY KEY
+) WITHOUT ROWID;
 """
 
 
@@ -97,6 +100,17 @@ class HubStore:
             change = "DELETE FROM guests WHERE node_id = ? AND principal = ?"
         try:
             self._db.execute(change, (node_id, principal))
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+
+    def bound_keys(self) -> set[bytes]:
+        """Return the public keys that were noted."""
+        return {key for (key,) in self._db.execute("SELECT key FROM bound_keys")}
+
+    def note_bound_key(self, key: bytes) -> None:
+        """Keep a public key; on disk when it returns. Idempotent."""
+        try:
+            self._db.execute("INSERT OR IGNORE INTO bound_keys VALUES (?)", (key,))
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 

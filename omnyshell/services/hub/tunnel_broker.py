@@ -140,6 +140,10 @@ class TunnelBroker:
 
     # From the hub
 
+    def reserve(self, port: int) -> None:
+        """Never give this port to a tunnel."""
+        self._registry.reserve(port)
+
     def __len__(self) -> int:
         return len(self._tunnels)
 

@@ -21,6 +21,7 @@ class TunnelRegistry:
     def __init__(self, ports: PortRange | None) -> None:
         self._ports = ports
         self._by_port: dict[int, TunnelRegistration] = {}
+        self._reserved: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._by_port)
@@ -31,6 +32,10 @@ class TunnelRegistry:
             raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
         return self._ports
 
+    def reserve(self, port: int) -> None:
+        """Never give this port to a tunnel: it is the hub's own."""
+        self._reserved.add(port)
+
     def choose_port(self, wanted: int | None, unusable: Set[int] = frozenset()) -> int:
         """Return the wanted port, or the first free one that is not `unusable`; it is not taken yet.
 
@@ -38,13 +43,13 @@ class TunnelRegistry:
         """
         ports = self.check_enabled()
         if wanted is None:
-            taken = self._by_port.keys() | unusable
+            taken = self._by_port.keys() | self._reserved | unusable
             wanted = next((port for port in range(ports.first, ports.last + 1) if port not in taken), None)
             if wanted is None:
                 raise TunnelRejectedException(f"All ports of {ports} are in use", code="port_in_use")
         if wanted not in ports:
             raise TunnelRejectedException(f"Port {wanted} is outside {ports}", code="port_out_of_range")
-        if wanted in self._by_port:
+        if wanted in self._by_port or wanted in self._reserved:
             raise TunnelRejectedException(f"Port {wanted} is in use", code="port_in_use")
         return wanted
 

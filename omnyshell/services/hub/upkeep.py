@@ -19,6 +19,7 @@ from omnyshell.services.hub.hub_peer import HubContext
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import public_tls
@@ -90,14 +91,16 @@ class HubUpkeep:
     def reload(self, config: HubConfig) -> list[str]:
         """Take a whole new configuration; returns the options that differ from what is in force till a restart.
 
-        Raises `OmnyShellException` where its certificate cannot be used: nothing has changed then.
+        Raises `OmnyShellException` where its certificate or a public address cannot be used: nothing has changed then.
         """
         parts, before = self._parts, self.config
+        check_public_urls(config.public_urls, self._in_force.tunnel_ports, parts.endpoint.port)
         self._show_certificates(config)
         parts.endpoint.limits = config.endpoint
         parts.gate.authenticator = CompositeAuthenticator([config.authenticator, parts.enrolled])
         if config.login_limit != before.login_limit:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
+        parts.gate.proofs.follow(config)
         parts.heartbeats.timeout = config.heartbeat_timeout
         parts.policy.max_channels = config.max_channels
         parts.policy.authorizer = config.authorizer

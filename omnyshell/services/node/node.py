@@ -30,9 +30,9 @@ from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
-from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
+from omnyshell.services.node.proofs import NodeProofs
 from omnyshell.services.node.screens import FollowedScreen
 from omnyshell.services.node.session_requests import SessionAnswers
 from omnyshell.services.node.sessions import NodeSessions
@@ -41,8 +41,7 @@ from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
 EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
-SERVICES = ("exec", "shell", "resize", "signals", "detach")
-TUNNEL_SERVICE = "tunnel"
+SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
@@ -58,12 +57,13 @@ class OmnyShellNode:
         self._clock = clock or SystemClock()
         self._sessions = NodeSessions(config, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
-        self._exposer = TunnelExposer(config.reachable)
+        self._exposer = TunnelExposer(config.targets)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
         self._access = config.access
+        self._proofs = NodeProofs(config.state_dir, config.node_id)
         self._dial_now = asyncio.Event()
         self._registered_at: float | None = None
         self._was_registered = False
@@ -79,10 +79,9 @@ class OmnyShellNode:
         """
         self._runner = asyncio.current_task()
         try:
+            self._proofs.begin()
             await self._sessions.end_leftovers()
-            for warning in self._config.commands.warnings():
-                logger.warning("%s", warning)
-            self._shells = () if self._config.commands.is_restricted else await find_shells()
+            self._shells = await find_shells()
             while True:
                 await self._serve_once()
         except asyncio.CancelledError:
@@ -143,7 +142,7 @@ class OmnyShellNode:
         self._registered_at = None
         self._dial_now.clear()
         connection = self._connection = await dial(
-            self._access,
+            self._proofs.remembering(self._access),
             role=NODE_PEER,
             features=EXTENSIONS,
             incoming="stdin",
@@ -152,16 +151,14 @@ class OmnyShellNode:
             codec=register_events(FrameCodec()),
         )
         connection.send(self._registration())
-        connection.send(self._capabilities())
-        return lost
-
-    def _capabilities(self) -> NodeCapabilitiesMessage:
-        tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
-        return NodeCapabilitiesMessage(
-            shells=self._shells,
-            features=(*SERVICES, *tunnels, *sorted(EXTENSIONS)),
-            max_sessions=self._config.max_sessions,
+        connection.send(
+            NodeCapabilitiesMessage(
+                shells=self._shells,
+                features=(*SERVICES, *sorted(EXTENSIONS)),
+                max_sessions=self._config.max_sessions,
+            )
         )
+        return lost
 
     def _registration(self) -> NodeRegister:
         facts = MachineFacts.read()

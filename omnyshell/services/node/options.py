@@ -5,12 +5,12 @@ from omnyshell.ids import is_node_id
 from omnyshell.options.option import Check, Option, default_of
 from omnyshell.options.values import at_least, duration, file_exists, parse_pairs
 from omnyshell.paths import user_path
-from omnyshell.services.client.options import ACCESS, CA
+from omnyshell.services.client.options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
+from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
-from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
 
 
@@ -38,22 +38,18 @@ IDENTITY = (
     ),
 )
 
-NODE_ACCESS = tuple(option._replace(check=file_exists()) if option is CA else option for option in ACCESS)
+_FILES = (CA, BIND_CERTIFICATE)
+
+NODE_ACCESS = tuple(option._replace(check=file_exists()) if option in _FILES else option for option in ACCESS)
 
 RULES = (
     Option(
         "--allow-command",
-        "let only commands run that match, as 'systemctl status *'; may be repeated",
+        "let only commands run that match; may be repeated",
         "PATTERN",
         "list",
-        sets="commands.patterns",
-    ),
-    Option(
-        COMMANDS,
-        "`[[commands]]`: let only commands run that rules allow, beside those of --allow-command",
-        kind="tables",
-        sets="commands.rules",
-        parse=rules_from_tables,
+        sets="commands",
+        parse=lambda patterns: CommandPolicy(tuple(patterns)),
     ),
     Option(
         "--refuse-env",
@@ -65,12 +61,11 @@ RULES = (
     ),
     Option(
         "--tunnel-allow",
-        "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given; none where "
-        "commands are restricted)",
+        "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given)",
         "HOST:PORT",
         "list",
         sets="targets",
-        parse=lambda targets: TargetPatterns(targets) if targets else None,
+        parse=TargetPatterns,
     ),
 )
 
@@ -120,14 +115,6 @@ SERVICE = (
         parse=user_path,
     ),
 )
-
-CHECK_OPTIONS = (
-    CONFIG,
-    *(option for option in RULES if option.name == "--allow-command"),
-    Option("--cwd", "directory that a client would ask for", "DIR"),
-    Option("--tty", "as a client would ask for a terminal", kind="flag"),
-)
-"""What `omnyshell node check` takes: it asks the rules of a node, and starts none."""
 
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 

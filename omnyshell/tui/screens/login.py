@@ -16,14 +16,14 @@ from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
-from omnyshell.services.client.access import complete, credentials_from, login_to_save
+from omnyshell.services.client.access import complete, hub_access, login_to_save
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
+from omnyshell.services.client.options import BINDING
 from omnyshell.services.client.passphrases import AskPassphrase
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
-from omnyshell.transport.connection import HubAddress
 from omnyshell.tui.dialogs.passphrase import PassphraseDialog
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place, RemoteHub, ThisMachine
@@ -43,8 +43,8 @@ FIELDS = {
 class LoginScreen(ModalScreen[Place | None]):
     """Returns the hub that was chosen, or None.
 
-    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token. With
-    `asks_at_once` only the passphrase of its key is missing.
+    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token, and how
+    logins at its hub are bound. With `asks_at_once` only the passphrase of its key is missing.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
@@ -177,6 +177,9 @@ class LoginScreen(ModalScreen[Place | None]):
     def _log_in(self) -> None:
         given = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
         given = {name: text for name, text in given.items() if text}
+        if given.get("hub") == self._wanted.get("hub"):
+            # Said of that hub, and of no other.
+            given |= {option.key: self._wanted[option.key] for option in BINDING if option.key in self._wanted}
         self._complain("")
         start_task(self, self._try(given), "Logging in", group="login")
 
@@ -213,7 +216,7 @@ def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
     ca = user_path(given["ca"]) if "ca" in given else None
     if ca is not None and not ca.is_file():
         raise ConfigException(f"there is no file {ca}")
-    return HubAccess(address=HubAddress.parse(given["hub"]), credentials=credentials_from(given, ask), ca=ca)
+    return hub_access(given, ask)
 
 
 def _line(login: StoredSession) -> Content:

@@ -157,8 +157,7 @@ async def test_revoking_one_key_leaves_the_other(certificates: Certificates, hub
         ]
         assert (await ask(admin, "admin.key.add", principal="eve", publicKey="AAAA"))["ok"] is False
         async with stranger(certificates, hub.port) as first, stranger(certificates, hub.port) as second:
-            # A key that an admin added needs no binding: the original's clients have none.
-            assert (await log_in(first, "client", "eve", keys[0], bind=False))["t"] == "auth.ok"
+            assert (await log_in(first, "client", "eve", keys[0]))["t"] == "auth.ok"
             assert (await log_in(second, "client", "eve", keys[1]))["t"] == "auth.ok"
             assert (await ask(admin, "admin.credential.revoke", principal="eve", credentialId=ids[0]))["ok"]
             assert (await first.hear("error"))["d"]["code"] == "auth_failed"
@@ -282,7 +281,7 @@ async def test_a_node_joins_once_and_must_bind_its_logins(certificates: Certific
     answer, code = await try_join(certificates, hub.port, "node", made["token"], thief)
     assert (answer["t"], answer["d"]["reason"], code) == ("join.refused", "used", 4401)
     async with stranger(certificates, hub.port) as peer:
-        assert (await log_in(peer, "node", "node:db-1", key, bind=False))["t"] == "auth.fail"
+        assert (await log_in(peer, "node", "node:db-1", key, proof=0))["t"] == "auth.fail"
     async with stranger(certificates, hub.port) as node:
         assert (await log_in(node, "node", "node:db-1", key))["t"] == "auth.ok"
         await node.say("node.register", {"nodeId": "db-1", "platform": {"os": "linux", "arch": "x64"}})

@@ -86,7 +86,11 @@ async def test_a_key_proves_itself_by_signing_the_nonce(certificates: Certificat
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     store = AuthorizedKeysStore.from_file(write_keys(certificates, public))
-    config = hub_config(certificates, authenticator=CompositeAuthenticator([PublicKeyAuthenticator(store)]))
+    config = hub_config(
+        certificates,
+        authenticator=CompositeAuthenticator([PublicKeyAuthenticator(store)]),
+        allow_unbound_keys=frozenset({"ann"}),
+    )
     async with OmnyShellHub(config) as hub, stranger(certificates, hub.port) as peer:
         nonce = peer.hub_hello["d"]["nonce"]
         request = {

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
 from support.stack import Certificates
 
 from omnyshell.cli.hub import config_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START
+from omnyshell.errors import ConfigException
 from omnyshell.security.authenticators import principals_of
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.transport.connection import HubAddress
 
 
 def test_grants_and_keys_are_followed_each_in_its_own_file(certificates: Certificates, tmp_path: Path) -> None:
@@ -24,3 +28,27 @@ def test_grants_and_keys_are_followed_each_in_its_own_file(certificates: Certifi
     for watched in config.watched:
         watched.reload()
     assert sorted(principals_of(config.authenticator)) == ["ann"]
+
+
+def test_who_may_come_unbound_and_where_the_hub_is(certificates: Certificates, tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    words = ["--config", str(file), "--cert", str(certificates.cert), "--key", str(certificates.key)]
+    words += ["--grant-token", "ann:ann-token:admin"]
+
+    def read(text: str, *more: str) -> HubConfig:
+        file.write_text(text)
+        return config_from(parse(HUB_START, [*words, *more]))
+
+    assert (read("").allow_unbound_keys, read("").public_urls) == (frozenset(), ())
+    for text in ('allow-unbound-keys = "ann,box"', 'allow-unbound-keys = ["ann", "box"]'):
+        assert read(text).allow_unbound_keys == {"ann", "box"}
+    assert read("", "--allow-unbound-keys", "ann,box", "--allow-unbound-keys", "eve").allow_unbound_keys == {
+        *("ann", "box", "eve")
+    }
+    with pytest.raises(ConfigException, match=r"hub.toml.*allow-unbound-keys.*name each one"):
+        read('allow-unbound-keys = "*"')
+    urls = read('public-url = ["wss://hub.example", "wss://[::1]:9000"]').public_urls
+    assert urls == (HubAddress("hub.example", 8443), HubAddress("::1", 9000))
+    assert read('public-url = "wss://hub.example:443"').public_urls == (HubAddress("hub.example", 443),)
+    with pytest.raises(ConfigException, match=r"hub.toml.*public-url.*wss://"):
+        read('public-url = "http://hub.example"')

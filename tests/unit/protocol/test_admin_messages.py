@@ -99,6 +99,11 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"token": "t", "publicKey": "k", "signature": "s"},
     ),
     (
+        "join.request",
+        {"token": "t", "publicKey": "k", "signature": "s", "host": "h", "port": 443},
+        {"token": "t", "publicKey": "k", "signature": "s", "host": "h", "port": 443},
+    ),
+    (
         "join.accepted",
         {"kind": "node", "principal": "p"},
         {"kind": "node", "principal": "p", "roles": [], "labels": {}},

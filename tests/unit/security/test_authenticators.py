@@ -18,6 +18,7 @@ from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStor
 from omnyshell.security.credentials import (
     Credential,
     LoginContext,
+    Proof,
     PublicKeyCredentialProvider,
     TokenCredential,
     credential_from_request,
@@ -199,8 +200,18 @@ def test_a_binding_can_be_required(store, context):
     assert refuses(authenticator, offer(context, bind=True), nowhere)
 
 
-def test_every_key_is_verified_and_compared_as_often(store, context, comparisons, monkeypatch):
-    verified = []
+def test_a_bound_proof_counts_as_bound_where_that_is_required(store, context):
+    authenticator = PublicKeyAuthenticator(store, require_binding=lambda _: True)
+    dialled = dataclasses.replace(context, host="hub.example", port=8443)
+    assert authenticator.authenticate(offer(dialled, bind=True), context).id == "alice"
+    assert refuses(authenticator, offer(dialled, bind=True, port=8444), context)
+    assert refuses(authenticator, offer(context), context)
+
+
+@pytest.mark.parametrize("proof", Proof)
+def test_every_key_is_verified_and_compared_as_often(store, context, comparisons, monkeypatch, proof):
+    here = dataclasses.replace(context, host="hub.example", port=8443) if proof is Proof.BOUND else context
+    bind, verified = proof is not Proof.UNBOUND, []
     real = Ed25519PublicKey.verify
 
     def verify(self, signature, message):
@@ -210,14 +221,14 @@ def test_every_key_is_verified_and_compared_as_often(store, context, comparisons
     monkeypatch.setattr(Ed25519PublicKey, "verify", verify)
     authenticator = PublicKeyAuthenticator(store)
     for credential in (
-        offer(context, key=OTHER_KEY),
-        offer(context, principal="eve"),
-        offer(context, signature=b"\x00" * 64),
+        offer(here, key=OTHER_KEY, bind=bind),
+        offer(here, principal="eve", bind=bind),
+        offer(here, signature=b"\x00" * 64, bind=bind),
     ):
         comparisons.clear()
         verified.clear()
         refuses(authenticator, credential, context)
-        assert (len(verified), len(comparisons)) == (1, 2)
+        assert (len(verified), len(comparisons)) == (2 if proof is Proof.PAIR else 1, 2)
 
 
 class Counting:

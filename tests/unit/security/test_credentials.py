@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import struct
 
 import pytest
@@ -9,6 +10,7 @@ from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.protocol.messages.handshake import AuthRequest
 from omnyshell.security.credentials import (
     LoginContext,
+    Proof,
     PublicKeyCredential,
     PublicKeyCredentialProvider,
     TokenCredential,
@@ -16,6 +18,7 @@ from omnyshell.security.credentials import (
     UnknownMethodException,
     credential_from_request,
 )
+from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.length_prefix import length_prefixed, utf8
 
@@ -55,6 +58,48 @@ def test_binding_is_over_the_fields_of_section_9():
     message = b"".join(struct.pack(">I", len(part)) + part for part in fields)
     RawKey.from_public_bytes(KEY.public_key.raw).verify(base64.b64decode(request.binding + "=="), message)
     assert KEY.public_key.verify(credential_from_request(request).binding, message)
+
+
+def test_a_bound_proof_is_one_signature_over_the_fields_of_section_10():
+    context = LoginContext(nonce="nöncé", role="node", spki_sha256=b"\xaa" * 32, host="hub.example", port=8443)
+    request = PublicKeyCredentialProvider("älice", KEY).auth_request(context, bind=True)
+    fields = [b"omnyshell:auth-bind:v2", "nöncé".encode(), b"\xaa" * 32, b"node", "älice".encode()]
+    message = b"".join(struct.pack(">I", len(part)) + part for part in [*fields, b"hub.example", b"8443"])
+    assert KEY.public_key.verify(base64.b64decode(request.signature + "=="), message)
+    assert (request.host, request.port, request.binding) == ("hub.example", 8443, None)
+    credential = credential_from_request(request)
+    assert (credential.proof, credential.host, credential.port) == (Proof.BOUND, "hub.example", 8443)
+    here = LoginContext(nonce="nöncé", role="node", spki_sha256=b"\xaa" * 32)
+    assert credential.is_proved(here)
+    for name, other in (("nonce", "n"), ("role", "client"), ("spki_sha256", b"\xab" * 32), ("spki_sha256", None)):
+        assert not credential.is_proved(dataclasses.replace(here, **{name: other}))
+    for name, other in (("host", "hub"), ("port", 443), ("principal", "bob"), ("signature", b"\0" * 64)):
+        assert not dataclasses.replace(credential, **{name: other}).is_proved(here)
+
+
+def test_a_join_is_over_the_fields_of_its_version():
+    context = LoginContext(nonce="nonce", role="node", spki_sha256=b"\xaa" * 32)
+    parts = [b"nonce", b"\xaa" * 32, b"node", b"\xbb" * 32]
+    assert join_message(context, b"\xbb" * 32) == length_prefixed(b"omnyshell:join:v1", *parts)
+    bound = dataclasses.replace(context, host="hub.example", port=8443)
+    assert join_message(bound, b"\xbb" * 32) == length_prefixed(b"omnyshell:join:v2", *parts, b"hub.example", b"8443")
+
+
+@pytest.mark.parametrize("host", ["", "hub.example"])
+def test_nothing_is_signed_before_a_binding_that_cannot_be_made(host):
+    signed = []
+
+    class Key:
+        public_key = KEY.public_key
+
+        def sign(self, message):
+            signed.append(message)
+            return KEY.sign(message)
+
+    context = LoginContext(nonce="nonce", role="node", host=host, port=1 if host else 0)
+    with pytest.raises(ValueError, match="public key"):
+        PublicKeyCredentialProvider("alice", Key()).auth_request(context, bind=True)
+    assert signed == []
 
 
 def test_binding_without_the_hubs_key_is_a_mistake_of_the_caller():
@@ -97,6 +142,13 @@ def test_unknown_method_or_missing_field(request_):
         {"method": "publicKey", "signature": SIGNATURE_TEXT + "\n"},
         {"method": "publicKey", "binding": "?"},
         {"method": "publicKey", "binding": KEY_TEXT},
+        {"method": "publicKey", "host": "h"},
+        {"method": "publicKey", "port": 443},
+        {"method": "publicKey", "host": "", "port": 443},
+        {"method": "publicKey", "host": "h\n", "port": 443},
+        {"method": "publicKey", "host": "h", "port": 0},
+        {"method": "publicKey", "host": "h", "port": 65_536},
+        {"method": "publicKey", "host": "h", "port": 443, "binding": SIGNATURE_TEXT},
     ],
 )
 def test_undecodable_credential_is_refused_in_the_same_words(fields):

@@ -1,0 +1,59 @@
+"""Which proof a key may give to a hub: the best that the hub takes, and a weaker one only where the user said so."""
+
+import re
+from dataclasses import dataclass
+
+from omnyshell.errors import ConfigException
+from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
+from omnyshell.security.credentials import Proof
+
+_NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
+"""32 bytes in base64 (wire protocol section 2): whatever else a hub wants to have signed is no nonce."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a hub before it speaks."""
+
+    hub: str
+    """How it is called in an error."""
+
+    was_bound: bool = False
+    """Whether it has ever announced `auth-bind-2`."""
+
+    is_old_friend: bool = False
+    """Whether the login, or the node's state, was saved before there was `auth-bind-2`."""
+
+    allow_unbound: bool = False
+    """Whether the user said that this hub may get weaker proofs."""
+
+    record: str = ""
+    """The file that says that the hub has announced `auth-bind-2`."""
+
+
+def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> Proof:
+    """Return how the key is to be proved to a hub that announced these extensions.
+
+    Raises `ConfigException`, which says what to do, where nothing may be signed for it.
+    """
+    if AUTH_BIND_2 in announced:
+        return Proof.BOUND
+    check_not_weaker(standing)
+    hub = standing.hub
+    proof = Proof.PAIR if AUTH_BIND in announced else Proof.UNBOUND
+    if not (standing.allow_unbound or (proof is Proof.PAIR and standing.is_old_friend)):
+        kind = "an older version" if proof is Proof.PAIR else "the original's, or an older version"
+        text = f"{hub} cannot bind a login to itself, so that it might be used elsewhere (it is {kind}, or a false one)"
+        raise ConfigException(f"{text}. Nothing was signed; update it, or allow it for this hub with --allow-unbound")
+    if not _NONCE.fullmatch(nonce):
+        raise ConfigException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")
+    return proof
+
+
+def check_not_weaker(standing: Standing) -> None:
+    """Raise `ConfigException` where a hub that does not announce `auth-bind-2` has done so before."""
+    if not standing.was_bound:
+        return
+    text = f"{standing.hub} took bound logins before and does not now: it is another one, or an older version again"
+    where = f"; where that was you, log out of it and remove its line from {standing.record}" if standing.record else ""
+    raise ConfigException(f"{text}. Nothing was signed{where}")

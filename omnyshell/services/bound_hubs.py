@@ -1,0 +1,61 @@
+"""Which hubs have announced `auth-bind-2`: they get no weaker proof ever again."""
+
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.security.files import read_private, write_private
+from omnyshell.transport.connection import HubAddress
+
+HEADER = "# Hubs that take bound logins (auth-bind-2), one a line: none of them gets a weaker proof any more.\n"
+
+
+class BoundHubs:
+    """A file with a hub a line; without one, what is remembered ends with this object."""
+
+    def __init__(self, path: Path | None = None, beside: "BoundHubs | None" = None) -> None:
+        """Use a file; what `beside` remembers counts as well, and is not written here."""
+        self.path = path
+        self._beside = beside
+        self._in_memory: set[str] = set()
+
+    def __contains__(self, address: HubAddress) -> bool:
+        """Tell whether the hub is remembered. Raises `ConfigException` where the file cannot be read or trusted."""
+        if _name(address) in self._in_memory or _name(address) in self._read():
+            return True
+        return self._beside is not None and address in self._beside
+
+    def add(self, address: HubAddress) -> None:
+        """Remember a hub; nothing is written where it is known. A file that takes nothing keeps nobody from work."""
+        name = _name(address)
+        if name in self._in_memory:
+            return
+        self._in_memory.add(name)
+        try:
+            known = self._read()
+            if name not in known:
+                self._write([*known, name])
+        except ConfigException:
+            # It is remembered for as long as this process lives.
+            return
+
+    def assume(self, address: HubAddress) -> None:
+        """Take for known, without writing it, what is written elsewhere."""
+        self._in_memory.add(_name(address))
+
+    def begin(self) -> None:
+        """Make an empty file where there is none. Raises `ConfigException`."""
+        if self.path is not None and read_private(self.path) is None:
+            self._write([])
+
+    def _read(self) -> list[str]:
+        data = read_private(self.path) if self.path is not None else None
+        lines = (data or b"").decode(errors="replace").splitlines()
+        return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+    def _write(self, names: list[str]) -> None:
+        if self.path is not None:
+            write_private(self.path, (HEADER + "".join(f"{name}\n" for name in names)).encode())
+
+
+def _name(address: HubAddress) -> str:
+    return str(address._replace(path="/")).lower()

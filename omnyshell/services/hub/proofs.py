@@ -1,0 +1,131 @@
+"""Which proofs of a key a hub takes, after the key itself was found right (wire protocol section 10).
+
+A bound proof is taken for an address of this hub alone. A pair of `auth-bind` is taken until its key has made a bound
+one, a proof that is not bound from principals that the operator named, and from nobody else.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Iterable
+
+from omnyshell.errors import ConfigException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.tunnels import PortRange
+from omnyshell.security.authenticators import Evidence
+from omnyshell.security.credentials import Credential, Proof, PublicKeyCredential
+from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.store import HubStore
+from omnyshell.transport.connection import HubAddress
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class BoundKeys:
+    """The keys that have made a bound proof: from then on they make no other. Kept on disk where there is a store."""
+
+    def __init__(self, store: HubStore | None) -> None:
+        self._store = store
+        self._known = store.bound_keys() if store is not None else set[bytes]()
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._known
+
+    def add(self, key: bytes) -> None:
+        """Remember a key, on disk when this returns. A disk that takes nothing keeps nobody out: that is logged."""
+        if key in self._known:
+            return
+        self._known.add(key)
+        if self._store is None:
+            return
+        try:
+            self._store.note_bound_key(key)
+        except ConfigException as exc:
+            logger.error("a key that makes bound proofs is forgotten at the next start: %s", exc)
+
+
+class ProofRules:
+    """Judges how a key was proved. A plain object; `own_port` is the hub's, once it is bound."""
+
+    def __init__(self, config: HubConfig, keys: BoundKeys) -> None:
+        self.own_port: int | None = None
+        self._tunnel_ports = config.tunnel_ports
+        self._keys = keys
+        self.follow(config)
+
+    def follow(self, config: HubConfig) -> None:
+        """Take settings anew; the ports of tunnels stay those that the hub was started with."""
+        self._unbound = config.allow_unbound_keys
+        self._public = frozenset(map(_canonical, config.public_urls))
+
+    def problem(self, credential: Credential) -> str:
+        """Return why a credential, which was found right, is not taken; "" where it is."""
+        if not isinstance(credential, PublicKeyCredential):
+            return ""
+        if credential.proof is Proof.BOUND:
+            return self.problem_with_address(credential.host, credential.port)
+        if credential.principal in self._unbound:
+            return ""
+        if credential.proof is Proof.UNBOUND:
+            return "unbound proof, and the principal is not in --allow-unbound-keys"
+        return "proof of version 1 by a key that has used version 2" if credential.public_key.raw in self._keys else ""
+
+    def problem_with_address(self, host: str, port: int) -> str:
+        """Return why a proof for this address is not taken; "" where it is.
+
+        A port that tunnels may take is never the hub's, whether one is open there or not: whoever listens there hands
+        on what it is shown.
+        """
+        dialled = HubAddress(host, port)
+        is_tunnels = self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port
+        if is_tunnels or (self._public and _canonical(dialled) not in self._public):
+            return f"proof for another address {dialled}"
+        return ""
+
+    def taken(self, credential: Credential) -> None:
+        """Note that a credential was taken."""
+        if isinstance(credential, PublicKeyCredential) and credential.proof is Proof.BOUND:
+            self._keys.add(credential.public_key.raw)
+
+    def note_bound(self, key: bytes) -> None:
+        """Note that a key was enrolled by a bound proof."""
+        self._keys.add(key)
+
+    def upholds(self, evidence: Evidence) -> bool:
+        """Tell whether an earlier login would still be taken: who may come unbound can change."""
+        return evidence.proof is not Proof.UNBOUND or evidence.principal in self._unbound
+
+
+def check_public_urls(urls: Iterable[HubAddress], tunnels: PortRange | None, own_port: int) -> None:
+    """Raises `ConfigException` where the hub would refuse every proof for one of its own addresses."""
+    for url in urls:
+        if tunnels is not None and url.port in tunnels and url.port != own_port:
+            text = f"--public-url {url} lies in --tunnel-port-range {tunnels}: no login is taken for a port of tunnels"
+            raise ConfigException(text)
+
+
+def parse_unbound_keys(names: Iterable[str]) -> frozenset[PrincipalId]:
+    """Read names of principals, each of which may be several with commas between. Raises `ConfigException`."""
+    found = frozenset(name.strip() for text in names for name in text.split(",") if name.strip())
+    for name in found:
+        if "*" in name or "?" in name:
+            text = f"'{name}' is no principal: name each one that has to log in unbound, there is no pattern for all"
+            raise ConfigException(text)
+    return frozenset(map(PrincipalId, found))
+
+
+def _canonical(address: HubAddress) -> tuple[str, int]:
+    """One spelling for an address: case, a trailing dot, brackets, a zone and forms of one IP address are the same."""
+    host = address.host.partition("%")[0].lower().removesuffix(".")
+    try:
+        ip = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return _in_ascii(host), address.port
+    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+    return str(mapped or ip), address.port
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return host if host.isascii() else host.encode("idna").decode()
+    except UnicodeError:
+        return host

@@ -1,0 +1,121 @@
+"""Which hub, as whom, and how its proofs are bound: from options, environment and saved logins."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnyshell.cli.parsing import parse
+from omnyshell.cli.spec import COMMANDS
+from omnyshell.paths import bound_hubs_file, logins_file
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.bound_hubs import BoundHubs
+from omnyshell.services.client.access import complete, given_access, hub_access, login_to_save
+from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
+from omnyshell.transport.connection import HubAddress
+
+HUB = HubAddress("hub.example", 8443)
+URL = str(HUB)
+
+
+@pytest.fixture(name="key")
+def _key(tmp_path: Path) -> str:
+    Ed25519PrivateKey.generate().save(tmp_path / "ann.key")
+    return str(tmp_path / "ann.key")
+
+
+def save(key: str, **more: Any) -> None:
+    CredentialStore(logins_file()).save(StoredSession(hub=URL, principal="ann", key_path=key, **more))
+
+
+def test_a_login_from_before_is_an_old_friend_with_its_own_key_alone(key: str) -> None:
+    save(key)
+    assert complete({}).binding.is_old_friend
+    assert complete({"hub": URL}).binding.is_old_friend
+    assert not complete({"key": key}).binding.is_old_friend
+    assert not complete({"hub": "wss://other.example", "principal": "ann", "key": key}).binding.is_old_friend
+    assert not complete({}).binding.allow_unbound
+
+
+def test_a_login_saved_at_a_hub_that_binds_is_none_and_the_hub_is_remembered(key: str) -> None:
+    save(key, bound=True, since=PRESENT_FORMAT)
+    binding = complete({}).binding
+    assert not binding.is_old_friend
+    assert HUB in binding.hubs
+    assert not bound_hubs_file().exists()
+
+
+def test_what_was_allowed_for_a_login_is_allowed_for_its_hub_and_principal_alone(key: str, tmp_path: Path) -> None:
+    save(key, allow_unbound=True, bind_certificate="/certs/hub.pem")
+    assert complete({}).binding.allow_unbound
+    assert complete({}).binding.certificate == Path("/certs/hub.pem")
+    assert complete({"bind_certificate": "/other.pem"}).binding.certificate == Path("/other.pem")
+    assert not complete({"principal": "bob", "key": key}).binding.allow_unbound
+    elsewhere = complete({"hub": "wss://other.example", "principal": "ann", "key": key}).binding
+    assert (elsewhere.allow_unbound, elsewhere.certificate) == (False, None)
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize("bound", [False, True])
+def test_what_is_kept_of_a_login_that_works(key: str, allowed: bool, bound: bool) -> None:
+    given = {"hub": URL, "principal": "ann", "key": key, "bind_certificate": "hub.pem"}
+    access = hub_access(given | ({"allow_unbound": "yes"} if allowed else {}))
+    if bound:
+        access.binding.hubs.add(HUB)
+    kept = login_to_save(access, given)
+    assert (kept.bound, kept.allow_unbound) == (bound, allowed and not bound), "nothing is allowed that is not needed"
+    assert kept.bind_certificate == str(Path("hub.pem").resolve())
+    CredentialStore(logins_file()).save(kept)
+    again = complete({}).binding
+    assert (again.allow_unbound, HUB in again.hubs) == (kept.allow_unbound, bound)
+    assert not again.is_old_friend
+
+
+def options(*words: str) -> argparse.Namespace:
+    command = next(known for known in COMMANDS if known.words == ("whoami",))
+    return parse(command, list(words))
+
+
+def test_the_certificate_may_come_from_the_environment_and_the_permission_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMNYSHELL_BIND_CERTIFICATE", "/env.pem")
+    monkeypatch.setenv("OMNYSHELL_ALLOW_UNBOUND", "1")
+    assert given_access(options()) == {"bind_certificate": "/env.pem"}
+    said = given_access(options("--allow-unbound", "--bind-certificate", "/said.pem"))
+    assert said == {"bind_certificate": "/said.pem", "allow_unbound": "yes"}
+
+
+# The file of hubs
+
+
+def test_a_hub_is_written_once_and_found_by_any_spelling_of_its_address(tmp_path: Path) -> None:
+    path = tmp_path / "hubs"
+    hubs = BoundHubs(path)
+    assert HUB not in hubs
+    hubs.add(HUB)
+    written = path.stat()
+    for address in (HUB, HubAddress("Hub.Example", 8443), HubAddress("hub.example", 8443, "/path")):
+        assert address in BoundHubs(path)
+        BoundHubs(path).add(address)
+    assert path.stat().st_ino == written.st_ino, "nothing is written at every start"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert HubAddress("hub.example", 8444) not in BoundHubs(path)
+    BoundHubs(path).add(HubAddress("::1", 1))
+    assert [line for line in path.read_text().splitlines() if not line.startswith("#")] == [URL, "wss://[::1]:1"]
+
+
+def test_a_file_that_cannot_be_written_is_made_up_for_while_the_process_lives(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    hubs = BoundHubs(tmp_path / "file" / "hubs")
+    hubs.add(HUB)
+    assert HUB in hubs
+
+
+def test_what_another_memory_knows_counts_and_is_not_copied(tmp_path: Path) -> None:
+    known = BoundHubs()
+    known.assume(HUB)
+    hubs = BoundHubs(tmp_path / "hubs", beside=known)
+    assert HUB in hubs
+    assert not (tmp_path / "hubs").exists()

@@ -9,7 +9,7 @@ from omnyshell.errors import (
 )
 
 _ALLOW_ROLES = "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them"
-_ALLOW_COMMAND = "its operator says with --allow-command what may be run there"
+_ALLOW_COMMAND = "its operator says with --allow-command or [[commands]] what may be run there"
 _CONNECTED = "`omnyshell nodes list` shows who is connected"
 _ADMIN = {
     "not_authorized": "it takes the role admin; `omnyshell whoami` shows your roles",
@@ -26,7 +26,7 @@ _ANY = {
     "tunnel_disabled": "start the hub with --tunnel-port-range A-B",
     "secure_unavailable": "leave out --tls, or start the hub without --no-tunnel-tls",
     "unsupported_protocol": "leave out --http",
-    "unsupported": "update the node",
+    "unsupported": "let its operator name targets with --tunnel-allow, or update the node",
     "port_out_of_range": "leave out --public-port, or ask for one within the hub's --tunnel-port-range",
     "port_in_use": "leave out --public-port, or choose another",
     "capacity_exceeded": "try again later, or raise --max-sessions on the node",

@@ -13,6 +13,7 @@ from omnyshell.options.values import settings
 from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.node import OmnyShellNode
@@ -29,7 +30,11 @@ def start(options: argparse.Namespace) -> int:
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     said = settings(options, OPTIONS)
-    made = {"access": access_from(options), "keeping": Keeping(**said["keeping"])}
+    made = {
+        "access": access_from(options),
+        "commands": CommandPolicy(**said["commands"]),
+        "keeping": Keeping(**said["keeping"]),
+    }
     return NodeConfig(**{"state_dir": state_dir() / "nodes" / options.id} | said | made)
 
 

@@ -41,10 +41,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
 
     Exits for `--help` and for a mistake. Raises `ConfigException` for a configuration file that is wrong.
     """
-    rest: list[str] = []
-    if command.takes_rest and "--" in words:
-        split = words.index("--")
-        words, rest = words[:split], words[split + 1 :]
+    words, rest = _split(command, words)
     parser = build_parser(command)
     options = parser.parse_intermixed_args(words)
     options.rest = rest
@@ -56,12 +53,14 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     for option in command.options:
         if option.required and getattr(options, option.key) is None:
             parser.error(f"{option.name} is missing")
+    if command.takes_words and not rest:
+        parser.error("COMMAND is missing")
     return options
 
 
 def build_parser(command: Command) -> CommandParser:
     """Return the parser of one command. Defaults come later, behind a configuration file's values."""
-    usage_rest = " [-- COMMAND...]" if command.takes_rest else ""
+    usage_rest = " COMMAND..." if command.takes_words else " [-- COMMAND...]" if command.takes_rest else ""
     parser = CommandParser(
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
     )
@@ -70,6 +69,24 @@ def build_parser(command: Command) -> CommandParser:
     if usage_rest:
         parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + usage_rest
     return parser
+
+
+def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words for the parser, and those that are kept for the command."""
+    end = _end_of_options(command, words) if command.takes_words else len(words)
+    if (command.takes_words or command.takes_rest) and "--" in words[: end + 1]:
+        end = words.index("--")
+        return words[:end], words[end + 1 :]
+    return words[:end], words[end:]
+
+
+def _end_of_options(command: Command, words: list[str]) -> int:
+    """Where the first word is that is no option, nor an option's value."""
+    takes_value = {option.name for option in command.options if option.kind != "flag"}
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+        at += 2 if words[at] in takes_value else 1
+    return min(at, len(words))
 
 
 def _fill_from_file(command: Command, options: argparse.Namespace) -> None:

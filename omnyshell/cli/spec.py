@@ -150,6 +150,13 @@ COMMANDS: tuple[Command, ...] = (
     HUB_START,
     NODE_START,
     Command(
+        ("node", "check"),
+        "say whether a node lets a command run, and by which rule",
+        "node_check:check",
+        "omnyshell.services.node.options:CHECK_OPTIONS",
+        takes_words=True,
+    ),
+    Command(
         ("cert", "gen"),
         "make a certificate authority and a certificate for a hub",
         "cert:generate",

@@ -20,6 +20,9 @@ class Command(NamedTuple):
     takes_rest: bool = False
     """Whether words behind `--` are kept for the command, as `rest`."""
 
+    takes_words: bool = False
+    """Whether what begins with the first word that is no option is kept for the command, as `rest`."""
+
     configurable: bool = False
     """Whether `--config FILE` may give the options."""
 

@@ -330,6 +330,38 @@ def test_what_a_node_does_not_allow_is_not_blamed_on_roles(own_system: System) -
     assert b"roles" not in said
 
 
+def test_a_restricted_node_warns_of_what_became_narrower_and_stays_restricted(
+    own_system: System, tmp_path: Path
+) -> None:
+    own_system.node.terminate()
+    own_system.node.communicate()
+    config = tmp_path / "node.toml"
+    config.write_text(
+        'allow-command = ["echo", "echo a*", "*", "true *"]\n\n'
+        '[[commands]]\nprogram = "/bin/echo"\narguments = ["rule"]\nrest = ["*"]\n'
+    )
+    own_system.node = own_system.start_node("--config", str(config))
+    own_system.wait_for_node()
+    assert own_system.run("exec", "n1", "echo").stdout == b"\n"
+    assert own_system.run("exec", "n1", "echo ab").stdout == b"ab\n"
+    assert own_system.run("exec", "n1", "echo rule 'b c'").stdout == b"rule b c\n"
+    assert own_system.run("exec", "n1", "/bin/echo rule").stdout == b"rule\n"
+    assert own_system.run("exec", "n1", "true -x --y z").returncode == 0
+    for command in ("echo b", "echo a b", "echo rule -n", "id", "/bin/../bin/echo rule", "sh -c id"):
+        done = own_system.run("exec", "n1", command)
+        assert (done.returncode, done.stdout) == (255, b"")
+        assert b"does not allow that command [not_authorized]" in done.stderr
+    assert own_system.run("connect", "n1").returncode == 255
+    own_system.node.terminate()
+    _, said = own_system.node.communicate()
+    assert "--allow-command 'echo': it lets echo run without words only" in said
+    assert "write 'echo *' for that" in said
+    assert "--allow-command 'echo a*': a wildcard stays within its word" in said
+    assert "--allow-command '*': it lets nothing run: a program cannot be named by a wildcard" in said
+    assert "'true *'" not in said
+    own_system.node = own_system.start_node()
+
+
 def test_a_node_that_is_not_there_is_named(system: System) -> None:
     for words in (["list", "n9"], ["peek", "n9", "x"], ["kill", "n9", "x"]):
         done = system.run("sessions", *words)

@@ -60,3 +60,59 @@ def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(
     )
     assert done.returncode == 255
     assert b"'ports'" in done.stderr
+
+
+def check(*words: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [OMNYSHELL, "node", "check", *words], capture_output=True, timeout=DEADLINE, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_node_is_asked_what_it_lets_run(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text(
+        'id = "n1"\nallow-command = ["git log*", "uptime *"]\nrefuse-env = ["X*"]\n\n'
+        '[[commands]]\nprogram = "/bin/echo"\narguments = ["a", "*"]\nenvironment = ["TZ"]\ndirectory = "/"\n'
+    )
+    code, said, warned = check("--config", str(config), "echo", "a", "b c")
+    assert code == 0
+    assert said.startswith(f"allowed by rule 3, [[commands]] at {config}, line 5\n")
+    for fact in ("/bin/echo a 'b c'", "in           /\n", "terminal     none", "PAGER=cat", "may be set   TZ"):
+        assert fact in said
+    assert "warning: --allow-command 'git log*': a wildcard stays within its word" in warned
+    # One word is a line.
+    assert check("--config", str(config), "/bin/echo a 'b c'")[1] == said
+    assert check("--config", str(config), "--", "/bin/echo", "a", "b c")[1] == said
+    assert check("--config", str(config), "--cwd", "/", "/bin/echo", "a", "b c")[1] == said
+    code, said, _ = check("--config", str(config), "/bin/echo", "a", "-n")
+    assert (code, said.splitlines()) == (
+        1,
+        [
+            "refused",
+            "  rule 1, --allow-command 'git log*': its program is git",
+            "  rule 2, --allow-command 'uptime *': its program is uptime",
+            f"  rule 3, [[commands]] at {config}, line 5: word 3, '-n', does not match '*'",
+        ],
+    )
+    for options, why in ((["--tty"], "may not run on a terminal"), (["--cwd", "/tmp"], "it runs in / only")):
+        code, said, _ = check("--config", str(config), *options, "echo", "a", "b")
+        assert (code, why in said) == (1, True)
+    # The command line replaces patterns, as for `node start`.
+    assert check("--config", str(config), "--allow-command", "id *", "uptime")[0] == 1
+    assert check("--config", str(config), "--allow-command", "id *", "id", "-u", "--help")[0] == 0
+
+
+def test_a_node_without_rules_lets_everything_run_and_wrong_words_are_errors(tmp_path: Path) -> None:
+    config = tmp_path / "node.toml"
+    config.write_text('[[commands]]\nprogram = "ls"\n')
+    assert check("rm", "-rf", "/") == (0, "allowed: the node has no rules, and lets everything run\n", "")
+    for words, text in (
+        ([], "COMMAND is missing"),
+        (["--config", str(config), "ls"], f"{config}, line 2: 'program': 'ls' is not absolute"),
+        (["--config", str(tmp_path / "absent"), "ls"], "cannot read"),
+        (["--allow-command", "ls", "'x"], "The command cannot be split"),
+        (["--nonsense", "ls"], "unrecognized arguments: --nonsense"),
+    ):
+        code, said, complained = check(*words)
+        assert (code, said, text in complained) == (255, "", True), complained

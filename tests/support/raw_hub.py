@@ -39,12 +39,12 @@ async def raw_hub(
             done.set()
 
 
-async def register(peer: RawPeer) -> None:
+async def register(peer: RawPeer, *, has_tunnels: bool = True) -> None:
     """Take a node's registration."""
     asked = await within(peer.hear("node.register"))
     await peer.say("node.registered", {"nodeId": asked["d"]["nodeId"], "assignedAt": "2026-01-02T03:04:05.678Z"})
     named = await within(peer.hear("node.capabilities"))
-    assert "tunnel" in named["d"]["features"]
+    assert ("tunnel" in named["d"]["features"]) is has_tunnels
 
 
 async def hear_past_heartbeats(peer: RawPeer, expected: str | None = None) -> object:

@@ -78,6 +78,14 @@ class TargetPatterns:
         return any(pattern.matches(host, port) for pattern in self._patterns)
 
 
+class NoTargets:
+    """A policy that lets tunnels lead nowhere."""
+
+    def allows(self, _tunnel_id: str, _host: str, _port: int) -> bool:
+        """Refuse."""
+        return False
+
+
 def _network(host: str, text: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(host)

@@ -1,7 +1,7 @@
 """What a session asks of the machine, and what it gets: a process behind a terminal or pipes."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from omnyshell.model.sessions import PtySpec, SessionMode, ShellFamily
 from omnyshell.protocol.frames import DataOpcode
@@ -26,6 +26,16 @@ class ShellRequest:
     def wants_pty(self) -> bool:
         """Whether the process gets a terminal."""
         return self.pty is not None or self.mode is SessionMode.SHELL
+
+
+class Launch(NamedTuple):
+    """What a request comes to: all that a process is started with."""
+
+    argv: list[str]
+    """Its program, as a path that is right from everywhere, and its arguments."""
+
+    env: dict[str, str]
+    cwd: str
 
 
 class OutputSink(Protocol):

@@ -6,7 +6,7 @@ from pathlib import Path
 from omnyshell.model.nodes import DEFAULT_MAX_SESSIONS
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
-from omnyshell.services.exposer.targets import TargetPatterns, TargetPolicy
+from omnyshell.services.exposer.targets import NoTargets, TargetPatterns, TargetPolicy
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
@@ -28,8 +28,8 @@ class NodeConfig:
     refused_variables: tuple[str, ...] = REFUSED_VARIABLES
     """Patterns of names that requests may not set in the environment of what they run."""
 
-    targets: TargetPolicy = field(default_factory=TargetPatterns)
-    """Where tunnels on this node may lead; by default to its own loopback only."""
+    targets: TargetPolicy | None = None
+    """Where tunnels on this node may lead; if not said, to its own loopback, and nowhere if commands are restricted."""
 
     is_service: bool = False
     """Whether a refused credential is tried again, instead of ending the node."""
@@ -37,3 +37,10 @@ class NodeConfig:
     heartbeat_interval: float = HEARTBEAT_INTERVAL
     keeping: Keeping = field(default_factory=Keeping)
     """What becomes of sessions whose client or hub is gone."""
+
+    @property
+    def reachable(self) -> TargetPolicy:
+        """Where tunnels may lead, said or not."""
+        if self.targets is not None:
+            return self.targets
+        return NoTargets() if self.commands.is_restricted else TargetPatterns()

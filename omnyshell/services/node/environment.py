@@ -6,10 +6,12 @@ import pwd
 import stat
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.backend import ShellRequest
-from omnyshell.services.node.commands import POSIX_SHELL
+
+POSIX_SHELL = "/bin/sh"
 
 OWN_VARIABLES = "OMNYSHELL_*"
 """Names that no child gets, from the node or from a request."""
@@ -27,6 +29,23 @@ KNOWN_SHELLS = ("bash", "zsh", "fish", "ksh", "dash", "sh", "pwsh")
 PROBE_TIMEOUT = 2.0
 
 
+class Account(NamedTuple):
+    """The node's user, as the system knows it."""
+
+    name: str
+    home: str
+    shell: str
+
+
+def account() -> Account:
+    """Return the node's user; one that the system does not know is called by its number, and at home at the root."""
+    try:
+        entry = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return Account(str(os.geteuid()), "/", "")
+    return Account(entry.pw_name, entry.pw_dir, entry.pw_shell)
+
+
 def inherited_variables(own: Mapping[str, str]) -> dict[str, str]:
     """Return what processes get of the node's environment, as it is when the node starts."""
     return {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
@@ -41,8 +60,7 @@ def child_environment(request: ShellRequest, inherited: Mapping[str, str], refus
     env = dict(inherited)
     _make_good(env)
     for name, value in request.env.items():
-        if not name or "=" in name or "\0" in name + value:
-            raise SessionRejectedException(f"No variable can be named {name!r}", code=ErrorCodes.BAD_REQUEST)
+        check_variable(name, value)
         if not any(fnmatchcase(name, pattern) for pattern in (*refused, OWN_VARIABLES)):
             env[name] = value
     if request.wants_pty:
@@ -52,6 +70,12 @@ def child_environment(request: ShellRequest, inherited: Mapping[str, str], refus
     return env
 
 
+def check_variable(name: str, value: str) -> None:
+    """Raise `SessionRejectedException` for a variable that no environment can hold."""
+    if not name or "=" in name or "\0" in name + value:
+        raise SessionRejectedException(f"No variable can be named {name!r}", code=ErrorCodes.BAD_REQUEST)
+
+
 def start_directory(request: ShellRequest, env: Mapping[str, str]) -> str:
     """Return where a process starts: as asked, else at home, else at the root.
 
@@ -59,12 +83,17 @@ def start_directory(request: ShellRequest, env: Mapping[str, str]) -> str:
     """
     if request.cwd:
         wanted = os.path.expanduser(request.cwd)  # noqa: PTH111
-        if "\0" in wanted or not os.path.isdir(wanted) or not os.access(wanted, os.X_OK):  # noqa: PTH112
+        if not can_enter(wanted):
             text = f"There is no directory '{request.cwd}' that can be entered"
             raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
         return wanted
     home = env.get("HOME", "/")
-    return home if os.path.isdir(home) and os.access(home, os.X_OK) else "/"  # noqa: PTH112
+    return home if can_enter(home) else "/"
+
+
+def can_enter(directory: str) -> bool:
+    """Tell whether a process can start there."""
+    return "\0" not in directory and os.path.isdir(directory) and os.access(directory, os.X_OK)  # noqa: PTH112
 
 
 async def find_shells() -> tuple[str, ...]:
@@ -84,23 +113,14 @@ def is_usable_shell(path: str) -> bool:
 
 def _make_good(env: dict[str, str]) -> None:
     """Give a service's bare environment what a login would have."""
-    entry = _password_entry()
-    name = entry.pw_name if entry is not None else str(os.getuid())
-    home = entry.pw_dir if entry is not None else "/"
-    for key, value in (("HOME", home), ("USER", name), ("LOGNAME", name), ("PATH", DEFAULT_PATH)):
+    who = account()
+    for key, value in (("HOME", who.home), ("USER", who.name), ("LOGNAME", who.name), ("PATH", DEFAULT_PATH)):
         if not env.get(key):
             env[key] = value
     if not any(env.get(key) for key in ("LANG", "LC_ALL")):
         env["LANG"] = DEFAULT_LANG
-    candidates = (env.get("SHELL", ""), entry.pw_shell if entry is not None else "")
+    candidates = (env.get("SHELL", ""), who.shell)
     env["SHELL"] = next((shell for shell in candidates if is_usable_shell(shell)), POSIX_SHELL)
-
-
-def _password_entry() -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwuid(os.getuid())
-    except KeyError:
-        return None
 
 
 async def _runs(name: str) -> bool:

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import OutputSink, ShellRequest
-from omnyshell.services.node.commands import CommandPolicy, build_argv
-from omnyshell.services.node.environment import (
-    child_environment,
-    inherited_variables,
-    start_directory,
-)
+from omnyshell.services.node.commands import CommandPolicy, prepare
+from omnyshell.services.node.environment import inherited_variables
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.pipes import PipeSession
 from omnyshell.services.node.process_session import ProcessSession
@@ -25,17 +21,14 @@ class LocalBackend:
         """`refused_variables` are patterns of names that requests may not set."""
         self._ledger = ledger
         self._policy = policy
-        # Where only some programs may run, who asks for one does not say where it is looked for.
-        self._refused_variables = (*refused_variables, "PATH") if policy.is_restricted else refused_variables
+        self._refused_variables = refused_variables
         self._inherited = inherited_variables(os.environ)
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
         """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
         if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
             raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
-        env = child_environment(request, self._inherited, self._refused_variables)
-        cwd = start_directory(request, env)
-        argv = build_argv(request, env, cwd, self._policy)
+        argv, env, cwd = prepare(request, self._policy, self._inherited, self._refused_variables)
         if not request.wants_pty:
             return PipeSession(argv, env=env, cwd=cwd, sink=sink, ledger=self._ledger)
         return PtySession(

@@ -30,6 +30,7 @@ from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
+from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import find_shells
 from omnyshell.services.node.proofs import NodeProofs
@@ -41,7 +42,8 @@ from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
 EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
-SERVICES = ("exec", "shell", "resize", "signals", "detach", "tunnel")
+SERVICES = ("exec", "shell", "resize", "signals", "detach")
+TUNNEL_SERVICE = "tunnel"
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""
@@ -57,7 +59,7 @@ class OmnyShellNode:
         self._clock = clock or SystemClock()
         self._sessions = NodeSessions(config, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
-        self._exposer = TunnelExposer(config.targets)
+        self._exposer = TunnelExposer(config.reachable)
         self._backoff = Backoff()
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -81,7 +83,9 @@ class OmnyShellNode:
         try:
             self._proofs.begin()
             await self._sessions.end_leftovers()
-            self._shells = await find_shells()
+            for warning in self._config.commands.warnings():
+                logger.warning("%s", warning)
+            self._shells = () if self._config.commands.is_restricted else await find_shells()
             while True:
                 await self._serve_once()
         except asyncio.CancelledError:
@@ -151,14 +155,16 @@ class OmnyShellNode:
             codec=register_events(FrameCodec()),
         )
         connection.send(self._registration())
-        connection.send(
-            NodeCapabilitiesMessage(
-                shells=self._shells,
-                features=(*SERVICES, *sorted(EXTENSIONS)),
-                max_sessions=self._config.max_sessions,
-            )
-        )
+        connection.send(self._capabilities())
         return lost
+
+    def _capabilities(self) -> NodeCapabilitiesMessage:
+        tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
+        return NodeCapabilitiesMessage(
+            shells=self._shells,
+            features=(*SERVICES, *tunnels, *sorted(EXTENSIONS)),
+            max_sessions=self._config.max_sessions,
+        )
 
     def _registration(self) -> NodeRegister:
         facts = MachineFacts.read()

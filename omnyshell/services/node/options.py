@@ -7,10 +7,10 @@ from omnyshell.options.values import at_least, duration, file_exists, parse_pair
 from omnyshell.paths import user_path
 from omnyshell.services.client.options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
 
 
@@ -45,11 +45,17 @@ NODE_ACCESS = tuple(option._replace(check=file_exists()) if option in _FILES els
 RULES = (
     Option(
         "--allow-command",
-        "let only commands run that match; may be repeated",
+        "let only commands run that match, as 'systemctl status *'; may be repeated",
         "PATTERN",
         "list",
-        sets="commands",
-        parse=lambda patterns: CommandPolicy(tuple(patterns)),
+        sets="commands.patterns",
+    ),
+    Option(
+        COMMANDS,
+        "`[[commands]]`: let only commands run that rules allow, beside those of --allow-command",
+        kind="tables",
+        sets="commands.rules",
+        parse=rules_from_tables,
     ),
     Option(
         "--refuse-env",
@@ -61,11 +67,12 @@ RULES = (
     ),
     Option(
         "--tunnel-allow",
-        "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given)",
+        "target that tunnels may lead to, as 10.0.0.0/8:443; may be repeated (localhost:* if not given; none where "
+        "commands are restricted)",
         "HOST:PORT",
         "list",
         sets="targets",
-        parse=TargetPatterns,
+        parse=lambda targets: TargetPatterns(targets) if targets else None,
     ),
 )
 
@@ -115,6 +122,14 @@ SERVICE = (
         parse=user_path,
     ),
 )
+
+CHECK_OPTIONS = (
+    CONFIG,
+    *(option for option in RULES if option.name == "--allow-command"),
+    Option("--cwd", "directory that a client would ask for", "DIR"),
+    Option("--tty", "as a client would ask for a terminal", kind="flag"),
+)
+"""What `omnyshell node check` takes: it asks the rules of a node, and starts none."""
 
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 

@@ -154,19 +154,14 @@ async def test_who_asks_for_an_allowed_program_does_not_say_which_that_is(
 ) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
-    for name in ("ls", "tool"):
-        (mine / name).write_text("#!/bin/sh\necho mine\n")
-        (mine / name).chmod(0o755)
+    (mine / "ls").write_text("#!/bin/sh\necho mine\n")
+    (mine / "ls").chmod(0o755)
     env = {"PATH": str(mine), "BASH_FUNC_ls%%": "() { echo mine; }", "SHELLOPTS": "xtrace", "PS4": "$(echo mine)"}
-    policy = CommandPolicy(("ls", "bash -c ls", "./tool"))
+    policy = CommandPolicy((f"ls {tmp_path}", f"bash -c 'ls {tmp_path}'"))
     async with stack(certificates, tmp_path / "n", commands=policy) as (_, _, client):
-        for arguments in (["ls"], ["bash", "-c", "ls"]):
-            result = await within(client.execute("n1", args=arguments, env=env, cwd=str(tmp_path)))
+        for arguments in (["ls", str(tmp_path)], ["bash", "-c", f"ls {tmp_path}"]):
+            result = await within(client.execute("n1", args=arguments, env=env))
             assert (result.stdout, result.stderr) == (b"mine\nn\n", b"")
-        # From where the program starts, not from where the node did.
-        assert (await within(client.execute("n1", "./tool", cwd=str(mine)))).stdout == b"mine\n"
-        with pytest.raises(SessionRejectedException, match=r"no program '\./tool'"):
-            await within(client.execute("n1", "./tool", cwd=str(tmp_path)))
 
 
 @pytest.mark.parametrize(("code", "shown"), [(0, 0), (255, 255), (256, 255), (2**31, 255), (-9, 137), (-(2**62), 255)])

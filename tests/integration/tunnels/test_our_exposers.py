@@ -14,6 +14,7 @@ from support.stack import Certificates, connected_client, running_node, until, w
 
 from omnyshell import TunnelRejectedException
 from omnyshell.services.exposer.targets import TargetPatterns
+from omnyshell.services.node.commands import CommandPolicy
 
 CREDIT = 262_144
 
@@ -38,13 +39,18 @@ async def target() -> "AsyncIterator[tuple[int, asyncio.Queue[tuple[asyncio.Stre
 
 @asynccontextmanager
 async def node_at_raw_hub(
-    certificates: Certificates, state: Path, features: tuple[str, ...] = ("tunnel-eof",), **changes: Any
+    certificates: Certificates,
+    state: Path,
+    features: tuple[str, ...] = ("tunnel-eof",),
+    *,
+    has_tunnels: bool = True,
+    **changes: Any,
 ) -> AsyncIterator[RawPeer]:
     async with raw_hub(certificates, features) as (port, logged_in):
 
         async def accept() -> RawPeer:
             peer = await within(logged_in)
-            await register(peer)
+            await register(peer, has_tunnels=has_tunnels)
             return peer
 
         accepting = asyncio.create_task(accept())
@@ -148,6 +154,20 @@ async def test_allowed_targets_are_what_the_node_says(certificates: Certificates
             assert (await connect(hub, 1, targetHost="127.0.0.1", targetPort=port))["t"] == "node.tunnel.connected"
             assert (await connect(hub, 2, targetPort=port))["d"]["reason"] == "forbidden"
             assert (await connect(hub, 3, targetHost="db.invalid", targetPort=443))["d"]["reason"] == "dial_failed"
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "::1", "[::1]", "::ffff:127.0.0.1", "0.0.0.0"])
+async def test_a_restricted_node_connects_nowhere_whatever_a_hub_asks(
+    certificates: Certificates, tmp_path: Path, host: str
+) -> None:
+    policy = CommandPolicy(("uptime",))
+    async with (
+        target() as (port, arrived),
+        node_at_raw_hub(certificates, tmp_path, has_tunnels=False, commands=policy) as hub,
+    ):
+        failed = await connect(hub, 1, targetHost=host, targetPort=port)
+        assert (failed["t"], failed["d"]["reason"]) == ("node.tunnel.connect.failed", "forbidden")
+        assert arrived.empty()
 
 
 async def test_a_reset_target_is_an_error(certificates: Certificates, tmp_path: Path) -> None:

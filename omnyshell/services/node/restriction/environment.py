@@ -1,0 +1,70 @@
+"""All that a restricted program gets of an environment."""
+
+import os
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.model.sessions import PtySpec
+from omnyshell.services.node.backend import ShellRequest
+from omnyshell.services.node.environment import DEFAULT_LANG, DEFAULT_PATH, account, check_variable
+
+NO_PROGRAM = "false"
+
+HARMLESS = {
+    # No shell from within a program that starts the user's.
+    "SHELL": "/bin/false",
+    # Pagers print, and do nothing else.
+    **dict.fromkeys(("PAGER", "MANPAGER", "GIT_PAGER", "SYSTEMD_PAGER", "HGPAGER", "PSQL_PAGER"), "cat"),
+    **dict.fromkeys(("AWS_PAGER", "BAT_PAGER", "DELTA_PAGER", "GH_PAGER"), "cat"),
+    "SYSTEMD_PAGERSECURE": "1",
+    "LESSSECURE": "1",
+    "LESSHISTFILE": "-",
+    # Editors and dialogs fail.
+    **dict.fromkeys(("EDITOR", "VISUAL", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "SYSTEMD_EDITOR"), NO_PROGRAM),
+    **dict.fromkeys(("SUDO_EDITOR", "PSQL_EDITOR", "HGEDITOR", "SVN_EDITOR", "FCEDIT", "BROWSER"), NO_PROGRAM),
+    **dict.fromkeys(("GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS"), NO_PROGRAM),
+    # Git obeys its repository alone, and asks nothing.
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+    "HGPLAIN": "1",
+}
+"""What keeps programs from running others, writing files of their own accord, or asking."""
+
+_LOCALE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
+_TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
+
+def fixed_environment() -> dict[str, str]:
+    """Return what every restricted program starts with. Of the node's own environment it has `LANG` at most."""
+    who = account()
+    lang = os.environ.get("LANG", "")
+    return {
+        "HOME": who.home,
+        "USER": who.name,
+        "LOGNAME": who.name,
+        "LANG": lang if _LOCALE.fullmatch(lang) else DEFAULT_LANG,
+        "PATH": DEFAULT_PATH,
+        **HARMLESS,
+    }
+
+
+def restricted_environment(request: ShellRequest, allowed: Iterable[str], refused: Iterable[str]) -> dict[str, str]:
+    """Return what a program starts with: of the request, the variables that are allowed and not refused.
+
+    The others are left out. Raises `SessionRejectedException` for what no environment can hold, and for a terminal's
+    type that is none.
+    """
+    env = fixed_environment()
+    names, patterns = frozenset(allowed), tuple(refused)
+    for name, value in request.env.items():
+        check_variable(name, value)
+        if name in names and not any(fnmatchcase(name, pattern) for pattern in patterns):
+            env[name] = value
+    if request.wants_pty:
+        env["TERM"] = (request.pty or PtySpec()).term
+    if "TERM" in env and not _TERM.fullmatch(env["TERM"]):
+        raise SessionRejectedException("That is no type of a terminal", code=ErrorCodes.BAD_REQUEST)
+    return env

@@ -1,0 +1,161 @@
+"""Rules match word by word, and wildcards leave options alone that they were not meant for."""
+
+import itertools
+
+import pytest
+from hypothesis import given, strategies as st
+
+from omnyshell.services.node.restriction.escapes import escapes_of, find_uncontained, is_escape
+from omnyshell.services.node.restriction.rule import CommandRule
+
+RULE = CommandRule(program="/usr/bin/x", arguments=("status", "ng*"), rest=("[ab]", "-n", "--lines=[0-9]"))
+
+
+def allows(rule: CommandRule, *words: str, names: tuple[str, ...] = ("x",)) -> bool:
+    return not rule.mismatch(words, names)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "ng"),
+        ("status", "nginx"),
+        ("status", "ng\n"),
+        ("status", "ng x y"),
+        ("status", "ng", "a"),
+        ("status", "ng", "b", "-n", "--lines=5", "a"),
+    ],
+)
+def test_words_that_match_one_by_one_may_be_given(words: tuple[str, ...]) -> None:
+    assert allows(RULE, *words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("status",),
+        ("status ng",),
+        ("status", ""),
+        ("", "status", "ng"),
+        ("Status", "ng"),
+        ("status\n", "ng"),
+        (" status", "ng"),
+        ("ｓtatus", "ng"),  # noqa: RUF001 - a letter that only looks like another
+        ("status", "xng"),
+        ("status", "\nng"),
+        ("status", "ng", "c"),
+        ("status", "ng", "ab"),
+        ("status", "ng", ""),
+        ("status", "ng", "a", "-x"),
+        ("status", "ng", "--lines=55"),
+        ("status", "ng", "-n5"),
+        ("-x", "status", "ng"),
+        ("ng", "status"),
+    ],
+)
+def test_words_that_do_not_are_refused(words: tuple[str, ...]) -> None:
+    assert not allows(RULE, *words)
+
+
+@pytest.mark.parametrize("pattern", ["*", "?*", "??", "[-]x", "[!a]x", "[+--]x", "*x"])
+def test_a_wildcard_at_the_beginning_matches_no_option(pattern: str) -> None:
+    assert not allows(CommandRule(program="/x", arguments=(pattern,)), "-x")
+    assert not allows(CommandRule(program="/x", rest=(pattern,)), "-x")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "word"),
+    [
+        ("/var/log/*", "/var/log/../../etc/shadow"),
+        ("/var/log/*", "/var/log/.."),
+        ("/var/log*", "/var/log/a/../../x"),
+        ("/var/*/messages", "/var/../messages"),
+        ("--file=/var/log/*", "--file=/var/log/../x"),
+        ("--file=*", "--file=.."),
+        ("*/", "../"),
+        ("??", ".."),
+    ],
+)
+def test_a_wildcard_does_not_step_up(pattern: str, word: str) -> None:
+    assert not allows(CommandRule(program="/x", arguments=(pattern,)), word)
+    assert not allows(CommandRule(program="/x", rest=(pattern,)), word)
+    assert allows(CommandRule(program="/x", arguments=(word,)), word)
+    assert allows(CommandRule(program="/x", rest=("*", word)), word)
+
+
+def test_dots_that_do_not_step_up_are_dots() -> None:
+    for word in ("/var/log/...", "/var/log/a..b", "/var/log/..a", "/var/log/.a", "/var/log/a.."):
+        assert allows(CommandRule(program="/x", arguments=("/var/log/*",)), word)
+
+
+@given(st.lists(st.sampled_from(["a", "-b", "--c=d", "", "-", "--", "\n", "x y"]), max_size=4))
+def test_a_rest_of_words_and_options_takes_any_number_of_both(words: list[str]) -> None:
+    rule = CommandRule(program="/x", rest=("*", "-*"))
+    assert allows(rule, *words)
+    assert allows(CommandRule(program="/x", rest=("*",)), *words) is not any(word.startswith("-") for word in words)
+    assert allows(CommandRule(program="/x"), *words) is (not words)
+
+
+ESCAPES = [
+    ("git", ["--output=/x", "--output", "--outpu=x", "--ou=x", "-c", "-calias.x=!sh", "--exec-path=/x", "-o/x"]),
+    ("git-upload-pack", ["--upload-pack=/x"]),
+    ("find", ["-exec", "-execdir", "-ok", "-okdir", "-delete", "-fprint", "-fprintf", "-fprint0", "-fls"]),
+    ("sort", ["-o", "-o/x", "-ro/x", "-nro", "--output=/x", "--compress-program=/x", "--comp=/x"]),
+    ("journalctl", ["--cursor-file=/x", "--cursor-f=/x", "-Hx", "--host=x", "--rotate"]),
+    ("systemctl", ["-Hx", "-H", "-lHx", "--host=x", "--ho=x", "-M", "--root=/x"]),
+    ("man", ["-Psh", "--pager=sh", "-P", "-Hsh", "-C/x"]),
+    ("less", ["-o/x", "-k/x", "--log-file=/x"]),
+    ("tcpdump", ["-z", "-w/x", "-nw"]),
+    ("tar", ["--to-command=sh", "--checkpoint-action=exec=sh", "-Ish", "--use-compress-program=sh"]),
+]
+HARMLESS = [
+    ("git", ["--oneline", "-5", "--", "-", "-p", "--format=%H", "--stat"]),
+    ("find", ["-name", "-type", "-newer", "-print", "-maxdepth"]),
+    ("sort", ["-n", "-k2", "-r", "--", "--key=2"]),
+    ("journalctl", ["-u", "-n", "-f", "-uMyService", "--since=today", "--no-pager", "-o", "-ojson"]),
+    ("systemctl", ["-l", "--no-pager", "-pMainPID", "--all"]),
+    ("ls", ["-o", "--output", "-H", "-c", "-exec"]),
+]
+
+
+@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
+def test_a_wildcard_takes_no_option_that_is_known_to_run_programs_or_write_files(program: str, word: str) -> None:
+    for rest in (("*", "-*"), ("-*",), ("--*", "-[!-]*", "-*")[:1]):
+        if rest != ("--*",) or word.startswith("--"):
+            assert not allows(CommandRule(program="/x", rest=rest), word, names=(program, "x"))
+    assert not allows(CommandRule(program="/x", arguments=("-*",)), word, names=(program,))
+    assert allows(CommandRule(program="/x", rest=(word,)), word, names=(program,))
+
+
+@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in HARMLESS for word in words])
+def test_other_options_are_left_alone(program: str, word: str) -> None:
+    assert not is_escape(word, escapes_of([program]))
+    assert allows(CommandRule(program="/x", rest=("*", "-*")), word, names=(program,))
+
+
+def test_the_name_that_a_link_hides_counts_too() -> None:
+    assert not allows(CommandRule(program="/x", rest=("-*",)), "-exec", names=("search", "find"))
+
+
+@pytest.mark.parametrize(
+    "name", ["sh", "bash", "python3.11", "perl", "vim.basic", "less", "env", "xargs", "git", "find", "tar", "rsync"]
+)
+def test_programs_that_nothing_contains_are_known(name: str) -> None:
+    assert find_uncontained([name])
+
+
+@pytest.mark.parametrize("name", ["uptime", "df", "journalctl", "ls", "cat", "grep", "ps"])
+def test_programs_that_do_one_thing_are_not_blamed(name: str) -> None:
+    assert find_uncontained([name]) is None
+
+
+def test_an_explanation_names_the_word() -> None:
+    said = [RULE.mismatch(words, ("x",)) for words in (("status",), ("stop", "ng"), ("status", "ng", "z"))]
+    assert said == [
+        "word 3 is missing; it must match 'ng*'",
+        "word 2, 'stop', does not match 'status'",
+        "word 4, 'z', matches none of '[ab]', '-n', '--lines=[0-9]'",
+    ]
+    assert CommandRule(program="/x").mismatch(("a",), ()) == "word 2, 'a', is one too many"
+    assert list(itertools.chain(said))

@@ -2,6 +2,7 @@
 
     OmnyShellException
     ├── ProtocolException           a peer broke the wire protocol
+    │   └── ImproperValueException  what it sent has the right type, and is against its field's grammar
     ├── AuthException               a credential was refused
     ├── AuthorizationException      an authenticated principal may not do this
     ├── ChannelException            a channel is unknown, closed or misused
@@ -68,6 +69,22 @@ class ProtocolException(OmnyShellException):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
+
+
+class ImproperValueException(ProtocolException):
+    """A value is of its field's type, and none that the field may have.
+
+    Where it came in a message, that one's type, channel and request id are said too: whoever waits for it can be told.
+    """
+
+    message_type: str = ""
+    channel: int | None = None
+    request_id: str | None = None
+    sender: str = "a peer"
+
+    def __str__(self) -> str:
+        what = f"refused what {self.sender} sent, {self.message_type}: " if self.message_type else ""
+        return f"{what}{super().__str__()}"
 
 
 class AuthException(OmnyShellException):

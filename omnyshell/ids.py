@@ -19,8 +19,11 @@ MAX_CHANNEL_ID = 0xFFFF_FFFF
 FIRST_HUB_CHANNEL_AT_CLIENT = 0x4000_0000
 """Channels that the hub opens toward a client start here (wire protocol section 1)."""
 
-_NODE_ID = re.compile(r"[A-Za-z0-9_.-]+")
-_UID = re.compile(r"(?:nod|hub)_[A-Za-z0-9_-]+")
+MAX_NODE_ID = 255
+"""Characters of a node id."""
+
+_NODE_ID = re.compile(rf"[A-Za-z0-9_.-]{{1,{MAX_NODE_ID}}}")
+_UID = re.compile(r"(?:nod|hub)_[A-Za-z0-9_-]{1,251}")
 
 
 def new_id() -> str:

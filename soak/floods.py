@@ -88,7 +88,7 @@ async def half_open_relays() -> Figure:
                 await again.still_there()
                 await client.say("session.open", {"nodeId": node_id}, number + 1)
                 asked = await again.hear("node.session.open")
-                await again.say("node.session.opened", {"sessionId": "s"}, asked["c"])
+                await again.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
                 online += (await client.hear("session.opened"))["c"] == number + 1
                 await again.say("channel.close", {}, asked["c"])
                 await client.hear("channel.close")

@@ -171,7 +171,7 @@ async def alternating_frames() -> Figure:
         client = await stack.enter_async_context(logged_in(certificates, hub.port, "client", "admin"))
         await client.say("session.open", {"nodeId": "bad"}, 1)
         asked = await node.hear("node.session.open")
-        await node.say("node.session.opened", {"sessionId": "s"}, asked["c"])
+        await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
         await client.hear("session.opened")
         client.ws.transport.pause_reading()
         before = memory_of(hub.pid)

@@ -4,7 +4,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from omnyshell.model.schema import OMIT, WireObject
+from omnyshell.model.grammars import (
+    ADDRESS,
+    BASE64,
+    COUNT,
+    ID,
+    NODE_ID,
+    PRINCIPAL,
+    PRINCIPAL_OR_NONE,
+    ROLES,
+    SESSION_ID,
+    WORD,
+)
+from omnyshell.model.schema import FREE, OMIT, WireObject
 
 
 class InviteKind(StrEnum):
@@ -24,25 +36,25 @@ class CredentialKind(StrEnum):
 class CredentialInfo(WireObject, kw_only=True):
     """A token or key, without any secret."""
 
-    id: str
+    id: Annotated[str, ID]
     kind: CredentialKind
-    label: Annotated[str, OMIT] = ""
+    label: Annotated[str, OMIT, FREE] = ""
     created_at: datetime
     expires_at: Annotated[datetime | None, OMIT] = None
-    public_key: Annotated[str | None, OMIT] = None
+    public_key: Annotated[str | None, OMIT, BASE64] = None
 
 
 class PrincipalInfo(WireObject, kw_only=True):
     """A principal that the hub knows."""
 
-    principal: str
-    display_name: Annotated[str, OMIT] = ""
-    roles: tuple[str, ...] = ()
-    source: Annotated[str, OMIT] = "hub"
+    principal: Annotated[str, PRINCIPAL]
+    display_name: Annotated[str, OMIT, FREE] = ""
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    source: Annotated[str, OMIT, WORD] = "hub"
     """`hub` for its database, `configuration` for what its configuration grants."""
 
     created_at: Annotated[datetime | None, OMIT] = None
-    created_by: Annotated[str, OMIT] = ""
+    created_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
     binds: Annotated[bool, OMIT] = False
     """Whether its key logins must be bound to this hub (`auth-bind`)."""
 
@@ -52,60 +64,60 @@ class PrincipalInfo(WireObject, kw_only=True):
 class InviteInfo(WireObject, kw_only=True):
     """An invite, without its token."""
 
-    invite_id: str
+    invite_id: Annotated[str, ID]
     kind: InviteKind
-    node_id: Annotated[str | None, OMIT] = None
-    principal: Annotated[str | None, OMIT] = None
-    roles: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
+    node_id: Annotated[str | None, OMIT, NODE_ID] = None
+    principal: Annotated[str | None, OMIT, PRINCIPAL] = None
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    labels: Annotated[dict[str, str], FREE] = {}
     created_at: datetime
-    created_by: str = ""
+    created_by: Annotated[str, PRINCIPAL_OR_NONE] = ""
     expires_at: datetime
 
 
 class PeerInfo(WireObject, kw_only=True):
     """A connection that has logged in."""
 
-    peer_id: str
-    role: str
-    principal: str
-    address: str = ""
-    node_id: Annotated[str | None, OMIT] = None
+    peer_id: Annotated[str, ID]
+    role: Annotated[str, FREE]
+    principal: Annotated[str, PRINCIPAL]
+    address: Annotated[str, ADDRESS] = ""
+    node_id: Annotated[str | None, OMIT, NODE_ID] = None
     connected_at: datetime
 
 
 class LiveSession(WireObject, kw_only=True):
     """A session that goes through the hub. Bytes of input and of output."""
 
-    session_id: str
-    node_id: str
-    principal: str
-    mode: str
-    state: str
-    address: str = ""
+    session_id: Annotated[str, SESSION_ID]
+    node_id: Annotated[str, NODE_ID]
+    principal: Annotated[str, PRINCIPAL]
+    mode: Annotated[str, WORD]
+    state: Annotated[str, WORD]
+    address: Annotated[str, ADDRESS] = ""
     created_at: datetime
-    bytes_in: int = 0
-    bytes_out: int = 0
+    bytes_in: Annotated[int, COUNT] = 0
+    bytes_out: Annotated[int, COUNT] = 0
 
 
 class NodeRecord(WireObject, kw_only=True):
     """A node id: whose it is, whether it is connected, and the labels that the hub sets for it."""
 
-    node_id: str
-    principal: str = ""
+    node_id: Annotated[str, NODE_ID]
+    principal: Annotated[str, PRINCIPAL_OR_NONE] = ""
     online: bool = False
-    hub_labels: dict[str, str] = {}
+    hub_labels: Annotated[dict[str, str], FREE] = {}
 
 
 class AuditEntry(WireObject, kw_only=True):
     """An audit record on the wire."""
 
     at: datetime
-    action: str
-    outcome: str = "ok"
-    principal: Annotated[str, OMIT] = ""
-    address: Annotated[str, OMIT] = ""
-    node_id: Annotated[str, OMIT] = ""
-    session_id: Annotated[str, OMIT] = ""
-    reason: Annotated[str, OMIT] = ""
-    detail: Annotated[str, OMIT] = ""
+    action: Annotated[str, FREE]
+    outcome: Annotated[str, FREE] = "ok"
+    principal: Annotated[str, OMIT, FREE] = ""
+    address: Annotated[str, OMIT, FREE] = ""
+    node_id: Annotated[str, OMIT, FREE] = ""
+    session_id: Annotated[str, OMIT, FREE] = ""
+    reason: Annotated[str, OMIT, FREE] = ""
+    detail: Annotated[str, OMIT, FREE] = ""

@@ -5,8 +5,24 @@ from enum import StrEnum
 from typing import Annotated
 
 from omnyshell.ids import short_id
+from omnyshell.model.grammars import (
+    ADDRESS,
+    COUNT,
+    EXPOSER_ID,
+    HOST,
+    HOST_OR_NONE,
+    ID,
+    NODE_ID,
+    NODE_ID_OR_NONE,
+    PORT,
+    PRINCIPAL,
+    PRINCIPAL_OR_NONE,
+    SESSION_ID,
+    TUNNEL_ID,
+    UID_OR_NONE,
+)
 from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
-from omnyshell.model.schema import OMIT, LenientEnum, WireObject
+from omnyshell.model.schema import FREE, OMIT, LenientEnum, WireObject
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import TunnelProtocol
 
@@ -49,27 +65,27 @@ class NodePresence(LenientEnum):
 class LiveNode(WireObject, kw_only=True):
     """A node that is connected, or a node id that the hub remembers. What only admins may know is empty for others."""
 
-    node_id: str
+    node_id: Annotated[str, NODE_ID]
     state: NodePresence
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
-    uid: Annotated[str, OMIT] = ""
-    display_name: Annotated[str, OMIT] = ""
+    uid: Annotated[str, OMIT, UID_OR_NONE] = ""
+    display_name: Annotated[str, OMIT, FREE] = ""
     platform: Annotated[PlatformInfo | None, OMIT] = None
     """None for one that has not been connected since the hub started."""
 
-    labels: Annotated[dict[str, str], OMIT] = {}
-    hub_labels: Annotated[dict[str, str], OMIT] = {}
+    labels: Annotated[dict[str, str], OMIT, FREE] = {}
+    hub_labels: Annotated[dict[str, str], OMIT, FREE] = {}
     capabilities: Annotated[NodeCapabilities | None, OMIT] = None
-    principal: Annotated[str, OMIT] = ""
+    principal: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
     """Whose node id it is."""
 
-    address: Annotated[str, OMIT] = ""
-    sessions: Annotated[int | None, OMIT] = None
+    address: Annotated[str, OMIT, ADDRESS] = ""
+    sessions: Annotated[int | None, OMIT, COUNT] = None
     """How many sessions of everyone go through the hub to this node."""
 
-    latency_micros: Annotated[int | None, OMIT] = None
+    latency_micros: Annotated[int | None, OMIT, COUNT] = None
     connected_at: Annotated[datetime | None, OMIT] = None
     last_heard_at: Annotated[datetime | None, OMIT] = None
     """When something last came from it, as of this item."""
@@ -93,11 +109,11 @@ class LiveNode(WireObject, kw_only=True):
 class LiveSession(WireObject, kw_only=True):
     """A session: one that goes through the hub, or one that is detached and waits in its node."""
 
-    session_id: str
+    session_id: Annotated[str, SESSION_ID]
     """What `resume`, `kill_session` and `peek` take."""
 
-    node_id: str
-    principal: str
+    node_id: Annotated[str, NODE_ID]
+    principal: Annotated[str, PRINCIPAL]
     mode: SessionMode
     state: SessionState
     """`opening`, `open`, `detached` or `closed`."""
@@ -106,27 +122,27 @@ class LiveSession(WireObject, kw_only=True):
     """Whether the item is to be forgotten; `state` is `closed` then."""
 
     created_at: datetime
-    address: Annotated[str, OMIT] = ""
+    address: Annotated[str, OMIT, ADDRESS] = ""
     """Where its client is."""
 
-    command: Annotated[str, OMIT] = ""
+    command: Annotated[str, OMIT, FREE] = ""
     """What was asked to run; of a shell, what runs in its foreground."""
 
-    cwd: Annotated[str, OMIT] = ""
+    cwd: Annotated[str, OMIT, FREE] = ""
     resumed: Annotated[bool, OMIT] = False
     detached_at: Annotated[datetime | None, OMIT] = None
     expires_at: Annotated[datetime | None, OMIT] = None
-    reason: Annotated[str, OMIT] = ""
+    reason: Annotated[str, OMIT, FREE] = ""
     """Why it was closed."""
 
-    bytes_in: int = 0
+    bytes_in: Annotated[int, COUNT] = 0
     """Input that the hub relayed, since the session was opened or resumed."""
 
-    bytes_out: int = 0
-    rate_in: Annotated[int, OMIT] = 0
+    bytes_out: Annotated[int, COUNT] = 0
+    rate_in: Annotated[int, OMIT, COUNT] = 0
     """Bytes a second."""
 
-    rate_out: Annotated[int, OMIT] = 0
+    rate_out: Annotated[int, OMIT, COUNT] = 0
 
     @property
     def key(self) -> str:
@@ -142,33 +158,33 @@ class LiveSession(WireObject, kw_only=True):
 class LiveTunnel(WireObject, kw_only=True):
     """A tunnel with its counters; `in` is from the outside to the target."""
 
-    tunnel_id: str
-    node_id: str
+    tunnel_id: Annotated[str, TUNNEL_ID]
+    node_id: Annotated[str, EXPOSER_ID]
     """`@local` for one to the machine of the client that opened it."""
 
-    principal: str
+    principal: Annotated[str, PRINCIPAL]
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
-    target_host: str
-    target_port: int
-    public_host: Annotated[str, OMIT] = ""
+    target_host: Annotated[str, HOST]
+    target_port: Annotated[int, PORT]
+    public_host: Annotated[str, OMIT, HOST_OR_NONE] = ""
     """Empty for the hub's own name."""
 
-    public_port: int
+    public_port: Annotated[int, PORT]
     secure: Annotated[bool, OMIT] = False
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
     created_at: datetime
-    connections: int = 0
+    connections: Annotated[int, COUNT] = 0
     """How many go through it now."""
 
-    connections_total: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    rate_in: Annotated[int, OMIT] = 0
+    connections_total: Annotated[int, COUNT] = 0
+    bytes_in: Annotated[int, COUNT] = 0
+    bytes_out: Annotated[int, COUNT] = 0
+    rate_in: Annotated[int, OMIT, COUNT] = 0
     """Bytes a second."""
 
-    rate_out: Annotated[int, OMIT] = 0
+    rate_out: Annotated[int, OMIT, COUNT] = 0
 
     @property
     def key(self) -> str:
@@ -179,14 +195,14 @@ class LiveTunnel(WireObject, kw_only=True):
 class LivePeer(WireObject, kw_only=True):
     """A connection to the hub that has logged in."""
 
-    peer_id: str
-    role: str
-    principal: str
+    peer_id: Annotated[str, ID]
+    role: Annotated[str, FREE]
+    principal: Annotated[str, PRINCIPAL]
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
-    address: Annotated[str, OMIT] = ""
-    node_id: Annotated[str, OMIT] = ""
+    address: Annotated[str, OMIT, ADDRESS] = ""
+    node_id: Annotated[str, OMIT, NODE_ID_OR_NONE] = ""
     """The node that it registered."""
 
     connected_at: datetime
@@ -200,10 +216,10 @@ class LivePeer(WireObject, kw_only=True):
 class Traffic(WireObject, kw_only=True):
     """Counters of something, which take the place of those that its item had."""
 
-    bytes_in: int = 0
-    bytes_out: int = 0
-    rate_in: Annotated[int, OMIT] = 0
-    rate_out: Annotated[int, OMIT] = 0
+    bytes_in: Annotated[int, COUNT] = 0
+    bytes_out: Annotated[int, COUNT] = 0
+    rate_in: Annotated[int, OMIT, COUNT] = 0
+    rate_out: Annotated[int, OMIT, COUNT] = 0
 
     @property
     def counters(self) -> dict[str, int]:
@@ -219,8 +235,8 @@ class Traffic(WireObject, kw_only=True):
 class SessionTraffic(Traffic, kw_only=True):
     """What changed about a session in the last second; rates in bytes a second."""
 
-    node_id: str
-    session_id: str
+    node_id: Annotated[str, NODE_ID]
+    session_id: Annotated[str, SESSION_ID]
 
     @property
     def key(self) -> str:
@@ -231,9 +247,9 @@ class SessionTraffic(Traffic, kw_only=True):
 class TunnelTraffic(Traffic, kw_only=True):
     """What changed about a tunnel in the last second; rates in bytes a second."""
 
-    tunnel_id: str
-    connections: int = 0
-    connections_total: int = 0
+    tunnel_id: Annotated[str, TUNNEL_ID]
+    connections: Annotated[int, COUNT] = 0
+    connections_total: Annotated[int, COUNT] = 0
 
     @property
     def counters(self) -> dict[str, int]:
@@ -249,33 +265,33 @@ class TunnelTraffic(Traffic, kw_only=True):
 class LiveMetrics(WireObject, kw_only=True):
     """Figures of a hub. Totals count from `started_at` on; rates are bytes a second."""
 
-    hub_uid: str = ""
-    version: str = ""
+    hub_uid: Annotated[str, UID_OR_NONE] = ""
+    version: Annotated[str, FREE] = ""
     started_at: datetime
-    peers: int = 0
-    nodes: int = 0
+    peers: Annotated[int, COUNT] = 0
+    nodes: Annotated[int, COUNT] = 0
     """Nodes that are connected."""
 
-    sessions: int = 0
+    sessions: Annotated[int, COUNT] = 0
     """Sessions that go through the hub."""
 
-    tunnels: int = 0
-    tunnel_connections: int = 0
-    subscribers: int = 0
-    logins: int = 0
-    login_failures: int = 0
-    sessions_opened: int = 0
-    sessions_rejected: int = 0
-    bytes_relayed: int = 0
-    relay_rate: int = 0
-    frames_relayed: int = 0
-    frames_dropped: int = 0
-    heartbeat_timeouts: int = 0
-    audit_queue: int = 0
+    tunnels: Annotated[int, COUNT] = 0
+    tunnel_connections: Annotated[int, COUNT] = 0
+    subscribers: Annotated[int, COUNT] = 0
+    logins: Annotated[int, COUNT] = 0
+    login_failures: Annotated[int, COUNT] = 0
+    sessions_opened: Annotated[int, COUNT] = 0
+    sessions_rejected: Annotated[int, COUNT] = 0
+    bytes_relayed: Annotated[int, COUNT] = 0
+    relay_rate: Annotated[int, COUNT] = 0
+    frames_relayed: Annotated[int, COUNT] = 0
+    frames_dropped: Annotated[int, COUNT] = 0
+    heartbeat_timeouts: Annotated[int, COUNT] = 0
+    audit_queue: Annotated[int, COUNT] = 0
     """Records that wait for the disk."""
 
-    audit_lost: int = 0
-    loop_lag_micros: int = 0
+    audit_lost: Annotated[int, COUNT] = 0
+    loop_lag_micros: Annotated[int, COUNT] = 0
     """How late the hub's event loop was at most, in the last second."""
 
     @property

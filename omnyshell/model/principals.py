@@ -11,6 +11,14 @@ NODE_PREFIX = "node:"
 """Principals of machines that joined begin so, and go on with the node's id; names of users have no colon."""
 
 
+MAX_USER_NAME = 128
+
+
+def is_user_name(text: str) -> bool:
+    """Tell whether `text` can be the name of a user: printable, without spaces and colons."""
+    return 0 < len(text) <= MAX_USER_NAME and text.isprintable() and " " not in text and ":" not in text
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """An identity that a hub knows, with the roles it holds there."""

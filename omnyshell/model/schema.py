@@ -17,20 +17,24 @@ Declarations with fields say `kw_only=True` themselves: msgspec does not inherit
 
 A field with a default may be missing when read. Whether it is *written* when it holds nothing is marked:
 `Annotated[T, OMIT]` is the `?` of the protocol's tables.
+
+What a peer sends is hostile. Each text and each number says, by one mark, what it may be: a `Grammar` of
+`model/grammars.py`, held against the value where it is read; `ANSWERED`, where the receiver checks the value itself
+because the protocol has an answer for a wrong one; or `FREE`. A test watches that none is without.
 """
 
 import inspect
 import json
 import types
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from enum import Enum, StrEnum
 from functools import cache
 from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin
 
 import msgspec
 
-from omnyshell.errors import ProtocolException
+from omnyshell.errors import ImproperValueException, ProtocolException
 
 Reader = Callable[[Any, str], Any]
 """Turns a plain JSON value, found at the named place, into the field's value; raises `ProtocolException`."""
@@ -49,9 +53,22 @@ class Mark(Enum):
     OMIT = "left out when null, empty, false or equal to its default"
     OMIT_EMPTY = "OMIT, and also left out when it is the empty string"
     STRICT_ITEMS = "an element that is no object is an error, not skipped"
+    ANSWERED = "the receiver looks the value up or checks it, and answers what is wrong with it"
+    FREE = "any value of its type: made printable where it is shown, and as long as its message lets it be"
 
 
 OMIT, OMIT_EMPTY, STRICT_ITEMS = Mark.OMIT, Mark.OMIT_EMPTY, Mark.STRICT_ITEMS
+ANSWERED, FREE = Mark.ANSWERED, Mark.FREE
+
+
+class Grammar(NamedTuple):
+    """What the values of a field may be: a mark inside `Annotated`."""
+
+    rule: str
+    """Completes "must be"."""
+
+    fits: Callable[[Any], bool]
+    """Tells whether a value of the field's type is one."""
 
 
 class WireObject(msgspec.Struct):
@@ -61,15 +78,20 @@ class WireObject(msgspec.Struct):
     def from_wire(cls, data: Mapping[str, object], where: str = "") -> Self:
         """Read the object from plain JSON; unknown keys are ignored.
 
-        Raises `ProtocolException` naming the field, prefixed by `where`, that is missing or mistyped.
+        Raises `ProtocolException` naming the field, prefixed by `where`, that is missing or mistyped;
+        `ImproperValueException` for one that is against its grammar.
         """
         values: dict[str, Any] = {}
-        for name, wire, required, _, read, *_ in wire_fields(cls):
-            raw = data.get(wire)
-            if raw is not None:
-                values[name] = read(raw, where + wire)
-            elif required:
-                raise ProtocolException("is missing", field=where + wire)
+        try:
+            for name, wire, required, read in _reading_plan(cls):
+                raw = data.get(wire)
+                if raw is not None:
+                    values[name] = read(raw, wire)
+                elif required:
+                    raise ProtocolException("is missing", field=wire)
+        except ProtocolException as exc:
+            exc.field = f"{where}{exc.field}"
+            raise
         return cls(**values)
 
     def to_wire(self) -> dict[str, object]:
@@ -109,12 +131,20 @@ def wire_fields(cls: type[WireObject]) -> tuple[WireField, ...]:
     return tuple(_field(info, cls) for info in msgspec.structs.fields(cls))
 
 
+@cache
+def _reading_plan(cls: type[WireObject]) -> tuple[tuple[str, str, bool, Reader], ...]:
+    """What reading needs of each field: messages are read all the time."""
+    return tuple((field.name, field.wire, field.required, field.read) for field in wire_fields(cls))
+
+
 def _field(info: msgspec.structs.FieldInfo, cls: type[WireObject]) -> WireField:
-    annotation, marks = _split(_annotation(cls, info.name))
+    annotation, marks, grammar = split_annotation(field_annotation(cls, info.name))
     default = info.default
     if info.default_factory is not msgspec.NODEFAULT:
         default = info.default_factory()
     read, write = _codec_for(annotation, marks)
+    if grammar is not None:
+        read = _str_reader(grammar) if annotation is str else _proper_reader(read, grammar)
     return WireField(
         name=info.name,
         wire=camel_case(info.name),
@@ -127,7 +157,8 @@ def _field(info: msgspec.structs.FieldInfo, cls: type[WireObject]) -> WireField:
     )
 
 
-def _annotation(cls: type, name: str) -> Any:
+def field_annotation(cls: type, name: str) -> Any:
+    """Return how a declaration, or one that it is derived from, annotates a field."""
     for base in cls.__mro__:
         annotations = inspect.get_annotations(base)
         if name in annotations:
@@ -135,15 +166,15 @@ def _annotation(cls: type, name: str) -> Any:
     raise TypeError(f"{cls.__name__}.{name} has no annotation")
 
 
-def _split(annotation: Any) -> tuple[Any, frozenset[Mark]]:
-    """Take `Annotated` and `| None` off an annotation."""
-    marks: frozenset[Mark] = frozenset()
+def split_annotation(annotation: Any) -> tuple[Any, frozenset[Mark], Grammar | None]:
+    """Take `Annotated` and `| None` off an annotation; returns its marks, and its grammar where it has one."""
+    extras: list[Any] = []
     if get_origin(annotation) is Annotated:
         annotation, *extras = get_args(annotation)
-        marks = frozenset(mark for mark in extras if isinstance(mark, Mark))
     if get_origin(annotation) in (Union, types.UnionType):
         (annotation,) = (arg for arg in get_args(annotation) if arg is not type(None))
-    return annotation, marks
+    marks = frozenset(mark for mark in extras if isinstance(mark, Mark))
+    return annotation, marks, next((extra for extra in extras if isinstance(extra, Grammar)), None)
 
 
 def _codec_for(annotation: Any, marks: frozenset[Mark]) -> tuple[Reader, Writer | None]:
@@ -165,16 +196,16 @@ def camel_case(name: str) -> str:
 
 
 def read_timestamp(text: str) -> datetime:
-    """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`."""
-    parsed = datetime.fromisoformat(text)
+    """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`.
+
+    One in the first or the last year of the calendar is refused: in another time zone it could not be shown.
+    """
+    parsed = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
+    if not MINYEAR < parsed.year < MAXYEAR:
+        raise ValueError("out of the calendar")
     if parsed.tzinfo is UTC:
         return parsed
-    if parsed.tzinfo is None:
-        return parsed.replace(tzinfo=UTC)
-    try:
-        return parsed.astimezone(UTC)
-    except OverflowError as exc:
-        raise ValueError(str(exc)) from exc
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def write_timestamp(moment: datetime) -> str:
@@ -190,6 +221,35 @@ def write_timestamp(moment: datetime) -> str:
 
 def _mistyped(expected: str, where: str) -> ProtocolException:
     return ProtocolException(f"must be {expected}", field=where)
+
+
+def _improper(grammar: Grammar, where: str) -> ProtocolException:
+    return ImproperValueException(f"must be {grammar.rule}", field=where)
+
+
+def _str_reader(grammar: Grammar) -> Reader:
+    fits = grammar.fits
+
+    def read(value: Any, where: str) -> str:
+        if not isinstance(value, str):
+            raise _mistyped("a string", where)
+        if not fits(value):
+            raise _improper(grammar, where)
+        return value
+
+    return read
+
+
+def _proper_reader(read_any: Reader, grammar: Grammar) -> Reader:
+    fits = grammar.fits
+
+    def read(value: Any, where: str) -> Any:
+        result = read_any(value, where)
+        if not fits(result):
+            raise _improper(grammar, where)
+        return result
+
+    return read
 
 
 def _read_str(value: Any, where: str) -> str:
@@ -256,8 +316,15 @@ def _object_list_reader(cls: type[WireObject], *, strict: bool) -> Reader:
             return ()
         if strict and not all(isinstance(item, dict) for item in value):
             raise _mistyped("a list of objects", where)
-        objects = [(i, item) for i, item in enumerate(value) if isinstance(item, dict)]
-        return tuple(cls.from_wire(item, f"{where}[{i}].") for i, item in objects)
+        objects = []
+        for index, item in enumerate(value):
+            if isinstance(item, dict):
+                try:
+                    objects.append(cls.from_wire(item))
+                except ProtocolException as exc:
+                    exc.field = f"{where}[{index}].{exc.field}"
+                    raise
+        return tuple(objects)
 
     return read
 

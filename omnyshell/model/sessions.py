@@ -4,7 +4,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from omnyshell.model.schema import OMIT, LenientEnum, WireObject
+from omnyshell.model.grammars import NODE_ID, PRINCIPAL_OR_NONE, SESSION_ID, SHORT_ID
+from omnyshell.model.schema import ANSWERED, FREE, OMIT, LenientEnum, WireObject
 
 DEFAULT_TERM = "xterm-256color"
 DEFAULT_COLS = 80
@@ -65,25 +66,25 @@ class CloseReason(StrEnum):
 class PtySpec(WireObject, kw_only=True):
     """The terminal a session asks for: its type, and its size in character cells."""
 
-    term: str = DEFAULT_TERM
-    cols: int = DEFAULT_COLS
-    rows: int = DEFAULT_ROWS
+    term: Annotated[str, FREE] = DEFAULT_TERM
+    cols: Annotated[int, ANSWERED] = DEFAULT_COLS
+    rows: Annotated[int, ANSWERED] = DEFAULT_ROWS
 
 
 class DetachedSessionInfo(WireObject, kw_only=True):
     """One line of a session listing; covers attached sessions too."""
 
-    session_id: str
-    short_id: str
-    node_id: str
-    owner_user_id: str
+    session_id: Annotated[str, SESSION_ID]
+    short_id: Annotated[str, SHORT_ID]
+    node_id: Annotated[str, NODE_ID]
+    owner_user_id: Annotated[str, PRINCIPAL_OR_NONE]
     mode: SessionMode = SessionMode.SHELL
     created_at: datetime
     detached_at: Annotated[datetime | None, OMIT] = None
     expires_at: Annotated[datetime | None, OMIT] = None
     state: SessionState = SessionState.DETACHED
-    current_command: Annotated[str | None, OMIT] = None
-    current_cwd: Annotated[str | None, OMIT] = None
+    current_command: Annotated[str | None, OMIT, FREE] = None
+    current_cwd: Annotated[str | None, OMIT, FREE] = None
 
 
 def describe_exit(code: int) -> str:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Self
 
 from omnyshell.errors import ConfigException
+from omnyshell.model.grammars import EXPOSER_ID, HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID
 from omnyshell.model.schema import OMIT, LenientEnum, WireObject
 
 LOCAL_EXPOSER = "@local"
@@ -36,13 +37,13 @@ class TunnelProtocol(LenientEnum):
 class TunnelInfo(WireObject, kw_only=True):
     """One line of a tunnel listing."""
 
-    tunnel_id: str
-    node_id: str
-    owner_user_id: str = ""
-    target_host: str = "localhost"
-    target_port: int
-    public_host: str = ""
-    public_port: int
+    tunnel_id: Annotated[str, TUNNEL_ID]
+    node_id: Annotated[str, EXPOSER_ID]
+    owner_user_id: Annotated[str, PRINCIPAL_OR_NONE] = ""
+    target_host: Annotated[str, HOST] = "localhost"
+    target_port: Annotated[int, PORT]
+    public_host: Annotated[str, HOST_OR_NONE] = ""
+    public_port: Annotated[int, PORT]
     secure: Annotated[bool, OMIT] = False
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
     created_at: datetime

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from omnyshell.errors import ProtocolException
+from omnyshell.errors import ImproperValueException, ProtocolException
 from omnyshell.ids import MAX_CHANNEL_ID
 from omnyshell.protocol import messages
 from omnyshell.protocol.frames import ControlFrame, DataFrame, OmnyShellFrame, pack_data, unpack_data
@@ -109,8 +109,14 @@ class FrameCodec:
         if scoped and channel is None:
             raise ProtocolException("is missing", field="c")
         data = envelope.get("d")
+        data = data if isinstance(data, dict) else {}
         try:
-            return ControlFrame(decoder(data if isinstance(data, dict) else {}), channel)
+            return ControlFrame(decoder(data), channel)
+        except ImproperValueException as exc:
+            request_id = data.get("requestId")
+            exc.message_type, exc.channel = message_type, channel
+            exc.request_id = request_id if isinstance(request_id, str) else None
+            raise
         except RecursionError as exc:
             # What JSON's reader just took in its depth can be too deep for whoever turns it into text again.
             raise ProtocolException("is nested too deeply", field="d") from exc

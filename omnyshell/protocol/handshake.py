@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.ids import is_uid
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMessage, Hello, ProtocolError
 from omnyshell.protocol.version import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, is_protocol_compatible
@@ -145,6 +146,7 @@ class PeerHandshake:
         self.hub_uid: str | None = None
         self.welcome: AuthOk | None = None
         self._credential = credential
+        self._offered: ControlMessage | None = None
         self._hello = Hello(
             role=role,
             protocol_version=PROTOCOL_VERSION,
@@ -162,6 +164,7 @@ class PeerHandshake:
             if isinstance(message, AuthFail):
                 self._fail(AuthException(message.message, code=message.reason))
             if isinstance(message, AuthOk):
+                self._check_identity(message)
                 self.welcome = message
                 self.state = HandshakeState.DONE
         return []
@@ -173,10 +176,16 @@ class PeerHandshake:
         if hello.role != HUB_ROLE or not hello.nonce:
             self._fail(ProtocolException("The other side is no hub", field="role"))
         uid = hello.info.get("hubUid")
-        self.hub_uid = uid if isinstance(uid, str) else None
+        self.hub_uid = uid if isinstance(uid, str) and is_uid(uid) else None
         self.hub_features = hello.features
         self.state = HandshakeState.JUDGING
-        return [self._hello, self._credential(hello.nonce or "", hello.features)]
+        self._offered = self._credential(hello.nonce or "", hello.features)
+        return [self._hello, self._offered]
+
+    def _check_identity(self, welcome: AuthOk) -> None:
+        if isinstance(self._offered, AuthRequest) and welcome.principal != self._offered.principal:
+            text = f"The hub took '{self._offered.principal}' for '{welcome.principal}'"
+            self._fail(ProtocolException(text))
 
     def _fail(self, error: OmnyShellException) -> None:
         self.state = HandshakeState.FAILED

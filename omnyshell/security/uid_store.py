@@ -5,11 +5,12 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException, ProtocolException
 from omnyshell.ids import NodeId, is_node_id
+from omnyshell.model.grammars import UID
 from omnyshell.model.schema import WireObject
 from omnyshell.security.files import write_private
 from omnyshell.security.identity import OmnyUid
@@ -23,7 +24,7 @@ MAX_RETIRED = 100
 class RetiredUid(WireObject, kw_only=True):
     """A UID that no longer follows from the keys and the machine."""
 
-    uid: str
+    uid: Annotated[str, UID]
     computed_at: datetime
     retired_at: datetime
 
@@ -31,7 +32,7 @@ class RetiredUid(WireObject, kw_only=True):
 class UidRecord(WireObject, kw_only=True):
     """What the file holds; `retired` is oldest first, each UID once."""
 
-    uid: str
+    uid: Annotated[str, UID]
     computed_at: datetime
     retired: tuple[RetiredUid, ...] = ()
 

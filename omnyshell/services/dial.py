@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.errors import ConfigException, ImproperValueException, OmnyShellException
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.handshake import PeerHandshake
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
@@ -49,6 +49,7 @@ async def dial(
     on_message: Callable[[ControlMessage, int | None], None],
     on_lost: Callable[[OmnyShellException], None],
     codec: FrameCodec | None = None,
+    on_improper: Callable[[ImproperValueException], None] = lambda _error: None,
 ) -> OmnyShellConnection:
     """Return a connection that has logged in as `role`; `incoming` names the stream whose credit this side grants.
 
@@ -69,7 +70,13 @@ async def dial(
 
     handshake = PeerHandshake(role=role, agent=AGENT, version=__version__, features=features, credential=credential)
     connection = OmnyShellConnection(
-        access.address, handshake, incoming=incoming, on_message=on_message, on_lost=on_lost, codec=codec
+        access.address,
+        handshake,
+        incoming=incoming,
+        on_message=on_message,
+        on_lost=on_lost,
+        codec=codec,
+        on_improper=on_improper,
     )
     await connection.open(client_context(access.ca), timeout=access.connect_timeout, keepalive=access.keepalive)
     return connection

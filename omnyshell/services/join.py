@@ -5,7 +5,7 @@ import hmac
 import re
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.model.admin import InviteKind
-from omnyshell.model.principals import NODE_PREFIX
+from omnyshell.model.principals import NODE_PREFIX, is_user_name
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, AUTH_BIND_2
 from omnyshell.protocol.handshake import NODE_PEER, HandshakeState, PeerHandshake
@@ -38,9 +38,6 @@ from omnyshell.version import __version__
 
 CONNECT_TIMEOUT = 15.0
 
-MAX_NAME = 128
-SHOWN = 64
-"""Characters of a name, and those of a wrong one that are repeated."""
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -180,26 +177,15 @@ def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> No
     if accepted.kind is not asked:
         raise ProtocolException(f"the hub answered a {asked}'s request to join as one of a {accepted.kind}")
     if asked is InviteKind.USER:
-        _check_text("principal", accepted.principal, lambda name: 0 < len(name) <= MAX_NAME and _is_word(name, ":"))
+        if not is_user_name(accepted.principal):
+            raise ProtocolException(f"the hub gave the name '{accepted.principal}', which no user can have")
         return
     named = accepted.node_id or ""
     if node_id is not None and named != node_id:
-        raise ProtocolException(f"the hub calls this node '{named[:SHOWN]}', and '{node_id}' was asked for")
+        raise ProtocolException(f"the hub calls this node '{named}', and '{node_id}' was asked for")
     try:
         check_directory_name(named)
     except ConfigException as exc:
         raise ProtocolException(f"the hub named an id that none can have: {exc}") from exc
     if accepted.principal != NODE_PREFIX + named:
-        raise ProtocolException(f"the hub gave the node '{named}' the login '{accepted.principal[:SHOWN]}'")
-    for name, value in accepted.labels.items():
-        _check_text("label", name, lambda text: _is_word(text, "="))
-        _check_text("label", value, str.isprintable)
-
-
-def _check_text(what: str, text: str, fits: Callable[[str], bool]) -> None:
-    if not fits(text):
-        raise ProtocolException(f"the hub named a {what} that none can have: {text[:SHOWN]!r}")
-
-
-def _is_word(text: str, refused: str) -> bool:
-    return text != "" and text.isprintable() and " " not in text and refused not in text
+        raise ProtocolException(f"the hub gave the node '{named}' the login '{accepted.principal}'")

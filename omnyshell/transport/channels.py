@@ -25,6 +25,8 @@ from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWin
 from omnyshell.transport.attention import Attention
 from omnyshell.transport.link import WebSocketLink
 
+STDIN = "stdin"
+
 ACKNOWLEDGE_AFTER = 512 * KIB
 """Bytes of a flowing stream after which its offset is acknowledged; where it rests, that is done at once."""
 
@@ -83,6 +85,10 @@ class Channel:
         self._unreturned_before = 0
         self._waiting: deque[tuple[DataOpcode, memoryview] | ChannelMessage] = deque()
         self._grant_timer: asyncio.TimerHandle | None = None
+
+    def takes(self, opcode: DataOpcode) -> bool:
+        """Tell whether the other side may send this stream."""
+        return (opcode is DataOpcode.STDIN) is (self._incoming == STDIN)
 
     @property
     def budget(self) -> int:
@@ -276,10 +282,15 @@ class ChannelMultiplexer:
         self._channels[channel_id] = channel
         return channel
 
-    def receive_data(self, channel_id: int, opcode: DataOpcode, payload: bytes | memoryview) -> bool:
-        """Hand data to its channel; returns False where there is none."""
+    def handler_of(self, channel_id: int) -> ChannelHandler | None:
+        """Return who gets what arrives on a channel; None where there is none."""
         channel = self._channels.get(channel_id)
-        if channel is None:
+        return channel.handler if channel is not None else None
+
+    def receive_data(self, channel_id: int, opcode: DataOpcode, payload: bytes | memoryview) -> bool:
+        """Hand data to its channel; returns False where there is none, or where the stream goes the other way."""
+        channel = self._channels.get(channel_id)
+        if channel is None or not channel.takes(opcode):
             return False
         channel.handler.data_received(opcode, payload)
         return True

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from omnyshell.errors import (
     AuthException,
     ConfigException,
+    ImproperValueException,
     OmnyShellException,
     OmnyShellTimeoutException,
     ProtocolException,
@@ -34,6 +35,9 @@ from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.tls_client import connect_tls
 
 DEFAULT_PORT = 8443
+
+OPENING_MESSAGES = frozenset({"hello", "auth.ok", "auth.fail", "error", "join.accepted", "join.refused"})
+"""What a peer waits for before it is logged in."""
 
 _CLOSE_TEXTS = {
     CLOSE_TRY_AGAIN_LATER: "the hub asks to try again later",
@@ -79,7 +83,8 @@ class OmnyShellConnection:
     """A connection to a hub, from the peer's side.
 
     Messages outside channels go to `on_message`; when the connection ends, channels are told and then `on_lost` is
-    called, once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`.
+    called, once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`; where
+    that is because of an improper value, `on_improper` is told, so that nobody waits for what was refused.
     A `codec` that knows more messages can be given.
     """
 
@@ -92,11 +97,13 @@ class OmnyShellConnection:
         on_message: Callable[[ControlMessage, int | None], None],
         on_lost: Callable[[OmnyShellException], None],
         codec: FrameCodec | None = None,
+        on_improper: Callable[[ImproperValueException], None] = lambda _error: None,
     ) -> None:
         self.handshake = handshake
         self.dropped = 0
         self._on_message = on_message
         self._on_lost = on_lost
+        self._on_improper = on_improper
         self._codec = codec or FrameCodec()
         self._loop = asyncio.get_running_loop()
         self._login: asyncio.Future[None] = self._loop.create_future()
@@ -139,6 +146,11 @@ class OmnyShellConnection:
         return self.handshake.state is HandshakeState.DONE and self.link.is_open
 
     @property
+    def principal(self) -> str:
+        """Who is logged in; empty before that."""
+        return self.handshake.welcome.principal if self.handshake.welcome is not None else ""
+
+    @property
     def features(self) -> frozenset[str]:
         """The extensions that the hub announced."""
         return self.handshake.hub_features
@@ -163,6 +175,10 @@ class OmnyShellConnection:
         """Take a control message."""
         try:
             frame = self._codec.decode_control(data)
+        except ImproperValueException as exc:
+            self.dropped += 1
+            self._refuse(exc)
+            return
         except ProtocolException:
             self.dropped += 1
             return
@@ -227,16 +243,27 @@ class OmnyShellConnection:
         try:
             replies = self.handshake.receive(message)
         except OmnyShellException as exc:
-            self._fatal = exc
-            if not self._login.done():
-                self._login.set_exception(exc)
-                self._login.exception()
-            self.link.close()
+            self._fail_login(exc)
             return
         for reply in replies:
             self.link.send_urgent(encode_control(reply))
         if self.handshake.state is HandshakeState.DONE and not self._login.done():
             self._login.set_result(None)
+
+    def _refuse(self, error: ImproperValueException) -> None:
+        """Tell who waits for a message that it came, and what is wrong with it."""
+        error.sender = "the hub"
+        if self.handshake.state is HandshakeState.DONE:
+            self._on_improper(error)
+        elif error.message_type in OPENING_MESSAGES:
+            self._fail_login(error)
+
+    def _fail_login(self, error: OmnyShellException) -> None:
+        self._fatal = error
+        if not self._login.done():
+            self._login.set_exception(error)
+            self._login.exception()
+        self.link.close()
 
     def _dispatch(self, message: ControlMessage, channel: int | None) -> None:
         if isinstance(message, ProtocolError) and message.fatal:

@@ -3,23 +3,30 @@
 from collections.abc import Iterator
 from typing import Any
 
+from support.declarations import every_message
+
 from omnyshell import ProtocolException
 from omnyshell.model.schema import wire_fields
-from omnyshell.protocol import messages
-from omnyshell.protocol.messages import ControlMessage, admin
+from omnyshell.protocol.messages import ControlMessage
 
-_CANDIDATES: tuple[Any, ...] = (1, True, "n1", "2026-01-02T03:04:05.678Z", {"os": "linux", "arch": "x64"}, [], "node")
+_CANDIDATES: tuple[Any, ...] = (
+    1,
+    True,
+    "n1",
+    "2026-01-02T03:04:05.678Z",
+    {"os": "linux", "arch": "x64"},
+    [],
+    "node",
+    "0a1b2c3d-0000-4000-8000-000000000000",
+    "hub_u",
+    "sha256:" + "0" * 64,
+    {"startedAt": "2026-01-02T03:04:05.678Z"},
+)
 
 
 def declarations() -> list[type[ControlMessage]]:
-    """Every message that a hub knows."""
-    found = {
-        declared.TYPE: declared
-        for module in (messages, admin)
-        for declared in vars(module).values()
-        if isinstance(declared, type) and issubclass(declared, ControlMessage) and hasattr(declared, "TYPE")
-    }
-    return [found[name] for name in sorted(found)]
+    """Every message that there is."""
+    return sorted(every_message(), key=lambda declared: declared.TYPE)
 
 
 def sample(declared: type[ControlMessage], *, every_field: bool) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from typing import Annotated, ClassVar
 
-from omnyshell.model.schema import OMIT_EMPTY
+from omnyshell.model.grammars import STATUS
+from omnyshell.model.schema import FREE, OMIT_EMPTY
 from omnyshell.protocol.messages.detached import Outcome, Request
 
 
@@ -31,8 +32,8 @@ class HttpProxyResponse(Request, kw_only=True):
 
     TYPE: ClassVar[str] = "http.proxy.response"
 
-    status_code: int = 0
-    error: Annotated[str | None, OMIT_EMPTY] = None
+    status_code: Annotated[int, STATUS] = 0
+    error: Annotated[str | None, OMIT_EMPTY, FREE] = None
 
 
 class DriveCredentialRequest(Request):

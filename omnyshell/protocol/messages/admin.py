@@ -15,7 +15,19 @@ from omnyshell.model.admin import (
     PeerInfo,
     PrincipalInfo,
 )
-from omnyshell.model.schema import OMIT
+from omnyshell.model.grammars import (
+    COUNT,
+    FINGERPRINT,
+    FINGERPRINT_OR_NONE,
+    ID,
+    NODE_ID,
+    PRINCIPAL,
+    ROLES,
+    SECRET,
+    SETTINGS,
+    UID_OR_NONE,
+)
+from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.messages.base import ControlMessage
@@ -28,7 +40,7 @@ DEFAULT_AUDIT_LIMIT = 200
 class AdminRequest(ControlMessage, kw_only=True):
     """What every request of an admin has."""
 
-    request_id: str
+    request_id: Annotated[str, FREE]
 
 
 class AdminResult(AdminRequest, kw_only=True):
@@ -37,9 +49,9 @@ class AdminResult(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.result"
 
     ok: bool = False
-    code: Annotated[str | None, OMIT] = None
-    message: Annotated[str | None, OMIT] = None
-    id: Annotated[str | None, OMIT] = None
+    code: Annotated[str | None, OMIT, FREE] = None
+    message: Annotated[str | None, OMIT, FREE] = None
+    id: Annotated[str | None, OMIT, ID] = None
 
 
 class HubInfoRequest(AdminRequest, kw_only=True):
@@ -53,14 +65,14 @@ class HubInfoResponse(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.hub.response"
 
-    hub_uid: str
-    version: str
+    hub_uid: Annotated[str, UID_OR_NONE]
+    version: Annotated[str, FREE]
     started_at: datetime
-    peers: int = 0
-    nodes: int = 0
-    sessions: int = 0
-    tunnels: int = 0
-    ca_fingerprint: str = ""
+    peers: Annotated[int, COUNT] = 0
+    nodes: Annotated[int, COUNT] = 0
+    sessions: Annotated[int, COUNT] = 0
+    tunnels: Annotated[int, COUNT] = 0
+    ca_fingerprint: Annotated[str, FINGERPRINT_OR_NONE] = ""
 
 
 class PrincipalsRequest(AdminRequest, kw_only=True):
@@ -82,9 +94,9 @@ class PrincipalAdd(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.principal.add"
 
-    principal: str
-    display_name: Annotated[str, OMIT] = ""
-    roles: tuple[str, ...] = ()
+    principal: Annotated[str, ANSWERED]
+    display_name: Annotated[str, OMIT, ANSWERED] = ""
+    roles: Annotated[tuple[str, ...], ANSWERED] = ()
 
 
 class PrincipalRoles(AdminRequest, kw_only=True):
@@ -92,8 +104,8 @@ class PrincipalRoles(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.principal.roles"
 
-    principal: str
-    roles: tuple[str, ...] = ()
+    principal: Annotated[str, ANSWERED]
+    roles: Annotated[tuple[str, ...], ANSWERED] = ()
 
 
 class PrincipalRevoke(AdminRequest, kw_only=True):
@@ -101,7 +113,7 @@ class PrincipalRevoke(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.principal.revoke"
 
-    principal: str
+    principal: Annotated[str, ANSWERED]
 
 
 class TokenAdd(AdminRequest, kw_only=True):
@@ -109,9 +121,9 @@ class TokenAdd(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.token.add"
 
-    principal: str
-    label: Annotated[str, OMIT] = ""
-    ttl_seconds: Annotated[int | None, OMIT] = None
+    principal: Annotated[str, ANSWERED]
+    label: Annotated[str, OMIT, FREE] = ""
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class TokenRotate(AdminRequest, kw_only=True):
@@ -119,9 +131,9 @@ class TokenRotate(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.token.rotate"
 
-    principal: str
-    credential_id: Annotated[str | None, OMIT] = None
-    overlap_seconds: int = DEFAULT_OVERLAP
+    principal: Annotated[str, ANSWERED]
+    credential_id: Annotated[str | None, OMIT, ANSWERED] = None
+    overlap_seconds: Annotated[int, ANSWERED] = DEFAULT_OVERLAP
 
 
 class TokenAdded(AdminRequest, kw_only=True):
@@ -129,8 +141,8 @@ class TokenAdded(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.token.added"
 
-    credential_id: str
-    token: str
+    credential_id: Annotated[str, ID]
+    token: Annotated[str, SECRET]
     expires_at: Annotated[datetime | None, OMIT] = None
 
 
@@ -139,9 +151,9 @@ class KeyAdd(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.key.add"
 
-    principal: str
-    public_key: str
-    label: Annotated[str, OMIT] = ""
+    principal: Annotated[str, ANSWERED]
+    public_key: Annotated[str, ANSWERED]
+    label: Annotated[str, OMIT, FREE] = ""
 
 
 class CredentialRevoke(AdminRequest, kw_only=True):
@@ -149,8 +161,8 @@ class CredentialRevoke(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.credential.revoke"
 
-    principal: str
-    credential_id: str
+    principal: Annotated[str, ANSWERED]
+    credential_id: Annotated[str, ANSWERED]
 
 
 class PeersRequest(AdminRequest, kw_only=True):
@@ -172,7 +184,7 @@ class PeerDrop(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.peer.drop"
 
-    peer_id: str
+    peer_id: Annotated[str, ANSWERED]
 
 
 class LiveSessionsRequest(AdminRequest, kw_only=True):
@@ -194,9 +206,9 @@ class SessionEnd(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.session.close"
 
-    session_ref: str
-    node_id: Annotated[str | None, OMIT] = None
-    principal: Annotated[str | None, OMIT] = None
+    session_ref: Annotated[str, ANSWERED]
+    node_id: Annotated[str | None, OMIT, ANSWERED] = None
+    principal: Annotated[str | None, OMIT, ANSWERED] = None
 
 
 class AllTunnelsRequest(AdminRequest, kw_only=True):
@@ -218,7 +230,7 @@ class TunnelEnd(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.tunnel.close"
 
-    tunnel_ref: str
+    tunnel_ref: Annotated[str, ANSWERED]
 
 
 class NodeRecordsRequest(AdminRequest, kw_only=True):
@@ -240,8 +252,8 @@ class NodeLabelsSet(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.node.labels"
 
-    node_id: str
-    labels: dict[str, str] = {}
+    node_id: Annotated[str, ANSWERED]
+    labels: Annotated[dict[str, str], ANSWERED] = {}
 
 
 class NodeRelease(AdminRequest, kw_only=True):
@@ -249,7 +261,7 @@ class NodeRelease(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.node.release"
 
-    node_id: str
+    node_id: Annotated[str, ANSWERED]
 
 
 class InviteCreate(AdminRequest, kw_only=True):
@@ -257,15 +269,15 @@ class InviteCreate(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.invite.create"
 
-    kind: str
+    kind: Annotated[str, ANSWERED]
     """An `InviteKind`; a hub answers what it does not know."""
 
-    node_id: Annotated[str | None, OMIT] = None
-    principal: Annotated[str | None, OMIT] = None
-    display_name: Annotated[str, OMIT] = ""
-    roles: tuple[str, ...] = ()
-    labels: dict[str, str] = {}
-    ttl_seconds: int = DEFAULT_INVITE_TTL
+    node_id: Annotated[str | None, OMIT, ANSWERED] = None
+    principal: Annotated[str | None, OMIT, ANSWERED] = None
+    display_name: Annotated[str, OMIT, ANSWERED] = ""
+    roles: Annotated[tuple[str, ...], ANSWERED] = ()
+    labels: Annotated[dict[str, str], ANSWERED] = {}
+    ttl_seconds: Annotated[int, ANSWERED] = DEFAULT_INVITE_TTL
 
 
 class InviteCreated(AdminRequest, kw_only=True):
@@ -273,10 +285,10 @@ class InviteCreated(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.invite.created"
 
-    invite_id: str
-    token: str
+    invite_id: Annotated[str, ID]
+    token: Annotated[str, SECRET]
     expires_at: datetime
-    ca_fingerprint: str
+    ca_fingerprint: Annotated[str, FINGERPRINT]
 
 
 class InvitesRequest(AdminRequest, kw_only=True):
@@ -298,7 +310,7 @@ class InviteRevoke(AdminRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "admin.invite.revoke"
 
-    invite_id: str
+    invite_id: Annotated[str, ANSWERED]
 
 
 class AuditRequest(AdminRequest, kw_only=True):
@@ -307,10 +319,10 @@ class AuditRequest(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.audit.request"
 
     since: Annotated[datetime | None, OMIT] = None
-    action: Annotated[str, OMIT] = ""
-    principal: Annotated[str, OMIT] = ""
-    node_id: Annotated[str, OMIT] = ""
-    limit: int = DEFAULT_AUDIT_LIMIT
+    action: Annotated[str, OMIT, FREE] = ""
+    principal: Annotated[str, OMIT, FREE] = ""
+    node_id: Annotated[str, OMIT, FREE] = ""
+    limit: Annotated[int, ANSWERED] = DEFAULT_AUDIT_LIMIT
 
 
 class AuditResponse(AdminRequest, kw_only=True):
@@ -329,13 +341,13 @@ class JoinRequest(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "join.request"
 
-    token: str
-    public_key: str
-    signature: str
-    node_id: Annotated[str | None, OMIT] = None
-    suggested_id: Annotated[str | None, OMIT] = None
-    host: Annotated[str | None, OMIT] = None
-    port: Annotated[int | None, OMIT] = None
+    token: Annotated[str, ANSWERED]
+    public_key: Annotated[str, ANSWERED]
+    signature: Annotated[str, ANSWERED]
+    node_id: Annotated[str | None, OMIT, ANSWERED] = None
+    suggested_id: Annotated[str | None, OMIT, ANSWERED] = None
+    host: Annotated[str | None, OMIT, ANSWERED] = None
+    port: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class JoinAccepted(ControlMessage, kw_only=True):
@@ -344,10 +356,10 @@ class JoinAccepted(ControlMessage, kw_only=True):
     TYPE: ClassVar[str] = "join.accepted"
 
     kind: InviteKind
-    principal: str
-    roles: tuple[str, ...] = ()
-    node_id: Annotated[str | None, OMIT] = None
-    labels: dict[str, str] = {}
+    principal: Annotated[str, PRINCIPAL]
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    node_id: Annotated[str | None, OMIT, NODE_ID] = None
+    labels: Annotated[dict[str, str], SETTINGS] = {}
 
 
 class JoinRefused(ControlMessage, kw_only=True):
@@ -355,8 +367,8 @@ class JoinRefused(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "join.refused"
 
-    reason: str
-    message: str = ""
+    reason: Annotated[str, FREE]
+    message: Annotated[str, FREE] = ""
 
 
 MESSAGES: tuple[type[ControlMessage], ...] = (

@@ -2,7 +2,8 @@
 
 from typing import Annotated, ClassVar
 
-from omnyshell.model.schema import OMIT
+from omnyshell.model.grammars import COUNT
+from omnyshell.model.schema import FREE, OMIT
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.messages.base import ChannelMessage
 
@@ -12,8 +13,8 @@ class SessionClipboard(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "session.clipboard"
 
-    size: int
-    refused: Annotated[str | None, OMIT] = None
+    size: Annotated[int, COUNT]
+    refused: Annotated[str | None, OMIT, FREE] = None
     """Why the client did not do it."""
 
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.schema import OMIT, OMIT_EMPTY
+from omnyshell.model.grammars import BASE64, EXIT_CODE, PRINCIPAL, SESSION_ID, SHORT_ID
+from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage
 
@@ -13,7 +14,7 @@ class SessionDetachRequest(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "session.detach.request"
 
-    timeout_seconds: Annotated[int | None, OMIT] = None
+    timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class NodeSessionDetach(ChannelMessage, kw_only=True):
@@ -21,9 +22,9 @@ class NodeSessionDetach(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.session.detach"
 
-    session_id: str
-    principal: str
-    timeout_seconds: Annotated[int | None, OMIT] = None
+    session_id: Annotated[str, SESSION_ID]
+    principal: Annotated[str, PRINCIPAL]
+    timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class NodeSessionDetached(ChannelMessage, kw_only=True):
@@ -31,8 +32,8 @@ class NodeSessionDetached(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.session.detached"
 
-    session_id: str
-    short_id: str = ""
+    session_id: Annotated[str, SESSION_ID]
+    short_id: Annotated[str, SHORT_ID] = ""
     expires_at: Annotated[datetime | None, OMIT] = None
 
 
@@ -41,34 +42,34 @@ class SessionDetached(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "session.detached"
 
-    session_id: str
-    short_id: str = ""
+    session_id: Annotated[str, SESSION_ID]
+    short_id: Annotated[str, SHORT_ID] = ""
     expires_at: Annotated[datetime | None, OMIT] = None
 
 
 class Request(ControlMessage, kw_only=True):
     """A request outside any channel; its answer carries the same id."""
 
-    request_id: str
+    request_id: Annotated[str, FREE]
 
 
 class ClientRequest(Request, kw_only=True):
     """A client's request about one node."""
 
-    node_id: str
+    node_id: Annotated[str, ANSWERED]
 
 
 class RelayedRequest(Request, kw_only=True):
     """The hub's request to a node, on behalf of a principal."""
 
-    principal: str
+    principal: Annotated[str, PRINCIPAL]
 
 
 class Outcome(Request, kw_only=True):
     """Whether a request was done; `message` says why not."""
 
     ok: bool = False
-    message: Annotated[str | None, OMIT_EMPTY] = None
+    message: Annotated[str | None, OMIT_EMPTY, FREE] = None
 
 
 class DetachedSessionsRequest(ClientRequest):
@@ -104,7 +105,7 @@ class DetachedSessionKillRequest(ClientRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "sessions.kill.request"
 
-    session_ref: str
+    session_ref: Annotated[str, ANSWERED]
 
 
 class DetachedSessionKillResponse(Outcome):
@@ -118,7 +119,7 @@ class NodeDetachedSessionKillRequest(RelayedRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "node.sessions.kill.request"
 
-    session_ref: str
+    session_ref: Annotated[str, ANSWERED]
 
 
 class NodeDetachedSessionKillResponse(Outcome):
@@ -132,14 +133,14 @@ class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "sessions.detach.request"
 
-    session_ref: Annotated[str, OMIT_EMPTY] = ""
-    timeout_seconds: Annotated[int | None, OMIT] = None
+    session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
+    timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class DetachOutcome(Outcome, kw_only=True):
     """Whether a session was detached, and which."""
 
-    short_id: Annotated[str | None, OMIT_EMPTY] = None
+    short_id: Annotated[str | None, OMIT_EMPTY, SHORT_ID] = None
 
 
 class ActiveSessionDetachResponse(DetachOutcome):
@@ -153,8 +154,8 @@ class NodeActiveSessionDetach(RelayedRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "node.sessions.detach.request"
 
-    session_ref: Annotated[str, OMIT_EMPTY] = ""
-    timeout_seconds: Annotated[int | None, OMIT] = None
+    session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
+    timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class NodeActiveSessionDetachResponse(DetachOutcome):
@@ -170,11 +171,11 @@ class ScreenOutcome(Outcome, kw_only=True):
     of a session that has ended.
     """
 
-    screen: Annotated[str | None, OMIT_EMPTY] = None
+    screen: Annotated[str | None, OMIT_EMPTY, BASE64] = None
     alt_screen: Annotated[bool, OMIT] = False
-    etag: Annotated[str | None, OMIT] = None
+    etag: Annotated[str | None, OMIT, FREE] = None
     same: Annotated[bool, OMIT] = False
-    exit_code: Annotated[int | None, OMIT] = None
+    exit_code: Annotated[int | None, OMIT, EXIT_CODE] = None
 
 
 class SessionScreenRequest(ClientRequest, kw_only=True):
@@ -182,8 +183,8 @@ class SessionScreenRequest(ClientRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "sessions.screen.request"
 
-    session_ref: str
-    etag: Annotated[str | None, OMIT] = None
+    session_ref: Annotated[str, ANSWERED]
+    etag: Annotated[str | None, OMIT, FREE] = None
 
 
 class SessionScreenResponse(ScreenOutcome):
@@ -197,8 +198,8 @@ class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "node.sessions.screen.request"
 
-    session_ref: str
-    etag: Annotated[str | None, OMIT] = None
+    session_ref: Annotated[str, ANSWERED]
+    etag: Annotated[str | None, OMIT, FREE] = None
 
 
 class NodeSessionScreenResponse(ScreenOutcome):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import AuditEntry
+from omnyshell.model.grammars import COUNT
 from omnyshell.model.live import (
     LiveMetrics,
     LiveNode,
@@ -17,7 +18,7 @@ from omnyshell.model.live import (
     SessionTraffic,
     TunnelTraffic,
 )
-from omnyshell.model.schema import OMIT
+from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.messages.base import ControlMessage
@@ -30,10 +31,10 @@ class EventsSubscribe(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "events.subscribe"
 
-    subscription_id: str
-    parts: Annotated[tuple[str, ...], OMIT] = ()
+    subscription_id: Annotated[str, ANSWERED]
+    parts: Annotated[tuple[str, ...], OMIT, ANSWERED] = ()
     audit_since: Annotated[datetime | None, OMIT] = None
-    audit_limit: int = DEFAULT_AUDIT_LIMIT
+    audit_limit: Annotated[int, ANSWERED] = DEFAULT_AUDIT_LIMIT
 
 
 class EventsUnsubscribe(ControlMessage, kw_only=True):
@@ -41,14 +42,14 @@ class EventsUnsubscribe(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "events.unsubscribe"
 
-    subscription_id: str
+    subscription_id: Annotated[str, ANSWERED]
 
 
 class EventsUpdate(ControlMessage, kw_only=True):
     """What snapshots and deltas have in common: items as they are now, and `seq`, one more with each message."""
 
-    subscription_id: str
-    seq: int
+    subscription_id: Annotated[str, FREE]
+    seq: Annotated[int, COUNT]
     at: datetime
     nodes: Annotated[tuple[LiveNode, ...], OMIT] = ()
     sessions: Annotated[tuple[LiveSession, ...], OMIT] = ()
@@ -64,7 +65,7 @@ class EventsSnapshot(EventsUpdate, kw_only=True):
     TYPE: ClassVar[str] = "events.snapshot"
 
     scope: Scope
-    parts: tuple[str, ...] = ()
+    parts: Annotated[tuple[str, ...], FREE] = ()
     first: Annotated[bool, OMIT] = False
     last: Annotated[bool, OMIT] = False
 
@@ -83,9 +84,9 @@ class EventsLagged(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "events.lagged"
 
-    subscription_id: str
-    seq: int
-    missed_records: int = 0
+    subscription_id: Annotated[str, FREE]
+    seq: Annotated[int, COUNT]
+    missed_records: Annotated[int, COUNT] = 0
     """Audit records that the subscriber will not get."""
 
 
@@ -94,9 +95,9 @@ class EventsEnded(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "events.ended"
 
-    subscription_id: str
-    code: str
-    message: Annotated[str, OMIT] = ""
+    subscription_id: Annotated[str, FREE]
+    code: Annotated[str, FREE]
+    message: Annotated[str, OMIT, FREE] = ""
 
 
 class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
@@ -104,7 +105,7 @@ class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.sessions.live.request"
 
-    request_id: str
+    request_id: Annotated[str, FREE]
 
 
 class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
@@ -112,7 +113,7 @@ class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.sessions.live.response"
 
-    request_id: str
+    request_id: Annotated[str, FREE]
     sessions: tuple[DetachedSessionInfo, ...] = ()
 
 

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.errors import ErrorCodes
-from omnyshell.model.schema import OMIT
+from omnyshell.model.grammars import COUNT, NONCE, PRINCIPAL, ROLES, SECRET_OR_NONE
+from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.messages.base import ControlMessage
 
 
@@ -13,10 +14,10 @@ class Hello(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "hello"
 
-    role: str
-    protocol_version: int
-    min_version: int = 1
-    nonce: Annotated[str | None, OMIT] = None
+    role: Annotated[str, FREE]
+    protocol_version: Annotated[int, ANSWERED]
+    min_version: Annotated[int, ANSWERED] = 1
+    nonce: Annotated[str | None, OMIT, NONCE] = None
     info: Annotated[dict[str, object], OMIT] = {}
 
     @property
@@ -32,14 +33,14 @@ class AuthRequest(ControlMessage, kw_only=True):
     TYPE: ClassVar[str] = "auth.request"
 
     # Missing reads as a method that is not known: it gets an answer, unlike an undecodable frame.
-    method: str = ""
-    principal: str
-    token: Annotated[str | None, OMIT] = None
-    public_key: Annotated[str | None, OMIT] = None
-    signature: Annotated[str | None, OMIT] = None
-    binding: Annotated[str | None, OMIT] = None
-    host: Annotated[str | None, OMIT] = None
-    port: Annotated[int | None, OMIT] = None
+    method: Annotated[str, ANSWERED] = ""
+    principal: Annotated[str, ANSWERED]
+    token: Annotated[str | None, OMIT, ANSWERED] = None
+    public_key: Annotated[str | None, OMIT, ANSWERED] = None
+    signature: Annotated[str | None, OMIT, ANSWERED] = None
+    binding: Annotated[str | None, OMIT, ANSWERED] = None
+    host: Annotated[str | None, OMIT, ANSWERED] = None
+    port: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class AuthOk(ControlMessage, kw_only=True):
@@ -47,10 +48,10 @@ class AuthOk(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "auth.ok"
 
-    principal: str
-    display_name: str = ""
-    roles: tuple[str, ...] = ()
-    session_token: str
+    principal: Annotated[str, PRINCIPAL]
+    display_name: Annotated[str, FREE] = ""
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    session_token: Annotated[str, SECRET_OR_NONE]
 
 
 class AuthFail(ControlMessage, kw_only=True):
@@ -58,8 +59,8 @@ class AuthFail(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "auth.fail"
 
-    reason: str = ErrorCodes.AUTH_FAILED
-    message: str = "Authentication failed"
+    reason: Annotated[str, FREE] = ErrorCodes.AUTH_FAILED
+    message: Annotated[str, FREE] = "Authentication failed"
 
 
 class ProtocolError(ControlMessage, kw_only=True):
@@ -67,10 +68,10 @@ class ProtocolError(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "error"
 
-    code: str = ErrorCodes.PROTOCOL_ERROR
-    message: str = "Protocol error"
+    code: Annotated[str, FREE] = ErrorCodes.PROTOCOL_ERROR
+    message: Annotated[str, FREE] = "Protocol error"
     fatal: bool = False
-    retry_after: Annotated[int | None, OMIT] = None
+    retry_after: Annotated[int | None, OMIT, COUNT] = None
     """Seconds to wait, from a hub that stops (section 9)."""
 
 
@@ -79,7 +80,7 @@ class Ping(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "ping"
 
-    id: str
+    id: Annotated[str, FREE]
     ts: datetime
 
 
@@ -88,6 +89,6 @@ class Pong(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "pong"
 
-    id: str
+    id: Annotated[str, FREE]
     ts: datetime
     server_ts: datetime

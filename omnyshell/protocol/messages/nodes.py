@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
+from omnyshell.model.grammars import COUNT, NODE_ID
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
-from omnyshell.model.schema import OMIT, STRICT_ITEMS
+from omnyshell.model.schema import ANSWERED, FREE, OMIT, STRICT_ITEMS
 from omnyshell.protocol.messages.base import ControlMessage
 
 
@@ -13,11 +14,11 @@ class NodeRegister(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.register"
 
-    node_id: str
-    uid: Annotated[str | None, OMIT] = None
-    display_name: str = ""
+    node_id: Annotated[str, ANSWERED]
+    uid: Annotated[str | None, OMIT, ANSWERED] = None
+    display_name: Annotated[str, FREE] = ""
     platform: PlatformInfo
-    labels: dict[str, str] = {}
+    labels: Annotated[dict[str, str], FREE] = {}
 
 
 class NodeRegistered(ControlMessage, kw_only=True):
@@ -25,7 +26,7 @@ class NodeRegistered(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.registered"
 
-    node_id: str
+    node_id: Annotated[str, NODE_ID]
     assigned_at: datetime
 
 
@@ -50,9 +51,9 @@ class NodeHeartbeat(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.heartbeat"
 
-    node_id: str
-    active_sessions: int = 0
-    seq: int
+    node_id: Annotated[str, FREE]
+    active_sessions: Annotated[int, COUNT] = 0
+    seq: Annotated[int, FREE]
     ts: datetime
 
 
@@ -61,7 +62,7 @@ class NodeHeartbeatAck(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.heartbeat.ack"
 
-    seq: int
+    seq: Annotated[int, FREE]
     ts: datetime
 
 
@@ -70,7 +71,7 @@ class NodeListRequest(ControlMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.list.request"
 
-    filter: Annotated[dict[str, str], OMIT] = {}
+    filter: Annotated[dict[str, str], OMIT, FREE] = {}
 
 
 class NodeListResponse(ControlMessage, kw_only=True):

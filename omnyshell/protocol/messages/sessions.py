@@ -7,7 +7,8 @@ import msgspec
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ErrorCodes
-from omnyshell.model.schema import OMIT, OMIT_EMPTY
+from omnyshell.model.grammars import COUNT, CREDIT, EXIT_CODE, OFFSET, PRINCIPAL, SESSION_ID, SESSION_ID_OR_NONE
+from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import (
     DEFAULT_COLS,
     DEFAULT_ROWS,
@@ -26,16 +27,16 @@ class SessionRequest(ChannelMessage, kw_only=True):
     """
 
     mode: SessionMode = SessionMode.EXEC
-    command: Annotated[str | None, OMIT] = None
-    args: Annotated[tuple[str, ...], OMIT] = ()
-    env: Annotated[dict[str, str], OMIT] = {}
-    cwd: Annotated[str | None, OMIT] = None
+    command: Annotated[str | None, OMIT, FREE] = None
+    args: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    env: Annotated[dict[str, str], OMIT, FREE] = {}
+    cwd: Annotated[str | None, OMIT, FREE] = None
     pty: Annotated[PtySpec | None, OMIT] = None
-    resume_session_id: Annotated[str | None, OMIT] = None
+    resume_session_id: Annotated[str | None, OMIT, ANSWERED] = None
     shell_family: Annotated[ShellFamily | None, OMIT] = None
     interactive: Annotated[bool, OMIT] = False
     offsets: Annotated[bool, OMIT] = False
-    output_offset: Annotated[int | None, OMIT] = None
+    output_offset: Annotated[int | None, OMIT, OFFSET] = None
     repaint: Annotated[bool, OMIT] = False
 
 
@@ -43,11 +44,11 @@ class StartedSession(ChannelMessage, kw_only=True):
     """Where a channel with `resume-offset` begins, and how far `wide-window` lets it be opened (docs/extensions.md)."""
 
     offsets: Annotated[bool, OMIT] = False
-    output_offset: Annotated[int | None, OMIT] = None
-    input_offset: Annotated[int | None, OMIT] = None
+    output_offset: Annotated[int | None, OMIT, OFFSET] = None
+    input_offset: Annotated[int | None, OMIT, OFFSET] = None
     input_ended: Annotated[bool, OMIT] = False
     reset: Annotated[bool, OMIT] = False
-    max_window: Annotated[int | None, OMIT] = None
+    max_window: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class SessionOpen(SessionRequest, kw_only=True):
@@ -55,7 +56,7 @@ class SessionOpen(SessionRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "session.open"
 
-    node_id: str
+    node_id: Annotated[str, ANSWERED]
 
 
 class NodeSessionOpen(SessionRequest, kw_only=True):
@@ -63,8 +64,8 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
 
     TYPE: ClassVar[str] = "node.session.open"
 
-    session_id: str
-    principal: str
+    session_id: Annotated[str, SESSION_ID]
+    principal: Annotated[str, PRINCIPAL]
 
 
 class SessionOpened(StartedSession, kw_only=True):
@@ -72,7 +73,7 @@ class SessionOpened(StartedSession, kw_only=True):
 
     TYPE: ClassVar[str] = "session.opened"
 
-    session_id: str
+    session_id: Annotated[str, SESSION_ID]
     pty: bool = False
     alt_screen: Annotated[bool, OMIT] = False
     shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
@@ -83,8 +84,8 @@ class SessionRejected(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "session.rejected"
 
-    reason: str = ErrorCodes.SESSION_REJECTED
-    message: str = "Session rejected"
+    reason: Annotated[str, FREE] = ErrorCodes.SESSION_REJECTED
+    message: Annotated[str, FREE] = "Session rejected"
 
 
 class NodeSessionOpened(StartedSession, kw_only=True):
@@ -92,8 +93,8 @@ class NodeSessionOpened(StartedSession, kw_only=True):
 
     TYPE: ClassVar[str] = "node.session.opened"
 
-    session_id: str
-    pid: Annotated[int | None, OMIT] = None
+    session_id: Annotated[str, SESSION_ID]
+    pid: Annotated[int | None, OMIT, COUNT] = None
     alt_screen: Annotated[bool, OMIT] = False
     shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
 
@@ -103,9 +104,9 @@ class NodeSessionRejected(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.session.rejected"
 
-    session_id: str = ""
-    reason: str = ErrorCodes.SESSION_REJECTED
-    message: str = "Session rejected"
+    session_id: Annotated[str, SESSION_ID_OR_NONE] = ""
+    reason: Annotated[str, FREE] = ErrorCodes.SESSION_REJECTED
+    message: Annotated[str, FREE] = "Session rejected"
 
 
 class ChannelResize(ChannelMessage, kw_only=True):
@@ -113,8 +114,8 @@ class ChannelResize(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.resize"
 
-    cols: int = DEFAULT_COLS
-    rows: int = DEFAULT_ROWS
+    cols: Annotated[int, ANSWERED] = DEFAULT_COLS
+    rows: Annotated[int, ANSWERED] = DEFAULT_ROWS
 
 
 class ChannelSignal(ChannelMessage, kw_only=True):
@@ -122,7 +123,7 @@ class ChannelSignal(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.signal"
 
-    signal: str
+    signal: Annotated[str, FREE]
 
 
 class ChannelEof(ChannelMessage, kw_only=True):
@@ -130,7 +131,7 @@ class ChannelEof(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.eof"
 
-    stream: str = "stdin"
+    stream: Annotated[str, FREE] = "stdin"
 
 
 class ChannelExit(ChannelMessage, kw_only=True):
@@ -138,8 +139,8 @@ class ChannelExit(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.exit"
 
-    exit_code: int = 0
-    signal: Annotated[str | None, OMIT] = None
+    exit_code: Annotated[int, EXIT_CODE] = 0
+    signal: Annotated[str | None, OMIT, FREE] = None
     ts: datetime = msgspec.field(default_factory=SystemClock().now)
 
 
@@ -148,8 +149,8 @@ class ChannelClose(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.close"
 
-    reason: str = CloseReason.NORMAL
-    message: Annotated[str | None, OMIT_EMPTY] = None
+    reason: Annotated[str, FREE] = CloseReason.NORMAL
+    message: Annotated[str | None, OMIT_EMPTY, FREE] = None
 
 
 class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[misc]  # msgspec allows it
@@ -160,9 +161,9 @@ class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[
 
     TYPE: ClassVar[str] = "channel.window"
 
-    stream: str = "stdout"
-    credit: int
-    offset: Annotated[int | None, OMIT] = None
+    stream: Annotated[str, FREE] = "stdout"
+    credit: Annotated[int, CREDIT]
+    offset: Annotated[int | None, OMIT, OFFSET] = None
 
 
 class ChannelPaint(ChannelMessage, kw_only=True):
@@ -170,4 +171,4 @@ class ChannelPaint(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "channel.paint"
 
-    size: int
+    size: Annotated[int, COUNT]

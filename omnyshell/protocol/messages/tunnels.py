@@ -2,7 +2,8 @@
 
 from typing import Annotated, ClassVar
 
-from omnyshell.model.schema import OMIT, OMIT_EMPTY
+from omnyshell.model.grammars import HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID, TUNNEL_ID_OR_NONE
+from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.tunnels import TunnelInfo, TunnelProtocol
 from omnyshell.protocol.messages.base import ChannelMessage
 from omnyshell.protocol.messages.detached import Outcome, Request
@@ -13,12 +14,12 @@ class TunnelOpenRequest(Request, kw_only=True):
 
     TYPE: ClassVar[str] = "tunnel.open.request"
 
-    node_id: str
-    target_host: str = "localhost"
-    target_port: int
-    public_port: Annotated[int | None, OMIT] = None
+    node_id: Annotated[str, ANSWERED]
+    target_host: Annotated[str, ANSWERED] = "localhost"
+    target_port: Annotated[int, ANSWERED]
+    public_port: Annotated[int | None, OMIT, ANSWERED] = None
     secure: Annotated[bool, OMIT] = False
-    protocol: Annotated[str, OMIT] = TunnelProtocol.TCP.value
+    protocol: Annotated[str, OMIT, ANSWERED] = TunnelProtocol.TCP.value
 
 
 class TunnelOpened(Request, kw_only=True):
@@ -26,9 +27,9 @@ class TunnelOpened(Request, kw_only=True):
 
     TYPE: ClassVar[str] = "tunnel.opened"
 
-    tunnel_id: str
-    public_host: str = ""
-    public_port: int
+    tunnel_id: Annotated[str, TUNNEL_ID]
+    public_host: Annotated[str, HOST_OR_NONE] = ""
+    public_port: Annotated[int, PORT]
     secure: Annotated[bool, OMIT] = False
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
 
@@ -38,8 +39,8 @@ class TunnelRejected(Request, kw_only=True):
 
     TYPE: ClassVar[str] = "tunnel.rejected"
 
-    reason: str = "tunnel_rejected"
-    message: str = "Tunnel rejected"
+    reason: Annotated[str, FREE] = "tunnel_rejected"
+    message: Annotated[str, FREE] = "Tunnel rejected"
 
 
 class TunnelCloseRequest(Request, kw_only=True):
@@ -47,7 +48,7 @@ class TunnelCloseRequest(Request, kw_only=True):
 
     TYPE: ClassVar[str] = "tunnel.close.request"
 
-    tunnel_ref: str
+    tunnel_ref: Annotated[str, ANSWERED]
 
 
 class TunnelCloseResponse(Outcome):
@@ -75,10 +76,10 @@ class NodeTunnelConnect(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.tunnel.connect"
 
-    tunnel_id: str
-    target_host: str = "localhost"
-    target_port: int
-    principal: str = ""
+    tunnel_id: Annotated[str, TUNNEL_ID]
+    target_host: Annotated[str, HOST] = "localhost"
+    target_port: Annotated[int, PORT]
+    principal: Annotated[str, PRINCIPAL_OR_NONE] = ""
 
 
 class NodeTunnelConnected(ChannelMessage, kw_only=True):
@@ -86,7 +87,7 @@ class NodeTunnelConnected(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.tunnel.connected"
 
-    tunnel_id: str = ""
+    tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
 
 
 class NodeTunnelConnectFailed(ChannelMessage, kw_only=True):
@@ -94,6 +95,6 @@ class NodeTunnelConnectFailed(ChannelMessage, kw_only=True):
 
     TYPE: ClassVar[str] = "node.tunnel.connect.failed"
 
-    tunnel_id: str = ""
-    reason: str = "dial_failed"
-    message: Annotated[str | None, OMIT_EMPTY] = None
+    tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
+    reason: Annotated[str, FREE] = "dial_failed"
+    message: Annotated[str | None, OMIT_EMPTY, FREE] = None

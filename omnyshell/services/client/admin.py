@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from omnyshell.errors import (
     AuthorizationException,
     ErrorCodes,
+    ImproperValueException,
     OmnyShellException,
     OmnyShellTimeoutException,
     ProtocolException,
@@ -17,6 +18,7 @@ from omnyshell.protocol.extensions import ADMIN
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, register
+from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.transport.connection import OmnyShellConnection
@@ -47,6 +49,7 @@ class AdminClient:
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            on_improper=self._refused,
             codec=register(FrameCodec()),
         )
         if ADMIN not in connection.features:
@@ -84,9 +87,7 @@ class AdminClient:
         if isinstance(got, AdminResult) and not got.ok:
             refused = AuthorizationException if got.code == ErrorCodes.NOT_AUTHORIZED else AdminRequestException
             raise refused(got.message or "the hub refused", code=got.code)
-        if not isinstance(got, answer):
-            raise ProtocolException(f"the hub answered {request.TYPE} with {got.TYPE}")
-        return got
+        return check_kind(request, got, answer)
 
     async def do(self, request: AdminRequest) -> AdminResult:
         """Have an action done; raises as `ask` does."""
@@ -97,6 +98,11 @@ class AdminClient:
             waiting = self._waiting.get(message.request_id)
             if waiting is not None and not waiting.done():
                 waiting.set_result(message)
+
+    def _refused(self, error: ImproperValueException) -> None:
+        waiting = self._waiting.get(error.request_id or "")
+        if waiting is not None:
+            fail_future(waiting, error)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
         for waiting in self._waiting.values():

@@ -8,7 +8,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import AuthException, OmnyShellException, OmnyShellTimeoutException, TransportException
+from omnyshell.errors import (
+    AuthException,
+    ImproperValueException,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    TransportException,
+)
 from omnyshell.ids import new_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, ShellFamily
@@ -24,20 +30,25 @@ from omnyshell.protocol.extensions import (
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
+    ActiveSessionDetachResponse,
     AuthOk,
     ChannelClose,
     ControlMessage,
     DetachedSessionKillRequest,
+    DetachedSessionKillResponse,
     DetachedSessionsRequest,
+    DetachedSessionsResponse,
     NodeListRequest,
     NodeListResponse,
     Ping,
     Pong,
     SessionOpen,
     SessionScreenRequest,
+    SessionScreenResponse,
     TunnelOpenRequest,
 )
 from omnyshell.protocol.messages.detached import ClientRequest
+from omnyshell.services.client.asked import check_detached, check_kind, check_nodes, check_sessions
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.node_sessions import SessionScreen, check_outcome
@@ -52,6 +63,7 @@ if TYPE_CHECKING:
     from omnyshell.services.client.tunnels import ClientTunnels
 
 T = TypeVar("T")
+A = TypeVar("A", bound=ControlMessage)
 
 FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
 
@@ -151,12 +163,14 @@ class OmnyShellClient:
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
         """Return the connected nodes that have these labels, sorted by id; `platform` stands for the system."""
-        connection = self._link()
+        connection, wanted = self._link(), dict(labels or {})
         answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
-        connection.send(NodeListRequest(filter=dict(labels or {})))
+        connection.send(NodeListRequest(filter=wanted))
         # Answers come in the order of requests, so one that was given up keeps its place in the line.
         self._lists.append(answer)
-        return (await self._answered(answer)).nodes
+        nodes = (await self._answered(answer)).nodes
+        check_nodes(nodes, wanted)
+        return nodes
 
     async def open_session(
         self,
@@ -200,7 +214,7 @@ class OmnyShellClient:
         Raises as `open_session` does; the reason is `not_found` or `ambiguous` where no one session is meant.
         """
         connection = self._link()
-        session = RemoteSession(node_id, SessionMode.SHELL, pty)
+        session = RemoteSession(node_id, SessionMode.SHELL, pty, resumes_ref=session_ref)
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
@@ -215,7 +229,9 @@ class OmnyShellClient:
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
         """Return one's own shells on a node, attached or not; none where the node is not connected."""
         request = DetachedSessionsRequest(request_id="", node_id=node_id)
-        return tuple((await self._ask(request)).sessions)
+        sessions = (await self._ask(request, DetachedSessionsResponse)).sessions
+        check_sessions(sessions, node_id, self.identity.principal)
+        return sessions
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
         """End a session on a node; returns what the node says.
@@ -223,7 +239,8 @@ class OmnyShellClient:
         Raises `NodeUnavailableException`, `AuthorizationException`, `OmnyShellTimeoutException`, or
         `SessionRejectedException` where no one session is meant.
         """
-        answer = await self._ask(DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref))
+        request = DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref)
+        answer = await self._ask(request, DetachedSessionKillResponse)
         check_outcome(answer, node_id)
         return answer.message or ""
 
@@ -232,12 +249,12 @@ class OmnyShellClient:
 
         Without a reference, the only attached one is meant. Raises as `kill_session` does.
         """
-        answer = await self._ask(
-            ActiveSessionDetachRequest(
-                request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
-            )
+        request = ActiveSessionDetachRequest(
+            request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
         )
+        answer = await self._ask(request, ActiveSessionDetachResponse)
         check_outcome(answer, node_id)
+        check_detached(answer.short_id or "", session_ref)
         return answer.short_id or ""
 
     async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
@@ -246,9 +263,10 @@ class OmnyShellClient:
         Raises as `kill_session` does.
         """
         known = SCREEN_ETAG in self._link().features
-        answer = await self._ask(
-            SessionScreenRequest(request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None)
+        request = SessionScreenRequest(
+            request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None
         )
+        answer = await self._ask(request, SessionScreenResponse)
         check_outcome(answer, node_id)
         return SessionScreen.from_answer(answer)
 
@@ -401,6 +419,7 @@ class OmnyShellClient:
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            on_improper=self._refused,
         )
         self._lost = None
         return self._connection
@@ -420,13 +439,13 @@ class OmnyShellClient:
                 raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc
             raise
 
-    async def _ask(self, request: ClientRequest) -> Any:
-        """Send a request under an id of its own, and return the answer."""
+    async def _ask(self, request: ClientRequest, expected: type[A]) -> A:
+        """Send a request under an id of its own, and return the answer, which is of the kind that is expected."""
         connection = self._link()
         request.request_id, answer = self._requests.begin()
         try:
             connection.send(request)
-            return await self._answered(answer)
+            return check_kind(request, await self._answered(answer), expected)
         finally:
             self._requests.end(request.request_id)
 
@@ -461,6 +480,17 @@ class OmnyShellClient:
                 waiting.set_result(message)
         else:
             self._requests.settle(message)
+
+    def _refused(self, error: ImproperValueException) -> None:
+        """A message was refused for what it said: who waits for it is told."""
+        handler = self._link().channels.handler_of(error.channel) if error.channel is not None else None
+        if isinstance(handler, RemoteSession):
+            handler.refuse(error)
+        elif error.message_type == NodeListResponse.TYPE and self._lists:
+            fail_future(self._lists.popleft(), error)
+        self._requests.refuse(error)
+        if self._tunnels is not None:
+            self._tunnels.refuse(error)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
         self._lost = error if isinstance(error, TransportException) else TransportException(str(error))

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ImproperValueException, OmnyShellException
 from omnyshell.ids import new_id
 from omnyshell.services.client.futures import fail_future
 
@@ -29,6 +29,12 @@ class PendingRequests:
         answer = self._waiting.get(getattr(message, "request_id", ""))
         if answer is not None and not answer.done():
             answer.set_result(message)
+
+    def refuse(self, error: ImproperValueException) -> None:
+        """Fail the request whose answer was refused; one that answers nothing is ignored."""
+        answer = self._waiting.get(error.request_id or "")
+        if answer is not None:
+            fail_future(answer, error)
 
     def fail(self, error: OmnyShellException) -> None:
         """Fail everything that waits."""

@@ -9,14 +9,16 @@ from typing import Self
 
 from omnyshell.errors import (
     ChannelException,
+    ImproperValueException,
     NodeUnavailableException,
     OmnyShellException,
     OmnyShellTimeoutException,
+    ProtocolException,
     SessionRejectedException,
 )
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.limits import INITIAL_CREDIT
+from omnyshell.protocol.limits import INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -32,6 +34,7 @@ from omnyshell.protocol.messages import (
     SessionRejected,
 )
 from omnyshell.protocol.replay import ReplayBuffer
+from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.states import LinkState, StateListener, ignore_state
 from omnyshell.transport.channels import Channel
@@ -42,6 +45,11 @@ DETACHED = "detached"
 DETACH_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 10.0
 """Seconds in which an exit is followed by the end of its channel; nothing else can follow it."""
+
+
+_TURNING_POINTS = frozenset(
+    declared.TYPE for declared in (SessionOpened, SessionRejected, SessionDetached, ChannelExit, ChannelClose)
+)
 
 
 def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
@@ -87,7 +95,10 @@ class RemoteSession:
 
     channel: Channel
 
-    def __init__(self, node_id: str, mode: SessionMode, size: PtySpec | None = None) -> None:
+    def __init__(
+        self, node_id: str, mode: SessionMode, size: PtySpec | None = None, *, resumes_ref: str | None = None
+    ) -> None:
+        """`resumes_ref` is what a session was asked for by that is taken up: it gets no other one."""
         loop = asyncio.get_running_loop()
         self.id = ""
         self.node_id = node_id
@@ -114,6 +125,10 @@ class RemoteSession:
         """What suspended the session."""
 
         self._size = size
+        self._resumes_ref = resumes_ref
+        self._unread = 0
+        """Bytes of the present channel that wait to be read."""
+
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._closing: asyncio.TimerHandle | None = None
         self._chunks: deque[tuple[OutputChunk, Channel]] = deque()
@@ -152,6 +167,7 @@ class RemoteSession:
             while self._chunks:
                 chunk, channel = self._chunks.popleft()
                 self._is_handing_out = True
+                self._note_read(chunk, channel)
                 yield chunk
                 self._is_handing_out = False
                 channel.consumed(len(chunk.data))
@@ -166,6 +182,8 @@ class RemoteSession:
 
     def take_waiting(self) -> list[bytes]:
         """Return what has come behind the chunk that was handed out last; its credit goes back with that one's."""
+        for chunk, channel in self._chunks:
+            self._note_read(chunk, channel)
         self._taken += self._chunks
         waiting = [chunk.data for chunk, _ in self._chunks]
         self._chunks.clear()
@@ -180,6 +198,11 @@ class RemoteSession:
     def is_suspended(self) -> bool:
         """Whether the session waits to be resumed."""
         return self._suspended
+
+    def refuse(self, error: ImproperValueException) -> None:
+        """What was said on the session's channel is refused: where that was its beginning or its end, it is over."""
+        if error.message_type in _TURNING_POINTS:
+            self._give_up_on(error)
 
     async def wait(self) -> ExitStatus:
         """Return how the program ended. Raises as iteration does. Someone has to read the output meanwhile."""
@@ -317,6 +340,10 @@ class RemoteSession:
             if taken:
                 self.channel.consumed(taken)
         if taken < len(payload):
+            self._unread += len(payload) - taken
+            if self._unread > MAX_CREDIT:
+                self._give_up_on(ProtocolException("the hub sends more output than it was granted"))
+                return
             self._chunks.append((OutputChunk(opcode, bytes(payload[taken:])), self.channel))
             self._readable.set()
 
@@ -324,20 +351,21 @@ class RemoteSession:
         """Take what the hub says about the session."""
         if isinstance(message, SessionOpened):
             if not self.opened.done():
-                self.id = message.session_id
-                self._begin(self.channel, message)
-                self.opened.set_result(message)
+                self._opened(message)
         elif isinstance(message, SessionRejected):
             self._end(SessionRejectedException(message.message, code=message.reason))
+        elif isinstance(message, ChannelClose):
+            self._closed(message)
+        elif not self.opened.done():
+            # Nothing else comes before the session is open.
+            return
         elif isinstance(message, ChannelPaint):
-            self._painted += max(0, message.size)
+            self._painted += message.size
         elif isinstance(message, SessionDetached):
             self.detached = message
             self._end(ChannelException("the session was detached; it goes on", code=DETACHED))
         elif isinstance(message, ChannelExit):
             self._exited(message)
-        elif isinstance(message, ChannelClose):
-            self._closed(message)
 
     def budget_available(self) -> None:
         """Input can go on."""
@@ -349,6 +377,26 @@ class RemoteSession:
 
     # The rest
 
+    def _note_read(self, chunk: OutputChunk, channel: Channel) -> None:
+        if channel is self.channel:
+            self._unread -= len(chunk.data)
+
+    def _opened(self, message: SessionOpened) -> None:
+        if self._resumes_ref is not None:
+            try:
+                check_resumed(message.session_id, self._resumes_ref)
+            except ProtocolException as exc:
+                self._give_up_on(exc)
+                return
+        self.id = message.session_id
+        self._begin(self.channel, message)
+        self.opened.set_result(message)
+
+    def _give_up_on(self, error: ProtocolException) -> None:
+        """The hub broke its word: the session is left as by a client that is lost."""
+        self.channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
+        self._end(error)
+
     def _leave(self, reason: CloseReason) -> None:
         if not self._ended.done():
             self.channel.close(ChannelClose(reason=reason))
@@ -357,6 +405,8 @@ class RemoteSession:
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self._suspended = False
         self._counts_offsets = opened.offsets
+        if channel is not getattr(self, "channel", None):
+            self._unread = 0
         self.channel = channel
         channel.handler = self
         channel.offsets = self if opened.offsets else None

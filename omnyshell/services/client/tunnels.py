@@ -5,7 +5,13 @@ from datetime import datetime
 from typing import TypeVar
 
 from omnyshell.clock import Clock
-from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException, TunnelRejectedException
+from omnyshell.errors import (
+    ImproperValueException,
+    OmnyShellException,
+    OmnyShellTimeoutException,
+    ProtocolException,
+    TunnelRejectedException,
+)
 from omnyshell.ids import new_id
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.messages import (
@@ -20,6 +26,7 @@ from omnyshell.protocol.messages import (
     TunnelRejected,
 )
 from omnyshell.protocol.messages.detached import Request
+from omnyshell.services.client.asked import check_kind, check_opened, check_tunnels
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.transport.connection import OmnyShellConnection
@@ -68,9 +75,13 @@ class ClientTunnels:
             del self._opening[request.request_id]
         if isinstance(answer, TunnelRejected):
             raise TunnelRejectedException(answer.message, code=answer.reason)
-        if not isinstance(answer, TunnelOpened):
-            raise TunnelRejectedException("The hub gave no answer that fits")
-        return _info(request, answer, connection, self._clock.now())
+        opened = check_kind(request, answer, TunnelOpened)
+        try:
+            check_opened(request, opened)
+        except ProtocolException:
+            connection.send(TunnelCloseRequest(request_id=new_id(), tunnel_ref=opened.tunnel_id))
+            raise
+        return _info(request, opened, connection, self._clock.now())
 
     async def close_one(self, connection: OmnyShellConnection, ref: str) -> None:
         """Close a tunnel. Raises `TunnelRejectedException` (`not_found`) where the hub does not find it."""
@@ -82,7 +93,9 @@ class ClientTunnels:
     async def list(self, connection: OmnyShellConnection) -> tuple[TunnelInfo, ...]:
         """Return the caller's tunnels."""
         request = TunnelListRequest(request_id=new_id())
-        return (await self._ask(connection, request, TunnelListResponse)).tunnels
+        tunnels = (await self._ask(connection, request, TunnelListResponse)).tunnels
+        check_tunnels(tunnels, connection.principal)
+        return tunnels
 
     def message_received(self, connection: OmnyShellConnection, message: ControlMessage, channel: int | None) -> bool:
         """Take what is about tunnels; returns False for anything else."""
@@ -97,6 +110,12 @@ class ClientTunnels:
         if waiting is not None and not waiting.done():
             waiting.set_result(message)
         return True
+
+    def refuse(self, error: ImproperValueException) -> None:
+        """Fail the request whose answer was refused."""
+        waiting = self._pending.get(error.request_id or "")
+        if waiting is not None:
+            fail_future(waiting, error)
 
     def connection_lost(self, error: OmnyShellException) -> None:
         """Fail what waits for an answer."""
@@ -127,19 +146,16 @@ class ClientTunnels:
             raise OmnyShellTimeoutException("the hub did not answer in time") from exc
         finally:
             del self._pending[request.request_id]
-        if not isinstance(answer, expected):
-            raise TunnelRejectedException("The hub gave no answer that fits")
-        return answer
+        return check_kind(request, answer, expected)
 
 
 def _info(
     request: TunnelOpenRequest, answer: TunnelOpened, connection: OmnyShellConnection, opened_at: datetime
 ) -> TunnelInfo:
-    welcome = connection.handshake.welcome
     return TunnelInfo(
         tunnel_id=answer.tunnel_id,
         node_id=request.node_id,
-        owner_user_id=welcome.principal if welcome is not None else "",
+        owner_user_id=connection.principal,
         target_host=request.target_host,
         target_port=request.target_port,
         public_host=answer.public_host or connection.address.host,

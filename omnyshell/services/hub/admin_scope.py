@@ -8,6 +8,8 @@ from typing import NamedTuple
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import IdFactory, PrincipalId, is_node_id
+from omnyshell.model.grammars import SETTINGS
+from omnyshell.model.principals import MAX_USER_NAME, is_user_name
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Authenticator, principals_of
 from omnyshell.services.hub.audit import AuditLog
@@ -97,9 +99,8 @@ class AdminScope:
 
     def check_new_name(self, name: str) -> None:
         """Check the name of a user to be. Raises `AdminRefusedException`."""
-        if not name or len(name) > MAX_NAME or ":" in name or not name.isprintable() or " " in name:
-            text = f"a name has 1 to {MAX_NAME} characters, without spaces and colons"
-            raise AdminRefusedException(text)
+        if not is_user_name(name):
+            raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
         if PrincipalId(name) in principals_of(self.configured()):
             raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
 
@@ -129,3 +130,5 @@ def check_node(node_id: str | None, labels: Mapping[str, str]) -> None:
         raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
     if sum(map(len, (*labels, *labels.values()))) > MAX_LABELS or "" in labels:
         raise AdminRefusedException("the labels are too many, or one has no name")
+    if not SETTINGS.fits(labels):
+        raise AdminRefusedException(f"they must be {SETTINGS.rule}")

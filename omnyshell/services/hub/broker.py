@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, matches_ref
+from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, is_node_id, matches_ref, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
@@ -68,6 +68,7 @@ class HubBroker:
 
     def open(self, client: Peer, channel: int, request: SessionOpen) -> None:
         """Open a session, or reject it with the first reason that applies."""
+        request.node_id = request.node_id.strip()
         try:
             node = self._check(client, channel, request)
         except SessionRejectedException as exc:
@@ -139,6 +140,10 @@ class HubBroker:
         if route is None:
             return
         session = route.session
+        if message.session_id != route.asked_id and self._is_anothers(message.session_id, session):
+            self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
+            self._reject_route(route, ErrorCodes.SESSION_REJECTED, "The node named a session of somebody else")
+            return
         session.id = message.session_id
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
@@ -255,8 +260,8 @@ class HubBroker:
             problem = f"Channel {channel} is in use"
         elif request.mode is SessionMode.TUNNEL:
             problem = "Tunnels are not opened as sessions"
-        elif not request.node_id:
-            problem = "No node is named"
+        elif not is_node_id(request.node_id):
+            problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
 
@@ -276,6 +281,11 @@ class HubBroker:
             return 0
         mine = (route.session for route in self._router.of_peer(node.peer))
         return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
+
+    def _is_anothers(self, session_id: str, session: Session) -> bool:
+        """Whether a node names a session that is open at another node, or is another principal's."""
+        named = (route.session for route in self._router if normal_id(route.session.id) == normal_id(session_id))
+        return any((one.node_id, one.principal) != (session.node_id, session.principal) for one in named)
 
     def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
         route = self._router.find(node, channel)

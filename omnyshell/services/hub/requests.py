@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory
 from omnyshell.protocol.extensions import SCREEN_ETAG
@@ -69,8 +71,8 @@ class _Kind(NamedTuple):
     """Makes the node's request from the client's, the hub's id and the principal."""
 
     answered_by: type[Request]
-    tell: Callable[[Any, str], ControlMessage]
-    """Makes the client's answer from the node's, and the client's id."""
+    tell: Callable[[Any, "_Pending"], ControlMessage]
+    """Makes the client's answer from the node's."""
 
     refuse: Callable[[str, str], ControlMessage]
     """Makes the answer to a request that came to nothing, from the client's id and a text."""
@@ -81,7 +83,7 @@ def _list_kind() -> _Kind:
         "session.list",
         lambda _, id_, principal: NodeDetachedSessionsRequest(request_id=id_, principal=principal),
         NodeDetachedSessionsResponse,
-        lambda said, id_: DetachedSessionsResponse(request_id=id_, sessions=said.sessions),
+        _tell_sessions,
         lambda id_, _: DetachedSessionsResponse(request_id=id_),
     )
 
@@ -93,7 +95,7 @@ def _kill_kind() -> _Kind:
             request_id=id_, principal=principal, session_ref=ask.session_ref
         ),
         NodeDetachedSessionKillResponse,
-        lambda said, id_: DetachedSessionKillResponse(request_id=id_, ok=said.ok, message=said.message),
+        lambda said, asked: DetachedSessionKillResponse(request_id=asked.id, ok=said.ok, message=said.message),
         lambda id_, text: DetachedSessionKillResponse(request_id=id_, message=text),
     )
 
@@ -105,8 +107,8 @@ def _detach_kind() -> _Kind:
             request_id=id_, principal=principal, session_ref=ask.session_ref, timeout_seconds=ask.timeout_seconds
         ),
         NodeActiveSessionDetachResponse,
-        lambda said, id_: ActiveSessionDetachResponse(
-            request_id=id_, ok=said.ok, short_id=said.short_id, message=said.message
+        lambda said, asked: ActiveSessionDetachResponse(
+            request_id=asked.id, ok=said.ok, short_id=said.short_id, message=said.message
         ),
         lambda id_, text: ActiveSessionDetachResponse(request_id=id_, message=text),
     )
@@ -124,9 +126,16 @@ def _screen_kind() -> _Kind:
     )
 
 
-def _tell_screen(said: NodeSessionScreenResponse, request_id: str) -> SessionScreenResponse:
+def _tell_sessions(said: NodeDetachedSessionsResponse, asked: "_Pending") -> DetachedSessionsResponse:
+    """A node speaks of itself alone, and of nobody but whom it was asked about."""
+    owners = ("", asked.client.principal.id)
+    mine = (replace(info, node_id=asked.request.node_id) for info in said.sessions if info.owner_user_id in owners)
+    return DetachedSessionsResponse(request_id=asked.id, sessions=tuple(mine))
+
+
+def _tell_screen(said: NodeSessionScreenResponse, asked: "_Pending") -> SessionScreenResponse:
     return SessionScreenResponse(
-        request_id=request_id,
+        request_id=asked.id,
         ok=said.ok,
         message=said.message,
         screen=said.screen,
@@ -161,6 +170,11 @@ class _Pending:
     node: Peer
     deadline: float
     with_etag: bool
+
+    @property
+    def id(self) -> str:
+        """The request's id, as the client chose it."""
+        return str(self.request.request_id)
 
 
 class SessionRequests:
@@ -216,7 +230,7 @@ class SessionRequests:
                 message.etag, message.same, message.exit_code = None, False, None
             elif message.same:
                 # Nothing was seen that had not been seen, and audited, before.
-                pending.client.send(pending.kind.tell(message, pending.request.request_id))
+                pending.client.send(pending.kind.tell(message, pending))
                 return
         ok = getattr(message, "ok", True)
         if ok and isinstance(message, NodeDetachedSessionKillResponse):
@@ -227,7 +241,7 @@ class SessionRequests:
             self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
         elif not self._is_watched(pending):
             self._record(pending.kind, pending.client, pending.request, "ok")
-        pending.client.send(pending.kind.tell(message, pending.request.request_id))
+        pending.client.send(pending.kind.tell(message, pending))
 
     def client_gone(self, client: Peer) -> None:
         """A client's connection ended: nobody waits for its answers."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
 from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
+from omnyshell.model.grammars import is_host
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
@@ -244,7 +245,7 @@ class TunnelBroker:
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
         if not 1 <= request.target_port <= MAX_PORT:
             raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
-        if not request.target_host.isprintable() or not 0 < len(request.target_host) <= MAX_HOST_LENGTH:
+        if not is_host(request.target_host):
             raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
         self._registry.check_enabled()
         if request.secure and self.tls is None:

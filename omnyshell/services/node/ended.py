@@ -22,6 +22,10 @@ class EndedSessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
+    def has(self, session_id: str) -> bool:
+        """Tell whether a session of that id is kept."""
+        return session_id in self._sessions
+
     def __iter__(self) -> Iterator[NodeSession]:
         return iter(self._sessions.values())
 

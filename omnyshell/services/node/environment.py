@@ -82,7 +82,7 @@ def start_directory(request: ShellRequest, env: Mapping[str, str]) -> str:
     Raises `SessionRejectedException` where the directory that was asked for cannot be entered.
     """
     if request.cwd:
-        wanted = os.path.expanduser(request.cwd)  # noqa: PTH111
+        wanted = os.path.expanduser(request.cwd) if "\0" not in request.cwd else ""  # noqa: PTH111
         if not can_enter(wanted):
             text = f"There is no directory '{request.cwd}' that can be entered"
             raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)

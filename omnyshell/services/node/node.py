@@ -7,7 +7,14 @@ import socket
 from contextlib import suppress
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import AuthException, ConfigException, ErrorCodes, OmnyShellException, ProtocolException
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    ErrorCodes,
+    ImproperValueException,
+    OmnyShellException,
+    ProtocolException,
+)
 from omnyshell.ids import NodeId
 from omnyshell.model.nodes import PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
@@ -152,6 +159,7 @@ class OmnyShellNode:
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            on_improper=self._refused,
             codec=register_events(FrameCodec()),
         )
         connection.send(self._registration())
@@ -201,6 +209,8 @@ class OmnyShellNode:
             self._sessions.open(connection, channel, message)
         elif isinstance(message, NodeTunnelConnect) and channel is not None and connection is not None:
             self._exposer.connect(connection, channel, message)
+        elif isinstance(message, NodeRegistered) and message.node_id != self._config.node_id:
+            self._connection_lost(ProtocolException(f"the hub registered '{message.node_id}' instead of this node"))
         elif isinstance(message, NodeRegistered):
             self._registered_at = self._clock.monotonic()
             self._was_registered = True
@@ -210,6 +220,11 @@ class OmnyShellNode:
             self._connection_lost(ProtocolException(message.message, code=message.code))
         elif connection is not None:
             self._answers.receive(message, connection.reply)
+
+    def _refused(self, error: ImproperValueException) -> None:
+        """Nothing is done of what the hub said; without its registration a node is of no use there."""
+        if error.message_type == NodeRegistered.TYPE and not self.registered.is_set():
+            self._connection_lost(error)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
         if self._lost is not None and not self._lost.done():

@@ -91,6 +91,8 @@ class NodeSessions:
             found = self._find_resumable(request)
             found.resume(Attachment(found, connection, channel_id), request)
             return
+        if request.session_id in self._sessions or self._ended_sessions.has(request.session_id):
+            raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
         session = NodeSession(request, keeping=self._config.keeping, clock=self._clock, on_end=self._session_changed)
         if session.is_shell:
             size = request.pty or PtySpec()

@@ -405,11 +405,12 @@ async def test_what_a_revoked_principal_left_on_nodes_is_killed(certificates: Ce
         listed = await node.hear("node.sessions.list.request")
         assert listed["d"]["principal"] == "eve"
         info = {"nodeId": "n1", "ownerUserId": "eve", "createdAt": "2026-01-02T03:04:05Z"}
-        sessions = [{"sessionId": f"session-{number}", "shortId": "session", **info} for number in range(2)]
+        ids = [f"{number}a1b2c3d-0000-4000-8000-000000000000" for number in range(2)]
+        sessions = [{"sessionId": id_, "shortId": id_[:8], **info} for id_ in ids]
         await node.say("node.sessions.list.response", {"requestId": listed["d"]["requestId"], "sessions": sessions})
-        for number in range(2):
+        for id_ in ids:
             kill = (await node.hear("node.sessions.kill.request"))["d"]
-            assert (kill["principal"], kill["sessionRef"]) == ("eve", f"session-{number}")
+            assert (kill["principal"], kill["sessionRef"]) == ("eve", id_)
             await node.say("node.sessions.kill.response", {"requestId": kill["requestId"], "ok": True})
         # An answer that nobody asked for kills nothing.
         await node.say("node.sessions.list.response", {"requestId": "made up", "sessions": sessions})

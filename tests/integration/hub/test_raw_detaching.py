@@ -56,7 +56,7 @@ async def test_a_detach_ends_the_channel_behind_its_last_output(certificates: Ce
             "timeoutSeconds": 60,
         }
         await node.send_data(STDOUT, channel, b"last words")
-        detached = {"sessionId": "s-1", "shortId": "s", "expiresAt": TS}
+        detached = {"sessionId": INFO["sessionId"], "shortId": "s", "expiresAt": TS}
         await node.say("node.session.detached", detached, channel)
         # What comes too late reaches nobody.
         await node.say("channel.exit", {"exitCode": 0}, channel)
@@ -102,8 +102,8 @@ async def test_offsets_pass_between_peers_that_announced_them(certificates: Cert
         asked = await node.hear("node.session.open")
         assert (asked["d"]["offsets"], asked["d"]["outputOffset"]) == (True, 5)
         where = {"offsets": True, "outputOffset": 5, "inputOffset": 2, "inputEnded": True}
-        await node.say("node.session.opened", {"sessionId": "s", **where}, asked["c"])
-        assert (await client.hear("session.opened"))["d"] == {"sessionId": "s", "pty": False, **where}
+        await node.say("node.session.opened", {"sessionId": INFO["sessionId"], **where}, asked["c"])
+        assert (await client.hear("session.opened"))["d"] == {"sessionId": INFO["sessionId"], "pty": False, **where}
         await node.say("channel.paint", {"size": 3}, asked["c"])
         await node.send_data(STDOUT, asked["c"], b"abc")
         assert (await client.hear("channel.paint"))["d"] == {"size": 3}
@@ -283,8 +283,8 @@ async def test_a_detach_of_nothing_is_dropped(certificates: Certificates, hub: O
     async with pair(certificates, hub) as (client, node):
         await client.say("session.detach.request", {}, 9)
         await client.say("session.detach.request")
-        await node.say("node.session.detached", {"sessionId": "s"}, 9)
-        await client.say("node.session.detached", {"sessionId": "s"}, 1)
+        await node.say("node.session.detached", {"sessionId": INFO["sessionId"]}, 9)
+        await client.say("node.session.detached", {"sessionId": INFO["sessionId"]}, 1)
         await client.still_there()
         await node.still_there()
         assert hub.metrics.frames_dropped >= 4
@@ -298,9 +298,9 @@ async def test_a_taken_over_client_that_does_not_read_holds_nobody_up(
         async with logged_in(certificates, hub.port, "client", "admin") as other:
             await other.say("session.open", {"nodeId": "n1", "mode": "shell", "resumeSessionId": "s"}, 1)
             asked = await node.hear("node.session.open")
-            await node.say("node.session.detached", {"sessionId": "s"}, channel)
-            await node.say("node.session.opened", {"sessionId": "s"}, asked["c"])
-            assert (await within(other.hear("session.opened"), 1))["d"]["sessionId"] == "s"
+            await node.say("node.session.detached", {"sessionId": INFO["sessionId"]}, channel)
+            await node.say("node.session.opened", {"sessionId": INFO["sessionId"]}, asked["c"])
+            assert (await within(other.hear("session.opened"), 1))["d"]["sessionId"] == INFO["sessionId"]
             assert len(hub.sessions) == 1
         assert (await client.hear("session.detached"))["c"] == 1
 
@@ -324,7 +324,7 @@ async def test_a_detached_session_leaves_room_for_another(certificates: Certific
         channel = await open_session(client, node, mode="shell")
         await client.say("session.open", {"nodeId": "n1", "mode": "shell"}, 2)
         assert (await client.hear("session.rejected"))["d"]["reason"] == "capacity_exceeded"
-        await node.say("node.session.detached", {"sessionId": "s"}, channel)
+        await node.say("node.session.detached", {"sessionId": INFO["sessionId"]}, channel)
         await client.hear("session.detached")
         await open_session(client, node, 3, mode="shell")
 

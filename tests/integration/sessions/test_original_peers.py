@@ -15,6 +15,9 @@ from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, RemoteSession, Ses
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.node.keeping import Keeping
 
+ITS_ID = "0a1b2c3d-0000-4000-8000-000000000000"
+"""A session's id as its node chose it."""
+
 PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
 
 
@@ -225,7 +228,7 @@ async def original_node_session(client: Any, node: RawPeer, *, mode: SessionMode
     opening = asyncio.create_task(client.open_session("n1", mode=mode, command="x", pty=PtySpec(cols=80, rows=24)))
     asked = await node.hear("node.session.open")
     assert "offsets" not in asked["d"]
-    await node.say("node.session.opened", {"sessionId": "the-session"}, asked["c"])
+    await node.say("node.session.opened", {"sessionId": ITS_ID}, asked["c"])
     return await within(opening), asked["c"]
 
 
@@ -240,9 +243,9 @@ async def test_a_shell_on_an_original_node_is_resumed_by_its_screen(certificates
         # What is typed meanwhile is sent later.
         session.send(b"typed")
         asked = await node.hear("node.session.open")
-        assert asked["d"]["resumeSessionId"] == "the-session"
+        assert asked["d"]["resumeSessionId"] == ITS_ID
         assert asked["d"]["pty"] == PTY
-        await node.say("node.session.opened", {"sessionId": "the-session"}, asked["c"])
+        await node.say("node.session.opened", {"sessionId": ITS_ID}, asked["c"])
         await node.send_data(STDOUT, asked["c"], b"the screen")
         assert (await node.hear())[10:] == b"typed"
         assert states == [LinkState.RECONNECTING, LinkState.RESET]
@@ -277,5 +280,5 @@ async def test_a_detach_answered_by_an_original_node(certificates: Certificates)
         session, channel = await original_node_session(client, node, mode=SessionMode.SHELL)
         detaching = asyncio.create_task(session.detach(60))
         assert (await node.hear("node.session.detach"))["d"]["timeoutSeconds"] == 60
-        await node.say("node.session.detached", {"sessionId": "the-session", "shortId": "the-sess"}, channel)
-        assert (await within(detaching)).short_id == "the-sess"
+        await node.say("node.session.detached", {"sessionId": ITS_ID, "shortId": ITS_ID[:8]}, channel)
+        assert (await within(detaching)).short_id == ITS_ID[:8]

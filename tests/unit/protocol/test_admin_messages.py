@@ -11,14 +11,22 @@ from omnyshell.protocol.messages import admin
 
 TS = "2026-01-02T03:04:05.678Z"
 R = {"requestId": "r"}
+F = "sha256:" + 64 * "0"
 CREDENTIAL = {"id": "c", "kind": "key", "createdAt": TS}
 PRINCIPAL = {"principal": "p"}
 FULL_PRINCIPAL = PRINCIPAL | {"roles": [], "credentials": []}
 INVITE = {"inviteId": "i", "kind": "node", "createdAt": TS, "expiresAt": TS}
-SESSION = {"sessionId": "s", "nodeId": "n", "principal": "p", "mode": "exec", "state": "open", "createdAt": TS}
+SESSION = {
+    "sessionId": "0a1b2c3d-0000-4000-8000-000000000000",
+    "nodeId": "n",
+    "principal": "p",
+    "mode": "exec",
+    "state": "open",
+    "createdAt": TS,
+}
 PEER = {"peerId": "x", "role": "client", "principal": "p", "connectedAt": TS}
 TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, "createdAt": TS}
-HUB = {"hubUid": "u", "version": "v", "startedAt": TS}
+HUB = {"hubUid": "hub_u", "version": "v", "startedAt": TS}
 
 # type, the least that can be read, what is written of it.
 MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -77,8 +85,8 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("admin.invite.create", R | {"kind": "user"}, R | {"kind": "user", "roles": [], "labels": {}, "ttlSeconds": 900}),
     (
         "admin.invite.created",
-        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": "f"},
-        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": "f"},
+        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": F},
+        R | {"inviteId": "i", "token": "t", "expiresAt": TS, "caFingerprint": F},
     ),
     ("admin.invites.request", R, R),
     (

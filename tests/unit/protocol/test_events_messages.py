@@ -16,7 +16,14 @@ UPDATE = S | {"seq": 1, "at": TS}
 SNAPSHOT = UPDATE | {"scope": "own"}
 FULL_SNAPSHOT = SNAPSHOT | {"parts": []}
 NODE = {"nodeId": "n", "state": "online"}
-SESSION = {"sessionId": "s", "nodeId": "n", "principal": "p", "mode": "exec", "state": "open", "createdAt": TS}
+SESSION = {
+    "sessionId": "0a1b2c3d-0000-4000-8000-000000000000",
+    "nodeId": "n",
+    "principal": "p",
+    "mode": "exec",
+    "state": "open",
+    "createdAt": TS,
+}
 BYTES = {"bytesIn": 0, "bytesOut": 0}
 TUNNEL = {
     "tunnelId": "t", "nodeId": "n", "principal": "p", "targetHost": "h", "targetPort": 80, "publicPort": 9000,
@@ -31,7 +38,7 @@ FIGURES = (
     "heartbeatTimeouts", "auditQueue", "auditLost", "loopLagMicros",
 )  # fmt: skip
 METRICS = {"hubUid": "", "version": "", "startedAt": TS} | dict.fromkeys(FIGURES, 0)
-COUNTED = {"nodeId": "n", "sessionId": "s"}
+COUNTED = {"nodeId": "n", "sessionId": "0a1b2c3d-0000-4000-8000-000000000000"}
 FULL_NODE = NODE | {
     "gone": True, "uid": "nod_x", "displayName": "N", "labels": {"a": "b"}, "hubLabels": {"c": "d"},
     "platform": {"os": "linux", "arch": "x64", "agentVersion": "1", "hostname": "h"},
@@ -97,7 +104,7 @@ def test_the_table_has_every_message() -> None:
         ("events.subscribe", S | {"parts": "nodes"}),
         ("events.subscribe", S | {"auditSince": "yesterday"}),
         ("events.delta", S | {"seq": "1", "at": TS}),
-        ("events.delta", UPDATE | {"sessions": [{"sessionId": "s"}]}),
+        ("events.delta", UPDATE | {"sessions": [{"sessionId": "0a1b2c3d-0000-4000-8000-000000000000"}]}),
         ("events.snapshot", UPDATE),
     ],
 )

@@ -9,9 +9,10 @@ from omnyshell import ControlFrame, FrameCodec
 from omnyshell.protocol import messages
 
 TS = "2026-01-02T03:04:05.678Z"
+UUID = "0a1b2c3d-0000-4000-8000-000000000000"
 PLATFORM = {"os": "linux", "arch": "x64", "agentVersion": "unknown", "hostname": "unknown"}
 NODE = {"nodeId": "n1", "displayName": "", "platform": PLATFORM, "labels": {}, "online": False}
-SESSION = {"sessionId": "s", "shortId": "s", "nodeId": "n", "ownerUserId": "o", "createdAt": TS}
+SESSION = {"sessionId": UUID, "shortId": "s", "nodeId": "n", "ownerUserId": "o", "createdAt": TS}
 TUNNEL = {"tunnelId": "t", "nodeId": "n", "targetPort": 80, "publicPort": 9000, "createdAt": TS}
 FULL_TUNNEL = TUNNEL | {"ownerUserId": "", "targetHost": "localhost", "publicHost": ""}
 PTY = {"term": "xterm-256color", "cols": 80, "rows": 24}
@@ -51,15 +52,15 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
     ("node.list.response", None, {"nodes": [{"nodeId": "n1", "platform": PLATFORM}]}, {"nodes": [NODE]}),
     ("session.open", 1, {"nodeId": "n1"}, {"nodeId": "n1", "mode": "exec"}),
     ("session.open", 1, {"nodeId": "n1", "pty": {}}, {"nodeId": "n1", "mode": "exec", "pty": PTY}),
-    ("session.opened", 1, {"sessionId": "s"}, {"sessionId": "s", "pty": False}),
+    ("session.opened", 1, {"sessionId": UUID}, {"sessionId": UUID, "pty": False}),
     ("session.rejected", 1, {}, {"reason": "session_rejected", "message": "Session rejected"}),
     (
         "node.session.open",
         1,
-        {"sessionId": "s", "principal": "p", "mode": "shell"},
-        {"sessionId": "s", "principal": "p", "mode": "shell"},
+        {"sessionId": UUID, "principal": "p", "mode": "shell"},
+        {"sessionId": UUID, "principal": "p", "mode": "shell"},
     ),
-    ("node.session.opened", 1, {"sessionId": "s"}, {"sessionId": "s"}),
+    ("node.session.opened", 1, {"sessionId": UUID}, {"sessionId": UUID}),
     (
         "node.session.rejected",
         1,
@@ -75,9 +76,9 @@ MINIMAL: list[tuple[str, int | None, dict[str, Any], dict[str, Any]]] = [
     ("channel.window", 1, {"credit": 9}, {"stream": "stdout", "credit": 9}),
     ("channel.paint", 1, {"size": 9}, {"size": 9}),
     ("session.detach.request", 1, {}, {}),
-    ("node.session.detach", 1, {"sessionId": "s", "principal": "p"}, {"sessionId": "s", "principal": "p"}),
-    ("node.session.detached", 1, {"sessionId": "s"}, {"sessionId": "s", "shortId": ""}),
-    ("session.detached", 1, {"sessionId": "s"}, {"sessionId": "s", "shortId": ""}),
+    ("node.session.detach", 1, {"sessionId": UUID, "principal": "p"}, {"sessionId": UUID, "principal": "p"}),
+    ("node.session.detached", 1, {"sessionId": UUID}, {"sessionId": UUID, "shortId": ""}),
+    ("session.detached", 1, {"sessionId": UUID}, {"sessionId": UUID, "shortId": ""}),
     ("sessions.list.request", None, SHORT | {"nodeId": "n"}, SHORT | {"nodeId": "n"}),
     (
         "sessions.list.response",
@@ -220,8 +221,8 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
             "interactive": True,
         },
     ),
-    ("session.opened", 7, {"sessionId": "s", "pty": True, "altScreen": True, "shell": "cmd"}),
-    ("node.session.opened", 7, {"sessionId": "s", "pid": 1, "altScreen": True, "shell": "powershell"}),
+    ("session.opened", 7, {"sessionId": UUID, "pty": True, "altScreen": True, "shell": "cmd"}),
+    ("node.session.opened", 7, {"sessionId": UUID, "pid": 1, "altScreen": True, "shell": "powershell"}),
     ("channel.exit", 7, {"exitCode": -9, "signal": "SIGKILL", "ts": "2026-01-02T03:04:05.678901Z"}),
     ("channel.close", 7, {"reason": "whatever", "message": "m"}),
     ("channel.window", 7, {"stream": "stdin", "credit": 1, "offset": 0}),
@@ -240,15 +241,15 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     (
         "node.session.opened",
         7,
-        {"sessionId": "s", "offsets": True, "outputOffset": 0, "inputOffset": 0, "inputEnded": True, "reset": True},
+        {"sessionId": UUID, "offsets": True, "outputOffset": 0, "inputOffset": 0, "inputEnded": True, "reset": True},
     ),
-    ("node.session.opened", 7, {"sessionId": "s", "maxWindow": 4194304}),
-    ("session.opened", 7, {"sessionId": "s", "pty": False, "maxWindow": 1}),
+    ("node.session.opened", 7, {"sessionId": UUID, "maxWindow": 4194304}),
+    ("session.opened", 7, {"sessionId": UUID, "pty": False, "maxWindow": 1}),
     ("sessions.screen.request", None, SHORT | {"nodeId": "n", "sessionRef": "s", "etag": ""}),
     ("node.sessions.screen.request", None, SHORT | {"principal": "p", "sessionRef": "s", "etag": "e"}),
     ("sessions.screen.response", None, SHORT | {"ok": True, "etag": "e", "same": True, "exitCode": 0}),
     ("session.detach.request", 7, {"timeoutSeconds": 0}),
-    ("session.detached", 7, {"sessionId": "s", "shortId": "s", "expiresAt": TS}),
+    ("session.detached", 7, {"sessionId": UUID, "shortId": "s", "expiresAt": TS}),
     ("tunnel.opened", None, SHORT | {"tunnelId": "t", "publicHost": "h", "publicPort": 9, "secure": True}),
 ]
 

@@ -8,6 +8,7 @@ from omnyshell.errors import (
     AuthException,
     AuthorizationException,
     ConfigException,
+    ImproperValueException,
     OmnyShellException,
     ProtocolException,
     TransportException,
@@ -34,6 +35,9 @@ POLL_PERIOD = 2.0
 """Seconds between questions to a hub without the extension."""
 
 ANSWER_TIMEOUT = 15.0
+
+MAX_GAPS = 8
+"""Times that a connection's messages may have a gap: a hub of ours has none."""
 
 
 class LiveFeed:
@@ -63,6 +67,7 @@ class LiveFeed:
         self._runner: asyncio.Task[None] | None = None
         self._backoff = Backoff(times=TIMES)
         self._is_complete = False
+        self._gaps = 0
         self.complete = asyncio.Event()
         """Set once everything that this hub says has been said a first time."""
 
@@ -118,6 +123,7 @@ class LiveFeed:
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,
+            on_improper=self._refused,
             codec=register(FrameCodec()),
         )
         return self._connection
@@ -130,6 +136,7 @@ class LiveFeed:
     async def _follow(self, connection: OmnyShellConnection) -> None:
         """Subscribe, and measure the round trip, until the connection is lost."""
         self._is_complete = False
+        self._gaps = 0
         self._subscribe(connection)
         subscribed_at = self._clock.monotonic()
         while True:
@@ -173,6 +180,15 @@ class LiveFeed:
             )
         )
 
+    def _begin_anew(self, connection: OmnyShellConnection) -> None:
+        """Subscribe once more; a hub whose messages have gap after gap is left, as it would go on for ever."""
+        self._gaps += 1
+        if self._gaps > MAX_GAPS and self._lost is not None:
+            fail_future(self._lost, TransportException("the hub leaves out messages again and again"))
+            return
+        connection.send(EventsUnsubscribe(subscription_id=self._reader.id))
+        self._subscribe(connection)
+
     def _message_received(self, message: ControlMessage, _channel: int | None) -> None:
         if isinstance(message, Pong):
             sent_at = self._pinged.pop(message.id, None)
@@ -183,12 +199,16 @@ class LiveFeed:
         if progress is Progress.COMPLETE:
             self._completed()
         elif progress is Progress.BROKEN and self._connection is not None and self._connection.is_open:
-            self._connection.send(EventsUnsubscribe(subscription_id=self._reader.id))
-            self._subscribe(self._connection)
+            self._begin_anew(self._connection)
         elif progress is Progress.ENDED and self._lost is not None:
             ended = self._reader.ended
             text = ended.message or ended.code if ended is not None else ""
             fail_future(self._lost, TransportException(f"the hub ended the subscription: {text}"))
+
+    def _refused(self, error: ImproperValueException) -> None:
+        """What the hub tells is not to be trusted: it is asked anew, on another connection and later and later."""
+        if self._lost is not None:
+            fail_future(self._lost, error)
 
     def _failed(self, link: Link, error: OmnyShellException) -> None:
         self.error = error

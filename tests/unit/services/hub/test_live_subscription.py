@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from hypothesis import given, strategies as st
 
@@ -44,7 +45,12 @@ def make(part: Part, name: str, owner: str) -> LiveItem:
         return LiveNode(node_id=name, state=NodePresence.ONLINE)
     if part is Part.SESSIONS:
         return LiveSession(
-            session_id=name, node_id="n", principal=owner, mode=SessionMode.EXEC, state=SessionState.OPEN, created_at=AT
+            session_id=str(uuid5(NAMESPACE_OID, name)),
+            node_id="n",
+            principal=owner,
+            mode=SessionMode.EXEC,
+            state=SessionState.OPEN,
+            created_at=AT,
         )
     if part is Part.TUNNELS:
         return LiveTunnel(

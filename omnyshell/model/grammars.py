@@ -1,0 +1,113 @@
+"""What the values of the wire's fields may be: marks for declarations, see `model/schema.py`.
+
+A text that has a grammar holds no control characters, no characters that change the direction of text and no white
+space but a space, and is no longer than its grammar says. Only texts that are shown, run, passed on (codes and reasons
+that nobody may know) or sent back (ids of requests), and no more, are without one.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from omnyshell.ids import MAX_NODE_ID, is_node_id, is_uid
+from omnyshell.model.schema import Grammar
+
+LOCAL_EXPOSER = "@local"
+MAX_PORT = 65535
+
+MAX_NAME = 256
+"""Characters of a principal's name, of a role, and of a host."""
+
+MAX_SECRET = 4096
+MAX_BASE64 = 4 * 1024 * 1024
+"""Characters of a secret, and of bytes in base64: a hub takes no message that is longer."""
+
+MAX_ROLES = 1024
+INT_END = 2**63
+
+
+def is_principal(text: str) -> bool:
+    """Tell whether `text` can be the name of a principal, as every peer takes it."""
+    return 0 < len(text) <= MAX_NAME and text.isprintable()
+
+
+def is_role(text: str) -> bool:
+    """Tell whether `text` can be the name of a role: roles are kept in lists with commas."""
+    return is_principal(text) and "," not in text
+
+
+def is_host(text: str) -> bool:
+    """Tell whether `text` can be the name or address of a host."""
+    return is_principal(text) and " " not in text
+
+
+def is_setting(text: str) -> bool:
+    """Tell whether `text` can stand in a configuration file: one line of characters that are seen."""
+    return text.isprintable()
+
+
+def _text(pattern: str) -> Callable[[str], bool]:
+    """Tell whether a text is as the pattern says; compiled at the first use, as most commands read few messages."""
+    match: Callable[[str], object] | None = None
+
+    def fits(text: str) -> bool:
+        nonlocal match
+        if match is None:
+            match = re.compile(pattern, re.ASCII).fullmatch
+        return match(text) is not None
+
+    return fits
+
+
+def _or_none(fits: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda text: text == "" or fits(text)
+
+
+def _int(least: int, end: int) -> Callable[[int], bool]:
+    return lambda value: least <= value < end
+
+
+def _optional(grammar: Grammar) -> Grammar:
+    return Grammar(f"{grammar.rule}, or nothing", _or_none(grammar.fits))
+
+
+def _are_labels(labels: Mapping[str, str]) -> bool:
+    return all(key and "=" not in key and is_setting(key) and is_setting(value) for key, value in labels.items())
+
+
+def _are_roles(roles: Sequence[str]) -> bool:
+    return len(roles) <= MAX_ROLES and all(map(is_role, roles))
+
+
+NODE_ID = Grammar(f"a node id: 1 to {MAX_NODE_ID} letters, digits, '_', '.' and '-'", is_node_id)
+NODE_ID_OR_NONE = _optional(NODE_ID)
+EXPOSER_ID = Grammar("a node id or @local", lambda text: text == LOCAL_EXPOSER or is_node_id(text))
+UID = Grammar("nod_ or hub_ and URL-safe base64", is_uid)
+UID_OR_NONE = _optional(UID)
+PRINCIPAL = Grammar(f"a name of 1 to {MAX_NAME} printable characters", is_principal)
+PRINCIPAL_OR_NONE = _optional(PRINCIPAL)
+ROLES = Grammar(f"up to {MAX_ROLES} names of roles", _are_roles)
+SESSION_ID = Grammar("a UUID", _text("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"))
+SESSION_ID_OR_NONE = _optional(SESSION_ID)
+SHORT_ID = Grammar("the beginning of an id", _text("[0-9A-Za-z-]{0,36}"))
+TUNNEL_ID = Grammar("a URL-safe token", _text("[A-Za-z0-9_-]{1,128}"))
+TUNNEL_ID_OR_NONE = _optional(TUNNEL_ID)
+ID = Grammar("an id", _text("[A-Za-z0-9_.:-]{1,128}"))
+WORD = Grammar("a word of up to 64 characters", _text("[A-Za-z0-9_.:-]{1,64}"))
+ADDRESS = Grammar("an address", _text(r"[0-9A-Za-z_.:%\[\]-]{0,128}"))
+HOST = Grammar(f"a host of 1 to {MAX_NAME} printable characters", is_host)
+HOST_OR_NONE = _optional(HOST)
+NONCE = Grammar("a nonce in URL-safe base64", _text("[A-Za-z0-9_-]{1,256}"))
+SECRET = Grammar("a secret of visible characters", _text(f"[!-~]{{1,{MAX_SECRET}}}"))
+SECRET_OR_NONE = _optional(SECRET)
+BASE64 = Grammar("base64", _text(f"[A-Za-z0-9+/]{{0,{MAX_BASE64}}}={{0,2}}"))
+FINGERPRINT = Grammar("sha256: and 64 hexadecimal digits", _text("sha256:[0-9a-f]{64}"))
+FINGERPRINT_OR_NONE = _optional(FINGERPRINT)
+SETTINGS = Grammar("labels of printable characters, with names that have no '='", _are_labels)
+"""Labels that are written into a configuration file."""
+
+PORT = Grammar(f"a port, 1 to {MAX_PORT}", _int(1, MAX_PORT + 1))
+COUNT = Grammar("0 or more", _int(0, INT_END))
+OFFSET = Grammar("a place in a stream", _int(0, 2**62))
+CREDIT = Grammar("1 to 2147483647", _int(1, 2**31))
+EXIT_CODE = Grammar("an exit code of 32 bits", _int(-(2**31), 2**32))
+STATUS = Grammar("an HTTP status", _int(0, 1000))

@@ -1,0 +1,73 @@
+"""Holds a hub's answers against what was asked for: what does not fit is refused, saying what the hub did."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from omnyshell.errors import ProtocolException
+from omnyshell.ids import matches_ref, normal_id
+from omnyshell.model.nodes import NodeDescriptor
+from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.protocol.messages import ControlMessage, TunnelOpened, TunnelOpenRequest
+
+T = TypeVar("T", bound=ControlMessage)
+
+PLATFORM_FILTER = "platform"
+
+
+def check_kind(request: ControlMessage, answer: Any, expected: type[T]) -> T:
+    """Return the answer, which is of the kind that was asked for. Raises `ProtocolException`."""
+    if not isinstance(answer, expected):
+        raise ProtocolException(f"the hub answered {request.TYPE} with {answer.TYPE}")
+    return answer
+
+
+def check_nodes(nodes: Iterable[NodeDescriptor], labels: Mapping[str, str]) -> None:
+    """Raise `ProtocolException` where a node was listed that has not the labels that were asked for."""
+    for node in nodes:
+        for name, wanted in labels.items():
+            found = node.platform.os if name == PLATFORM_FILTER else node.labels.get(name)
+            if found != wanted:
+                raise ProtocolException(f"the hub listed the node '{node.node_id}', which was not asked for")
+
+
+def check_sessions(sessions: Iterable[DetachedSessionInfo], node_id: str, principal: str) -> None:
+    """Raise `ProtocolException` where a session is another node's, or another principal's."""
+    for found in sessions:
+        if found.node_id != node_id:
+            raise ProtocolException(f"the hub listed a session of '{found.node_id}', and '{node_id}' was asked for")
+        if found.owner_user_id not in ("", principal):
+            raise ProtocolException(f"the hub listed a session of '{found.owner_user_id}' for '{principal}'")
+
+
+def check_resumed(session_id: str, ref: str) -> None:
+    """Raise `ProtocolException` where another session was resumed than was asked for."""
+    if not matches_ref(session_id, ref):
+        raise ProtocolException(f"the hub resumed the session {session_id}, which was not asked for")
+
+
+def check_detached(short_id: str, ref: str) -> None:
+    """Raise `ProtocolException` where another session was detached than was asked for; either may be the longer."""
+    told, asked = normal_id(short_id), normal_id(ref)
+    if not told.startswith(asked) and not asked.startswith(told):
+        raise ProtocolException(f"the hub detached the session {short_id}, which was not asked for")
+
+
+def check_opened(request: TunnelOpenRequest, opened: TunnelOpened) -> None:
+    """Raise `ProtocolException` where another tunnel was opened than was asked for."""
+    if request.public_port not in (None, opened.public_port):
+        what = f"port {opened.public_port}, and {request.public_port} was asked for"
+    elif request.secure != opened.secure:
+        what = f"a tunnel {'with' if opened.secure else 'without'} TLS, which was not asked for"
+    elif request.protocol != opened.protocol:
+        what = f"a tunnel for {opened.protocol}, and {request.protocol} was asked for"
+    else:
+        return
+    raise ProtocolException(f"the hub opened {what}")
+
+
+def check_tunnels(tunnels: Iterable[TunnelInfo], principal: str) -> None:
+    """Raise `ProtocolException` where a tunnel is another principal's."""
+    for found in tunnels:
+        if found.owner_user_id not in ("", principal):
+            raise ProtocolException(f"the hub listed a tunnel of '{found.owner_user_id}' for '{principal}'")

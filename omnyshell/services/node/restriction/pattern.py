@@ -46,9 +46,10 @@ def narrowed(pattern: str) -> str:
     if not _SPLIT_CLASS.search(pattern) and not any(_could_reach_on(word) for word in words):
         return ""
     less = "a wildcard stays within its word; before 0.2 it reached over several"
+    beginning = pattern.rstrip()[:-1]
     if rule.rest or not rule.arguments[-1].endswith("*") or not rule.arguments[-1].strip("-*"):
         return f"{less}: write a pattern for each number of words that you mean"
-    return f"{less}: write '{pattern.rstrip()[:-1].rstrip()} *' for any words that follow"
+    return f"{less}: write '{beginning if beginning[-1].isalnum() else pattern.rstrip()} *' for any words that follow"
 
 
 def _words(pattern: str) -> list[str]:

@@ -48,6 +48,7 @@ def test_no_pattern_lets_more_words_run_than_before(words: list[str], argv: list
     ("pattern", "words"),
     [
         ("git log*", "write 'git log *' for any words that follow"),
+        ("less /var/log/*", "write 'less /var/log/* *' for any words that follow"),
         ("systemctl", "write 'systemctl *' for that"),
         ("cp * /backup", "write a pattern for each number of words"),
         ("ls a?b", "write a pattern for each number of words"),

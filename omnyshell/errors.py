@@ -126,14 +126,17 @@ class TunnelRejectedException(OmnyShellException):
 class TransportException(OmnyShellException):
     """The connection could not be made, or was lost.
 
-    `close_code` is the WebSocket close code where the peer sent one.
+    `close_code` is the WebSocket close code where the peer sent one, `close_reason` the text beside it.
     """
 
     default_code = ErrorCodes.TRANSPORT_ERROR
 
-    def __init__(self, message: str, *, code: str | None = None, close_code: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, close_code: int | None = None, close_reason: str = ""
+    ) -> None:
         super().__init__(message, code=code)
         self.close_code = close_code
+        self.close_reason = close_reason
 
 
 class OmnyShellTimeoutException(OmnyShellException):

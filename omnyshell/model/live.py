@@ -86,6 +86,12 @@ class LiveNode(WireObject, kw_only=True):
     """How many sessions of everyone go through the hub to this node."""
 
     latency_micros: Annotated[int | None, OMIT, COUNT] = None
+    displaced_at: Annotated[datetime | None, OMIT] = None
+    """When another process last took the id from one that was alive."""
+
+    displaced: Annotated[str, OMIT, FREE] = ""
+    """Where the older and the newer one are."""
+
     connected_at: Annotated[datetime | None, OMIT] = None
     last_heard_at: Annotated[datetime | None, OMIT] = None
     """When something last came from it, as of this item."""

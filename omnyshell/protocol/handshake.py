@@ -21,6 +21,10 @@ CLOSE_HUB_STOPPING = 4503
 CLOSE_TRY_AGAIN_LATER = 1013
 CLOSE_MESSAGE_TOO_BIG = 1009
 
+CLOSE_REPLACED = 1000
+REPLACED = "another connection registered this node"
+"""How the reason begins for which a node's connection is closed in favour of another one; its address may follow."""
+
 
 class HandshakeState(Enum):
     """How far a connection has come."""

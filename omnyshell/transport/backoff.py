@@ -28,6 +28,32 @@ class BackoffTimes(NamedTuple):
 NODE_TIMES = BackoffTimes()
 
 
+DISPLACED_CEILINGS = (120.0, 600.0)
+"""Seconds that a node waits at most, at first and at last, after another process took its id."""
+
+UNDISTURBED = 2 * DISPLACED_CEILINGS[1]
+"""Seconds of holding the id after which the two are taken to have been sorted out: longer than either waits."""
+
+
+class DisplacedBackoff:
+    """Delays in seconds for two processes that use one node id: uniform in the upper half of a ceiling that doubles.
+
+    Each waits longer than the last time, so that the id changes hands less and less often.
+    """
+
+    def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
+        self._uniform = uniform
+        self._ceiling = DISPLACED_CEILINGS[0]
+
+    def next_delay(self, held: float) -> float:
+        """Return the next delay, and raise the ceiling; `held` is for how long this process had the id."""
+        if held >= UNDISTURBED:
+            self._ceiling = DISPLACED_CEILINGS[0]
+        ceiling = self._ceiling
+        self._ceiling = min(2 * ceiling, DISPLACED_CEILINGS[1])
+        return self._uniform(ceiling / 2, ceiling)
+
+
 class Backoff:
     """Delays in seconds: uniform between the shortest and a ceiling that doubles from the first to the last.
 

@@ -284,4 +284,4 @@ class OmnyShellConnection:
             text = f"{text}: {reason}"
         if code == CLOSE_UNAUTHORIZED:
             return AuthException(text)
-        return TransportException(text, close_code=code)
+        return TransportException(text, close_code=code, close_reason=reason)

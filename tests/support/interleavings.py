@@ -44,6 +44,7 @@ from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.store import MemoryNodeOwners
+from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 
@@ -74,6 +75,7 @@ class FakePeer(HubPeer):
         self.inbox: list[tuple[int | None, Any]] = []
         self.link = cast("Any", SimpleNamespace(last_heard=0.0))
         self.known_gone = False
+        self.has_said_goodbye = False
         self.id = name
         self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -172,6 +174,7 @@ class World:
             metrics=metrics,
             clock=self.clock,
             departed=DepartedNodes(self.clock),
+            takeovers=Takeovers(self.clock),
             **shared,
         )
         # Nobody here subscribes to live state.

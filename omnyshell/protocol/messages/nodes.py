@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import COUNT, NODE_ID
+from omnyshell.model.grammars import COUNT, ID, NODE_ID
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, STRICT_ITEMS
 from omnyshell.protocol.messages.base import ControlMessage
 
 
 class NodeRegister(ControlMessage, kw_only=True):
-    """A node names itself to the hub."""
+    """A node names itself to the hub. `instance` belongs to the extension `node-instance`."""
 
     TYPE: ClassVar[str] = "node.register"
 
@@ -19,6 +19,7 @@ class NodeRegister(ControlMessage, kw_only=True):
     display_name: Annotated[str, FREE] = ""
     platform: PlatformInfo
     labels: Annotated[dict[str, str], FREE] = {}
+    instance: Annotated[str | None, OMIT, ID] = None
 
 
 class NodeRegistered(ControlMessage, kw_only=True):

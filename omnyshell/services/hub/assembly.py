@@ -11,6 +11,7 @@ from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
     EVENTS,
     INTERACTIVE,
+    NODE_INSTANCE,
     RESUME_OFFSET,
     SCREEN_ETAG,
     TUNNEL_EOF,
@@ -55,6 +56,7 @@ from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import HubStore, NodeOwners
+from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
@@ -72,6 +74,7 @@ FEATURES = frozenset(
         EVENTS,
         CLIPBOARD_AUDIT,
         WIDE_WINDOW,
+        NODE_INSTANCE,
     }
 )
 
@@ -116,7 +119,7 @@ class HubServices:
         self.requests = self._make_requests()
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
-        departed = DepartedNodes(config.clock)
+        departed, self._takeovers = DepartedNodes(config.clock), Takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
@@ -173,6 +176,7 @@ class HubServices:
             tunnels=base.tunnels,
             tunnel_messages=tunnel_messages,
             departed=departed,
+            takeovers=self._takeovers,
             audit=base.audit,
             metrics=base.metrics,
             clock=base.config.clock,
@@ -276,6 +280,7 @@ class HubServices:
             nodes=base.nodes,
             owners=base.owners,
             departed=departed,
+            takeovers=self._takeovers,
             routes=self.sessions,
             tunnels=base.tunnels,
             peers=base.peers,

@@ -28,6 +28,7 @@ from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.role_service import RoleService
+from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
 
 CLOSE_JOINED = 1000
@@ -74,6 +75,9 @@ class HubPeer:
         self.connected_at = context.config.clock.now()
         self.id = context.config.new_id()
         """Names the connection in logs and to admins."""
+
+        self.has_said_goodbye = False
+        """Whether the connection has ended with the peer's own close, so that the peer was alive."""
 
         self.evidence: Evidence | None = None
         """What the login was accepted for."""
@@ -189,9 +193,10 @@ class HubPeer:
         """More messages come on a channel than the peer takes: what they belong to ends."""
         self._context.on_flood(self, channel)
 
-    def link_closed(self, _code: int, _reason: str) -> None:
+    def link_closed(self, code: int, _reason: str) -> None:
         """The connection has ended."""
         self._cancel_login_timer()
+        self.has_said_goodbye = code != ABNORMAL_CLOSURE
         if self._service is not None:
             self._service.left(self)
         self._context.on_closed(self)

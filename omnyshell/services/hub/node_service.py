@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
+from omnyshell.printable import printable
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT
+from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT, CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, REPLACED
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -32,14 +33,14 @@ from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.takeovers import Claimant, Displacement, Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
-
-CLOSE_REPLACED = 1000
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -58,6 +59,7 @@ class NodeService:
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
         departed: DepartedNodes,
+        takeovers: Takeovers,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -71,6 +73,7 @@ class NodeService:
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
         self._departed = departed
+        self._takeovers = takeovers
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -101,6 +104,9 @@ class NodeService:
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
         self._end_routes(peer)
+        displaced = self._takeovers.ended(peer, answered=peer.has_said_goodbye)
+        if displaced is not None:
+            self._displaced(peer, displaced)
         if node is not None:
             self._departed.note(node, peer)
             self._record("node.offline", peer, node.node_id)
@@ -122,6 +128,10 @@ class NodeService:
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
+        if self._must_wait(peer, message):
+            peer.close(CLOSE_TRY_AGAIN_LATER, "another process has this node id")
+            return
+        before = self._registry.find(message.node_id.strip())
         try:
             node, older = self._registry.register(peer, message)
         except ProtocolException as exc:
@@ -137,13 +147,37 @@ class NodeService:
             peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
         self._heartbeats.register(peer, self._clock.monotonic())
-        if isinstance(older, HubPeer):
+        if isinstance(older, HubPeer) and before is not None:
             self._heartbeats.forget(older)
             self._end_routes(older)
-            older.close(CLOSE_REPLACED, "another connection registered this node")
+            self._takeovers.replaced(
+                older, node.node_id, _claimant(older, before.registration), _claimant(peer, message)
+            )
+            older.close(CLOSE_REPLACED, f"{REPLACED}, from {peer.address}")
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
+
+    def _must_wait(self, peer: HubPeer, message: NodeRegister) -> bool:
+        """Whether a node id that two processes take from each other stays where it is for now."""
+        node = self._registry.find(message.node_id.strip())
+        if node is None or node.peer is peer or node.peer.principal.id != peer.principal.id:
+            return False
+        holder = _claimant(node.peer, node.registration)
+        return self._takeovers.must_wait(node.node_id, holder, _claimant(peer, message))
+
+    def _displaced(self, older: HubPeer, lost: Displacement) -> None:
+        self._audit.record(
+            "node.displaced",
+            "error",
+            principal=older.principal.id,
+            address=lost.newer.address,
+            node_id=lost.node_id,
+            reason="another process registered this node id",
+            detail=str(lost),
+        )
+        logger.warning("two processes use the node id %s: %s", lost.node_id, lost)
+        self._registry.announce(lost.node_id)
 
     def _end_routes(self, peer: HubPeer) -> None:
         self._broker.node_gone(peer)
@@ -165,3 +199,8 @@ class NodeService:
         self._audit.record(
             action, outcome, principal=peer.principal.id, address=peer.address, node_id=node_id, reason=reason
         )
+
+
+def _claimant(peer: Peer, registration: NodeRegister) -> Claimant:
+    host = printable(registration.platform.hostname[:LONGEST_NAME])
+    return Claimant(registration.instance or "", peer.address, host)

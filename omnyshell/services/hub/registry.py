@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
 from omnyshell.ids import is_node_id, is_uid
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
@@ -116,6 +118,10 @@ class NodeRegistry:
         self._bus.publish(NodeEvent(message.node_id))
         return entered
 
+    def announce(self, node_id: str) -> None:
+        """Have whoever follows the nodes look at one anew."""
+        self._bus.publish(NodeEvent(node_id))
+
     def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
         """Take these ceilings from now on, for connected nodes too."""
         changed = [id_ for id_ in {*self.hub_labels, *labels} if self.hub_labels.get(id_) != labels.get(id_)]
@@ -185,10 +191,4 @@ def _checked(message: NodeRegister) -> NodeRegister:
     if uid is not None and not is_uid(uid):
         text = "must be nod_ or hub_ and URL-safe base64"
         raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="uid")
-    return NodeRegister(
-        node_id=node_id,
-        uid=uid,
-        display_name=message.display_name,
-        platform=message.platform,
-        labels=message.labels,
-    )
+    return msgspec.structs.replace(message, node_id=node_id, uid=uid)

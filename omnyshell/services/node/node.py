@@ -14,12 +14,21 @@ from omnyshell.errors import (
     ImproperValueException,
     OmnyShellException,
     ProtocolException,
+    TransportException,
 )
-from omnyshell.ids import NodeId
+from omnyshell.ids import NodeId, new_secure_token
 from omnyshell.model.nodes import PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW
-from omnyshell.protocol.handshake import NODE_PEER
+from omnyshell.protocol.extensions import (
+    EVENTS,
+    INTERACTIVE,
+    NODE_INSTANCE,
+    RESUME_OFFSET,
+    SCREEN_ETAG,
+    TUNNEL_EOF,
+    WIDE_WINDOW,
+)
+from omnyshell.protocol.handshake import CLOSE_REPLACED, NODE_PEER, REPLACED
 from omnyshell.protocol.messages import (
     ControlMessage,
     NodeCapabilitiesMessage,
@@ -44,11 +53,11 @@ from omnyshell.services.node.proofs import NodeProofs
 from omnyshell.services.node.screens import FollowedScreen
 from omnyshell.services.node.session_requests import SessionAnswers
 from omnyshell.services.node.sessions import NodeSessions
-from omnyshell.transport.backoff import STABLE_AFTER, Backoff
+from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({EVENTS, INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
+EXTENSIONS = frozenset({EVENTS, INTERACTIVE, NODE_INSTANCE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
 SERVICES = ("exec", "shell", "resize", "signals", "detach")
 TUNNEL_SERVICE = "tunnel"
 
@@ -68,6 +77,10 @@ class OmnyShellNode:
         self._answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.reachable)
         self._backoff = Backoff()
+        self._displaced = DisplacedBackoff()
+        self._instance = new_secure_token()
+        """Names this process to the hub, which tells it from another one of the same id."""
+
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
         self._lost: asyncio.Future[OmnyShellException] | None = None
@@ -162,7 +175,7 @@ class OmnyShellNode:
             on_improper=self._refused,
             codec=register_events(FrameCodec()),
         )
-        connection.send(self._registration())
+        connection.send(self._registration(NODE_INSTANCE in connection.features))
         connection.send(self._capabilities())
         return lost
 
@@ -174,7 +187,7 @@ class OmnyShellNode:
             max_sessions=self._config.max_sessions,
         )
 
-    def _registration(self) -> NodeRegister:
+    def _registration(self, names_instance: bool) -> NodeRegister:
         facts = MachineFacts.read()
         credentials = self._access.credentials
         key = credentials.private_key.public_key if isinstance(credentials, PublicKeyCredentialProvider) else None
@@ -187,6 +200,7 @@ class OmnyShellNode:
                 os=facts.os, arch=facts.arch, agent_version=__version__, hostname=socket.gethostname()
             ),
             labels=self._config.labels,
+            instance=self._instance if names_instance else None,
         )
 
     async def _send_heartbeats(self) -> None:
@@ -242,19 +256,38 @@ class OmnyShellNode:
 
     async def _wait_after(self, error: OmnyShellException) -> None:
         """Wait before the next try; raises where there is none."""
+        held = self._clock.monotonic() - self._registered_at if self._registered_at is not None else None
+        delay = self._delay_after(error, held)
+        self._registered_at = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._dial_now.wait()
+
+    def _delay_after(self, error: OmnyShellException, held: float | None) -> float:
+        """Return the seconds to wait, and say why; `held` is for how long the node was registered, if it was."""
         if self._is_refusal(error):
             if not self._config.is_service:
                 raise error if isinstance(error, AuthException) else AuthException(str(error), code=error.code)
             delay = random.uniform(*REFUSED_RETRY)  # noqa: S311
             logger.error("THE HUB REFUSES THIS NODE: %s; next try in %.0f s", error, delay)
+        elif _is_displacement(error):
+            delay = self._displaced.next_delay(held or 0.0)
+            text = "ANOTHER PROCESS USES THE NODE ID %s: %s. Give one of the two another id; next try in %.0f s"
+            logger.error(text, self._config.node_id, error, delay)
         else:
-            if self._registered_at is not None:
+            if held is not None:
                 self._backoff.lost()
-                if self._clock.monotonic() - self._registered_at >= STABLE_AFTER:
+                if held >= STABLE_AFTER:
                     self._backoff.reset()
-                self._registered_at = None
             delay = self._backoff.next_delay()
             logger.warning("%s; next try in %.1f s", error, delay)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._dial_now.wait()
+        return delay
+
+
+def _is_displacement(error: OmnyShellException) -> bool:
+    """Whether the hub closed a connection that was alive because another process registered the id."""
+    return (
+        isinstance(error, TransportException)
+        and error.close_code == CLOSE_REPLACED
+        and error.close_reason.startswith(REPLACED)
+    )

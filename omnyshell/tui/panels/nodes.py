@@ -16,8 +16,18 @@ from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
 from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, milliseconds
 
+CONTEST_SHOWN = 900.0
+"""Seconds for which a node shows that two processes took its id from each other: longer than either waits."""
 
-def _state(node: LiveNode, _now: datetime) -> Cell:
+
+def is_contested(node: LiveNode, now: datetime) -> bool:
+    """Whether another process took the node's id from one that was alive, not long ago."""
+    return node.displaced_at is not None and (now - node.displaced_at).total_seconds() < CONTEST_SHOWN
+
+
+def _state(node: LiveNode, now: datetime) -> Cell:
+    if is_contested(node, now):
+        return Cell("▲ clashes", Tone.BAD)
     return Cell("● online", Tone.GOOD) if node.is_online else Cell("○ offline", Tone.DIM)
 
 

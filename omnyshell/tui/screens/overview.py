@@ -12,15 +12,16 @@ from textual.timer import Timer
 
 from omnyshell.clock import Clock
 from omnyshell.ids import short_id
-from omnyshell.model.live import Part
-from omnyshell.services.client.live.state import HubState
+from omnyshell.model.live import LiveNode, Part
+from omnyshell.printable import printable
+from omnyshell.services.client.live.state import Change, HubState
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.details import of_principal
-from omnyshell.tui.panels.nodes import NodesPanel
+from omnyshell.tui.panels.nodes import NodesPanel, is_contested
 from omnyshell.tui.panels.panel import Look, Panel
 from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.table import LiveTable
@@ -108,6 +109,7 @@ class OverviewScreen(Screen[None]):
         self._principal = ""
         self._places: list[Place] = []
         self._unsubscribe: Callable[[], None] = lambda: None
+        self._unwatch: Callable[[], None] = lambda: None
         self._next_look: Timer | None = None
         self._ticker: Timer | None = None
 
@@ -130,6 +132,7 @@ class OverviewScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the state."""
         self._unsubscribe = self.state.subscribe(self._changed)
+        self._unwatch = self.state.watch(self._noticed)
         self._ticker = self.set_interval(TICK, self._tick)
         self.nodes.table.focus()
         self._look()
@@ -137,6 +140,7 @@ class OverviewScreen(Screen[None]):
     def on_unmount(self) -> None:
         """Follow it no more."""
         self._unsubscribe()
+        self._unwatch()
 
     def on_screen_resume(self) -> None:
         """Show what has changed while another screen was shown."""
@@ -147,6 +151,16 @@ class OverviewScreen(Screen[None]):
     def _changed(self, _parts: frozenset[Part]) -> None:
         if self._next_look is None and self.is_attached:
             self._next_look = self.set_timer(SHORTEST_PERIOD, self._look)
+
+    def _noticed(self, change: Change) -> None:
+        """Say aloud that two processes use one node id: whoever works there works with either."""
+        before, after = change.before, change.after
+        if not isinstance(after, LiveNode) or not is_contested(after, self._clock.now()):
+            return
+        if not isinstance(before, LiveNode) or before.displaced_at != after.displaced_at:
+            text = f"{after.displaced}. Give one of the two another id; both wait longer and longer until then."
+            title = f"Two processes use the node id {printable(after.node_id)}"
+            self.notify(printable(text), title=title, severity="warning", markup=False)
 
     def _look(self) -> None:
         self._next_look = None

@@ -299,7 +299,8 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, LineDialog))
         line = str(app.screen.query_one("#line", Static).content)
-        assert line.startswith("omnyshell node join wss://127.0.0.1:")
+        assert line.startswith("OMNYSHELL_TOKEN=")
+        assert " omnyshell node join wss://127.0.0.1:" in line
         assert "--ca-fingerprint sha256:" in line
         await pilot.press("c")
         assert app.clipboard == line

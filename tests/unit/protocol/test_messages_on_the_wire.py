@@ -197,7 +197,14 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
     (
         "node.register",
         None,
-        {"nodeId": "n", "uid": "nod_x", "displayName": "N", "platform": PLATFORM, "labels": {"env": "prod"}},
+        {
+            "nodeId": "n",
+            "uid": "nod_x",
+            "displayName": "N",
+            "platform": PLATFORM,
+            "labels": {"env": "prod"},
+            "instance": "of-a-process",
+        },
     ),
     (
         "node.capabilities",

@@ -32,6 +32,7 @@ from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
+from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.version import __version__
 
@@ -46,6 +47,7 @@ class HubParts:
     nodes: NodeRegistry
     owners: NodeOwners
     departed: DepartedNodes
+    takeovers: Takeovers
     routes: SessionRouter
     tunnels: TunnelBroker
     peers: Iterable[HubPeer]
@@ -239,6 +241,9 @@ class LiveView:
             item.hub_labels = node.hub_labels
             item.address = node.peer.address
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
+            displaced = self._parts.takeovers.last(node_id)
+            if displaced is not None:
+                item.displaced_at, item.displaced = displaced.at, str(displaced)
             item.connected_at = node.peer.connected_at
             item.last_heard_at = last_heard(node.peer, self._parts.clock)
         return item

@@ -11,6 +11,10 @@ _NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
 """32 bytes in base64 (wire protocol section 2): whatever else a hub wants to have signed is no nonce."""
 
 
+class NotSignedException(ConfigException):
+    """Nothing may be signed for this hub."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What is known of a hub before it speaks."""
@@ -34,7 +38,7 @@ class Standing:
 def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> Proof:
     """Return how the key is to be proved to a hub that announced these extensions.
 
-    Raises `ConfigException`, which says what to do, where nothing may be signed for it.
+    Raises `NotSignedException`, which says what to do.
     """
     if AUTH_BIND_2 in announced:
         return Proof.BOUND
@@ -44,16 +48,18 @@ def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> P
     if not (standing.allow_unbound or (proof is Proof.PAIR and standing.is_old_friend)):
         kind = "an older version" if proof is Proof.PAIR else "the original's, or an older version"
         text = f"{hub} cannot bind a login to itself, so that it might be used elsewhere (it is {kind}, or a false one)"
-        raise ConfigException(f"{text}. Nothing was signed; update it, or allow it for this hub with --allow-unbound")
+        raise NotSignedException(
+            f"{text}. Nothing was signed; update it, or allow it for this hub with --allow-unbound"
+        )
     if not _NONCE.fullmatch(nonce):
-        raise ConfigException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")
+        raise NotSignedException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")
     return proof
 
 
 def check_not_weaker(standing: Standing) -> None:
-    """Raise `ConfigException` where a hub that does not announce `auth-bind-2` has done so before."""
+    """Raise `NotSignedException` where a hub that does not announce `auth-bind-2` has done so before."""
     if not standing.was_bound:
         return
     text = f"{standing.hub} took bound logins before and does not now: it is another one, or an older version again"
     where = f"; where that was you, log out of it and remove its line from {standing.record}" if standing.record else ""
-    raise ConfigException(f"{text}. Nothing was signed{where}")
+    raise NotSignedException(f"{text}. Nothing was signed{where}")

@@ -66,8 +66,8 @@ def _web(options: argparse.Namespace) -> int:
         is_known = True
     if not is_known:
         raise ConfigException("which hub? give --hub with --principal and a key or token file, or save a login first")
-    given = [(option.name, value) for option in WHICH_HUB if (value := getattr(options, option.key))]
-    return serve([f"{name}={value}" for name, value in given], options.port)
+    given = [(option, value) for option in WHICH_HUB if (value := getattr(options, option.key))]
+    return serve([o.name if o.kind == "flag" else f"{o.name}={value}" for o, value in given], options.port)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from support.stack import Certificates
@@ -30,6 +31,15 @@ class FalseHub:
     features: tuple[str, ...] = ()
     nonce: str = NONCE
     heard: list[dict[str, Any]] = field(default_factory=list)
+    connections: int = 0
+    """How many there were."""
+
+    open: set[ServerConnection] = field(default_factory=set)
+
+    def drop_all(self) -> None:
+        """End the connections that there are."""
+        for ws in self.open:
+            ws.transport.abort()
 
     def signatures(self) -> list[str]:
         """Everything that it could show elsewhere."""
@@ -46,8 +56,10 @@ async def false_hub(
     async def handle(ws: ServerConnection) -> None:
         info = {"features": list(hub.features)}
         hello = {"role": "hub", "protocolVersion": 1, "minVersion": 1, "nonce": hub.nonce, "info": info}
+        hub.open.add(ws)
         with suppress(ConnectionClosed):
             await ws.send(json.dumps({"t": "hello", "d": hello}))
+            hub.connections += 1
             async for raw in ws:
                 said = json.loads(raw)
                 hub.heard.append(said)
@@ -57,6 +69,7 @@ async def false_hub(
                 elif said["t"] == "node.register":
                     registered = {"nodeId": said["d"]["nodeId"], "assignedAt": "2026-01-02T03:04:05.678Z"}
                     await ws.send(json.dumps({"t": "node.registered", "d": registered}))
+        hub.open.discard(ws)
 
     tls = server_tls(certificates)
     async with serve(handle, "127.0.0.1", port, ssl=tls, compression=None, close_timeout=1) as server:
@@ -65,9 +78,14 @@ async def false_hub(
 
 
 @asynccontextmanager
-async def tls_relay(certificates: Certificates, hub_port: int, port: int = 0) -> AsyncIterator[int]:
-    """Ends TLS with the hub's own key, and hands on every byte to the hub; the port where it listens."""
-    inner = ssl.create_default_context(cafile=str(certificates.ca))
+async def tls_relay(
+    certificates: Certificates, hub_port: int, port: int = 0, trusted: Path | None = None
+) -> AsyncIterator[int]:
+    """Ends TLS with a certificate, the hub's own or another, and hands on every byte to the hub.
+
+    `trusted` is the authority of the hub behind it, where that is another one. Yields the port where it listens.
+    """
+    inner = ssl.create_default_context(cafile=str(trusted or certificates.ca))
     inner.check_hostname = False
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,7 +1,16 @@
 """The options of `omnyshell-console`; what it keeps between two starts is in `tui/settings.py`."""
 
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import CA, HUB, KEY, KEY_PASSPHRASE_FILE, PRINCIPAL, TOKEN_FILE
+from omnyshell.services.client.options import (
+    ALLOW_UNBOUND,
+    BIND_CERTIFICATE,
+    CA,
+    HUB,
+    KEY,
+    KEY_PASSPHRASE_FILE,
+    PRINCIPAL,
+    TOKEN_FILE,
+)
 from omnyshell.services.service_options import CONFIG
 
 WHICH_HUB = (
@@ -11,6 +20,8 @@ WHICH_HUB = (
     KEY_PASSPHRASE_FILE._replace(help="its passphrase is in this file; asked for if not given"),
     TOKEN_FILE._replace(help="log in with the token in this file"),
     CA._replace(help="trust these certificates about the hub"),
+    BIND_CERTIFICATE._replace(help="the hub's own certificate, where a proxy ends TLS before it"),
+    ALLOW_UNBOUND,
 )
 """Each page of `--web` is given them too."""
 

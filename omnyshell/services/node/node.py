@@ -43,6 +43,7 @@ from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
+from omnyshell.security.proof_choice import NotSignedException
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
@@ -150,8 +151,10 @@ class OmnyShellNode:
                 error = await lost
                 beating.cancel()
         except ConfigException as exc:
-            # What a node could not even start with is for whoever starts it; later it may pass, as a full disk does.
-            if not self._was_registered:
+            # What a node could not even start with is for whoever starts it; later it may pass, as a full disk does. A
+            # false hub in the hub's place passes too, and ends no service.
+            is_patient = self._config.is_service and isinstance(exc, NotSignedException)
+            if not (self._was_registered or is_patient):
                 raise
             error = exc
         except OmnyShellException as exc:

@@ -125,10 +125,11 @@ async def test_who_announced_it_once_gets_nothing_weaker_ever(
 async def test_a_relay_between_gets_a_proof_for_its_own_certificate(certificates: Certificates, tmp_path: Path) -> None:
     """Whoever has another certificate that the user trusts for the name hands on what it is shown: to no avail."""
     other = CertGenerator().generate(tmp_path, ["localhost", "127.0.0.1"])
-    trusted = tmp_path / "both.pem"
-    trusted.write_text(certificates.ca.read_text() + other.ca_pem_path.read_text())
-    relay = Certificates(trusted, other.hub_pem_path, other.hub_key_path)
-    async with OmnyShellHub(key_config(certificates)) as hub, tls_relay(relay, hub.port) as port:
+    relay = Certificates(other.ca_pem_path, other.hub_pem_path, other.hub_key_path)
+    async with (
+        OmnyShellHub(key_config(certificates)) as hub,
+        tls_relay(relay, hub.port, trusted=certificates.ca) as port,
+    ):
         with pytest.raises(OmnyShellException, match="Authentication failed"):
             await log_in(access(relay, port))
         # A proxy that is the user's own is named by the certificate of the hub behind it.
@@ -240,3 +241,24 @@ async def test_a_nodes_state_from_before_lets_it_go_on_until_its_hub_is_newer(
         await run_node(there, state)
         for hub.features in (ANNOUNCED["the first"], ()):
             await refused(hub, access(certificates, hub.port, allow_unbound=True), state)
+
+
+async def test_a_service_outlives_a_false_hub_in_its_hubs_place(certificates: Certificates, tmp_path: Path) -> None:
+    async with false_hub(certificates) as hub:
+        config = NodeConfig(
+            node_id="n1", access=access(certificates, hub.port), state_dir=tmp_path / "state", is_service=True
+        )
+        node = OmnyShellNode(config)
+        running = asyncio.create_task(node.run())
+        await until(lambda: hub.connections > 0)
+        hub.features = ANNOUNCED["both"]
+        node.dial_now()
+        await within(node.registered.wait())
+        assert len(hub.signatures()) == 1
+        hub.features = ()
+        hub.drop_all()
+        await until(lambda: hub.connections > 2)
+        assert not running.done()
+        assert len(hub.signatures()) == 1
+        node.stop()
+        await within(running)

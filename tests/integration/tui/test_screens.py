@@ -6,13 +6,21 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from support.console import Nowhere, StillClock, a_day_at_work, console
+from support.false_hubs import tls_relay
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
 from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
-from omnyshell import OmnyShellHub
+from omnyshell import (
+    AuthorizedKeysStore,
+    CertGenerator,
+    Ed25519PrivateKey,
+    OmnyShellHub,
+    PublicKeyAuthenticator,
+)
 from omnyshell.paths import config_dir, logins_file
+from omnyshell.security.authorized_keys import parse_authorized_keys
 from omnyshell.services.client.live.state import Link
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.tui.app import ConsoleApp
@@ -128,6 +136,38 @@ async def test_another_hub_is_tried_saved_and_used(certificates: Certificates) -
     saved = CredentialStore(logins_file()).get()
     assert saved is not None
     assert (saved.principal, saved.token, Path(saved.ca_path or "")) == ("admin", "admin-token", certificates.ca)
+
+
+async def test_what_was_said_of_a_hub_behind_a_proxy_is_kept_for_that_hub_alone(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    made = CertGenerator().generate(tmp_path, ["127.0.0.1"])
+    proxy = Certificates(made.ca_pem_path, made.hub_pem_path, made.hub_key_path)
+    key = Ed25519PrivateKey.generate()
+    key.save(tmp_path / "ann.key")
+    keys = AuthorizedKeysStore(parse_authorized_keys(f"ann {key.public_key.to_base64()} admin\n"))
+    config = hub_config(certificates, authenticator=PublicKeyAuthenticator(keys))
+    async with OmnyShellHub(config) as hub, tls_relay(proxy, hub.port, trusted=certificates.ca) as port:
+        given = {
+            "hub": f"wss://127.0.0.1:{port}",
+            "principal": "ann",
+            "key": str(tmp_path / "ann.key"),
+            "ca": str(proxy.ca),
+            "bind_certificate": str(certificates.cert),
+        }
+        app = ConsoleApp(ConsoleSettings(), None, wanted=given, clock=StillClock())
+        async with app.run_test(size=(100, 30)) as pilot:
+            await pilot.pause()
+            app.screen.query_one("#hub", Input).value = f"WSS://127.0.0.1:{port}"
+            app.screen.query_one("#key").focus()
+            await pilot.press("enter")
+            await until(lambda: "uthentication failed" in str(app.screen.query_one("#error", Static).render()))
+            app.screen.query_one("#hub", Input).value = given["hub"]
+            await pilot.press("enter")
+            await until(lambda: app.hub.state.link is Link.UP)
+    saved = CredentialStore(logins_file()).get()
+    assert saved is not None
+    assert (saved.bind_certificate, saved.bound, saved.allow_unbound) == (str(certificates.cert), True, False)
 
 
 async def test_a_refused_login_is_filled_in_again_but_for_its_token() -> None:

@@ -152,7 +152,10 @@ if TYPE_CHECKING:
         AuthorizedKeysStore as AuthorizedKeysStore,
     )
     from omnyshell.security.authorizer import (
+        Action as Action,
         Authorizer as Authorizer,
+        Decision as Decision,
+        NodeResource as NodeResource,
         RoleBasedAuthorizer as RoleBasedAuthorizer,
     )
     from omnyshell.security.cert_generator import (
@@ -169,6 +172,9 @@ if TYPE_CHECKING:
         PublicKeyCredentialProvider as PublicKeyCredentialProvider,
         TokenCredential as TokenCredential,
         TokenCredentialProvider as TokenCredentialProvider,
+    )
+    from omnyshell.security.grants import (
+        Grant as Grant,
     )
     from omnyshell.security.identity import (
         OmnyUid as OmnyUid,
@@ -310,13 +316,14 @@ _HOMES = {
         "Authenticator CompositeAuthenticator PublicKeyAuthenticator TokenAuthenticator TokenGrant"
     ),
     "omnyshell.security.authorized_keys": "AuthorizedKey AuthorizedKeysStore",
-    "omnyshell.security.authorizer": "Authorizer RoleBasedAuthorizer",
+    "omnyshell.security.authorizer": "Action Authorizer Decision NodeResource RoleBasedAuthorizer",
     "omnyshell.security.cert_generator": "CertGenerator GeneratedCertificates",
     "omnyshell.security.certificates": "CertificateIdentity",
     "omnyshell.security.credentials": (
         "Credential CredentialProvider PublicKeyCredential PublicKeyCredentialProvider TokenCredential "
         "TokenCredentialProvider"
     ),
+    "omnyshell.security.grants": "Grant",
     "omnyshell.security.identity": "OmnyUid UidComputer",
     "omnyshell.security.keys": "Ed25519PrivateKey Ed25519PublicKey",
     "omnyshell.security.login_limit": "LoginLimit",

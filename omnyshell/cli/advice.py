@@ -8,7 +8,7 @@ from omnyshell.errors import (
     TunnelRejectedException,
 )
 
-_ALLOW_ROLES = "the node's label allow-roles must list one of your roles; `omnyshell whoami` shows them"
+_RIGHTS = "`omnyshell access NODE` says what you may do there, and why"
 _ALLOW_COMMAND = "its operator says with --allow-command or [[commands]] what may be run there"
 _CONNECTED = "`omnyshell nodes list` shows who is connected"
 _ADMIN = {
@@ -32,6 +32,7 @@ _ANY = {
     "capacity_exceeded": "try again later, or raise --max-sessions on the node",
 }
 _ASKED: dict[tuple[str, ...], dict[str, str]] = {
+    ("access",): _ADMIN | {"not_found": _CONNECTED},
     ("events",): _ADMIN,
     ("top",): _ADMIN,
     ("hub",): _ADMIN,
@@ -62,5 +63,5 @@ def advice(error: OmnyShellException, words: tuple[str, ...]) -> str:
     is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
         # One code for both: a node says of itself that it refuses, a hub names the node.
-        return _ALLOW_COMMAND if str(error).startswith("This node") else _ALLOW_ROLES
+        return _ALLOW_COMMAND if str(error).startswith("This node") else _RIGHTS
     return _ANY.get(error.code, "")

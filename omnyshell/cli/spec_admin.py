@@ -47,6 +47,17 @@ AUDIT: tuple[Command, ...] = (
 )
 
 LIVE: tuple[Command, ...] = (
+    Command(
+        ("access",),
+        "say what somebody may do on a node, and why",
+        "rights:explain",
+        (
+            Option("who", "the principal, which takes an admin; you if not given", "PRINCIPAL", optional=True),
+            NODE,
+            JSON,
+            *ACCESS,
+        ),
+    ),
     Command(("top",), "show what a hub carries, busiest first, until q", "top:top", ACCESS),
     Command(
         ("events",),

@@ -109,6 +109,16 @@ class NodeRecord(WireObject, kw_only=True):
     hub_labels: Annotated[dict[str, str], FREE] = {}
 
 
+class RightInfo(WireObject, kw_only=True):
+    """One right of a principal on a node, and why it has it or not."""
+
+    right: Annotated[str, WORD]
+    allowed: bool
+    why: Annotated[str, FREE] = ""
+    needed: Annotated[tuple[str, ...], ROLES] = ()
+    """Roles each of which would do."""
+
+
 class AuditEntry(WireObject, kw_only=True):
     """An audit record on the wire."""
 

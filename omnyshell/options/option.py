@@ -80,7 +80,7 @@ class Option(NamedTuple):
         """Its default as people write it; empty where there is none to show."""
         if isinstance(self.default, float):
             return f"{self.default:g}"
-        return "" if self.default in (None, {}) else str(self.default)
+        return "" if self.default in (None, {}, ()) else str(self.default)
 
     @property
     def empty(self) -> object:

@@ -180,7 +180,7 @@ class World:
         # Nobody here subscribes to live state.
         no_events = cast("Any", SimpleNamespace(handlers={}, left=lambda _peer: None))
         clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
-        self.client_service = ClientService(events=no_events, clipboards=clipboards, **shared)
+        self.client_service = ClientService(events=no_events, policy=policy, clipboards=clipboards, **shared)
 
     # What peers say
 

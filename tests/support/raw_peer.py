@@ -39,6 +39,10 @@ class RawPeer:
         assert expected in (None, message["t"]), message
         return message
 
+    async def hear_whenever(self) -> Any:
+        """The next message, however long it takes."""
+        return json.loads(await self.ws.recv())
+
     async def hear_close(self) -> tuple[int, str]:
         """Read to the end; the close code and reason."""
         try:

@@ -25,6 +25,9 @@ from omnyshell import (
 DEADLINE = 10.0
 """Seconds any single step of a test may take."""
 
+OPEN_TUNNELS: dict[str, Any] = {"open_local_tunnels": True, "open_node_tunnels": True}
+"""A hub's settings for those who open public ports without a right of their own, as version 0.1 let them."""
+
 GRANTS = ("admin:admin-token:admin", "box:box-token:node", "dev:dev-token:developer")
 
 

@@ -14,9 +14,11 @@ from omnyshell.model.admin import (
     NodeRecord,
     PeerInfo,
     PrincipalInfo,
+    RightInfo,
 )
 from omnyshell.model.grammars import (
     COUNT,
+    EXPOSER_ID,
     FINGERPRINT,
     FINGERPRINT_OR_NONE,
     ID,
@@ -247,6 +249,32 @@ class NodeRecordsResponse(AdminRequest, kw_only=True):
     nodes: tuple[NodeRecord, ...] = ()
 
 
+class AccessRequest(AdminRequest, kw_only=True):
+    """Asks what a principal may do on a node, and why. Everybody may ask about themselves, which no principal means."""
+
+    TYPE: ClassVar[str] = "admin.access.request"
+
+    node_id: Annotated[str, ANSWERED]
+    principal: Annotated[str | None, OMIT, ANSWERED] = None
+
+
+class AccessResponse(AdminRequest, kw_only=True):
+    """What a principal may do on a node."""
+
+    TYPE: ClassVar[str] = "admin.access.response"
+
+    node_id: Annotated[str, EXPOSER_ID]
+    principal: Annotated[str, PRINCIPAL]
+    known: bool = False
+    """Whether anybody of that name can log in, as far as the hub can tell."""
+
+    online: bool = False
+    """Whether the node is connected; otherwise only the hub's own labels for it count."""
+
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    rights: tuple[RightInfo, ...] = ()
+
+
 class NodeLabelsSet(AdminRequest, kw_only=True):
     """Sets the hub's labels of a node id: a ceiling for its own. None of them removes what was set."""
 
@@ -396,6 +424,8 @@ MESSAGES: tuple[type[ControlMessage], ...] = (
     TunnelEnd,
     NodeRecordsRequest,
     NodeRecordsResponse,
+    AccessRequest,
+    AccessResponse,
     NodeLabelsSet,
     NodeRelease,
     InviteCreate,

@@ -79,11 +79,12 @@ class DetachedSessionsRequest(ClientRequest):
 
 
 class DetachedSessionsResponse(Request, kw_only=True):
-    """The caller's sessions on a node."""
+    """The caller's sessions on a node. `refused` is of the extension `rights`: why the caller may not list them."""
 
     TYPE: ClassVar[str] = "sessions.list.response"
 
     sessions: tuple[DetachedSessionInfo, ...] = ()
+    refused: Annotated[str | None, OMIT_EMPTY, FREE] = None
 
 
 class NodeDetachedSessionsRequest(RelayedRequest):

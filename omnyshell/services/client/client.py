@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import (
     AuthException,
+    AuthorizationException,
     ImproperValueException,
     OmnyShellException,
     OmnyShellTimeoutException,
@@ -23,6 +24,7 @@ from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
     INTERACTIVE,
     RESUME_OFFSET,
+    RIGHTS,
     SCREEN_ETAG,
     TUNNEL_EOF,
     WIDE_WINDOW,
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 A = TypeVar("A", bound=ControlMessage)
 
-FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
+FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
@@ -227,11 +229,15 @@ class OmnyShellClient:
         return session
 
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
-        """Return one's own shells on a node, attached or not; none where the node is not connected."""
-        request = DetachedSessionsRequest(request_id="", node_id=node_id)
-        sessions = (await self._ask(request, DetachedSessionsResponse)).sessions
-        check_sessions(sessions, node_id, self.identity.principal)
-        return sessions
+        """Return one's own shells on a node, attached or not; none where the node is not connected.
+
+        Raises `AuthorizationException` where one may not look, and the hub says so.
+        """
+        answer = await self._ask(DetachedSessionsRequest(request_id="", node_id=node_id), DetachedSessionsResponse)
+        if answer.refused:
+            raise AuthorizationException(answer.refused)
+        check_sessions(answer.sessions, node_id, self.identity.principal)
+        return answer.sessions
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
         """End a session on a node; returns what the node says.

@@ -51,5 +51,6 @@ def check_outcome(answer: Outcome, node_id: str) -> None:
     if answer.ok:
         return
     text = answer.message or "The request was refused"
-    error = _ERRORS.get(text, SessionRejectedException)
+    # What it takes may follow behind a colon.
+    error = _ERRORS.get(text.partition(":")[0], SessionRejectedException)
     raise error(f"No node '{node_id}' is connected" if error is NodeUnavailableException else text)

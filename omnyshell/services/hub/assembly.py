@@ -13,6 +13,7 @@ from omnyshell.protocol.extensions import (
     INTERACTIVE,
     NODE_INSTANCE,
     RESUME_OFFSET,
+    RIGHTS,
     SCREEN_ETAG,
     TUNNEL_EOF,
     WIDE_WINDOW,
@@ -23,6 +24,7 @@ from omnyshell.protocol.messages.clipboard import register as register_clipboard
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
+from omnyshell.services.hub.access_answers import AccessAnswers
 from omnyshell.services.hub.admin import AdminService
 from omnyshell.services.hub.admin_scope import AdminScope
 from omnyshell.services.hub.audit import AuditLog
@@ -35,7 +37,7 @@ from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus
-from omnyshell.services.hub.eviction import Eviction, names_of
+from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
@@ -75,6 +77,7 @@ FEATURES = frozenset(
         CLIPBOARD_AUDIT,
         WIDE_WINDOW,
         NODE_INSTANCE,
+        RIGHTS,
     }
 )
 
@@ -134,7 +137,11 @@ class HubServices:
         self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
         self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
         self._client_service = self._make_client_service(relay, tunnel_messages)
-        self._client_service.handlers = {**self._client_service.handlers, **self.admin.handlers}
+        self._client_service.handlers = {
+            **self._client_service.handlers,
+            **self.admin.handlers,
+            **self._make_access().handlers,
+        }
         services = (self.node_service, self._client_service)
         self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
         self.pages = self._make_pages(not_ready)
@@ -186,6 +193,7 @@ class HubServices:
         base = self._base
         return ClientService(
             registry=base.nodes,
+            policy=base.policy,
             broker=self.broker,
             relay=relay,
             requests=self.requests,
@@ -195,13 +203,24 @@ class HubServices:
             clipboards=ClipboardNotes(self.sessions, base.audit, base.metrics, base.config.clock),
         )
 
+    def _make_access(self) -> AccessAnswers:
+        base = self._base
+        return AccessAnswers(
+            policy=base.policy,
+            nodes=base.nodes,
+            owners=base.owners,
+            gate=self.gate,
+            audit=base.audit,
+            metrics=base.metrics,
+        )
+
     def _make_leftovers(self, own_requests: OwnRequests, guests: Guests) -> LeftoverSessions:
         return LeftoverSessions(
             self._base.nodes,
             self._base.audit,
             own_requests,
             guests=guests,
-            known=lambda: names_of(self.gate.authenticator),
+            judge=lambda: self._base.policy.judge_of_shells(self.gate.authenticator),
             bus=self._base.bus,
         )
 
@@ -217,6 +236,7 @@ class HubServices:
             audit=base.audit,
             tunnels=base.tunnels,
             leftovers=leftovers,
+            bus=base.bus,
         )
 
     def context(self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]) -> HubContext:
@@ -282,6 +302,7 @@ class HubServices:
             departed=departed,
             takeovers=self._takeovers,
             routes=self.sessions,
+            policy=base.policy,
             tunnels=base.tunnels,
             peers=base.peers,
             audit=base.audit,

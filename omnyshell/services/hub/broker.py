@@ -25,16 +25,26 @@ from omnyshell.protocol.messages import (
     SessionOpened,
     SessionRejected,
 )
+from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, SessionEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.rights import right_of_session
 from omnyshell.services.hub.router import Session, SessionRoute, SessionRouter
 
 SHOWN_NAME_LENGTH = 255
 """Of a name that a peer chose and nobody has checked, this much is repeated and audited."""
+
+
+class _NotAllowedException(SessionRejectedException):
+    """The principal lacks the right."""
+
+    def __init__(self, text: str, right: Action) -> None:
+        super().__init__(text, code=ErrorCodes.NOT_AUTHORIZED)
+        self.right = right
 
 
 class HubBroker:
@@ -70,12 +80,13 @@ class HubBroker:
         """Open a session, or reject it with the first reason that applies."""
         request.node_id = request.node_id.strip()
         try:
-            node = self._check(client, channel, request)
+            node, right = self._check(client, channel, request)
         except SessionRejectedException as exc:
             self._reject(client, channel, request.node_id, exc)
             return
         id_ = self._new_id()
         route = SessionRoute(
+            right=right,
             session=Session(
                 id=id_,
                 node_id=node.node_id,
@@ -91,7 +102,7 @@ class HubBroker:
             open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
             asked_id=id_,
             is_resume=request.resume_session_id is not None,
-            has_offsets=request.offsets and RESUME_OFFSET in client.features & node.peer.features,
+            has_offsets=_has_offsets(client, node, request),
         )
         self._router.add(route)
         self._bus.publish(SessionEvent(route))
@@ -238,7 +249,7 @@ class HubBroker:
         route.client.send_in_order(message, route.client_channel)
         return self._router.find(route.client, route.client_channel) is route
 
-    def _check(self, client: Peer, channel: int, request: SessionOpen) -> RegisteredNode:
+    def _check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[RegisteredNode, Action]:
         self._check_request(client, channel, request)
         node = self._nodes.find(request.node_id)
         if node is None:
@@ -246,11 +257,9 @@ class HubBroker:
             raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
         if not node.peer.is_open:
             raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
-        if not self._policy.may_use(client.principal, node):
-            text = f"Not authorized to open sessions on '{request.node_id}'"
-            raise SessionRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        right = self._check_right(client, node, request)
         self._check_capacity(client, node, request)
-        return node
+        return node, right
 
     def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
         problem = ""
@@ -264,6 +273,14 @@ class HubBroker:
             problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
+
+    def _check_right(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> Action:
+        with_offsets = _has_offsets(client, node, request)
+        right = right_of_session(request, node.peer.features, with_offsets=with_offsets)
+        decision = self._policy.decide(client.principal, right, node)
+        if not decision.allowed:
+            raise _NotAllowedException(self._policy.refusal(client.principal, right, node, decision), right)
+        return right
 
     def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
@@ -303,6 +320,7 @@ class HubBroker:
             address=client.address,
             node_id=node_id[:SHOWN_NAME_LENGTH],
             reason=why.code,
+            detail=why.right if isinstance(why, _NotAllowedException) else "",
         )
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
@@ -334,6 +352,10 @@ class HubBroker:
             reason=reason,
             detail=session.mode,
         )
+
+
+def _has_offsets(client: Peer, node: RegisteredNode, request: SessionOpen) -> bool:
+    return request.offsets and RESUME_OFFSET in client.features & node.peer.features
 
 
 def shown_command(request: SessionOpen) -> str:

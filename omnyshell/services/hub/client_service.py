@@ -25,6 +25,7 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
@@ -41,6 +42,7 @@ class ClientService:
         self,
         *,
         registry: NodeRegistry,
+        policy: HubPolicy,
         broker: HubBroker,
         relay: Relay,
         requests: SessionRequests,
@@ -50,6 +52,7 @@ class ClientService:
         clipboards: ClipboardNotes,
     ) -> None:
         self._registry = registry
+        self._policy = policy
         self._broker = broker
         self._relay = relay
         self._requests = requests
@@ -95,7 +98,9 @@ class ClientService:
         self._relay.message_from_client(peer, channel, message)
 
     def _list_nodes(self, peer: HubPeer, message: NodeListRequest, _channel: int) -> None:
-        peer.send(NodeListResponse(nodes=self._registry.list(message.filter)))
+        may_know = self._policy.may_know
+        found = self._registry.list(message.filter, lambda node: may_know(peer.principal, node))
+        peer.send(NodeListResponse(nodes=found))
 
     def _answer_at_once(self, peer: HubPeer, message: ControlMessage, _channel: int) -> None:
         peer.send(UNSERVED[type(message)](message))

@@ -8,7 +8,8 @@ from omnyshell.ids import IdFactory, PrincipalId, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
-from omnyshell.security.authorizer import Authorizer, RoleBasedAuthorizer
+from omnyshell.security.authorizer import Authorizer, NodeAuthorizer, RoleBasedAuthorizer
+from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.watch import WatchedFiles
@@ -30,7 +31,21 @@ class HubConfig:
     authenticator: Authenticator
     host: str = "127.0.0.1"
     port: int = 8443
-    authorizer: Authorizer = field(default_factory=RoleBasedAuthorizer)
+    authorizer: Authorizer | NodeAuthorizer = field(default_factory=RoleBasedAuthorizer)
+    """Decides who may do what on nodes, as far as `grants` and the settings below leave it open."""
+
+    grants: tuple[Grant, ...] = ()
+    """Rights that the hub gives and denies itself; a deny beats everything."""
+
+    list_all_nodes: bool = False
+    """Whether clients are told of nodes that they may not use."""
+
+    open_local_tunnels: bool = False
+    """Whether a public port that leads to one's own machine takes no right."""
+
+    open_node_tunnels: bool = False
+    """Whether those who may use a node by its roles may open public ports that lead to it."""
+
     state_dir: Path | None = None
     """Where node ownership and the hub's UID are kept; without it they end with the process."""
 

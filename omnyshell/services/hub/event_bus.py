@@ -57,7 +57,11 @@ class PeerEvent(NamedTuple):
     is_connected: bool
 
 
-HubEvent = NodeEvent | SessionEvent | KillEvent | TunnelEvent | PeerEvent
+class RightsEvent(NamedTuple):
+    """What is allowed may have changed, for anybody and at any node."""
+
+
+HubEvent = RightsEvent | NodeEvent | SessionEvent | KillEvent | TunnelEvent | PeerEvent
 HubListener = Callable[[HubEvent], None]
 
 

@@ -8,9 +8,10 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import Authenticator, can_list, principals_of
+from omnyshell.security.authenticators import can_list, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
+from omnyshell.services.hub.event_bus import EventBus, RightsEvent
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
@@ -20,6 +21,7 @@ from omnyshell.services.hub.router import SessionRoute, SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 REVOKED = "This login was revoked"
+NOT_ANY_MORE = "You may not do this on the node any more"
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -39,6 +41,7 @@ class Eviction:
         audit: AuditLog,
         tunnels: TunnelBroker,
         leftovers: LeftoverSessions,
+        bus: EventBus,
     ) -> None:
         self._peers = peers
         self._nodes = nodes
@@ -49,6 +52,7 @@ class Eviction:
         self._audit = audit
         self._tunnels = tunnels
         self._leftovers = leftovers
+        self._bus = bus
         self._known = self.names()
         self._spared: HubPeer | None = None
         self._put_off: str | None = None
@@ -65,7 +69,7 @@ class Eviction:
                 self.drop(peer, text)
 
     def enforce(self) -> None:
-        """Judge again all that is live, after credentials, roles or labels have changed."""
+        """Judge again all that is live, after credentials, roles, grants or labels have changed."""
         for peer in self._logged_in():
             if peer.evidence is not None and not self._gate.upholds(peer.evidence, peer.principal):
                 self._audit.record(
@@ -80,11 +84,12 @@ class Eviction:
                 self.drop(peer, REVOKED)
         for route in list(self._sessions):
             if not self._may_go_on(route):
-                self._broker.end(route, CloseReason.ERROR, "You may not use this node any more")
+                self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         self._tunnels.enforce(self._as_now)
         known = self.names()
-        self._leftovers.end(sorted(self._known - known))
+        self._leftovers.enforce(self._known - known)
         self._known = known
+        self._bus.publish(RightsEvent())
 
     def drop(self, peer: HubPeer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
@@ -103,7 +108,8 @@ class Eviction:
 
     def names(self) -> frozenset[str]:
         """Everyone who can log in; nobody where that cannot be told."""
-        return names_of(self._gate.authenticator) or frozenset()
+        authenticator = self._gate.authenticator
+        return frozenset(principals_of(authenticator)) if can_list(authenticator) else frozenset()
 
     def _why(self, was: Principal) -> str:
         """Why a login is not upheld any more."""
@@ -123,15 +129,10 @@ class Eviction:
 
     def _may_go_on(self, route: SessionRoute) -> bool:
         node = self._nodes.of_peer(route.node)
-        return node is None or self._policy.may_use(route.client.principal, node)
+        return node is None or self._policy.decide(route.client.principal, route.right, node).allowed
 
     def _logged_in(self) -> Iterator[HubPeer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)
-
-
-def names_of(authenticator: Authenticator) -> frozenset[str] | None:
-    """Return everyone who can log in; None where that cannot be told."""
-    return frozenset(principals_of(authenticator)) if can_list(authenticator) else None
 
 
 def _ids(peer: HubPeer) -> dict[str, str]:

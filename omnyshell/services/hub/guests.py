@@ -1,6 +1,7 @@
 """Who has had shells on which node: a node that was away when somebody was revoked is asked when it is back."""
 
 import logging
+from collections.abc import Iterator
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.store import HubStore
@@ -18,6 +19,9 @@ class Guests:
     def at(self, node_id: str) -> list[str]:
         """Return who may have left shells on a node."""
         return sorted(principal for known, principal in self._known if known == node_id)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(sorted(self._known))
 
     def remember(self, node_id: str, principal: str) -> None:
         """Note that a principal has a shell on a node."""

@@ -109,7 +109,7 @@ class OmnyShellHub:
             self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
             await open_trail(self.audit, config)
             tls = certificate.current.tls
-            policy = HubPolicy(authorizer=config.authorizer, max_channels=config.max_channels)
+            policy = HubPolicy.of(config)
             self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.bus, self.nodes, policy)
             base = HubBase(
                 config=config,

@@ -1,4 +1,4 @@
-"""Ends the shells that somebody who was revoked has left running on nodes (wire protocol section 5)."""
+"""Ends the shells that somebody has left running on nodes and may not have any more (wire protocol section 5)."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -21,6 +21,10 @@ DETACH_SERVICE = "detach"
 """The feature that a node names when it keeps sessions."""
 
 
+Judge = Callable[[RegisteredNode, str], bool]
+"""Tells whether a principal may have shells on a node."""
+
+
 def keeps_sessions(node: RegisteredNode) -> bool:
     """Tell whether a node keeps the sessions of clients that leave."""
     return node.capabilities is not None and DETACH_SERVICE in node.capabilities.features
@@ -29,8 +33,8 @@ def keeps_sessions(node: RegisteredNode) -> bool:
 class LeftoverSessions:
     """Asks nodes for a principal's sessions, in the principal's name, and has each one killed.
 
-    A node that was away is asked when it is back: `known` returns everyone who can log in, or None where that cannot be
-    told.
+    A node that was away is asked when it is back. `judge` returns what tells whether a principal may still have a
+    shell on a node; it allows everything where nobody can tell who may log in.
     """
 
     def __init__(
@@ -40,29 +44,33 @@ class LeftoverSessions:
         requests: OwnRequests,
         *,
         guests: Guests,
-        known: Callable[[], frozenset[str] | None],
+        judge: Callable[[], Judge],
         bus: EventBus,
     ) -> None:
         self._nodes = nodes
         self._guests = guests
-        self._known = known
+        self._judge = judge
         self._audit = audit
         self._requests = requests
         self._bus = bus
 
-    def end(self, principals: Iterable[str]) -> None:
-        """End what these principals have left on the nodes that are connected."""
-        for principal in principals:
-            for node in self._nodes.connected():
-                self._ask(node, principal)
+    def enforce(self, revoked: Iterable[str]) -> None:
+        """End on the connected nodes what these have left, and what others have who may not have shells there now."""
+        nodes = {node.node_id: node for node in self._nodes.connected()}
+        ending = {(node_id, principal) for principal in revoked for node_id in nodes}
+        may_stay = self._judge()
+        for node_id, principal in self._guests:
+            if node_id in nodes and not may_stay(nodes[node_id], principal):
+                ending.add((node_id, principal))
+        for node_id, principal in sorted(ending):
+            self._ask(nodes[node_id], principal)
 
     def node_is_back(self, node: RegisteredNode) -> None:
-        """End what those have left on a node who are not known any more."""
-        known = self._known()
-        if known is not None:
-            for principal in self._guests.at(node.node_id):
-                if principal not in known:
-                    self._ask(node, principal)
+        """End what those have left on a node who may not have shells there any more."""
+        may_stay = self._judge()
+        for principal in self._guests.at(node.node_id):
+            if not may_stay(node, principal):
+                self._ask(node, principal)
 
     def behind(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
         """Return a node service's handlers: once a node has said what it supports, it is asked."""

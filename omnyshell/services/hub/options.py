@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.options.option import Check, Option, default_of
@@ -11,6 +12,8 @@ from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.values import at_least, duration, file_exists
 from omnyshell.paths import user_path
 from omnyshell.protocol.limits import MIB
+from omnyshell.security.grant_tables import read_grant
+from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.config import HubConfig
@@ -49,6 +52,19 @@ def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
                 raise file.error((*where, "labels", key), f"the label '{key}' must be text")
         result[node_id] = labels
     return result
+
+
+def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:
+    """Read `[[grants]]`, the rights that the hub gives and denies. Raises `ConfigException`."""
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise file.error(("grants",), "'grants' must hold tables, each as [[grants]]")
+    grants = []
+    for number, table in enumerate(value):
+        try:
+            grants.append(read_grant(table, f"grant {number + 1}"))
+        except ConfigException as exc:
+            raise file.error(("grants", number, exc.option or ""), str(exc)) from exc
+    return tuple(grants)
 
 
 ADDRESS = (
@@ -222,4 +238,33 @@ NODE_LABELS = Option(
     parse=read_node_labels,
 )
 
-OPTIONS = (CONFIG, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, LOG_LEVEL, LOG_FORMAT)
+RIGHTS = (
+    Option(
+        "grants",
+        "`[[grants]]`: rights that the hub gives and denies by role or principal, see below",
+        kind="tables",
+        default=(),
+        sets="grants",
+        parse=read_grants,
+    ),
+    Option(
+        "--list-all-nodes",
+        "tell clients of every node, also of those that they may not use",
+        kind="flag",
+        sets="list_all_nodes",
+    ),
+    Option(
+        "--open-local-tunnels",
+        "let everybody open public ports to their own machine",
+        kind="flag",
+        sets="open_local_tunnels",
+    ),
+    Option(
+        "--open-node-tunnels",
+        "let whoever may use a node by its label allow-roles open public ports to it",
+        kind="flag",
+        sets="open_node_tunnels",
+    ),
+)
+
+OPTIONS = (CONFIG, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, *RIGHTS, LOG_LEVEL, LOG_FORMAT)

@@ -1,20 +1,118 @@
-"""What the hub allows at present."""
+"""What the hub allows at present: the one place in the hub that decides who may do what."""
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Self
 
+from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
-from omnyshell.security.authorizer import Authorizer
+from omnyshell.security.authenticators import Authenticator, can_list, principals_of
+from omnyshell.security.authorizer import (
+    OWN_MACHINE,
+    Action,
+    Authorizer,
+    Decision,
+    NodeResource,
+    with_decisions,
+)
+from omnyshell.security.grants import GrantAuthorizer
+from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.registry import RegisteredNode
+
+MOST_SHOWN_ROLES = 8
+"""Of the roles that somebody has, these are named in a refusal."""
+
+_DONE: Mapping[Action, str] = {
+    Action.SHELL: "open a shell",
+    Action.EXEC: "run commands",
+    Action.WATCH: "look at sessions",
+    Action.KILL: "end sessions",
+    Action.FORWARD: "reach targets",
+    Action.EXPOSE: "open a public port",
+}
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 @dataclass(slots=True, kw_only=True)
 class HubPolicy:
-    """Shared by all who decide by it: a reload that changes it here changes it for all of them."""
+    """Shared by all who decide by it: what a reload changes here, it changes for all of them."""
 
     authorizer: Authorizer
     max_channels: int
     """Of one connection."""
 
-    def may_use(self, principal: Principal, node: RegisteredNode) -> bool:
-        """Tell whether the principal may have sessions and tunnels on the node."""
-        return self.authorizer.may_open(principal, node.labels, node.hub_labels)
+    list_all_nodes: bool = False
+    """Whether clients are told of nodes that they may not use."""
+
+    @classmethod
+    def of(cls, config: HubConfig) -> Self:
+        """Return the policy that a hub's settings say."""
+        authorizer = GrantAuthorizer(
+            with_decisions(config.authorizer),
+            config.grants,
+            open_local_tunnels=config.open_local_tunnels,
+            open_node_tunnels=config.open_node_tunnels,
+        )
+        return cls(authorizer=authorizer, max_channels=config.max_channels, list_all_nodes=config.list_all_nodes)
+
+    def follow(self, other: "HubPolicy") -> None:
+        """Decide as another policy does from now on."""
+        for setting in fields(self):
+            setattr(self, setting.name, getattr(other, setting.name))
+
+    def decide(self, principal: Principal, action: Action, node: RegisteredNode | None) -> Decision:
+        """Decide about an action on a node, or on the asking client's own machine; what fails refuses."""
+        return self.judge(principal, action, OWN_MACHINE if node is None else node.resource)
+
+    def judge(self, principal: Principal, action: Action, resource: NodeResource) -> Decision:
+        """Decide as `decide` does, about a node that need not be connected."""
+        try:
+            return self.authorizer.decide(principal, action, resource)
+        except Exception:
+            # An embedder's authorizer: it must neither let anybody in nor end the connection of whoever asks.
+            logger.exception("the authorizer failed")
+            return Decision(allowed=False, why="the hub cannot decide it now")
+
+    def judge_of_shells(self, authenticator: Authenticator) -> Callable[[RegisteredNode, str], bool]:
+        """Return what tells whether somebody, by name, may have shells on a node, with the roles of now.
+
+        Everybody may where nobody can tell who there is.
+        """
+        if not can_list(authenticator):
+            return lambda _node, _name: True
+        known = principals_of(authenticator)
+
+        def may_have(node: RegisteredNode, name: str) -> bool:
+            principal = known.get(PrincipalId(name))
+            return principal is not None and self.decide(principal, Action.SHELL, node).allowed
+
+        return may_have
+
+    def may_know(self, principal: Principal, node: RegisteredNode) -> bool:
+        """Tell whether a client may learn that the node is there: that takes any right on it."""
+        if self.list_all_nodes or principal.is_admin:
+            return True
+        return any(self.decide(principal, action, node).allowed for action in Action)
+
+    def refusal(self, principal: Principal, action: Action, node: RegisteredNode | None, decision: Decision) -> str:
+        """Return what whoever was refused is told: why, and what it takes, where it may know the node."""
+        where = f"'{node.node_id}'" if node is not None else "your own machine"
+        return f"Not authorized to {_DONE[action]} on {where}{self.reason(principal, node, decision)}"
+
+    def reason(self, principal: Principal, node: RegisteredNode | None, decision: Decision) -> str:
+        """Return what follows on a refusal, with its colon; nothing for whoever may not know the node."""
+        if node is not None and not self.may_know(principal, node):
+            return ""
+        if not decision.needed:
+            return f": {decision.why}"
+        return f": it takes the role {' or '.join(decision.needed)} (you have {_named(principal.roles)})"
+
+
+def _named(roles: frozenset[str]) -> str:
+    if not roles:
+        return "none"
+    named = sorted(roles)
+    more = f" and {len(named) - MOST_SHOWN_ROLES} more" if len(named) > MOST_SHOWN_ROLES else ""
+    return ", ".join(named[:MOST_SHOWN_ROLES]) + more

@@ -1,5 +1,6 @@
 """The nodes that are connected, and who may be which (wire protocol sections 3 and 9)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.event_bus import EventBus, NodeEvent
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.store import NodeOwners
@@ -41,6 +43,11 @@ class RegisteredNode:
     def labels(self) -> dict[str, str]:
         """The labels that the node gave itself."""
         return self.registration.labels
+
+    @property
+    def resource(self) -> NodeResource:
+        """What access to the node is judged by."""
+        return NodeResource(self.node_id, self.labels, self.hub_labels)
 
     def allocate_channel(self) -> int:
         """Return the next channel id toward this node; ids are not used twice on a connection."""
@@ -148,9 +155,12 @@ class NodeRegistry:
         self._bus.publish(NodeEvent(node.node_id))
         return True
 
-    def list(self, wanted: dict[str, str]) -> tuple[NodeDescriptor, ...]:
-        """Describe the connected nodes that have these labels, sorted by id."""
-        return tuple(node.describe() for _, node in sorted(self._by_id.items()) if node.matches(wanted))
+    def list(
+        self, wanted: dict[str, str], may_know: Callable[[RegisteredNode], bool] = lambda _: True
+    ) -> tuple[NodeDescriptor, ...]:
+        """Describe the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
+        found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))
+        return tuple(node.describe() for node in found if may_know(node))
 
     def remove(self, peer: Peer) -> RegisteredNode | None:
         """Forget what this connection registered; a newer registration of the id stays."""

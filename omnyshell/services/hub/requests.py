@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory
-from omnyshell.protocol.extensions import SCREEN_ETAG
+from omnyshell.protocol.extensions import RIGHTS, SCREEN_ETAG
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -41,6 +41,7 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeDirectory
+from omnyshell.services.hub.rights import right_taken
 
 MAX_PENDING_OF_CLIENT = 64
 MAX_PENDING_AT_NODE = 512
@@ -211,8 +212,8 @@ class SessionRequests:
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
             self._refuse(kind, client, request, NODE_OFFLINE)
-        elif not self._policy.may_use(client.principal, node):
-            self._refuse(kind, client, request, NOT_AUTHORIZED, outcome="denied")
+        elif not (decision := self._policy.decide(client.principal, right_taken(type(request)), node)).allowed:
+            self._deny(kind, client, request, self._policy.reason(client.principal, node, decision))
         elif self._of_peer[client] >= MAX_PENDING_OF_CLIENT or self._of_peer[node.peer] >= MAX_PENDING_AT_NODE:
             self._refuse(kind, client, request, TOO_MANY)
         else:
@@ -298,11 +299,20 @@ class SessionRequests:
             if not self._of_peer[peer]:
                 del self._of_peer[peer]
 
-    def _refuse(self, kind: _Kind, client: Peer, request: Any, text: str, *, outcome: str = "error") -> None:
-        self._record(kind, client, request, outcome, text)
+    def _deny(self, kind: _Kind, client: Peer, request: Any, why: str) -> None:
+        self._record(kind, client, request, "denied", NOT_AUTHORIZED)
+        answer = kind.refuse(request.request_id, NOT_AUTHORIZED + why)
+        if isinstance(answer, DetachedSessionsResponse) and RIGHTS in client.features:
+            answer.refused = NOT_AUTHORIZED + why
+        client.send(answer)
+
+    def _refuse(self, kind: _Kind, client: Peer, request: Any, text: str) -> None:
+        self._record(kind, client, request, "error", text)
         client.send(kind.refuse(request.request_id, text))
 
     def _record(self, kind: _Kind, client: Peer, request: Any, outcome: str, reason: str = "") -> None:
+        right = right_taken(type(request)) if outcome == "denied" else ""
+        ref = getattr(request, "session_ref", "")[:MAX_AUDITED_REF]
         self._audit.record(
             kind.action,
             outcome,
@@ -310,5 +320,5 @@ class SessionRequests:
             address=client.address,
             node_id=request.node_id[:LONGEST_NAME],
             reason=reason,
-            detail=getattr(request, "session_ref", "")[:MAX_AUDITED_REF],
+            detail=" ".join(filter(None, (right, ref))),
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.credit import SendCredit
+from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.peers import Peer
 
 
@@ -35,6 +36,9 @@ class SessionRoute:
     node_channel: int
     open_deadline: float
     """When the node must have answered, on the monotonic clock."""
+
+    right: Action = Action.SHELL
+    """What its principal must be allowed at the node, as long as it goes on."""
 
     asked_id: str = ""
     """The session's id in `node.session.open`; a node that resumes a session answers with that one's."""

@@ -24,6 +24,7 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
     TunnelRejected,
 )
+from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.http.forwarder import HttpForwarder
@@ -35,6 +36,7 @@ from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicListener, PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.rights import right_taken
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
@@ -42,6 +44,9 @@ from omnyshell.transport.channels import ChannelMultiplexer
 
 TUNNEL_SERVICE = "tunnel"
 """The feature that a node names when it serves tunnels."""
+
+EXPOSING = right_taken(TunnelOpenRequest)
+"""The right that whoever owns a tunnel needs when it is opened, and at each connection through it."""
 
 MAX_HOST_LENGTH = 255
 
@@ -107,6 +112,8 @@ class TunnelBroker:
         except TunnelRejectedException as exc:
             self._context.metrics.tunnels_rejected += 1
             where = f"{request.target_host[:MAX_HOST_LENGTH]}:{request.target_port}"
+            if exc.code == ErrorCodes.NOT_AUTHORIZED:
+                where = f"{EXPOSING} {where}"
             self._record("tunnel.rejected", client, request.node_id[:LONGEST_NAME] or LOCAL_EXPOSER, exc.code, where)
             client.send(TunnelRejected(request_id=request.request_id, reason=exc.code, message=exc.message))
             return
@@ -167,8 +174,7 @@ class TunnelBroker:
         """Close what is not allowed any more; `current` says who an owner is now, or nobody."""
         for tunnel in self.tunnels:
             owner = current(tunnel.owner)
-            node = self._node_of(tunnel)
-            if owner is None or (node is not None and not self._context.policy.may_use(owner, node)):
+            if owner is None or not self._may_expose(owner, self._node_of(tunnel)).allowed:
                 self.end(tunnel)
             else:
                 tunnel.owner = owner
@@ -218,7 +224,7 @@ class TunnelBroker:
     def _open(self, client: HubPeer, request: TunnelOpenRequest) -> OpenTunnel:
         protocol = self._check_request(request)
         is_local = request.node_id in ("", LOCAL_EXPOSER)
-        node = None if is_local else self._check_node(client.principal, request.node_id)
+        node = self._check_exposer(client.principal, None if is_local else request.node_id)
         peer = client if node is None else _peer_of(node)
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
@@ -256,16 +262,21 @@ class TunnelBroker:
             text = f"This hub has no '{request.protocol[:32]}' tunnels"
             raise TunnelRejectedException(text, code="unsupported_protocol") from exc
 
-    def _check_node(self, principal: Principal, node_id: str) -> RegisteredNode:
-        node = self._context.nodes.find(node_id)
-        if node is None or not node.peer.is_open:
+    def _check_exposer(self, principal: Principal, node_id: str | None) -> RegisteredNode | None:
+        """The node that is to expose a target; None where the asking client itself is to do it."""
+        node = self._context.nodes.find(node_id) if node_id is not None else None
+        if node_id is not None and (node is None or not node.peer.is_open):
             raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
-        if not self._context.policy.may_use(principal, node):
-            text = f"Not authorized to open tunnels on '{node_id}'"
+        decision = self._may_expose(principal, node)
+        if not decision.allowed:
+            text = self._context.policy.refusal(principal, EXPOSING, node, decision)
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        if node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features:
+        if node is not None and (node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features):
             raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
         return node
+
+    def _may_expose(self, principal: Principal, node: RegisteredNode | None) -> Decision:
+        return self._context.policy.decide(principal, EXPOSING, node)
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
         """Bind the wanted port, or the first that is free, also of other programs."""
@@ -318,8 +329,7 @@ class TunnelBroker:
     def _problem_of(self, tunnel: OpenTunnel, peer: HubPeer, exposer: _Exposer) -> str:
         if not peer.is_open:
             return ErrorCodes.NODE_OFFLINE
-        node = exposer.node
-        if node is not None and not self._context.policy.may_use(tunnel.owner, node):
+        if not self._may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
         return ErrorCodes.CAPACITY_EXCEEDED if len(exposer.channels) >= self._context.policy.max_channels else ""
 

@@ -102,8 +102,7 @@ class HubUpkeep:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
         parts.gate.proofs.follow(config)
         parts.heartbeats.timeout = config.heartbeat_timeout
-        parts.policy.max_channels = config.max_channels
-        parts.policy.authorizer = config.authorizer
+        parts.policy.follow(HubPolicy.of(config))
         parts.nodes.set_hub_labels(ceilings(config, parts.store))
         parts.pages.set_token(config.metrics_token)
         if parts.audit.writer is not None:

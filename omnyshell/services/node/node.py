@@ -24,6 +24,7 @@ from omnyshell.protocol.extensions import (
     INTERACTIVE,
     NODE_INSTANCE,
     RESUME_OFFSET,
+    RIGHTS,
     SCREEN_ETAG,
     TUNNEL_EOF,
     WIDE_WINDOW,
@@ -58,7 +59,9 @@ from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
-EXTENSIONS = frozenset({EVENTS, INTERACTIVE, NODE_INSTANCE, RESUME_OFFSET, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW})
+EXTENSIONS = frozenset(
+    {EVENTS, INTERACTIVE, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
+)
 SERVICES = ("exec", "shell", "resize", "signals", "detach")
 TUNNEL_SERVICE = "tunnel"
 

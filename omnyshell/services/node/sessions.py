@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
-from omnyshell.model.sessions import PtySpec
+from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.attachment import Attachment
 from omnyshell.services.node.backend import ShellRequest
@@ -120,9 +120,11 @@ class NodeSessions:
         """The session to resume: detached ones first, then attached ones.
 
         Commands, and what has ended, are for the client alone that had them and counts offsets: it knows the full id.
+        Such a client says what it resumes, and gets nothing else: the hub has judged its right to that.
         """
         ref = request.resume_session_id or ""
-        shells = self.shells_of(request.principal)
+        is_shell = request.mode is SessionMode.SHELL or not request.offsets
+        shells = self.shells_of(request.principal) if is_shell else []
         try:
             return find_session((shell for shell in shells if not shell.is_attached), ref)
         except SessionRejectedException as exc:
@@ -130,7 +132,8 @@ class NodeSessions:
                 raise
         if request.offsets:
             exact = self._sessions.get(ref) or next((gone for gone in self._ended_sessions if gone.id == ref), None)
-            if exact is not None and exact.owner == request.principal and not exact.is_ending:
+            is_theirs = exact is not None and exact.owner == request.principal and exact.is_shell is is_shell
+            if exact is not None and is_theirs and not exact.is_ending:
                 return exact
         return find_session((shell for shell in shells if shell.is_attached), ref)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.raw_peer import RawPeer, logged_in, registered, stranger
-from support.stack import Certificates, hub_config, until, within
+from support.stack import OPEN_TUNNELS, Certificates, hub_config, until, within
 from support.tunnels import free_range
 
 from omnyshell import CertGenerator, ConfigException, OmnyShellHub
@@ -27,7 +27,7 @@ async def open_tunnel(client: RawPeer, **extra: Any) -> dict[str, Any]:
 
 
 async def test_tunnels_of_others_are_listed_and_closed(certificates: Certificates) -> None:
-    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1")
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1", **OPEN_TUNNELS)
     async with (
         OmnyShellHub(config) as hub,
         registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,
@@ -55,7 +55,7 @@ async def test_tunnels_of_others_are_listed_and_closed(certificates: Certificate
 
 
 async def test_a_revoked_owner_who_has_left_loses_the_tunnel(certificates: Certificates) -> None:
-    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1")
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1", **OPEN_TUNNELS)
     async with (
         OmnyShellHub(config) as hub,
         registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,

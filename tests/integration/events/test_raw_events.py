@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, open_session, registered, stranger
-from support.stack import DEADLINE, Certificates, hub_config, until
+from support.stack import DEADLINE, OPEN_TUNNELS, Certificates, hub_config, until
 from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
@@ -26,7 +26,8 @@ KEYS = {
 
 @pytest.fixture
 async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
-    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path, tunnel_ports=free_range())) as started:
+    config = hub_config(certificates, state_dir=tmp_path, tunnel_ports=free_range(), **OPEN_TUNNELS)
+    async with OmnyShellHub(config) as started:
         yield started
 
 
@@ -187,7 +188,7 @@ async def test_others_see_what_is_theirs(certificates: Certificates, hub: OmnySh
 async def test_for_others_a_node_that_left_is_gone(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with logged_in(certificates, hub.port, "client", "dev", EVENTS) as dev:
         watcher = await Watcher(dev).subscribe("nodes")
-        async with registered(certificates, hub.port):
+        async with registered(certificates, hub.port, labels={"allow-roles": "developer"}):
             await watcher.until(lambda: watcher.items["nodes"])
         await watcher.until(lambda: watcher.finals)
         assert (watcher.items["nodes"], watcher.finals[0]["state"]) == ({}, "offline")
@@ -318,7 +319,7 @@ async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
         "currentCommand": "vim notes", "currentCwd": "/srv",
     }  # fmt: skip
     async with (
-        registered(certificates, hub.port, features=EVENTS) as node,
+        registered(certificates, hub.port, features=EVENTS, labels={"allow-roles": "developer"}) as node,
         logged_in(certificates, hub.port, "client", "dev", EVENTS) as dev,
         logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin,
     ):

@@ -58,7 +58,7 @@ async def test_nodes_are_listed_sorted_and_filtered(certificates: Certificates, 
     async with (
         registered(certificates, hub.port, " zeta ", uid="nod_z", labels={"env": "prod"}, displayName="Z") as zeta,
         registered(certificates, hub.port, "alpha"),
-        logged_in(certificates, hub.port, "client", "dev") as client,
+        logged_in(certificates, hub.port, "client", "admin") as client,
     ):
         await zeta.say("node.capabilities", {"shells": ["sh"], "features": ["exec"], "maxSessions": 3})
         await zeta.still_there()

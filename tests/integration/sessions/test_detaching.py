@@ -164,7 +164,9 @@ async def test_who_may_not_use_the_node_may_not_look_either(certificates: Certif
                 await within(ask("n1", "x"))
             with pytest.raises(NodeUnavailableException):
                 await within(ask("n2", "x"))
-        assert await within(dev.list_sessions("n1")) == ()
+        with pytest.raises(AuthorizationException):
+            await within(dev.list_sessions("n1"))
+        assert await within(dev.list_sessions("n2")) == ()
 
 
 @pytest.mark.parametrize("ref", ["", "-", "zz"])

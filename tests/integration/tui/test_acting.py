@@ -58,7 +58,7 @@ async def console(
     async with (
         AsyncExitStack() as others,
         OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS)) as hub,
-        running_node(certificates, hub.port, tmp_path),
+        running_node(certificates, hub.port, tmp_path, labels={"allow-roles": "developer"}),
         connected_client(certificates, hub.port) as client,
     ):
         for name in more:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.raw_peer import STDERR, STDIN, STDOUT, RawPeer, logged_in, registered
-from support.stack import Certificates, hub_config, until, within
+from support.stack import OPEN_TUNNELS, Certificates, hub_config, until, within
 from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
@@ -27,7 +27,8 @@ async def hub(certificates: Certificates) -> AsyncIterator[OmnyShellHub]:
     """A hub with ports for tunnels that must not log a traceback whatever its peers do."""
     problems: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
-    async with OmnyShellHub(hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1")) as started:
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1", **OPEN_TUNNELS)
+    async with OmnyShellHub(config) as started:
         yield started
     assert problems == []
 
@@ -110,12 +111,16 @@ async def test_reasons_come_in_their_order(certificates: Certificates) -> None:
         logged_in(certificates, none.port, "client", "dev") as client,
     ):
         assert await reason(client, **wrong) == "tunnel_disabled"
-    config = hub_config(certificates, tunnel_ports=ports, secure_tunnels=False, host="127.0.0.1")
+    config = hub_config(
+        certificates, tunnel_ports=ports, secure_tunnels=False, host="127.0.0.1", open_node_tunnels=True
+    )
     async with OmnyShellHub(config) as hub, logged_in(certificates, hub.port, "client", "dev") as client:
         assert await reason(client, **wrong) == "secure_unavailable"
         assert await reason(client, **(wrong | {"secure": False})) == "unsupported_protocol"
         wrong = {"nodeId": "nowhere", "publicPort": 1}
         assert await reason(client, **wrong) == "node_offline"
+        for local in ("@local", ""):
+            assert await reason(client, **(wrong | {"nodeId": local})) == "not_authorized"
         labels = {"allow-roles": "developer"}
         async with (
             registered(certificates, hub.port, "secret") as _,
@@ -139,7 +144,7 @@ async def test_reasons_come_in_their_order(certificates: Certificates) -> None:
             assert await reason(client, nodeId="old", targetHost="a\r\nb") == "bad_request"
         rejected = [(record.reason, record.principal) for record in hub.audit if record.action == "tunnel.rejected"]
         assert ("port_in_use", "dev") in rejected
-        assert len(rejected) == 19
+        assert len(rejected) == 21
 
 
 async def test_ports_run_out_and_those_of_other_programs_are_skipped(certificates: Certificates) -> None:

@@ -7,7 +7,7 @@ from omnyshell.cli.output import describe
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.services.client.admin import AdminRequestException
 
-ALLOW_ROLES = "the node's label allow-roles"
+RIGHTS = "`omnyshell access NODE` says what you may do"
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def test_advice_is_about_what_was_asked(words: str, code: str, says: str) -> Non
 def test_who_is_no_admin_is_told_so(words: str) -> None:
     said = describe(AuthorizationException("Only administrators may do this"), tuple(words.split()))
     assert "it takes the role admin" in said
-    assert ALLOW_ROLES not in said
+    assert RIGHTS not in said
 
 
 def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> None:
     refused = SessionRejectedException("Not authorized", code="not_authorized")
-    assert ALLOW_ROLES in describe(refused, ("exec",))
-    assert ALLOW_ROLES in describe(AuthorizationException("Not authorized"), ("sessions", "list"))
+    assert RIGHTS in describe(refused, ("exec",))
+    assert RIGHTS in describe(AuthorizationException("Not authorized"), ("sessions", "list"))
     dropped = ProtocolException("An administrator ended this", code="not_authorized")
     assert describe(dropped, ("connect",)) == "An administrator ended this [not_authorized]"
     assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"

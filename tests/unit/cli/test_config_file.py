@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,13 +11,15 @@ import pytest
 from hypothesis import given, strategies as st
 from support.stack import Certificates
 
-from omnyshell import ConfigException, OmnyShellException
+from omnyshell import ConfigException, OmnyShellException, Principal, PrincipalId, RoleBasedAuthorizer
 from omnyshell.cli.hub import config_from as hub_config_from
 from omnyshell.cli.log_format import formatter
 from omnyshell.cli.node import config_from as node_config_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START, NODE_START
 from omnyshell.options.toml_file import read_options
+from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
+from omnyshell.security.grants import GrantAuthorizer
 
 GOOD = """
 # a hub
@@ -38,6 +41,13 @@ env = "prod"
 """
 
 
+GRANT = """[[grants]]
+roles = ["web"]
+nodes = ["web-*"]
+rights = ["exec", "watch"]
+"""
+
+
 def hub_options(tmp_path: Path, text: str) -> object:
     path = tmp_path / "hub.toml"
     path.write_text(text)
@@ -51,6 +61,53 @@ def test_every_kind_of_option_comes_from_the_file_and_the_command_line_wins(tmp_
     assert (options.host, options.port, options.cert, options.heartbeat_timeout) == ("::1", 7, "c.pem", 12.5)
     assert (options.audit_sink, options.audit_keep, options.log_format) == (["syslog"], "90d", "json")
     assert options.nodes == {"db-1": {"allow-roles": "operator"}, "db.2": {"env": "prod"}}
+
+
+def test_grants_come_from_the_file_in_their_order(tmp_path: Path, certificates: Certificates) -> None:
+    deny = '[[grants]]\nprincipals = ["*"]\nlabels = { env = "prod" }\nrights = ["*"]\ndeny = true\n'
+    options = hub_options(tmp_path, f"list-all-nodes = true\n{BASE.format(certificates)}\n{GRANT}\n{deny}")
+    config = hub_config_from(options)
+    assert [(grant.name, grant.deny) for grant in config.grants] == [("grant 1", False), ("grant 2", True)]
+    assert config.grants[0].rights == {Action.EXEC, Action.WATCH}
+    assert (config.list_all_nodes, config.open_local_tunnels, config.open_node_tunnels) == (True, False, False)
+    assert hub_config_from(hub_options(tmp_path, BASE.format(certificates))).grants == ()
+
+
+MOST = {"exec", "watch", "kill", "forward"}
+
+
+def documented(file: str) -> str:
+    """The lines of a page's examples of this file, those of all its blocks."""
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?m)(?:^    .*\n|^\n(?=    ))+", page)
+    return "".join(block.replace("\n    ", "\n") for block in blocks if block.strip().startswith(f"# {file}"))
+
+
+@pytest.mark.parametrize(
+    ("who", "node", "rights"),
+    [
+        ("ann", NodeResource("web-1"), set()),
+        ("wes web", NodeResource("web-1"), {"exec", "watch"}),
+        ("wes web", NodeResource("db-1"), set()),
+        ("ann", NodeResource("n1", {}, {"env": "test"}), {"expose"}),
+        ("ann", NodeResource("n1", {"env": "test"}, {"env": "prod"}), set()),
+        ("ann", OWN_MACHINE, {"expose"}),
+        ("wes web", OWN_MACHINE, set()),
+        ("op operator", NodeResource("db-1", {"allow-roles": "operator"}), {"shell", *MOST}),
+        ("op operator", NodeResource("db-1", {"allow-roles": "operator", "env": "prod"}), MOST),
+        ("root admin", NodeResource("db-1", {"env": "prod"}), {*MOST, "expose"}),
+    ],
+)  # fmt: skip
+def test_the_grants_of_the_documents_mean_what_is_said_beside_them(
+    tmp_path: Path, who: str, node: NodeResource, rights: set[str]
+) -> None:
+    text = documented("hub.toml")
+    tables = text[text.index("[[grants]]                        #") :]
+    grants = hub_options(tmp_path, f"cert = 'c'\nkey = 'k'\n{tables}").grants
+    name, *roles = who.split()
+    authorizer = GrantAuthorizer(RoleBasedAuthorizer(), grants)
+    principal = Principal(PrincipalId(name), frozenset(roles))
+    assert {action for action in Action if authorizer.decide(principal, action, node).allowed} == rights
 
 
 def test_a_zero_on_the_command_line_wins(tmp_path: Path) -> None:
@@ -86,6 +143,13 @@ def test_each_option_of_the_command_line_is_a_key(command: object, tmp_path: Pat
         ('port = 1\n[nodes."a b".labels]\nenv = "x"\n', 2, "'a b' is no node id"),
         ("[nodes.db-1]\nlabels = {}\nlabel = {}\n", 3, "there is no setting 'label'"),
         ('port = 1\nnodes = "x"\n', 2, "'nodes' must hold tables"),
+        ('port = 1\ngrants = "x"\n', 2, "'grants' must hold tables"),
+        ("port = 1\ngrants = [1]\n", 2, "'grants' must hold tables"),
+        ('[grants]\nroles = ["a"]\n', 1, "'grants' must hold tables"),
+        ('[[grants]]\nroles = ["a"]\nnodes = ["*"]\nrights = ["x"]\n', 4, "'x' is no right"),
+        (f"{GRANT}\n[[grants]]\nnodes = ['*']\nrights = ['exec']\n", 6, "a grant says for whom"),
+        (f"{GRANT}\n[[grants]]\nroles = ['a']\nnode = ['*']\n", 8, "there is no key 'node' in a grant"),
+        (f"{GRANT}\n[grants.labels]\nenv = 1\n", 6, "'labels' must be a table of texts"),
         ("[other]\nx = 1\n", 1, "there is no option 'other'"),
         ('"prot" = 1\n', 1, "there is no option 'prot'"),
         ("nodes.n1.labels.env = 5\n", 1, "the label 'env' must be text"),

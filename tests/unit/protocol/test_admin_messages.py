@@ -80,6 +80,14 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         R | {"nodes": [{"nodeId": "n"}]},
         R | {"nodes": [{"nodeId": "n", "principal": "", "online": False, "hubLabels": {}}]},
     ),
+    ("admin.access.request", R | {"nodeId": "n"}, R | {"nodeId": "n"}),
+    (
+        "admin.access.response",
+        R | {"nodeId": "@local", "principal": "p", "rights": [{"right": "shell", "allowed": True}]},
+        R
+        | {"nodeId": "@local", "principal": "p", "known": False, "online": False, "roles": []}
+        | {"rights": [{"right": "shell", "allowed": True, "why": "", "needed": []}]},
+    ),
     ("admin.node.labels", R | {"nodeId": "n"}, R | {"nodeId": "n", "labels": {}}),
     ("admin.node.release", R | {"nodeId": "n"}, R | {"nodeId": "n"}),
     ("admin.invite.create", R | {"kind": "user"}, R | {"kind": "user", "roles": [], "labels": {}, "ttlSeconds": 900}),

@@ -1,7 +1,17 @@
 import pytest
+from hypothesis import given, strategies as st
 
 from omnyshell.model.principals import Principal
-from omnyshell.security.authorizer import ALLOW_ROLES_LABEL, RoleBasedAuthorizer
+from omnyshell.security.authorizer import (
+    ALLOW_ROLES_LABEL,
+    OWN_MACHINE,
+    Action,
+    NodeResource,
+    RoleBasedAuthorizer,
+    with_decisions,
+)
+
+PEOPLE = (("alice", frozenset({"dev"})), ("root", frozenset({"admin"})), ("bob", frozenset({"dev"})))
 
 
 def labels(roles):
@@ -41,3 +51,72 @@ def test_access(roles, node, hub, allowed):
 
 def test_a_hub_that_sets_no_labels_leaves_it_to_the_node():
     assert RoleBasedAuthorizer().may_open(Principal("alice", frozenset({"dev"})), labels("dev"), {})
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_a_listed_role_means_everything_but_public_ports(action):
+    authorizer, node = RoleBasedAuthorizer(), NodeResource("n1", labels("dev"))
+    found = authorizer.decide(Principal("alice", frozenset({"dev"})), action, node)
+    assert (found.allowed, found.needed) == ((True, ()) if action is not Action.EXPOSE else (False, ("admin",)))
+    assert authorizer.decide(Principal("root", frozenset({"admin"})), action, NodeResource("n1")).allowed
+    assert not authorizer.decide(Principal("alice", frozenset({"dev"})), action, OWN_MACHINE).allowed
+
+
+@pytest.mark.parametrize(
+    ("node", "hub", "why", "needed"),
+    [
+        (None, None, "the node has no allow-roles", ("admin",)),
+        ("", None, "the node's allow-roles lists none of the roles", ("admin",)),
+        ("ops,dba", None, "the node's allow-roles lists none of the roles", ("dba", "ops")),
+        ("ops,dba", "dba", "the node's allow-roles lists none of the roles", ("dba",)),
+        ("ops,admin", None, "the node's allow-roles lists none of the roles", ("ops",)),
+        ("dev", "ops", "the hub's allow-roles lists none of the roles", ("admin",)),
+        ("dev,ops", "ops,dba", "the hub's allow-roles lists none of the roles", ("ops",)),
+    ],
+)
+def test_a_refusal_says_why_and_which_role_alone_would_do(node, hub, why, needed):
+    resource = NodeResource("n1", labels(node), labels(hub))
+    found = RoleBasedAuthorizer().decide(Principal("alice", frozenset({"dev"})), Action.SHELL, resource)
+    assert (found.allowed, found.why, found.needed) == (False, why, needed)
+    for role in needed:
+        assert RoleBasedAuthorizer().decide(Principal("bob", frozenset({role})), Action.SHELL, resource).allowed
+
+
+@given(st.lists(st.text(max_size=80), max_size=30))
+def test_what_a_node_names_is_told_bounded_and_printable(names):
+    node = NodeResource("n1", {ALLOW_ROLES_LABEL: ",".join(names)})
+    found = RoleBasedAuthorizer().decide(Principal("alice"), Action.SHELL, node)
+    assert found.why.isascii()
+    assert 1 <= len(found.needed) <= 8
+    for role in found.needed:
+        assert role.isprintable()
+        assert " " not in role
+        assert 0 < len(role) <= 64
+
+
+class Opening:
+    """An embedder's authorizer of version 0.1."""
+
+    def __init__(self, *allowed):
+        self.allowed = allowed
+
+    def may_open(self, principal, node_labels, hub_labels):
+        return principal.id in self.allowed and node_labels == {"a": "b"} and hub_labels == {"c": "d"}
+
+
+@pytest.mark.parametrize("action", list(Action))
+def test_an_authorizer_of_version_0_1_goes_on_and_opens_no_public_port_by_itself(action):
+    authorizer = with_decisions(Opening("alice", "root"))
+    node = NodeResource("n1", {"a": "b"}, {"c": "d"})
+    alice, root, bob = (Principal(name, roles) for name, roles in PEOPLE)
+    assert authorizer.decide(alice, action, node).allowed is (action is not Action.EXPOSE)
+    assert authorizer.decide(root, action, node).allowed
+    assert not authorizer.decide(root, action, NodeResource("n1")).allowed
+    assert not authorizer.decide(bob, action, node).allowed
+    assert not authorizer.decide(alice, action, OWN_MACHINE).allowed
+    assert authorizer.decide(root, Action.EXPOSE, OWN_MACHINE).allowed
+
+
+def test_an_authorizer_that_decides_is_taken_as_it_is():
+    authorizer = RoleBasedAuthorizer()
+    assert with_decisions(authorizer) is authorizer

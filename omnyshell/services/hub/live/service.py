@@ -8,7 +8,15 @@ from omnyshell.model.live import Part
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
-from omnyshell.services.hub.event_bus import EventBus, HubEvent, KillEvent, NodeEvent, PeerEvent, SessionEvent
+from omnyshell.services.hub.event_bus import (
+    EventBus,
+    HubEvent,
+    KillEvent,
+    NodeEvent,
+    PeerEvent,
+    RightsEvent,
+    SessionEvent,
+)
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import keeps_sessions
 from omnyshell.services.hub.live.questions import SessionQuestions
@@ -108,7 +116,7 @@ class EventsService:
         if EVENTS not in peer.features:
             self._parts.metrics.frames_dropped += 1
             return
-        viewer = Viewer(peer.principal.id, peer.principal.is_admin)
+        viewer = Viewer.of(peer.principal, self._parts.policy, self._parts.nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
         if problem is not None:
@@ -182,6 +190,9 @@ class EventsService:
             self._node_changed(event.node_id)
         elif isinstance(event, PeerEvent):
             self._peer_changed(event)
+        elif isinstance(event, RightsEvent):
+            self._subscribers.mark_for_others(Part.NODES, ((key, None) for key in self._view.keys(Part.NODES)))
+            self._subscribers.mark_for_others(Part.SESSIONS, self._view.owned_sessions())
         elif event.is_open:
             self._view.add_tunnel(event.tunnel)
             self._subscribers.mark(Part.TUNNELS, event.tunnel.info.tunnel_id, event.tunnel.info.owner_user_id)

@@ -4,7 +4,7 @@ A plain object with a clock: nobody is waited for. A subscriber whose connection
 stays so is told later that it lagged. What telling may cost the hub at a time is bounded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from omnyshell.clock import Clock
@@ -72,6 +72,13 @@ class Subscribers:
         """An item changed; see `Subscription.mark`."""
         for member in self._members:
             member.subscription.mark(part, key, owner, final)
+
+    def mark_for_others(self, part: Part, items: Iterable[tuple[str, str | None]]) -> None:
+        """Items may have changed for those who do not see everything; each with its key and its owner."""
+        others = [member.subscription for member in self._members if not member.subscription.viewer.is_admin]
+        for key, owner in items if others else ():
+            for subscription in others:
+                subscription.mark(part, key, owner)
 
     def mark_traffic(self, part: Part, key: str, owner: str) -> None:
         """Counters changed."""

@@ -35,6 +35,9 @@ PIECE_SIZE = 32 * 1024
 ITEM_SIZE = 320
 """Characters of an item apart from what peers chose."""
 
+LOOK_SIZE = 160
+"""The same of an item that the viewer may not see: to find that out is work too."""
+
 TRAFFIC_SIZE = 100
 MAX_CHANGED = 10_000
 MAX_RECORDS = 2_000
@@ -84,6 +87,9 @@ class Subscription:
         self._sequence = 0
         self._changed: dict[tuple[Part, str], LiveItem | None] = {}
         self._counted: dict[tuple[Part, str], None] = {}
+        self._told: set[tuple[Part, str]] = set()
+        """What a viewer who may not see everything knows of: of nothing else it hears that it is gone."""
+
         self._records: deque[AuditRecord] = deque()
         self._has_metrics = False
         self._missed = 0
@@ -108,6 +114,8 @@ class Subscription:
     def mark(self, part: Part, key: str, owner: str | None, final: LiveItem | None = None) -> None:
         """An item changed; `final` is its last word where it has ended."""
         if self._has_lagged or part not in self.parts or not self.viewer.owns(owner):
+            return
+        if final is not None and not (self._has_told(part, key) or self.viewer.may_hear_the_end(final)):
             return
         self._changed[part, key] = final
         if len(self._changed) > MAX_CHANGED:
@@ -161,6 +169,7 @@ class Subscription:
     def _begin(self, records: list[AuditRecord]) -> None:
         keys = [(part, key) for part in ITEM_PARTS if part in self.parts for key in self._source.keys(part)]
         keys.reverse()
+        self._told.clear()
         self._snapshot = _Snapshot(keys, deque(records if Part.AUDIT in self.parts else ()))
 
     def _forget(self) -> None:
@@ -175,8 +184,11 @@ class Subscription:
         while snapshot.keys and not content.is_full:
             part, key = snapshot.keys.pop()
             item = self._source.describe(part, key, self.viewer)
-            if item is not None and not item.gone:
+            if item is None or item.gone:
+                content.size += LOOK_SIZE
+            else:
                 content.add(part, item)
+                self._note(part, key, item)
                 if self._changed.get((part, key), item) is None:
                     # As it is now, it has been told.
                     del self._changed[part, key]
@@ -232,8 +244,20 @@ class Subscription:
             # The item carries its counters too.
             self._counted.pop(key, None)
             item = final or self._source.describe(*key, self.viewer)
-            if item is not None:
+            if item is None or (final is None and item.gone and not self._has_told(*key)):
+                content.size += LOOK_SIZE
+            else:
                 content.add(key[0], item)
+                self._note(*key, item)
+
+    def _has_told(self, part: Part, key: str) -> bool:
+        return self.viewer.is_admin or (part, key) in self._told
+
+    def _note(self, part: Part, key: str, item: LiveItem) -> None:
+        if item.gone:
+            self._told.discard((part, key))
+        elif not self.viewer.is_admin:
+            self._told.add((part, key))
 
     def _take_counted(self, content: "_Content") -> None:
         while self._counted and not content.is_full:

@@ -1,6 +1,6 @@
 """The hub's state as subscribers are told it: where each thing is looked up, and who may see what of it."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -8,6 +8,7 @@ from itertools import islice
 import msgspec
 
 from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import (
     LiveItem,
@@ -20,6 +21,7 @@ from omnyshell.model.live import (
     SessionTraffic,
     TunnelTraffic,
 )
+from omnyshell.model.sessions import SessionState
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.departed import DepartedNodes, last_heard
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -29,6 +31,7 @@ from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
@@ -49,6 +52,7 @@ class HubParts:
     departed: DepartedNodes
     takeovers: Takeovers
     routes: SessionRouter
+    policy: HubPolicy
     tunnels: TunnelBroker
     peers: Iterable[HubPeer]
     audit: AuditLog
@@ -181,6 +185,10 @@ class LiveView:
         )
         return self._metrics
 
+    def owned_sessions(self) -> Iterator[tuple[str, str]]:
+        """Yield the key and the owner of each session."""
+        return ((key, entry.principal) for key in self._sessions if (entry := self._sessions.find(key)) is not None)
+
     # What subscribers are told
 
     def keys(self, part: Part) -> Sequence[str]:
@@ -203,7 +211,9 @@ class LiveView:
         """Return the counters of a session or tunnel, as `describe` does."""
         if part is Part.SESSIONS:
             entry = self._sessions.find(key)
-            return entry.traffic() if entry is not None and viewer.owns(entry.principal) else None
+            if entry is None or not viewer.owns(entry.principal):
+                return None
+            return entry.traffic() if viewer.is_admin or viewer.watches(entry.node_id) else None
         tunnel = self._tunnel(key, viewer)
         if tunnel is None:
             return None
@@ -224,7 +234,7 @@ class LiveView:
 
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
         node = self._parts.nodes.find(node_id)
-        if node is None:
+        if node is None or not (viewer.is_admin or viewer.knows(node_id)):
             return self._absent_node(node_id, viewer)
         given = node.registration
         item = LiveNode(
@@ -249,7 +259,7 @@ class LiveView:
         return item
 
     def _absent_node(self, node_id: str, viewer: Viewer) -> LiveNode:
-        """Admins see what the hub remembers; for others, a node that is not connected is not there (section 3)."""
+        """Admins see what the hub remembers; for others, a node that they could not list is not there (section 3)."""
         parts = self._parts
         owner, labels = parts.owners.owners().get(node_id), parts.nodes.hub_labels.get(node_id, {})
         if not viewer.is_admin or (owner is None and not labels):
@@ -260,7 +270,13 @@ class LiveView:
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)
-        return entry.describe() if entry is not None and viewer.owns(entry.principal) else None
+        if entry is None or not viewer.owns(entry.principal):
+            return None
+        item = entry.describe()
+        if viewer.is_admin or viewer.watches(entry.node_id):
+            return item
+        hidden = {"gone": True, "state": SessionState.CLOSED, "reason": ErrorCodes.NOT_AUTHORIZED.value}
+        return msgspec.structs.replace(item, **hidden)
 
     def _tunnel(self, tunnel_id: str, viewer: Viewer) -> LiveTunnel | None:
         known = self._tunnels.get(tunnel_id)

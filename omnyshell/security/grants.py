@@ -1,0 +1,151 @@
+"""Rights that the hub itself gives and denies, beside what a node's label says: `[[grants]]` of `hub.toml`.
+
+[[grants]]
+roles = ["web"]
+nodes = ["web-*"]
+rights = ["exec", "watch"]
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from functools import cached_property, lru_cache
+
+from omnyshell.model.principals import Principal
+from omnyshell.model.tunnels import LOCAL_EXPOSER
+from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeResource
+
+EVERYTHING = "*"
+"""Among principals it stands for everybody, among rights for every one, those of later versions too."""
+
+KNOWN_PRINCIPALS = 1024
+"""Principals for whom it is remembered which grants concern them: whoever lists nodes is judged at each."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Gives rights, or denies them: to whom, on which nodes.
+
+    It concerns whoever is named or has one of the roles, and the nodes that one of the patterns fits and that have all
+    the labels; where only one of the two says anything, that one decides.
+    """
+
+    rights: frozenset[Action]
+    roles: frozenset[str] = frozenset()
+    principals: frozenset[str] = frozenset()
+    nodes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    deny: bool = False
+    name: str = "a grant"
+    """What explanations call it."""
+
+    def concerns(self, principal: Principal) -> bool:
+        """Tell whether the principal is meant."""
+        named = EVERYTHING in self.principals or principal.id in self.principals
+        return named or not self.roles.isdisjoint(principal.roles)
+
+    def covers(self, node: NodeResource) -> bool:
+        """Tell whether the node is meant.
+
+        What denies is read widely, what gives narrowly. Of a label that hub and node both set, a grant goes by the
+        hub's, a deny by either: a node can neither open itself against the hub's word nor escape it. `*` is every
+        node; one's own machine, `@local`, is among them in a deny alone.
+        """
+        if not self._names(node):
+            return False
+        return bool(self.nodes or self.labels) and all(self._fits(node, *label) for label in self.labels.items())
+
+    def whom(self, principal: Principal) -> str:
+        """Why the principal is meant, for an explanation."""
+        mine = self.roles & principal.roles
+        if mine:
+            return f"the role {min(mine)}"
+        return f"'{principal.id}'" if principal.id in self.principals else "everybody"
+
+    def _names(self, node: NodeResource) -> bool:
+        if not self.nodes:
+            return True
+        if node.is_local and not self.deny:
+            return LOCAL_EXPOSER in self.nodes
+        return self._pattern.fullmatch(node.node_id) is not None
+
+    def _fits(self, node: NodeResource, key: str, value: str) -> bool:
+        own, hubs = node.labels.get(key), node.hub_labels.get(key)
+        return value in (own, hubs) if self.deny else value == (own if hubs is None else hubs)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(translate, self.nodes)))
+
+
+class GrantAuthorizer:
+    """Decides by the hub's grants around another authorizer: a deny beats whatever allows, whoever asks.
+
+    `open_local_tunnels` and `open_node_tunnels` are the rules of version 0.1 for public ports: one's own machine takes
+    no right, and on a node it takes no more than the other authorizer wants for a shell.
+    """
+
+    def __init__(
+        self,
+        inner: Authorizer,
+        grants: Sequence[Grant] = (),
+        *,
+        open_local_tunnels: bool = False,
+        open_node_tunnels: bool = False,
+    ) -> None:
+        self._inner = inner
+        self._open_local_tunnels = open_local_tunnels
+        self._open_node_tunnels = open_node_tunnels
+        self._grants = _ByAction(tuple(grants))
+        self._concerning = lru_cache(KNOWN_PRINCIPALS)(self._grants.concerning) if grants else lambda _: self._grants
+
+    def decide(self, principal: Principal, action: Action, node: NodeResource) -> Decision:
+        """Decide by the grants, then by the other authorizer, then by the rules for public ports."""
+        mine = self._concerning(principal)
+        for grant in mine.denying[action]:
+            if grant.covers(node):
+                return Decision(allowed=False, why=f"{grant.name} denies it to {grant.whom(principal)}")
+        decision = self._inner.decide(principal, action, node)
+        if decision.allowed:
+            return decision
+        for grant in mine.giving[action]:
+            if grant.covers(node):
+                return Decision(allowed=True, why=f"{grant.name} gives it to {grant.whom(principal)}")
+        if action is Action.EXPOSE and self._is_open(principal, node):
+            return Decision(allowed=True, why="the hub has public ports open to whoever may use the node")
+        return self._refused(action, node, decision)
+
+    def _is_open(self, principal: Principal, node: NodeResource) -> bool:
+        if node.is_local:
+            return self._open_local_tunnels
+        return self._open_node_tunnels and self._inner.decide(principal, Action.SHELL, node).allowed
+
+    def _refused(self, action: Action, node: NodeResource, by_inner: Decision) -> Decision:
+        """Say which roles would do: those of grants, and of the other authorizer, as far as nothing denies them."""
+
+        def would_do() -> set[str]:
+            given = _roles(self._grants.giving[action], node).union(by_inner.would_do())
+            return given - _roles(self._grants.denying[action], node)
+
+        return Decision(allowed=False, why=f"{by_inner.why}, and no grant gives it", would_do=would_do)
+
+
+class _ByAction:
+    """Grants by the action that they give, and by that which they deny."""
+
+    def __init__(self, grants: tuple[Grant, ...]) -> None:
+        self._all = grants
+        self.giving = {action: self._about(action, deny=False) for action in Action}
+        self.denying = {action: self._about(action, deny=True) for action in Action}
+
+    def concerning(self, principal: Principal) -> "_ByAction":
+        """Return those that a principal is meant by."""
+        return _ByAction(tuple(grant for grant in self._all if grant.concerns(principal)))
+
+    def _about(self, action: Action, *, deny: bool) -> tuple[Grant, ...]:
+        return tuple(grant for grant in self._all if grant.deny is deny and action in grant.rights)
+
+
+def _roles(grants: Iterable[Grant], node: NodeResource) -> set[str]:
+    return {role for grant in grants if grant.covers(node) for role in grant.roles}

@@ -1,0 +1,111 @@
+"""Says who may do what on a node, and why (extension `admin`): to an admin of anybody, to everybody of themselves."""
+
+from collections.abc import Mapping
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.ids import PrincipalId
+from omnyshell.model.admin import RightInfo
+from omnyshell.model.principals import Principal
+from omnyshell.model.tunnels import LOCAL_EXPOSER
+from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
+from omnyshell.security.authenticators import can_list, principals_of
+from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
+from omnyshell.services.hub.admin_scope import MAX_NAME, SHOWN, AdminRefusedException
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.store import NodeOwners
+
+
+class AccessAnswers:
+    """Answers by the policy that decides, so that what it says is what happens."""
+
+    def __init__(
+        self,
+        *,
+        policy: HubPolicy,
+        nodes: NodeRegistry,
+        owners: NodeOwners,
+        gate: LoginGate,
+        audit: AuditLog,
+        metrics: HubMetrics,
+    ) -> None:
+        self._policy = policy
+        self._nodes = nodes
+        self._owners = owners
+        self._gate = gate
+        self._audit = audit
+        self._metrics = metrics
+        self.handlers: Mapping[type[ControlMessage], Handler] = {AccessRequest: self._asked}
+
+    def _asked(self, peer: HubPeer, ask: AccessRequest, _channel: int) -> None:
+        if ADMIN not in peer.features:
+            self._metrics.frames_dropped += 1
+            return
+        try:
+            peer.send(self._answer(peer, ask))
+        except AdminRefusedException as exc:
+            peer.send(AdminResult(request_id=ask.request_id, code=exc.code, message=exc.message))
+
+    def _answer(self, peer: HubPeer, ask: AccessRequest) -> AccessResponse:
+        is_own = ask.principal is None or ask.principal == peer.principal.id
+        if not is_own:
+            self._check_admin(peer, ask)
+        resource, is_online = self._resource(peer, ask.node_id)
+        principal = peer.principal if is_own else self._find(ask.principal or "")
+        who = principal or Principal(PrincipalId(ask.principal or ""))
+        return AccessResponse(
+            request_id=ask.request_id,
+            node_id=resource.node_id,
+            principal=who.id,
+            known=principal is not None,
+            online=is_online,
+            roles=tuple(sorted(who.roles)),
+            rights=tuple(self._right(who, action, resource) for action in _asked_of(resource)),
+        )
+
+    def _check_admin(self, peer: HubPeer, ask: AccessRequest) -> None:
+        fields = {"principal": peer.principal.id, "address": peer.address, "node_id": ask.node_id[:LONGEST_NAME]}
+        about = f"principal={(ask.principal or '')[:LONGEST_NAME]}"
+        if not peer.principal.is_admin:
+            self._audit.record(ask.TYPE, "denied", **fields, reason=ErrorCodes.NOT_AUTHORIZED, detail=about)
+            text = "Only administrators may ask about others"
+            raise AdminRefusedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        self._audit.record("admin.read", **fields, detail=f"{ask.TYPE} {about}")
+
+    def _resource(self, peer: HubPeer, node_id: str) -> tuple[NodeResource, bool]:
+        """What is judged, and whether it is connected. Raises for a node that whoever asks may not know."""
+        if node_id in ("", LOCAL_EXPOSER):
+            return OWN_MACHINE, True
+        node = self._nodes.find(node_id)
+        if node is not None and self._policy.may_know(peer.principal, node):
+            return node.resource, True
+        hub_labels = self._nodes.hub_labels.get(node_id)
+        is_remembered = hub_labels is not None or node_id in self._owners.owners()
+        if not (peer.principal.is_admin and is_remembered):
+            raise AdminRefusedException(f"there is no node '{node_id[:SHOWN]}' that you may know of", code="not_found")
+        return NodeResource(node_id, hub_labels=hub_labels or {}), False
+
+    def _find(self, name: str) -> Principal | None:
+        """The principal of that name with the roles of all its credentials, where it can log in."""
+        if not name or len(name) > MAX_NAME:
+            raise AdminRefusedException(f"a name has 1 to {MAX_NAME} characters")
+        authenticator = self._gate.authenticator
+        known = principals_of(authenticator).get(PrincipalId(name))
+        # Who cannot be listed may be there all the same: judged by name alone.
+        return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
+
+    def _right(self, who: Principal, action: Action, resource: NodeResource) -> RightInfo:
+        decision = self._policy.judge(who, action, resource)
+        needed = () if decision.allowed else decision.needed
+        return RightInfo(right=action.value, allowed=decision.allowed, why=decision.why, needed=needed)
+
+
+def _asked_of(resource: NodeResource) -> tuple[Action, ...]:
+    return (Action.EXPOSE,) if resource.is_local else tuple(Action)

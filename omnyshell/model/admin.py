@@ -12,6 +12,7 @@ from omnyshell.model.grammars import (
     NODE_ID,
     PRINCIPAL,
     PRINCIPAL_OR_NONE,
+    ROLE,
     ROLES,
     SESSION_ID,
     WORD,
@@ -44,12 +45,22 @@ class CredentialInfo(WireObject, kw_only=True):
     public_key: Annotated[str | None, OMIT, BASE64] = None
 
 
+class TimedRole(WireObject, kw_only=True):
+    """A role that ends."""
+
+    role: Annotated[str, ROLE]
+    expires_at: datetime
+
+
 class PrincipalInfo(WireObject, kw_only=True):
     """A principal that the hub knows."""
 
     principal: Annotated[str, PRINCIPAL]
     display_name: Annotated[str, OMIT, FREE] = ""
     roles: Annotated[tuple[str, ...], ROLES] = ()
+    timed_roles: Annotated[tuple[TimedRole, ...], OMIT] = ()
+    """Those of `roles` that end by themselves."""
+
     source: Annotated[str, OMIT, WORD] = "hub"
     """`hub` for its database, `configuration` for what its configuration grants."""
 
@@ -73,6 +84,11 @@ class InviteInfo(WireObject, kw_only=True):
     created_at: datetime
     created_by: Annotated[str, PRINCIPAL_OR_NONE] = ""
     expires_at: datetime
+    role_ttl_seconds: Annotated[int | None, OMIT, COUNT] = None
+    """For how long it gives its roles, from its use on; None is for good."""
+
+    key_ttl_seconds: Annotated[int | None, OMIT, COUNT] = None
+    """For how long the key that is enrolled can be used."""
 
 
 class PeerInfo(WireObject, kw_only=True):

@@ -42,6 +42,9 @@ DEFAULT_AUDIT_LIMIT = 200
 class AdminRequest(ControlMessage, kw_only=True):
     """What every request of an admin has."""
 
+    ENDS: ClassVar[tuple[str, ...]] = ()
+    """Fields of the extension `admin-ends`: a hub without it would grant for good what is meant for a time."""
+
     request_id: Annotated[str, FREE]
 
 
@@ -54,6 +57,8 @@ class AdminResult(AdminRequest, kw_only=True):
     code: Annotated[str | None, OMIT, FREE] = None
     message: Annotated[str | None, OMIT, FREE] = None
     id: Annotated[str | None, OMIT, ID] = None
+    expires_at: Annotated[datetime | None, OMIT] = None
+    """When what was granted ends."""
 
 
 class HubInfoRequest(AdminRequest, kw_only=True):
@@ -92,22 +97,26 @@ class PrincipalsResponse(AdminRequest, kw_only=True):
 
 
 class PrincipalAdd(AdminRequest, kw_only=True):
-    """Adds a principal, without a credential yet."""
+    """Adds a principal, without a credential yet; with a time, for which it has the roles."""
 
     TYPE: ClassVar[str] = "admin.principal.add"
+    ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
     display_name: Annotated[str, OMIT, ANSWERED] = ""
     roles: Annotated[tuple[str, ...], ANSWERED] = ()
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class PrincipalRoles(AdminRequest, kw_only=True):
-    """Gives a principal these roles instead of those it has."""
+    """Gives a principal these roles instead of those it has; with a time, beside them and for so long."""
 
     TYPE: ClassVar[str] = "admin.principal.roles"
+    ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
     roles: Annotated[tuple[str, ...], ANSWERED] = ()
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class PrincipalRevoke(AdminRequest, kw_only=True):
@@ -132,10 +141,12 @@ class TokenRotate(AdminRequest, kw_only=True):
     """Makes a new token in place of one, which goes on for `overlapSeconds`."""
 
     TYPE: ClassVar[str] = "admin.token.rotate"
+    ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
     credential_id: Annotated[str | None, OMIT, ANSWERED] = None
     overlap_seconds: Annotated[int, ANSWERED] = DEFAULT_OVERLAP
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class TokenAdded(AdminRequest, kw_only=True):
@@ -152,10 +163,12 @@ class KeyAdd(AdminRequest, kw_only=True):
     """Lets a principal log in with an Ed25519 key."""
 
     TYPE: ClassVar[str] = "admin.key.add"
+    ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
     public_key: Annotated[str, ANSWERED]
     label: Annotated[str, OMIT, FREE] = ""
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class CredentialRevoke(AdminRequest, kw_only=True):
@@ -296,6 +309,7 @@ class InviteCreate(AdminRequest, kw_only=True):
     """Makes a token that lets a node, or a user, join once."""
 
     TYPE: ClassVar[str] = "admin.invite.create"
+    ENDS: ClassVar[tuple[str, ...]] = ("role_ttl_seconds", "key_ttl_seconds")
 
     kind: Annotated[str, ANSWERED]
     """An `InviteKind`; a hub answers what it does not know."""
@@ -306,6 +320,8 @@ class InviteCreate(AdminRequest, kw_only=True):
     roles: Annotated[tuple[str, ...], ANSWERED] = ()
     labels: Annotated[dict[str, str], ANSWERED] = {}
     ttl_seconds: Annotated[int, ANSWERED] = DEFAULT_INVITE_TTL
+    role_ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    key_ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
 
 
 class InviteCreated(AdminRequest, kw_only=True):

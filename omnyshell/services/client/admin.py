@@ -14,7 +14,7 @@ from omnyshell.errors import (
 )
 from omnyshell.ids import new_id
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, register
@@ -45,7 +45,7 @@ class AdminClient:
         connection = self._connection = await dial(
             self.access,
             role=CLIENT_PEER,
-            features=frozenset({ADMIN}),
+            features=frozenset({ADMIN, ADMIN_ENDS}),
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,
@@ -72,6 +72,7 @@ class AdminClient:
         Raises `AuthorizationException` or `AdminRequestException` where the hub refuses, `OmnyShellTimeoutException`
         where it does not answer, `TransportException` where the connection is lost.
         """
+        self._check_ends(request)
         request.request_id = new_id()
         waiting = self._waiting[request.request_id] = asyncio.get_running_loop().create_future()
         try:
@@ -88,6 +89,13 @@ class AdminClient:
             refused = AuthorizationException if got.code == ErrorCodes.NOT_AUTHORIZED else AdminRequestException
             raise refused(got.message or "the hub refused", code=got.code)
         return check_kind(request, got, answer)
+
+    def _check_ends(self, request: AdminRequest) -> None:
+        """Raises `AdminRequestException` where the hub would grant for good what is meant for a time."""
+        is_known = self._connection is None or ADMIN_ENDS in self._connection.features
+        if not is_known and any(getattr(request, name) is not None for name in request.ENDS):
+            text = "this hub is of a version that lets tokens end, and no keys or roles: nothing was changed"
+            raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
 
     async def do(self, request: AdminRequest) -> AdminResult:
         """Have an action done; raises as `ask` does."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from omnyshell.errors import AuthException
 from omnyshell.ids import new_typed_token, short_id
-from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo
+from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo, TimedRole
 from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
@@ -25,11 +25,17 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
-from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_roles, check_text
+from omnyshell.services.hub.admin_scope import (
+    AdminRefusedException,
+    AdminScope,
+    Plan,
+    check_roles,
+    check_seconds,
+    check_text,
+    with_roles,
+)
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.hub_peer import HubPeer
-
-MAX_SECONDS = 100 * 365 * 86400
 
 
 class CredentialAdmin:
@@ -49,7 +55,7 @@ class CredentialAdmin:
         }
 
     def _list(self, ask: PrincipalsRequest) -> PrincipalsResponse:
-        store = self._scope.store
+        store, now = self._scope.store, self._scope.clock.now()
         credentials: dict[str, list[CredentialInfo]] = {}
         for found in store.credentials():
             credentials.setdefault(found.principal, []).append(_describe(found))
@@ -57,7 +63,8 @@ class CredentialAdmin:
             PrincipalInfo(
                 principal=found.principal,
                 display_name=found.display_name,
-                roles=tuple(sorted(found.roles)),
+                roles=tuple(sorted(found.roles_at(now))),
+                timed_roles=_timed(found, now),
                 created_at=found.created_at,
                 created_by=found.created_by,
                 binds=found.binds,
@@ -82,22 +89,25 @@ class CredentialAdmin:
         scope.check_new_name(ask.principal)
         if scope.store.principal(ask.principal) is not None:
             raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
-        made = EnrolledPrincipal(
+        now, ends = scope.clock.now(), scope.after("ttlSeconds", ask.ttl_seconds)
+        bare = EnrolledPrincipal(
             principal=ask.principal,
             display_name=check_text("displayName", ask.display_name),
-            roles=check_roles(ask.roles),
-            created_at=scope.clock.now(),
+            created_at=now,
             created_by=admin.principal.id,
         )
-        detail = f"{ask.principal} roles {','.join(sorted(made.roles)) or '-'}"
-        return self._plan("principal.add", detail, ask.request_id, lambda: scope.store.put_principal(made))
+        made = with_roles(bare, check_roles(ask.roles), ends, now)
+        detail = f"{ask.principal} roles {_names(made, now)}{_until(ends)}"
+        return self._plan("principal.add", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
 
     def _set_roles(self, ask: PrincipalRoles, _admin: HubPeer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
-        made = replace(found, roles=check_roles(ask.roles))
-        before, after = (",".join(sorted(roles)) or "-" for roles in (found.roles, made.roles))
-        detail = f"{ask.principal} roles {before} -> {after}"
-        return self._plan("principal.roles", detail, ask.request_id, lambda: self._scope.store.put_principal(made))
+        scope, now = self._scope, self._scope.clock.now()
+        found, ends = scope.known_principal(ask.principal), scope.after("ttlSeconds", ask.ttl_seconds)
+        made = with_roles(found, check_roles(ask.roles), ends, now)
+        detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
+        if ends is not None:
+            detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
+        return self._plan("principal.roles", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
 
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -109,15 +119,18 @@ class CredentialAdmin:
 
     def _add_token(self, ask: TokenAdd, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
-        expires = self._after("ttlSeconds", ask.ttl_seconds) if ask.ttl_seconds is not None else None
+        expires = self._scope.after("ttlSeconds", ask.ttl_seconds)
         return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
 
     def _rotate_token(self, ask: TokenRotate, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
-        ends = self._after("overlapSeconds", ask.overlap_seconds, least=0)
+        check_seconds("overlapSeconds", ask.overlap_seconds, least=0)
+        ends = self._scope.clock.now() + timedelta(seconds=ask.overlap_seconds)
         old = self._token_to_rotate(found.principal, ask.credential_id)
+        # Without a time of its own the new token is good for as long as the old one was.
+        expires = self._scope.after("ttlSeconds", ask.ttl_seconds) or old.expires_at
         retired = replace(old, expires_at=min(ends, old.expires_at) if old.expires_at is not None else ends)
-        return self._new_token("token.rotate", ask.request_id, found.principal, old.label, None, retired)
+        return self._new_token("token.rotate", ask.request_id, found.principal, old.label, expires, retired)
 
     def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
         """The token that is named, or the only one that does not end by itself."""
@@ -164,11 +177,11 @@ class CredentialAdmin:
             raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
         if any(known.secret == key.raw for known in self._scope.store.credentials(found.principal)):
             raise AdminRefusedException(f"'{ask.principal}' has this key already")
-        made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, None)
-        detail = f"{found.principal} {made.id} {key.to_base64()}"
-        return self._plan(
-            "key.add", detail, ask.request_id, lambda: self._scope.store.put_credential(made), id_=made.id
-        )
+        ends = self._scope.after("ttlSeconds", ask.ttl_seconds)
+        made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
+        detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
+        put = self._scope.store.put_credential
+        return self._plan("key.add", detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -196,18 +209,31 @@ class CredentialAdmin:
             expires_at=expires,
         )
 
-    def _plan(self, action: str, detail: str, request_id: str, change: Callable[[], None], *, id_: str = "") -> Plan:
+    def _plan(
+        self,
+        action: str,
+        detail: str,
+        request_id: str,
+        change: Callable[[], None],
+        *,
+        id_: str = "",
+        ends: datetime | None = None,
+    ) -> Plan:
         def do() -> ControlMessage:
             change()
             self._scope.credentials_changed()
-            return AdminResult(request_id=request_id, ok=True, id=id_ or None)
+            return AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
 
         return Plan(action, {"detail": detail}, do)
 
-    def _after(self, field: str, seconds: int, *, least: int = 1) -> datetime:
-        if not least <= seconds <= MAX_SECONDS:
-            raise AdminRefusedException(f"{field} must be {least} to {MAX_SECONDS} (100 years)")
-        return self._scope.clock.now() + timedelta(seconds=seconds)
+
+def _names(found: EnrolledPrincipal, now: datetime) -> str:
+    return ",".join(sorted(found.roles_at(now))) or "-"
+
+
+def _timed(found: EnrolledPrincipal, now: datetime) -> tuple[TimedRole, ...]:
+    going_on = ((role, end) for role, end in sorted(found.timed_roles.items()) if now < end and role not in found.roles)
+    return tuple(TimedRole(role=role, expires_at=end) for role, end in going_on)
 
 
 def _until(end: datetime | None) -> str:

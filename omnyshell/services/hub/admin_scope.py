@@ -1,8 +1,8 @@
 """What administration works on, and how a refusal is said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from omnyshell.clock import Clock
@@ -26,6 +26,7 @@ from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
+MAX_SECONDS = 100 * 365 * 86400
 MAX_NAME = 128
 MAX_TEXT = 256
 MAX_ROLES = 64
@@ -103,6 +104,38 @@ class AdminScope:
             raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
         if PrincipalId(name) in principals_of(self.configured()):
             raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
+
+    def after(self, field: str, seconds: int | None) -> datetime | None:
+        """Return the end of what is granted for so long; None for good. Raises `AdminRefusedException`."""
+        check_seconds(field, seconds)
+        return self.clock.now() + timedelta(seconds=seconds) if seconds is not None else None
+
+
+def check_seconds(field: str, seconds: int | None, *, least: int = 1) -> int | None:
+    """Return a time for which something is granted. Raises `AdminRefusedException` for none that can be."""
+    if seconds is not None and not least <= seconds <= MAX_SECONDS:
+        raise AdminRefusedException(f"{field} must be {least} to {MAX_SECONDS} (100 years)")
+    return seconds
+
+
+def with_roles(
+    known: EnrolledPrincipal, roles: frozenset[str], ends: datetime | None, now: datetime
+) -> EnrolledPrincipal:
+    """Return a principal with these roles instead of its own; where they end, beside those that it has.
+
+    Raises `AdminRefusedException` for roles that end and are none, or are its for good already.
+    """
+    if ends is None:
+        return replace(known, roles=roles, timed_roles={})
+    if not roles:
+        raise AdminRefusedException("which roles are for a time? name one at least")
+    timed = dict.fromkeys(sorted(roles - known.roles), ends)
+    if not timed:
+        raise AdminRefusedException(f"'{known.principal}' has {','.join(sorted(roles))} already, without an end")
+    going_on = {role: end for role, end in known.timed_roles.items() if now < end}
+    made = replace(known, timed_roles=going_on | timed)
+    check_roles(made.roles_at(now))
+    return made
 
 
 def check_roles(roles: Iterable[str]) -> frozenset[str]:

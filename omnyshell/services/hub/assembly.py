@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
+    ADMIN_ENDS,
     AUTH_BIND,
     AUTH_BIND_2,
     CLIPBOARD_AUDIT,
@@ -73,6 +74,7 @@ FEATURES = frozenset(
         SCREEN_ETAG,
         TUNNEL_EOF,
         ADMIN,
+        ADMIN_ENDS,
         EVENTS,
         CLIPBOARD_AUDIT,
         WIDE_WINDOW,

@@ -1,6 +1,7 @@
 """Judges logins by the hub's database, beside what its configuration grants."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from omnyshell.clock import Clock
@@ -47,7 +48,7 @@ class EnrolledAuthenticator:
         return self._members.principals()
 
     def expire(self) -> bool:
-        """Forget credentials whose time is up; returns whether there were any."""
+        """Forget credentials and roles whose time is up; returns whether there were any."""
         if self._next_expiry is None or self._clock.now() < self._next_expiry:
             return False
         self.refresh()
@@ -56,12 +57,15 @@ class EnrolledAuthenticator:
     def refresh(self) -> None:
         """Take in what the database holds."""
         now = self._clock.now()
-        principals = {found.principal: found for found in self._store.principals()}
+        known = self._store.principals()
+        ends = [end for found in known for end in found.timed_roles.values() if end > now]
+        principals = {found.principal: replace(found, roles=found.roles_at(now)) for found in known}
         valid = [found for found in self._store.credentials() if found.expires_at is None or found.expires_at > now]
         self._tokens.replace(_grant(principals, found) for found in valid if found.kind is CredentialKind.TOKEN)
         self._keys.replace(_key(principals, found) for found in valid if found.kind is CredentialKind.KEY)
         self._binding = frozenset(name for name, found in principals.items() if found.binds)
-        self._next_expiry = min((found.expires_at for found in valid if found.expires_at is not None), default=None)
+        ends += [found.expires_at for found in valid if found.expires_at is not None]
+        self._next_expiry = min(ends, default=None)
 
 
 def _grant(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> TokenGrant:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
@@ -51,19 +51,49 @@ CREATE TABLE IF NOT EXISTS node_labels (
     node_id TEXT PRIMARY KEY,
     labels  TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS timed_roles (
+    principal TEXT NOT NULL REFERENCES principals ON DELETE CASCADE,
+    role      TEXT NOT NULL,
+    ends_at   TEXT NOT NULL,
+    PRIMARY KEY (principal, role)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS invite_terms (
+    id           TEXT PRIMARY KEY REFERENCES invites ON DELETE CASCADE,
+    role_seconds INTEGER,
+    key_seconds  INTEGER
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told_ends (
+    credential TEXT PRIMARY KEY REFERENCES credentials ON DELETE CASCADE
+) WITHOUT ROWID;
 """
+
+_VERSION = 1
+"""Of the tables, in the file's `user_version`; 0 is that of 0.1.0, which had neither of the last three."""
+
+_FROM_0_1_0 = (
+    "INSERT INTO told_ends SELECT id FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+)
+"""What ended before anybody was told of ends is not told now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledPrincipal:
-    """A principal. `binds` says that its key logins must carry `auth-bind`'s signature."""
+    """A principal. `binds` says that its key logins must carry `auth-bind`'s signature.
+
+    `roles` are those it has for good, `timed_roles` those beside them that end, with their ends.
+    """
 
     principal: str
     display_name: str = ""
     roles: frozenset[str] = frozenset()
+    timed_roles: dict[str, datetime] = field(default_factory=dict)
     binds: bool = False
     created_at: datetime
     created_by: str = ""
+
+    def roles_at(self, now: datetime) -> frozenset[str]:
+        """Return the roles that it has at that time."""
+        return self.roles.union(role for role, end in self.timed_roles.items() if now < end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +111,10 @@ class EnrolledCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """A one-time token, as its SHA-256, and what it gives."""
+    """A one-time token, as its SHA-256, and what it gives.
+
+    `role_seconds` and `key_seconds` say for how long it gives roles and key, from its use on; None is for good.
+    """
 
     id: str
     token_hash: bytes = field(repr=False)
@@ -95,6 +128,16 @@ class Invite:
     created_by: str = ""
     expires_at: datetime
     used_at: datetime | None = None
+    role_seconds: int | None = None
+    key_seconds: int | None = None
+
+
+class Ended(NamedTuple):
+    """A role that a principal had for a time, or a credential of its, has ended."""
+
+    principal: str
+    what: str
+    at: datetime
 
 
 class EnrolmentStore:
@@ -104,6 +147,17 @@ class EnrolmentStore:
         """Open the file; without one, everything ends with the process."""
         with _translated():
             self._db = open_database(path, _SCHEMA)
+            self._migrate(path)
+
+    def _migrate(self, path: Path | None) -> None:
+        ((version,),) = self._db.execute("PRAGMA user_version")
+        if version > _VERSION:
+            self._db.close()
+            raise ConfigException(f"{path} was written by a newer version of OmnyShell: use that one")
+        if version < _VERSION:
+            with self.transaction():
+                self._db.execute(_FROM_0_1_0)
+                self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -111,7 +165,11 @@ class EnrolmentStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Have the changes inside take effect together, or not at all."""
+        """Have the changes inside take effect together, or not at all; one inside another is part of that."""
+        is_part = self._db.in_transaction
+        if is_part:
+            yield
+            return
         with _translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -124,12 +182,16 @@ class EnrolmentStore:
 
     def principals(self) -> list[EnrolledPrincipal]:
         """Return all principals, sorted."""
+        timed: dict[str, dict[str, datetime]] = {}
+        for principal, role, end in self._rows("SELECT * FROM timed_roles"):
+            timed.setdefault(principal, {})[role] = read_timestamp(end)
         rows = self._rows("SELECT * FROM principals ORDER BY principal")
         return [
             EnrolledPrincipal(
                 principal=principal,
                 display_name=name,
                 roles=frozenset(json.loads(roles)),
+                timed_roles=timed.get(principal, {}),
                 binds=bool(binds),
                 created_at=read_timestamp(at),
                 created_by=by,
@@ -143,16 +205,20 @@ class EnrolmentStore:
 
     def put_principal(self, made: EnrolledPrincipal) -> None:
         """Add a principal, or replace what is said of it; its credentials stay."""
-        self._change(
-            "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal) DO UPDATE SET"
-            " display_name = excluded.display_name, roles = excluded.roles, binds = excluded.binds",
-            made.principal,
-            made.display_name,
-            json.dumps(sorted(made.roles)),
-            int(made.binds),
-            write_timestamp(made.created_at),
-            made.created_by,
-        )
+        with self.transaction():
+            self._change(
+                "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal) DO UPDATE SET"
+                " display_name = excluded.display_name, roles = excluded.roles, binds = excluded.binds",
+                made.principal,
+                made.display_name,
+                json.dumps(sorted(made.roles)),
+                int(made.binds),
+                write_timestamp(made.created_at),
+                made.created_by,
+            )
+            self._change("DELETE FROM timed_roles WHERE principal = ?", made.principal)
+            for role, end in made.timed_roles.items():
+                self._change("INSERT INTO timed_roles VALUES (?, ?, ?)", made.principal, role, write_timestamp(end))
 
     def remove_principal(self, name: str) -> None:
         """Remove a principal and its credentials."""
@@ -192,32 +258,58 @@ class EnrolmentStore:
         for id_ in ids:
             self._change("DELETE FROM credentials WHERE id = ?", id_)
 
+    def take_ends(self, now: datetime) -> list[Ended]:
+        """Forget timed roles that have ended; returns them, and the credentials that have, each once."""
+        roles = [
+            Ended(principal, f"{_ROLE}{role}", read_timestamp(end))
+            for principal, role, end in self._rows("SELECT * FROM timed_roles")
+            if read_timestamp(end) <= now
+        ]
+        told = {id_ for (id_,) in self._rows("SELECT credential FROM told_ends")}
+        credentials = [
+            (one.id, Ended(one.principal, f"{one.kind} {one.id}", one.expires_at))
+            for one in self.credentials()
+            if one.expires_at is not None and one.expires_at <= now and one.id not in told
+        ]
+        if not roles and not credentials:
+            return []
+        with self.transaction():
+            for role in roles:
+                name = role.what.removeprefix(_ROLE)
+                self._change("DELETE FROM timed_roles WHERE principal = ? AND role = ?", role.principal, name)
+            for id_, _ in credentials:
+                self._change("INSERT INTO told_ends VALUES (?)", id_)
+        return roles + [ended for _, ended in credentials]
+
     def invites(self) -> list[Invite]:
         """Return all invites that are remembered, oldest first, the used ones too."""
-        return [_invite(row) for row in self._rows("SELECT * FROM invites ORDER BY created_at, id")]
+        return [_invite(row) for row in self._rows(f"{_INVITES} ORDER BY created_at, id")]
 
     def invite_of(self, token_hash: bytes) -> Invite | None:
         """Return the invite with this token."""
-        rows = self._rows("SELECT * FROM invites WHERE token_hash = ?", token_hash)
+        rows = self._rows(f"{_INVITES} WHERE token_hash = ?", token_hash)
         return _invite(rows[0]) if rows else None
 
     def put_invite(self, made: Invite) -> None:
         """Add an invite, or replace the one with its id."""
-        self._change(
-            "INSERT OR REPLACE INTO invites VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            made.id,
-            made.token_hash,
-            made.kind,
-            made.node_id,
-            made.principal,
-            made.display_name,
-            json.dumps(sorted(made.roles)),
-            json.dumps(made.labels),
-            write_timestamp(made.created_at),
-            made.created_by,
-            write_timestamp(made.expires_at),
-            write_timestamp(made.used_at) if made.used_at is not None else None,
-        )
+        with self.transaction():
+            self._change(
+                "INSERT OR REPLACE INTO invites VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                made.id,
+                made.token_hash,
+                made.kind,
+                made.node_id,
+                made.principal,
+                made.display_name,
+                json.dumps(sorted(made.roles)),
+                json.dumps(made.labels),
+                write_timestamp(made.created_at),
+                made.created_by,
+                write_timestamp(made.expires_at),
+                write_timestamp(made.used_at) if made.used_at is not None else None,
+            )
+            terms = (made.role_seconds, made.key_seconds)
+            self._change("INSERT OR REPLACE INTO invite_terms VALUES (?, ?, ?)", made.id, *terms)
 
     def remove_invite(self, id_: str) -> None:
         """Remove an invite."""
@@ -247,8 +339,12 @@ class EnrolmentStore:
             self._db.execute(statement, values)
 
 
+_ROLE = "role "
+_INVITES = "SELECT invites.*, role_seconds, key_seconds FROM invites LEFT JOIN invite_terms USING (id)"
+
+
 def _invite(row: Any) -> Invite:
-    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used = row
+    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used, role_seconds, key_seconds = row
     return Invite(
         id=id_,
         token_hash=hash_,
@@ -262,6 +358,8 @@ def _invite(row: Any) -> Invite:
         created_by=by,
         expires_at=read_timestamp(expires),
         used_at=read_timestamp(used) if used is not None else None,
+        role_seconds=role_seconds,
+        key_seconds=key_seconds,
     )
 
 

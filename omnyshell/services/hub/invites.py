@@ -31,7 +31,9 @@ from omnyshell.services.hub.admin_scope import (
     Plan,
     check_node,
     check_roles,
+    check_seconds,
     check_text,
+    with_roles,
 )
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Invite
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -101,7 +103,7 @@ class Invites:
         if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
             text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
             raise JoinRefusedException(text, code="id_taken")
-        made = self._principal(principal, invite, frozenset({NODE_ROLE}))
+        made = replace(self._principal(principal, invite), roles=frozenset({NODE_ROLE}), timed_roles={})
 
         def change() -> None:
             # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
@@ -124,8 +126,7 @@ class Invites:
         name = invite.principal or ""
         if PrincipalId(name) in principals_of(scope.configured()):
             raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
-        found = scope.store.principal(name)
-        made = self._principal(name, invite, invite.roles or (found.roles if found is not None else frozenset()))
+        made = self._user(name, invite)
 
         def do() -> ControlMessage:
             with scope.store.transaction():
@@ -134,16 +135,28 @@ class Invites:
 
         return Plan("invite.use", {"principal": name, "detail": invite.id}, do)
 
-    def _principal(self, name: str, invite: Invite, roles: frozenset[str]) -> EnrolledPrincipal:
+    def _user(self, name: str, invite: Invite) -> EnrolledPrincipal:
+        made, now = self._principal(name, invite), self._scope.clock.now()
+        ends = self._scope.after("roleTtlSeconds", invite.role_seconds)
+        if not invite.roles or (ends is not None and invite.roles <= made.roles):
+            # It has them for good already.
+            return made
+        return with_roles(made, invite.roles, ends, now)
+
+    def _principal(self, name: str, invite: Invite) -> EnrolledPrincipal:
+        """A principal with the roles that it has had."""
         known = self._scope.store.principal(name)
-        return EnrolledPrincipal(
+        made = EnrolledPrincipal(
             principal=name,
-            display_name=invite.display_name or (known.display_name if known is not None else ""),
-            roles=roles,
+            display_name=invite.display_name,
             binds=True,
             created_at=self._scope.clock.now(),
             created_by=invite.created_by,
         )
+        if known is None:
+            return made
+        name_shown = invite.display_name or known.display_name
+        return replace(made, display_name=name_shown, roles=known.roles, timed_roles=known.timed_roles)
 
     def _enrol(self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite) -> None:
         store, now = self._scope.store, self._scope.clock.now()
@@ -156,6 +169,7 @@ class Invites:
                 secret=Ed25519PublicKey.from_base64(request.public_key).raw,
                 label=f"invite {invite.id}",
                 created_at=now,
+                expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
             )
         )
         store.put_invite(replace(invite, used_at=now))
@@ -165,7 +179,7 @@ class Invites:
         return JoinAccepted(
             kind=invite.kind,
             principal=made.principal,
-            roles=tuple(sorted(made.roles)),
+            roles=tuple(sorted(made.roles_at(self._scope.clock.now()))),
             node_id=node_id,
             labels=invite.labels,
         )
@@ -193,6 +207,8 @@ class Invites:
             created_at=now,
             created_by=admin.principal.id,
             expires_at=now + timedelta(seconds=ask.ttl_seconds),
+            role_seconds=_role_seconds(ask, kind),
+            key_seconds=check_seconds("keyTtlSeconds", ask.key_ttl_seconds),
         )
 
         def do() -> ControlMessage:
@@ -208,6 +224,8 @@ class Invites:
 
         whom = invite.principal or invite.node_id or "any id"
         detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
+        for what, seconds in (("roles", invite.role_seconds), ("key", invite.key_seconds)):
+            detail += f", {what} for {seconds} s" if seconds is not None else ""
         return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, do)
 
     def _check_kind(self, ask: InviteCreate) -> InviteKind:
@@ -235,6 +253,12 @@ class Invites:
         return Plan("invite.revoke", {"detail": ask.invite_id}, do)
 
 
+def _role_seconds(ask: InviteCreate, kind: InviteKind) -> int | None:
+    if ask.role_ttl_seconds is not None and (kind is InviteKind.NODE or not ask.roles):
+        raise AdminRefusedException("roleTtlSeconds is for the roles of a user, and there are none")
+    return check_seconds("roleTtlSeconds", ask.role_ttl_seconds)
+
+
 def _describe(found: Invite) -> InviteInfo:
     return InviteInfo(
         invite_id=found.id,
@@ -246,4 +270,6 @@ def _describe(found: Invite) -> InviteInfo:
         created_at=found.created_at,
         created_by=found.created_by,
         expires_at=found.expires_at,
+        role_ttl_seconds=found.role_seconds,
+        key_ttl_seconds=found.key_seconds,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
+from omnyshell.model.schema import write_timestamp
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.audit import AuditLog
@@ -76,6 +77,7 @@ class HubUpkeep:
         self._parts = parts
         self._clock: Clock = config.clock
         self._next_look = 0.0
+        self._owes_ends, self._could_not_tell = True, False
         self._watch(config)
 
     def tick(self, now: float) -> None:
@@ -124,13 +126,32 @@ class HubUpkeep:
         self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, *certificates)]
 
     def _expire_credentials(self) -> None:
+        """End what had its time. What ended while no hub ran is told by the first look."""
+        parts = self._parts
         try:
-            expired = self._parts.enrolled.expire()
+            expired = parts.enrolled.expire()
         except OmnyShellException as exc:
-            logger.error("credentials whose time is up may go on: %s", exc)
+            logger.error("credentials and roles whose time is up may go on: %s", exc)
             return
         if expired:
-            self._parts.eviction.enforce()
+            parts.eviction.enforce()
+        if expired or self._owes_ends:
+            self._tell_ends()
+
+    def _tell_ends(self) -> None:
+        self._owes_ends = True
+        try:
+            ends = self._parts.store.take_ends(self._clock.now())
+        except OmnyShellException as exc:
+            # Nobody keeps what has ended: it is told as soon as that can be noted.
+            logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends cannot be noted yet: %s", exc)
+            self._could_not_tell = True
+            return
+        self._owes_ends = self._could_not_tell = False
+        for ended in ends:
+            logger.info("the %s of %s has ended", ended.what, ended.principal)
+            at = write_timestamp(ended.at)
+            self._parts.audit.record("access.ended", principal=ended.principal, detail=f"{ended.what} until {at}")
 
     def _show_certificates(self, config: HubConfig) -> None:
         """Read the certificates anew, and show them to new connections, inside and outside."""

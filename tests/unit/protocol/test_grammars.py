@@ -26,6 +26,7 @@ TABLE: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {
     "UID_OR_NONE": (("", "hub_a"), ("u",)),
     "PRINCIPAL": (("a", "node:web-1", "böx", "a b", "x" * 256), ("", "x" * 257)),
     "PRINCIPAL_OR_NONE": (("", "a"), ("x" * 257,)),
+    "ROLE": (("admin", "a b", "x" * 256), ("", "a,b", "x" * 257)),
     "ROLES": (((), ("admin", "a b"), ("r",) * 1024), (("",), ("a,b",), ("r",) * 1025, ("x" * 257,))),
     "SESSION_ID": ((UUID, UUID.upper()), ("", "s", UUID[:-1], UUID + "0", UUID.replace("-", ""), f"{{{UUID}}}")),
     "SESSION_ID_OR_NONE": (("", UUID), ("s",)),

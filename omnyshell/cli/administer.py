@@ -25,9 +25,9 @@ def ask(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> 
 
 
 def do(options: argparse.Namespace, request: AdminRequest, said: str) -> int:
-    """Have the hub do one thing, and say so."""
-    ask(options, request, AdminResult)
-    print(said)
+    """Have the hub do one thing, and say so, with the end of what was granted where it has one."""
+    done = ask(options, request, AdminResult)
+    print(f"{said} until {moment(done.expires_at)} UTC" if done.expires_at is not None else said)
     return 0
 
 
@@ -54,6 +54,12 @@ def show(
 def moment(at: datetime | None) -> str:
     """Return a time for people, in UTC; a dash for none."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else "-"
+
+
+def optional_seconds(options: argparse.Namespace, key: str) -> int | None:
+    """Read a span that may be left out. Raises `ConfigException`."""
+    text = getattr(options, key)
+    return seconds(text, f"--{key.replace('_', '-')}") if text else None
 
 
 def seconds(text: str, option: str) -> int:

@@ -5,7 +5,7 @@ import json
 import sys
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.administer import ask, do, moment, seconds, show
+from omnyshell.cli.administer import ask, do, moment, optional_seconds, seconds, show
 from omnyshell.model.admin import InviteKind
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
@@ -26,6 +26,7 @@ def invite_node(options: argparse.Namespace) -> int:
         node_id=options.id,
         labels=parse_pairs(options.label, "--label"),
         ttl_seconds=seconds(options.ttl, "--ttl"),
+        key_ttl_seconds=optional_seconds(options, "key_ttl"),
     )
     return _print(options, InviteKind.NODE, ask(options, request, InviteCreated))
 
@@ -39,6 +40,8 @@ def invite_user(options: argparse.Namespace) -> int:
         display_name=options.display_name or "",
         roles=tuple(options.role),
         ttl_seconds=seconds(options.ttl, "--ttl"),
+        role_ttl_seconds=optional_seconds(options, "role_ttl"),
+        key_ttl_seconds=optional_seconds(options, "key_ttl"),
     )
     return _print(options, InviteKind.USER, ask(options, request, InviteCreated))
 

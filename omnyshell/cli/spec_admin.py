@@ -79,6 +79,7 @@ LIVE: tuple[Command, ...] = (
 )
 
 TTL = Option("--ttl", "how long the invite can be used, as 15m or 2d", "SPAN", default="15m")
+KEY_TTL = Option("--key-ttl", "how long the key that joins is good, as 30d; for ever if not given", "SPAN")
 USER = Option("name", "the principal", "NAME")
 ROLE = Option("--role", "role that it has; may be repeated", "ROLE", "list")
 DISPLAY_NAME = Option("--display-name", "name to show", "TEXT")
@@ -112,6 +113,7 @@ ADMIN: tuple[Command, ...] = (
             Option("--id", "id that the node must take; any free one if not given", "ID"),
             Option("--label", "label of the node, which the hub holds it to; may be repeated", "K=V", "list"),
             TTL,
+            KEY_TTL,
             JSON,
             *ACCESS,
         ),
@@ -139,10 +141,40 @@ ADMIN: tuple[Command, ...] = (
         ("users", "invite"),
         "print the line that lets a person log in",
         "invites:invite_user",
-        (USER, ROLE, DISPLAY_NAME, TTL, JSON, *ACCESS),
+        (
+            USER,
+            ROLE,
+            DISPLAY_NAME,
+            TTL,
+            Option("--role-ttl", "how long it has the roles, as 8h; for good if not given", "SPAN"),
+            KEY_TTL,
+            JSON,
+            *ACCESS,
+        ),
     ),
-    Command(("users", "add"), "add a principal", "users:add", (USER, ROLE, DISPLAY_NAME, *ACCESS)),
-    Command(("users", "roles"), "give a principal these roles only", "users:set_roles", (USER, ROLE, *ACCESS)),
+    Command(
+        ("users", "add"),
+        "add a principal",
+        "users:add",
+        (
+            USER,
+            ROLE,
+            DISPLAY_NAME,
+            Option("--ttl", "how long it has the roles, as 8h; for good if not given", "SPAN"),
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("users", "roles"),
+        "give a principal these roles only, or others beside its own for a time",
+        "users:set_roles",
+        (
+            USER,
+            ROLE,
+            Option("--ttl", "give them for so long beside those that it has, as 8h", "SPAN"),
+            *ACCESS,
+        ),
+    ),
     Command(("users", "revoke"), "remove a principal, and end what it has open", "users:revoke", (USER, *ACCESS)),
     Command(("invites", "list"), "list the invites that can be used", "invites:list_invites", (JSON, *ACCESS)),
     Command(
@@ -165,6 +197,7 @@ ADMIN: tuple[Command, ...] = (
             USER,
             Option("--id", "the token to replace, where there are several", "ID"),
             Option("--overlap", "how long the old one goes on, as 1h; 0 for not at all", "SPAN", default="1h"),
+            Option("--ttl", "how long the new one is good; as long as the old one if not given", "SPAN"),
             *ACCESS,
         ),
     ),
@@ -182,6 +215,7 @@ ADMIN: tuple[Command, ...] = (
             USER,
             Option("key_text", "the key in base64, the line of keygen, or an ssh-ed25519 key", "KEY"),
             CREDENTIAL_LABEL,
+            Option("--ttl", "how long it is good; for ever if not given", "SPAN"),
             *ACCESS,
         ),
     ),

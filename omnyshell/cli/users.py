@@ -3,8 +3,9 @@
 import argparse
 import sys
 
-from omnyshell.cli.administer import ask, do, moment, seconds, show
+from omnyshell.cli.administer import ask, do, moment, optional_seconds, seconds, show
 from omnyshell.errors import ConfigException
+from omnyshell.model.admin import PrincipalInfo
 from omnyshell.protocol.messages.admin import (
     CredentialRevoke,
     KeyAdd,
@@ -28,7 +29,7 @@ def list_users(options: argparse.Namespace) -> int:
     principals = ask(options, PrincipalsRequest(request_id=_ID), PrincipalsResponse).principals
     rows = []
     for found in principals:
-        who = (found.principal, ",".join(found.roles) or "-", found.display_name or "-", found.source)
+        who = (found.principal, _roles(found), found.display_name or "-", found.source)
         kept = [(one.id, str(one.kind), one.label or "-", moment(one.expires_at)) for one in found.credentials]
         rows += [(*who, *one) for one in kept or [("-", "-", "-", "-")]]
     header = ("PRINCIPAL", "ROLES", "NAME", "FROM", "ID", "KIND", "LABEL", "EXPIRES (UTC)")
@@ -38,15 +39,24 @@ def list_users(options: argparse.Namespace) -> int:
 def add(options: argparse.Namespace) -> int:
     """Add a principal."""
     request = PrincipalAdd(
-        request_id=_ID, principal=options.name, display_name=options.display_name or "", roles=tuple(options.role)
+        request_id=_ID,
+        principal=options.name,
+        display_name=options.display_name or "",
+        roles=tuple(options.role),
+        ttl_seconds=optional_seconds(options, "ttl"),
     )
-    return do(options, request, f"added {options.name}; `omnyshell tokens add {options.name}` makes a token")
+    has = f" (`omnyshell tokens add {options.name}` makes a token)"
+    if options.ttl:
+        has += f" with the roles {', '.join(options.role)}"
+    return do(options, request, f"added {options.name}{has}")
 
 
 def set_roles(options: argparse.Namespace) -> int:
-    """Give a principal other roles."""
-    request = PrincipalRoles(request_id=_ID, principal=options.name, roles=tuple(options.role))
-    return do(options, request, f"{options.name} has the roles {', '.join(options.role) or '(none)'}")
+    """Give a principal other roles, or more of them for a time."""
+    ttl = optional_seconds(options, "ttl")
+    request = PrincipalRoles(request_id=_ID, principal=options.name, roles=tuple(options.role), ttl_seconds=ttl)
+    also = "also " if ttl is not None else ""
+    return do(options, request, f"{options.name} {also}has the roles {', '.join(options.role) or '(none)'}")
 
 
 def revoke(options: argparse.Namespace) -> int:
@@ -57,7 +67,7 @@ def revoke(options: argparse.Namespace) -> int:
 
 def add_token(options: argparse.Namespace) -> int:
     """Make a token, and print it alone on stdout."""
-    ttl = seconds(options.ttl, "--ttl") if options.ttl else None
+    ttl = optional_seconds(options, "ttl")
     request = TokenAdd(request_id=_ID, principal=options.name, label=options.label or "", ttl_seconds=ttl)
     return _print_token(ask(options, request, TokenAdded))
 
@@ -65,7 +75,13 @@ def add_token(options: argparse.Namespace) -> int:
 def rotate_token(options: argparse.Namespace) -> int:
     """Make a new token in place of one that goes on for a while."""
     overlap = 0 if options.overlap == "0" else seconds(options.overlap, "--overlap")
-    request = TokenRotate(request_id=_ID, principal=options.name, credential_id=options.id, overlap_seconds=overlap)
+    request = TokenRotate(
+        request_id=_ID,
+        principal=options.name,
+        credential_id=options.id,
+        overlap_seconds=overlap,
+        ttl_seconds=optional_seconds(options, "ttl"),
+    )
     return _print_token(ask(options, request, TokenAdded))
 
 
@@ -75,7 +91,8 @@ def add_key(options: argparse.Namespace) -> int:
     if not words:
         raise ConfigException("give the key that `omnyshell keygen` printed, or an OpenSSH public key (ssh-ed25519)")
     key = public_key_of_ssh(options.key_text) or (words[1] if len(words) > 1 else words[0])
-    request = KeyAdd(request_id=_ID, principal=options.name, public_key=key, label=options.label or "")
+    ttl = optional_seconds(options, "ttl")
+    request = KeyAdd(request_id=_ID, principal=options.name, public_key=key, label=options.label or "", ttl_seconds=ttl)
     return do(options, request, f"{options.name} may log in with this key")
 
 
@@ -83,6 +100,11 @@ def revoke_credential(options: argparse.Namespace) -> int:
     """Remove a token or key, and end the connections that logged in with it."""
     request = CredentialRevoke(request_id=_ID, principal=options.name, credential_id=options.id)
     return do(options, request, f"revoked {options.id} of {options.name}; connections made with it are ended")
+
+
+def _roles(found: PrincipalInfo) -> str:
+    ends = {timed.role: f" (until {moment(timed.expires_at)})" for timed in found.timed_roles}
+    return ",".join(f"{role}{ends.get(role, '')}" for role in found.roles) or "-"
 
 
 def _print_token(made: TokenAdded) -> int:

@@ -267,7 +267,10 @@ class OmnyShellConnection:
 
     def _dispatch(self, message: ControlMessage, channel: int | None) -> None:
         if isinstance(message, ProtocolError) and message.fatal:
-            self._fatal = refusal(message.code, message.message)
+            may_come_back = message.retry_after is not None
+            self._fatal = (
+                TransportException(message.message) if may_come_back else refusal(message.code, message.message)
+            )
         if (
             isinstance(message, ChannelMessage)
             and channel is not None

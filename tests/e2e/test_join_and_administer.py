@@ -197,6 +197,33 @@ def test_a_line_that_is_wrong_says_what_is_wrong(site: Site, change: Callable[[s
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_granted_may_end(site: Site) -> None:
+    operator = site.operator
+    added = operator.run("users", "add", "bob", "--role", "developer")
+    assert " until " not in added.stdout
+    given = operator.run("users", "roles", "bob", "--role", "ops", "--ttl", "8h")
+    assert given.stdout.startswith("bob also has the roles ops until 2"), given.stderr
+    key = "oJ0OquEPpRFJMRbuSTGxVPQe9dKcIg5DDOjLxtaiLE8"
+    added = operator.run("keys", "add", "bob", key, "--ttl", "30d")
+    assert added.stdout.startswith("bob may log in with this key until 2"), added.stderr
+    added = operator.run("users", "add", "eve", "--role", "ops", "--role", "dba", "--ttl", "1h")
+    assert "with the roles ops, dba until 2" in added.stdout
+    shown = operator.run("users", "list").stdout
+    assert "developer,ops (until 2" in shown
+    assert "dba (until 2" in shown
+    (bob,) = (one for one in json.loads(operator.run("users", "list", "--json").stdout) if one["principal"] == "bob")
+    assert [one["role"] for one in bob["timedRoles"]] == ["ops"]
+    assert "expiresAt" in bob["credentials"][0]
+    for words in (("users", "add", "x"), ("users", "roles", "bob"), ("keys", "add", "bob", key)):
+        wrong = operator.run(*words, "--ttl", "soon")
+        assert (wrong.returncode, "--ttl 'soon'" in wrong.stderr) == (255, True)
+    invited = operator.run("users", "invite", "ann", "--role", "ops", "--role-ttl", "8h", "--key-ttl", "2d")
+    assert site.person("ann").paste(invited.stdout.strip()).returncode == 0
+    (ann,) = (one for one in json.loads(operator.run("users", "list", "--json").stdout) if one["principal"] == "ann")
+    assert ([one["role"] for one in ann["timedRoles"]], "expiresAt" in ann["credentials"][0]) == (["ops"], True)
+    assert operator.run("nodes", "invite", "--key-ttl", "90d").returncode == 0
+
+
 def test_tokens_audit_and_metrics_from_the_command_line(site: Site) -> None:
     operator = site.operator
     assert operator.run("users", "add", "bob", "--role", "developer").returncode == 0

@@ -72,7 +72,7 @@ class ProtocolError(ControlMessage, kw_only=True):
     message: Annotated[str, FREE] = "Protocol error"
     fatal: bool = False
     retry_after: Annotated[int | None, OMIT, COUNT] = None
-    """Seconds to wait, from a hub that stops (section 9)."""
+    """Seconds to wait before connecting again, from a hub that stops (section 9), or that wants another login."""
 
 
 class Ping(ControlMessage, kw_only=True):

@@ -1,7 +1,7 @@
 """Ends what may not go on: after a revocation, or because an admin says so."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from omnyshell.errors import ErrorCodes
@@ -22,6 +22,7 @@ from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 REVOKED = "This login was revoked"
 NOT_ANY_MORE = "You may not do this on the node any more"
+CHANGED = "The roles of this login have changed: log in again"
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -55,7 +56,7 @@ class Eviction:
         self._bus = bus
         self._known = self.names()
         self._spared: HubPeer | None = None
-        self._put_off: str | None = None
+        self._put_off: Callable[[], None] | None = None
 
     @contextmanager
     def sparing(self, peer: HubPeer) -> Iterator[None]:
@@ -64,9 +65,9 @@ class Eviction:
         try:
             yield
         finally:
-            text, self._spared, self._put_off = self._put_off, None, None
-            if text is not None:
-                self.drop(peer, text)
+            end, self._spared, self._put_off = self._put_off, None, None
+            if end is not None:
+                end()
 
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles, grants or labels have changed."""
@@ -81,9 +82,9 @@ class Eviction:
                     detail=peer.role,
                 )
                 logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
-                self.drop(peer, REVOKED)
+                self._end_login(peer)
         for route in list(self._sessions):
-            if not self._may_go_on(route):
+            if not self._may_go_on(route, route.client.principal):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         self._tunnels.enforce(self._as_now)
         known = self.names()
@@ -94,11 +95,29 @@ class Eviction:
     def drop(self, peer: HubPeer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
         if peer is self._spared:
-            self._put_off = text
+            self._put_off = lambda: self.drop(peer, text)
             return
         if peer.role != NODE_PEER:
             self.end_sessions(peer, text)
         peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)
+
+    def _end_login(self, peer: HubPeer) -> None:
+        """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
+        now = self._as_now(peer.principal)
+        if now is None or peer.evidence is None or not self._gate.upholds(peer.evidence, now):
+            self.drop(peer, REVOKED)
+        else:
+            self._change_roles(peer, now)
+
+    def _change_roles(self, peer: HubPeer, now: Principal) -> None:
+        """End what the new roles do not allow, and have the peer log in anew; the rest waits for it in the nodes."""
+        if peer is self._spared:
+            self._put_off = lambda: self._change_roles(peer, now)
+            return
+        for route in list(self._sessions):
+            if route.client is peer and not self._may_go_on(route, now):
+                self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
+        peer.evict(ErrorCodes.AUTH_FAILED, CHANGED, retry_after=0)
 
     def end_sessions(self, peer: HubPeer, text: str) -> None:
         """End the sessions of a connection, with what runs in them."""
@@ -127,9 +146,9 @@ class Eviction:
             return owner
         return principals_of(authenticator).get(owner.id)
 
-    def _may_go_on(self, route: SessionRoute) -> bool:
+    def _may_go_on(self, route: SessionRoute, principal: Principal) -> bool:
         node = self._nodes.of_peer(route.node)
-        return node is None or self._policy.decide(route.client.principal, route.right, node).allowed
+        return node is None or self._policy.decide(principal, route.right, node).allowed
 
     def _logged_in(self) -> Iterator[HubPeer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)

@@ -136,21 +136,24 @@ class HubPeer:
         """Forget what waits to be sent on the channel."""
         self.link.discard(channel)
 
-    def fail(self, code: ErrorCodes, text: str) -> None:
+    def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
         """Send a fatal `error` and close 4400."""
         if self.link.is_open:
-            self.send(ProtocolError(code=code, message=text, fatal=True))
+            self.send(ProtocolError(code=code, message=text, fatal=True, retry_after=retry_after))
             self.close(CLOSE_PROTOCOL_FAILURE, code)
 
     def close(self, code: int, reason: str) -> None:
         """Close with this code."""
         self.link.close(code, reason)
 
-    def evict(self, code: ErrorCodes, text: str) -> None:
-        """End what the connection holds at once, and the connection soon, whether the peer answers or not."""
+    def evict(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
+        """End what the connection holds at once, and the connection soon, whether the peer answers or not.
+
+        `retry_after` are seconds after which the peer may connect again.
+        """
         if self._service is not None:
             self._service.left(self)
-        self.fail(code, text)
+        self.fail(code, text, retry_after=retry_after)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
     # What the link calls

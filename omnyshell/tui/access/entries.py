@@ -76,10 +76,17 @@ def _of_principal(principal: PrincipalInfo) -> Entry:
     return Entry(
         kind=EntryKind.PRINCIPAL,
         principal=principal.principal,
-        what=", ".join(principal.roles),
+        what=_roles(principal),
         source=principal.source,
         created_at=principal.created_at,
+        expires_at=min((timed.expires_at for timed in principal.timed_roles), default=None),
     )
+
+
+def _roles(principal: PrincipalInfo) -> str:
+    """Its roles; those that end by themselves have a clock, and the next end is that of the entry."""
+    timed = {one.role for one in principal.timed_roles}
+    return ", ".join(f"{role} ◷" if role in timed else role for role in principal.roles)
 
 
 def _of_credential(principal: str, credential: CredentialInfo) -> Entry:

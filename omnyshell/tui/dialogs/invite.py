@@ -17,6 +17,8 @@ from omnyshell.tui.dialogs.session import pairs
 from omnyshell.tui.keys import Context, bindings
 
 LIFETIMES = (("15 minutes", "900"), ("1 hour", "3600"), ("1 day", "86400"))
+TERMS = (("for good", ""), ("8 hours", "28800"), ("1 day", "86400"), ("30 days", "2592000"))
+"""For how long whoever joins may log in, and has the roles."""
 
 
 class InviteDialog(Dialog[InviteCreate]):
@@ -31,6 +33,7 @@ class InviteDialog(Dialog[InviteCreate]):
         yield row("Name", field("name", hint="node id, empty for the machine's own name"))
         yield row("Labels", field("labels", hint="env=prod role=web"))
         yield row("Roles", field("roles", "developer", "for a person: developer, admin"))
+        yield row("Access", choice("term", TERMS, ""))
         yield row("Good for", choice("ttl", LIFETIMES, "900"))
 
     def on_mount(self) -> None:
@@ -50,14 +53,29 @@ class InviteDialog(Dialog[InviteCreate]):
 
     def read(self, reading: Reading) -> InviteCreate:
         """The invite to make."""
-        ttl = int(self.value("ttl"))
+        ttl, term = int(self.value("ttl")), int(self.value("term") or 0) or None
         if self.kind is InviteKind.NODE:
             node_id = reading.take("name", optional_node_id, None)
             labels = reading.take("labels", pairs, dict[str, str]())
-            return InviteCreate(request_id="", kind=InviteKind.NODE, node_id=node_id, labels=labels, ttl_seconds=ttl)
+            return InviteCreate(
+                request_id="",
+                kind=InviteKind.NODE,
+                node_id=node_id,
+                labels=labels,
+                ttl_seconds=ttl,
+                key_ttl_seconds=term,
+            )
         name = reading.take("name", filled("Who is invited?"), "")
         roles = reading.take("roles", role_names, tuple[str, ...]())
-        return InviteCreate(request_id="", kind=InviteKind.USER, principal=name, roles=roles, ttl_seconds=ttl)
+        return InviteCreate(
+            request_id="",
+            kind=InviteKind.USER,
+            principal=name,
+            roles=roles,
+            ttl_seconds=ttl,
+            role_ttl_seconds=term,
+            key_ttl_seconds=term,
+        )
 
     def _show_what_applies(self) -> None:
         is_node = self.kind is InviteKind.NODE

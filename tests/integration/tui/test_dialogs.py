@@ -66,6 +66,11 @@ async def test_a_person_is_invited_with_roles() -> None:
         assert not app.screen.query_one("#labels").parent.display
         await pilot.press(*"eve")
         await check_picture(app, "dialog-invite")
+        for term, seconds in (("28800", 28_800), ("", None)):
+            app.screen.query_one("#term").value = term
+            await pilot.pause()
+            answer = app.screen.answer()
+            assert (answer.role_ttl_seconds, answer.key_ttl_seconds) == (seconds, seconds)
         await pilot.press("escape")
         line = (
             "OMNYSHELL_TOKEN="

@@ -1,8 +1,8 @@
 """What gives access to a hub, and what revoking it means."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo
+from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo, TimedRole
 from omnyshell.protocol.messages.admin import CredentialRevoke, InviteRevoke, PrincipalRevoke
 from omnyshell.tui.access.entries import EntryKind, consequence, entries, to_revoke
 from omnyshell.tui.acting import told
@@ -39,6 +39,15 @@ def test_credentials_stand_below_their_principal_and_invites_at_the_end() -> Non
     ]
     assert len({entry.key for entry in found}) == len(found)
     assert [entry.can_be_revoked for entry in found] == [True, True, True, False, True]
+
+
+def test_roles_that_end_are_marked_with_the_next_end() -> None:
+    soon, later = NOW + timedelta(hours=1), NOW + timedelta(days=1)
+    timed = (TimedRole(role="ops", expires_at=later), TimedRole(role="dba", expires_at=soon))
+    (entry,) = entries([PrincipalInfo(principal="eve", roles=("dba", "developer", "ops"), timed_roles=timed)], [])
+    assert (entry.what, entry.expires_at) == ("dba ◷, developer, ops ◷", soon)
+    (entry,) = entries([OPS], [])
+    assert entry.expires_at is None
 
 
 def test_each_kind_is_revoked_by_its_own_request() -> None:

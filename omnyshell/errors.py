@@ -10,6 +10,7 @@
     ├── SessionRejectedException    hub or node refused a session
     ├── TunnelRejectedException     the hub refused a tunnel
     ├── TransportException          the connection could not be made, or was lost
+    │   └── UntrustedHubException   the certificate that was shown is not trusted
     ├── OmnyShellTimeoutException   a peer did not answer within its deadline
     ├── CertGeneratorException      a certificate could not be made or read
     └── ConfigException             a configuration file or option is wrong
@@ -137,6 +138,14 @@ class TransportException(OmnyShellException):
         super().__init__(message, code=code)
         self.close_code = close_code
         self.close_reason = close_reason
+
+
+class UntrustedHubException(TransportException):
+    """The certificate that was shown is not trusted. `chain` is what was shown, in DER; empty where nothing was."""
+
+    def __init__(self, message: str, *, chain: tuple[bytes, ...] = ()) -> None:
+        super().__init__(message)
+        self.chain = chain
 
 
 class OmnyShellTimeoutException(OmnyShellException):

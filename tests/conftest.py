@@ -7,8 +7,6 @@ from hypothesis import HealthCheck, settings
 from support import pictures
 from support.stack import Certificates
 
-from omnyshell import CertGenerator
-
 settings.register_profile("default", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 
@@ -27,8 +25,7 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """An authority and a hub certificate for loopback."""
-    made = CertGenerator().generate(tmp_path_factory.mktemp("certs"), ["localhost", "127.0.0.1", "::1"])
-    return Certificates(made.ca_pem_path, made.hub_pem_path, made.hub_key_path)
+    return Certificates.made(tmp_path_factory.mktemp("certs"), "localhost", "127.0.0.1", "::1")
 
 
 @pytest.hookimpl(optionalhook=True)

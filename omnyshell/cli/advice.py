@@ -24,7 +24,7 @@ _ANY = {
     "unknown_node": _CONNECTED,
     "node_offline": _CONNECTED,
     "tunnel_disabled": "start the hub with --tunnel-port-range A-B",
-    "secure_unavailable": "leave out --tls, or start the hub without --no-tunnel-tls",
+    "secure_unavailable": "leave out --tls, or give the hub the pair for tunnels that `omnyshell cert gen` makes",
     "unsupported_protocol": "leave out --http",
     "unsupported": "let its operator name targets with --tunnel-allow, or update the node",
     "port_out_of_range": "leave out --public-port, or ask for one within the hub's --tunnel-port-range",

@@ -6,31 +6,41 @@ import sys
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_passphrase, new_passphrase
-from omnyshell.cli.loopback import LOOPBACK
 from omnyshell.cli.output import complain, printable
+from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
+from omnyshell.model.hosts import LOOPBACK
 from omnyshell.paths import config_dir, user_path
-from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator
+from omnyshell.security.cert_chain import is_authority, read_chain, system_authorities
+from omnyshell.security.cert_faults import OF_SERVERS, faults_of
+from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator, GeneratedPair
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.security.key_files import check_free
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.passphrases import as_bytes, open_key, read_passphrase
+from omnyshell.transport.tls import chain_of
 
 
 def generate(options: argparse.Namespace) -> int:
-    """Make a certificate for a hub, and the authority that signs it where there is none yet."""
+    """Make certificates for a hub and for its tunnels, and the authorities that sign them where there are none yet."""
     directory = user_path(options.out)
     before = _names_in(directory / HUB_CERT_FILE, needed=not options.host)
     made = CertGenerator().generate(directory, options.host or before or LOOPBACK, keep_key=True)
     names = _names_in(made.hub_pem_path, needed=True)
-    print(f"authority    {made.ca_pem_path}{'' if made.ca_is_new else ' (kept)'}  give it to nodes and clients: --ca")
-    print(f"certificate  {made.hub_pem_path}  for the hub: --cert")
-    print(f"key          {made.hub_key_path}  for the hub: --key; keep it secret, like {made.ca_key_path.name}")
+    _print_pair(made.hub, "give it to nodes and clients: --ca", "--")
     print(f"names        {', '.join(names)}")
+    print("For tunnels with TLS, of an authority of their own:")
+    _print_pair(made.tunnels, "for browsers that use tunnels, never for --ca", "--tunnel-")
     if gone := [name for name in before if name not in names]:
         complain(f"omnyshell: whoever reaches the hub as {' or '.join(gone)} is refused now: name all with --host")
     return 0
+
+
+def _print_pair(pair: GeneratedPair, use: str, options: str) -> None:
+    print(f"authority    {pair.ca_pem_path}{'' if pair.ca_is_new else ' (kept)'}  {use}")
+    print(f"certificate  {pair.pem_path}  for the hub: {options}cert")
+    print(f"key          {pair.key_path}  for the hub: {options}key; keep it secret, like {pair.ca_key_path.name}")
 
 
 def _names_in(certificate: Path, *, needed: bool) -> list[str]:
@@ -47,13 +57,26 @@ def _names_in(certificate: Path, *, needed: bool) -> list[str]:
 
 def show(options: argparse.Namespace) -> int:
     """Say what a certificate is."""
-    found = CertificateIdentity.from_file(user_path(options.file))
+    path = user_path(options.file)
+    found = CertificateIdentity.from_file(path)
     print(f"subject      {printable(found.subject)}")
     print(f"names        {printable(', '.join(found.names)) or '(none)'}")
     print(f"issuer       {printable(found.issuer)}")
     print(f"valid        {found.not_before:%Y-%m-%d %H:%M} to {found.not_after:%Y-%m-%d %H:%M} UTC")
     print(f"fingerprint  {found.fingerprint}")
+    for fault in _faults_in(path):
+        print(f"problem      {printable(fault)}")
     return 0
+
+
+def _faults_in(path: Path) -> list[str]:
+    """Say what clients refuse about it, in the words in which a hub says it."""
+    chain = read_chain(chain_of(path))
+    found = faults_of(chain, SystemClock().now(), system=system_authorities, is_start=True)
+    if is_authority(chain[0]):
+        # It is not shown to clients as a server's own.
+        found = [fault for fault in found if fault.kind not in OF_SERVERS]
+    return [str(fault) for fault in found]
 
 
 def keygen(options: argparse.Namespace) -> int:

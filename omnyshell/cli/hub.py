@@ -12,7 +12,7 @@ from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
 from omnyshell.errors import ConfigException, OmnyShellException
-from omnyshell.options.values import name_of, read, settings
+from omnyshell.options.values import read, settings
 from omnyshell.paths import state_dir, user_path
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.security.authenticators import (
@@ -27,12 +27,12 @@ from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit import log_record
 from omnyshell.services.hub.audit_store import Retention
+from omnyshell.services.hub.certificate import load_pair
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
-from omnyshell.transport.tls import leaf_of_chain
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -143,9 +143,6 @@ def state_dir_from(options: argparse.Namespace) -> Path:
     """Return the hub's own directory; by default one for each hub key, so that two hubs of a user do not mix."""
     if options.state_dir:
         return user_path(options.state_dir)
-    cert = user_path(options.cert)
-    if not cert.is_file():
-        name = name_of(options, "cert")
-        raise ConfigException(f"{name}: there is no file {cert}; `omnyshell cert gen --out DIR` makes one")
-    identity = hashlib.sha256(spki_sha256_of_der(leaf_of_chain(cert))).hexdigest()[:16]
+    leaf = load_pair(user_path(options.cert), user_path(options.key)).chain[0]
+    identity = hashlib.sha256(spki_sha256_of_der(leaf)).hexdigest()[:16]
     return state_dir() / "hubs" / identity

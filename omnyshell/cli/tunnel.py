@@ -6,11 +6,11 @@ import json
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.loop import run
-from omnyshell.cli.loopback import LOOPBACK
 from omnyshell.cli.output import complain, printable, table
 from omnyshell.cli.service import until_stopped
 from omnyshell.errors import ConfigException, TransportException
 from omnyshell.ids import short_id
+from omnyshell.model.hosts import LOOPBACK
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig

@@ -1,7 +1,8 @@
-"""A local certificate authority and the hub's certificate from it.
+"""Local certificate authorities: one with the hub's certificate, and one with that of the hub's TLS tunnels.
 
-The profile is RFC 5280's, as strictly as OpenSSL's X509_STRICT asks: critical basic constraints and key usage,
-key identifiers in both certificates, every host as a subject alternative name.
+They are two, so that no client that trusts the hub's authority takes a tunnel for the hub. The profile is RFC 5280's,
+as strictly as OpenSSL's X509_STRICT asks: critical basic constraints and key usage, key identifiers in all
+certificates, every host as a subject alternative name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,10 @@ CA_CERT_FILE = "ca.pem"
 CA_KEY_FILE = "ca.key"
 HUB_CERT_FILE = "hub.pem"
 HUB_KEY_FILE = "hub.key"
+TUNNEL_CA_CERT_FILE = "tunnel-ca.pem"
+TUNNEL_CA_KEY_FILE = "tunnel-ca.key"
+TUNNEL_CERT_FILE = "tunnel.pem"
+TUNNEL_KEY_FILE = "tunnel.key"
 
 CA_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=825)
@@ -41,35 +46,110 @@ _LONGEST_COMMON_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class GeneratedCertificates:
-    """What a generation left in `directory`. `hub_pem` is the hub's certificate followed by its authority's."""
+class GeneratedPair:
+    """An authority, and a certificate from it. `pem` is the certificate followed by its authority's."""
 
-    directory: Path
     ca_pem: bytes
     ca_key: bytes = field(repr=False)
-    hub_pem: bytes
-    hub_key: bytes = field(repr=False)
+    pem: bytes
+    key: bytes = field(repr=False)
     ca_is_new: bool
+    ca_pem_path: Path
+    """The authority's certificate: what is trusted."""
+
+    ca_key_path: Path
+    """The authority's private key; the hub does not need it."""
+
+    pem_path: Path
+    """The certificate chain."""
+
+    key_path: Path
+    """Its private key."""
+
+    def write(self) -> None:
+        """Write all files with mode 0600; the key before the certificate. Raises `ConfigException`."""
+        if self.ca_is_new:
+            write_private(self.ca_key_path, self.ca_key)
+            write_private(self.ca_pem_path, self.ca_pem)
+        write_private(self.key_path, self.key)
+        write_private(self.pem_path, self.pem)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedCertificates:
+    """What a generation left in `directory`: the hub's pair, by its own names too, and that of its TLS tunnels."""
+
+    directory: Path
+    hub: GeneratedPair
+    tunnels: GeneratedPair
+
+    @property
+    def ca_pem(self) -> bytes:
+        """The authority's certificate: what clients and nodes pin."""
+        return self.hub.ca_pem
+
+    @property
+    def ca_key(self) -> bytes:
+        """The authority's private key; the hub does not need it."""
+        return self.hub.ca_key
+
+    @property
+    def hub_pem(self) -> bytes:
+        """The hub's certificate, followed by its authority's."""
+        return self.hub.pem
+
+    @property
+    def hub_key(self) -> bytes:
+        """The hub's private key."""
+        return self.hub.key
+
+    @property
+    def ca_is_new(self) -> bool:
+        """Whether there was no authority before."""
+        return self.hub.ca_is_new
 
     @property
     def ca_pem_path(self) -> Path:
-        """The authority's certificate: what clients and nodes pin."""
-        return self.directory / CA_CERT_FILE
+        """Where the authority's certificate is."""
+        return self.hub.ca_pem_path
 
     @property
     def ca_key_path(self) -> Path:
-        """The authority's private key; the hub does not need it."""
-        return self.directory / CA_KEY_FILE
+        """Where the authority's private key is."""
+        return self.hub.ca_key_path
 
     @property
     def hub_pem_path(self) -> Path:
-        """The hub's certificate chain."""
-        return self.directory / HUB_CERT_FILE
+        """Where the hub's certificate chain is."""
+        return self.hub.pem_path
 
     @property
     def hub_key_path(self) -> Path:
-        """The hub's private key."""
-        return self.directory / HUB_KEY_FILE
+        """Where the hub's private key is."""
+        return self.hub.key_path
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What the files of a pair are called, and what their certificates call themselves."""
+
+    ca_pem: str
+    ca_key: str
+    pem: str
+    key: str
+    authority: str
+    server: str
+
+
+_HUB = _Files(CA_CERT_FILE, CA_KEY_FILE, HUB_CERT_FILE, HUB_KEY_FILE, "OmnyShell CA", "OmnyShell hub")
+_TUNNELS = _Files(
+    TUNNEL_CA_CERT_FILE,
+    TUNNEL_CA_KEY_FILE,
+    TUNNEL_CERT_FILE,
+    TUNNEL_KEY_FILE,
+    "OmnyShell tunnel CA",
+    "OmnyShell tunnels",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,39 +168,64 @@ class CertGenerator:
         self._clock = clock if clock is not None else SystemClock()
 
     def generate(self, directory: Path, hosts: Iterable[str], *, keep_key: bool = False) -> GeneratedCertificates:
-        """Issue a hub certificate for `hosts` (names and addresses), and write all files with mode 0600.
+        """Issue certificates for `hosts` (names and addresses), and write all files with mode 0600.
 
         An authority that is already in `directory` is used again, so that peers that pinned it go on working.
-        `keep_key` also keeps the hub's key where there is one, and with it the hub's UID. The key is written
-        before the certificate: whoever sees a new certificate finds its key.
+        `keep_key` also keeps the keys where there are some, and with the hub's its UID. A key is written before its
+        certificate: whoever sees a new certificate finds its key.
 
         Raises `CertGeneratorException` for a host that cannot be in a certificate, for an authority that is
-        incomplete, invalid or expired, and for files that cannot be read or written.
+        incomplete, invalid or expired, or is the hub's and the tunnels' in one, and for files that cannot be read or
+        written; nothing was written then, but in the last case.
         """
         names = list(dict.fromkeys(map(host_to_general_name, hosts)))
         if not names:
             raise CertGeneratorException("a certificate needs at least one host")
         with _translated():
-            authority = self._authority(directory)
-            key = _read_key(directory / HUB_KEY_FILE) if keep_key else None
-            key = key if key is not None else ec.generate_private_key(ec.SECP256R1())
-            leaf = self._issue_leaf(authority, key, names)
-            result = GeneratedCertificates(
-                directory=directory,
-                ca_pem=authority.pem,
-                ca_key=authority.key_pem,
-                hub_pem=leaf.public_bytes(Encoding.PEM) + authority.pem,
-                hub_key=_key_pem(key),
-                ca_is_new=authority.is_new,
-            )
-            _write(result)
-        return result
+            hub = self._make(directory, _HUB, names, keep_key=keep_key)
+            _check_tunnel_files(directory)
+            tunnels = self._make(directory, _TUNNELS, names, keep_key=keep_key, apart_from=hub)
+            hub.write()
+            tunnels.write()
+        return GeneratedCertificates(directory, hub, tunnels)
 
-    def _authority(self, directory: Path) -> _Authority:
+    def _make(
+        self,
+        directory: Path,
+        files: _Files,
+        names: list[x509.GeneralName],
+        *,
+        keep_key: bool,
+        apart_from: GeneratedPair | None = None,
+    ) -> GeneratedPair:
+        """Return a pair; nothing is written. A key that is the other pair's is not kept."""
+        authority = self._authority(directory, files)
+        kept = _read_key(directory / files.key) if keep_key else None
+        if apart_from is not None:
+            taken = (apart_from.ca_key, apart_from.key)
+            if authority.key_pem in taken:
+                text = f"{directory / files.ca_pem} is the hub's authority too: move it and {files.ca_key} away"
+                raise CertGeneratorException(text)
+            kept = None if kept is not None and _key_pem(kept) in taken else kept
+        key = kept if kept is not None else ec.generate_private_key(ec.SECP256R1())
+        leaf = self._issue_leaf(authority, key, names, files.server)
+        return GeneratedPair(
+            ca_pem=authority.pem,
+            ca_key=authority.key_pem,
+            pem=leaf.public_bytes(Encoding.PEM) + authority.pem,
+            key=_key_pem(key),
+            ca_is_new=authority.is_new,
+            ca_pem_path=directory / files.ca_pem,
+            ca_key_path=directory / files.ca_key,
+            pem_path=directory / files.pem,
+            key_path=directory / files.key,
+        )
+
+    def _authority(self, directory: Path, files: _Files) -> _Authority:
         """The authority in this directory, or a new one; nothing is written."""
-        cert_path, key_path = directory / CA_CERT_FILE, directory / CA_KEY_FILE
+        cert_path, key_path = directory / files.ca_pem, directory / files.ca_key
         if not cert_path.exists() and not key_path.exists():
-            return self._new_authority()
+            return self._new_authority(files.authority)
         for path in (cert_path, key_path):
             if not path.exists():
                 raise CertGeneratorException(f"{path} is missing beside the other half: restore it, or move both away")
@@ -131,14 +236,15 @@ class CertGenerator:
         if not _is_authority(certificate):
             raise CertGeneratorException(f"{cert_path} is not the certificate of an authority")
         if not certificate.not_valid_before_utc <= self._clock.now() < certificate.not_valid_after_utc:
-            raise CertGeneratorException(f"{cert_path} is valid until {certificate.not_valid_after_utc:%Y-%m-%d} only")
+            text = f"{cert_path} is valid until {certificate.not_valid_after_utc:%Y-%m-%d} only"
+            raise CertGeneratorException(f"{text}: move it and {key_path.name} away for a new authority")
         return _Authority(pem, _key_pem(key), certificate, key, is_new=False)
 
-    def _new_authority(self) -> _Authority:
+    def _new_authority(self, title: str) -> _Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         # The name is unlike that of any other authority: verifiers look issuers up by name.
-        name = _name(f"OmnyShell CA {identifier.digest.hex()[:8]}")
+        name = _name(f"{title} {identifier.digest.hex()[:8]}")
         start = self._start()
         certificate = (
             _builder(name, name, key.public_key(), start, start + CA_LIFETIME)
@@ -151,13 +257,13 @@ class CertGenerator:
         return _Authority(certificate.public_bytes(Encoding.PEM), _key_pem(key), certificate, key, is_new=True)
 
     def _issue_leaf(
-        self, authority: _Authority, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName]
+        self, authority: _Authority, key: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], title: str
     ) -> x509.Certificate:
         start = self._start()
         end = min(start + LEAF_LIFETIME, authority.certificate.not_valid_after_utc)
         issuer = authority.certificate
         return (
-            _builder(_leaf_name(names[0]), issuer.subject, key.public_key(), start, end)
+            _builder(_leaf_name(names[0], title), issuer.subject, key.public_key(), start, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -188,9 +294,9 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _leaf_name(first: x509.GeneralName) -> x509.Name:
+def _leaf_name(first: x509.GeneralName, title: str) -> x509.Name:
     text = str(first.value)
-    return _name(text if len(text) <= _LONGEST_COMMON_NAME else "OmnyShell hub")
+    return _name(text if len(text) <= _LONGEST_COMMON_NAME else title)
 
 
 def _key_usage(*, authority: bool) -> x509.KeyUsage:
@@ -251,12 +357,14 @@ def _read_certificate(path: Path) -> tuple[bytes, x509.Certificate]:
         raise CertGeneratorException(f"{path} holds no certificate in PEM") from exc
 
 
-def _write(result: GeneratedCertificates) -> None:
-    if result.ca_is_new:
-        write_private(result.ca_key_path, result.ca_key)
-        write_private(result.ca_pem_path, result.ca_pem)
-    write_private(result.hub_key_path, result.hub_key)
-    write_private(result.hub_pem_path, result.hub_pem)
+def _check_tunnel_files(directory: Path) -> None:
+    """Leave alone what somebody else put where the tunnels' pair belongs. Raises `CertGeneratorException`."""
+    if (directory / TUNNEL_CA_CERT_FILE).exists() or (directory / TUNNEL_CA_KEY_FILE).exists():
+        return
+    for name in (TUNNEL_CERT_FILE, TUNNEL_KEY_FILE):
+        if (directory / name).exists():
+            text = f"{directory / name} was not made here, as there is no {TUNNEL_CA_CERT_FILE}: move it elsewhere"
+            raise CertGeneratorException(f"{text}, and name it there with --tunnel-cert or --tunnel-key")
 
 
 @contextmanager

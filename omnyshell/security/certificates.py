@@ -108,11 +108,13 @@ class CertificateIdentity:
     def _of(cls, certificate: "x509.Certificate") -> Self:
         from cryptography.hazmat.primitives.serialization import Encoding
 
+        from omnyshell.security.cert_names import alternative_names
+
         der = certificate.public_bytes(Encoding.DER)
         try:
             return cls(
                 subject=certificate.subject.rfc4514_string(),
-                names=_alternative_names(certificate),
+                names=alternative_names(certificate),
                 issuer=certificate.issuer.rfc4514_string(),
                 not_before=certificate.not_valid_before_utc,
                 not_after=certificate.not_valid_after_utc,
@@ -122,13 +124,3 @@ class CertificateIdentity:
             )
         except ValueError as exc:
             raise CertGeneratorException("the certificate holds fields that cannot be read") from exc
-
-
-def _alternative_names(certificate: "x509.Certificate") -> tuple[str, ...]:
-    from cryptography import x509
-
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension):
-        return ()
-    return tuple(str(name.value) for name in extension.value if isinstance(name, x509.DNSName | x509.IPAddress))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnyshell.errors import ConfigException, ImproperValueException, OmnyShellException
+from omnyshell.errors import ConfigException, ImproperValueException, OmnyShellException, UntrustedHubException
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.handshake import PeerHandshake
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
@@ -78,7 +78,7 @@ async def dial(
         codec=codec,
         on_improper=on_improper,
     )
-    await connection.open(client_context(access.ca), timeout=access.connect_timeout, keepalive=access.keepalive)
+    await open_trusted(connection, access.ca, timeout=access.connect_timeout, keepalive=access.keepalive)
     return connection
 
 
@@ -88,3 +88,24 @@ def _check_provider(request: AuthRequest, context: LoginContext) -> None:
         return
     if (request.host, request.port, request.binding) != (context.host, context.port, None):
         raise ConfigException("the credential provider signs no proof that names host and port; it has to, here")
+
+
+async def open_trusted(
+    connection: OmnyShellConnection,
+    ca: Path | None,
+    *,
+    timeout: float,  # noqa: ASYNC109
+    keepalive: KeepaliveTimes,
+) -> None:
+    """Open a connection to a hub that these certificates, or the system's, are trusted about.
+
+    Raises what `OmnyShellConnection.open` raises, with each cause of distrust and its remedy, and `ConfigException` for
+    a CA file that cannot be read.
+    """
+    try:
+        await connection.open(client_context(ca), timeout=timeout, keepalive=keepalive)
+    except UntrustedHubException as exc:
+        # Imported where something is wrong: it brings all of `cryptography`.
+        from omnyshell.services.trust import explained
+
+        raise explained(exc, connection.address, ca) from exc

@@ -29,11 +29,10 @@ from omnyshell.security.authenticators import hash_token
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
 from omnyshell.services.binding import Binding
-from omnyshell.services.dial import AGENT
+from omnyshell.services.dial import AGENT, open_trusted
 from omnyshell.services.join_files import check_directory_name
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
-from omnyshell.transport.tls import client_context
 from omnyshell.version import __version__
 
 CONNECT_TIMEOUT = 15.0
@@ -159,7 +158,7 @@ async def join(
         codec=register(FrameCodec()),
     )
     try:
-        await connection.open(client_context(ca), timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
+        await open_trusted(connection, ca, timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
     except AuthException as exc:
         if exc.code == ErrorCodes.AUTH_FAILED:
             raise AuthException("the hub does not know this token: copy the whole line of the invite") from exc

@@ -48,6 +48,12 @@ _CLOSE_TEXTS = {
 }
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_MESSAGE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
+_OLD_TLS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
+_NO_CIPHER = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
+"""Reasons of OpenSSL's, by what they mean for who dials a hub."""
+
+
 class HubAddress(NamedTuple):
     """Where a hub listens."""
 
@@ -72,6 +78,16 @@ class HubAddress(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"wss://{host}:{self.port}{self.path if self.path != '/' else ''}"
+
+
+def _tls_failure(address: HubAddress, reason: str) -> str:
+    if reason in _NO_TLS:
+        return f"what answers at {address} does not speak TLS: it is no hub; check host and port"
+    if reason in _OLD_TLS:
+        return f"what answers at {address} speaks no TLS 1.2 or newer: update it, or the proxy in front of it"
+    if reason in _NO_CIPHER:
+        return f"what answers at {address} has no TLS cipher in common with this program: is it a hub?"
+    return f"TLS with {address} failed ({reason}); is it a hub?"
 
 
 def _is_plain(path: str) -> bool:
@@ -119,8 +135,9 @@ class OmnyShellConnection:
     async def open(self, tls: ssl.SSLContext, *, timeout: float, keepalive: KeepaliveTimes) -> None:  # noqa: ASYNC109
         """Dial and log in, within `timeout` seconds.
 
-        Raises `TransportException` where the hub cannot be reached or trusted, `AuthException` for a refused
-        credential, `ProtocolException` for an incompatible hub, `OmnyShellTimeoutException` when time is up.
+        Raises `TransportException` where the hub cannot be reached, `UntrustedHubException` where it is not trusted,
+        `AuthException` for a refused credential, `ProtocolException` for an incompatible hub,
+        `OmnyShellTimeoutException` when time is up.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -224,11 +241,8 @@ class OmnyShellConnection:
         address = self.address
         try:
             await connect_tls(self.link, address.host, address.port, tls)
-        except ssl.SSLCertVerificationError as exc:
-            text = f"the certificate of {address} is not trusted: {exc.verify_message.rstrip('.')}"
-            raise TransportException(f"{text}; name its CA with --ca, or check the host name") from exc
         except ssl.SSLError as exc:
-            raise TransportException(f"TLS with {address} failed ({exc.reason}); is it a hub?") from exc
+            raise TransportException(_tls_failure(address, exc.reason or "")) from exc
         except socket.gaierror as exc:
             raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check --hub") from exc
         except UnicodeError as exc:

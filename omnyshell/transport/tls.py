@@ -3,6 +3,7 @@
 import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 from omnyshell.errors import ConfigException
 
@@ -10,10 +11,10 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 
 
 def server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """Return the hub's context from a PEM chain and its key. Raises `ConfigException` naming the file that is wrong."""
-    for path, option in ((cert, "--cert"), (key, "--key")):
+    """Return a server's context from a PEM chain and its key. Raises `ConfigException` naming the files."""
+    for path in (cert, key):
         if not path.is_file():
-            raise ConfigException(f"{option}: there is no file {path}; `omnyshell cert gen --out DIR` makes one")
+            raise ConfigException(f"there is no file {path}; `omnyshell cert gen --out DIR` makes one")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Peers keep their connections; resumption tickets would only cost bytes and time.
@@ -22,7 +23,9 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except (ssl.SSLError, OSError, ValueError) as exc:
-        raise ConfigException(f"cannot use certificate {cert} with key {key}: {exc}") from exc
+        # OpenSSL's own word, without the line of C where it was said.
+        why = getattr(exc, "reason", None) or exc
+        raise ConfigException(f"cannot use certificate {cert} with key {key}: {why}") from exc
     return context
 
 
@@ -34,7 +37,7 @@ def leaf_of_chain(cert: Path) -> bytes:
 def chain_of(cert: Path) -> tuple[bytes, ...]:
     """Return the DER forms of the certificates in a PEM file, at least one. Raises `ConfigException`."""
     try:
-        blocks = _CERTIFICATE.findall(cert.read_text(encoding="ascii"))
+        blocks = _CERTIFICATE.findall(cert.read_text(encoding="latin-1"))
         chain = tuple(ssl.PEM_cert_to_DER_cert(block) for block in blocks)
     except OSError as exc:
         raise ConfigException(f"cannot read {cert}: {exc.strerror}") from exc
@@ -54,11 +57,26 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
         return context
     try:
         context.load_verify_locations(ca)
-        # What is named is trusted, an intermediate authority or the hub's own certificate too.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    except (ssl.SSLError, OSError) as exc:
-        raise ConfigException(f"--ca: cannot read certificates from {ca}: {exc}") from exc
+    except ssl.SSLError as exc:
+        raise ConfigException(f"--ca: there is no certificate in PEM in {ca}, or a damaged one") from exc
+    except OSError as exc:
+        raise ConfigException(f"--ca: cannot read {ca}: {exc.strerror}") from exc
+    # What is named is trusted, an intermediate authority or the hub's own certificate too.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+def shown_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
+    """Return the certificates that the other side has shown, in DER, whether or not they are trusted."""
+    # Public from Python 3.13 on; before it, the same method is one level below.
+    source: Any = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj")  # noqa: B009
+    return tuple(map(_der_of, source.get_unverified_chain() or ()))
+
+
+def _der_of(certificate: Any) -> bytes:
+    if isinstance(certificate, bytes):
+        return certificate
+    return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
 
 
 def _no_password() -> str:

@@ -11,9 +11,13 @@ import threading
 from contextlib import suppress
 from typing import Any, cast
 
+from omnyshell.errors import UntrustedHubException
 from omnyshell.protocol.limits import KIB
+from omnyshell.transport.tls import shown_chain
 
 READ_SIZE = 256 * KIB
+
+_ENDED = "the connection ended in the TLS handshake: the hub may be full, or it is no hub, or of an old TLS version"
 
 
 class _CipherBuffer(threading.local):
@@ -29,13 +33,18 @@ _cipher_buffer = _CipherBuffer()
 async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, context: ssl.SSLContext) -> None:
     """Connect `protocol` to a server, once TLS is up and the server's certificate is verified for `host`.
 
-    Raises `OSError`, `ssl.SSLError` among it, and `UnicodeError` for a name that is none.
+    Raises `UntrustedHubException` for a certificate that is not accepted, `OSError`, `ssl.SSLError` among it, and
+    `UnicodeError` for a name that is none.
     """
     loop = asyncio.get_running_loop()
     tls = TlsClientTransport(protocol, context, host, loop)
     await loop.create_connection(lambda: tls.wire, host, port)
     try:
         await tls.shaken_hands
+    except ssl.SSLCertVerificationError as exc:
+        tls.abort()
+        text = f"the certificate of {host}:{port} is not trusted: {exc.verify_message.rstrip('.')}"
+        raise UntrustedHubException(text, chain=tls.shown_chain()) from exc
     except BaseException:
         tls.abort()
         raise
@@ -122,6 +131,10 @@ class TlsClientTransport(asyncio.Transport):
         if self.wire.transport is not None:
             self.wire.transport.abort()
 
+    def shown_chain(self) -> tuple[bytes, ...]:
+        """Return the certificates that the server has shown, in DER, trusted or not."""
+        return shown_chain(self._tls)
+
     # What the wire calls
 
     def begin(self) -> None:
@@ -147,9 +160,9 @@ class TlsClientTransport(asyncio.Transport):
         if self._is_up:
             self._protocol.connection_lost(error)
         elif not self.shaken_hands.done():
-            self.shaken_hands.set_exception(
-                error or ConnectionResetError("the connection ended in the TLS handshake; the hub may be full")
-            )
+            if error is None or isinstance(error, ConnectionResetError):
+                error = ConnectionResetError(_ENDED)
+            self.shaken_hands.set_exception(error)
 
     def pause_writing(self) -> None:
         """The socket is full."""

@@ -19,7 +19,7 @@ _BY_CODE: Final = {
     ErrorCodes.TIMEOUT: "Try again; if that does not help, look at the node.",
     ErrorCodes.TRANSPORT_ERROR: "The console connects again by itself: try again then.",
     "tunnel_disabled": "A hub serves tunnels when it is started with --tunnel-port-range.",
-    "secure_unavailable": "Open it without TLS, or give the hub a certificate for tunnels.",
+    "secure_unavailable": "Open it without TLS, or start the hub with --tunnel-cert and --tunnel-key.",
     "port_in_use": "Choose another port, or none: the hub takes one that is free.",
     "port_out_of_range": "Choose one of these ports, or none: the hub takes one that is free.",
     "unsupported": "A newer node can do it.",

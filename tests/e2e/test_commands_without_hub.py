@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
+from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -31,7 +33,8 @@ def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
     def generate(*words: str) -> tuple[str, str]:
         command = [OMNYSHELL, "cert", "gen", "--out", str(tmp_path), *words]
         done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=True)
-        return done.stdout.splitlines()[-1].removeprefix("names").strip(), done.stderr
+        (names,) = [line for line in done.stdout.splitlines() if line.startswith("names")]
+        return names.removeprefix("names").strip(), done.stderr
 
     assert generate() == ("localhost, 127.0.0.1, ::1", "")
     assert generate("--host", "hub.example", "--host", "localhost")[0] == "hub.example, localhost"
@@ -39,6 +42,43 @@ def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
     names, told = generate("--host", "localhost")
     assert names == "localhost"
     assert "whoever reaches the hub as hub.example is refused now" in told
+
+
+def test_a_certificate_is_shown_with_what_clients_refuse(tmp_path: Path) -> None:
+    start = datetime.now(UTC) - YEAR
+    expired, _ = issue(root("The Root"), names=["hub.example"], start=start, life=YEAR / 2).write(tmp_path, "expired")
+    alone, _ = issue(root("The Root"), names=["hub.example"]).write(tmp_path, "alone")
+    alone.write_bytes(alone.read_bytes().partition(b"-----END CERTIFICATE-----\n")[0] + b"-----END CERTIFICATE-----\n")
+
+    def problems(path: Path) -> list[str]:
+        command = [OMNYSHELL, "cert", "show", str(path)]
+        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if line.startswith("problem")]
+
+    (line,) = problems(expired)
+    assert line.startswith("problem      it expired on ")
+    (line,) = problems(alone)
+    assert line.startswith("problem      the certificate of 'CN=The Root', which issued it, is missing")
+    subprocess.run(
+        [OMNYSHELL, "cert", "gen", "--out", str(tmp_path)], capture_output=True, timeout=DEADLINE, check=True
+    )
+    for name in ("hub.pem", "ca.pem", "tunnel.pem", "tunnel-ca.pem"):
+        assert problems(tmp_path / name) == []
+
+
+def test_a_pair_that_cannot_serve_ends_a_hubs_start_with_one_line(certificates: Certificates, tmp_path: Path) -> None:
+    _, other = issue(root(), names=["localhost"]).write(tmp_path, "other")
+    for cert, key, says in (
+        (certificates.key, certificates.cert, "certificate and key are swapped"),
+        (certificates.cert, other, f"{other} is the key of another certificate than that in {certificates.cert}"),
+    ):
+        command = [OMNYSHELL, "hub", "start", "--port", "0", "--grant-token", "a:b:admin"]
+        command += ["--cert", str(cert), "--key", str(key)]
+        for more in ([], ["--state-dir", str(tmp_path / "state")]):
+            done = subprocess.run([*command, *more], capture_output=True, timeout=DEADLINE, text=True, check=False)
+            assert done.returncode == 255
+            assert done.stderr.startswith(f"omnyshell: {says}")
+            assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_damaged_certificate_is_renewed_only_for_names_that_are_given(tmp_path: Path) -> None:

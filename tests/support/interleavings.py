@@ -32,6 +32,7 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
+from omnyshell.services.hub.certificate import SecureTunnels
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.departed import DepartedNodes
@@ -161,7 +162,7 @@ class World:
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         self.broker = HubBroker(router=self.router, on_shell=lambda _node_id, _principal: None, **common)
         self.requests = SessionRequests(**common)
-        context = TunnelContext(new_request_id=self._new_id, public_host="", tls=None, **common)
+        context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
         relay = Relay(self.router, metrics, self.broker.fail_route)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from omnyshell import (
+    CertGenerator,
     ClientConfig,
     HubAccess,
     HubAddress,
@@ -33,11 +34,21 @@ GRANTS = ("admin:admin-token:admin", "box:box-token:node", "dev:dev-token:develo
 
 @dataclass(frozen=True)
 class Certificates:
-    """The files of a test authority."""
+    """The files of a test authority, and those of the authority of tunnels, where there is one."""
 
     ca: Path
     cert: Path
     key: Path
+    tunnel_ca: Path | None = None
+    tunnel_cert: Path | None = None
+    tunnel_key: Path | None = None
+
+    @classmethod
+    def made(cls, directory: Path, *hosts: str) -> "Certificates":
+        """Make them, as `omnyshell cert gen` does."""
+        made = CertGenerator().generate(directory, hosts)
+        hub, tunnels = made.hub, made.tunnels
+        return cls(hub.ca_pem_path, hub.pem_path, hub.key_path, tunnels.ca_pem_path, tunnels.pem_path, tunnels.key_path)
 
 
 def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
@@ -45,6 +56,8 @@ def hub_config(certificates: Certificates, **changes: Any) -> HubConfig:
     settings: dict[str, Any] = {
         "cert": certificates.cert,
         "key": certificates.key,
+        "tunnel_cert": certificates.tunnel_cert,
+        "tunnel_key": certificates.tunnel_key,
         "port": 0,
         "authenticator": TokenAuthenticator([TokenGrant.parse(grant) for grant in GRANTS]),
     }

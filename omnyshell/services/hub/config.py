@@ -1,5 +1,6 @@
 """What an embedder or the command line decides about a hub."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,10 +81,13 @@ class HubConfig:
 
     tunnel_cert: Path | None = None
     tunnel_key: Path | None = None
-    """A certificate for the public side of TLS tunnels, and its key; None means the hub's own."""
+    """A certificate for the public side of TLS tunnels, and its key, both apart from the hub's; None means no TLS."""
 
     secure_tunnels: bool = True
-    """Whether TLS tunnels are served."""
+    """Whether TLS tunnels are served, where there is a certificate for them."""
+
+    renew_certificates: Callable[[], None] | None = field(default=None, repr=False)
+    """Called once a day to write the files anew that end soon; raises `OmnyShellException` where it cannot."""
 
     new_tunnel_id: IdFactory = new_tunnel_id
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -108,9 +108,10 @@ class OmnyShellHub:
             owners = self._store or MemoryNodeOwners()
             self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
             await open_trail(self.audit, config)
-            tls = certificate.current.tls
             policy = HubPolicy.of(config)
-            self.tunnels = await make_tunnel_broker(config, tls, self.audit, self.metrics, self.bus, self.nodes, policy)
+            self.tunnels = await make_tunnel_broker(
+                config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy
+            )
             base = HubBase(
                 config=config,
                 config_in_force=lambda: self.config,
@@ -131,7 +132,7 @@ class OmnyShellHub:
             endpoint = WsServerEndpoint(
                 config.host,
                 config.port,
-                tls,
+                certificate.current.tls,
                 lambda: self._new_peer(context),
                 config.endpoint,
                 responder=services.pages.answer,
@@ -150,6 +151,7 @@ class OmnyShellHub:
         self._upkeep = services.upkeep(context, endpoint)
         services.admin.start()
         self._sweeper = asyncio.create_task(self._sweep())
+        self._upkeep.started()
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
 
     def reload(self, config: HubConfig) -> list[str]:

@@ -149,7 +149,7 @@ TUNNELS = (
     ),
     Option(
         "--tunnel-cert",
-        "certificate chain for TLS tunnels; the hub's own if not given",
+        "certificate chain for TLS tunnels, apart from the hub's; no TLS tunnels if not given",
         "F",
         "file",
         sets="tunnel_cert",

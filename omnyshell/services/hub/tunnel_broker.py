@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.certificate import SecureTunnels
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
@@ -50,6 +50,9 @@ EXPOSING = right_taken(TunnelOpenRequest)
 
 MAX_HOST_LENGTH = 255
 
+SECURE_UNAVAILABLE = "secure_unavailable"
+"""Why a TLS tunnel is refused, and a connection to one that was opened before they were turned off."""
+
 INCOMING = "stdout"
 """The stream whose credit the hub grants on tunnel channels."""
 
@@ -69,8 +72,8 @@ class TunnelContext:
 
     new_request_id: IdFactory
     public_host: str
-    tls: ssl.SSLContext | None
-    """For the public side of secure tunnels; None where there are none."""
+    secure: Callable[[], SecureTunnels]
+    """Returns what the public side of secure tunnels shows now, or why there are none."""
 
 
 class _Exposer:
@@ -94,9 +97,6 @@ class TunnelBroker:
 
     def __init__(self, context: TunnelContext, registry: TunnelRegistry, ports: PublicPorts) -> None:
         self._context = context
-        self.tls = context.tls
-        """For the public side of secure tunnels; connections from now on get it, where it is replaced."""
-
         self._registry = registry
         self._ports = ports
         self._refusals = TunnelRefusals(context.audit)
@@ -254,13 +254,21 @@ class TunnelBroker:
         if not is_host(request.target_host):
             raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
         self._registry.check_enabled()
-        if request.secure and self.tls is None:
-            raise TunnelRejectedException("This hub has no TLS tunnels", code="secure_unavailable")
+        if request.secure:
+            self._check_secure()
         try:
             return TunnelProtocol.named(request.protocol)
         except ValueError as exc:
             text = f"This hub has no '{request.protocol[:32]}' tunnels"
             raise TunnelRejectedException(text, code="unsupported_protocol") from exc
+
+    def _check_secure(self) -> None:
+        secure = self._context.secure()
+        if secure.tls is None:
+            text = "This hub has no TLS tunnels"
+            if secure.is_unsafe:
+                text = "TLS tunnels are off on this hub: its log says why"
+            raise TunnelRejectedException(text, code=SECURE_UNAVAILABLE)
 
     def _check_exposer(self, principal: Principal, node_id: str | None) -> RegisteredNode | None:
         """The node that is to expose a target; None where the asking client itself is to do it."""
@@ -297,7 +305,11 @@ class TunnelBroker:
         """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
         address = _address(sock)
         exposer = self._exposers[peer]
+        tls = self._context.secure().tls if tunnel.info.secure else None
         problem = self._problem_of(tunnel, peer, exposer)
+        if tunnel.info.secure and tls is None:
+            # TLS tunnels were turned off since this one was opened: never in clear text instead.
+            problem = SECURE_UNAVAILABLE
         if problem:
             self._refused(tunnel, address, problem)
             sock.close()
@@ -307,7 +319,7 @@ class TunnelBroker:
         connection = self._make_connection(tunnel, address, half_close=half_close)
         connection.channel = exposer.channels.adopt(exposer.allocate_channel(), connection)
         tunnel.connection_opened(connection)
-        connection.serve(sock, self.tls if tunnel.info.secure else None)
+        connection.serve(sock, tls)
 
     def _make_connection(self, tunnel: OpenTunnel, address: str, *, half_close: bool) -> TunnelConnection:
         info = tunnel.info

@@ -10,6 +10,7 @@ from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.certificate_warnings import CertificateWarnings
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
@@ -23,7 +24,6 @@ from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_setup import public_tls
 from omnyshell.services.hub.watch import FileWatch, WatchedFiles
 from omnyshell.transport.endpoint import WsServerEndpoint
 
@@ -78,7 +78,12 @@ class HubUpkeep:
         self._clock: Clock = config.clock
         self._next_look = 0.0
         self._owes_ends, self._could_not_tell = True, False
+        self._warnings = CertificateWarnings(parts.certificate, parts.audit, config.clock)
         self._watch(config)
+
+    def started(self) -> None:
+        """Say what is wrong with the certificates. Call it once."""
+        self._warnings.started(self.config)
 
     def tick(self, now: float) -> None:
         """Look for edited files, at most once a period; `now` on the monotonic clock."""
@@ -89,6 +94,8 @@ class HubUpkeep:
         for files, watch in self._watches:
             if watch.poll():
                 self._take_in(files, watch)
+        if self._warnings.is_due(now):
+            self._care_for_certificates()
 
     def reload(self, config: HubConfig) -> list[str]:
         """Take a whole new configuration; returns the options that differ from what is in force till a restart.
@@ -153,18 +160,21 @@ class HubUpkeep:
             at = write_timestamp(ended.at)
             self._parts.audit.record("access.ended", principal=ended.principal, detail=f"{ended.what} until {at}")
 
+    def _care_for_certificates(self) -> None:
+        """Renew what ends soon, where that is the hub's task, and say what is wrong."""
+        if self.config.renew_certificates is not None:
+            try:
+                self.config.renew_certificates()
+            except OmnyShellException as exc:
+                logger.error("certificates are not renewed: %s", exc)
+        self._warnings.check(self.config)
+
     def _show_certificates(self, config: HubConfig) -> None:
         """Read the certificates anew, and show them to new connections, inside and outside."""
         parts = self._parts
-        before = parts.certificate.current
         parts.certificate.renew(config)
-        tls = parts.certificate.current.tls
-        try:
-            parts.tunnels.tls = public_tls(config, tls)
-        except OmnyShellException:
-            parts.certificate.current = before
-            raise
-        parts.endpoint.use_tls(tls)
+        parts.endpoint.use_tls(parts.certificate.current.tls)
+        self._warnings.check(config)
 
     def _take_in(self, files: WatchedFiles, watch: FileWatch) -> None:
         audit = self._parts.audit

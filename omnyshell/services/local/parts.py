@@ -1,14 +1,15 @@
 """The settings of this machine's own hub and node, and how the hub starts."""
 
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import TransportException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
 from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
-from omnyshell.security.cert_generator import CertGenerator
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
-from omnyshell.services.local.setup import DEFAULT_PORT, HOSTS, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
+from omnyshell.services.local.certificates import LocalCertificates
+from omnyshell.services.local.setup import DEFAULT_PORT, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name
 from omnyshell.services.node.config import NodeConfig
 
 TUNNEL_PORTS = PortRange(20_000, 20_999)
@@ -28,14 +29,18 @@ async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
     return hub
 
 
-def hub_config(setup: LocalSetup, port: int) -> HubConfig:
-    """The hub's settings; its authority and certificate are made at the first call."""
-    certs = setup.directory / "certs"
-    if not (certs / "hub.pem").is_file():
-        CertGenerator().generate(certs, HOSTS)
+def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubConfig:
+    """The hub's settings; its authorities and certificates are made at the first call, and renewed when it is time."""
+    clock = clock or SystemClock()
+    certificates = LocalCertificates(setup.directory / "certs", clock)
+    certificates.renew()
     return HubConfig(
-        cert=certs / "hub.pem",
-        key=certs / "hub.key",
+        cert=certificates.cert,
+        key=certificates.key,
+        tunnel_cert=certificates.tunnel_cert,
+        tunnel_key=certificates.tunnel_key,
+        renew_certificates=certificates.renew,
+        clock=clock,
         host="localhost",
         port=port,
         state_dir=setup.directory / "hub",

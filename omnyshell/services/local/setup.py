@@ -18,7 +18,6 @@ from omnyshell.services.local.pid_file import PidFile, locked
 from omnyshell.transport.connection import HubAddress
 
 DEFAULT_PORT = 8443
-HOSTS = ("localhost", "127.0.0.1", "::1")
 LOGIN_NAME = "local"
 CONSOLE = "omnyshell-console"
 NODE_PRINCIPAL = "this-machine"

@@ -188,7 +188,7 @@ async def test_requests_of_the_client(system: tuple[OmnyShellHub, OmnyShellClien
 
 
 def tls_client(certificates: Certificates) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(certificates.ca))
+    return ssl.create_default_context(cafile=str(certificates.tunnel_ca))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

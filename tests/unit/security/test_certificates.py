@@ -24,6 +24,9 @@ from omnyshell.security.certificates import CertificateIdentity, spki_of_der, sp
 from omnyshell.security.files import write_private
 from omnyshell.security.host_names import host_to_general_name
 
+HUB_FILES = ("ca.pem", "ca.key", "hub.pem", "hub.key")
+TUNNEL_FILES = ("tunnel-ca.pem", "tunnel-ca.key", "tunnel.pem", "tunnel.key")
+
 HOSTS = ["hub.example.com", "*.wild.example", "localhost", "127.0.0.1", "::1", "[2001:db8::7]", "Bücher.example"]
 
 
@@ -119,7 +122,7 @@ def test_files_are_private(tmp_path):
     made = CertGenerator().generate(tmp_path / "new" / "certs", ["hub"])
     directory = tmp_path / "new" / "certs"
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in directory.iterdir()}
-    assert modes == dict.fromkeys(["ca.pem", "ca.key", "hub.pem", "hub.key"], 0o600)
+    assert modes == dict.fromkeys([*HUB_FILES, *TUNNEL_FILES], 0o600)
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert made.hub_pem_path.read_bytes() == made.hub_pem
     assert made.hub_key_path.read_bytes() == made.hub_key
@@ -164,12 +167,80 @@ def test_two_authorities_have_two_names(tmp_path):
         handshake(two, "hub")
 
 
+def contents(directory):
+    return {entry.name: entry.read_bytes() for entry in directory.iterdir()}
+
+
+def test_tunnels_get_a_pair_of_their_own_for_the_same_hosts(tmp_path):
+    made = CertGenerator().generate(tmp_path, HOSTS)
+    hub, tunnels = CertificateIdentity.from_pem(made.hub.pem), CertificateIdentity.from_pem(made.tunnels.pem)
+    assert hub.names == tunnels.names
+    assert hub.issuer != tunnels.issuer
+    assert hub.spki_der != tunnels.spki_der
+    authorities = [CertificateIdentity.from_pem(pair.ca_pem) for pair in (made.hub, made.tunnels)]
+    assert authorities[0].spki_der != authorities[1].spki_der
+    assert made.tunnels.pem_path.read_bytes() == made.tunnels.pem
+    assert made.tunnels.key_path.read_bytes() == made.tunnels.key
+    write_private(made.hub_pem_path, made.tunnels.pem)
+    write_private(made.hub_key_path, made.tunnels.key)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(made, "localhost")
+    write_private(made.ca_pem_path, made.tunnels.ca_pem)
+    handshake(made, "localhost")
+
+
+def test_a_directory_of_0_1_0_gets_the_tunnels_pair_and_keeps_the_rest(tmp_path):
+    first = CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+    for name in TUNNEL_FILES:
+        (tmp_path / name).unlink()
+    before = contents(tmp_path)
+    second = CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+    assert (second.hub.ca_is_new, second.tunnels.ca_is_new) == (False, True)
+    after = contents(tmp_path)
+    assert after.keys() == {*HUB_FILES, *TUNNEL_FILES}
+    assert all(after[name] == before[name] for name in ("ca.pem", "ca.key", "hub.key"))
+    third = CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+    assert (third.tunnels.ca_pem, third.tunnels.key) == (second.tunnels.ca_pem, second.tunnels.key)
+    assert third.tunnels.pem != second.tunnels.pem
+    assert first.hub_key == third.hub_key
+
+
+def test_what_is_the_hubs_never_becomes_the_tunnels(tmp_path):
+    made = CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+    for key in (made.hub_key, made.ca_key):
+        write_private(made.tunnels.key_path, key)
+        renewed = CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+        assert renewed.tunnels.key not in (made.hub_key, made.ca_key)
+    write_private(made.tunnels.ca_pem_path, made.ca_pem)
+    write_private(made.tunnels.ca_key_path, made.ca_key)
+    before = contents(tmp_path)
+    with pytest.raises(CertGeneratorException, match="is the hub's authority too"):
+        CertGenerator().generate(tmp_path, ["hub"], keep_key=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["tunnel.pem", "tunnel.key"])
+def test_a_tunnels_pair_from_elsewhere_is_left_alone(tmp_path, name):
+    CertGenerator().generate(tmp_path, ["hub"])
+    for other in TUNNEL_FILES:
+        if other != name:
+            (tmp_path / other).unlink()
+    before = contents(tmp_path)
+    with pytest.raises(CertGeneratorException, match=f"{name} was not made here"):
+        CertGenerator().generate(tmp_path, ["hub"])
+    assert contents(tmp_path) == before
+
+
 def foreign_key_pem(key):
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def damage_half(made):
     made.ca_key_path.unlink()
+
+
+def damage_the_tunnels_half(made):
+    made.tunnels.ca_key_path.unlink()
 
 
 def damage_other_half(made):
@@ -205,6 +276,7 @@ def open_the_key(made):
     ("damage", "text"),
     [
         (damage_half, "ca.key is missing"),
+        (damage_the_tunnels_half, "tunnel-ca.key is missing"),
         (damage_other_half, "ca.pem is missing"),
         (damage_key, "ca.key holds no private key"),
         (damage_certificate, "ca.pem holds no certificate"),

@@ -11,7 +11,8 @@ import pytest
 from support.stack import Certificates, connected_client
 
 from omnyshell import TransportException
-from omnyshell.transport.tls import client_context, server_context
+from omnyshell.errors import UntrustedHubException
+from omnyshell.transport.tls import chain_of, client_context, server_context
 from omnyshell.transport.tls_client import TlsClientTransport, connect_tls
 
 DEADLINE = 20.0
@@ -151,8 +152,9 @@ async def test_another_authority_another_name_and_no_tls_are_refused(certificate
         await reader.read(1)
 
     async with serving(certificates, serve) as port:
-        with pytest.raises(ssl.SSLCertVerificationError):
+        with pytest.raises(UntrustedHubException) as refused:
             await connect_tls(Receiver(), "127.0.0.1", port, client_context(None))
+        assert refused.value.chain == chain_of(certificates.cert)
 
     async def no_tls(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n")

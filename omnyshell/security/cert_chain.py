@@ -1,0 +1,186 @@
+"""Chains of certificates: reading them, finding who issued what, and the authorities that this system trusts."""
+
+import binascii
+import os
+import re
+import ssl
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from omnyshell.errors import CertGeneratorException
+from omnyshell.security.certificates import spki_of_der
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----")
+
+_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
+
+Chain = Sequence[x509.Certificate]
+"""At least one certificate, the one of the server first."""
+
+CanonicalName = tuple[Hashable, ...]
+"""Equal where OpenSSL takes two names for one."""
+
+
+def read_chain(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
+    """Read certificates from DER. Raises `CertGeneratorException` where one breaks RFC 5280 too badly."""
+    with warnings.catch_warnings():
+        # Old authorities have serial numbers that today's rules forbid; they are trusted all the same.
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(map(x509.load_der_x509_certificate, ders))
+        except ValueError as exc:
+            raise CertGeneratorException("a certificate holds what cannot be read") from exc
+
+
+def key_of(certificate: x509.Certificate) -> bytes:
+    """Return the SubjectPublicKeyInfo, in the one form that a key has where its kind is known."""
+    try:
+        return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return spki_of_der(certificate.public_bytes(Encoding.DER))
+
+
+def extension_of(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
+    """Return an extension; None where there is none. Raises `ValueError` where extensions cannot be read."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as exc:
+        raise ValueError(str(exc)) from exc
+
+
+def canonical(name: x509.Name) -> CanonicalName:
+    """Return a name as OpenSSL compares it: without regard to case, white space and the kind of text."""
+    return tuple(frozenset((found.oid, _canonical_text(found.value)) for found in part) for part in name.rdns)
+
+
+def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Tell whether `issuer` carries the name of the certificate's issuer, and its key made the signature."""
+    if canonical(certificate.issuer) != canonical(issuer.subject):
+        return False
+    try:
+        _verify(certificate, issuer.public_key())
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _verify(certificate: x509.Certificate, key: CertificatePublicKeyTypes) -> None:
+    signature, signed = certificate.signature, certificate.tbs_certificate_bytes
+    how, digest = certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm
+    if isinstance(key, rsa.RSAPublicKey) and isinstance(how, padding.AsymmetricPadding) and digest is not None:
+        key.verify(signature, signed, how, digest)
+    elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(how, ec.ECDSA):
+        key.verify(signature, signed, how)
+    elif isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        key.verify(signature, signed)
+    else:
+        raise UnsupportedAlgorithm("a key that makes no such signatures")
+
+
+def _canonical_text(value: str | bytes) -> str | bytes:
+    return " ".join(value.casefold().split()) if isinstance(value, str) else value
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether a certificate says that it may issue others."""
+    try:
+        constraints = extension_of(certificate, x509.BasicConstraints)
+    except ValueError:
+        return False
+    return constraints is not None and constraints.ca
+
+
+def is_self_signed(certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate is its own issuer."""
+    return is_issued_by(certificate, certificate)
+
+
+class Authorities:
+    """Certificates that are trusted, or known, read when it matters."""
+
+    def __init__(self, ders: Iterable[bytes]) -> None:
+        self._ders = tuple(ders)
+
+    @cached_property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """All of them that can be read."""
+        return tuple(_readable(self._ders))
+
+    @cached_property
+    def _by_subject(self) -> dict[CanonicalName, list[x509.Certificate]]:
+        found: dict[CanonicalName, list[x509.Certificate]] = {}
+        for certificate in self.certificates:
+            found.setdefault(canonical(certificate.subject), []).append(certificate)
+        return found
+
+    def has_key(self, key: bytes) -> bool:
+        """Tell whether one carries this SubjectPublicKeyInfo."""
+        return any(key in der for der in self._ders)
+
+    def issuers_of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
+        """Return those that issued a certificate; cross-signed authorities are several."""
+        found = self._by_subject.get(canonical(certificate.issuer), ())
+        return [issuer for issuer in found if is_issued_by(certificate, issuer)]
+
+
+System = Callable[[], Authorities]
+"""Returns the authorities that this system trusts; only called where they matter, as there are many."""
+
+
+def path_of(chain: Chain) -> list[x509.Certificate]:
+    """Return the certificates that lead from the first one upward, as far as the chain has them, in whatever order."""
+    path, rest = [chain[0]], list(chain[1:])
+    while not is_self_signed(path[-1]):
+        issuer = next((found for found in rest if is_issued_by(path[-1], found)), None)
+        if issuer is None:
+            break
+        rest.remove(issuer)
+        path.append(issuer)
+    return path
+
+
+def system_authorities() -> Authorities:
+    """Return the authorities that this system trusts: those in the file and the directory that OpenSSL looks into."""
+    places = ssl.get_default_verify_paths()
+    files = [Path(places.cafile)] if places.cafile else []
+    # Where both are the system's own, they hold the same.
+    is_told = not {places.openssl_cafile_env, places.openssl_capath_env}.isdisjoint(os.environ)
+    if places.capath and (is_told or not files):
+        files += Path(places.capath).glob("????????.[0-9]*")
+    return authorities_in(*files)
+
+
+def authorities_in(*files: Path) -> Authorities:
+    """Return the certificates in files, as far as they can be read."""
+    return Authorities(_decoded({text for file in files for text in _texts_in(file)}))
+
+
+def _texts_in(file: Path) -> list[bytes]:
+    try:
+        return _CERTIFICATE.findall(file.read_bytes())
+    except OSError:
+        return []
+
+
+def _decoded(texts: Iterable[bytes]) -> Iterator[bytes]:
+    for text in texts:
+        with suppress(ValueError):
+            yield binascii.a2b_base64(text)
+
+
+def _readable(ders: Iterable[bytes]) -> Iterator[x509.Certificate]:
+    for der in ders:
+        with suppress(CertGeneratorException):
+            yield from read_chain((der,))

@@ -1,0 +1,76 @@
+"""The names in a certificate: who may be dialled by them, and which two certificates share one (RFC 6125)."""
+
+import ipaddress
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from omnyshell.security.cert_chain import extension_of
+
+_ANY = "*"
+
+
+def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the host names and addresses that a certificate is for. Raises `ValueError` for one that is damaged."""
+    found = extension_of(certificate, x509.SubjectAlternativeName)
+    return tuple(str(name.value) for name in found or () if isinstance(name, x509.DNSName | x509.IPAddress))
+
+
+def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Return the common names of the subject, which some clients take for host names where there are no others."""
+    return tuple(str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+
+
+def normal_name(host: str) -> str:
+    """Return a host as it is compared: lower case, in IDNA form, without brackets and the last dot.
+
+    An IPv4 address in IPv6 form is that address. What is neither a name nor an address stays as it is.
+    """
+    bare = host.strip().removeprefix("[").removesuffix("]").lower()
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        name = bare.removesuffix(".")
+        try:
+            return name if name.isascii() else name.encode("idna").decode()
+        except UnicodeError:
+            return name
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def covers(names: Iterable[str], host: str) -> bool:
+    """Tell whether clients that dial `host` accept a certificate for these names: a star is one whole label."""
+    wanted = normal_name(host)
+    parent = wanted.partition(".")[2]
+    known = {normal_name(name) for name in names}
+    # OpenSSL lets no star stand right below the top.
+    return wanted in known or ("." in parent and not _is_address(wanted) and f"{_ANY}.{parent}" in known)
+
+
+def shared_name(ours: Iterable[str], theirs: Iterable[str]) -> str:
+    """Return a name by which both can be dialled; "" where there is none.
+
+    Told too often rather than too seldom: a star anywhere in a label stands for all that the label may be.
+    """
+    known = [normal_name(name) for name in ours]
+    for name in map(normal_name, theirs):
+        if any(_can_be_equal(name, other) for other in known):
+            return name
+    return ""
+
+
+def _can_be_equal(one: str, other: str) -> bool:
+    labels, others = one.split("."), other.split(".")
+    if len(labels) != len(others) or _is_address(one) is not _is_address(other):
+        return False
+    return all(a == b or _ANY in a or _ANY in b for a, b in zip(labels, others, strict=True))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -13,12 +13,12 @@ from omnyshell.errors import AuthException, ConfigException
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import config_dir, logins_file, user_path
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
-from omnyshell.security.files import write_private
 from omnyshell.services.binding import Binding
 from omnyshell.services.client.access import binding_from, given_access, read_token
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
 from omnyshell.services.join import Joined, fetch_authority, join, parse_fingerprint
-from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name, toml_text
+from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name
+from omnyshell.services.join_settings import toml_text, write_settings
 from omnyshell.services.local.setup import machine_node_id
 from omnyshell.transport.connection import HubAddress
 
@@ -64,20 +64,20 @@ def join_node(options: argparse.Namespace) -> int:
     accepted = joined.accepted
     node_id = accepted.node_id or ""
     directory = joining.settle_node(node_id)
-    labels = {**accepted.labels, **own_labels}
     settings: dict[str, object] = {
         "hub": str(joining.address),
         "id": node_id,
         "principal": accepted.principal,
         "key": str((directory / KEY).resolve()),
         "ca": str((directory / AUTHORITY).resolve()),
-        "label": [f"{name}={value}" for name, value in sorted(labels.items())],
-        "allow-command": options.allow_command,
         "bind-certificate": _full_path(binding.certificate),
         "allow-unbound": binding.allow_unbound and not joined.is_bound,
     }
     config = directory / SETTINGS
-    write_private(config, _toml(settings).encode())
+    try:
+        write_settings(config, settings, {**accepted.labels, **own_labels}, options.allow_command)
+    except ConfigException as exc:
+        raise ConfigException(f"joined {joining.address} as node {node_id}, but {config} is as before: {exc}") from exc
     print(f"joined {joining.address} as node {node_id}; settings are in {config}", flush=True)
     _warn_of_older_hub(joined, binding)
     if options.no_start:
@@ -150,15 +150,3 @@ def _token_of_invite(given: Mapping[str, str]) -> str:
         return read_token(user_path(given["token_file"]))
     otherwise = "the token of the invite is missing: set OMNYSHELL_TOKEN, give --token-file, or paste it at the prompt"
     return given.get("token") or ask_secret("Token of the invite: ", otherwise)
-
-
-def _toml(settings: dict[str, object]) -> str:
-    """Write texts, lists of texts and what is true, leaving out what is empty."""
-    lines = [f"{key} = {_value(value)}" for key, value in settings.items() if value]
-    return "# Written by `omnyshell node join`.\n" + "\n".join(lines) + "\n"
-
-
-def _value(value: object) -> str:
-    if value is True:
-        return "true"
-    return f"[{', '.join(map(toml_text, value))}]" if isinstance(value, list) else toml_text(str(value))

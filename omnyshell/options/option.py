@@ -52,6 +52,9 @@ class Option(NamedTuple):
     """Whether a running program goes on with the value that it was started with."""
 
     in_file_only: bool = False
+    if_empty: str = ""
+    """What to do instead of an empty list in a file: not empty where a list restricts, and none lets everything."""
+
     title: str = ""
     """What a form calls it."""
 

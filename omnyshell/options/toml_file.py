@@ -91,7 +91,7 @@ def read_options(path: str | Path, options: Iterable[Option]) -> Given:
     for key, value in file.data.items():
         option = known.get(key)
         if option is None:
-            raise file.error((key,), f"there is no option '{key}'; known are {', '.join(sorted(known))}")
+            raise file.error((key,), f"there is no option '{key}'{_instead_of(key, known)}")
         given.values[option.key] = read_value(option, value, file)
         given.origins[option.key] = f"{file.place((key,))}: '{key}'"
     return given
@@ -114,9 +114,20 @@ def read_value(option: Option, value: object, file: TomlFile) -> object:
         raise file.error((key,), f"'{key}' must be {words}")
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         raise file.error((key,), f"'{key}' must be {words}")
+    if value == [] and option.if_empty:
+        raise file.error((key,), f"'{key}' is empty: {option.if_empty}")
     if option.choices and value not in option.choices:
         raise file.error((key,), f"'{key}' must be one of {', '.join(option.choices)}")
     return value
+
+
+def _instead_of(key: str, known: Iterable[str]) -> str:
+    """What was probably meant, or else all that there is."""
+    # Only who made a mistake waits for the import.
+    import difflib
+
+    near = difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
 
 
 def _table(brackets: str, parts: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str | int, ...]:

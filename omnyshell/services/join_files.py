@@ -5,7 +5,6 @@ replaced only where it belongs to the same hub: the same address, and the same a
 """
 
 import hashlib
-import json
 import re
 import ssl
 import tomllib
@@ -142,14 +141,3 @@ def _hub_of(settings: Path) -> HubAddress | None:
 
 def _readable(host: str) -> str:
     return re.sub(r"[^A-Za-z0-9.-]", "_", host)[:_READABLE].lstrip(".")
-
-
-def toml_text(text: str) -> str:
-    """Return a text as TOML writes it, in ASCII where it is not printable. Raises `ConfigException`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as exc:
-        raise ConfigException(f"{text!r} is no text that a configuration file can hold") from exc
-    # A JSON text is a TOML text, but for the characters that JSON leaves as they are and TOML does not take.
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)

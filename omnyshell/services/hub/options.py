@@ -113,6 +113,7 @@ LOGINS = (
         "list",
         sets="public_urls",
         parse=lambda urls: tuple(map(HubAddress.parse, urls)),
+        if_empty="name addresses, or leave it out to take proofs for any",
     ),
     Option(
         "--login-limit",

@@ -107,6 +107,7 @@ class OmnyShellNode:
         try:
             self._proofs.begin()
             await self._sessions.end_leftovers()
+            logger.info("%s", self._config.commands)
             for warning in self._config.commands.warnings():
                 logger.warning("%s", warning)
             self._shells = () if self._config.commands.is_restricted else await find_shells()

@@ -49,6 +49,7 @@ RULES = (
         "PATTERN",
         "list",
         sets="commands.patterns",
+        if_empty="name commands, or leave it out to let everything run that users of the node ask for",
     ),
     Option(
         COMMANDS,
@@ -72,6 +73,7 @@ RULES = (
         "HOST:PORT",
         "list",
         sets="targets",
+        if_empty="name targets, or leave it out for those that it says by default",
         parse=lambda targets: TargetPatterns(targets) if targets else None,
     ),
 )

@@ -18,6 +18,9 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from omnyshell import CertGenerator
 from omnyshell.cli.main import run
+from omnyshell.cli.node import config_from
+from omnyshell.cli.parsing import parse
+from omnyshell.cli.spec import NODE_START
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 
 OURS = "own-words"
@@ -216,3 +219,58 @@ async def test_what_no_file_can_hold_is_told_before_the_token_is_spent(home: Pat
     async with join_hub(tmp_path / "hub", **as_node("web-2")) as hub:
         assert await hub.join_node("--id", "web-2", "--label", "a=\udc80") == 255
         assert hub.asked == []
+
+
+BY_HAND = """
+# Only what the database needs.
+tunnel-allow = ["localhost:5432"]
+refuse-env = ["*"]
+allow-command = [
+    "df *",   # disks
+]
+max-sessions = 3
+bind-certificate = "/etc/proxy.pem"
+allow-unbound = true
+
+[[commands]]
+program = "/usr/bin/uptime"     # by hand
+"""
+
+
+async def test_joining_again_loses_no_restriction_and_no_word_of_the_file(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with joined_as_web_1(home, tmp_path) as honest:
+        file = home / "config" / "nodes" / "web-1" / "node.toml"
+        before = file.read_text().replace("label = ", "#label = ") + 'label = "allow-roles=ops"' + BY_HAND
+        file.write_text(before)
+        honest.answer = as_node("web-1", labels={"env": "prod"})
+        assert await honest.join_node() == 0
+        after = file.read_text()
+        gone = set(before.splitlines()) - set(after.splitlines())
+        assert {line.split(" ")[0] for line in gone} == {"label", "bind-certificate", "allow-unbound"}
+        assert after.endswith(BY_HAND[BY_HAND.index("[[commands]]") :])
+        settings = tomllib.loads(after)
+        assert settings["label"] == ["allow-roles=ops", "env=prod"]
+        policy = config_from(parse(NODE_START, ["--config", str(file)])).commands
+        assert [rule.program for rule in policy.all_rules] == ["df", "/usr/bin/uptime"]
+        # What is asked for takes the place of what was.
+        assert await honest.join_node("--allow-command", "id", "--label", "allow-roles=none") == 0
+        settings = tomllib.loads(file.read_text())
+        assert settings["allow-command"] == ["id"]
+        assert settings["label"] == ["allow-roles=none", "env=prod"]
+        assert settings["commands"] == [{"program": "/usr/bin/uptime"}]
+
+
+@pytest.mark.parametrize("more", ["label = 1\n", "label = ['x']\n"])
+async def test_a_file_that_joining_cannot_change_is_left_and_told_of(
+    home: Path, tmp_path: Path, more: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with joined_as_web_1(home, tmp_path) as honest:
+        file = home / "config" / "nodes" / "web-1" / "node.toml"
+        file.write_text(file.read_text() + more)
+        before = file.read_text()
+        honest.answer = as_node("web-1")
+        assert await honest.join_node() == 255
+        assert file.read_text() == before
+        assert "node.toml is as before: " in capsys.readouterr().err

@@ -17,9 +17,12 @@ from omnyshell.cli.log_format import formatter
 from omnyshell.cli.node import config_from as node_config_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START, NODE_START
+from omnyshell.options.option import Option
 from omnyshell.options.toml_file import read_options
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
 from omnyshell.security.grants import GrantAuthorizer
+from omnyshell.services.hub.options import OPTIONS as HUB_OPTIONS
+from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS
 
 GOOD = """
 # a hub
@@ -277,3 +280,48 @@ def test_whatever_a_file_holds_it_is_options_or_one_error(text: str) -> None:
         file.flush()
         with contextlib.suppress(ConfigException):
             read_options(file.name, HUB_START.options)
+
+
+EMPTY_OPENS = {"allow-command", "tunnel-allow", "public-url"}
+"""Lists that restrict where something is in them, and nothing where they are not said."""
+
+
+@pytest.mark.parametrize("option", [*HUB_OPTIONS, *NODE_OPTIONS], ids=lambda option: option.name)
+def test_an_empty_list_in_a_file_never_means_that_nothing_is_restricted(option: Option, tmp_path: Path) -> None:
+    if option.kind not in ("list", "tables") or option.toml_key == "nodes":
+        # Labels of nodes are a table of tables, which no list can be.
+        assert not option.if_empty
+        return
+    path = tmp_path / "empty.toml"
+    path.write_text(f"# a file\n{option.toml_key} = []\n")
+    assert bool(option.if_empty) is (option.toml_key in EMPTY_OPENS)
+    if option.if_empty or option.toml_key == "commands":
+        with pytest.raises(ConfigException, match=f"^{path}, line 2: '{option.toml_key}'"):
+            read_options(path, [option])
+    else:
+        assert not read_options(path, [option]).values[option.key]
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("allow-commands", "allow-command"),
+        ("allow_command", "allow-command"),
+        ("Allow-Command", "allow-command"),
+        ("command", "commands"),
+        ("tunnel-alow", "tunnel-allow"),
+        ("refuse_env", "refuse-env"),
+    ],
+)
+def test_a_key_that_is_nearly_one_is_told_which(key: str, meant: str, tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text(f"{key} = ['x']\n")
+    with pytest.raises(ConfigException, match=f"there is no option '{key}'; did you mean '{meant}'"):
+        read_options(path, NODE_OPTIONS)
+
+
+def test_a_key_that_is_like_none_is_told_all(tmp_path: Path) -> None:
+    path = tmp_path / "node.toml"
+    path.write_text("xyzzy = 1\n")
+    with pytest.raises(ConfigException, match=r"'xyzzy'; known are .*allow-command, .*tunnel-allow"):
+        read_options(path, NODE_OPTIONS)

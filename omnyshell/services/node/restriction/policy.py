@@ -43,10 +43,11 @@ class RuleRefusal(SessionRejectedException):
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """What may be run; without patterns and rules, everything.
+    """What may be run; without patterns and rules, everything: who makes an empty policy restricts nothing.
 
     With any, shells are refused, a command string is split into words without a shell, and a program gets a fixed
-    environment. A pattern is the short form of a rule; one that cannot be understood lets nothing run.
+    environment. A pattern is the short form of a rule; one that cannot be understood lets nothing run. A list of rules
+    that may come out empty, where that should let nothing run, is for the caller to see to.
     """
 
     patterns: tuple[str, ...] = ()
@@ -58,6 +59,13 @@ class CommandPolicy:
         object.__setattr__(self, "patterns", tuple(self.patterns))
         object.__setattr__(self, "rules", tuple(self.rules))
         object.__setattr__(self, "short", tuple(rule_from_pattern(pattern) for pattern in self.patterns))
+
+    def __str__(self) -> str:
+        """What the node says of itself when it starts."""
+        if not self.is_restricted:
+            return "not restricted: everything runs that users of the node ask for"
+        rules = len(self.all_rules)
+        return f"restricted: {rules} rule{'s' if rules > 1 else ''} say{'' if rules > 1 else 's'} what may run"
 
     @property
     def is_restricted(self) -> bool:

@@ -32,14 +32,24 @@ CanonicalName = tuple[Hashable, ...]
 
 
 def read_chain(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
-    """Read certificates from DER. Raises `CertGeneratorException` where one breaks RFC 5280 too badly."""
+    """Read certificates from DER, whose names and times can be read then; extensions are read when they are asked for.
+
+    Raises `CertGeneratorException` where one breaks RFC 5280 too badly.
+    """
     with warnings.catch_warnings():
         # Old authorities have serial numbers that today's rules forbid; they are trusted all the same.
         warnings.simplefilter("ignore")
         try:
-            return tuple(map(x509.load_der_x509_certificate, ders))
-        except ValueError as exc:
-            raise CertGeneratorException("a certificate holds what cannot be read") from exc
+            return tuple(map(_read, ders))
+        except (ValueError, TypeError, x509.InvalidVersion) as exc:
+            raise CertGeneratorException("not an X.509 certificate, or one that holds what cannot be read") from exc
+
+
+def _read(der: bytes) -> x509.Certificate:
+    certificate = x509.load_der_x509_certificate(der)
+    # They are read late, each time with an error of its own.
+    _ = certificate.subject, certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return certificate
 
 
 def key_of(certificate: x509.Certificate) -> bytes:

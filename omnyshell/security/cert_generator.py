@@ -37,6 +37,9 @@ TUNNEL_CA_KEY_FILE = "tunnel-ca.key"
 TUNNEL_CERT_FILE = "tunnel.pem"
 TUNNEL_KEY_FILE = "tunnel.key"
 
+TUNNEL_AUTHORITY = "OmnyShell tunnel CA"
+"""What the authorities of tunnels call themselves, with a number behind it."""
+
 CA_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=825)
 BACKDATE = timedelta(minutes=5)
@@ -147,7 +150,7 @@ _TUNNELS = _Files(
     TUNNEL_CA_KEY_FILE,
     TUNNEL_CERT_FILE,
     TUNNEL_KEY_FILE,
-    "OmnyShell tunnel CA",
+    TUNNEL_AUTHORITY,
     "OmnyShell tunnels",
 )
 

@@ -89,20 +89,16 @@ class CertificateIdentity:
 
         try:
             certificate = x509.load_pem_x509_certificate(pem.encode() if isinstance(pem, str) else pem)
-        except ValueError as exc:
+        except (ValueError, x509.InvalidVersion) as exc:
             raise CertGeneratorException("no certificate in PEM found") from exc
         return cls._of(certificate)
 
     @classmethod
     def from_der(cls, der: bytes) -> Self:
         """Read a certificate from DER. Raises `CertGeneratorException`."""
-        from cryptography import x509
+        from omnyshell.security.cert_chain import read_chain
 
-        try:
-            certificate = x509.load_der_x509_certificate(der)
-        except ValueError as exc:
-            raise CertGeneratorException("not an X.509 certificate in DER") from exc
-        return cls._of(certificate)
+        return cls._of(*read_chain((der,)))
 
     @classmethod
     def _of(cls, certificate: "x509.Certificate") -> Self:
@@ -122,5 +118,5 @@ class CertificateIdentity:
                 spki_der=spki_of_der(der),
                 der=der,
             )
-        except ValueError as exc:
+        except (ValueError, TypeError) as exc:
             raise CertGeneratorException("the certificate holds fields that cannot be read") from exc

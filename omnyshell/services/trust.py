@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import CertGeneratorException, UntrustedHubException
+from omnyshell.errors import UntrustedHubException
 from omnyshell.security.cert_chain import (
     Authorities,
     Chain,
@@ -17,6 +17,8 @@ from omnyshell.security.cert_chain import (
     system_authorities,
 )
 from omnyshell.security.cert_faults import Fault, listed, name_faults, shown_name, shown_time, time_faults, use_faults
+from omnyshell.security.cert_generator import TUNNEL_AUTHORITY
+from omnyshell.security.cert_names import common_names
 from omnyshell.transport.connection import HubAddress
 
 _REMEDIES = {
@@ -40,7 +42,8 @@ def explained(
     try:
         chain = read_chain(error.chain)
         causes = list(_causes(chain, address.host, ca, now)) if chain else []
-    except (CertGeneratorException, ValueError):
+    except Exception:
+        # What a hostile server shows may make the parser raise anything; the verdict stands whatever is said of it.
         causes = ["it holds what cannot be read; the hub's operator has to have it made anew"]
     if not causes:
         return UntrustedHubException(f"{error}; name its CA with --ca, or check the host name", chain=error.chain)
@@ -68,6 +71,8 @@ def _stranger(path: Chain, ca: Path | None, trusted: Authorities) -> str:
         what = "it is self-signed"
     else:
         what = f"it comes from {shown_name(top.subject)}"
+    if any(name.startswith(TUNNEL_AUTHORITY) for name in common_names(top)):
+        return f"{what}: this is a tunnel's port, and not a hub's: check the address"
     if ca is None:
         return f"{what}, and this system does not trust that; {missing}name the hub's own CA with --ca"
     known = listed(shown_name(found.subject) for found in trusted.certificates)

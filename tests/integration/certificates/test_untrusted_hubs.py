@@ -1,5 +1,6 @@
 """What a client says of a hub that it does not trust: the cause, and what to do, over real TLS."""
 
+import asyncio
 import contextlib
 import re
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from support.pki import YEAR, Issued, issue, root
-from support.stack import Certificates, access, hub_config, within
+from support.stack import Certificates, access, hub_config, until, within
 
 from omnyshell import (
     ClientConfig,
@@ -30,6 +31,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.binding import Binding
 from omnyshell.services.join import join
 from omnyshell.transport.tls import server_context
+from omnyshell.tui.hub_link import HubLink
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -159,6 +161,22 @@ async def test_two_causes_are_both_told(tmp_path: Path) -> None:
     text = await said_of(pair, root("ours"), tmp_path)
     for cause in ("it expired on", "and it is for hub.example", "and it comes from 'CN=theirs'"):
         assert cause in text
+
+
+async def test_the_console_is_told_the_same(tmp_path: Path) -> None:
+    pair, trusted = expired()
+    cert, key = pair.write(tmp_path, "hub")
+    ca = tmp_path / "ca.pem"
+    assert trusted is not None
+    ca.write_bytes(trusted.pem)
+    async with OmnyShellHub(hub_config(Certificates(ca, cert, key))) as hub:
+        link = HubLink()
+        link.use(access(Certificates(ca, cert, key), hub.port, "admin"))
+        running = asyncio.create_task(link.run())
+        await until(lambda: "it expired on" in link.state.link_error)
+        assert "the hub's operator has to renew it" in link.state.link_error
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_hostile_names_are_made_safe(tmp_path: Path) -> None:

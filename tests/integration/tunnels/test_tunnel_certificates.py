@@ -83,7 +83,7 @@ async def test_a_login_at_a_tunnels_port_fails_before_a_byte_of_it_is_sent(
         by_key = replace(by_token, credentials=PublicKeyCredentialProvider("admin", Ed25519PrivateKey.generate()))
         for victim in (by_token, by_key):
             victim = replace(victim, address=HubAddress(host, port), ca=tmp_path / pinned)
-            with pytest.raises(UntrustedHubException, match="this is another hub, or its authority has changed"):
+            with pytest.raises(UntrustedHubException, match="this is a tunnel's port, and not a hub's"):
                 await within(OmnyShellClient(ClientConfig(access=victim)).connect())
         await until(lambda: hub.tunnels.connections == 0)
         assert listener.heard == b""

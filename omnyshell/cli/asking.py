@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
@@ -76,9 +75,17 @@ def new_passphrase() -> str:
 
 
 def _ask(question: str) -> str:
-    """Ask without echo. Raises `ConfigException` where the answer is ctrl+d."""
+    """Ask without echo. Raises `ConfigException` where the answer is ctrl+d or no text, or would be seen."""
     import getpass
+    import warnings
 
-    with suppress(EOFError):
-        return getpass.getpass(question)
-    raise ConfigException("nothing was answered")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", getpass.GetPassWarning)
+            return getpass.getpass(question)
+    except EOFError as exc:
+        raise ConfigException("nothing was answered") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigException("what was typed is no text in this terminal's encoding") from exc
+    except getpass.GetPassWarning as exc:
+        raise ConfigException("this terminal shows what is typed: give it in a file, or in the environment") from exc

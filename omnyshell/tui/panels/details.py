@@ -39,7 +39,7 @@ def of_node(node: LiveNode, now: datetime) -> Details:
         ("latency", milliseconds(node.latency) if node.latency is not None else ""),
         ("connected", _since(node.connected_at, now)),
         ("last heard", _since(node.last_heard_at, now)),
-        ("id taken over", _since(node.displaced_at, now)),
+        ("displaced", _since(node.displaced_at, now)),
         ("by", node.displaced),
         ("sessions", str(node.sessions) if node.sessions is not None else ""),
         ("room for", f"{capabilities.max_sessions} sessions" if capabilities is not None else ""),

@@ -158,8 +158,8 @@ class OverviewScreen(Screen[None]):
         if not isinstance(after, LiveNode) or not is_contested(after, self._clock.now()):
             return
         if not isinstance(before, LiveNode) or before.displaced_at != after.displaced_at:
-            text = f"{after.displaced}. Give one of the two another id; both wait longer and longer until then."
-            title = f"Two processes use the node id {printable(after.node_id)}"
+            text = f"Two processes use this node id: {after.displaced}. Give one of them another id."
+            title = f"{printable(after.node_id)} was displaced"
             self.notify(printable(text), title=title, severity="warning", markup=False)
 
     def _look(self) -> None:

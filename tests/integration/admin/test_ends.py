@@ -16,9 +16,12 @@ from support.stack import Certificates, access, hub_config, running_node, until
 
 from omnyshell import ClientConfig, HubAccess, HubAddress, OmnyShellClient, OmnyShellHub, PrincipalId, PtySpec
 from omnyshell.clock import SystemClock
+from omnyshell.model.live import Scope
 from omnyshell.protocol.messages.admin import KeyAdd, PrincipalRoles, TokenAdd
 from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
+from omnyshell.services.client.live.feed import LiveFeed
+from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.services.hub import assembly
 from omnyshell.services.hub.hub import OmnyShellHub as Hub
 
@@ -72,6 +75,11 @@ async def enter(stack: AsyncExitStack, certificates: Certificates, hub: OmnyShel
     await peer.say("auth.request", {"method": "token", "principal": name, "token": token})
     await peer.hear("auth.ok")
     return peer
+
+
+def ann_at(hub: OmnyShellHub, certificates: Certificates, token: str) -> HubAccess:
+    credentials = TokenCredentialProvider(PrincipalId("ann"), token)
+    return HubAccess(address=HubAddress("127.0.0.1", hub.port), credentials=credentials, ca=certificates.ca)
 
 
 async def user(admin: RawPeer, name: str) -> dict[str, Any]:
@@ -278,14 +286,9 @@ async def test_our_client_goes_on_with_what_its_other_roles_allow(
     token = await new_user(admin, "ann", ["developer"])
     await ask(admin, "admin.principal.roles", principal="ann", roles=["ops"], ttlSeconds=HOUR)
     labels = {"allow-roles": "developer"}
-    way = HubAccess(
-        address=HubAddress("127.0.0.1", hub.port),
-        credentials=TokenCredentialProvider(PrincipalId("ann"), token),
-        ca=certificates.ca,
-    )
     async with (
         running_node(certificates, hub.port, tmp_path / "n1", labels=labels),
-        OmnyShellClient(ClientConfig(access=way)) as client,
+        OmnyShellClient(ClientConfig(access=ann_at(hub, certificates, token))) as client,
     ):
         session = await client.open_shell("n1", pty=PtySpec())
         screen = Screen(session)
@@ -297,6 +300,24 @@ async def test_our_client_goes_on_with_what_its_other_roles_allow(
         await screen.shows(b"alive=42")
         assert client.identity.roles == ("developer",)
         session.close()
+
+
+async def test_what_is_watched_as_an_admin_is_not_any_more(
+    certificates: Certificates, hub: OmnyShellHub, admin: RawPeer, clock: JumpingClock
+) -> None:
+    token = await new_user(admin, "ann", ["developer"])
+    await ask(admin, "admin.principal.roles", principal="ann", roles=["admin"], ttlSeconds=HOUR)
+    state = HubState()
+    feed = asyncio.create_task(LiveFeed(ann_at(hub, certificates, token), state).run())
+    try:
+        await until(lambda: state.link is Link.UP and state.scope is Scope.ALL and bool(state.audit))
+        clock.jump(HOUR)
+        await until(lambda: state.link is Link.UP and state.scope is Scope.OWN)
+        assert state.metrics is None
+        assert all(record.principal == "ann" for record in state.audit)
+    finally:
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
 
 
 async def test_an_admin_may_give_up_the_role_and_gets_the_answer(

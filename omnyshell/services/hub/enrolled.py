@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import CredentialKind
 from omnyshell.model.principals import Principal
@@ -18,6 +19,7 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
 from omnyshell.security.credentials import Credential, LoginContext
 from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.refusal import refused
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, EnrolmentStore
 
 
@@ -31,12 +33,17 @@ class EnrolledAuthenticator:
         self._keys = AuthorizedKeysStore()
         self._binding: frozenset[str] = frozenset()
         self._next_expiry: datetime | None = None
+        self._has_expired = False
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
         self._members = CompositeAuthenticator([self._tokens, by_key])
         self.refresh()
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
-        """Return who this is. Raises `AuthException`."""
+        """Return who this is. Raises `AuthException`: of credentials that may have ended none is good unread."""
+        try:
+            self._look()
+        except OmnyShellException as exc:
+            raise refused() from exc
         return self._members.authenticate(credential, context)
 
     def upholds(self, evidence: Evidence, principal: Principal) -> bool:
@@ -48,15 +55,15 @@ class EnrolledAuthenticator:
         return self._members.principals()
 
     def expire(self) -> bool:
-        """Forget credentials and roles whose time is up; returns whether there were any."""
-        if self._next_expiry is None or self._clock.now() < self._next_expiry:
-            return False
-        self.refresh()
-        return True
+        """Forget credentials and roles whose time is up; returns whether there were any since it was asked last."""
+        self._look()
+        found, self._has_expired = self._has_expired, False
+        return found
 
     def refresh(self) -> None:
         """Take in what the database holds."""
         now = self._clock.now()
+        is_over = self._next_expiry is not None and now >= self._next_expiry
         known = self._store.principals()
         ends = [end for found in known for end in found.timed_roles.values() if end > now]
         principals = {found.principal: replace(found, roles=found.roles_at(now)) for found in known}
@@ -66,6 +73,11 @@ class EnrolledAuthenticator:
         self._binding = frozenset(name for name, found in principals.items() if found.binds)
         ends += [found.expires_at for found in valid if found.expires_at is not None]
         self._next_expiry = min(ends, default=None)
+        self._has_expired = self._has_expired or is_over
+
+    def _look(self) -> None:
+        if self._next_expiry is not None and self._clock.now() >= self._next_expiry:
+            self.refresh()
 
 
 def _grant(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> TokenGrant:

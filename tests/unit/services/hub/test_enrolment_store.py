@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.security.authenticators import hash_token
@@ -212,6 +212,30 @@ def test_a_change_that_fails_leaves_everything_as_it_was(store):
     assert store.principal("ann").timed_roles == {}
 
 
+def test_an_end_is_noticed_though_a_change_came_first(store):
+    clock = Clock()
+    store.put_principal(ann(timed_roles={"ops": NOW + HOUR}))
+    enrolled = EnrolledAuthenticator(store, clock)
+    clock.at += HOUR
+    enrolled.refresh()
+    assert enrolled.expire()
+
+
+def test_without_its_database_a_hub_takes_nothing_that_may_have_ended(tmp_path):
+    store, clock = EnrolmentStore(tmp_path / "hub.sqlite3"), Clock()
+    store.put_principal(ann())
+    store.put_credential(token(expires_at=NOW + HOUR))
+    enrolled = EnrolledAuthenticator(store, clock)
+    login, context = TokenCredential(PrincipalId("ann"), "token"), LoginContext(nonce="n", role="client")
+    store.close()
+    assert enrolled.authenticate(login, context).id == "ann"
+    clock.at += HOUR
+    with pytest.raises(AuthException):
+        enrolled.authenticate(login, context)
+    with pytest.raises(ConfigException):
+        enrolled.expire()
+
+
 def test_logins_follow_the_wall_clock_whichever_way_it_jumps(store):
     clock = Clock()
     store.put_principal(ann(timed_roles={"ops": NOW + HOUR}))
@@ -228,8 +252,9 @@ def test_logins_follow_the_wall_clock_whichever_way_it_jumps(store):
     assert not enrolled.expire()
     assert roles() == {"developer", "ops"}
     clock.at += 7 * HOUR
-    assert enrolled.expire()
+    # A login does not wait for somebody to look, who is told all the same.
     assert roles() == {"developer"}
+    assert enrolled.expire()
     assert not enrolled.expire()
     assert len(store.take_ends(clock.now())) == 1
     # A clock that is put back gives no role again.

@@ -6,6 +6,21 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
+def printable_json(text: str) -> str:
+    """Return a line of JSON with everything that is not printable as the escape that stands for the same.
+
+    JSON itself asks for that of the first 32 characters alone.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[start : start + 2].hex()}" for start in range(0, len(units), 2))
+
+
 def printable(text: str) -> str:
     """Return text from a peer without control characters, which a terminal would obey.
 

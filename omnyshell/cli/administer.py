@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.output import table
+from omnyshell.cli.output import say, say_json, say_table
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
 from omnyshell.model.schema import WireObject
@@ -27,7 +26,7 @@ def ask(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> 
 def do(options: argparse.Namespace, request: AdminRequest, said: str) -> int:
     """Have the hub do one thing, and say so, with the end of what was granted where it has one."""
     done = ask(options, request, AdminResult)
-    print(f"{said} until {moment(done.expires_at)} UTC" if done.expires_at is not None else said)
+    say(f"{said} until {moment(done.expires_at)} UTC" if done.expires_at is not None else said)
     return 0
 
 
@@ -45,9 +44,11 @@ def show(
 ) -> int:
     """Print a list as a table, or as JSON where that is asked for."""
     if options.json:
-        print(json.dumps([item.to_wire() for item in items], indent=2))
+        say_json([item.to_wire() for item in items])
+    elif rows:
+        say_table(header, rows)
     else:
-        print(table(header, rows) if rows else nothing)
+        say(nothing)
     return 0
 
 

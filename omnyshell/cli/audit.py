@@ -1,14 +1,13 @@
 """`omnyshell audit list`, `export`, `verify` and `head`: the trail of a hub on this machine."""
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnyshell.cli.output import printable
+from omnyshell.cli.output import say, say_json
 from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.model.audit import AuditRecord
@@ -47,17 +46,17 @@ def verify(options: argparse.Namespace) -> int:
     directory = _directory(options)
     report = verify_trail(directory / AUDIT_FILE, _public_key(options, directory), _known(options))
     for finding in report.findings:
-        print(f"{finding.kind}: {printable(finding.text)}")
+        say(f"{finding.kind}: {finding.text}")
     span = f"{report.records} records"
     if report.anchor is not None:
         span += f", from {report.anchor.seq + 1} on (retention removed those before, and signed that)"
     if report.findings:
         is_whole = all(finding.kind == "unproven" for finding in report.findings)
         verdict = "whole, AND NOT PROVEN to be what was noted" if is_whole else "THIS IS NOT WHAT THE HUB WROTE"
-        print(f"{span}: {verdict}")
+        say(f"{span}: {verdict}")
         return TAMPERED
     end = f", last {report.head.seq}:{report.head.hash.hex()}" if report.head is not None else ""
-    print(f"{span}: whole{end}")
+    say(f"{span}: whole{end}")
     return 0
 
 
@@ -75,7 +74,7 @@ def head(options: argparse.Namespace) -> int:
         "signature": end.signature.hex(),
         "publicKey": _public_key(options, directory).to_base64(),
     }
-    print(json.dumps(data))
+    say_json(data, indent=None)
     return 0
 
 
@@ -99,7 +98,7 @@ def _query(options: argparse.Namespace) -> AuditQuery:
 
 
 def _print_json(chained: ChainedRecord, _record: AuditRecord) -> None:
-    print(export_line(chained).decode("utf-8", "replace"))
+    sys.stdout.buffer.write(export_line(chained) + b"\n")
 
 
 def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
@@ -116,7 +115,7 @@ def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
     at = record.at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     who = f"{record.principal or '-'}@{record.address or '-'}"
     line = f"{chained.seq:>7}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}"
-    print(printable(line.rstrip()))
+    say(line.rstrip())
 
 
 def _directory(options: argparse.Namespace) -> Path:

@@ -2,11 +2,10 @@
 
 import argparse
 import getpass
-import sys
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_passphrase, new_passphrase
-from omnyshell.cli.output import complain, printable
+from omnyshell.cli.output import complain, printable, say
 from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
 from omnyshell.model.hosts import LOOPBACK
@@ -29,8 +28,8 @@ def generate(options: argparse.Namespace) -> int:
     made = CertGenerator().generate(directory, options.host or before or LOOPBACK, keep_key=True)
     names = _names_in(made.hub_pem_path, needed=True)
     _print_pair(made.hub, "give it to nodes and clients: --ca", "--")
-    print(f"names        {', '.join(names)}")
-    print("For tunnels with TLS, of an authority of their own:")
+    say(f"names        {', '.join(names)}")
+    say("For tunnels with TLS, of an authority of their own:")
     _print_pair(made.tunnels, "for browsers that use tunnels, never for --ca", "--tunnel-")
     if gone := [name for name in before if name not in names]:
         complain(f"omnyshell: whoever reaches the hub as {' or '.join(gone)} is refused now: name all with --host")
@@ -38,9 +37,9 @@ def generate(options: argparse.Namespace) -> int:
 
 
 def _print_pair(pair: GeneratedPair, use: str, options: str) -> None:
-    print(f"authority    {pair.ca_pem_path}{'' if pair.ca_is_new else ' (kept)'}  {use}")
-    print(f"certificate  {pair.pem_path}  for the hub: {options}cert")
-    print(f"key          {pair.key_path}  for the hub: {options}key; keep it secret, like {pair.ca_key_path.name}")
+    say(f"authority    {pair.ca_pem_path}{'' if pair.ca_is_new else ' (kept)'}  {use}")
+    say(f"certificate  {pair.pem_path}  for the hub: {options}cert")
+    say(f"key          {pair.key_path}  for the hub: {options}key; keep it secret, like {pair.ca_key_path.name}")
 
 
 def _names_in(certificate: Path, *, needed: bool) -> list[str]:
@@ -59,13 +58,13 @@ def show(options: argparse.Namespace) -> int:
     """Say what a certificate is."""
     path = user_path(options.file)
     found = CertificateIdentity.from_file(path)
-    print(f"subject      {printable(found.subject)}")
-    print(f"names        {printable(', '.join(found.names)) or '(none)'}")
-    print(f"issuer       {printable(found.issuer)}")
-    print(f"valid        {found.not_before:%Y-%m-%d %H:%M} to {found.not_after:%Y-%m-%d %H:%M} UTC")
-    print(f"fingerprint  {found.fingerprint}")
+    say(f"subject      {found.subject}")
+    say(f"names        {printable(', '.join(found.names)) or '(none)'}")
+    say(f"issuer       {found.issuer}")
+    say(f"valid        {found.not_before:%Y-%m-%d %H:%M} to {found.not_after:%Y-%m-%d %H:%M} UTC")
+    say(f"fingerprint  {found.fingerprint}")
     for fault in _faults_in(path):
-        print(f"problem      {printable(fault)}")
+        say(f"problem      {fault}")
     return 0
 
 
@@ -91,8 +90,8 @@ def keygen(options: argparse.Namespace) -> int:
     existing = getattr(options, "from")
     key = _read_key(user_path(existing), options) if existing else _new_key(options)
     # The line alone goes to stdout: it may be meant for a file.
-    print("For the hub's authorized_keys, with the roles that it shall have:", file=sys.stderr)
-    print(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")
+    complain("For the hub's authorized_keys, with the roles that it shall have:")
+    say(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")
     return 0
 
 
@@ -110,5 +109,5 @@ def _new_key(options: argparse.Namespace) -> Ed25519PrivateKey:
         passphrase = read_passphrase(given_access(options))[0] or as_bytes(new_passphrase())
     key = Ed25519PrivateKey.generate()
     key.save(path, passphrase=passphrase)
-    print(f"key          {path}  to log in with: --key", file=sys.stderr)
+    complain(f"key          {path}  to log in with: --key")
     return key

@@ -12,7 +12,7 @@ from omnyshell.cli.escapes import ENDING, HELP, Escape, EscapeScanner
 from omnyshell.cli.exec import BROKEN_PIPE, tell, terminal_spec
 from omnyshell.cli.loop import run
 from omnyshell.cli.notices import Notices
-from omnyshell.cli.output import FAILURE
+from omnyshell.cli.output import FAILURE, complain
 from omnyshell.cli.stdio import InputStream, OutputStream
 from omnyshell.cli.terminal import ModeTracker, RawTerminal
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
@@ -253,7 +253,7 @@ class _Show:
 def _say(text: str) -> None:
     """Say something below what the session has left on the screen."""
     begin_line()
-    print(text, file=sys.stderr)
+    complain(text)
 
 
 def begin_line() -> None:

@@ -3,11 +3,10 @@
 import argparse
 import hashlib
 import logging
-import sys
 from pathlib import Path
 
 from omnyshell.cli.loop import run
-from omnyshell.cli.output import announce
+from omnyshell.cli.output import announce, complain
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
@@ -74,7 +73,7 @@ async def _serve(options: argparse.Namespace) -> int:
         line = f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}"
         if "stdout" in config.audit_sinks:
             # Only audit records go there.
-            print(line, file=sys.stderr, flush=True)
+            complain(line)
         else:
             announce(line)
         await stopped.wait()

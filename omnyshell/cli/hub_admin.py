@@ -1,9 +1,9 @@
 """`omnyshell hub info`, `peers`, `sessions`, `drop` and `close-tunnel`, and `nodes known`, `label` and `release`."""
 
 import argparse
-import json
 
 from omnyshell.cli.administer import ask, do, moment, show
+from omnyshell.cli.output import say, say_json
 from omnyshell.ids import short_id
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
@@ -26,12 +26,12 @@ def info(options: argparse.Namespace) -> int:
     """Say what the hub is and carries."""
     found = ask(options, HubInfoRequest(request_id=""), HubInfoResponse)
     if options.json:
-        print(json.dumps({**found.to_wire(), "requestId": None}, indent=2))
+        say_json({**found.to_wire(), "requestId": None})
         return 0
-    print(f"hub         {found.hub_uid}")
-    print(f"version     {found.version}, up since {moment(found.started_at)} UTC")
-    print(f"carries     {found.nodes} nodes, {found.sessions} sessions, {found.tunnels} tunnels, {found.peers} peers")
-    print(f"authority   {found.ca_fingerprint}")
+    say(f"hub         {found.hub_uid}")
+    say(f"version     {found.version}, up since {moment(found.started_at)} UTC")
+    say(f"carries     {found.nodes} nodes, {found.sessions} sessions, {found.tunnels} tunnels, {found.peers} peers")
+    say(f"authority   {found.ca_fingerprint}")
     return 0
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.live import first_time, live_state
+from omnyshell.cli.output import say
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.model.sessions import SessionState
@@ -21,7 +22,7 @@ NODES_ANSWER_WITHIN = 3.0
 def close_session(options: argparse.Namespace) -> int:
     """End a session, and what runs in it."""
     asyncio.run(_close(access_from(options), options.session))
-    print(f"ended session {options.session}")
+    say(f"ended session {options.session}")
     return 0
 
 

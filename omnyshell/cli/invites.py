@@ -1,11 +1,10 @@
 """`omnyshell nodes invite`, `users invite`, `invites list` and `invites revoke`: joining with one pasted line."""
 
 import argparse
-import json
-import sys
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.administer import ask, do, moment, optional_seconds, seconds, show
+from omnyshell.cli.output import complain, say, say_json
 from omnyshell.model.admin import InviteKind
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.messages.admin import (
@@ -72,11 +71,9 @@ def revoke(options: argparse.Namespace) -> int:
 def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -> int:
     line = join_line(kind, access_from(options).address, made)
     if options.json:
-        print(json.dumps({**made.to_wire(), "requestId": None, "command": line}, indent=2))
+        say_json({**made.to_wire(), "requestId": None, "command": line})
         return 0
-    print(line)
-    print(
-        f"good once, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`", file=sys.stderr
-    )
-    print("without OMNYSHELL_TOKEN=... before it, the command asks for the token", file=sys.stderr)
+    say(line)
+    complain(f"good once, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`")
+    complain("without OMNYSHELL_TOKEN=... before it, the command asks for the token")
     return 0

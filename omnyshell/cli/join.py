@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_secret
-from omnyshell.cli.output import complain, printable
+from omnyshell.cli.output import complain, printable, say
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import NODE_START
 from omnyshell.errors import AuthException, ConfigException
@@ -78,10 +78,10 @@ def join_node(options: argparse.Namespace) -> int:
         write_settings(config, settings, {**accepted.labels, **own_labels}, options.allow_command)
     except ConfigException as exc:
         raise ConfigException(f"joined {joining.address} as node {node_id}, but {config} is as before: {exc}") from exc
-    print(f"joined {joining.address} as node {node_id}; settings are in {config}", flush=True)
+    say(f"joined {joining.address} as node {node_id}; settings are in {config}")
     _warn_of_older_hub(joined, binding)
     if options.no_start:
-        print(f"start it with: omnyshell node start --config {config}")
+        say(f"start it with: omnyshell node start --config {config}")
         return 0
     from omnyshell.cli.node import start
 
@@ -113,7 +113,7 @@ def join_user(options: argparse.Namespace) -> int:
     )
     store.save(login)
     roles = printable(", ".join(accepted.roles)) or "none"
-    print(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
+    say(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
     _warn_of_older_hub(joined, binding)
     return 0
 

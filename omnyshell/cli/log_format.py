@@ -3,8 +3,9 @@
 import json
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
-from omnyshell.printable import printable
+from omnyshell.printable import printable, printable_json
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -26,7 +27,7 @@ class JsonFormatter(logging.Formatter):
         data.update({name: value for name in FIELDS if (value := getattr(record, name, None))})
         if record.exc_info:
             data["exception"] = self.formatException(record.exc_info)
-        return json.dumps(data, ensure_ascii=False, default=str)
+        return printable_json(json.dumps(data, ensure_ascii=False, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -36,6 +37,10 @@ class TextFormatter(logging.Formatter):
         """Return the line."""
         record.message = printable(record.message)
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """Return a traceback, whose last lines may hold a peer's words too; each of its lines begins with a space."""
+        return "\n".join(f" {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def formatter(*, is_json: bool) -> logging.Formatter:

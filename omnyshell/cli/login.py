@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import json
 import sys
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.asking import ask_passphrase, ask_secret
+from omnyshell.cli.output import say, say_json
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
@@ -35,7 +35,7 @@ def login(options: argparse.Namespace) -> int:
     access = hub_access(given, ask_passphrase)
     identity = asyncio.run(_try(access))
     CredentialStore(logins_file()).save(login_to_save(access, given))
-    print(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
+    say(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
     return 0
 
 
@@ -46,7 +46,7 @@ def logout(options: argparse.Namespace) -> int:
     if saved is None:
         raise ConfigException(f"there is no saved login for {options.hub}" if options.hub else "nothing is saved")
     store.remove(saved.hub)
-    print(f"forgot the login at {saved.hub}")
+    say(f"forgot the login at {saved.hub}")
     return 0
 
 
@@ -55,9 +55,9 @@ def whoami(options: argparse.Namespace) -> int:
     access = access_from(options)
     identity = asyncio.run(_try(access))
     if options.json:
-        print(json.dumps({"hub": str(access.address), **identity.to_wire(), "sessionToken": None}, indent=2))
+        say_json({"hub": str(access.address), **identity.to_wire(), "sessionToken": None})
     else:
-        print(f"{identity.principal} ({_roles(identity)}) at {access.address}")
+        say(f"{identity.principal} ({_roles(identity)}) at {access.address}")
     return 0
 
 

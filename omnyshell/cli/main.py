@@ -1,6 +1,7 @@
 """The entry point `omnyshell`."""
 
 import gc
+import io
 import os
 import sys
 from contextlib import suppress
@@ -81,6 +82,9 @@ def _fill_standard_streams() -> None:
     sys.stdin = sys.stdin or os.fdopen(_STDIN, "r")
     sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w")
     sys.stderr = sys.stderr or os.fdopen(_STDERR, "w")
+    # What a peer chose may not be in the terminal's own character set, which must end no command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _give_up_stdout() -> None:

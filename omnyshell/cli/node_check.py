@@ -3,7 +3,7 @@
 import argparse
 import shlex
 
-from omnyshell.cli.output import complain, printable
+from omnyshell.cli.output import complain, printable, say
 from omnyshell.model.sessions import PtySpec
 from omnyshell.options.toml_file import read_options
 from omnyshell.services.node.backend import Launch, ShellRequest
@@ -26,7 +26,7 @@ def check(options: argparse.Namespace) -> int:
     for warning in policy.warnings():
         complain(f"warning: {printable(warning)}")
     if not policy.is_restricted:
-        print("allowed: the node has no rules, and lets everything run")
+        say("allowed: the node has no rules, and lets everything run")
         return ALLOWED
     refused = given.get("refuse_env") or REFUSED_VARIABLES
     return _report(policy, _request(options.rest, options.cwd, tty=options.tty), refused)
@@ -52,7 +52,7 @@ def _report(policy: CommandPolicy, request: ShellRequest, refused: tuple[str, ..
 
 
 def _print_launch(number: int, rule: CommandRule, launch: Launch) -> None:
-    print(f"allowed by rule {number}, {printable(rule.origin)}")
+    say(f"allowed by rule {number}, {rule.origin}")
     facts = {
         "runs": shlex.join(launch.argv),
         "in": launch.cwd,
@@ -61,10 +61,10 @@ def _print_launch(number: int, rule: CommandRule, launch: Launch) -> None:
         "may be set": " ".join(rule.environment) or "nothing",
     }
     for name, fact in facts.items():
-        print(f"  {name:<12} {printable(fact)}")
+        say(f"  {name:<12} {fact}")
 
 
 def _print_refusals(refusals: list[tuple[int, CommandRule, RuleRefusal]]) -> None:
-    print("refused")
+    say("refused")
     for number, rule, refusal in refusals:
-        print(f"  rule {number}, {printable(rule.origin)}: {printable(refusal.why)}")
+        say(f"  rule {number}, {rule.origin}: {refusal.why}")

@@ -2,10 +2,9 @@
 
 import argparse
 import asyncio
-import json
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.output import table
+from omnyshell.cli.output import say, say_json, say_table
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.options.values import parse_pairs
 from omnyshell.services.client.client import OmnyShellClient
@@ -18,11 +17,11 @@ def list_nodes(options: argparse.Namespace) -> int:
     labels = parse_pairs(options.filter, "--filter")
     nodes = asyncio.run(_fetch(access_from(options), labels))
     if options.json:
-        print(json.dumps([node.to_wire() for node in nodes], indent=2))
+        say_json([node.to_wire() for node in nodes])
     elif nodes:
-        print(table(("NODE", "NAME", "PLATFORM", "HOST", "LABELS"), [_row(node) for node in nodes]))
+        say_table(("NODE", "NAME", "PLATFORM", "HOST", "LABELS"), [_row(node) for node in nodes])
     else:
-        print("no nodes are connected" + (" that match" if labels else ""))
+        say("no nodes are connected" + (" that match" if labels else ""))
     return 0
 
 

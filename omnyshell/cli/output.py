@@ -1,5 +1,6 @@
 """What the command line prints: one line for a failure, tables for lists."""
 
+import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,23 +16,38 @@ REFUSED = 1
 """Exit code of a node whose credential the hub refused."""
 
 
+LONGEST_LINE = 8_192
+LONGEST_CELL = 512
+"""Characters of a line, and of a cell of a table: what a peer sends may be as long as it likes."""
+
+
+def say(line: str) -> None:
+    """Print a line on stdout. What of it is not printable, a peer may have sent: it is replaced."""
+    print(_shown(line, LONGEST_LINE), flush=True)
+
+
+def say_json(data: object, *, indent: int | None = 2) -> None:
+    """Print JSON on stdout, in ASCII: nothing in it does anything to a terminal."""
+    print(json.dumps(data, indent=indent), flush=True)
+
+
 def fail(message: str) -> int:
     """Print one line on stderr and return the exit code of a failure."""
-    complain(f"omnyshell: {printable(message)}")
+    complain(f"omnyshell: {message}")
     return FAILURE
 
 
 def complain(line: str) -> None:
-    """Print a line on stderr, or nowhere: without one, Python would print it on stdout."""
+    """Print a line on stderr, as `say` does, or nowhere: without one, Python would print it on stdout."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            print(_shown(line, LONGEST_LINE), file=sys.stderr, flush=True)
 
 
 def announce(line: str) -> None:
-    """Print a line on stdout that a service can do without: it serves on where whoever started it has left."""
+    """Say a line that a service can do without: it serves on where whoever started it has left."""
     try:
-        print(line, flush=True)
+        say(line)
     except OSError:
         sys.stdout = None
 
@@ -48,10 +64,13 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = ()) -> str:
     return f"{text}; {hint}" if hint else text
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned columns below a header."""
-    lines = [list(header), *([printable(cell) for cell in row] for row in rows)]
+def say_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as aligned columns below a header."""
+    lines = [list(header), *([_shown(cell, LONGEST_CELL) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _shown(text: str, longest: int) -> str:
+    return printable(text) if len(text) <= longest else f"{printable(text[:longest])}\N{HORIZONTAL ELLIPSIS}"

@@ -1,11 +1,11 @@
 """Prints a session's screen, line by line, without doing anything else to the user's terminal."""
 
 import base64
-import json
 import os
 import sys
 from itertools import groupby
 
+from omnyshell.cli.output import complain, say_json
 from omnyshell.model.sessions import describe_exit
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.terminal.emulator import Emulator
@@ -23,19 +23,24 @@ def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
     emulator = Emulator(MAX_COLS, MAX_ROWS)
     emulator.feed(screen.data)
     if as_json:
-        print(json.dumps(_plain(screen, plain_text(emulator)), indent=2))
+        say_json(_plain(screen, plain_text(emulator)))
     elif sys.stdout.isatty():
         print(coloured_text(emulator, os.get_terminal_size(1).columns), end="")
     else:
-        print(plain_text(emulator), end="")
+        print("\n".join(map(_seen, plain_text(emulator).split("\n"))), end="")
     if screen.exit_code is not None and not as_json:
-        print(f"this session {describe_exit(screen.exit_code)}", file=sys.stderr)
+        complain(f"this session {describe_exit(screen.exit_code)}")
 
 
 def coloured_text(emulator: Emulator, columns: int) -> str:
     """Return the lines that are shown, cut at so many columns, with colours and attributes and nothing else."""
     count = plain_text(emulator).count("\n")
     return "".join(_line(row, columns) for row in list(emulator.rows)[:count])
+
+
+def _seen(text: str) -> str:
+    """Leave out what is not seen: characters that join others, or change the direction of text."""
+    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
 
 
 def _line(row: Row, columns: int) -> str:
@@ -47,7 +52,7 @@ def _line(row: Row, columns: int) -> str:
     column = 0
     for style, group in groupby(styles[:end]):
         after = column + sum(1 for _ in group)
-        parts += [sgr_of(style.look), *cells[column:after]]
+        parts += [sgr_of(style.look), *map(_seen, cells[column:after])]
         column = after
     return "".join([*parts, "\x1b[0m\n"])
 

@@ -1,10 +1,9 @@
 """`omnyshell access`: what somebody may do on a node, and why."""
 
 import argparse
-import json
 
 from omnyshell.cli.administer import ask
-from omnyshell.cli.output import printable, table
+from omnyshell.cli.output import say, say_json, say_table
 from omnyshell.errors import ProtocolException
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.tunnels import LOCAL_EXPOSER
@@ -17,10 +16,10 @@ def explain(options: argparse.Namespace) -> int:
     found = ask(options, request, AccessResponse)
     _check(request, found)
     if options.json:
-        print(json.dumps({key: value for key, value in found.to_wire().items() if key != "requestId"}, indent=2))
+        say_json({key: value for key, value in found.to_wire().items() if key != "requestId"})
         return 0
-    print(printable(_heading(found)))
-    print(table(("RIGHT", "ALLOWED", "WHY"), [_row(right) for right in found.rights]))
+    say(_heading(found))
+    say_table(("RIGHT", "ALLOWED", "WHY"), [_row(right) for right in found.rights])
     return 0
 
 

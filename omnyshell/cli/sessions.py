@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from omnyshell.cli.access import access_from
-from omnyshell.cli.output import table
+from omnyshell.cli.output import say, say_json, say_table
 from omnyshell.durations import format_duration, parse_duration
 from omnyshell.errors import NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
@@ -24,12 +23,12 @@ def list_sessions(options: argparse.Namespace) -> int:
     """Print one's sessions on a node."""
     sessions = _ask(options, lambda client: _sessions_on(client, options.node))
     if options.json:
-        print(json.dumps([session.to_wire() for session in sessions], indent=2))
+        say_json([session.to_wire() for session in sessions])
     elif sessions:
         now = datetime.now(UTC)
-        print(table(_HEADER, [_row(session, now) for session in sessions]))
+        say_table(_HEADER, [_row(session, now) for session in sessions])
     else:
-        print(f"no sessions on {options.node}")
+        say(f"no sessions on {options.node}")
     return 0
 
 
@@ -64,16 +63,19 @@ def detach(options: argparse.Namespace) -> int:
     ref = options.session or ""
     short = _ask(options, lambda client: client.detach_session(options.node, ref, timeout_seconds=timeout))
     if options.json:
-        print(json.dumps({"shortId": short}))
+        say_json({"shortId": short}, indent=None)
     else:
-        print(f"detached {short}; `omnyshell sessions resume {options.node} {short}` takes it up again")
+        say(f"detached {short}; `omnyshell sessions resume {options.node} {short}` takes it up again")
     return 0
 
 
 def kill(options: argparse.Namespace) -> int:
     """End a session."""
     text = _ask(options, lambda client: client.kill_session(options.node, options.session))
-    print(json.dumps({"ok": True, "message": text}) if options.json else text)
+    if options.json:
+        say_json({"ok": True, "message": text}, indent=None)
+    else:
+        say(text)
     return 0
 
 

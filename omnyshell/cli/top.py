@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.live import check_refused, first_time, live_state
+from omnyshell.cli.output import say
 from omnyshell.cli.terminal import RawTerminal
 from omnyshell.cli.top_view import SHOWN_PARTS, Line, screen
 from omnyshell.services.client.live.state import HubState
@@ -38,7 +39,7 @@ async def _print_once(access: HubAccess) -> None:
     async with live_state(access, SHOWN_PARTS) as (state, feed):
         await first_time(state, feed)
         for line in screen(state, str(access.address), datetime.now(UTC), PLAIN_COLUMNS, None):
-            print(line.text.rstrip())
+            say(line.text.rstrip())
 
 
 async def _watch(access: HubAccess) -> None:

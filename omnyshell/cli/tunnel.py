@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import json
 
 from omnyshell.cli.access import access_from
 from omnyshell.cli.loop import run
-from omnyshell.cli.output import complain, printable, table
+from omnyshell.cli.output import complain, printable, say, say_json, say_table
 from omnyshell.cli.service import until_stopped
 from omnyshell.errors import ConfigException, TransportException
 from omnyshell.ids import short_id
@@ -31,18 +30,18 @@ def list_tunnels(options: argparse.Namespace) -> int:
     access = access_from(options)
     tunnels = asyncio.run(_fetch(access))
     if options.json:
-        print(json.dumps([tunnel.to_wire() | {"publicHost": _host(tunnel, access)} for tunnel in tunnels], indent=2))
+        say_json([tunnel.to_wire() | {"publicHost": _host(tunnel, access)} for tunnel in tunnels])
     elif tunnels:
-        print(table(("ID", "PUBLIC", "NODE", "TARGET", "KIND"), [_row(tunnel, access) for tunnel in tunnels]))
+        say_table(("ID", "PUBLIC", "NODE", "TARGET", "KIND"), [_row(tunnel, access) for tunnel in tunnels])
     else:
-        print("you have no tunnels")
+        say("you have no tunnels")
     return 0
 
 
 def close_tunnel(options: argparse.Namespace) -> int:
     """Close one of the caller's tunnels."""
     asyncio.run(_close(access_from(options), options.ref))
-    print("closed")
+    say("closed")
     return 0
 
 
@@ -67,7 +66,7 @@ async def _open(access: HubAccess, options: argparse.Namespace, node: str, port:
             secure=options.tls,
             protocol=TunnelProtocol.HTTP if options.http else TunnelProtocol.TCP,
         )
-        print(f"{_public(tunnel, access)} {printable(tunnel.tunnel_id)}", flush=True)
+        say(f"{_public(tunnel, access)} {tunnel.tunnel_id}")
         if node == LOCAL_EXPOSER:
             await _serve(client)
         elif options.target_host not in LOOPBACK:

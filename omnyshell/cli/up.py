@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 
-from omnyshell.cli.output import fail
+from omnyshell.cli.output import fail, say
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.paths import logins_file
 from omnyshell.services.client.access import without_secrets
@@ -35,13 +35,13 @@ def up(options: argparse.Namespace) -> int:
         return _with_shell(setup, options.port)
     running = setup.running()
     if running is not None:
-        print(f"already up (process {running.pid})")
+        say(f"already up (process {running.pid})")
         _say_how(running)
         return 0
     if options.background:
         _say_how(_spawn(setup, options.port, lifeline=False)[0])
-        print(f"log      {setup.log_file}")
-        print("`omnyshell down` ends it")
+        say(f"log      {setup.log_file}")
+        say("`omnyshell down` ends it")
         return 0
     from omnyshell.cli.local_server import serve
 
@@ -53,7 +53,7 @@ def down(_options: argparse.Namespace) -> int:
     setup = LocalSetup.default()
     running, node = setup.running(), LocalNode(setup)
     if running is None and node.pid() is None:
-        print("nothing is up")
+        say("nothing is up")
         return 0
     if running is not None and running.program == CONSOLE:
         return fail(f"the console has hub and node (process {running.pid}): quit it there")
@@ -65,7 +65,7 @@ def down(_options: argparse.Namespace) -> int:
             return fail(f"process {running.pid} has not ended yet")
     if not node.end(STOP_TIMEOUT):
         return fail(f"the node (process {node.pid()}) has not ended yet")
-    print("down")
+    say("down")
     return 0
 
 
@@ -73,7 +73,7 @@ def _with_shell(setup: LocalSetup, port: int | None) -> int:
     running, server = setup.running(), None
     if running is None:
         running, server = _spawn(setup, port, lifeline=True)
-    print(f"hub {running.url}, node {running.node_id}: a shell through both; `exit` or ~. ends it", flush=True)
+    say(f"hub {running.url}, node {running.node_id}: a shell through both; `exit` or ~. ends it")
     try:
         return _shell(setup, running, server)
     finally:
@@ -162,11 +162,11 @@ def _say_how(running: Running) -> None:
     default = CredentialStore(logins_file()).get()
     # Where another login is the default, commands go to that hub.
     hub = "" if default is not None and default.hub == running.url else f" --hub {LOGIN_NAME}"
-    print(f"hub      {running.url}")
-    print(f"node     {running.node_id}")
-    print(f"try      omnyshell connect{hub} {running.node_id}", flush=True)
+    say(f"hub      {running.url}")
+    say(f"node     {running.node_id}")
+    say(f"try      omnyshell connect{hub} {running.node_id}")
 
 
 def _say_how_to_end(running: Running) -> None:
     _say_how(running)
-    print("ctrl+c ends it", flush=True)
+    say("ctrl+c ends it")

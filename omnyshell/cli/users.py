@@ -1,9 +1,9 @@
 """`omnyshell users`, `tokens` and `keys`: principals in the hub's database, and what they log in with."""
 
 import argparse
-import sys
 
 from omnyshell.cli.administer import ask, do, moment, optional_seconds, seconds, show
+from omnyshell.cli.output import complain, say
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import PrincipalInfo
 from omnyshell.protocol.messages.admin import (
@@ -108,7 +108,7 @@ def _roles(found: PrincipalInfo) -> str:
 
 
 def _print_token(made: TokenAdded) -> int:
-    print(made.token)
+    say(made.token)
     until = f", until {moment(made.expires_at)} UTC" if made.expires_at is not None else ""
-    print(f"token {made.credential_id}{until}; the hub keeps only its hash: it is not shown again", file=sys.stderr)
+    complain(f"token {made.credential_id}{until}; the hub keeps only its hash: it is not shown again")
     return 0

@@ -7,6 +7,7 @@ from typing import Self
 import msgspec
 
 from omnyshell.model.schema import camel_case, read_timestamp
+from omnyshell.printable import printable_json
 
 TEXT_FIELDS = ("action", "outcome", "principal", "address", "node_id", "session_id", "reason", "detail")
 _JSON_NAMES = {name: camel_case(name) for name in TEXT_FIELDS}
@@ -53,13 +54,16 @@ class _Line(msgspec.Struct, rename="camel", omit_defaults=True):
     detail: str = ""
 
 
+_DEL = b"\x7f"
+"""The one character of ASCII that JSON leaves as it is, and a terminal does not."""
+
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
 def canonical_json(seq: int, record: AuditRecord) -> bytes:
     """Return the record and its number as JSON in its one form: keys sorted, no white space, UTF-8.
 
-    Text that is not valid Unicode is kept with its stray code points escaped.
+    What is not printable is escaped. Text that is not valid Unicode is kept with its stray code points escaped.
     """
     texts = (
         record.action,
@@ -72,7 +76,8 @@ def canonical_json(seq: int, record: AuditRecord) -> bytes:
         record.detail,
     )
     try:
-        return _encoder.encode(_Line(seq, record.at, *texts))
+        line = _encoder.encode(_Line(seq, record.at, *texts))
     except UnicodeEncodeError:
         valid = (text.encode("utf-8", "backslashreplace").decode() for text in texts)
-        return _encoder.encode(_Line(seq, record.at, *valid))
+        line = _encoder.encode(_Line(seq, record.at, *valid))
+    return line if line.isascii() and _DEL not in line else printable_json(line.decode()).encode()

@@ -153,9 +153,13 @@ class OmnyShellConnection:
         self._keepalive.watch(self.link)
 
     async def close(self) -> None:
-        """Say good-bye, send what waits, and end. Idempotent."""
+        """Say good-bye, send what waits, and end; at once where that is cancelled. Idempotent."""
         self.link.close(flush=True)
-        await asyncio.shield(self._ended)
+        try:
+            await asyncio.shield(self._ended)
+        except asyncio.CancelledError:
+            self.link.abort()
+            raise
 
     @property
     def is_open(self) -> bool:

@@ -1,6 +1,7 @@
 """A hub in a process of its own, to be killed and started again on the same port."""
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
@@ -31,8 +32,12 @@ class HubProcess(OwnedProcess):
 
     def __init__(self, certificates: Certificates, state: Path, *options: str) -> None:
         self.port = _free_port()
+        self.state = state
         self.grants: tuple[str, ...] = GRANTS
         """Who may log in, from the next start on."""
+
+        self.log: Path | None = None
+        """Where its log goes, if not where the test's own stderr does."""
 
         self._command = [
             OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", str(self.port), "--state-dir", str(state),
@@ -46,9 +51,9 @@ class HubProcess(OwnedProcess):
 
     def start_and_wait(self) -> None:
         """Return once it listens."""
-        self._process = subprocess.Popen(
-            [*self._command, *(f"--grant-token={grant}" for grant in self.grants)], stdout=subprocess.DEVNULL
-        )
+        command = [*self._command, *(f"--grant-token={grant}" for grant in self.grants)]
+        with contextlib.nullcontext() if self.log is None else self.log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
         deadline = time.monotonic() + 2 * DEADLINE
         while not self._listens():
             assert self._process.poll() is None
@@ -61,6 +66,11 @@ class HubProcess(OwnedProcess):
         except OSError:
             return False
         return True
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def wait(self) -> int:
         """Wait until it has ended by itself; returns its exit code."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
+from omnyshell.printable import printable_json
 from omnyshell.services.hub.audit_chain import ChainedRecord
 
 SINK_LIMIT = 10_000
@@ -149,10 +150,12 @@ class SinkThread:
 
 
 def export_line(record: ChainedRecord) -> bytes:
-    """A record as it leaves the trail: its JSON, with its hash and the one before behind it."""
-    head, _, _ = record.text.rpartition(b"}")
-    proof = f'"previous":"{record.previous.hex()}","hash":"{record.hash.hex()}"}}'
-    return head + b"," + proof.encode()
+    """A record as it leaves the trail: its JSON, with its hash and the one before behind it.
+
+    Records of version 0.1 may hold what is not printable, and altered ones anything: that is escaped here.
+    """
+    head, _, _ = printable_json(record.text.decode("utf-8", "replace")).rpartition("}")
+    return f'{head},"previous":"{record.previous.hex()}","hash":"{record.hash.hex()}"}}'.encode()
 
 
 def open_sink(text: str) -> Sink:

@@ -1,0 +1,52 @@
+"""A hostile hub, and a machine whose commands wait for it a second at most."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.hostile_hub import HostileHub, hostile_hub
+from support.stack import Certificates
+
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.dial import HubAccess
+
+WAITS = 1.0
+
+
+@pytest.fixture(scope="module")
+def hostile(certificates: Certificates) -> Iterator[HostileHub]:
+    """A hub that is honest until it is told otherwise."""
+    with hostile_hub(certificates) as hub:
+        yield hub
+
+
+@pytest.fixture
+def machine(hostile: HostileHub, certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where Ann's files are; she has the hub's address, a token and the authority."""
+    monkeypatch.setenv("OMNYSHELL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "unix-home"))
+    for directory in ("home", "unix-home", "cwd"):
+        (tmp_path / directory).mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    given = (("HUB", hostile.url), ("PRINCIPAL", "ann"), ("TOKEN", "secret"), ("CA", str(certificates.ca)))
+    for name, value in given:
+        monkeypatch.setenv(f"OMNYSHELL_{name}", value)
+    shorten(monkeypatch)
+    hostile.behave()
+    return tmp_path
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything that is waited for come within a second, or not at all."""
+    times = ("request_timeout", "open_timeout", "reconnect_timeout", "node_timeout")
+    for config, shorter in (
+        (ClientConfig, dict.fromkeys(times, WAITS)),
+        (HubAccess, {"connect_timeout": 2 * WAITS}),
+    ):
+        defaults = config.__init__.__kwdefaults__
+        monkeypatch.setattr(config.__init__, "__kwdefaults__", defaults | shorter)
+    monkeypatch.setattr("omnyshell.services.client.admin.REQUEST_TIMEOUT", WAITS)
+    monkeypatch.setattr("omnyshell.services.client.session.CLOSE_TIMEOUT", WAITS)
+    monkeypatch.setattr("omnyshell.services.client.live.feed.ANSWER_TIMEOUT", WAITS)
+    monkeypatch.setattr("omnyshell.services.client.live.feed.PING_PERIOD", WAITS)
+    monkeypatch.setattr("omnyshell.cli.connect.RECONNECT_TIMEOUT", WAITS)

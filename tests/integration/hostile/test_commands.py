@@ -1,0 +1,174 @@
+"""Every command of the command line against a hub that says what no hub may say."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any, get_origin
+
+import pytest
+from support.declarations import DeclaredField, every_message
+from support.hostile import (
+    HOSTILE_NUMBERS,
+    HOSTILE_TEXTS,
+    HOSTILE_TIMES,
+    body,
+    hostile_values,
+    leaves,
+    replaced,
+    saturated,
+)
+from support.hostile_hub import ANSWERS, Alter, HostileHub
+from support.victim import ASKING, Victim, every_command
+
+from omnyshell import FrameCodec, ProtocolException
+from omnyshell.cli.spec_base import Command
+from omnyshell.errors import ImproperValueException
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT
+from omnyshell.protocol import messages as m
+from omnyshell.protocol.messages import ControlMessage, admin, events
+
+pytestmark = pytest.mark.timeout(180)
+"""Hundreds of commands in a row."""
+
+MANY = 3_000
+"""Items in a list where one was expected."""
+
+CODEC = events.register(admin.register(FrameCodec()))
+
+LOGGING_IN = ("whoami", "login")
+CAN_BE_MISSED = (m.ChannelClose,)
+"""What a command can do without: it adds nothing to what was said before it."""
+
+
+def reads(declared: type[ControlMessage], whole: dict[str, Any]) -> Exception | None:
+    """How our peers take a body: what is wrong with it, or nothing."""
+    try:
+        CODEC.decode_control(json.dumps({"t": declared.TYPE, "c": 1, "d": whole}).encode())
+    except ProtocolException as exc:
+        return exc
+    return None
+
+
+@every_command
+def test_no_answer_does_harm(
+    hostile: HostileHub, machine: Path, command: Command, as_json: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    victim = Victim(command, capfd, machine, as_json=as_json)
+    assert victim.run() == 0
+    answers = dict.fromkeys(hostile.answered)
+    if command.name not in LOGGING_IN:
+        # Every command logs in, in the same way.
+        answers = {declared: None for declared in answers if declared not in (m.Hello, m.AuthOk)}
+        assert answers
+    for declared in answers:
+        if declared is not m.Pong:
+            # That may come when the command has ended already.
+            Attack(hostile, victim, declared).run()
+
+
+class Attack:
+    """Has one kind of answer spoilt in every way: each field alone, and all fields of a type at once."""
+
+    def __init__(self, hub: HostileHub, victim: Victim, declared: type[ControlMessage]) -> None:
+        self._hub, self._victim, self._declared = hub, victim, declared
+        seen: list[dict[str, Any]] = []
+        hub.alter = lambda kind, whole: (kind is declared and seen.append(whole)) or whole
+        victim.run()
+        self._whole = seen[0]
+        self._was_mistyped = False
+
+    def run(self) -> None:
+        for place, field in leaves(self._declared):
+            self._spoil(place, field)
+            if len(place) == 1 and get_origin(field.kind) is tuple and self._whole[place[0]]:
+                self._say(place, self._whole[place[0]][:1] * MANY)
+        for everywhere in (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES):
+            self._hub.alter = saturating(self._declared, everywhere)
+            self._victim.run((self._declared.TYPE, str(everywhere)[:40]))
+        self._hub.behave()
+
+    def _spoil(self, place: Any, field: DeclaredField) -> None:
+        was_improper = False
+        for value in hostile_values(field):
+            problem = reads(self._declared, replaced(self._whole, place, value))
+            if isinstance(problem, ImproperValueException):
+                worth_it, was_improper = not was_improper, True
+            elif problem is not None:
+                # It counts as if it had not come, which is waited for: once for each answer is enough.
+                worth_it, self._was_mistyped = not self._was_mistyped, True
+            else:
+                # Texts without a grammar, numbers and times are attacked all at once.
+                has_grammar = field.grammar is not None and isinstance(value, str | dict | list)
+                worth_it = isinstance(value, bool) or has_grammar
+            if worth_it:
+                code = self._say(place, value)
+                assert problem is None or code != 0 or self._declared in CAN_BE_MISSED, (place, value)
+
+    def _say(self, place: Any, value: Any) -> int:
+        self._hub.alter = lambda kind, whole: replaced(whole, place, value) if kind is self._declared else whole
+        return self._victim.run((self._declared.TYPE, place, str(value)[:60]))
+
+
+def saturating(declared: type[ControlMessage], value: Any) -> Alter:
+    return lambda kind, whole: saturated(kind, whole, value) if kind is declared else whole
+
+
+REFUSALS: dict[type[ControlMessage], tuple[str, ...]] = {
+    m.ProtocolError: ("auth.request", "node.list.request", "session.open", "events.subscribe", "admin.hub.request"),
+    m.AuthFail: ("auth.request",),
+    m.SessionRejected: ("session.open",),
+    m.ChannelClose: ("session.open",),
+    m.TunnelRejected: ("tunnel.open.request",),
+    admin.AdminResult: tuple(name for name in ANSWERS if name.startswith("admin.")),
+    events.EventsEnded: ("events.subscribe",),
+}
+"""What a hub refuses with, and what."""
+
+
+FEW = (*HOSTILE_TEXTS[:2], "", HOSTILE_TEXTS[-1])
+
+
+@every_command
+def test_no_refusal_does_harm(
+    hostile: HostileHub, machine: Path, command: Command, as_json: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    victim = Victim(command, capfd, machine, as_json=as_json)
+    assert victim.run() == 0
+    asked = set(hostile.asked)
+    for declared, refused in REFUSALS.items():
+        hostile.instead = dict.fromkeys(asked & set(refused), declared)
+        for text in FEW if hostile.instead else ():
+            hostile.alter = saturating(declared, text)
+            assert victim.run((declared.TYPE, text[:40])) != 0
+    hostile.behave()
+    for text in FEW:
+        hostile.close_reason = text.encode("utf-8", "replace")[:120].decode("utf-8", "ignore")
+        assert victim.run(("close", text[:40])) != 0
+
+
+OFTEN = [command for command in ASKING if command.name in ("exec", "nodes list", "events", "hub peers", "tunnel open")]
+
+
+@pytest.mark.parametrize("declared", every_message(), ids=lambda declared: declared.TYPE)
+def test_no_message_that_nobody_asked_for_does_harm(
+    hostile: HostileHub, machine: Path, declared: type[ControlMessage], capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = body(declared)
+    bodies = [whole, saturated(declared, whole, HOSTILE_TEXTS[0]), saturated(declared, whole, HOSTILE_NUMBERS[-2])]
+    for command in OFTEN:
+        victim = Victim(command, capfd, machine, as_json=False)
+        for channel in (None, 1, FIRST_HUB_CHANNEL_AT_CLIENT):
+            hostile.unasked = [(declared.TYPE, each, channel) for each in bodies]
+            victim.run((command.name, channel))
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2, FIRST_HUB_CHANNEL_AT_CLIENT, 2**32 - 1])
+def test_no_data_that_nobody_asked_for_does_harm(
+    hostile: HostileHub, machine: Path, channel: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    opcodes = [opcode for opcode in range(5) if channel != 1 or opcode not in (2, 3)]
+    frames = [struct.pack(">BBII", version, opcode, channel, 5) + b"owned" for version in (0, 1) for opcode in opcodes]
+    frames += [b"", b"\1", frames[0][:-1], frames[0] + b"x", struct.pack(">BBII", 1, 2, channel, 2**32 - 1)]
+    hostile.unasked = list(frames)
+    for command in OFTEN:
+        Victim(command, capfd, machine, as_json=False).run(channel)

@@ -1,0 +1,193 @@
+"""A node that says what no node may say, toward a real hub in a process of its own and toward who asks that hub."""
+
+import asyncio
+import json
+import ssl
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.declarations import every_message
+from support.file_tree import FileTree
+from support.hostile import (
+    HOSTILE_NUMBERS,
+    HOSTILE_TEXTS,
+    HOSTILE_TIMES,
+    body,
+    hostile_values,
+    leaves,
+    replaced,
+    saturated,
+    unprintable,
+)
+from support.hostile_hub import Alter
+from support.hostile_node import ANSWERS, hostile_node
+from support.hub_process import HubProcess
+from support.raw_peer import RawPeer, logged_in
+from support.stack import Certificates
+from support.victim import RUNS, Victim
+from websockets.exceptions import ConnectionClosed
+
+from omnyshell.cli.main import run
+from omnyshell.protocol import messages as m
+from omnyshell.protocol.messages import ControlMessage, admin as admin_messages
+
+pytestmark = pytest.mark.timeout(180)
+
+LONG = 10_000
+"""Characters of a value that is sent once for a whole message, and not for each of its fields."""
+
+LOOKING = (
+    "nodes list", "nodes known", "sessions list", "sessions peek", "sessions kill", "sessions detach",
+    "sessions resume", "exec", "connect", "events", "top", "hub sessions", "hub peers",
+)  # fmt: skip
+"""Commands that show what a node says, and change nothing at the hub."""
+
+EVERYWHERE = (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES)
+SAID = (
+    *(m.NodeRegister, m.NodeCapabilitiesMessage, m.NodeSessionOpened, m.ChannelExit, m.ChannelClose),
+    *ANSWERS.values(),
+)
+
+
+@pytest.fixture(scope="module")
+def hub(certificates: Certificates, tmp_path_factory: Any) -> Iterator[HubProcess]:
+    """A hub that logs all there is."""
+    place = tmp_path_factory.mktemp("hub")
+    sink = f"--audit-sink=file:{place / 'audit.jsonl'}"
+    options = ("--log-level=debug", "--log-format=json", "--tunnel-port-range=20500-20599", sink)
+    process = HubProcess(certificates, place / "state", *options, "--login-limit=0")
+    process.log = place / "hub.log"
+    process.start_and_wait()
+    try:
+        yield process
+        assert process.is_running
+    finally:
+        process.kill()
+    written = process.log.read_text(errors="strict")
+    assert "Traceback" not in written
+    assert unprintable(written) == []
+    assert all(isinstance(json.loads(line), dict) for line in written.splitlines())
+    audited = (place / "audit.jsonl").read_text(errors="strict")
+    assert unprintable(audited) == []
+    assert all(json.loads(line)["hash"] for line in audited.splitlines())
+    assert {path.name for path in place.iterdir()} == {"state", "audit.jsonl", "hub.log"}
+
+
+@pytest.fixture
+def admin(hub: HubProcess, machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The administrator's machine."""
+    given = (("HUB", f"wss://127.0.0.1:{hub.port}"), ("PRINCIPAL", "admin"), ("TOKEN", "admin-token"))
+    for name, value in given:
+        monkeypatch.setenv(f"OMNYSHELL_{name}", value)
+    return machine
+
+
+def victims(capfd: pytest.CaptureFixture[str], place: Path) -> list[Victim]:
+    chosen = [(command, as_json) for command, as_json in RUNS if command.name in LOOKING]
+    assert {command.name for command, _ in chosen} == set(LOOKING)
+    return [Victim(command, capfd, place, as_json=as_json) for command, as_json in chosen]
+
+
+def saturating(kinds: tuple[type[ControlMessage], ...], value: Any) -> Alter:
+    return lambda kind, whole: saturated(kind, whole, value) if kind in kinds else whole
+
+
+def test_what_a_node_says_of_itself_does_no_harm(
+    hub: HubProcess, admin: Path, certificates: Certificates, capfd: pytest.CaptureFixture[str]
+) -> None:
+    looking = victims(capfd, admin)
+    with hostile_node(certificates, hub.port):
+        assert [victim.run() for victim in looking] == [0] * len(looking)
+    for value in EVERYWHERE:
+        with hostile_node(certificates, hub.port, saturating((m.NodeRegister, m.NodeCapabilitiesMessage), value)):
+            for victim in looking:
+                victim.run(str(value)[:40])
+
+
+@pytest.mark.parametrize("declared", SAID[2:], ids=lambda declared: declared.TYPE)
+def test_no_answer_of_a_node_does_harm(
+    hub: HubProcess, admin: Path, certificates: Certificates, declared: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    looking = victims(capfd, admin)
+    with hostile_node(certificates, hub.port) as node:
+        concerned = []
+        for victim in looking:
+            node.answered.clear()
+            victim.run()
+            if declared in node.answered:
+                concerned.append(victim)
+        for value in EVERYWHERE:
+            node.alter = saturating((declared,), value)
+            for victim in concerned:
+                victim.run((declared.TYPE, str(value)[:40]))
+        for place, field in leaves(declared):
+            for value in (*hostile_values(field),)[:2]:
+                node.alter = lambda kind, whole, at=place, put=value: (
+                    replaced(whole, at, put) if kind is declared else whole
+                )
+                for victim in concerned[:1]:
+                    victim.run((declared.TYPE, place, str(value)[:40]))
+
+
+async def say_everything(
+    hub: HubProcess, certificates: Certificates, role: str, principal: str, declared: type[ControlMessage]
+) -> None:
+    """Send a message spoilt in every way, over a connection of its own."""
+    whole = body(declared)
+    spoilt = [saturated(declared, whole, value) for value in EVERYWHERE]
+    for place, field in leaves(declared):
+        spoilt += [replaced(whole, place, value) for value in hostile_values(field) if len(str(value)) < LONG]
+    async with logged_in(certificates, hub.port, role, principal, ("admin", "events", "resume-offset")) as peer:
+        listening = asyncio.create_task(_listen(peer))
+        # Who is thrown out for what it said says no more.
+        with suppress(ConnectionClosed):
+            for each in spoilt:
+                await peer.say(declared.TYPE, each, 1 if declared.SCOPED else None)
+        await peer.ws.close()
+        await listening
+    assert hub.is_running, declared.TYPE
+
+
+async def _listen(peer: RawPeer) -> None:
+    with suppress(ConnectionClosed):
+        async for _ in peer.ws:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("role", "principal"), [("client", "admin"), ("client", "dev"), ("node", "box"), ("other", "dev")]
+)
+async def test_no_message_of_any_peer_does_harm(
+    hub: HubProcess, certificates: Certificates, role: str, principal: str
+) -> None:
+    for declared in every_message():
+        await say_everything(hub, certificates, role, principal, declared)
+
+
+def test_what_was_audited_is_printed_and_exported_without_harm(
+    hub: HubProcess, admin: Path, certificates: Certificates, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for declared in (m.SessionOpen, m.TunnelOpenRequest, admin_messages.PeerDrop, admin_messages.NodeLabelsSet):
+        asyncio.run(say_everything(hub, certificates, "client", "admin", declared))
+    asyncio.run(say_everything(hub, certificates, "node", "box", m.NodeRegister))
+    state = ["--state-dir", str(hub.state)]
+    for words in (["list"], ["list", "--json"], ["export"], ["verify"], ["head"]):
+        before = FileTree.of(admin)
+        capfd.readouterr()
+        assert run(["audit", *words, *state]) == 0
+        printed = capfd.readouterr()
+        assert unprintable(printed.out + printed.err) == []
+        if words[-1] in ("--json", "export"):
+            actions = {json.loads(line)["action"] for line in printed.out.splitlines()}
+            assert {"node.register", "session.rejected", "tunnel.rejected", "admin.peer.drop"} <= actions
+        assert before.changes() == []
+    tls = ssl.create_default_context(cafile=str(certificates.ca))
+    with urllib.request.urlopen(f"https://127.0.0.1:{hub.port}/metrics", context=tls, timeout=10) as page:
+        text = page.read().decode()
+    assert unprintable(text) == []
+    assert list(text_string_to_metric_families(text))

@@ -1,0 +1,109 @@
+"""A node in a thread of its own, made from the declarations of messages, that answers a real hub as it is told to."""
+
+import asyncio
+import json
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from support.hostile import TS, UUID, body
+from support.hostile_hub import OUTPUT, Alter, honest
+from support.in_thread import in_thread
+from support.raw_peer import RawPeer, logged_in
+from support.stack import Certificates
+from websockets.exceptions import ConnectionClosed
+
+from omnyshell.protocol import messages as m
+from omnyshell.protocol.messages import ControlMessage, events
+
+FEATURES = ("interactive", "events", "resume-offset", "screen-etag", "tunnel-eof", "wide-window")
+CAPABLE = ["exec", "shell", "detach", "tunnel", *FEATURES]
+
+ANSWERS: dict[str, type[ControlMessage]] = {
+    "node.sessions.list.request": m.NodeDetachedSessionsResponse,
+    "node.sessions.kill.request": m.NodeDetachedSessionKillResponse,
+    "node.sessions.detach.request": m.NodeActiveSessionDetachResponse,
+    "node.sessions.screen.request": m.NodeSessionScreenResponse,
+    "node.sessions.live.request": events.NodeLiveSessionsResponse,
+    "node.session.detach": m.NodeSessionDetached,
+    "node.tunnel.connect": m.NodeTunnelConnected,
+}
+"""What each request of a hub is answered with; `node.session.open` besides."""
+
+
+class HostileNode:
+    """The node n1; what is set on it counts from the next message on."""
+
+    def __init__(self) -> None:
+        self.alter: Alter = honest
+        self.rejects = False
+        """Whether it starts no session."""
+
+        self.answered: list[type[ControlMessage]] = []
+
+    async def register(self, peer: RawPeer) -> None:
+        """Say what it is."""
+        register = body(m.NodeRegister, nodeId="n1", uid="nod_a", labels={"allow-roles": "developer"})
+        await self._say(peer, m.NodeRegister, register)
+        capabilities = body(m.NodeCapabilitiesMessage, features=CAPABLE, maxSessions=50)
+        await self._say(peer, m.NodeCapabilitiesMessage, capabilities)
+
+    async def serve(self, peer: RawPeer) -> None:
+        """Answer until the connection ends."""
+        async for raw in peer.ws:
+            if isinstance(raw, str):
+                message = json.loads(raw)
+                await self._heard(peer, message["t"], message["d"], message.get("c"))
+
+    async def _heard(self, peer: RawPeer, asked: str, data: dict[str, Any], channel: int | None) -> None:
+        if asked == "node.session.open":
+            await self._run(peer, data, channel)
+        elif asked in ANSWERS:
+            names = ("requestId", "sessionId", "tunnelId")
+            fixed = {name: data[name] for name in names if name in data}
+            fixed |= {"ok": True, "nodeId": "n1", "ownerUserId": data.get("principal", "admin")}
+            await self._say(peer, ANSWERS[asked], body(ANSWERS[asked], **fixed), channel)
+
+    async def _run(self, peer: RawPeer, data: dict[str, Any], channel: int | None) -> None:
+        """A session that prints a line and ends, or none."""
+        id_ = UUID if "resumeSessionId" in data else data["sessionId"]
+        if self.rejects:
+            await self._say(peer, m.NodeSessionRejected, body(m.NodeSessionRejected, sessionId=id_), channel)
+            return
+        opened = body(m.NodeSessionOpened, sessionId=id_, offsets=False)
+        await self._say(peer, m.NodeSessionOpened, opened, channel)
+        await peer.ws.send(struct.pack(">BBII", 1, 2, channel or 0, len(OUTPUT)) + OUTPUT)
+        await self._say(peer, m.ChannelExit, {"exitCode": 0, "ts": TS}, channel)
+        await self._say(peer, m.ChannelClose, {"reason": "normal"}, channel)
+
+    async def _say(
+        self, peer: RawPeer, declared: type[ControlMessage], whole: dict[str, Any], channel: int | None = None
+    ) -> None:
+        self.answered.append(declared)
+        await peer.say(declared.TYPE, self.alter(declared, whole), channel)
+
+
+@contextmanager
+def hostile_node(certificates: Certificates, port: int, alter: Alter = honest) -> Iterator[HostileNode]:
+    """The node, registered at a real hub; `alter` counts for what it says of itself already."""
+    node = HostileNode()
+    node.alter = alter
+
+    async def main(ready: Callable[[], None], done: asyncio.Event) -> None:
+        async with logged_in(certificates, port, "node", "box", FEATURES) as peer:
+            await node.register(peer)
+            await peer.still_there()
+            ready()
+            serving = asyncio.create_task(_until_closed(node, peer))
+            await done.wait()
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+
+    with in_thread(main):
+        yield node
+
+
+async def _until_closed(node: HostileNode, peer: RawPeer) -> None:
+    with suppress(ConnectionClosed):
+        await node.serve(peer)

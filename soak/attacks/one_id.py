@@ -49,7 +49,7 @@ async def fight(certificates: Certificates, seconds: float) -> int:
             with suppress(ConnectionClosed):
                 async with logged_in(certificates, port, "node", "box") as peer:
                     await peer.say("node.register", {"nodeId": "n1", "platform": {"os": "linux", "arch": "x64"}})
-                    await peer.hear_close()
+                    await peer.ws.wait_closed()
             await asyncio.sleep(FIGHT_PAUSE)
 
     async with OmnyShellHub(hub_config(certificates, heartbeat_timeout=seconds * 2)) as hub:

@@ -43,11 +43,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 
-async def answer_for_ever(node: RawPeer) -> None:
-    """Refuse every session, and answer every question, so that whoever asks sees that the node was asked."""
+async def answer_for_ever(node: RawPeer, *, opens: bool = False) -> None:
+    """Refuse every session, or open it, and answer every question: whoever asks sees that the node was asked."""
     while True:
         message = await node.hear_whenever()
-        if message["t"] == "node.session.open":
+        if message["t"] == "node.session.open" and opens:
+            await node.say("node.session.opened", {"sessionId": message["d"]["sessionId"]}, message["c"])
+        elif message["t"] == "node.session.open":
             refused = {"sessionId": message["d"]["sessionId"], "reason": "bad_request", "message": NODE_SAYS}
             await node.say("node.session.rejected", refused, message["c"])
         elif message["t"] == "node.sessions.list.request":
@@ -99,8 +101,8 @@ async def may_open(client: RawPeer, request: dict[str, Any], channel: int) -> tu
     return told["message"] == NODE_SAYS, told["message"]
 
 
-async def may_ask(client: RawPeer, what: str) -> tuple[bool, str]:
-    await client.say(f"sessions.{what}.request", {"requestId": "r", "nodeId": "n1", "sessionRef": SESSION})
+async def may_ask(client: RawPeer, what: str, node_id: str = "n1") -> tuple[bool, str]:
+    await client.say(f"sessions.{what}.request", {"requestId": "r", "nodeId": node_id, "sessionRef": SESSION})
     told = (await client.hear(f"sessions.{what}.response"))["d"]
     if what == "list":
         return bool(told["sessions"]), told.get("refused", "")

@@ -234,6 +234,7 @@ class HubServices:
             broker=self.broker,
             policy=base.policy,
             sessions=self.sessions,
+            requests=self.requests,
             gate=self.gate,
             audit=base.audit,
             tunnels=base.tunnels,

@@ -17,6 +17,7 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRoute, SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
@@ -38,6 +39,7 @@ class Eviction:
         broker: HubBroker,
         policy: HubPolicy,
         sessions: SessionRouter,
+        requests: SessionRequests,
         gate: LoginGate,
         audit: AuditLog,
         tunnels: TunnelBroker,
@@ -49,6 +51,7 @@ class Eviction:
         self._broker = broker
         self._policy = policy
         self._sessions = sessions
+        self._requests = requests
         self._gate = gate
         self._audit = audit
         self._tunnels = tunnels
@@ -86,6 +89,7 @@ class Eviction:
         for route in list(self._sessions):
             if not self._may_go_on(route, route.client.principal):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
+        self._requests.enforce()
         self._tunnels.enforce(self._as_now)
         known = self.names()
         self._leftovers.enforce(self._known - known)

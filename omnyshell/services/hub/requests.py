@@ -40,7 +40,7 @@ from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeDirectory
+from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.rights import right_taken
 
 MAX_PENDING_OF_CLIENT = 64
@@ -212,8 +212,8 @@ class SessionRequests:
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
             self._refuse(kind, client, request, NODE_OFFLINE)
-        elif not (decision := self._policy.decide(client.principal, right_taken(type(request)), node)).allowed:
-            self._deny(kind, client, request, self._policy.reason(client.principal, node, decision))
+        elif (why := self._why_not(client, request, node)) is not None:
+            self._deny(kind, client, request, why)
         elif self._of_peer[client] >= MAX_PENDING_OF_CLIENT or self._of_peer[node.peer] >= MAX_PENDING_AT_NODE:
             self._refuse(kind, client, request, TOO_MANY)
         else:
@@ -244,6 +244,15 @@ class SessionRequests:
             self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending))
 
+    def enforce(self) -> None:
+        """Judge again what nodes have been asked, after rights have changed: the answer is for nobody then."""
+        for id_, pending in self._where(lambda _: True):
+            node = self._nodes.of_peer(pending.node)
+            why = self._why_not(pending.client, pending.request, node) if node is not None else None
+            if why is not None:
+                self._forget(id_, pending)
+                self._deny(pending.kind, pending.client, pending.request, why)
+
     def client_gone(self, client: Peer) -> None:
         """A client's connection ended: nobody waits for its answers."""
         self._looks.pop(client, None)
@@ -258,6 +267,11 @@ class SessionRequests:
     def expire(self, now: float) -> None:
         """Answer what nodes have not answered in time; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
+
+    def _why_not(self, client: Peer, request: Any, node: RegisteredNode) -> str | None:
+        """What follows on a refusal; None where the client has the right that the request takes."""
+        decision = self._policy.decide(client.principal, right_taken(type(request)), node)
+        return None if decision.allowed else self._policy.reason(client.principal, node, decision)
 
     def _is_watched(self, pending: _Pending) -> bool:
         """Whether this is one look of many, of which a record tells already."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.raw_peer import RawPeer, logged_in, open_session, registered
-from support.rights import CLIENT, INFO, SESSION, answering_node, config_of, grant
+from support.rights import CLIENT, INFO, QUESTIONS, SESSION, answering_node, config_of, grant
 from support.stack import DEADLINE, Certificates, hub_config, running_node, until
 
 from omnyshell import OmnyShellHub
@@ -67,6 +67,28 @@ class Watcher:
         async with asyncio.timeout(DEADLINE):
             while set(self.known) != set(known):
                 await self.step()
+
+
+@pytest.mark.parametrize("what", QUESTIONS)
+async def test_an_answer_behind_the_lost_right_is_for_nobody(certificates: Certificates, what: str) -> None:
+    give = grant(roles=["developer"], rights=["*"])
+    config = config_of(certificates, [give], "dev:dev-token:developer")
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port) as node,
+        logged_in(certificates, hub.port, "client", "dev") as client,
+    ):
+        await client.say(f"sessions.{what}.request", {"requestId": "r", "nodeId": "n1", "sessionRef": SESSION})
+        asked = (await node.hear(f"node.sessions.{what}.request"))["d"]
+        hub.reload(replace(config, grants=(grant(roles=["developer"], rights=["forward"]),)))
+        refused = (await client.hear(f"sessions.{what}.response"))["d"]
+        assert (refused.get("message", "Not authorized")[:14], refused.get("sessions", [])) == ("Not authorized", [])
+        dropped = hub.metrics.frames_dropped
+        told = {"requestId": asked["requestId"], "ok": True, "screen": "c2VjcmV0", "sessions": [INFO]}
+        await node.say(f"node.sessions.{what}.response", told)
+        await node.still_there()
+        await client.still_there()
+        assert hub.metrics.frames_dropped == dropped + 1
 
 
 async def test_live_state_follows_the_rights(certificates: Certificates) -> None:

@@ -27,6 +27,8 @@ from omnyshell.protocol.messages.admin import (
     TokenAdded,
 )
 from omnyshell.security.credentials import TokenCredentialProvider
+from omnyshell.security.grant_tables import read_grant
+from omnyshell.security.grants import Grant
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess
@@ -52,12 +54,12 @@ TUNNEL_PORTS = PortRange(21_000, 21_999)
 
 @asynccontextmanager
 async def console(
-    certificates: Certificates, tmp_path: Path, *more: str, principal: str = "admin"
+    certificates: Certificates, tmp_path: Path, *more: str, principal: str = "admin", grants: tuple[Grant, ...] = ()
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[int], OmnyShellClient]]:
     """A console that knows node n1, and `more`; and a client beside it."""
     async with (
         AsyncExitStack() as others,
-        OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS)) as hub,
+        OmnyShellHub(hub_config(certificates, tunnel_ports=TUNNEL_PORTS, grants=grants)) as hub,
         running_node(certificates, hub.port, tmp_path, labels={"allow-roles": "developer"}),
         connected_client(certificates, hub.port) as client,
     ):
@@ -397,6 +399,35 @@ async def test_what_the_role_does_not_allow_is_told_with_what_to_do(certificates
         await until(lambda: "Ending sessions failed" in toasts(app))
         assert [item.session_id for item in await client.list_sessions("n1")] == [session.id]
         await client.kill_session("n1", session.id)
+
+
+async def test_somebody_with_few_rights_sees_what_it_may_use_and_is_told_what_it_takes(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    only = {"roles": ["developer"], "nodes": ["*"]}
+    grants = (
+        read_grant(only | {"rights": ["shell", "watch", "kill"], "deny": True}, "grant 1"),
+        read_grant(only | {"nodes": ["n2"], "rights": ["*"], "deny": True}, "grant 2"),
+    )
+    async with console(certificates, tmp_path, "n2", principal="dev", grants=grants) as (app, pilot, client):
+        assert {node.node_id for node in await client.list_nodes()} == {"n1", "n2"}
+        assert set(app.hub.state.nodes) == {"n1"}
+        await pilot.press("t")
+        await until(lambda: isinstance(app.screen, TunnelDialog))
+        for node_id, where in (("n1", "'n1'"), ("", "your own machine")):
+            await fill(pilot, node=node_id, port="80")
+            await pilot.press("enter")
+            takes = f"open a public port on {where}: it takes the role admin (you have developer)"
+            await until(lambda takes=takes: takes in complaint(app))
+            assert app.screen.query_one("#wrong-node").has_class("-shown")
+        await pilot.press("escape", "1", "enter")
+        await until(lambda: "Not authorized to open a shell on 'n1': grant 1 denies it" in shown(app))
+
+
+def shown(app: ConsoleApp) -> str:
+    """All that stands on the screen."""
+    lines = app.screen._compositor.render_strips()
+    return " ".join(" ".join(line.text for line in lines).split())
 
 
 @pytest.mark.parametrize("is_detached", [False, True])

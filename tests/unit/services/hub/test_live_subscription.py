@@ -69,6 +69,10 @@ class Truth:
     def __init__(self) -> None:
         self.items: dict[Part, dict[str, LiveItem]] = {part: {} for part in ITEM_PARTS}
         self.audit: list[AuditRecord] = []
+        self.known = set("abcd")
+        self.is_watching = False
+        """The nodes that somebody with few rights may know of, and whether it may watch its sessions."""
+
         self.subscriptions: list[Subscription] = []
 
     def put(self, part: Part, name: str, owner: str) -> None:
@@ -96,6 +100,24 @@ class Truth:
             for each in self.subscriptions:
                 each.mark(part, item.key, owner_of(item), item)
 
+    def turn(self, name: str) -> None:
+        """Give a right or take it: to know of one node, or to watch."""
+        if name == "watch":
+            self.is_watching = not self.is_watching
+        else:
+            self.known ^= {name}
+        for each in self.subscriptions:
+            for part in (Part.NODES, Part.SESSIONS):
+                for key, item in self.items[part].items():
+                    each.mark(part, key, owner_of(item))
+
+    def is_visible(self, item: LiveItem, viewer: Viewer) -> bool:
+        if not viewer.owns(owner_of(item)):
+            return False
+        if isinstance(item, LiveNode):
+            return viewer.knows(item.node_id)
+        return not isinstance(item, LiveSession) or viewer.watches(item.node_id)
+
     def record(self, owner: str) -> None:
         record = AuditRecord(at=AT, action="auth.ok", principal=owner, detail=str(len(self.audit)))
         self.audit.append(record)
@@ -108,11 +130,16 @@ class Truth:
         return list(self.items[part])
 
     def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
-        item = self.items[part].get(key)
-        return copy(item) if item is not None and viewer.owns(owner_of(item)) else None
+        item = copy(self.items[part].get(key))
+        if item is None or not viewer.owns(owner_of(item)):
+            return None
+        item.gone = not self.is_visible(item, viewer)
+        return item
 
     def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
         item = self.describe(part, key, viewer)
+        if item is None or item.gone:
+            return None
         if isinstance(item, LiveSession):
             return SessionTraffic(
                 node_id=item.node_id, session_id=item.session_id, bytes_in=item.bytes_in, bytes_out=item.bytes_out
@@ -150,8 +177,18 @@ class Client:
             return False
         heard = CODEC.decode_control(encode_control(message)).message
         self.heard.append(heard)
+        self.check_tells_nothing_else(heard)
         assert self.reader.receive(heard) in (Progress.TAKEN, Progress.COMPLETE)
         return True
+
+    def check_tells_nothing_else(self, heard: ControlMessage) -> None:
+        """What is told may be seen now; an end is of something that was told, or may be seen."""
+        truth, viewer = self.subscription._source, self.subscription.viewer
+        assert isinstance(truth, Truth)
+        for part in (Part.NODES, Part.SESSIONS):
+            for item in getattr(heard, part, ()):
+                is_known = item.key in self.items(part)
+                assert truth.is_visible(item, viewer) or (item.gone and is_known), item
 
     def drain(self) -> None:
         while self.subscription.has_work:
@@ -165,6 +202,7 @@ changes = st.one_of(
     st.tuples(st.just("put"), st.sampled_from(ITEM_PARTS), st.sampled_from("abcdefgh"), st.sampled_from(OWNERS)),
     st.tuples(st.just("end"), st.sampled_from(ITEM_PARTS), st.integers(0, 9)),
     st.tuples(st.just("count"), st.sampled_from((Part.SESSIONS, Part.TUNNELS)), st.integers(0, 9)),
+    st.tuples(st.just("turn"), st.sampled_from(("a", "b", "e", "watch"))),
     st.tuples(st.just("record"), st.sampled_from(OWNERS)),
     st.tuples(st.just("step")),
     st.tuples(st.just("fall_behind")),
@@ -175,17 +213,19 @@ changes = st.one_of(
 @given(
     before=st.lists(changes, max_size=20),
     after=st.lists(changes, max_size=60),
-    viewer=st.sampled_from((ADMIN, Viewer("ann"))),
+    who=st.sampled_from(("admin", "ann", "few rights")),
     piece=st.sampled_from((1, 700, module.PIECE_SIZE)),
     bound=st.sampled_from((3, module.MAX_CHANGED)),
 )
 def test_whoever_follows_snapshots_and_deltas_knows_the_truth(
-    before: list[Any], after: list[Any], viewer: Viewer, piece: int, bound: int
+    before: list[Any], after: list[Any], who: str, piece: int, bound: int
 ) -> None:
     sizes = module.PIECE_SIZE, module.MAX_CHANGED
     module.PIECE_SIZE, module.MAX_CHANGED = piece, bound
     try:
         truth = Truth()
+        few = Viewer("ann", knows=lambda node_id: node_id in truth.known, watches=lambda _: truth.is_watching)
+        viewer = {"admin": ADMIN, "ann": Viewer("ann"), "few rights": few}[who]
         for name, *arguments in before:
             if hasattr(truth, name):
                 getattr(truth, name)(*arguments)
@@ -204,7 +244,7 @@ def test_whoever_follows_snapshots_and_deltas_knows_the_truth(
     finally:
         module.PIECE_SIZE, module.MAX_CHANGED = sizes
     for part in ITEM_PARTS:
-        visible = {key: item for key, item in truth.items[part].items() if viewer.owns(owner_of(item))}
+        visible = {key: item for key, item in truth.items[part].items() if truth.is_visible(item, viewer)}
         assert client.items(part) == visible
     assert list(client.state.audit) == truth.records(viewer, None, 1000)
     assert client.state.source(Part.METRICS) is (Source.LIVE if viewer.is_admin else Source.UNKNOWN)

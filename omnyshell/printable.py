@@ -1,5 +1,10 @@
 """Text of peers, made safe to show."""
 
+LONGEST = 8_192
+"""Characters that are shown of a text: a peer may send as many as it likes."""
+
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+
 
 def sentence(text: str) -> str:
     """Return text with a period, unless it ends a sentence already."""
@@ -21,11 +26,13 @@ def _escape(char: str) -> str:
     return "".join(f"\\u{units[start : start + 2].hex()}" for start in range(0, len(units), 2))
 
 
-def printable(text: str) -> str:
-    """Return text from a peer without control characters, which a terminal would obey.
+def printable(text: str, longest: int = LONGEST) -> str:
+    """Return text from a peer without control characters, which a terminal would obey, and not longer than is read.
 
     Each becomes a replacement character; so do line breaks and characters that change the direction of text.
     """
+    if len(text) > longest:
+        text = text[:longest] + ELLIPSIS
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

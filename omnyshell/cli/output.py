@@ -16,14 +16,13 @@ REFUSED = 1
 """Exit code of a node whose credential the hub refused."""
 
 
-LONGEST_LINE = 8_192
 LONGEST_CELL = 512
-"""Characters of a line, and of a cell of a table: what a peer sends may be as long as it likes."""
+"""Characters of a cell of a table."""
 
 
 def say(line: str) -> None:
     """Print a line on stdout. What of it is not printable, a peer may have sent: it is replaced."""
-    print(_shown(line, LONGEST_LINE), flush=True)
+    print(printable(line), flush=True)
 
 
 def say_json(data: object, *, indent: int | None = 2) -> None:
@@ -41,7 +40,7 @@ def complain(line: str) -> None:
     """Print a line on stderr, as `say` does, or nowhere: without one, Python would print it on stdout."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(_shown(line, LONGEST_LINE), file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
 
 def announce(line: str) -> None:
@@ -66,11 +65,7 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = ()) -> str:
 
 def say_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows as aligned columns below a header."""
-    lines = [list(header), *([_shown(cell, LONGEST_CELL) for cell in row] for row in rows)]
+    lines = [list(header), *([printable(cell, LONGEST_CELL) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-
-
-def _shown(text: str, longest: int) -> str:
-    return printable(text) if len(text) <= longest else f"{printable(text[:longest])}\N{HORIZONTAL ELLIPSIS}"

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from omnyshell.cli.log_format import formatter
+from omnyshell.log_format import formatter
 from omnyshell.protocol.limits import MIB
 
 logger = logging.getLogger("omnyshell.cli")

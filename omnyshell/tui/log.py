@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 from pathlib import Path
 
+from omnyshell.log_format import TextFormatter
 from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
 
@@ -19,5 +20,5 @@ def log_to_file() -> None:
     """Log warnings and worse to the file, from every part of the process. Raises `OSError`."""
     make_private_directory(where().parent)
     handler = logging.handlers.RotatingFileHandler(where(), maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -7,6 +7,7 @@ import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.options.parser import add_options, fill_defaults
+from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.local.console_options import GROUPS, OPTIONS, WHICH_HUB
 from omnyshell.version import __version__
@@ -35,7 +36,7 @@ def run(words: list[str]) -> int:
 
         return start(options)
     except OmnyShellException as exc:
-        print(f"omnyshell-console: {exc}", file=sys.stderr)
+        print(printable(f"omnyshell-console: {exc}"), file=sys.stderr)
         return FAILURE
 
 

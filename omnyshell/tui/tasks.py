@@ -8,8 +8,12 @@ from textual.dom import DOMNode
 from textual.worker import Worker
 
 from omnyshell.errors import OmnyShellException
+from omnyshell.printable import printable
 from omnyshell.tui.advice import advice
 from omnyshell.tui.log import where
+
+LONGEST_TOLD = 400
+"""Characters of a failure that a toast has."""
 
 logger = logging.getLogger("omnyshell.console")
 
@@ -36,4 +40,4 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
 
 def tell(owner: DOMNode, title: str, text: str) -> None:
     """Show a failure as a toast; its text is not taken for markup."""
-    owner.app.notify(text, title=title, severity="error", markup=False)
+    owner.app.notify(printable(text, LONGEST_TOLD), title=title, severity="error", markup=False)

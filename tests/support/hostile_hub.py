@@ -14,6 +14,7 @@ from support.stack import Certificates
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from omnyshell.model.live import LiveSession
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin, events
 
@@ -78,6 +79,9 @@ class HostileHub:
         """With what words the connection is closed in place of an answer to a login."""
 
         self.features: tuple[str, ...] = FEATURES
+        self.output = OUTPUT
+        """What programs print."""
+
         self.asked: list[str] = []
         self.answered: list[type[ControlMessage]] = []
         """What was asked, and with what it was answered."""
@@ -89,7 +93,7 @@ class HostileHub:
     def behave(self) -> None:
         """Be an honest hub from now on."""
         self.alter, self.instead, self.unasked, self.close_reason = honest, {}, [], None
-        self.asked, self.answered = [], []
+        self.output, self.asked, self.answered = OUTPUT, [], []
 
     async def serve(self, ws: ServerConnection) -> None:
         """Deal with one connection, until it is closed."""
@@ -129,7 +133,7 @@ class HostileHub:
         """A session that prints a line and ends."""
         opened = body(m.SessionOpened, sessionId=UUID, offsets=False)
         await self._say(ws, m.SessionOpened, opened, channel)
-        await ws.send(struct.pack(">BBII", 1, 2, channel or 0, len(OUTPUT)) + OUTPUT)
+        await ws.send(struct.pack(">BBII", 1, 2, channel or 0, len(self.output)) + self.output)
         await self._say(ws, m.ChannelExit, {"exitCode": 0, "ts": TS}, channel)
         await self._say(ws, m.ChannelClose, {"reason": "normal"}, channel)
 
@@ -160,7 +164,12 @@ def _fitting(declared: type[ControlMessage], asked: dict[str, Any]) -> dict[str,
     if declared is events.EventsSnapshot:
         parts = ["nodes", "sessions", "tunnels", "peers", "metrics", "audit"]
         fixed |= {"seq": 1, "first": True, "last": True, "scope": "all", "parts": parts}
-    return body(declared, **fixed)
+    whole = body(declared, **fixed)
+    if declared is events.EventsSnapshot:
+        # One that somebody has, and one that waits.
+        detached = body(LiveSession, state="detached", mode="shell", sessionId=UUID.replace("0a", "1a", 1))
+        whole["sessions"] = [body(LiveSession, state="open", mode="shell"), detached]
+    return whole
 
 
 @contextmanager

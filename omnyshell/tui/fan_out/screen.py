@@ -182,7 +182,7 @@ def shown_lines(output: bytes) -> list[str]:
     end = output[-SHOWN_BYTES:]
     lines = end.decode("utf-8", "replace").splitlines()[-SHOWN_LINES - 1 :]
     is_cut = len(end) < len(output) or len(lines) > SHOWN_LINES
-    return [LEFT_OUT] * is_cut + [printable(line.expandtabs()) for line in lines[-SHOWN_LINES:]]
+    return [LEFT_OUT] * is_cut + [printable(line.expandtabs(), SHOWN_BYTES) for line in lines[-SHOWN_LINES:]]
 
 
 def _state(run: Run) -> Text:

@@ -12,6 +12,9 @@ from omnyshell.printable import printable
 ELLIPSIS = "…"
 NOTHING = "-"
 
+CHARACTERS_A_CELL = 8
+"""As many may share a cell, being marks on one letter."""
+
 _SOON = 600
 """Seconds before its end in which a time is worth a warning."""
 
@@ -92,7 +95,9 @@ def fitted(text: str, width: int, *, right: bool = False, keep_end: bool = False
 
     With `keep_end` the beginning is cut off, as of a path or an address with its port.
     """
-    text = printable(text)
+    # Of a text that is far too long no more is looked at than could be shown.
+    most = CHARACTERS_A_CELL * (width + 1)
+    text = printable(text[-most:] if keep_end else text[:most])
     length = cell_len(text)
     if length > width:
         if width <= cell_len(ELLIPSIS):

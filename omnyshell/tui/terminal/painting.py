@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import groupby
 from typing import Final
+from unicodedata import category
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -33,6 +34,8 @@ _MOST_STYLES: Final = 4096
 _LINK_SCHEMES: Final = ("http://", "https://", "ftp://", "mailto:")
 _SELECTED: Final = ((0x2F, 0x5F, 0xB3), (0xFF, 0xFF, 0xFF))
 _FOUND: Final = ((0xF2, 0xC1, 0x4E), (0x10, 0x10, 0x10))
+_JOINERS: Final = "\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}"
+_UNSEEN: Final = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _BAR: Final = "\N{LEFT ONE QUARTER BLOCK}"
 _CURRENT: Final = ((0xF2, 0x7A, 0x4E), (0x10, 0x10, 0x10))
 
@@ -158,26 +161,34 @@ class RowPainter:
 def safe_link(link: str) -> str:
     """Return the address of an OSC 8 link (`params;uri`), "" where it is none that a browser should be sent to."""
     _, _, uri = link.partition(";")
-    return uri if uri.lower().startswith(_LINK_SCHEMES) else ""
+    return uri if uri.lower().startswith(_LINK_SCHEMES) and uri.isprintable() else ""
 
 
 def _as_measured(cells: Sequence[str]) -> list[str]:
     """Replace what Textual would measure otherwise than the terminal that the program writes to.
 
-    A cell that is wider or narrower than its place would move everything to the right of it, other panes included.
+    A cell that is wider or narrower than its place would move everything to the right of it, other panes included;
+    so would a character that turns the direction of text.
     """
     result = list(cells)
     for column, cell in enumerate(cells):
         if cell.isascii():
             continue
+        if not cell.isprintable():
+            cell = result[column] = _seen(cell)
         width = 2 if column + 1 < len(cells) and not cells[column + 1] else 1
         if cell_len(cell) == width:
             continue
-        first = cell[0]
+        first = cell[:1] or "\N{REPLACEMENT CHARACTER}"
         result[column] = (
             first if width_of(first) == width == cell_len(first) else "\N{REPLACEMENT CHARACTER}".ljust(width)
         )
     return result
+
+
+def _seen(cell: str) -> str:
+    """Return a cell without the characters that have no looks of their own but act on the text around them."""
+    return "".join(char for char in cell if char in _JOINERS or category(char) not in _UNSEEN)
 
 
 def _with_bar(cells: Sequence[str], overlays: Sequence[Overlay]) -> tuple[list[str], list[Overlay]]:

@@ -13,10 +13,10 @@ from support.stack import Certificates
 
 from omnyshell import ConfigException, OmnyShellException, Principal, PrincipalId, RoleBasedAuthorizer
 from omnyshell.cli.hub import config_from as hub_config_from
-from omnyshell.cli.log_format import formatter
 from omnyshell.cli.node import config_from as node_config_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START, NODE_START
+from omnyshell.log_format import formatter
 from omnyshell.options.option import Option
 from omnyshell.options.toml_file import read_options
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource

@@ -10,11 +10,11 @@ import pytest
 from support.hostile import HOSTILE_TEXTS, unprintable
 
 import omnyshell.cli
-from omnyshell.cli.log_format import formatter
-from omnyshell.cli.output import LONGEST_LINE, complain, fail, say, say_json, say_table
+from omnyshell.cli.output import complain, fail, say, say_json, say_table
+from omnyshell.log_format import formatter
 from omnyshell.model.audit import AuditRecord, canonical_json
 from omnyshell.model.schema import read_timestamp
-from omnyshell.printable import printable, printable_json
+from omnyshell.printable import LONGEST, printable, printable_json
 from omnyshell.services.hub.audit_chain import GENESIS, ChainedRecord, chain, link
 from omnyshell.services.hub.audit_sinks import export_line
 
@@ -51,7 +51,7 @@ def test_a_line_is_one_line_and_printable(text: str, capsys: pytest.CaptureFixtu
     for stream, lines in ((printed.out, 4), (printed.err, 2)):
         assert stream.count("\n") == lines
         assert unprintable(stream) == []
-        assert max(map(len, stream.splitlines())) <= LONGEST_LINE + len("omnyshell: ") + 1
+        assert max(map(len, stream.splitlines())) <= LONGEST + len("omnyshell: ") + 1
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))

@@ -93,3 +93,19 @@ def test_every_line_has_the_width_of_the_terminal_whatever_is_printed(data: str)
 
 def test_combining_and_wide_characters_stay_in_their_cells():
     assert painted("e\u0301漢x").text.startswith("e\u0301漢x")
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u2066", "\u200b", "\xad", "\u2028", "\ufeff", "\U000e0041"])
+def test_what_only_acts_on_the_text_around_it_is_not_painted(unseen: str):
+    strip = painted(f"ab{unseen}cd é")
+    assert unseen not in strip.text
+    assert cell_len(strip.text) == 20
+    assert strip.text.startswith("ab")
+
+
+def test_joiners_and_the_symbols_of_a_font_are_painted():
+    assert painted("\ue0b0 x\u200d\u00e9").text.startswith("\ue0b0 x\u200d\u00e9")
+
+
+def test_a_link_does_not_end_before_its_end():
+    assert safe_link("id=7;https://example.org/\x9c") == ""

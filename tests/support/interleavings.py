@@ -76,6 +76,7 @@ class FakePeer(HubPeer):
         self.inbox: list[tuple[int | None, Any]] = []
         self.link = cast("Any", SimpleNamespace(last_heard=0.0))
         self.known_gone = False
+        self.evidence = None
         self.has_said_goodbye = False
         self.id = name
         self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)

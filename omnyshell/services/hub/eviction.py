@@ -8,7 +8,7 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import can_list, principals_of
+from omnyshell.security.authenticators import Evidence, can_list, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.event_bus import EventBus, RightsEvent
@@ -90,7 +90,7 @@ class Eviction:
             if not self._may_go_on(route, route.client.principal):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         self._requests.enforce()
-        self._tunnels.enforce(self._as_now)
+        self._tunnels.enforce(self._as_now_by)
         known = self.names()
         self._leftovers.enforce(self._known - known)
         self._known = known
@@ -107,8 +107,8 @@ class Eviction:
 
     def _end_login(self, peer: HubPeer) -> None:
         """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
-        now = self._as_now(peer.principal)
-        if now is None or peer.evidence is None or not self._gate.upholds(peer.evidence, now):
+        now = self._as_now_by(peer.principal, peer.evidence)
+        if now is None or peer.evidence is None:
             self.drop(peer, REVOKED)
         else:
             self._change_roles(peer, now)
@@ -143,8 +143,18 @@ class Eviction:
             return "its roles, or its credential, have changed"
         return "its credential was revoked or has expired"
 
+    def _as_now_by(self, was: Principal, evidence: Evidence | None) -> Principal | None:
+        """Who somebody is now by the credential of an earlier login; None where that is not good any more.
+
+        What else the principal could log in with does not matter: it may be good, and this one stolen.
+        """
+        if evidence is None or self._gate.upholds(evidence, was):
+            return self._as_now(was) if evidence is None else was
+        now = self._as_now(was)
+        return now if now is not None and self._gate.upholds(evidence, now) else None
+
     def _as_now(self, owner: Principal) -> Principal | None:
-        """A tunnel's owner with the roles of now; None where nobody is that any more."""
+        """Somebody with the roles of now; None where nobody is that any more."""
         authenticator = self._gate.authenticator
         if not can_list(authenticator):
             return owner

@@ -203,7 +203,7 @@ class OmnyShellHub:
         return peer
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
-        self.tunnels.principal_seen(peer.principal)
+        self.tunnels.principal_seen(peer.principal, peer.evidence)
         self.bus.publish(PeerEvent(peer, is_connected=True))
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)

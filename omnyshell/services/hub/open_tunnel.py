@@ -6,6 +6,7 @@ from omnyshell.ids import short_id
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.public_ports import PublicListener
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnels import TunnelRegistration
@@ -29,9 +30,18 @@ class OpenTunnel:
 
     listener: PublicListener
 
-    def __init__(self, registration: TunnelRegistration, owner: Principal, channels: ChannelMultiplexer) -> None:
+    def __init__(
+        self,
+        registration: TunnelRegistration,
+        owner: Principal,
+        evidence: Evidence | None,
+        channels: ChannelMultiplexer,
+    ) -> None:
         self.registration = registration
         self.owner = owner
+        self.evidence = evidence
+        """What the login that opened it was accepted for; it ends with that, whatever else its owner has."""
+
         self.channels = channels
         """Those of the exposer's connection."""
 

@@ -23,6 +23,7 @@ from omnyshell.protocol.messages import (
     TunnelOpenRequest,
     TunnelRejected,
 )
+from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.certificate import SecureTunnels
@@ -170,10 +171,13 @@ class TunnelBroker:
         if self._tunnels.get(tunnel.info.tunnel_id) is tunnel:
             self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
 
-    def enforce(self, current: Callable[[Principal], Principal | None]) -> None:
-        """Close what is not allowed any more; `current` says who an owner is now, or nobody."""
+    def enforce(self, current: Callable[[Principal, Evidence | None], Principal | None]) -> None:
+        """Close what is not allowed any more.
+
+        `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.
+        """
         for tunnel in self.tunnels:
-            owner = current(tunnel.owner)
+            owner = current(tunnel.owner, tunnel.evidence)
             if owner is None or not self._may_expose(owner, self._node_of(tunnel)).allowed:
                 self.end(tunnel)
             else:
@@ -184,10 +188,12 @@ class TunnelBroker:
         exposer = self._exposers.get(peer)
         return exposer.channels if exposer is not None else None
 
-    def principal_seen(self, principal: Principal) -> None:
-        """A principal logged in: its tunnels go by the roles it has now."""
+    def principal_seen(self, principal: Principal, evidence: Evidence | None) -> None:
+        """A principal logged in: tunnels that it opened with the same credential go by the roles that this has now."""
         for registration in self._registry.of_owner(principal.id):
-            self._tunnels[registration.info.tunnel_id].owner = principal
+            tunnel = self._tunnels[registration.info.tunnel_id]
+            if tunnel.evidence == evidence:
+                tunnel.owner = principal
 
     def node_registered(self, peer: HubPeer, node: RegisteredNode) -> None:
         """A connection registered, maybe again: its tunnels are those of the id it has now."""
@@ -241,7 +247,7 @@ class TunnelBroker:
         )
         exposer = self._exposers.setdefault(peer, _Exposer(peer, node))
         registration = TunnelRegistration(info, client.principal.id)
-        tunnel = OpenTunnel(registration, client.principal, exposer.channels)
+        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels)
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
         tunnel.listener = PublicListener(sockets, lambda sock: self._accepted(tunnel, peer, sock))

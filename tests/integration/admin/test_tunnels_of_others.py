@@ -2,16 +2,18 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.raw_peer import RawPeer, logged_in, registered, stranger
-from support.stack import OPEN_TUNNELS, Certificates, hub_config, until, within
+from support.stack import GRANTS, OPEN_TUNNELS, Certificates, hub_config, until, within
 from support.tunnels import free_range
 
-from omnyshell import CertGenerator, ConfigException, OmnyShellHub
+from omnyshell import CertGenerator, ConfigException, OmnyShellHub, TokenAuthenticator, TokenGrant
 
 LABELS = {"allow-roles": "developer"}
 
@@ -77,6 +79,60 @@ async def test_a_revoked_owner_who_has_left_loses_the_tunnel(certificates: Certi
         assert len(hub.tunnels) == 1
         assert (await ask(admin, "admin.credential.revoke", principal="eve", credentialId=made["credentialId"]))["ok"]
         assert len(hub.tunnels) == 0
+
+
+@asynccontextmanager
+async def logged_in_with(
+    certificates: Certificates, hub: OmnyShellHub, principal: str, token: str
+) -> AsyncIterator[RawPeer]:
+    async with stranger(certificates, hub.port) as peer:
+        await peer.greet("client")
+        await peer.say("auth.request", {"method": "token", "principal": principal, "token": token})
+        await peer.hear("auth.ok")
+        yield peer
+
+
+async def test_a_stolen_token_takes_its_tunnels_along_when_it_is_revoked_and_no_others(
+    certificates: Certificates,
+) -> None:
+    config = hub_config(certificates, tunnel_ports=free_range(), host="127.0.0.1", **OPEN_TUNNELS)
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,
+        logged_in(certificates, hub.port, "client", "admin", ("admin",)) as admin,
+    ):
+        await node.say("node.capabilities", {"features": ["tunnel"]})
+        await ask(admin, "admin.principal.add", principal="eve", roles=["developer"])
+        good, stolen = [await ask(admin, "admin.token.add", "admin.token.added", principal="eve") for _ in "12"]
+        opened = []
+        for made in (good, stolen):
+            async with logged_in_with(certificates, hub, "eve", made["token"]) as eve:
+                opened.append((await open_tunnel(eve))["tunnelId"])
+        revoke = {"principal": "eve", "credentialId": stolen["credentialId"]}
+        assert (await ask(admin, "admin.credential.revoke", **revoke))["ok"]
+        assert [tunnel.info.tunnel_id for tunnel in hub.tunnels.tunnels] == opened[:1]
+
+
+async def test_a_login_with_fewer_roles_changes_no_tunnel_of_another_credential(certificates: Certificates) -> None:
+    grants = [TokenGrant.parse(text) for text in (*GRANTS, "dev:weak-token:")]
+    config = hub_config(
+        certificates,
+        authenticator=TokenAuthenticator(grants),
+        tunnel_ports=free_range(),
+        host="127.0.0.1",
+        **OPEN_TUNNELS,
+    )
+    async with (
+        OmnyShellHub(config) as hub,
+        registered(certificates, hub.port, features=("tunnel-eof",), labels=LABELS) as node,
+        logged_in(certificates, hub.port, "client", "dev") as dev,
+    ):
+        await node.say("node.capabilities", {"features": ["tunnel"]})
+        await node.still_there()
+        await open_tunnel(dev)
+        async with logged_in_with(certificates, hub, "dev", "weak-token"):
+            (tunnel,) = hub.tunnels.tunnels
+            assert tunnel.owner.roles == {"developer"}
 
 
 async def test_tunnels_show_a_renewed_certificate(certificates: Certificates, tmp_path: Path) -> None:

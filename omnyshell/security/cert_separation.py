@@ -65,6 +65,10 @@ def _shared_authority(hub: Chain, tunnels: Chain, system: Authorities) -> str:
     for issuer in issuers:
         if any(issuer.may_be(other) for other in pinned):
             return f"both come from {shown_name(issuer.name)}"
+        if not issuer.key:
+            # A client that holds it may find an authority of the hub above it: what cannot be told apart is not.
+            who = shown_name(issuer.name)
+            return f"nobody can tell whether one authority is above both while {who} is not in the tunnels' chain file"
     # A proxy in front of the hub may have another certificate from an authority that everybody trusts.
     if any(found.key and system.has_key(found.key) for found in issuers):
         return "tunnels have a certificate from an authority that this system trusts, as clients may too"

@@ -144,6 +144,23 @@ def the_tunnels_authority_in_the_hubs_file() -> Case:
     return case(hub, tunnels)._replace(hub_shows=[*hub.chain, tunnels.chain[-1]])
 
 
+def two_issuers_of_one_root_that_are_in_no_file() -> Case:
+    top = root()
+    found = case(issue(middle(top, "one"), names=[HUB]), issue(middle(top, "other"), names=[HUB]))
+    return found._replace(hub_shows=found.hub_shows[:1], tunnels_show=found.tunnels_show[:1])
+
+
+def two_issuers_of_one_root_of_which_the_tunnels_file_has_none() -> Case:
+    top = root()
+    found = case(issue(middle(top, "one"), names=[HUB]), issue(middle(top, "other"), names=[HUB]))
+    return found._replace(tunnels_show=found.tunnels_show[:1])
+
+
+def an_authority_of_two_names_that_is_in_no_file() -> Case:
+    found = an_authority_of_two_names()
+    return found._replace(hub_shows=found.hub_shows[:1], tunnels_show=found.tunnels_show[:1])
+
+
 UNSAFE = [
     same_key, the_hubs_own_pair, key_of_the_authority, one_authority, a_wildcard_for_tunnels, a_wildcard_for_the_hub,
     one_address, a_common_name_alone, two_intermediates_of_one_root, the_root_is_in_no_file, no_issuer_is_in_any_file,
@@ -152,14 +169,15 @@ UNSAFE = [
     the_tunnels_authority_in_the_hubs_file,
 ]  # fmt: skip
 
+# Clients can tell by what they hold themselves, and the hub cannot.
+UNTOLD = [
+    two_issuers_of_one_root_that_are_in_no_file, two_issuers_of_one_root_of_which_the_tunnels_file_has_none,
+    an_authority_of_two_names_that_is_in_no_file,
+]  # fmt: skip
+
 
 def two_authorities() -> Case:
     return case(issue(root(), names=[HUB]), issue(root(), names=[HUB]))
-
-
-def two_authorities_that_are_in_no_file() -> Case:
-    found = two_authorities()
-    return found._replace(hub_shows=found.hub_shows[:1], tunnels_show=found.tunnels_show[:1])
 
 
 def two_authorities_of_one_name() -> Case:
@@ -176,12 +194,11 @@ def another_name_of_one_authority() -> Case:
 
 
 SAFE = [
-    two_authorities, two_authorities_that_are_in_no_file, two_authorities_of_one_name, two_that_signed_themselves,
-    another_name_of_one_authority,
+    two_authorities, two_authorities_of_one_name, two_that_signed_themselves, another_name_of_one_authority,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("make", UNSAFE)
+@pytest.mark.parametrize("make", [*UNSAFE, *UNTOLD])
 def test_what_is_shared_is_told(make: Callable[[], Case]) -> None:
     assert shared(make())
 
@@ -262,6 +279,15 @@ def test_tls_agrees(make: Callable[[], Case], tmp_path: Path) -> None:
     elif make not in (same_key, key_of_the_authority, an_authority_of_two_names):
         # The rules are no stricter than the danger. Of those left out, a key in two places is none for TLS alone.
         assert is_taken
+
+
+@pytest.mark.parametrize("make", UNTOLD[:2])
+def test_a_client_that_holds_every_issuer_takes_what_the_hub_cannot_tell_apart(
+    make: Callable[[], Case], tmp_path: Path
+) -> None:
+    found = make()
+    bundle = found.tunnels.chain[1]
+    assert accepted(found, bundle, HUB, tmp_path)
 
 
 def test_certificates_that_cannot_be_read_are_an_error() -> None:

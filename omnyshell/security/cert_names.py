@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from omnyshell.hosts import canonical_host
 from omnyshell.security.cert_chain import extension_of
 
 _ANY = "*"
@@ -22,29 +23,11 @@ def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
     return tuple(str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
 
 
-def normal_name(host: str) -> str:
-    """Return a host as it is compared: lower case, in IDNA form, without brackets and the last dot.
-
-    An IPv4 address in IPv6 form is that address. What is neither a name nor an address stays as it is.
-    """
-    bare = host.strip().removeprefix("[").removesuffix("]").lower()
-    try:
-        address = ipaddress.ip_address(bare)
-    except ValueError:
-        name = bare.removesuffix(".")
-        try:
-            return name if name.isascii() else name.encode("idna").decode()
-        except UnicodeError:
-            return name
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
-
-
 def covers(names: Iterable[str], host: str) -> bool:
     """Tell whether clients that dial `host` accept a certificate for these names: a star is one whole label."""
-    wanted = normal_name(host)
+    wanted = canonical_host(host)
     parent = wanted.partition(".")[2]
-    known = {normal_name(name) for name in names}
+    known = {canonical_host(name) for name in names}
     # OpenSSL lets no star stand right below the top.
     return wanted in known or ("." in parent and not _is_address(wanted) and f"{_ANY}.{parent}" in known)
 
@@ -54,8 +37,8 @@ def shared_name(ours: Iterable[str], theirs: Iterable[str]) -> str:
 
     Told too often rather than too seldom: a star anywhere in a label stands for all that the label may be.
     """
-    known = [normal_name(name) for name in ours]
-    for name in map(normal_name, theirs):
+    known = [canonical_host(name) for name in ours]
+    for name in map(canonical_host, theirs):
         if any(_can_be_equal(name, other) for other in known):
             return name
     return ""

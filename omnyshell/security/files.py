@@ -1,7 +1,8 @@
 """Files that only their owner may read: written whole or not at all, and refused when others can read them."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
@@ -29,6 +30,27 @@ def write_private(path: Path, data: bytes) -> None:
         _sync_directory(path.parent)
     except OSError as exc:
         raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Have other processes wait that are about to read a file, and write it anew, in this way.
+
+    Its directory is locked, so that nothing is left behind. Raises `ConfigException` where that cannot be.
+    """
+    try:
+        make_private_directory(path.parent)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+    except OSError as exc:
+        raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: Path) -> bytes | None:

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
-from omnyshell.security.files import read_private, write_private
+from omnyshell.hosts import LOCALHOST, canonical_host, is_loopback
+from omnyshell.security.files import changing, read_private, write_private
 from omnyshell.transport.connection import HubAddress
 
 HEADER = "# Hubs that take bound logins (auth-bind-2), one a line: none of them gets a weaker proof any more.\n"
@@ -30,10 +31,13 @@ class BoundHubs:
         if name in self._in_memory:
             return
         self._in_memory.add(name)
+        if self.path is None:
+            return
         try:
-            known = self._read()
-            if name not in known:
-                self._write([*known, name])
+            if name not in self._read():
+                with changing(self.path):
+                    # Another process may have written meanwhile.
+                    self._write([*self._read(), name])
         except ConfigException:
             # It is remembered for as long as this process lives.
             return
@@ -58,4 +62,6 @@ class BoundHubs:
 
 
 def _name(address: HubAddress) -> str:
-    return str(address._replace(path="/")).lower()
+    """One name for a hub, however its address is spelled; this machine's own is one, by whichever name."""
+    host = canonical_host(address.host)
+    return str(HubAddress(LOCALHOST if is_loopback(host) else host, address.port))

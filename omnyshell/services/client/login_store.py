@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from omnyshell.errors import ConfigException
-from omnyshell.security.files import read_private, write_private
+from omnyshell.security.files import changing, read_private, write_private
 
 PRESENT_FORMAT = "0.2"
 """The version whose logins say what they know of how a hub takes proofs."""
@@ -73,14 +73,15 @@ class CredentialStore:
 
         Raises `ConfigException` when its name already stands for another hub.
         """
-        contents = self._read()
-        others = [kept for kept in contents.sessions if not _same_url(kept.hub, session.hub)]
-        if session.name and any(kept.answers_to(session.name) for kept in others):
-            raise ConfigException(f"the name {session.name!r} already stands for another hub")
-        contents.sessions = [*others, session]
-        if make_default:
-            contents.default = session.hub
-        self._write(contents)
+        with changing(self._path):
+            contents = self._read()
+            others = [kept for kept in contents.sessions if not _same_url(kept.hub, session.hub)]
+            if session.name and any(kept.answers_to(session.name) for kept in others):
+                raise ConfigException(f"the name {session.name!r} already stands for another hub")
+            contents.sessions = [*others, session]
+            if make_default:
+                contents.default = session.hub
+            self._write(contents)
 
     def get(self, hub: str | None = None) -> StoredSession | None:
         """Return the login at this hub, given by URL or name; without one, the default or the only login."""
@@ -95,15 +96,16 @@ class CredentialStore:
 
         The default goes with its login: no other hub silently takes its place.
         """
-        contents = self._read()
-        kept = [session for session in contents.sessions if not session.answers_to(hub)]
-        if len(kept) == len(contents.sessions):
-            return False
-        contents.sessions = kept
-        if not any(_same_url(session.hub, contents.default or "") for session in kept):
-            contents.default = None
-        self._write(contents)
-        return True
+        with changing(self._path):
+            contents = self._read()
+            kept = [session for session in contents.sessions if not session.answers_to(hub)]
+            if len(kept) == len(contents.sessions):
+                return False
+            contents.sessions = kept
+            if not any(_same_url(session.hub, contents.default or "") for session in kept):
+                contents.default = None
+            self._write(contents)
+            return True
 
     def all(self) -> list[StoredSession]:
         """Return every login, the most recently saved last."""

@@ -4,11 +4,11 @@ A bound proof is taken for an address of this hub alone. A pair of `auth-bind` i
 one, a proof that is not bound from principals that the operator named, and from nobody else.
 """
 
-import ipaddress
 import logging
 from collections.abc import Iterable
 
 from omnyshell.errors import ConfigException
+from omnyshell.hosts import canonical_host
 from omnyshell.ids import PrincipalId
 from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import Evidence
@@ -114,18 +114,4 @@ def parse_unbound_keys(names: Iterable[str]) -> frozenset[PrincipalId]:
 
 
 def _canonical(address: HubAddress) -> tuple[str, int]:
-    """One spelling for an address: case, a trailing dot, brackets, a zone and forms of one IP address are the same."""
-    host = address.host.partition("%")[0].lower().removesuffix(".")
-    try:
-        ip = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return _in_ascii(host), address.port
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return str(mapped or ip), address.port
-
-
-def _in_ascii(host: str) -> str:
-    try:
-        return host if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:
-        return host
+    return canonical_host(address.host), address.port

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from omnyshell.model.live import LiveItem, LiveSession, Part, Scope
+from omnyshell.model.live import LiveItem, LiveNode, LiveSession, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.policy import HubPolicy
@@ -59,5 +59,7 @@ class Viewer:
         return self.is_admin or principal is None or principal == self.principal
 
     def may_hear_the_end(self, item: LiveItem) -> bool:
-        """Tell whether the end of something of the viewer's may be told where nothing of it was told before."""
+        """Tell whether the end of something may be told where nothing of it was told before."""
+        if isinstance(item, LiveNode):
+            return self.knows(item.node_id)
         return not isinstance(item, LiveSession) or self.watches(item.node_id)

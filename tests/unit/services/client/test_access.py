@@ -1,6 +1,9 @@
 """Which hub, as whom, and how its proofs are bound: from options, environment and saved logins."""
 
 import argparse
+import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +11,10 @@ import pytest
 
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import COMMANDS
+from omnyshell.errors import ConfigException
 from omnyshell.paths import bound_hubs_file, logins_file
 from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.services.binding import Binding
 from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.client.access import complete, given_access, hub_access, login_to_save
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
@@ -103,7 +108,54 @@ def test_a_hub_is_written_once_and_found_by_any_spelling_of_its_address(tmp_path
     assert path.stat().st_mode & 0o777 == 0o600
     assert HubAddress("hub.example", 8444) not in BoundHubs(path)
     BoundHubs(path).add(HubAddress("::1", 1))
-    assert [line for line in path.read_text().splitlines() if not line.startswith("#")] == [URL, "wss://[::1]:1"]
+    assert [line for line in path.read_text().splitlines() if not line.startswith("#")] == [URL, "wss://localhost:1"]
+
+
+SPELLINGS = [
+    ("hub.example", "hub.example.", "HUB.Example"),
+    ("bücher.example", "xn--bcher-kva.example", "BÜCHER.example."),
+    ("127.0.0.1", "127.1", "localhost", "::1", "[::1]", "0:0:0:0:0:0:0:1", "::1%lo", "::ffff:127.0.0.1", "0x7f000001"),
+    ("192.0.2.7", "::ffff:192.0.2.7", "::ffff:c000:207"),
+    ("2001:db8::1", "2001:DB8:0:0:0:0:0:1", "[2001:db8::1]"),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [(first, other) for spellings in SPELLINGS for first in spellings for other in spellings],
+)
+def test_no_spelling_of_a_known_hub_gets_a_weaker_proof(first: str, other: str) -> None:
+    binding = Binding(allow_unbound=True, is_old_friend=True)
+    binding.note(HubAddress(first, 8443), frozenset({"auth-bind-2"}))
+    for announced in (frozenset[str](), frozenset({"auth-bind"})):
+        with pytest.raises(ConfigException, match="Nothing was signed"):
+            binding.choose(HubAddress(other, 8443), announced, "n" * 43)
+
+
+@pytest.mark.parametrize(("first", "other"), list(itertools.combinations([spellings[0] for spellings in SPELLINGS], 2)))
+def test_hubs_that_are_others_are_told_apart(first: str, other: str) -> None:
+    hubs = BoundHubs()
+    hubs.add(HubAddress(first, 8443))
+    assert HubAddress(other, 8443) not in hubs
+
+
+def test_of_many_processes_that_write_at_once_none_loses_what_another_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "hubs"
+    script = (
+        "import sys; from pathlib import Path; from omnyshell.services.bound_hubs import BoundHubs; "
+        "from omnyshell.transport.connection import HubAddress; sys.stdin.read(); "
+        "BoundHubs(Path(sys.argv[1])).add(HubAddress(sys.argv[2], 1))"
+    )
+    names = [f"hub-{number}.example" for number in range(8)]
+    writers = [
+        subprocess.Popen([sys.executable, "-c", script, str(path), name], stdin=subprocess.PIPE) for name in names
+    ]
+    # They wait for the end of their input, so that all write at once.
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()
+    assert [writer.wait(30) for writer in writers] == [0] * len(writers)
+    assert all(HubAddress(name, 1) in BoundHubs(path) for name in names)
 
 
 def test_a_file_that_cannot_be_written_is_made_up_for_while_the_process_lives(tmp_path: Path) -> None:

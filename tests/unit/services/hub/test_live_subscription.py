@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord
@@ -210,6 +210,13 @@ changes = st.one_of(
 )
 
 
+@example(
+    before=[],
+    after=[("put", Part.NODES, "e", "ann"), ("end", Part.NODES, 0)],
+    who="few rights",
+    piece=module.PIECE_SIZE,
+    bound=module.MAX_CHANGED,
+)
 @given(
     before=st.lists(changes, max_size=20),
     after=st.lists(changes, max_size=60),

@@ -1,0 +1,42 @@
+"""One spelling for each host."""
+
+LOCALHOST = "localhost"
+
+
+def canonical_host(host: str) -> str:
+    """Return a host as hosts are compared: lower case, in IDNA form, without brackets, zone and the last dot.
+
+    All forms of one IP address are the same, short ones (`127.1`) and an IPv4 address in IPv6 form too. What is neither
+    a name nor an address stays as it is.
+    """
+    bare = host.strip().removeprefix("[").removesuffix("]").partition("%")[0].lower().removesuffix(".")
+    return _address(bare) if bare[:1].isdigit() or ":" in bare else _in_ascii(bare)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a canonical host is this machine itself, by name or by address."""
+    return host in (LOCALHOST, "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+def _address(bare: str) -> str:
+    # Imported where there is an address: names are what most connect to, and a cold command counts milliseconds.
+    import ipaddress
+    import socket
+
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        try:
+            # What a resolver takes for an address: 127.1, 0x7f000001.
+            return socket.inet_ntoa(socket.inet_aton(bare))
+        except (OSError, ValueError):
+            return _in_ascii(bare)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _in_ascii(name: str) -> str:
+    try:
+        return name if name.isascii() else name.encode("idna").decode()
+    except UnicodeError:
+        return name

@@ -31,6 +31,9 @@ class FalseHub:
     features: tuple[str, ...] = ()
     nonce: str = NONCE
     heard: list[dict[str, Any]] = field(default_factory=list)
+    behind_login: dict[str, Any] | None = None
+    """A message that is sent at once behind the answer to a login."""
+
     connections: int = 0
     """How many there were."""
 
@@ -66,6 +69,10 @@ async def false_hub(
                 if said["t"] == "auth.request":
                     welcome = {"principal": said["d"]["principal"], "sessionToken": "s"}
                     await ws.send(json.dumps({"t": "auth.ok", "d": welcome}))
+                    if hub.behind_login is not None:
+                        await ws.send(json.dumps(hub.behind_login))
+                elif said["t"] == "node.list.request":
+                    await ws.send(json.dumps({"t": "node.list.response", "d": {"nodes": []}}))
                 elif said["t"] == "node.register":
                     registered = {"nodeId": said["d"]["nodeId"], "assignedAt": "2026-01-02T03:04:05.678Z"}
                     await ws.send(json.dumps({"t": "node.registered", "d": registered}))

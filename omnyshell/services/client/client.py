@@ -489,7 +489,9 @@ class OmnyShellClient:
 
     def _refused(self, error: ImproperValueException) -> None:
         """A message was refused for what it said: who waits for it is told."""
-        handler = self._link().channels.handler_of(error.channel) if error.channel is not None else None
+        connection, channel = self._connection, error.channel
+        # What comes right behind the login comes before there is a connection here: nobody waits for that.
+        handler = connection.channels.handler_of(channel) if connection is not None and channel is not None else None
         if isinstance(handler, RemoteSession):
             handler.refuse(error)
         elif error.message_type == NodeListResponse.TYPE and self._lists:

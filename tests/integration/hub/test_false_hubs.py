@@ -262,3 +262,14 @@ async def test_a_service_outlives_a_false_hub_in_its_hubs_place(certificates: Ce
         assert len(hub.signatures()) == 1
         node.stop()
         await within(running)
+
+
+async def test_what_is_refused_right_behind_a_login_ends_nothing(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with false_hub(certificates, ["auth-bind-2"]) as hub:
+        hub.behind_login = {"t": "session.opened", "c": 1, "d": {"sessionId": "../..", "nodeId": "web-1"}}
+        config = ClientConfig(access=access(certificates, hub.port), reconnect_timeout=0)
+        async with OmnyShellClient(config) as client:
+            assert await within(client.list_nodes()) == ()
+    assert not caplog.records

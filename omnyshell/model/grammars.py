@@ -9,13 +9,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from omnyshell.ids import MAX_NODE_ID, is_node_id, is_uid
+from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.model.schema import Grammar
 
 LOCAL_EXPOSER = "@local"
 MAX_PORT = 65535
 
+MAX_PRINCIPAL = len(NODE_PREFIX) + MAX_NODE_ID
+"""Characters of a principal's name: a node that joined is called by its id."""
+
 MAX_NAME = 256
-"""Characters of a principal's name, of a role, and of a host."""
+"""Characters of a role, and of a host."""
 
 MAX_SECRET = 4096
 MAX_BASE64 = 4 * 1024 * 1024
@@ -27,17 +31,17 @@ INT_END = 2**63
 
 def is_principal(text: str) -> bool:
     """Tell whether `text` can be the name of a principal, as every peer takes it."""
-    return 0 < len(text) <= MAX_NAME and text.isprintable()
+    return 0 < len(text) <= MAX_PRINCIPAL and text.isprintable()
 
 
 def is_role(text: str) -> bool:
     """Tell whether `text` can be the name of a role: roles are kept in lists with commas."""
-    return is_principal(text) and "," not in text
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and "," not in text
 
 
 def is_host(text: str) -> bool:
     """Tell whether `text` can be the name or address of a host."""
-    return is_principal(text) and " " not in text
+    return 0 < len(text) <= MAX_NAME and text.isprintable() and " " not in text
 
 
 def is_setting(text: str) -> bool:
@@ -83,7 +87,7 @@ NODE_ID_OR_NONE = _optional(NODE_ID)
 EXPOSER_ID = Grammar("a node id or @local", lambda text: text == LOCAL_EXPOSER or is_node_id(text))
 UID = Grammar("nod_ or hub_ and URL-safe base64", is_uid)
 UID_OR_NONE = _optional(UID)
-PRINCIPAL = Grammar(f"a name of 1 to {MAX_NAME} printable characters", is_principal)
+PRINCIPAL = Grammar(f"a name of 1 to {MAX_PRINCIPAL} printable characters", is_principal)
 PRINCIPAL_OR_NONE = _optional(PRINCIPAL)
 ROLE = Grammar(f"a name of 1 to {MAX_NAME} printable characters without a comma", is_role)
 ROLES = Grammar(f"up to {MAX_ROLES} names of roles", _are_roles)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import RightInfo
+from omnyshell.model.grammars import PRINCIPAL, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.extensions import ADMIN
@@ -12,7 +13,7 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
 from omnyshell.security.authenticators import can_list, principals_of
 from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
-from omnyshell.services.hub.admin_scope import MAX_NAME, SHOWN, AdminRefusedException
+from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
@@ -94,8 +95,8 @@ class AccessAnswers:
 
     def _find(self, name: str) -> Principal | None:
         """The principal of that name with the roles of all its credentials, where it can log in."""
-        if not name or len(name) > MAX_NAME:
-            raise AdminRefusedException(f"a name has 1 to {MAX_NAME} characters")
+        if not is_principal(name):
+            raise AdminRefusedException(f"it must be {PRINCIPAL.rule}")
         authenticator = self._gate.authenticator
         known = principals_of(authenticator).get(PrincipalId(name))
         # Who cannot be listed may be there all the same: judged by name alone.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import IdFactory, PrincipalId, is_node_id
-from omnyshell.model.grammars import SETTINGS
+from omnyshell.model.grammars import SETTINGS, is_role
 from omnyshell.model.principals import MAX_USER_NAME, is_user_name
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Authenticator, principals_of
@@ -27,7 +27,7 @@ from omnyshell.services.hub.store import NodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 MAX_SECONDS = 100 * 365 * 86400
-MAX_NAME = 128
+MAX_ROLE = 128
 MAX_TEXT = 256
 MAX_ROLES = 64
 MAX_LABELS = 16_384
@@ -144,8 +144,8 @@ def check_roles(roles: Iterable[str]) -> frozenset[str]:
     if len(result) > MAX_ROLES:
         raise AdminRefusedException(f"a principal has at most {MAX_ROLES} roles")
     for role in result:
-        if not role or len(role) > MAX_NAME or "," in role or not role.isprintable() or " " in role:
-            text = f"a role has 1 to {MAX_NAME} characters, without spaces and commas"
+        if not is_role(role) or len(role) > MAX_ROLE or " " in role:
+            text = f"a role has 1 to {MAX_ROLE} characters, without spaces and commas"
             raise AdminRefusedException(f"'{role[:SHOWN]}' is no role: {text}")
     return result
 

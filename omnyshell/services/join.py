@@ -8,7 +8,6 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omnyshell.errors import (
     AuthException,
@@ -26,6 +25,7 @@ from omnyshell.protocol.handshake import NODE_PEER, HandshakeState, PeerHandshak
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
 from omnyshell.security.authenticators import hash_token
+from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PrivateKey, encode_base64
 from omnyshell.services.binding import Binding
@@ -33,10 +33,10 @@ from omnyshell.services.dial import AGENT, open_trusted
 from omnyshell.services.join_files import check_directory_name
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
+from omnyshell.transport.tls import shown_chain
 from omnyshell.version import __version__
 
 CONNECT_TIMEOUT = 15.0
-
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -74,18 +74,9 @@ def _shown_chain(address: HubAddress) -> Sequence[bytes]:
             socket.create_connection((address.host, address.port), CONNECT_TIMEOUT) as plain,
             context.wrap_socket(plain, server_hostname=address.host) as tls,
         ):
-            # Public from Python 3.13 on; before it, the same method is one level below.
-            source: Any = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj")  # noqa: B009
-            chain = source.get_unverified_chain()
+            return shown_chain(tls)
     except (OSError, ssl.SSLError) as exc:
         raise TransportException(f"cannot reach the hub at {address}: {exc}") from exc
-    return [_der(certificate) for certificate in chain]
-
-
-def _der(certificate: Any) -> bytes:
-    if isinstance(certificate, bytes):
-        return certificate
-    return ssl.PEM_cert_to_DER_cert(certificate.public_bytes())
 
 
 class _JoinHandshake(PeerHandshake):
@@ -136,15 +127,9 @@ async def join(
         proof = binding.choose_to_join(address, announced)
         binding.note(address, announced)
         context = binding.context(proof, nonce, role, connection)
-        return JoinRequest(
-            token=token,
-            public_key=key.public_key.to_base64(),
-            signature=encode_base64(key.sign(join_message(context, hash_token(token)))),
-            node_id=node_id,
-            suggested_id=suggested_id,
-            host=context.host or None,
-            port=context.port or None,
-        )
+        asked = _request(context, token, key)
+        asked.node_id, asked.suggested_id = node_id, suggested_id
+        return asked
 
     handshake = _JoinHandshake(
         role=role, agent=AGENT, version=__version__, features={ADMIN, AUTH_BIND, AUTH_BIND_2}, credential=request
@@ -168,6 +153,16 @@ async def join(
         raise OmnyShellException("the hub did not answer the request to join")
     check_accepted(handshake.accepted, role, node_id)
     return Joined(handshake.accepted, is_bound=AUTH_BIND_2 in connection.features)
+
+
+def _request(context: LoginContext, token: str, key: Ed25519PrivateKey) -> JoinRequest:
+    return JoinRequest(
+        token=token,
+        public_key=key.public_key.to_base64(),
+        signature=encode_base64(key.sign(join_message(context, hash_token(token)))),
+        host=context.host or None,
+        port=context.port or None,
+    )
 
 
 def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> None:

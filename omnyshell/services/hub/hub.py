@@ -104,43 +104,9 @@ class OmnyShellHub:
         check_public_urls(config.public_urls, config.tunnel_ports, config.port)
         certificate = HubCertificate(config)
         try:
-            self._open_records()
-            owners = self._store or MemoryNodeOwners()
-            self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
-            await open_trail(self.audit, config)
-            policy = HubPolicy.of(config)
-            self.tunnels = await make_tunnel_broker(
-                config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy
-            )
-            base = HubBase(
-                config=config,
-                config_in_force=lambda: self.config,
-                policy=policy,
-                certificate=certificate,
-                nodes=self.nodes,
-                owners=owners,
-                store=self._store,
-                enrolments=self._enrolments,
-                tunnels=self.tunnels,
-                peers=self._peers,
-                audit=self.audit,
-                metrics=self.metrics,
-                bus=self.bus,
-            )
-            services = HubServices(base, self._why_not_ready)
+            services = HubServices(await self._open_base(certificate), self._why_not_ready)
             context = services.context(on_login=self._peer_logged_in, on_closed=self._peer_closed)
-            endpoint = WsServerEndpoint(
-                config.host,
-                config.port,
-                certificate.current.tls,
-                lambda: self._new_peer(context),
-                config.endpoint,
-                responder=services.pages.answer,
-            )
-            await endpoint.start()
-            # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
-            services.gate.proofs.own_port = endpoint.port
-            self.tunnels.reserve(endpoint.port)
+            endpoint = await self._listen(services, context)
         except BaseException as exc:
             self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()
@@ -153,6 +119,50 @@ class OmnyShellHub:
         self._sweeper = asyncio.create_task(self._sweep())
         self._upkeep.started()
         logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
+
+    async def _open_base(self, certificate: HubCertificate) -> HubBase:
+        """Open the records, and return what all parts share. Raises as `start` does."""
+        config = self.config
+        self._open_records()
+        owners = self._store or MemoryNodeOwners()
+        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
+        await open_trail(self.audit, config)
+        policy = HubPolicy.of(config)
+        self.tunnels = await make_tunnel_broker(
+            config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy
+        )
+        return HubBase(
+            config=config,
+            config_in_force=lambda: self.config,
+            policy=policy,
+            certificate=certificate,
+            nodes=self.nodes,
+            owners=owners,
+            store=self._store,
+            enrolments=self._enrolments,
+            tunnels=self.tunnels,
+            peers=self._peers,
+            audit=self.audit,
+            metrics=self.metrics,
+            bus=self.bus,
+        )
+
+    async def _listen(self, services: HubServices, context: HubContext) -> WsServerEndpoint:
+        """Bind the port. Raises as `start` does."""
+        config = self.config
+        endpoint = WsServerEndpoint(
+            config.host,
+            config.port,
+            context.certificate.current.tls,
+            lambda: self._new_peer(context),
+            config.endpoint,
+            responder=services.pages.answer,
+        )
+        await endpoint.start()
+        # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
+        services.gate.proofs.own_port = endpoint.port
+        self.tunnels.reserve(endpoint.port)
+        return endpoint
 
     def reload(self, config: HubConfig) -> list[str]:
         """Take over new settings without dropping a session; returns the options that only a restart changes.

@@ -34,7 +34,7 @@ from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
 from omnyshell.services.hub.role_service import Handler
@@ -131,7 +131,6 @@ class NodeService:
         if self._must_wait(peer, message):
             peer.close(CLOSE_TRY_AGAIN_LATER, "another process has this node id")
             return
-        before = self._registry.find(message.node_id.strip())
         try:
             node, older = self._registry.register(peer, message)
         except ProtocolException as exc:
@@ -147,13 +146,8 @@ class NodeService:
             peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
         self._heartbeats.register(peer, self._clock.monotonic())
-        if isinstance(older, HubPeer) and before is not None:
-            self._heartbeats.forget(older)
-            self._end_routes(older)
-            self._takeovers.replaced(
-                older, node.node_id, _claimant(older, before.registration), _claimant(peer, message)
-            )
-            older.close(CLOSE_REPLACED, f"{REPLACED}, from {peer.address}")
+        if older is not None and isinstance(older.peer, HubPeer):
+            self._replace(older.peer, _claimant(older.peer, older.registration), node)
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
@@ -165,6 +159,13 @@ class NodeService:
             return False
         holder = _claimant(node.peer, node.registration)
         return self._takeovers.must_wait(node.node_id, holder, _claimant(peer, message))
+
+    def _replace(self, older: HubPeer, claimant: Claimant, node: RegisteredNode) -> None:
+        """Close the connection that held a node id until now, and end what it carries."""
+        self._heartbeats.forget(older)
+        self._end_routes(older)
+        self._takeovers.replaced(older, node.node_id, claimant, _claimant(node.peer, node.registration))
+        older.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
 
     def _displaced(self, older: HubPeer, lost: Displacement) -> None:
         self._audit.record(

@@ -108,8 +108,8 @@ class NodeRegistry:
         """Return the node that this connection registered, and still holds."""
         return self._by_peer.get(peer)
 
-    def register(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:
-        """Take a registration; returns the record, and the older connection that held the id, if another one.
+    def register(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
+        """Take a registration; returns the record, and that of another connection which held the id before, if any.
 
         Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
         not be a node, joined as another one, or the id belongs to another. Nothing has changed then.
@@ -170,7 +170,7 @@ class NodeRegistry:
             self._bus.publish(NodeEvent(node.node_id))
         return node
 
-    def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, Peer | None]:
+    def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
         before = self.remove(peer)
         older = self._by_id.get(message.node_id)
         node = RegisteredNode(peer, message, self.hub_labels.get(message.node_id, {}))
@@ -179,10 +179,9 @@ class NodeRegistry:
             node.last_channel = before.last_channel
         self._by_id[message.node_id] = node
         self._by_peer[peer] = node
-        if older is None:
-            return node, None
-        self._by_peer.pop(older.peer, None)
-        return node, older.peer
+        if older is not None:
+            self._by_peer.pop(older.peer, None)
+        return node, older
 
 
 def may_be(principal: str, node_id: str) -> bool:

@@ -195,7 +195,9 @@ def test_a_registration_is_checked_owned_and_taken_over() -> None:
         registry.register(other, register("n1"))
     with pytest.raises(AuthorizationException):
         registry.register(RecordingPeer("ann", "developer"), register("n2"))
-    assert registry.register(second, register("n1"))[1] is first
+    older = registry.register(second, register("n1"))[1]
+    assert older is not None
+    assert older.peer is first
     assert registry.remove(first) is None
     assert registry.find("n1") is not None
     registry.remove(second)

@@ -138,7 +138,7 @@ def _fish() -> str:
         elif argument is not None and argument.kind in _PATH_KINDS:
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
         lines += [_fish_option(f"-c omnyshell -n {_quoted(condition)}", option) for option in _typed(command.options)]
-    lines += [_fish_option("-c omnyshell-console", option) for option in CONSOLE_OPTIONS]
+    lines += [_fish_option("-c omnyshell-console", option) for option in _typed(CONSOLE_OPTIONS)]
     return "\n".join(lines)
 
 

@@ -109,10 +109,9 @@ def read_value(option: Option, value: object, file: TomlFile) -> object:
     key = option.toml_key
     if option.kind == "list" and isinstance(value, str):
         value = [value]
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, expected) or (is_bool and expected is not bool):
-        raise file.error((key,), f"'{key}' must be {words}")
-    if isinstance(value, list) and not all(isinstance(item, str) for item in value):
+    is_number = isinstance(value, bool) and expected is not bool
+    texts = value if isinstance(value, list) else ()
+    if not isinstance(value, expected) or is_number or not all(isinstance(item, str) for item in texts):
         raise file.error((key,), f"'{key}' must be {words}")
     if value == [] and option.if_empty:
         raise file.error((key,), f"'{key}' is empty: {option.if_empty}")

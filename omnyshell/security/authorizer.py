@@ -15,7 +15,7 @@ ALLOW_ROLES_LABEL = "allow-roles"
 
 LONGEST_SHOWN_ROLE = 64
 MOST_SHOWN_ROLES = 8
-"""Of the roles that a node names, these are told to whoever is refused: a node may name anything."""
+"""Of the roles that would do, and of those that somebody has, so many are told in a refusal: there may be any."""
 
 
 class Action(StrEnum):

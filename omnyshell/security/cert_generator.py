@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
+from omnyshell.security.cert_chain import extension_of, is_authority
 from omnyshell.security.files import read_private, write_private
 from omnyshell.security.host_names import host_to_general_name
 
@@ -236,7 +237,7 @@ class CertGenerator:
         pem, certificate = _read_certificate(cert_path)
         if key is None or certificate.public_key() != key.public_key():
             raise CertGeneratorException(f"{cert_path} and {key_path} do not belong together")
-        if not _is_authority(certificate):
+        if not _is_strict_authority(certificate):
             raise CertGeneratorException(f"{cert_path} is not the certificate of an authority")
         if not certificate.not_valid_before_utc <= self._clock.now() < certificate.not_valid_after_utc:
             text = f"{cert_path} is valid until {certificate.not_valid_after_utc:%Y-%m-%d} only"
@@ -321,15 +322,14 @@ def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifi
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
-def _is_authority(certificate: x509.Certificate) -> bool:
+def _is_strict_authority(certificate: x509.Certificate) -> bool:
     """Tell whether strict verifiers accept what this certificate's key signs."""
     try:
-        extensions = certificate.extensions
-        extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-        return usage.key_cert_sign and extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        identifier = extension_of(certificate, x509.SubjectKeyIdentifier)
+        usage = extension_of(certificate, x509.KeyUsage)
+    except ValueError:
         return False
+    return identifier is not None and usage is not None and usage.key_cert_sign and is_authority(certificate)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

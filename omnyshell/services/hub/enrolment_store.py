@@ -260,26 +260,25 @@ class EnrolmentStore:
 
     def take_ends(self, now: datetime) -> list[Ended]:
         """Forget timed roles that have ended; returns them, and the credentials that have, each once."""
-        roles = [
-            Ended(principal, f"{_ROLE}{role}", read_timestamp(end))
-            for principal, role, end in self._rows("SELECT * FROM timed_roles")
-            if read_timestamp(end) <= now
-        ]
-        told = {id_ for (id_,) in self._rows("SELECT credential FROM told_ends")}
+        timed = (
+            (principal, role, read_timestamp(end)) for principal, role, end in self._rows("SELECT * FROM timed_roles")
+        )
+        roles = [found for found in timed if found[2] <= now]
+        known = {id_ for (id_,) in self._rows("SELECT credential FROM told_ends")}
         credentials = [
             (one.id, Ended(one.principal, f"{one.kind} {one.id}", one.expires_at))
             for one in self.credentials()
-            if one.expires_at is not None and one.expires_at <= now and one.id not in told
+            if one.expires_at is not None and one.expires_at <= now and one.id not in known
         ]
         if not roles and not credentials:
             return []
         with self.transaction():
-            for role in roles:
-                name = role.what.removeprefix(_ROLE)
-                self._change("DELETE FROM timed_roles WHERE principal = ? AND role = ?", role.principal, name)
+            for principal, role, _ in roles:
+                self._change("DELETE FROM timed_roles WHERE principal = ? AND role = ?", principal, role)
             for id_, _ in credentials:
                 self._change("INSERT INTO told_ends VALUES (?)", id_)
-        return roles + [ended for _, ended in credentials]
+        ended = [Ended(principal, f"role {role}", end) for principal, role, end in roles]
+        return ended + [told for _, told in credentials]
 
     def invites(self) -> list[Invite]:
         """Return all invites that are remembered, oldest first, the used ones too."""
@@ -339,7 +338,6 @@ class EnrolmentStore:
             self._db.execute(statement, values)
 
 
-_ROLE = "role "
 _INVITES = "SELECT invites.*, role_seconds, key_seconds FROM invites LEFT JOIN invite_terms USING (id)"
 
 

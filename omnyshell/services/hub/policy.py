@@ -9,6 +9,7 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.security.authenticators import Authenticator, can_list, principals_of
 from omnyshell.security.authorizer import (
+    MOST_SHOWN_ROLES,
     OWN_MACHINE,
     Action,
     Authorizer,
@@ -19,9 +20,6 @@ from omnyshell.security.authorizer import (
 from omnyshell.security.grants import GrantAuthorizer
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.registry import RegisteredNode
-
-MOST_SHOWN_ROLES = 8
-"""Of the roles that somebody has, these are named in a refusal."""
 
 _DONE: Mapping[Action, str] = {
     Action.SHELL: "open a shell",

@@ -1,6 +1,8 @@
-"""One spelling for each host."""
+"""Names of this machine, and one spelling for each host."""
 
 LOCALHOST = "localhost"
+LOOPBACK = (LOCALHOST, "127.0.0.1", "::1")
+"""How a machine calls itself."""
 
 
 def canonical_host(host: str) -> str:

@@ -8,7 +8,7 @@ from omnyshell.cli.asking import ask_passphrase, new_passphrase
 from omnyshell.cli.output import complain, printable, say
 from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
-from omnyshell.model.hosts import LOOPBACK
+from omnyshell.hosts import LOOPBACK
 from omnyshell.paths import config_dir, user_path
 from omnyshell.security.cert_chain import is_authority, read_chain, system_authorities
 from omnyshell.security.cert_faults import OF_SERVERS, faults_of

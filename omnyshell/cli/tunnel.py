@@ -8,8 +8,8 @@ from omnyshell.cli.loop import run
 from omnyshell.cli.output import complain, printable, say, say_json, say_table
 from omnyshell.cli.service import until_stopped
 from omnyshell.errors import ConfigException, TransportException
+from omnyshell.hosts import LOOPBACK
 from omnyshell.ids import short_id
-from omnyshell.model.hosts import LOOPBACK
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig

@@ -6,6 +6,7 @@ import os
 import socket
 
 from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.hosts import LOCALHOST
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.extensions import TUNNEL_EOF
 from omnyshell.protocol.frames import DataOpcode
@@ -16,7 +17,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
 )
-from omnyshell.services.exposer.targets import LOCALHOST, TargetPolicy
+from omnyshell.services.exposer.targets import TargetPolicy
 from omnyshell.transport.channel_stream import ChannelStream
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.transport.tcp_stream import TcpStream

@@ -7,9 +7,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
+from omnyshell.hosts import LOCALHOST
 from omnyshell.model.tunnels import MAX_PORT, PortRange
 
-LOCALHOST = "localhost"
 ANY_PORT = PortRange(1, MAX_PORT)
 
 

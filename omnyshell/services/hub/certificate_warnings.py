@@ -8,7 +8,7 @@ from pathlib import Path
 
 from omnyshell.clock import Clock
 from omnyshell.errors import CertGeneratorException
-from omnyshell.model.hosts import LOOPBACK
+from omnyshell.hosts import LOOPBACK
 from omnyshell.security.cert_chain import Chain, key_of, path_of, read_chain, system_authorities
 from omnyshell.security.cert_faults import Fault, faults_of, listed
 from omnyshell.security.cert_names import alternative_names, covers

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omnyshell.clock import Clock
 from omnyshell.errors import CertGeneratorException
-from omnyshell.model.hosts import LOOPBACK
+from omnyshell.hosts import LOOPBACK
 from omnyshell.security.cert_generator import (
     CA_CERT_FILE,
     HUB_CERT_FILE,

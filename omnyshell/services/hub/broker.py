@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, is_node_id, matches_ref, normal_id
+from omnyshell.ids import IdFactory, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import INTERACTIVE, RESUME_OFFSET, WIDE_WINDOW
+from omnyshell.protocol.extensions import INTERACTIVE, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -25,26 +25,14 @@ from omnyshell.protocol.messages import (
     SessionOpened,
     SessionRejected,
 )
-from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.admission import SHOWN_NAME_LENGTH, NotAllowedException, SessionAdmission, has_offsets
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, SessionEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
-from omnyshell.services.hub.rights import right_of_session
+from omnyshell.services.hub.registry import NodeDirectory
 from omnyshell.services.hub.router import Session, SessionRoute, SessionRouter
-
-SHOWN_NAME_LENGTH = 255
-"""Of a name that a peer chose and nobody has checked, this much is repeated and audited."""
-
-
-class _NotAllowedException(SessionRejectedException):
-    """The principal lacks the right."""
-
-    def __init__(self, text: str, right: Action) -> None:
-        super().__init__(text, code=ErrorCodes.NOT_AUTHORIZED)
-        self.right = right
 
 
 class HubBroker:
@@ -65,13 +53,12 @@ class HubBroker:
     ) -> None:
         """`on_shell` is told of each shell that a node has started, by node id and principal."""
         self._on_shell = on_shell
-        self._nodes = nodes
         self._router = router
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self._policy = policy
+        self._admission = SessionAdmission(nodes, router, policy)
         self._bus = bus
 
     # From clients
@@ -80,7 +67,7 @@ class HubBroker:
         """Open a session, or reject it with the first reason that applies."""
         request.node_id = request.node_id.strip()
         try:
-            node, right = self._check(client, channel, request)
+            node, right = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
             self._reject(client, channel, request.node_id, exc)
             return
@@ -102,7 +89,7 @@ class HubBroker:
             open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
             asked_id=id_,
             is_resume=request.resume_session_id is not None,
-            has_offsets=_has_offsets(client, node, request),
+            has_offsets=has_offsets(client, node, request),
         )
         self._router.add(route)
         self._bus.publish(SessionEvent(route))
@@ -249,56 +236,6 @@ class HubBroker:
         route.client.send_in_order(message, route.client_channel)
         return self._router.find(route.client, route.client_channel) is route
 
-    def _check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[RegisteredNode, Action]:
-        self._check_request(client, channel, request)
-        node = self._nodes.find(request.node_id)
-        if node is None:
-            text = f"No node '{request.node_id[:SHOWN_NAME_LENGTH]}' is connected"
-            raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
-        if not node.peer.is_open:
-            raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
-        right = self._check_right(client, node, request)
-        self._check_capacity(client, node, request)
-        return node, right
-
-    def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
-        problem = ""
-        if not CONTROL_CHANNEL < channel < FIRST_HUB_CHANNEL_AT_CLIENT:
-            problem = f"Channel {channel} is not for sessions"
-        elif self._router.find(client, channel) is not None:
-            problem = f"Channel {channel} is in use"
-        elif request.mode is SessionMode.TUNNEL:
-            problem = "Tunnels are not opened as sessions"
-        elif not is_node_id(request.node_id):
-            problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
-        if problem:
-            raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
-
-    def _check_right(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> Action:
-        with_offsets = _has_offsets(client, node, request)
-        right = right_of_session(request, node.peer.features, with_offsets=with_offsets)
-        decision = self._policy.decide(client.principal, right, node)
-        if not decision.allowed:
-            raise _NotAllowedException(self._policy.refusal(client.principal, right, node, decision), right)
-        return right
-
-    def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
-        limit = node.capabilities.max_sessions if node.capabilities is not None else None
-        if limit is not None and self._router.count(node.peer) - self._taken_over(client, node, request) >= limit:
-            text = f"Node '{node.node_id}' has its {limit} sessions"
-            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        if max(self._router.count(client), self._router.count(node.peer)) >= self._policy.max_channels:
-            text = f"No more than {self._policy.max_channels} channels on one connection"
-            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-
-    def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
-        """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""
-        ref = request.resume_session_id
-        if not ref:
-            return 0
-        mine = (route.session for route in self._router.of_peer(node.peer))
-        return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
-
     def _is_anothers(self, session_id: str, session: Session) -> bool:
         """Whether a node names a session that is open at another node, or is another principal's."""
         named = (route.session for route in self._router if normal_id(route.session.id) == normal_id(session_id))
@@ -320,7 +257,7 @@ class HubBroker:
             address=client.address,
             node_id=node_id[:SHOWN_NAME_LENGTH],
             reason=why.code,
-            detail=why.right if isinstance(why, _NotAllowedException) else "",
+            detail=why.right if isinstance(why, NotAllowedException) else "",
         )
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
@@ -352,10 +289,6 @@ class HubBroker:
             reason=reason,
             detail=session.mode,
         )
-
-
-def _has_offsets(client: Peer, node: RegisteredNode, request: SessionOpen) -> bool:
-    return request.offsets and RESUME_OFFSET in client.features & node.peer.features
 
 
 def shown_command(request: SessionOpen) -> str:

@@ -1,6 +1,5 @@
 """3,000 random grants that end, under a clock that jumps: what each login has is what a list on paper says."""
 
-import argparse
 import asyncio
 import logging
 import random
@@ -15,6 +14,7 @@ from support.stack import Certificates, hub_config
 
 from omnyshell import LoginLimit, OmnyShellHub
 from omnyshell.clock import SystemClock
+from soak.attacks import how_many, show
 from soak.machines import workplace
 from soak.report import Figure, report
 
@@ -165,15 +165,11 @@ async def run(count: int, seed: int, directory: Path, certificates: Certificates
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=3_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    options = parser.parse_args()
+    options = how_many(3_000)
     logging.disable(logging.WARNING)
     with workplace() as (directory, certificates):
         attack = asyncio.run(run(options.count, options.seed, directory, certificates))
-    for problem in attack.problems[:5]:
-        print(f"seed {options.seed}: {problem}")
+    show(attack.problems, options.seed)
     seen = ", ".join(f"{count} {what}" for what, count in sorted(attack.outcomes.items()))
     report(
         "attacks.ends",

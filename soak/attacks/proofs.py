@@ -1,6 +1,5 @@
 """20,000 random logins by key: what is taken is what the rules of proofs say, and nothing else."""
 
-import argparse
 import asyncio
 import logging
 import random
@@ -17,6 +16,7 @@ from support.tunnels import free_range
 
 from omnyshell import AuthorizedKeysStore, LoginLimit, OmnyShellHub, PortRange, PublicKeyAuthenticator
 from omnyshell.security.authorized_keys import parse_authorized_keys
+from soak.attacks import how_many, show
 from soak.machines import workplace
 from soak.report import Figure, report
 
@@ -160,15 +160,11 @@ async def _attack(attack: Attack, certificates: Certificates, port: int, crowd: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    options = parser.parse_args()
+    options = how_many(20_000)
     # Each refusal is worth a line to an operator.
     logging.disable(logging.WARNING)
     attack = asyncio.run(run(options.count, options.seed))
-    for problem in attack.problems[:5]:
-        print(f"seed {options.seed}: {problem}")
+    show(attack.problems, options.seed)
     report(
         "attacks.proofs",
         Figure(

@@ -1,6 +1,5 @@
 """20,000 random requests to a restricted node: all that its rules let run does, as they say, and nothing else."""
 
-import argparse
 import asyncio
 import os
 import pwd
@@ -17,6 +16,7 @@ from omnyshell import OmnyShellClient, PtySpec, RemoteSession, SessionMode, Sess
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.rule import CommandRule
+from soak.attacks import how_many, show
 from soak.machines import workplace
 from soak.report import Figure, report
 
@@ -240,13 +240,9 @@ async def run(count: int, seed: int) -> Attack:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    options = parser.parse_args()
+    options = how_many(20_000)
     attack = asyncio.run(run(options.count, options.seed))
-    for problem in attack.problems[:5]:
-        print(f"seed {options.seed}: {problem}")
+    show(attack.problems, options.seed)
     report(
         "attacks.restricted_node",
         Figure(

@@ -1,13 +1,12 @@
 """100 random hubs, whose grants, labels and options change under what is open: a model knows who may do what."""
 
-import argparse
 import asyncio
 import logging
-import random
 from collections import Counter
 
 from support.rights_model import ROUNDS, attack_one
 
+from soak.attacks import how_many
 from soak.machines import workplace
 from soak.report import Figure, report
 
@@ -24,12 +23,10 @@ async def run(count: int, seed: int) -> tuple[list[str], Counter[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
-    options = parser.parse_args()
+    options = how_many(100)
     logging.disable(logging.WARNING)
     problems, outcomes = asyncio.run(run(options.count, options.seed))
+    # Each hub has a seed of its own, which is told with its problem.
     for problem in problems[:5]:
         print(problem)
     report(

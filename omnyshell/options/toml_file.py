@@ -2,22 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import Option
+from omnyshell.options.toml_values import instead_of, of_kind
 
-_EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "text": (str, "text"),
-    "file": (str, "a path"),
-    "directory": (str, "a path"),
-    "int": (int, "a whole number"),
-    "float": ((int, float), "a number"),
-    "flag": (bool, "true or false"),
-    "list": (list, "a list of texts"),
-}
 _HEADER = re.compile(r"\s*(\[\[?)([^\]]*)\]\]?")
 _KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
 _PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
@@ -55,6 +48,14 @@ class TomlFile:
         """The exception for a mistake at the key, given with the tables it is in."""
         return ConfigException(f"{self.place(keys)}: {text}")
 
+    @contextmanager
+    def at(self, keys: Place) -> Iterator[None]:
+        """Give a `ConfigException` that knows no file this place in it, or that of the key in there that it names."""
+        try:
+            yield
+        except ConfigException as exc:
+            raise self.error((*keys, *getattr(exc, "keys", ())), str(exc)) from exc
+
     def place(self, keys: Place) -> str:
         """The file, and the line of the key."""
         line = self._line_of(tuple(keys))
@@ -91,7 +92,7 @@ def read_options(path: str | Path, options: Iterable[Option]) -> Given:
     for key, value in file.data.items():
         option = known.get(key)
         if option is None:
-            raise file.error((key,), f"there is no option '{key}'{_instead_of(key, known)}")
+            raise file.error((key,), f"there is no option '{key}'{instead_of(key, known)}")
         given.values[option.key] = read_value(option, value, file)
         given.origins[option.key] = f"{file.place((key,))}: '{key}'"
     return given
@@ -105,28 +106,14 @@ def read_value(option: Option, value: object, file: TomlFile) -> object:
     if option.kind == "tables":
         assert option.parse is not None, "tables say how they are read"  # noqa: S101
         return option.parse(value, file)
-    expected, words = _EXPECTED[option.kind]
     key = option.toml_key
-    if option.kind == "list" and isinstance(value, str):
-        value = [value]
-    is_number = isinstance(value, bool) and expected is not bool
-    texts = value if isinstance(value, list) else ()
-    if not isinstance(value, expected) or is_number or not all(isinstance(item, str) for item in texts):
-        raise file.error((key,), f"'{key}' must be {words}")
+    with file.at((key,)):
+        value = of_kind(option.kind, value, key)
     if value == [] and option.if_empty:
         raise file.error((key,), f"'{key}' is empty: {option.if_empty}")
     if option.choices and value not in option.choices:
         raise file.error((key,), f"'{key}' must be one of {', '.join(option.choices)}")
     return value
-
-
-def _instead_of(key: str, known: Iterable[str]) -> str:
-    """What was probably meant, or else all that there is."""
-    # Only who made a mistake waits for the import.
-    import difflib
-
-    near = difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
-    return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(sorted(known))}"
 
 
 def _table(brackets: str, parts: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str | int, ...]:

@@ -55,7 +55,7 @@ def node(node_id: str, **changes: Any) -> LiveNode:
         "state": NodePresence.ONLINE,
         "uid": f"nod_{node_id}",
         "display_name": node_id,
-        "platform": PlatformInfo(os="linux", arch="x64", agent_version="0.1.0", hostname=f"{node_id}.example"),
+        "platform": PlatformInfo(os="linux", arch="x64", agent_version="0.2.0", hostname=f"{node_id}.example"),
         "labels": {"env": "prod", "role": node_id.partition("-")[0]},
         "capabilities": NodeCapabilities(shells=("sh", "bash"), features=("exec", "shell", "detach")),
         "principal": "fleet",

@@ -9,6 +9,7 @@ from omnyshell.ids import is_node_id
 from omnyshell.model.tunnels import PortRange
 from omnyshell.options.option import Check, Option, default_of
 from omnyshell.options.toml_file import TomlFile
+from omnyshell.options.toml_tables import Table, read_tables
 from omnyshell.options.values import at_least, duration, file_exists
 from omnyshell.paths import user_path
 from omnyshell.protocol.limits import MIB
@@ -38,33 +39,22 @@ def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
         raise file.error(("nodes",), "'nodes' must hold tables, as [nodes.ID.labels]")
     result = {}
     for node_id, settings in value.items():
-        where = ("nodes", node_id)
-        if not is_node_id(node_id):
-            raise file.error(where, f"'{node_id}' is no node id: use letters, digits, '_', '.' and '-'")
-        if not isinstance(settings, dict) or not isinstance(settings.get("labels", {}), dict):
-            raise file.error(where, f"a node's labels are a table: [nodes.{node_id}.labels]")
-        for key in settings:
-            if key != "labels":
-                raise file.error((*where, key), f"there is no setting '{key}' for a node; known is labels")
-        labels = settings.get("labels", {})
-        for key, label in labels.items():
-            if not isinstance(label, str):
-                raise file.error((*where, "labels", key), f"the label '{key}' must be text")
-        result[node_id] = labels
+        with file.at(("nodes", node_id)):
+            result[node_id] = _labels_of(node_id, settings)
     return result
+
+
+def _labels_of(node_id: str, settings: Any) -> dict[str, str]:
+    if not is_node_id(node_id):
+        raise ConfigException(f"'{node_id}' is no node id: use letters, digits, '_', '.' and '-'")
+    if not isinstance(settings, dict):
+        raise ConfigException(f"a node's labels are a table: [nodes.{node_id}.labels]")
+    return Table(settings, ("labels",), "the table of a node").text_map("labels")
 
 
 def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:
     """Read `[[grants]]`, the rights that the hub gives and denies. Raises `ConfigException`."""
-    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
-        raise file.error(("grants",), "'grants' must hold tables, each as [[grants]]")
-    grants = []
-    for number, table in enumerate(value):
-        try:
-            grants.append(read_grant(table, f"grant {number + 1}"))
-        except ConfigException as exc:
-            raise file.error(("grants", number, exc.option or ""), str(exc)) from exc
-    return tuple(grants)
+    return read_tables(value, "grants", file, lambda table, number: read_grant(table, f"grant {number + 1}"))
 
 
 ADDRESS = (

@@ -182,28 +182,34 @@ def test_a_table_is_read():
     assert not read_grant(GOOD, "g").deny
 
 
+@pytest.mark.parametrize("key", ["roles", "principals", "nodes", "rights"])
+def test_a_text_stands_for_a_list_of_one(key):
+    text = "exec" if key == "rights" else "web"
+    assert read_grant(GOOD | {key: text}, "g") == read_grant(GOOD | {key: [text]}, "g")
+
+
 @pytest.mark.parametrize(
     ("changes", "key", "words"),
     [
-        ({"role": ["web"]}, "role", "there is no key 'role'"),
+        ({"role": ["web"]}, "role", "there is no key 'role' in a grant; did you mean 'roles'"),
         ({"rights": None}, "rights", "says which rights"),
-        ({"rights": []}, "rights", "not an empty one"),
-        ({"rights": ["exce"]}, "rights", "'exce' is no right"),
-        ({"rights": "exec"}, "rights", "a list of texts"),
+        ({"rights": []}, "rights", "is empty: a grant says"),
+        ({"rights": ["exce"]}, "rights", "'exce' is no right; did you mean 'exec'"),
+        ({"rights": 1}, "rights", "a list of texts"),
         ({"rights": ["exec", 1]}, "rights", "a list of texts"),
         ({"roles": None}, "roles", "for whom"),
-        ({"roles": []}, "roles", "not an empty one"),
+        ({"roles": []}, "roles", "is empty: a grant says"),
         ({"roles": ["a,b"]}, "roles", "'a,b' is no role"),
         ({"roles": [""]}, "roles", "is no role"),
         ({"principals": [""]}, "principals", "is no name of a principal"),
         ({"principals": ["a\nb"]}, "principals", "is no name of a principal"),
         ({"nodes": None}, "nodes", "says where"),
-        ({"nodes": []}, "nodes", "not an empty one"),
+        ({"nodes": []}, "nodes", "is empty: a grant says"),
         ({"nodes": ["web 1"]}, "nodes", "'web 1' is no pattern"),
         ({"nodes": ["[ab]"]}, "nodes", "is no pattern"),
         ({"nodes": ["@remote"]}, "nodes", "is no pattern"),
-        ({"labels": {}}, "labels", "not an empty one"),
-        ({"labels": {"env": 1}}, "labels", "a table of texts"),
+        ({"labels": {}}, "labels", "is empty: a grant says"),
+        ({"labels": {"env": 1}}, "labels", "'env' in 'labels' must be text"),
         ({"labels": "env=prod"}, "labels", "a table of texts"),
         ({"deny": "yes"}, "deny", "true or false"),
         ({"nodes": ["@local"], "labels": {"env": "prod"}}, "labels", "has no labels"),
@@ -214,4 +220,4 @@ def test_a_mistake_in_a_table_is_named(changes, key, words):
     table = {name: value for name, value in (GOOD | changes).items() if value is not None}
     with pytest.raises(ConfigException, match=words) as caught:
         read_grant(table, "g")
-    assert caught.value.option == key
+    assert caught.value.keys[0] == key

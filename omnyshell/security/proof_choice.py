@@ -1,7 +1,8 @@
 """Which proof a key may give to a hub: the best that the hub takes, and a weaker one only where the user said so."""
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
@@ -15,8 +16,7 @@ class NotSignedException(ConfigException):
     """Nothing may be signed for this hub."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a hub before it speaks."""
 
     hub: str

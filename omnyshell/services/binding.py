@@ -1,7 +1,8 @@
 """How a key's logins are bound to the hub that was dialled, and what is known of that hub (section 10)."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from omnyshell.errors import ConfigException, ProtocolException
 from omnyshell.protocol.extensions import AUTH_BIND_2
@@ -12,8 +13,7 @@ from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.tls import leaf_of_chain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """What user and files say about one hub."""
 
     certificate: Path | None = None
@@ -25,7 +25,7 @@ class Binding:
     is_old_friend: bool = False
     """Whether the login, or the node's state, is older than `auth-bind-2`: then a pair of `auth-bind` will do."""
 
-    hubs: BoundHubs = field(default_factory=BoundHubs)
+    hubs: BoundHubs = msgspec.field(default_factory=BoundHubs)
     """Remembers the hubs that announced `auth-bind-2`."""
 
     def note(self, address: HubAddress, announced: frozenset[str]) -> None:

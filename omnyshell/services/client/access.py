@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec import structs
+
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file, user_path
@@ -43,7 +45,7 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
     if saved.bound:
         access.binding.hubs.assume(access.address)
     is_old = not saved.since and not any(name in given for name in _SECRETS)
-    return replace(access, binding=replace(access.binding, is_old_friend=is_old))
+    return replace(access, binding=structs.replace(access.binding, is_old_friend=is_old))
 
 
 def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from omnyshell.ids import NodeId
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.bound_hubs import BoundHubs
@@ -29,5 +31,5 @@ class NodeProofs:
         """Return how to reach the hub, with this memory."""
         known = access.binding
         is_old = known.is_old_friend or not self._path.exists()
-        binding = replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
+        binding = structs.replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
         return replace(access, binding=binding)

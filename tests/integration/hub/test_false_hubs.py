@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from support.false_hubs import NONCE, FalseHub, false_hub, tls_relay
 from support.stack import Certificates, hub_config, until, within
 
@@ -116,7 +117,7 @@ async def test_who_announced_it_once_gets_nothing_weaker_ever(
         await log_in(there)
         hub.features, before = ANNOUNCED[later], len(hub.heard)
         if on_disk:
-            there = replace(there, binding=replace(there.binding, hubs=BoundHubs(tmp_path / "hubs")))
+            there = replace(there, binding=structs.replace(there.binding, hubs=BoundHubs(tmp_path / "hubs")))
         with pytest.raises(ConfigException, match="took bound logins before"):
             await log_in(there)
         assert len(hub.heard) == before

@@ -8,12 +8,12 @@ LONGEST = 100 * 365 * 86400
 """Seconds; so long from now there is a date still."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_DURATION = r"([0-9]{1,9})([smhdw]?)"
 
 
 def parse_duration(text: str, option: str) -> int:
     """Return seconds; a number alone is seconds. Raises `ConfigException` naming the option."""
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     if match is None:
         raise ConfigException(f"{option} '{text}': write it as 90s, 30m, 12h, 2d or 3w")
     seconds = int(match[1]) * _UNITS[match[2]]

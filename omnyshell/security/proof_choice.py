@@ -8,7 +8,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
 from omnyshell.security.credentials import Proof
 
-_NONCE = re.compile(r"[A-Za-z0-9_-]{43}")
+_NONCE = r"[A-Za-z0-9_-]{43}"
 """32 bytes in base64 (wire protocol section 2): whatever else a hub wants to have signed is no nonce."""
 
 
@@ -51,7 +51,7 @@ def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> P
         raise NotSignedException(
             f"{text}. Nothing was signed; update it, or allow it for this hub with --allow-unbound"
         )
-    if not _NONCE.fullmatch(nonce):
+    if not re.fullmatch(_NONCE, nonce):
         raise NotSignedException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")
     return proof
 

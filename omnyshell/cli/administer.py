@@ -3,7 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from omnyshell.cli.access import access_from
@@ -55,6 +55,11 @@ def show(
 def moment(at: datetime | None) -> str:
     """Return a time for people, in UTC; a dash for none."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else "-"
+
+
+def end(at: datetime | None) -> str:
+    """Return the end of something for people, and whether it has passed: older hubs list what has ended."""
+    return f"ended {moment(at)}" if at is not None and at <= datetime.now(UTC) else moment(at)
 
 
 def optional_seconds(options: argparse.Namespace, key: str) -> int | None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
@@ -83,9 +84,19 @@ def _ask(question: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("error", getpass.GetPassWarning)
             return getpass.getpass(question)
+    except KeyboardInterrupt:
+        _end_line()
+        raise
     except EOFError as exc:
+        _end_line()
         raise ConfigException("nothing was answered") from exc
     except UnicodeDecodeError as exc:
         raise ConfigException("what was typed is no text in this terminal's encoding") from exc
     except getpass.GetPassWarning as exc:
         raise ConfigException("this terminal shows what is typed: give it in a file, or in the environment") from exc
+
+
+def _end_line() -> None:
+    """End the line of a question that has no answer, where it was asked."""
+    with suppress(OSError), Path("/dev/tty").open("w") as terminal:
+        terminal.write("\n")

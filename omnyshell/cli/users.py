@@ -2,7 +2,7 @@
 
 import argparse
 
-from omnyshell.cli.administer import ask, do, moment, optional_seconds, seconds, show
+from omnyshell.cli.administer import ask, do, end, moment, optional_seconds, seconds, show
 from omnyshell.cli.output import complain, say
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import PrincipalInfo
@@ -30,7 +30,7 @@ def list_users(options: argparse.Namespace) -> int:
     rows = []
     for found in principals:
         who = (found.principal, _roles(found), found.display_name or "-", found.source)
-        kept = [(one.id, str(one.kind), one.label or "-", moment(one.expires_at)) for one in found.credentials]
+        kept = [(one.id, str(one.kind), one.label or "-", end(one.expires_at)) for one in found.credentials]
         rows += [(*who, *one) for one in kept or [("-", "-", "-", "-")]]
     header = ("PRINCIPAL", "ROLES", "NAME", "FROM", "ID", "KIND", "LABEL", "EXPIRES (UTC)")
     return show(options, principals, header, rows, "nobody is known")

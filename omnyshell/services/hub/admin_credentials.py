@@ -57,7 +57,7 @@ class CredentialAdmin:
     def _list(self, ask: PrincipalsRequest) -> PrincipalsResponse:
         store, now = self._scope.store, self._scope.clock.now()
         credentials: dict[str, list[CredentialInfo]] = {}
-        for found in store.credentials():
+        for found in self._credentials():
             credentials.setdefault(found.principal, []).append(_describe(found))
         enrolled = [
             PrincipalInfo(
@@ -134,7 +134,7 @@ class CredentialAdmin:
 
     def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
         """The token that is named, or the only one that does not end by itself."""
-        tokens = [found for found in self._scope.store.credentials(principal) if found.kind is CredentialKind.TOKEN]
+        tokens = [found for found in self._credentials(principal) if found.kind is CredentialKind.TOKEN]
         if wanted is not None:
             tokens = [found for found in tokens if found.id == wanted]
         elif len(tokens) > 1:
@@ -175,7 +175,7 @@ class CredentialAdmin:
             key = Ed25519PublicKey.from_base64(ask.public_key)
         except AuthException as exc:
             raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
-        if any(known.secret == key.raw for known in self._scope.store.credentials(found.principal)):
+        if any(known.secret == key.raw for known in self._credentials(found.principal)):
             raise AdminRefusedException(f"'{ask.principal}' has this key already")
         ends = self._scope.after("ttlSeconds", ask.ttl_seconds)
         made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
@@ -185,7 +185,7 @@ class CredentialAdmin:
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: HubPeer) -> Plan:
         found = self._scope.known_principal(ask.principal)
-        ids = [known.id for known in self._scope.store.credentials(found.principal)]
+        ids = [known.id for known in self._credentials(found.principal)]
         if ask.credential_id not in ids:
             raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
         detail = f"{found.principal} {ask.credential_id}"
@@ -195,6 +195,11 @@ class CredentialAdmin:
             ask.request_id,
             lambda: self._scope.store.remove_credentials([ask.credential_id]),
         )
+
+    def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
+        """What can be logged in with; what has just ended may be in the store for a moment longer."""
+        now = self._scope.clock.now()
+        return [found for found in self._scope.store.credentials(principal) if not found.has_ended(now)]
 
     def _credential(
         self, principal: str, kind: CredentialKind, secret: bytes, label: str, expires: datetime | None

@@ -67,7 +67,7 @@ class EnrolledAuthenticator:
         known = self._store.principals()
         ends = [end for found in known for end in found.timed_roles.values() if end > now]
         principals = {found.principal: replace(found, roles=found.roles_at(now)) for found in known}
-        valid = [found for found in self._store.credentials() if found.expires_at is None or found.expires_at > now]
+        valid = [found for found in self._store.credentials() if not found.has_ended(now)]
         self._tokens.replace(_grant(principals, found) for found in valid if found.kind is CredentialKind.TOKEN)
         self._keys.replace(_key(principals, found) for found in valid if found.kind is CredentialKind.KEY)
         self._binding = frozenset(name for name, found in principals.items() if found.binds)

@@ -62,17 +62,12 @@ CREATE TABLE IF NOT EXISTS invite_terms (
     role_seconds INTEGER,
     key_seconds  INTEGER
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS told_ends (
-    credential TEXT PRIMARY KEY REFERENCES credentials ON DELETE CASCADE
-) WITHOUT ROWID;
 """
 
 _VERSION = 1
-"""Of the tables, in the file's `user_version`; 0 is that of 0.1.0, which had neither of the last three."""
+"""Of the tables, in the file's `user_version`; 0 is that of 0.1.0, which had neither of the last two."""
 
-_FROM_0_1_0 = (
-    "INSERT INTO told_ends SELECT id FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-)
+_FROM_0_1_0 = "DELETE FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
 """What ended before anybody was told of ends is not told now."""
 
 
@@ -107,6 +102,10 @@ class EnrolledCredential:
     label: str = ""
     created_at: datetime
     expires_at: datetime | None = None
+
+    def has_ended(self, now: datetime) -> bool:
+        """Whether nobody can log in with it any more at that time."""
+        return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,26 +258,24 @@ class EnrolmentStore:
             self._change("DELETE FROM credentials WHERE id = ?", id_)
 
     def take_ends(self, now: datetime) -> list[Ended]:
-        """Forget timed roles that have ended; returns them, and the credentials that have, each once."""
+        """Forget timed roles and credentials that have ended; returns them."""
         timed = (
             (principal, role, read_timestamp(end)) for principal, role, end in self._rows("SELECT * FROM timed_roles")
         )
         roles = [found for found in timed if found[2] <= now]
-        known = {id_ for (id_,) in self._rows("SELECT credential FROM told_ends")}
-        credentials = [
-            (one.id, Ended(one.principal, f"{one.kind} {one.id}", one.expires_at))
-            for one in self.credentials()
-            if one.expires_at is not None and one.expires_at <= now and one.id not in known
-        ]
+        credentials = [found for found in self.credentials() if found.has_ended(now)]
         if not roles and not credentials:
             return []
         with self.transaction():
             for principal, role, _ in roles:
                 self._change("DELETE FROM timed_roles WHERE principal = ? AND role = ?", principal, role)
-            for id_, _ in credentials:
-                self._change("INSERT INTO told_ends VALUES (?)", id_)
+            self.remove_credentials([found.id for found in credentials])
         ended = [Ended(principal, f"role {role}", end) for principal, role, end in roles]
-        return ended + [told for _, told in credentials]
+        return ended + [
+            Ended(found.principal, f"{found.kind} {found.id}", found.expires_at)
+            for found in credentials
+            if found.expires_at is not None
+        ]
 
     def invites(self) -> list[Invite]:
         """Return all invites that are remembered, oldest first, the used ones too."""

@@ -41,7 +41,7 @@ COLUMNS = (
     Column("ID", 8, lambda entry, _: Cell(entry.ident or NOTHING, Tone.DIM), most=12, keep=60),
     Column("FROM", 6, lambda entry, _: Cell("hub" if entry.can_be_revoked else "file", Tone.DIM), keep=50),
     Column("AGE", 4, lambda entry, now: age(entry.created_at, now), keep=40, right=True),
-    Column("ENDS", 5, lambda entry, now: left(entry.expires_at, now), keep=70, right=True),
+    Column("ENDS", 5, lambda entry, now: left(entry.expires_at, now, "ended"), keep=70, right=True),
 )
 
 

@@ -144,6 +144,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             where = self.FIELDS_OF.get(exc.code, "")
             if where:
                 self.point_out({where: advice(exc)})
+                self._go_to(where)
             else:
                 self.complain(advice(exc))
         else:
@@ -151,6 +152,13 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         finally:
             button.disabled = False
             wait.update("")
+
+    def _go_to(self, name: str) -> None:
+        """Go to a field that was refused."""
+        widget = self.query_one(f"#{name}")
+        widget.focus()
+        if isinstance(widget, Field):
+            widget.was_refused()
 
     def complain(self, text: str) -> None:
         """Say what is wrong with the whole; nothing where all is well."""

@@ -50,13 +50,13 @@ def age(since: datetime | None, now: datetime) -> Cell:
     return Cell(format_duration((now - since).total_seconds()))
 
 
-def left(until: datetime | None, now: datetime) -> Cell:
-    """How long it is until then."""
+def left(until: datetime | None, now: datetime, over: str = "now") -> Cell:
+    """How long it is until then; `over` is said from then on."""
     if until is None:
         return Cell(NOTHING, Tone.DIM)
     seconds = (until - now).total_seconds()
     if seconds <= 0:
-        return Cell("now", Tone.WARN)
+        return Cell(over, Tone.WARN)
     return Cell(format_duration(seconds), Tone.WARN if seconds < _SOON else Tone.PLAIN)
 
 

@@ -196,6 +196,7 @@ class LoginScreen(ModalScreen[Place | None]):
                 CredentialStore(logins_file()).save(login_to_save(access, given))
         except OmnyShellException as exc:
             self._complain(str(exc))
+            self.query_one("#token", Field).was_refused()
             return
         finally:
             button.disabled = False

@@ -14,6 +14,11 @@ class Field(Input):
         Binding("ctrl+h", "delete_left", show=False)
     ]
 
+    def was_refused(self) -> None:
+        """Have what is typed next take the place of a secret, of which nobody sees what has to be changed."""
+        if self.password:
+            self.select_all()
+
     def on_mount(self) -> None:
         """Stop the blinking."""
         self.cursor_blink = False

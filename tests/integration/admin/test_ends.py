@@ -204,6 +204,33 @@ async def test_a_key_for_a_time_ends_its_logins(
     assert ends(hub) == [("ann", f"key {added['id']}")]
 
 
+async def test_what_has_ended_is_listed_no_more_and_stands_in_nobodys_way(
+    certificates: Certificates, hub: OmnyShellHub, admin: RawPeer, clock: JumpingClock
+) -> None:
+    await new_user(admin, "ann", ["developer"])
+    key = Ed25519PrivateKey.generate()
+    again = {"principal": "ann", "publicKey": b64(key.public_key().public_bytes_raw())}
+    ended = [
+        (await ask(admin, "admin.key.add", **again, ttlSeconds=HOUR))["id"],
+        (await ask(admin, "admin.token.add", "admin.token.added", principal="ann", ttlSeconds=HOUR))["credentialId"],
+    ]
+    left = [one["id"] for one in (await user(admin, "ann"))["credentials"] if one["id"] not in ended]
+    assert (await ask(admin, "admin.key.add", **again))["code"] == "bad_request"
+    clock.jump(HOUR)
+    # At once, and not only when the hub has looked.
+    assert [one["id"] for one in (await user(admin, "ann"))["credentials"]] == left
+    await until(lambda: len(ends(hub)) == len(ended))
+    assert [one["id"] for one in (await user(admin, "ann"))["credentials"]] == left
+    rotate = {"principal": "ann", "overlapSeconds": 0}
+    assert (await ask(admin, "admin.token.rotate", **rotate, credentialId=ended[1]))["code"] == "not_found"
+    # The only token that is left is meant.
+    assert (await ask(admin, "admin.token.rotate", "admin.token.added", **rotate))["token"]
+    assert (await ask(admin, "admin.key.add", **again))["ok"]
+    # A clock that is put back brings nothing back.
+    clock.jump(-HOUR)
+    assert not {one["id"] for one in (await user(admin, "ann"))["credentials"]} & set(ended)
+
+
 async def test_a_rotated_token_ends_when_the_old_one_did_unless_it_is_said(hub: OmnyShellHub, admin: RawPeer) -> None:
     await ask(admin, "admin.principal.add", principal="ci")
     first = await ask(admin, "admin.token.add", "admin.token.added", principal="ci", ttlSeconds=HOUR)

@@ -8,9 +8,16 @@ from support.console import StillClock
 from support.pictures import check_picture
 from support.stack import Certificates, hub_config, until
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
-from omnyshell import AuthorizedKey, AuthorizedKeysStore, OmnyShellHub, PrincipalId, PublicKeyAuthenticator
+from omnyshell import (
+    AuthorizedKey,
+    AuthorizedKeysStore,
+    ConfigException,
+    OmnyShellHub,
+    PrincipalId,
+    PublicKeyAuthenticator,
+)
 from omnyshell.paths import logins_file
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.live.state import Link
@@ -105,6 +112,29 @@ async def test_the_form_asks_tries_and_saves_no_passphrase(
     assert saved is not None
     assert (saved.key_path, saved.token, saved.passphrase_path) == (str(key), None, None)
     assert "sesame" not in logins_file().read_text()
+
+
+@pytest.mark.parametrize("way", ["enter", "button"])
+async def test_what_was_wrong_is_typed_over(way: str) -> None:
+    tried: list[str] = []
+
+    async def use(passphrase: str) -> None:
+        tried.append(passphrase)
+        if passphrase != "right":
+            raise ConfigException("the passphrase is wrong")
+
+    app = ConsoleApp(ConsoleSettings(), None, clock=StillClock())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.push_screen(PassphraseDialog(Path("/ann.key"), use))
+        await pilot.pause()
+        await pilot.press(*"oops")
+        await (pilot.press("enter") if way == "enter" else pilot.click("#do"))
+        await until(lambda: tried == ["oops"] and not app.screen.query_one("#do", Button).disabled)
+        await pilot.pause()
+        await pilot.press(*"right", "enter")
+        await until(lambda: not isinstance(app.screen, PassphraseDialog))
+    assert tried == ["oops", "right"]
 
 
 async def test_the_question_looks_so() -> None:

@@ -47,6 +47,7 @@ def test_short_times_and_ages() -> None:
     assert age(NOW - timedelta(minutes=3), NOW).text == "3m"
     assert left(NOW + timedelta(minutes=3), NOW) == ("3m", Tone.WARN)
     assert left(NOW - timedelta(minutes=3), NOW).text == "now"
+    assert left(NOW, NOW, "ended").text == "ended"
     assert left(None, NOW).text == "-"
 
 

@@ -121,11 +121,11 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
         {},
         True,
     )
-    assert [one.id for one in store.credentials()] == ["k1", "t1", "t2"]
+    # What ended before this version came is gone, and no news.
+    assert [one.id for one in store.credentials()] == ["k1", "t2"]
     (invite,) = store.invites()
     assert (invite.id, invite.roles, invite.role_seconds, invite.key_seconds) == ("i1", frozenset({"ops"}), None, None)
     assert store.node_labels() == {"n1": {"env": "prod"}}
-    # What ended before this version came is no news.
     assert store.take_ends(NOW) == []
     store.put_principal(ann(timed_roles={"ops": NOW + HOUR}))
     store.close()
@@ -166,7 +166,7 @@ def test_roles_are_there_until_their_end_and_not_a_moment_longer(store):
     assert store.principal("ann").timed_roles == {}
 
 
-def test_each_end_is_told_once(store):
+def test_each_end_is_told_once_and_what_has_ended_is_gone(store):
     store.put_principal(ann(timed_roles={"ops": NOW + HOUR, "dba": NOW + 3 * HOUR}))
     store.put_credential(token(expires_at=NOW + 2 * HOUR))
     store.put_credential(token("key", id="k1", kind=CredentialKind.KEY, expires_at=NOW + HOUR))
@@ -175,7 +175,7 @@ def test_each_end_is_told_once(store):
     assert store.take_ends(NOW + HOUR) == [Ended("ann", "role ops", NOW + HOUR), Ended("ann", "key k1", NOW + HOUR)]
     assert store.take_ends(NOW + HOUR) == []
     assert store.take_ends(NOW + 2 * HOUR) == [Ended("ann", "token t1", NOW + 2 * HOUR)]
-    # One that gets another end ends again.
+    assert [one.id for one in store.credentials()] == ["t2"]
     store.put_credential(token(expires_at=NOW + 3 * HOUR))
     later = NOW + 4 * HOUR
     assert store.take_ends(later) == [

@@ -1,7 +1,7 @@
 """`omnyshell completion`: scripts for shells, made from the table of commands."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.cli.spec_base import NODE, Command
@@ -32,8 +32,8 @@ def _flags(options: Iterable[Option]) -> str:
     return " ".join([*(option.name for option in _typed(options)), "--help"])
 
 
-def _first_argument(command: Command) -> Option | None:
-    return next((option for option in command.options if option.is_argument), None)
+def _arguments(command: Command) -> list[Option]:
+    return [option for option in command.options if option.is_argument]
 
 
 def _typed(options: Iterable[Option]) -> list[Option]:
@@ -56,17 +56,16 @@ def _bash() -> str:
         [
             "_omnyshell() {",
             *_bash_values(),
-            '  local typed="${COMP_WORDS[*]:1:COMP_CWORD-1}"',
-            '  case "$typed" in',
-            f'    "") words="{" ".join(_first_words())} --help --version" ;;',
-            *(
-                f'    {first!r}) words="{" ".join(_second_words(first))}" ;;'
-                for first in _first_words()
-                if _second_words(first)
-            ),
-            *(line for command in COMMANDS for line in _bash_cases(command)),
+            *_bash_typed(),
+            '  case "$command" in',
+            '    "") flags="--help --version" ;;',
+            *(f'    {command.name!r}) flags="{_flags(command.options)}" ;;' for command in COMMANDS),
             "  esac",
-            '  if [[ $current == -* || -z $words ]]; then words="$words $flags"; fi',
+            # With a dash an option is meant: no hub has to be asked.
+            '  if [[ $current == -* ]]; then typed="-" words="$flags"; fi',
+            '  case "$typed" in',
+            *(f"    {'|'.join(map(repr, typed))}) {offer} ;;" for offer, typed in _bash_offers().items()),
+            "  esac",
             '  COMPREPLY+=($(compgen -W "$words" -- "$current"))',
             "}",
             "complete -o filenames -o bashdefault -F _omnyshell omnyshell",
@@ -95,24 +94,56 @@ def _bash_values() -> list[str]:
     ]
 
 
-def _bash_cases(command: Command) -> list[str]:
-    """The lines for what follows a command: its first argument at once, options later."""
-    typed, flags = " ".join(command.words), _flags(command.options)
-    argument = _first_argument(command)
-    if argument is None:
-        return [f'    {typed!r}*) flags="{flags}" ;;']
-    offered = ":"
-    if argument.choices:
-        offered = f'words="{" ".join(argument.choices)}"'
-    elif argument.name == NODE.name:
-        offered = f'words="$({_NODES})"'
-    elif argument.kind in _PATH_KINDS:
-        offered = 'COMPREPLY=($(compgen -f -- "$current"))'
-    # With a dash an option is meant: no hub has to be asked.
+def _bash_typed() -> list[str]:
+    """Collect what was typed, without options and their values: the words of a command, and `_` for each argument."""
+    names = "|".join(sorted(_with_value()))
     return [
-        f'    {typed!r}) if [[ $current == -* ]]; then flags="{flags}"; else {offered}; fi ;;',
-        f'    {typed!r}*) if [[ $current == -* ]]; then flags="{flags}"; fi ;;',
+        '  local typed="" command="" at',
+        "  for ((at = 1; at < COMP_CWORD; at++)); do",
+        '    case "${COMP_WORDS[at]}" in',
+        f"      {names})",
+        # `--hub=URL` is three words to bash.
+        "        ((at += 1)); [[ ${COMP_WORDS[at]} == = ]] && ((at += 1)) ;;",
+        "      -*) ;;",
+        "      *)",
+        '        if [[ -n $command ]]; then typed="$typed _"; else typed="${typed:+$typed }${COMP_WORDS[at]}"; fi',
+        f'        case "$typed" in {"|".join(repr(command.name) for command in COMMANDS)}) command="$typed" ;; esac ;;',
+        "    esac",
+        "  done",
     ]
+
+
+def _with_value() -> set[str]:
+    """The options that take a value, whichever command they are of."""
+    return {option.name for command in COMMANDS for option in _typed(command.options) if option.kind != "flag"}
+
+
+def _bash_offers() -> dict[str, list[str]]:
+    """What is offered, by what was typed before."""
+    offers: dict[str, list[str]] = {f'words="{" ".join(_first_words())} --help --version"': [""]}
+    for first in _first_words():
+        if seconds := _second_words(first):
+            offers[f'words="{" ".join(seconds)}"'] = [first]
+    for command in COMMANDS:
+        arguments = _arguments(command)
+        for position in range(len(arguments)):
+            if offer := _bash_offer(arguments[position:]):
+                offers.setdefault(offer, []).append(command.name + " _" * position)
+        if not arguments:
+            offers.setdefault('words="$flags"', []).append(command.name)
+    return offers
+
+
+def _bash_offer(arguments: Sequence[Option]) -> str:
+    """What completes the first of these arguments, or the one behind it where the first can be left out."""
+    argument = arguments[0]
+    if argument.choices:
+        return f'words="{" ".join(argument.choices)}"'
+    if argument.name == NODE.name:
+        return f'words="$({_NODES})"'
+    if argument.kind in _PATH_KINDS:
+        return 'COMPREPLY=($(compgen -f -- "$current"))'
+    return _bash_offer(arguments[1:]) if argument.optional and len(arguments) > 1 else ""
 
 
 def _zsh() -> str:
@@ -132,10 +163,10 @@ def _fish() -> str:
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(' '.join(seconds))}")
     for command in COMMANDS:
         condition = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.words)
-        argument = _first_argument(command)
-        if argument is not None and argument.name == NODE.name:
+        arguments = _arguments(command)
+        if any(argument.name == NODE.name for argument in arguments):
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(f'({_NODES})')}")
-        elif argument is not None and argument.kind in _PATH_KINDS:
+        elif any(argument.kind in _PATH_KINDS for argument in arguments):
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
         lines += [_fish_option(f"-c omnyshell -n {_quoted(condition)}", option) for option in _typed(command.options)]
     lines += [_fish_option("-c omnyshell-console", option) for option in _typed(CONSOLE_OPTIONS)]

@@ -8,7 +8,6 @@ from omnyshell.errors import (
     TunnelRejectedException,
 )
 
-_RIGHTS = "`omnyshell access NODE` says what you may do there, and why"
 _ALLOW_COMMAND = "its operator says with --allow-command or [[commands]] what may be run there"
 _CONNECTED = "`omnyshell nodes list` shows who is connected"
 _ADMIN = {
@@ -55,13 +54,23 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
 """What goes before `_ANY`, by the words of a command or by those that it begins with."""
 
 
-def advice(error: OmnyShellException, words: tuple[str, ...]) -> str:
-    """Return what to do about an error of the command with these words; empty where nothing is known."""
+def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") -> str:
+    """Return what to do about an error of the command with these words; empty where nothing is known.
+
+    `node` is the one that the command was about.
+    """
     for asked in (words, words[:1]):
         if error.code in (found := _ASKED.get(asked, {})):
             return found[error.code]
     is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
         # One code for both: a node says of itself that it refuses, a hub names the node.
-        return _ALLOW_COMMAND if str(error).startswith("This node") else _RIGHTS
+        return _ALLOW_COMMAND if str(error).startswith("This node") else _about_rights(str(error), node)
     return _ANY.get(error.code, "")
+
+
+def _about_rights(refusal: str, node: str) -> str:
+    """A hub gives its reason, behind a colon, to whoever may know the node, and explains its rights to nobody else."""
+    if ": " not in refusal:
+        return "ask an administrator of this hub"
+    return f"`omnyshell access {node or 'NODE'}` says what you may do there, and why"

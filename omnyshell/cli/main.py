@@ -65,12 +65,21 @@ def _run(words: list[str]) -> int:
     command, rest = find_command(words)
     if command is None:
         return _without_command(words)
+    options = None
     try:
         options = parse(command, rest)
         module, _, function = command.handler.partition(":")
         return int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
     except OmnyShellException as exc:
-        return fail(describe(exc, command.words))
+        return fail(describe(exc, command.words, _node_of(options)))
+
+
+def _node_of(options: object) -> str:
+    """The node that a command is about, or the caller's own machine; empty where it is about neither."""
+    from omnyshell.model.tunnels import LOCAL_EXPOSER
+
+    is_local = getattr(options, "local", None) is not None
+    return LOCAL_EXPOSER if is_local else str(getattr(options, "node", None) or "")
 
 
 def _fill_standard_streams() -> None:

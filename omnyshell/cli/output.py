@@ -51,15 +51,15 @@ def announce(line: str) -> None:
         sys.stdout = None
 
 
-def describe(error: OmnyShellException, words: tuple[str, ...] = ()) -> str:
+def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str = "") -> str:
     """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do.
 
-    `words` are those of the command that was given.
+    `words` are those of the command that was given, `node` is the one that it is about.
     """
     text = str(error) or type(error).__name__
     if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
         text = f"{text} [{error.code}]"
-    hint = advice(error, words)
+    hint = advice(error, words, node)
     return f"{text}; {hint}" if hint else text
 
 

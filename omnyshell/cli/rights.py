@@ -9,6 +9,11 @@ from omnyshell.model.admin import RightInfo
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse
 
+_SHELLS = "opens no shells to anybody: its operator says with --allow-command or [[commands]] what runs there"
+_TUNNELS = "serves no tunnels to anybody: its operator names targets with --tunnel-allow"
+_UNSERVED = {"shell": _SHELLS, "forward": _TUNNELS, "expose": _TUNNELS}
+"""What a node does not serve, by the right that it would take."""
+
 
 def explain(options: argparse.Namespace) -> int:
     """Print the rights of a principal on a node."""
@@ -20,6 +25,8 @@ def explain(options: argparse.Namespace) -> int:
         return 0
     say(_heading(found))
     say_table(("RIGHT", "ALLOWED", "WHY"), [_row(right) for right in found.rights])
+    for line in dict.fromkeys(_UNSERVED.get(right.right, "") for right in found.rights if right.unserved):
+        say(f"{found.node_id} itself {line or 'does not serve all of it'}")
     return 0
 
 

@@ -134,6 +134,9 @@ class RightInfo(WireObject, kw_only=True):
     needed: Annotated[tuple[str, ...], ROLES] = ()
     """Roles each of which would do."""
 
+    unserved: Annotated[bool, OMIT] = False
+    """Whether the node itself says that it serves nothing of the kind, to nobody."""
+
 
 class AuditEntry(WireObject, kw_only=True):
     """An audit record on the wire."""

@@ -7,6 +7,9 @@ from omnyshell.model.schema import FREE, OMIT, WireObject
 
 DEFAULT_MAX_SESSIONS = 50
 
+TUNNEL_SERVICE = "tunnel"
+"""What a node announces that exposes targets."""
+
 
 class PlatformInfo(WireObject, kw_only=True):
     """The machine a node runs on. `os` and `arch` use the names of section 8."""

@@ -107,7 +107,8 @@ class RoleBasedAuthorizer:
         if principal.is_admin:
             return Decision(allowed=True, why=f"the role {ADMIN_ROLE} may do everything")
         if action is Action.EXPOSE or node.is_local:
-            return Decision(allowed=False, why=f"it is more than {ALLOW_ROLES_LABEL} gives", would_do=_admins)
+            why = "it is a right of its own" if node.is_local else f"it is more than {ALLOW_ROLES_LABEL} gives"
+            return Decision(allowed=False, why=why, would_do=_admins)
         if ALLOW_ROLES_LABEL not in node.labels:
             return Decision(allowed=False, why=f"the node has no {ALLOW_ROLES_LABEL}", would_do=_admins)
         listed = split_roles(node.labels[ALLOW_ROLES_LABEL])

@@ -113,7 +113,8 @@ class GrantAuthorizer:
             if grant.covers(node):
                 return Decision(allowed=True, why=f"{grant.name} gives it to {grant.whom(principal)}")
         if action is Action.EXPOSE and self._is_open(principal, node):
-            return Decision(allowed=True, why="the hub has public ports open to whoever may use the node")
+            whom = "everybody's own machine" if node.is_local else "nodes to whoever may use them"
+            return Decision(allowed=True, why=f"the hub has public ports of {whom} open")
         return self._refused(action, node, decision)
 
     def _is_open(self, principal: Principal, node: NodeResource) -> bool:

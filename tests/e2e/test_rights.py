@@ -82,8 +82,15 @@ def test_grants_are_kept_explained_and_reloaded(system: System) -> None:
     code, text = system.run("wes", "connect", "web-1", "--", "true")
     assert code == 255
     assert "Not authorized to open a shell on 'web-1': it takes the role admin (you have web)" in text
-    assert "`omnyshell access NODE`" in text
-    assert system.run("wes", "sessions", "list", "web-1")[0] == 255
+    assert "`omnyshell access web-1`" in text
+    code, text = system.run("wes", "sessions", "list", "web-1")
+    assert code == 255
+    assert "Not authorized to look at sessions on 'web-1': it takes the role admin (you have web); `omnyshell" in text
+    code, text = system.run("wes", "access", "@local")
+    assert (code, "it is a right of its own, and no grant gives it" in text) == (0, True)
+    code, text = system.run("eve", "exec", "web-1", "true")
+    assert (code, "omnyshell access" in text) == (255, False)
+    assert "ask an administrator" in text
     code, text = system.run("wes", "access", "web-1")
     assert (code, text.splitlines()[0]) == (0, "wes (web) on web-1")
     rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in text.splitlines()[2:]}

@@ -20,7 +20,17 @@ from omnyshell.protocol.messages import ControlMessage, admin, events
 
 Alter = Callable[[type[ControlMessage], dict[str, Any]], dict[str, Any]]
 
-FEATURES = ("interactive", "events", "admin", "resume-offset", "screen-etag", "tunnel-eof", "wide-window")
+FEATURES = (
+    "interactive",
+    "events",
+    "admin",
+    "admin-ends",
+    "resume-offset",
+    "rights",
+    "screen-etag",
+    "tunnel-eof",
+    "wide-window",
+)
 OUTPUT = b"output of the session\r\n"
 
 ANSWERS: dict[str, type[ControlMessage]] = {

@@ -32,6 +32,7 @@ from omnyshell.model.grammars import (
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages.base import ControlMessage
 
 DEFAULT_OVERLAP = 3600
@@ -44,6 +45,9 @@ class AdminRequest(ControlMessage, kw_only=True):
 
     ENDS: ClassVar[tuple[str, ...]] = ()
     """Fields of the extension `admin-ends`: a hub without it would grant for good what is meant for a time."""
+
+    NEEDS: ClassVar[str] = ""
+    """The extension of which the request is, beside `admin`; a hub without it drops what it does not know."""
 
     request_id: Annotated[str, FREE]
 
@@ -266,6 +270,7 @@ class AccessRequest(AdminRequest, kw_only=True):
     """Asks what a principal may do on a node, and why. Everybody may ask about themselves, which no principal means."""
 
     TYPE: ClassVar[str] = "admin.access.request"
+    NEEDS: ClassVar[str] = RIGHTS
 
     node_id: Annotated[str, ANSWERED]
     principal: Annotated[str | None, OMIT, ANSWERED] = None

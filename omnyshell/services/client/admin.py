@@ -72,7 +72,7 @@ class AdminClient:
         Raises `AuthorizationException` or `AdminRequestException` where the hub refuses, `OmnyShellTimeoutException`
         where it does not answer, `TransportException` where the connection is lost.
         """
-        self._check_ends(request)
+        self._check_known(request)
         request.request_id = new_id()
         waiting = self._waiting[request.request_id] = asyncio.get_running_loop().create_future()
         try:
@@ -90,10 +90,13 @@ class AdminClient:
             raise refused(got.message or "the hub refused", code=got.code)
         return check_kind(request, got, answer)
 
-    def _check_ends(self, request: AdminRequest) -> None:
-        """Raises `AdminRequestException` where the hub would grant for good what is meant for a time."""
-        is_known = self._connection is None or ADMIN_ENDS in self._connection.features
-        if not is_known and any(getattr(request, name) is not None for name in request.ENDS):
+    def _check_known(self, request: AdminRequest) -> None:
+        """Raises `AdminRequestException` where the hub would not answer, or grant for good what is meant for a time."""
+        known = self._connection.features if self._connection is not None else frozenset()
+        if request.NEEDS and request.NEEDS not in known:
+            text = "this hub is older and does not know this request: update it"
+            raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
+        if ADMIN_ENDS not in known and any(getattr(request, name) is not None for name in request.ENDS):
             text = "this hub is of a version that lets tokens end, and no keys or roles: nothing was changed"
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
 

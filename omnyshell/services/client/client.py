@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import (
     AuthException,
-    AuthorizationException,
     ImproperValueException,
     OmnyShellException,
     OmnyShellTimeoutException,
@@ -53,7 +52,7 @@ from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.asked import check_detached, check_kind, check_nodes, check_sessions
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.client.node_sessions import SessionScreen, check_outcome
+from omnyshell.services.client.node_sessions import SessionScreen, check_outcome, not_authorized
 from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import ExitStatus, RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
@@ -235,7 +234,7 @@ class OmnyShellClient:
         """
         answer = await self._ask(DetachedSessionsRequest(request_id="", node_id=node_id), DetachedSessionsResponse)
         if answer.refused:
-            raise AuthorizationException(answer.refused)
+            raise not_authorized(answer.refused, node_id, "look at sessions")
         check_sessions(answer.sessions, node_id, self.identity.principal)
         return answer.sessions
 
@@ -247,7 +246,7 @@ class OmnyShellClient:
         """
         request = DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref)
         answer = await self._ask(request, DetachedSessionKillResponse)
-        check_outcome(answer, node_id)
+        check_outcome(answer, node_id, "end sessions")
         return answer.message or ""
 
     async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
@@ -259,7 +258,7 @@ class OmnyShellClient:
             request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
         )
         answer = await self._ask(request, ActiveSessionDetachResponse)
-        check_outcome(answer, node_id)
+        check_outcome(answer, node_id, "detach sessions")
         check_detached(answer.short_id or "", session_ref)
         return answer.short_id or ""
 
@@ -273,7 +272,7 @@ class OmnyShellClient:
             request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None
         )
         answer = await self._ask(request, SessionScreenResponse)
-        check_outcome(answer, node_id)
+        check_outcome(answer, node_id, "look at sessions")
         return SessionScreen.from_answer(answer)
 
     async def open_shell(

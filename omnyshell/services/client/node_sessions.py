@@ -46,11 +46,21 @@ class SessionScreen:
         return cls(data, answer.alt_screen, answer.etag or "", answer.same, answer.exit_code)
 
 
-def check_outcome(answer: Outcome, node_id: str) -> None:
-    """Raise where a request about a node was not done: by the hub's words, or else `SessionRejectedException`."""
+def check_outcome(answer: Outcome, node_id: str, what: str) -> None:
+    """Raise where a request about a node was not done: by the hub's words, or else `SessionRejectedException`.
+
+    `what` says what was asked for: `end sessions`.
+    """
     if answer.ok:
         return
     text = answer.message or "The request was refused"
     # What it takes may follow behind a colon.
     error = _ERRORS.get(text.partition(":")[0], SessionRejectedException)
-    raise error(f"No node '{node_id}' is connected" if error is NodeUnavailableException else text)
+    if error is NodeUnavailableException:
+        text = f"No node '{node_id}' is connected"
+    raise not_authorized(text, node_id, what) if error is AuthorizationException else error(text)
+
+
+def not_authorized(text: str, node_id: str, what: str) -> AuthorizationException:
+    """Return the exception for a hub's refusal, which says nothing of what was asked for."""
+    return AuthorizationException(text.replace("Not authorized", f"Not authorized to {what} on '{node_id}'", 1))

@@ -19,7 +19,8 @@ from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.rights import serves
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.store import NodeOwners
 
@@ -58,7 +59,8 @@ class AccessAnswers:
         is_own = ask.principal is None or ask.principal == peer.principal.id
         if not is_own:
             self._check_admin(peer, ask)
-        resource, is_online = self._resource(peer, ask.node_id)
+        node = self._known_node(peer, ask.node_id)
+        resource = node.resource if node is not None else self._unconnected(peer, ask.node_id)
         principal = peer.principal if is_own else self._find(ask.principal or "")
         who = principal or Principal(PrincipalId(ask.principal or ""))
         return AccessResponse(
@@ -66,9 +68,9 @@ class AccessAnswers:
             node_id=resource.node_id,
             principal=who.id,
             known=principal is not None,
-            online=is_online,
+            online=node is not None or resource.is_local,
             roles=tuple(sorted(who.roles)),
-            rights=tuple(self._right(who, action, resource) for action in _asked_of(resource)),
+            rights=tuple(self._right(who, action, resource, node) for action in _asked_of(resource)),
         )
 
     def _check_admin(self, peer: HubPeer, ask: AccessRequest) -> None:
@@ -80,18 +82,21 @@ class AccessAnswers:
             raise AdminRefusedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         self._audit.record("admin.read", **fields, detail=f"{ask.TYPE} {about}")
 
-    def _resource(self, peer: HubPeer, node_id: str) -> tuple[NodeResource, bool]:
-        """What is judged, and whether it is connected. Raises for a node that whoever asks may not know."""
-        if node_id in ("", LOCAL_EXPOSER):
-            return OWN_MACHINE, True
+    def _known_node(self, peer: HubPeer, node_id: str) -> RegisteredNode | None:
+        """The node, where it is connected and whoever asks may know it."""
         node = self._nodes.find(node_id)
-        if node is not None and self._policy.may_know(peer.principal, node):
-            return node.resource, True
-        hub_labels = self._nodes.hub_labels.get(node_id)
-        is_remembered = hub_labels is not None or node_id in self._owners.owners()
-        if not (peer.principal.is_admin and is_remembered):
-            raise AdminRefusedException(f"there is no node '{node_id[:SHOWN]}' that you may know of", code="not_found")
-        return NodeResource(node_id, hub_labels=hub_labels or {}), False
+        return node if node is not None and self._policy.may_know(peer.principal, node) else None
+
+    def _unconnected(self, peer: HubPeer, node_id: str) -> NodeResource:
+        """What is judged instead of a connected node. Raises for a node that whoever asks may not know."""
+        if node_id in ("", LOCAL_EXPOSER):
+            return OWN_MACHINE
+        hub_labels, shown = self._nodes.hub_labels.get(node_id), node_id[:SHOWN]
+        if not peer.principal.is_admin:
+            raise AdminRefusedException(f"there is no node '{shown}' that you may know of", code="not_found")
+        if hub_labels is None and node_id not in self._owners.owners():
+            raise AdminRefusedException(f"there is no node '{shown}', and there never was", code="not_found")
+        return NodeResource(node_id, hub_labels=hub_labels or {})
 
     def _find(self, name: str) -> Principal | None:
         """The principal of that name with the roles of all its credentials, where it can log in."""
@@ -102,10 +107,13 @@ class AccessAnswers:
         # Who cannot be listed may be there all the same: judged by name alone.
         return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
 
-    def _right(self, who: Principal, action: Action, resource: NodeResource) -> RightInfo:
+    def _right(self, who: Principal, action: Action, resource: NodeResource, node: RegisteredNode | None) -> RightInfo:
         decision = self._policy.judge(who, action, resource)
         needed = () if decision.allowed else decision.needed
-        return RightInfo(right=action.value, allowed=decision.allowed, why=decision.why, needed=needed)
+        unserved = node is not None and not serves(node.capabilities, action)
+        return RightInfo(
+            right=action.value, allowed=decision.allowed, why=decision.why, needed=needed, unserved=unserved
+        )
 
 
 def _asked_of(resource: NodeResource) -> tuple[Action, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from omnyshell.model.nodes import TUNNEL_SERVICE, NodeCapabilities
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages import (
@@ -30,6 +31,15 @@ def right_taken(request: type[ControlMessage]) -> Action:
     """Return the right that requests of a type take; see `right_of_session` for sessions."""
     (right,) = RIGHTS_TAKEN[request]
     return right
+
+
+def serves(capabilities: NodeCapabilities | None, right: Action) -> bool:
+    """Tell whether a node serves anything that takes the right, by what it said of itself."""
+    if capabilities is None:
+        return True
+    if right is Action.SHELL:
+        return bool(capabilities.shells)
+    return right not in (Action.FORWARD, Action.EXPOSE) or TUNNEL_SERVICE in capabilities.features
 
 
 def right_of_session(request: SessionOpen, node_features: frozenset[str], *, with_offsets: bool) -> Action:

@@ -10,6 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
 from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
 from omnyshell.model.grammars import is_host
+from omnyshell.model.nodes import TUNNEL_SERVICE
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
@@ -43,7 +44,6 @@ from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
 from omnyshell.transport.channels import ChannelMultiplexer
 
-TUNNEL_SERVICE = "tunnel"
 """The feature that a node names when it serves tunnels."""
 
 EXPOSING = right_taken(TunnelOpenRequest)

@@ -17,7 +17,7 @@ from support.stack import Certificates, access, hub_config, running_node, until
 from omnyshell import ClientConfig, HubAccess, HubAddress, OmnyShellClient, OmnyShellHub, PrincipalId, PtySpec
 from omnyshell.clock import SystemClock
 from omnyshell.model.live import Scope
-from omnyshell.protocol.messages.admin import KeyAdd, PrincipalRoles, TokenAdd
+from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, KeyAdd, PrincipalRoles, TokenAdd
 from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.client.live.feed import LiveFeed
@@ -358,6 +358,17 @@ async def test_an_admin_may_give_up_the_role_and_gets_the_answer(
         assert (await ask(ann, "admin.principal.roles", principal="ann", roles=["developer"]))["ok"]
         error = (await ann.hear("error"))["d"]
         assert (error["code"], error["retryAfter"]) == ("auth_failed", 0)
+
+
+async def test_a_hub_that_does_not_know_a_request_is_not_waited_for(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {"rights"})
+    request = AccessRequest(request_id="", node_id="n1")
+    async with Hub(hub_config(certificates)) as hub, AdminClient(access(certificates, hub.port, "admin")) as admin:
+        with pytest.raises(AdminRequestException, match="this hub is older and does not know this"):
+            async with asyncio.timeout(1):
+                await admin.ask(request, AccessResponse)
 
 
 async def test_nothing_is_asked_of_a_hub_that_would_grant_it_for_good(

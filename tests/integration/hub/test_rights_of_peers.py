@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support.raw_admin import ask
-from support.raw_peer import logged_in
+from support.raw_peer import logged_in, registered
 from support.rights import (
     CHOICES,
     CLIENT,
@@ -179,6 +179,32 @@ async def test_the_authorizer_of_an_embedder_decides_everywhere(
         assert await listed(client) == (["n1"] if allowed else [])
 
 
+@pytest.mark.parametrize(
+    ("shells", "features", "unserved"),
+    [
+        (["/bin/sh"], ["pty", "tunnel"], set()),
+        ([], ["pty", "tunnel"], {"shell"}),
+        (["/bin/sh"], ["pty"], {"forward", "expose"}),
+        ([], [], {"shell", "forward", "expose"}),
+    ],
+)
+async def test_what_a_node_does_not_serve_is_said_beside_the_rights(
+    certificates: Certificates, shells: list[str], features: list[str], unserved: set[str]
+) -> None:
+    explain = ("admin.access.request", "admin.access.response")
+    async with (
+        OmnyShellHub(config_of(certificates, [])) as hub,
+        logged_in(certificates, hub.port, "client", "admin", CLIENT) as admin,
+        registered(certificates, hub.port, "n1") as node,
+    ):
+        await node.say("node.capabilities", {"shells": shells, "features": features, "maxSessions": 5})
+        await node.still_there()
+        rights = (await ask(admin, *explain, nodeId="n1"))["rights"]
+        assert {right["right"] for right in rights if right.get("unserved")} == unserved
+        # A right is a right all the same.
+        assert all(right["allowed"] for right in rights)
+
+
 async def test_access_is_explained_to_admins_and_to_everybody_about_themselves(certificates: Certificates) -> None:
     give = grant(roles=["web"], nodes=["n*"], rights=["exec"])
     config = config_of(certificates, [give], "web:web-token:web,ops", "dev:dev-token:developer")
@@ -206,6 +232,7 @@ async def test_access_is_explained_to_admins_and_to_everybody_about_themselves(c
             local = await ask(web, *explain, nodeId="@local")
             assert [right["right"] for right in local["rights"]] == ["expose"]
             assert (await ask(web, explain[0], nodeId="n1", principal="dev"))["code"] == "not_authorized"
+            assert not any(right.get("unserved") for right in of_dev["rights"])
             # Without the node's own word, there are the grants and the hub's labels.
         await until(lambda: len(hub.nodes) == 0)
         offline = await ask(admin, *explain, nodeId="n1", principal="dev")

@@ -3,11 +3,13 @@
 import pytest
 
 from omnyshell import AuthorizationException, OmnyShellException, ProtocolException, SessionRejectedException
+from omnyshell.cli.main import _node_of
 from omnyshell.cli.output import describe
+from omnyshell.cli.parsing import find_command, parse
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.services.client.admin import AdminRequestException
 
-RIGHTS = "`omnyshell access NODE` says what you may do"
+RIGHTS = "`omnyshell access web-1` says what you may do"
 
 
 @pytest.mark.parametrize(
@@ -38,12 +40,36 @@ def test_who_is_no_admin_is_told_so(words: str) -> None:
 
 
 def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> None:
-    refused = SessionRejectedException("Not authorized", code="not_authorized")
-    assert RIGHTS in describe(refused, ("exec",))
-    assert RIGHTS in describe(AuthorizationException("Not authorized"), ("sessions", "list"))
+    text = "Not authorized to run commands on 'web-1': it takes the role ops (you have none)"
+    refused = SessionRejectedException(text, code="not_authorized")
+    assert RIGHTS in describe(refused, ("exec",), "web-1")
+    assert RIGHTS in describe(AuthorizationException(text), ("sessions", "list"), "web-1")
     dropped = ProtocolException("An administrator ended this", code="not_authorized")
     assert describe(dropped, ("connect",)) == "An administrator ended this [not_authorized]"
     assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"
+
+
+def test_who_may_not_know_a_node_is_not_told_to_ask_about_it() -> None:
+    refused = SessionRejectedException("Not authorized to run commands on 'web-1'", code="not_authorized")
+    said = describe(refused, ("exec",), "web-1")
+    assert said.endswith("ask an administrator of this hub")
+    assert "omnyshell access" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "node"),
+    [
+        ("exec web-1 true", "web-1"),
+        ("sessions peek web-1 s", "web-1"),
+        ("tunnel open web-1 80", "web-1"),
+        ("tunnel open --local 80", "@local"),
+        ("hub info", ""),
+    ],
+)
+def test_the_node_that_a_command_is_about_is_known(words: str, node: str) -> None:
+    command, rest = find_command(words.split())
+    assert command is not None
+    assert _node_of(parse(command, rest)) == node
 
 
 def test_every_command_that_is_spoken_of_exists() -> None:

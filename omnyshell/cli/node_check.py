@@ -10,8 +10,9 @@ from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.options import OPTIONS
-from omnyshell.services.node.restriction.policy import RuleRefusal, requested_words
+from omnyshell.services.node.restriction.policy import RuleRefusal
 from omnyshell.services.node.restriction.rule import CommandRule
+from omnyshell.services.node.restriction.words import requested_words
 
 ALLOWED, NOT_ALLOWED = 0, 1
 

@@ -96,7 +96,7 @@ class FrameCodec:
 
     def _decode(self, raw: bytes) -> ControlFrame:
         if self._max_values is not None and len(raw) > _ALWAYS_READ and raw.count(b",") > self._max_values:
-            raise ProtocolException(f"holds more than {self._max_values} values", field="frame")
+            raise _too_many_values(raw, self._max_values)
         envelope = _read_json(raw)
         message_type = envelope.get("t")
         if not isinstance(message_type, str):
@@ -143,6 +143,23 @@ def _encode(message: ControlMessage, channel: int | None) -> bytes:
         return msgspec.json.encode(envelope)
     except (UnicodeEncodeError, OverflowError) as exc:
         raise ProtocolException(f"holds text that is not valid Unicode: {exc}", field=message.TYPE) from exc
+
+
+class _Outline(msgspec.Struct):
+    """What is read of a message that is not: its other values are skipped, and cost little."""
+
+    t: str = ""
+    c: int | None = None
+
+
+def _too_many_values(raw: bytes, most: int) -> ProtocolException:
+    error = ImproperValueException(f"holds more than {most} values", field="frame")
+    try:
+        outline = msgspec.json.decode(raw, type=_Outline)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return error
+    error.message_type, error.channel = outline.t, _read_channel(outline.c)
+    return error
 
 
 def _read_json(raw: bytes) -> dict[str, object]:

@@ -187,7 +187,7 @@ class Attack:
             if fits and request.get("cwd") in (None, "", known.directory):
                 given = {name: value for name, value in request["env"].items() if name in known.variables}
                 terminal = {"TERM": PtySpec().term} if wants_terminal else {}
-                return words, fixed_environment() | given | terminal, known.directory, wants_terminal
+                return words, fixed_environment(HOME) | given | terminal, known.directory, wants_terminal
         return None
 
     @staticmethod

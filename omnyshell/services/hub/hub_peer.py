@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from omnyshell.errors import ErrorCodes, ProtocolException
+from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolException
 from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
@@ -19,7 +19,16 @@ from omnyshell.protocol.handshake import (
     Violation,
 )
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
-from omnyshell.protocol.messages import AuthRequest, ControlMessage, Hello, Ping, Pong, ProtocolError
+from omnyshell.protocol.messages import (
+    AuthRequest,
+    ControlMessage,
+    Hello,
+    Ping,
+    Pong,
+    ProtocolError,
+    SessionOpen,
+    SessionRejected,
+)
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.security.authenticators import Evidence, evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
@@ -170,8 +179,10 @@ class HubPeer:
         """Take a control message; one that cannot be decoded is dropped and counted."""
         try:
             frame = self._context.codec.decode_control(data)
-        except ProtocolException:
+        except ProtocolException as exc:
             self._drop()
+            if isinstance(exc, ImproperValueException):
+                self._refuse(exc)
             return
         if self.is_logged_in:
             self._dispatch(frame.message, frame.channel or 0)
@@ -205,6 +216,13 @@ class HubPeer:
         self._context.on_closed(self)
 
     # The rest
+
+    def _refuse(self, error: ImproperValueException) -> None:
+        """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
+        may_ask = self._service is not None and SessionOpen in self._service.handlers
+        if may_ask and error.channel and error.message_type == SessionOpen.TYPE:
+            text = f"The request cannot be read: its {error.field} {error.message}"
+            self.send_in_order(SessionRejected(reason=ErrorCodes.BAD_REQUEST, message=text), error.channel)
 
     def _dispatch(self, message: ControlMessage, channel: int) -> None:
         handler = self._service.handlers.get(type(message)) if self._service is not None else None

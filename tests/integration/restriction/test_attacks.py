@@ -10,20 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.stack import Certificates, connected_client, hub_config, running_node, stack, within
+from support.stack import Certificates, stack, within
 
 from omnyshell import (
     ChannelException,
     OmnyShellClient,
-    OmnyShellHub,
-    PortRange,
     PtySpec,
     SessionMode,
     SessionRejectedException,
     ShellFamily,
-    TunnelRejectedException,
 )
-from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.rule import CommandRule
@@ -245,7 +241,7 @@ async def test_no_variable_of_a_request_reaches_a_program(
     async with stack(certificates, tmp_path / "state", commands=policy) as (_, _, client):
         ran = await within(client.execute("n1", args=["env", "-0"], env=env))
         given = dict(line.split("=", 1) for line in ran.stdout.decode().split("\0") if line)
-        assert given == fixed_environment()
+        assert given == fixed_environment(HOME)
         assert (given["LANG"], given["HOME"], given["PAGER"]) == ("C.UTF-8", HOME, "cat")
         session = await within(client.open_session("n1", args=["env", "-0"], env=env, pty=PtySpec(term="vt100")))
         async with session:
@@ -265,7 +261,7 @@ async def test_a_rule_names_the_variables_that_may_be_set(certificates: Certific
     env = {"TZ": "UTC", "APP_MODE": "a\nb", "LANG": "C", "app_mode": "x", "TZDIR": "/x", "APP_MODE_": "x"}
     async with stack(certificates, tmp_path / "state", commands=policy, refused_variables=("APP_*",)) as (_, _, client):
         ran = await within(client.execute("n1", args=["env"], env=env))
-    assert dict(line.split("=", 1) for line in ran.stdout.decode().splitlines()) == fixed_environment() | {
+    assert dict(line.split("=", 1) for line in ran.stdout.decode().splitlines()) == fixed_environment(HOME) | {
         "TZ": "UTC",
         "LANG": "C",
     }
@@ -359,27 +355,6 @@ async def test_a_program_is_not_what_a_line_looks_like(
     assert not ground.mark.exists()
 
 
-async def test_a_nul_is_refused_and_other_characters_stay_in_their_word(
-    client: OmnyShellClient, ground: Ground
-) -> None:
-    for args in ([f"{ground.tool}\0"], [str(ground.tool), "a\0b"], [str(ground.tool), "\0"]):
-        assert (await refusal(client, args=args)).code == "bad_request"
-    words = ["é", "\u202e", "\x1b[m", "a\tb", "'", '"', "$x", "\\", "*", "\U0001f600", "-", "--", ""]
-    ran = await within(client.execute("n1", args=[str(ground.tool), *words]))
-    assert ran.stdout.decode().split("\n")[2:-1] == words
-
-
-async def test_a_request_without_measure_is_not_worked_through(client: OmnyShellClient, ground: Ground) -> None:
-    for request in (
-        {"args": [str(ground.tool), *["-x"] * 60_000]},
-        {"args": [str(ground.tool), *[""] * 60_000]},
-        {"args": [str(ground.tool), "x" * 500_000]},
-        {"command": f"{ground.tool} {'x ' * 300_000}"},
-        {"command": f"{ground.tool} {chr(34) * 500_000}"},
-    ):
-        assert (await refusal(client, **request)).code == "bad_request"
-
-
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 async def test_a_program_that_others_can_change_meanwhile_does_not_run(
     certificates: Certificates, ground: Ground, tmp_path: Path, mode: int, caplog: pytest.LogCaptureFixture
@@ -413,35 +388,6 @@ async def test_a_program_gets_no_descriptor_but_its_own(certificates: Certificat
             assert (await within(client.execute("n1", "ls /proc/self/fd"))).stdout.split() == [b"0", b"1", b"2", b"3"]
 
 
-async def test_a_pattern_that_cannot_be_understood_opens_nothing(certificates: Certificates, tmp_path: Path) -> None:
-    for pattern in ("*", "", "./tool", "echo 'x", "ec?o *", "/bin/../bin/echo *"):
-        state = tmp_path / f"state{pattern.encode().hex()}"
-        async with stack(certificates, state, commands=CommandPolicy((pattern,))) as (_, _, client):
-            for request in ({"command": "echo x"}, {"args": ["./tool"]}, {"args": ["/bin/echo"]}, {"args": ["*"]}):
-                assert (await refusal(client, **request)).code == "not_authorized", (pattern, request)
-
-
-async def test_a_restricted_node_has_no_tunnels_unless_targets_are_named(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    policy = CommandPolicy(("uptime",))
-    named = {"commands": policy, "targets": TargetPatterns(["localhost:9"])}
-    async with (
-        OmnyShellHub(hub_config(certificates, tunnel_ports=PortRange(21000, 21999))) as hub,
-        running_node(certificates, hub.port, tmp_path / "a", commands=policy),
-        running_node(certificates, hub.port, tmp_path / "b", "n2", **named),
-        connected_client(certificates, hub.port) as client,
-    ):
-        with pytest.raises(TunnelRejectedException) as rejected:
-            await within(client.open_tunnel("n1", target_port=22))
-        assert rejected.value.code == "unsupported"
-        await within(client.open_tunnel("n2", target_port=9))
-        features = {node.node_id: set(node.capabilities.features) for node in await within(client.list_nodes())}
-        assert {node for node, names in features.items() if "tunnel" in names} == {"n2"}
-        shells = {node.node_id: node.capabilities.shells for node in await within(client.list_nodes())}
-        assert shells == {"n1": (), "n2": ()}
-
-
 def test_every_variable_that_is_tried_here_and_runs_code_is_one_that_no_rule_lets_through() -> None:
-    harmless = {"LANG", "LC_ALL", "LANGUAGE", "GREETING", "lower", "TERM"}
+    harmless = {"LANG", "LC_ALL", "GREETING", "lower", "TERM"}
     assert {name for name in CODE_RUNNING if not variable_flaw(name)} == harmless

@@ -12,6 +12,7 @@ from omnyshell import SessionRejectedException
 from omnyshell.services.node.restriction import program, trust
 from omnyshell.services.node.restriction.program import is_entry, look_up, trusted_program
 from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory, trusted_path
+from omnyshell.services.node.restriction.uncontained import RUNS, UNCONTAINED
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -209,7 +210,7 @@ def test_what_env_looks_up_is_held_to_the_same(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(program, "DEFAULT_PATH", f"{tmp_path}/empty:{tmp_path}/path")
     scripts = [
         make_tool(tmp_path / f"script{number}", f"#!/usr/bin/env {words}\n")
-        for number, words in enumerate(("interpreter", "-S interpreter -x", "-S A=b interpreter", str(found)))
+        for number, words in enumerate(("interpreter", "-S interpreter -x", "-S\tinterpreter", str(found)))
     ]
     for script in scripts:
         assert trusted_program(str(script)) == str(script)
@@ -217,9 +218,52 @@ def test_what_env_looks_up_is_held_to_the_same(tmp_path: Path, monkeypatch: pyte
     for script in scripts:
         with pytest.raises(NotTrustedException, match="others can write"):
             trusted_program(str(script))
-    for words in ("", "absent", "-S", "path/interpreter", "A=b"):
+    for words in ("absent", "path/interpreter", "-S absent"):
         with pytest.raises(NotTrustedException, match="names no program"):
             trusted_program(str(make_tool(tmp_path / "other", f"#!/usr/bin/env {words}\n")))
+
+
+MORE_THAN_A_NAME = (
+    *("", "-S", "-S ", "-i sh", "-u PATH sh", "-C /tmp sh", "sh -x", "A=b", "A=b sh", "-S A=b sh", "-S PATH=/x sh"),
+    *("-SPATH=/x sh", "-Ssh", "--split-string=PATH=/x sh", "-S -i sh", "-S -u PATH sh", "-S -C/tmp sh", "-vS sh"),
+    *("-S ${X} sh", "-S ${X}", "-S 'sh'", '-S "sh"', "-S sh ${X}", "-S sh\\_x", "-S \\c", "- sh", "-- sh", "-S -- sh"),
+)
+
+
+@pytest.mark.parametrize("words", MORE_THAN_A_NAME)
+def test_what_env_is_told_beside_a_name_is_refused(tmp_path: Path, words: str) -> None:
+    with pytest.raises(NotTrustedException, match="tells env more than the name of a program"):
+        trusted_program(str(make_tool(tmp_path / "script", f"#!/usr/bin/env {words}\n")))
+
+
+RUNNERS = [
+    name for kind in UNCONTAINED if kind.contained is RUNS for name in kind.names if "*" not in name and name != "env"
+]
+
+
+@pytest.mark.parametrize("name", [*RUNNERS, "sudo", "su", "unshare", "xargs", "ld-linux-x86-64.so.2", "ssh"])
+def test_no_program_that_runs_others_interprets_a_script(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = tmp_path / "path" / name
+    make_tool(runner, "\x7fELF")
+    monkeypatch.setattr(program, "DEFAULT_PATH", f"{tmp_path}/path")
+    for line in (f"{runner} /x/evil", f"/usr/bin/env {name}", f"/usr/bin/env -S {name} /x/evil", str(runner)):
+        with pytest.raises(NotTrustedException, match=r"runs other programs|more than the name"):
+            trusted_program(str(make_tool(tmp_path / "script", f"#!{line}\n")))
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"echo ran\n", b"\n#!/bin/sh\n", b" #!/bin/sh\n", b"#", b"\xef\xbb\xbf#!/bin/sh\n"]
+)
+@pytest.mark.parametrize("way", ["program", "interpreter"])
+def test_a_file_that_some_shell_would_have_to_guess_at_is_no_program(tmp_path: Path, head: bytes, way: str) -> None:
+    tool = make_tool(tmp_path / "tool")
+    tool.write_bytes(head)
+    if way == "interpreter":
+        tool = make_tool(tmp_path / "script", f"#!{tool}\n")
+    with pytest.raises(SessionRejectedException, match="neither a program nor a script"):
+        trusted_program(str(tool))
 
 
 def test_scripts_of_scripts_have_an_end(tmp_path: Path) -> None:

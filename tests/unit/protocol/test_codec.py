@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import ControlFrame, DataFrame, DataOpcode, FrameCodec, Ping, ProtocolException
+from omnyshell.errors import ImproperValueException
 from omnyshell.protocol.messages import ControlMessage
 
 JSON = st.recursive(
@@ -230,3 +231,19 @@ def test_a_message_of_very_many_values_is_refused_unread() -> None:
         FrameCodec(max_values=1000).decode(text)
     long = text.replace("[" + "1," * 200_000 + "1]", '"' + "y" * 300_000 + '"')
     assert isinstance(FrameCodec(max_values=1000).decode(long), ControlFrame)
+
+
+def test_who_sent_a_message_of_too_many_values_can_be_told() -> None:
+    codec, many = FrameCodec(max_values=1000), "[" + "1," * 200_000 + "1]"
+    for text, told in (
+        (f'{{"t":"session.open","c":7,"d":{many}}}', ("session.open", 7)),
+        (f'{{"d":{many},"x":{many},"c":7,"t":"?"}}', ("?", 7)),
+        (f'{{"t":"ping","d":{many}}}', ("ping", None)),
+        (f'{{"t":"ping","c":-1,"d":{many}}}', ("ping", None)),
+        (f'{{"t":1,"c":7,"d":{many}}}', ("", None)),
+        (many, ("", None)),
+        (many[:-1], ("", None)),
+    ):
+        with pytest.raises(ImproperValueException) as refused:
+            codec.decode(text)
+        assert (refused.value.message_type, refused.value.channel) == told

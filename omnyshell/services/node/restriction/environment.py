@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import PtySpec
 from omnyshell.services.node.backend import ShellRequest
-from omnyshell.services.node.environment import DEFAULT_LANG, DEFAULT_PATH, account, check_variable
+from omnyshell.services.node.environment import DEFAULT_LANG, DEFAULT_PATH, account, can_enter, check_variable
+from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory
+from omnyshell.services.node.restriction.variables import value_flaw, variables_of
 
 NO_PROGRAM = "false"
 
@@ -37,12 +39,32 @@ _LOCALE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
-def fixed_environment() -> dict[str, str]:
+NO_HOME = "/"
+
+
+def home_flaw() -> str:
+    """Return why programs do not get the home of the node's user, judged now; an empty text if they do."""
+    home = account().home
+    try:
+        trusted_directory(home)
+    except NotTrustedException as exc:
+        return str(exc)
+    except (OSError, ValueError) as exc:
+        return f"{home}: {getattr(exc, 'strerror', None) or exc}"
+    return "" if can_enter(home) else f"{home} cannot be entered"
+
+
+def trusted_home() -> str:
+    """Return the home of the node's user, or the root where others have a say in it: programs obey files there."""
+    return NO_HOME if home_flaw() else account().home
+
+
+def fixed_environment(home: str) -> dict[str, str]:
     """Return what every restricted program starts with. Of the node's own environment it has `LANG` at most."""
     who = account()
     lang = os.environ.get("LANG", "")
     return {
-        "HOME": who.home,
+        "HOME": home,
         "USER": who.name,
         "LOGNAME": who.name,
         "LANG": lang if _LOCALE.fullmatch(lang) else DEFAULT_LANG,
@@ -51,18 +73,23 @@ def fixed_environment() -> dict[str, str]:
     }
 
 
-def restricted_environment(request: ShellRequest, allowed: Iterable[str], refused: Iterable[str]) -> dict[str, str]:
+def restricted_environment(
+    request: ShellRequest, allowed: Iterable[str], refused: Iterable[str], home: str
+) -> dict[str, str]:
     """Return what a program starts with: of the request, the variables that are allowed and not refused.
 
-    The others are left out. Raises `SessionRejectedException` for what no environment can hold, and for a terminal's
-    type that is none.
+    The others are left out. Raises `SessionRejectedException` for what no environment can hold, for a value that the
+    rule does not let, and for a terminal's type that is none.
     """
-    env = fixed_environment()
-    names, patterns = frozenset(allowed), tuple(refused)
+    env = fixed_environment(home)
+    values, patterns = variables_of(allowed), tuple(refused)
     for name, value in request.env.items():
         check_variable(name, value)
-        if name in names and not any(fnmatchcase(name, pattern) for pattern in patterns):
-            env[name] = value
+        if name not in values or any(fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        if flaw := value_flaw(value, values[name]):
+            raise SessionRejectedException(f"The variable {name} {flaw}", code=ErrorCodes.BAD_REQUEST)
+        env[name] = value
     if request.wants_pty:
         env["TERM"] = (request.pty or PtySpec()).term
     if "TERM" in env and not _TERM.fullmatch(env["TERM"]):

@@ -1,107 +1,34 @@
-"""Programs that a rule cannot contain, as far as they are known: what they run or write is what they are told to.
+"""Options that run programs or write files, which no wildcard takes unless its pattern names them.
 
-This list makes warnings, and keeps wildcards from options that do as much. It is no boundary: a program that is not on
-it can do the same (docs/security.md says so too).
+They are those that are known. That is no boundary: a program can have others (docs/security.md says so too).
 """
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import NamedTuple
 
-
-class Uncontained(NamedTuple):
-    """A kind of programs."""
-
-    what: str
-    why: str
-    names: tuple[str, ...]
-    """Patterns of what they are called."""
-
-    is_interactive: bool = False
-    """Whether they can be told so while they run, whatever words they were started with."""
-
-    reads_commands: bool = False
-    """Whether they read what to do where they are started without words."""
-
-
-UNCONTAINED = (
-    Uncontained(
-        "shells",
-        "run whatever they are given or read",
-        ("sh", "bash", "rbash", "dash", "ash", "zsh", "fish", "ksh*", "csh", "tcsh", "pwsh", "busybox", "toybox"),
-        reads_commands=True,
-    ),
-    Uncontained(
-        "interpreters",
-        "run whatever they are given or read",
-        (
-            *("python*", "pypy*", "perl*", "ruby*", "irb", "node", "nodejs", "deno", "bun", "php*", "lua*", "tclsh*"),
-            *("expect", "awk", "gawk", "mawk", "nawk", "sed", "Rscript", "guile", "java", "jshell", "gdb", "lldb"),
-            *("psql", "mysql", "mariadb", "sqlite3", "mongosh", "dc", "m4"),
-        ),
-        reads_commands=True,
-    ),
-    Uncontained(
-        "editors",
-        "run shells and write any file",
-        ("vi", "vim*", "nvim", "view", "ex", "ed", "nano", "pico", "emacs*", "joe", "mcedit", "visudo", "vipw", "vigr"),
-        is_interactive=True,
-    ),
-    Uncontained(
-        "pagers, and programs that browse or mail",
-        "open any file, and may run shells",
-        ("less", "more", "most", "pg", "man", "mc", "lynx", "links", "elinks", "w3m", "mutt", "mail", "mailx"),
-    ),
-    Uncontained(
-        "programs that run others",
-        "run what they are told to",
-        (
-            *("env", "xargs", "nice", "nohup", "ionice", "chrt", "taskset", "timeout", "time", "setsid", "stdbuf"),
-            *("watch", "script", "flock", "parallel", "entr", "strace", "ltrace", "perf", "sudo", "doas", "su"),
-            *("runuser", "pkexec", "chroot", "unshare", "nsenter", "setpriv", "capsh", "systemd-run", "machinectl"),
-            *("docker", "podman", "nerdctl", "ctr", "crictl", "kubectl", "lxc*", "virsh", "ssh", "scp", "sftp"),
-            *("rsync", "socat", "nc", "ncat", "netcat", "telnet", "ftp", "tmux", "screen", "at", "batch", "crontab"),
-            *("make", "cmake", "ninja", "cargo", "go", "npm", "npx", "yarn", "pip*", "gem", "bundle", "mvn", "gradle"),
-            *("ansible*", "puppet", "salt*", "vagrant", "terraform", "apt*", "dpkg*", "rpm", "yum", "dnf", "apk"),
-            *("snap", "flatpak", "pacman", "zypper", "brew", "openssl", "nmap", "tcpdump", "ip", "run-parts"),
-        ),
-    ),
-    Uncontained(
-        "programs that write the files that they are told to",
-        "can write what others run or obey, such as ~/.profile or ~/.ssh/authorized_keys",
-        (
-            *("cp", "mv", "dd", "tee", "install", "ln", "tar", "cpio", "zip", "unzip", "7z*", "ar", "patch", "split"),
-            *("curl", "wget", "aria2c", "shred", "truncate", "uniq", "xxd", "rm", "chmod", "chown", "mount"),
-        ),
-    ),
-    Uncontained(
-        "programs of which some options or subcommands run others",
-        "can write files and run programs by some of their options and subcommands",
-        ("git*", "hg", "svn", "find", "sort", "systemctl"),
-    ),
-)
-
-_REMOTE = ("-H*", "-M*", "-[afilqr]*H*", "-[afilqr]*M*", "--host", "--machine")
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "git*": (
-        *("-c*", "-o*", "-u*", "-x*", "-C*", "-O*", "--config-env", "--exec-path", "--exec", "--ext-diff", "--extcmd"),
+        *("-c", "-o", "-u", "-x", "-C", "-O", "--config-env", "--exec-path", "--exec", "--ext-diff", "--extcmd"),
         *("--git-dir", "--work-tree", "--open-files-in-pager", "--output", "--output-directory", "--paginate"),
         *("--receive-pack", "--template", "--textconv", "--upload-pack", "--separate-git-dir", "--config"),
     ),
     "find": ("-exec*", "-ok*", "-delete", "-fprint*", "-fls*"),
     "sort": ("-o", "-T", "--output", "--compress-program", "--temporary-directory"),
+    # To another machine by ssh, or into a container; in the place of another system.
+    "*ctl": ("-H", "-M", "--host", "--machine", "--root", "--image", "--image-policy"),
+    "systemd-*": ("-H", "-M", "--host", "--machine", "--root", "--image"),
     "journalctl": (
-        "--image",
-        "--cursor-file",
-        "--setup-keys",
-        "--rotate",
-        "--vacuum-size",
-        "--vacuum-time",
-        "--vacuum-files",
+        *("--cursor-file", "--update-catalog", "--setup-keys", "--rotate", "--flush", "--sync", "--relinquish-var"),
+        *("--smart-relinquish-var", "--vacuum-size", "--vacuum-time", "--vacuum-files"),
     ),
-    "systemctl": ("--root", "--image"),
-    "*ctl": _REMOTE,
-    "systemd-*": _REMOTE,
+    "busctl": ("--address",),
+    "coredumpctl": ("-o", "-A", "--output", "--debugger", "--debugger-arguments"),
+    "dbus-*": ("--address", "--bus", "--peer", "--config-file"),
+    "date": ("-s", "--set"),
+    "dmesg": ("-C", "-D", "-E", "-c", "-n", "--clear", "--read-clear", "--console-off", "--console-on"),
+    "hostname": ("-F", "-b", "--file", "--boot"),
     "man": ("-P", "-H", "-C", "-p", "-T", "-X", "--pager", "--html", "--config-file", "--preprocessor", "--gxditview"),
     "less": ("-o", "-O", "-k", "--log-file", "--LOG-FILE", "--lesskey-file", "--lesskey-src", "--lesskey-content"),
     "ss": ("-D", "-K", "--diag", "--kill"),
@@ -123,42 +50,60 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
         *("--directory-prefix", "--use-askpass", "--config"),
     ),
 }
-"""Options that run programs or write files, by patterns of programs' names.
+"""By patterns of programs' names.
 
-`-o` is that letter, also among others (`-ro`); `--output` also stands for what it may be shortened to.
+`-o` is that letter anywhere among others (`-ro`, `-Tro`), since what a letter before it means is not known here;
+`--output` is also what it may be shortened to.
 """
 
 
-def find_uncontained(names: Iterable[str]) -> Uncontained | None:
-    """Return the kind that one of a program's names belongs to; None where none is known."""
-    known = tuple(names)
-    return next((kind for kind in UNCONTAINED if any(_is_one_of(name, kind.names) for name in known)), None)
+class Escapes(NamedTuple):
+    """Those of one program."""
+
+    letters: frozenset[str]
+    names: frozenset[str]
+    shortened: frozenset[str]
+    words: tuple[str, ...]
+
+    def has(self, word: str) -> bool:
+        """Tell whether a word is one, or may be."""
+        if word.startswith("--"):
+            return word.partition("=")[0] in self.shortened
+        return word.startswith("-") and (not self.letters.isdisjoint(word) or self._is_word(word))
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.letters or self.names or self.words)
+
+    def is_named_by(self, beginning: str, word: str) -> bool:
+        """Tell whether what a pattern fixes at its beginning names in full the one that a word is."""
+        if word.startswith("--"):
+            name = beginning.partition("=")[0]
+            return name in self.names and name == word.partition("=")[0]
+        return self.has(beginning)
+
+    def _is_word(self, word: str) -> bool:
+        return any(fnmatchcase(word, pattern) for pattern in self.words)
 
 
-def escapes_of(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the options of the program so named that are known to run programs or to write files."""
-    known = tuple(names)
-    return tuple(
+def escapes_of(names: Iterable[str]) -> Escapes:
+    """Return the options of the program so named."""
+    return _escapes_of(frozenset(names))
+
+
+@lru_cache(maxsize=256)
+def _escapes_of(names: frozenset[str]) -> Escapes:
+    options = {
         option
-        for pattern, options in _OPTIONS.items()
-        if any(fnmatchcase(name, pattern) for name in known)
-        for option in options
+        for pattern, its in _OPTIONS.items()
+        if any(fnmatchcase(name, pattern) for name in names)
+        for option in its
+    }
+    long = {option for option in options if option.startswith("--")}
+    letters = {option for option in options - long if len(option) == len("-x")}
+    return Escapes(
+        letters=frozenset(option[1] for option in letters),
+        names=frozenset(long),
+        shortened=frozenset(name[:size] for name in long for size in range(len("--x"), len(name) + 1)),
+        words=tuple(sorted(options - long - letters)),
     )
-
-
-def is_escape(word: str, options: Iterable[str]) -> bool:
-    """Tell whether a word is one of these options."""
-    return word.startswith("-") and any(_is_option(word, option) for option in options)
-
-
-def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _is_option(word: str, option: str) -> bool:
-    if option.startswith("--"):
-        name = word.partition("=")[0]
-        return len(name) > len("--") and option.startswith(name)
-    if len(option) == len("-x"):
-        return not word.startswith("--") and option[1] in word
-    return fnmatchcase(word, option)

@@ -4,16 +4,15 @@ Before, the pattern was held against the program alone, or against the whole lin
 more makes a rule that lets nothing run: a node that was restricted stays so, and stays reachable.
 """
 
-import re
-import shlex
 from fnmatch import fnmatchcase
 
+from omnyshell.services.node.restriction.advice import kind_of
+from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.paths import path_flaw
-from omnyshell.services.node.restriction.rule import OPTIONS, WORDS, CommandRule, has_wildcard
-
-_QUOTES = frozenset("'\"\\")
-_SPLIT_CLASS = re.compile(r"\[[^\]]*\s")
-"""A set of characters with a blank in it, which stands between two words now."""
+from omnyshell.services.node.restriction.program import look_up, names_of
+from omnyshell.services.node.restriction.rule import CommandRule
+from omnyshell.services.node.restriction.splitting import quoted_part, split_line
+from omnyshell.services.node.restriction.wildcards import OPTIONS, WORDS, has_wildcard, pattern_flaw
 
 
 def rule_from_pattern(pattern: str) -> CommandRule:
@@ -24,53 +23,60 @@ def rule_from_pattern(pattern: str) -> CommandRule:
     except ValueError as exc:
         return CommandRule(program="", origin=origin, flaw=str(exc))
     rest: tuple[str, ...] = ()
-    if _ends_open(pattern, arguments):
+    if arguments[-1:] == [WORDS]:
         arguments.pop()
         rest = (WORDS, OPTIONS)
-    return CommandRule(
-        program=program, arguments=tuple(arguments), rest=rest, pty=True, origin=origin, flaw=_program_flaw(program)
-    )
+    flaw = _program_flaw(program) or _words_flaw(arguments)
+    return CommandRule(program=program, arguments=tuple(arguments), rest=rest, pty=True, origin=origin, flaw=flaw)
 
 
 def narrowed(pattern: str) -> str:
     """Return what a pattern let run before and does not now, and what to write instead; an empty text if nothing."""
     rule = rule_from_pattern(pattern)
-    if rule.flaw or not rule.program:
+    if rule.flaw:
         return ""
+    path = rule.program if "/" in rule.program else look_up(rule.program) or rule.program
+    has_escapes = bool(escapes_of(names_of(path)))
     if not rule.arguments and not rule.rest:
-        return (
-            f"it lets {rule.program} run without words only, before 0.2 with any: write '{pattern.strip()} *' for that"
-        )
-    # What any option reached over are the words that follow it.
-    words = rule.arguments[:-1] if rule.rest and rule.arguments[-1:] in (("-*",), ("--*",)) else rule.arguments
-    if not _SPLIT_CLASS.search(pattern) and not any(_could_reach_on(word) for word in words):
-        return ""
-    less = "a wildcard stays within its word; before 0.2 it reached over several"
-    beginning = pattern.rstrip()[:-1]
-    if rule.rest or not rule.arguments[-1].endswith("*") or not rule.arguments[-1].strip("-*"):
+        less = f"it lets {rule.program} run without words only, before 0.2 with any"
+        # What runs anything is not to be given more words than it has.
+        is_known = has_escapes or kind_of(path) is not None
+        return less if is_known else f"{less}: write {f'{pattern.strip()} *'!r} for that"
+    if _reached_on(rule):
+        less = "a wildcard stays within its word; before 0.2 it reached over several"
         return f"{less}: write a pattern for each number of words that you mean"
-    return f"{less}: write '{beginning if beginning[-1].isalnum() else pattern.rstrip()} *' for any words that follow"
+    if rule.rest and has_escapes:
+        less = f"before 0.2 it took all options of {rule.program}"
+        return f"{less}; those that are known to write files or run programs now take a pattern that names them"
+    return ""
 
 
 def _words(pattern: str) -> list[str]:
-    words = pattern.split() if _QUOTES.isdisjoint(pattern) else shlex.split(pattern)
+    words = split_line(pattern)
     if not words:
         raise ValueError("it names no program")
+    if has_wildcard(quoted_part(pattern)):
+        raise ValueError("a wildcard is one in quotes too, and behind a '\\': write [*], [?] or [[] for the character")
     return words
-
-
-def _ends_open(pattern: str, arguments: list[str]) -> bool:
-    """Whether it ends with a `*` that stands alone and is not quoted, which would make it one word."""
-    return bool(arguments) and arguments[-1] == "*" and pattern.split()[-1] == "*"
 
 
 def _program_flaw(program: str) -> str:
     if has_wildcard(program):
         return "a program cannot be named by a wildcard: write a pattern for each program"
     if "/" not in program:
-        return "" if program else "it names no program"
+        return pattern_flaw(program) if program else "it names no program"
     flaw = path_flaw(program)
     return f"the path of its program {flaw}" if flaw else ""
+
+
+def _words_flaw(words: list[str]) -> str:
+    return next((f"{word!r} {pattern_flaw(word)}" for word in words if pattern_flaw(word)), "")
+
+
+def _reached_on(rule: CommandRule) -> bool:
+    # What any option reached over are the words that follow it.
+    is_any = rule.rest and rule.arguments[-1:] in ((OPTIONS,), ("--*",))
+    return any(map(_could_reach_on, rule.arguments[:-1] if is_any else rule.arguments))
 
 
 def _could_reach_on(word: str) -> bool:

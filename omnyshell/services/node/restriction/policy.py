@@ -2,26 +2,24 @@
 
 import logging
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-from omnyshell.model.sessions import ShellFamily
 from omnyshell.services.node.backend import Launch, ShellRequest
-from omnyshell.services.node.environment import account, can_enter
-from omnyshell.services.node.restriction.environment import restricted_environment
-from omnyshell.services.node.restriction.escapes import find_uncontained
+from omnyshell.services.node.environment import can_enter
+from omnyshell.services.node.restriction.advice import warnings_of
+from omnyshell.services.node.restriction.environment import NO_HOME, home_flaw, restricted_environment, trusted_home
+from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
-from omnyshell.services.node.restriction.program import is_entry, look_up, trusted_program
+from omnyshell.services.node.restriction.program import is_entry, look_up, names_of, trusted_program
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory
+from omnyshell.services.node.restriction.words import requested_words
 
 REFUSED = "This node does not allow that command"
 
-MAX_WORDS = 4096
-MAX_LENGTH = 128 * 1024
-"""Characters of all words; each word is held against patterns while nothing else happens on the node."""
+HOMELESS = "programs get / for their home, and for their directory where no rule says another"
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -86,6 +84,7 @@ class CommandPolicy:
         refusals = []
         for rule, answer in self.answers(words, request, refused_variables):
             if isinstance(answer, Launch):
+                _warn_of_home(answer)
                 return answer
             refusals.append(answer)
             if isinstance(answer.__cause__, NotTrustedException):
@@ -96,59 +95,42 @@ class CommandPolicy:
         self, words: Sequence[str], request: ShellRequest, refused_variables: Iterable[str] = ()
     ) -> Iterator[tuple[CommandRule, Launch | RuleRefusal]]:
         """Yield what each rule says to these words of the request."""
+        home = trusted_home()
         for rule in self.all_rules:
             try:
-                yield rule, _judge(rule, words, request, refused_variables)
+                yield rule, _judge(rule, words, request, refused_variables, home)
             except RuleRefusal as refusal:
                 yield rule, refusal
 
     def warnings(self) -> Iterator[str]:
         """Yield what whoever wrote the rules should know, from how this machine is now."""
+        if self.is_restricted and (flaw := home_flaw()):
+            yield f"{HOMELESS}: {flaw}"
         for pattern, rule in zip(self.patterns, self.short, strict=True):
             if less := narrowed(pattern):
                 yield f"{rule.origin}: {less}"
         for rule in self.all_rules:
-            yield from (f"{rule.origin}: {text}" for text in _warnings(rule))
+            yield from (f"{rule.origin}: {text}" for text in warnings_of(rule))
 
 
-def requested_words(request: ShellRequest) -> list[str]:
-    """Return the words of a request, which are never put together by a shell. Raises `SessionRejectedException`."""
-    if len(request.args) > MAX_WORDS or sum(map(len, (request.command or "", *request.args))) > MAX_LENGTH:
-        raise _bad_request(f"A command has at most {MAX_WORDS} words and {MAX_LENGTH // 1024} KiB here")
-    words = _words(request)
-    if not words:
-        raise _bad_request("There is nothing to run: give a command")
-    if any("\0" in word for word in words):
-        raise _bad_request("A NUL character cannot be passed to a program")
-    return words
+def _warn_of_home(launch: Launch) -> None:
+    if launch.env["HOME"] == NO_HOME and (flaw := home_flaw()):
+        logger.warning("%s: %s", HOMELESS, flaw)
 
 
-def _words(request: ShellRequest) -> list[str]:
-    if request.args:
-        return [request.command, *request.args] if request.command else list(request.args)
-    if not request.command:
-        raise SessionRejectedException("This node does not allow shells", code=ErrorCodes.NOT_AUTHORIZED)
-    if request.shell_family in (ShellFamily.POWERSHELL, ShellFamily.CMD):
-        raise SessionRejectedException("This node runs commands without a shell", code=ErrorCodes.NOT_AUTHORIZED)
-    try:
-        return shlex.split(request.command)
-    except ValueError as exc:
-        raise _bad_request(f"The command cannot be split: {exc}") from exc
-
-
-def _judge(rule: CommandRule, words: Sequence[str], request: ShellRequest, refused: Iterable[str]) -> Launch:
+def _judge(rule: CommandRule, words: Sequence[str], request: ShellRequest, refused: Iterable[str], home: str) -> Launch:
     """Return what a rule starts for a request. Raises `RuleRefusal`, and `SessionRejectedException` for bad values."""
     if rule.flaw:
         raise RuleRefusal(rule.flaw)
     path = _named_program(rule, words[0])
-    mismatch = rule.mismatch(words[1:], _names(path))
+    mismatch = rule.mismatch(words[1:], escapes_of(names_of(path)))
     if mismatch:
         raise RuleRefusal(mismatch)
     if request.wants_pty and not rule.pty:
         raise RuleRefusal("it may not run on a terminal", "This node does not run that command on a terminal")
-    cwd = _directory(rule, request.cwd)
+    cwd = _directory(rule, request.cwd, home)
     _see_that_it_is_trusted(path)
-    return Launch([path, *words[1:]], restricted_environment(request, rule.environment, refused), cwd)
+    return Launch([path, *words[1:]], restricted_environment(request, rule.environment, refused, home), cwd)
 
 
 def _named_program(rule: CommandRule, word: str) -> str:
@@ -179,21 +161,28 @@ def _by_name(name: str, word: str) -> str:
     return found
 
 
-def _names(path: str) -> set[str]:
-    """What a program is called, and what it really is."""
-    return {os.path.basename(path), os.path.basename(os.path.realpath(path))}  # noqa: PTH119
-
-
-def _directory(rule: CommandRule, asked: str | None) -> str:
-    home = account().home
-    directory = rule.directory or (home if can_enter(home) else "/")
+def _directory(rule: CommandRule, asked: str | None, home: str) -> str:
+    directory = rule.directory or home
     if asked and asked != directory:
         told = "This node runs that command in its own directory only: leave the directory out"
         raise RuleRefusal(f"it runs in {directory} only", told)
     if not can_enter(directory):
         told = "The directory that this node runs that command in cannot be entered"
         raise RuleRefusal(f"its directory {directory} cannot be entered", told, code=ErrorCodes.BAD_REQUEST)
+    if rule.directory:
+        _see_that_nobody_else_writes(rule.directory)
     return directory
+
+
+def _see_that_nobody_else_writes(directory: str) -> None:
+    try:
+        trusted_directory(directory)
+    except NotTrustedException as exc:
+        told = "This node does not trust the directory that it runs that command in; its log says why"
+        raise RuleRefusal(f"its directory {directory} is not trusted: {exc}", told) from exc
+    except OSError as exc:
+        told = "The directory that this node runs that command in cannot be entered"
+        raise RuleRefusal(f"its directory {directory}: {exc.strerror}", told, code=ErrorCodes.BAD_REQUEST) from exc
 
 
 def _see_that_it_is_trusted(path: str) -> None:
@@ -204,42 +193,3 @@ def _see_that_it_is_trusted(path: str) -> None:
         raise RuleRefusal(f"{path} is not trusted: {exc}", told) from exc
     except SessionRejectedException as exc:
         raise RuleRefusal(str(exc), f"There is no program '{path}' that can be run", code=exc.code) from exc
-
-
-def _warnings(rule: CommandRule) -> Iterator[str]:
-    if rule.flaw:
-        yield f"it lets nothing run: {rule.flaw}"
-        return
-    path = rule.program if "/" in rule.program else look_up(rule.program)
-    if path is None:
-        yield f"it lets nothing run now: there is no program {rule.program} in the fixed PATH"
-        return
-    try:
-        trusted_program(path)
-    except SessionRejectedException as exc:
-        yield f"it lets nothing run now: {exc}"
-    yield from _contained_warning(rule, path)
-    yield from _directory_warning(rule)
-
-
-def _contained_warning(rule: CommandRule, path: str) -> Iterator[str]:
-    kind = find_uncontained(_names(path))
-    if kind is None:
-        return
-    fixed = not rule.has_wildcards and not (kind.reads_commands and not rule.arguments)
-    if kind.is_interactive or not fixed:
-        yield f"it does not contain {os.path.basename(path)}: {kind.what} {kind.why}"  # noqa: PTH119
-
-
-def _directory_warning(rule: CommandRule) -> Iterator[str]:
-    if rule.directory is None:
-        return
-    try:
-        trusted_directory(rule.directory)
-    except (OSError, NotTrustedException) as exc:
-        why = exc.strerror if isinstance(exc, OSError) else exc
-        yield f"a program may obey what is in its directory, which others have a say in: {why}"
-
-
-def _bad_request(text: str) -> SessionRejectedException:
-    return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)

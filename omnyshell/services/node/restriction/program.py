@@ -3,9 +3,11 @@
 import os
 import re
 import stat
+import sys
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.services.node.environment import DEFAULT_PATH
+from omnyshell.services.node.restriction.containment import runs_others
 from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_path
 
 MAX_INTERPRETERS = 4
@@ -13,6 +15,15 @@ MAX_INTERPRETERS = 4
 
 _FIRST_LINE = 256
 """Bytes that the kernel reads of it."""
+
+_MAGIC = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe") if sys.platform == "darwin" else (b"\x7fELF",)
+"""How programs begin that are no scripts."""
+
+_MANY_IN_ONE = frozenset(("busybox", "toybox", "coreutils"))
+"""Programs that are what they are called."""
+
+_ENV_ARGUMENT = re.compile(r"(-S[ \t]+)?([A-Za-z0-9_/][A-Za-z0-9_./+-]*)(?(1)(?:[ \t][^'\"$\\]*)?)")
+"""What `env` may be told: a program, and behind `-S` words for it. Its own options and assignments lead elsewhere."""
 
 _BLANKS = re.compile(rb"[ \t]+")
 
@@ -37,6 +48,12 @@ def is_entry(found: str, path: str) -> bool:
         return False
 
 
+def names_of(path: str) -> set[str]:
+    """Return what a program is called, and what it really is."""
+    called, real = os.path.basename(path), os.path.basename(os.path.realpath(path))  # noqa: PTH119
+    return {called} if real in _MANY_IN_ONE else {called, real}
+
+
 def trusted_program(path: str) -> str:
     """Return where the path of a program leads, and see that nobody else can decide what runs there.
 
@@ -51,6 +68,14 @@ def trusted_program(path: str) -> str:
             return found
         current = _trusted_file(interpreter)
     raise NotTrustedException(f"{path} is a script of scripts of scripts")
+
+
+def is_script(path: str) -> bool:
+    """Tell whether a file is a script, as far as it can be read."""
+    try:
+        return _first_line(path) is not None
+    except SessionRejectedException:
+        return False
 
 
 def _trusted_file(path: str) -> str:
@@ -71,14 +96,19 @@ def _interpreter(path: str) -> str | None:
     interpreter, argument = line
     if not interpreter.startswith("/"):
         raise NotTrustedException(f"the first line of {path} names its interpreter by no absolute path")
-    if os.path.basename(interpreter) != "env":  # noqa: PTH119
-        return interpreter
-    _trusted_file(interpreter)
-    return _looked_up_by_env(path, argument)
+    if "env" in names_of(interpreter):
+        _trusted_file(interpreter)
+        interpreter = _looked_up_by_env(path, argument)
+    if any(map(runs_others, names_of(interpreter))):
+        raise NotTrustedException(f"the first line of {path} names {interpreter}, which runs other programs")
+    return interpreter
 
 
 def _looked_up_by_env(path: str, argument: str) -> str:
-    name = next((word for word in argument.split() if not word.startswith("-") and "=" not in word), "")
+    match = _ENV_ARGUMENT.fullmatch(argument)
+    if match is None:
+        raise NotTrustedException(f"the first line of {path} tells env more than the name of a program")
+    name = match[2]
     found = name if name.startswith("/") else look_up(name)
     if found is None:
         raise NotTrustedException(f"the first line of {path} names no program in {DEFAULT_PATH}")
@@ -86,14 +116,19 @@ def _looked_up_by_env(path: str, argument: str) -> str:
 
 
 def _first_line(path: str) -> tuple[str, str] | None:
-    """The two words behind `#!`; None where a file is no script, or cannot be read and so is none that runs."""
+    """The two words behind `#!`; None where a file is no script, or cannot be read and so is none that runs.
+
+    What is neither a script nor a program of the system's own form is run by some shell, or by none, as it comes.
+    """
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             head = file.read(_FIRST_LINE)
     except OSError:
         return None
-    if not head.startswith(b"#!"):
+    if head.startswith(_MAGIC):
         return None
+    if not head.startswith(b"#!"):
+        raise _no_program(path, "it is neither a program nor a script with '#!' and its interpreter in front")
     line = head[2:].split(b"\n")[0].split(b"\0")[0].strip(b" \t")
     interpreter, *argument = _BLANKS.split(line, maxsplit=1)
     return os.fsdecode(interpreter), os.fsdecode(argument[0] if argument else b"")

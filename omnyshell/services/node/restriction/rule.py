@@ -1,22 +1,16 @@
 """A rule of a restricted node: one program, the words that it may be given, and what it is started with."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.node.restriction.escapes import escapes_of, is_escape
+from omnyshell.services.node.restriction.escapes import Escapes
 from omnyshell.services.node.restriction.paths import path_flaw
 from omnyshell.services.node.restriction.variables import variable_flaw
+from omnyshell.services.node.restriction.wildcards import matches, pattern_flaw, reason
 
-WORDS = "*"
-"""As a pattern for further words: any that is no option."""
-
-OPTIONS = "-*"
-"""As a pattern: any option but those that are known to run programs or to write files."""
-
-_ANY = (WORDS, OPTIONS, "--*")
-_WILD = frozenset("*?[")
+_LONGEST_SHOWN = 80
+"""Characters of a word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +19,7 @@ class CommandRule:
 
     Patterns are those of a shell for file names, and match one word each, in its case. As `*` of a shell leaves names
     alone that begin with a dot, a pattern matches a word that begins with `-` only where it begins with `-` too, and
-    one that steps up by `..` only where it does so too, or is `*` or `-*` by itself.
+    one that steps up by `..` only where it does so too, or is `*` or `-*` by itself. `*` matches `/` too.
     """
 
     program: str
@@ -38,7 +32,7 @@ class CommandRule:
     """Any number of words may follow, each of which one of these patterns matches; without any, none may."""
 
     environment: tuple[str, ...] = ()
-    """Names of variables that a request may set."""
+    """Variables that a request may set: `NAME`, or `NAME=PATTERN` for its value."""
 
     directory: str | None = None
     """Where it is started; None is the home of the node's user."""
@@ -57,48 +51,35 @@ class CommandRule:
         paths = [self.program] if "/" in self.program else []
         paths += [self.directory] if self.directory is not None else []
         flaws = [f"{path!r} {path_flaw(path)}" for path in paths if path_flaw(path)]
-        flaws += [f"{name!r} {variable_flaw(name)}" for name in self.environment if variable_flaw(name)]
+        flaws += [f"{pattern!r} {pattern_flaw(pattern)}" for pattern in self.patterns if pattern_flaw(pattern)]
+        flaws += [f"{said!r} {variable_flaw(said)}" for said in self.environment if variable_flaw(said)]
         if flaws and not self.flaw:
             raise ConfigException("; ".join(flaws))
 
     @property
-    def has_wildcards(self) -> bool:
-        """Whether a request has a say in the words."""
-        return any(has_wildcard(pattern) for pattern in (*self.arguments, *self.rest))
+    def patterns(self) -> tuple[str, ...]:
+        """Of all words that may be given."""
+        return (*self.arguments, *self.rest)
 
-    def mismatch(self, words: Sequence[str], names: Iterable[str]) -> str:
-        """Return which of the words behind the program does not match, or an empty text.
+    def mismatch(self, words: Sequence[str], escapes: Escapes) -> str:
+        """Return which of the words behind the program does not match first, or an empty text.
 
-        `names` are what the program is called.
+        `escapes` are the program's dangerous options.
         """
-        escapes = escapes_of(names)
         for number, pattern in enumerate(self.arguments):
             if number >= len(words):
                 return f"word {number + 2} is missing; it must match {pattern!r}"
-            if not _matches(words[number], pattern, escapes):
-                return f"word {number + 2}, {words[number]!r}, does not match {pattern!r}"
+            if not matches(words[number], pattern, escapes):
+                return _unlike(number + 2, words[number], f"does not match {pattern!r}", [pattern], escapes)
         for number, word in enumerate(words[len(self.arguments) :], len(self.arguments) + 2):
-            if not any(_matches(word, pattern, escapes) for pattern in self.rest):
+            if not any(matches(word, pattern, escapes) for pattern in self.rest):
                 wanted = f"matches none of {', '.join(map(repr, self.rest))}" if self.rest else "is one too many"
-                return f"word {number}, {word!r}, {wanted}"
+                return _unlike(number, word, wanted, self.rest, escapes)
         return ""
 
 
-def has_wildcard(pattern: str) -> bool:
-    """Tell whether a pattern matches more than itself."""
-    return not _WILD.isdisjoint(pattern)
-
-
-def _matches(word: str, pattern: str, escapes: Iterable[str]) -> bool:
-    if word.startswith("-") and not pattern.startswith("-"):
-        return False
-    if pattern not in _ANY and _steps_up(word) and not _steps_up(pattern):
-        return False
-    if pattern in _ANY and is_escape(word, escapes):
-        return False
-    return fnmatchcase(word, pattern)
-
-
-def _steps_up(path: str) -> bool:
-    """Whether a path, or one behind `=` of an option, leads out of what it begins with."""
-    return ".." in path.replace("=", "/").split("/")
+def _unlike(number: int, word: str, what: str, patterns: Sequence[str], escapes: Escapes) -> str:
+    shown = word if len(word) <= _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}..."
+    # The last reason is that of the pattern which came nearest: options go by patterns for options.
+    reasons = [why for pattern in patterns if (why := reason(word, pattern, escapes))]
+    return f"word {number}, {shown!r}, {what}{f': {reasons[-1]}' if reasons else ''}"

@@ -10,10 +10,11 @@ import pytest
 from omnyshell.options.toml_file import read_options
 from omnyshell.services.node.options import OPTIONS
 from omnyshell.services.node.restriction.environment import fixed_environment
-from omnyshell.services.node.restriction.escapes import UNCONTAINED
+from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.tables import KEYS
+from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained
 
 DOCS = Path(__file__).parents[5] / "docs"
 CONFIGURATION = (DOCS / "configuration.md").read_text(encoding="utf-8")
@@ -39,7 +40,8 @@ def test_the_rules_of_the_example_answer_as_it_says(command: str, answer: str, t
     found = [
         rule
         for rule in rules
-        if program in (rule.program, Path(rule.program).name) and not rule.mismatch(words, (Path(rule.program).name,))
+        if program in (rule.program, Path(rule.program).name)
+        and not rule.mismatch(words, escapes_of((Path(rule.program).name,)))
     ]
     assert bool(found) is (answer == "runs")
 
@@ -52,7 +54,7 @@ def test_the_example_shows_all_that_a_rule_has(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_as_it_says() -> None:
-    env = fixed_environment()
+    env = fixed_environment("/home/x")
     for name, value in re.findall(r"`([A-Z_]+)=([^`]+)`", SECTION):
         assert env[name] == value
 
@@ -62,14 +64,19 @@ def test_the_patterns_are_as_it_says() -> None:
     assert len(rows) == 3
     for pattern, line in rows:
         rule, (program, *words) = rule_from_pattern(pattern), line.split()
-        assert (rule.program, rule.mismatch(words, (program,))) == (program, "")
+        assert (rule.program, rule.mismatch(words, escapes_of((program,)))) == (program, "")
     assert narrowed("uptime")
+
+
+def row(kind: Uncontained) -> str:
+    way = "the subcommand and the options" if kind.by_options else kind.contained.text if kind.contained else "no rule"
+    return f"| {kind.what} | {kind.why} | {way} | {' '.join(f'`{name}`' for name in kind.names)} |"
 
 
 def test_programs_that_no_rule_contains_are_listed() -> None:
     path = DOCS / "security.md"
-    rows = [f"| {kind.what} | {kind.why} | {' '.join(f'`{name}`' for name in kind.names)} |" for kind in UNCONTAINED]
-    table = "\n".join(("| kind | what they do | known |", "| --- | --- | --- |", *rows)) + "\n"
+    table = "| kind | what they do | a rule contains them that fixes | known |\n| --- | --- | --- | --- |"
+    table += "".join(f"\n{row(kind)}" for kind in UNCONTAINED) + "\n"
     text = path.read_text(encoding="utf-8")
     begin, end = "<!-- programs that no rule contains -->\n\n", "\n<!-- end -->"
     assert begin in text

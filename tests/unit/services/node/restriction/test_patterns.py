@@ -8,7 +8,9 @@ import pytest
 from hypothesis import assume, given, strategies as st
 
 from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
+from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained
 
 WORDS = ["a", "ab", "-", "-a", "-b", "-ab", "a b", "b", "a/..", "-/.."]
 LINES = [["p", *words] for size in range(4) for words in itertools.product(WORDS, repeat=size)]
@@ -21,7 +23,7 @@ def allowed_before(pattern: str, argv: list[str]) -> bool:
 
 def allowed_now(pattern: str, argv: list[str]) -> bool:
     rule = rule_from_pattern(pattern)
-    return not rule.flaw and argv[0] == rule.program and not rule.mismatch(argv[1:], (rule.program,))
+    return not rule.flaw and argv[0] == rule.program and not rule.mismatch(argv[1:], escapes_of((rule.program,)))
 
 
 PATTERN_WORDS = ["a", "ab", "-a", "*", "a*", "*b", "-*", "?", "a?", "[ab]", "[!b]", "[-a]b", "[ -a]b"]
@@ -30,6 +32,9 @@ PATTERN_WORDS = ["a", "ab", "-a", "*", "a*", "*b", "-*", "?", "a?", "[ab]", "[!b
 def test_a_pattern_is_warned_of_exactly_where_it_became_narrower() -> None:
     for words in itertools.chain.from_iterable(itertools.product(PATTERN_WORDS, repeat=size) for size in range(3)):
         pattern = " ".join(["p", *words])
+        if rule_from_pattern(pattern).flaw:
+            # Which is warned of for itself.
+            continue
         lost = [line for line in LINES if allowed_before(pattern, line) and not allowed_now(pattern, line)]
         assert bool(narrowed(pattern)) is bool(lost), (pattern, lost[:3])
 
@@ -47,19 +52,20 @@ def test_no_pattern_lets_more_words_run_than_before(words: list[str], argv: list
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("git log*", "write 'git log *' for any words that follow"),
-        ("less /var/log/*", "write 'less /var/log/* *' for any words that follow"),
-        ("systemctl", "write 'systemctl *' for that"),
+        ("ls ngin*", "for each number of words that you mean"),
+        ("uptime", "write 'uptime *' for that"),
         ("cp * /backup", "write a pattern for each number of words"),
         ("ls a?b", "write a pattern for each number of words"),
-        ("/usr/bin/systemctl", "write '/usr/bin/systemctl *'"),
+        ("/usr/bin/uptime", "write '/usr/bin/uptime *'"),
+        ("git log *", "before 0.2 it took all options of git; those that are known"),
+        ("journalctl *", "before 0.2 it took all options of journalctl"),
     ],
 )
 def test_a_warning_says_what_to_write(pattern: str, words: str) -> None:
     assert words in narrowed(pattern)
 
 
-@pytest.mark.parametrize("pattern", ["journalctl *", "systemctl status *", "git log -5", "ls [ab]", "echo 'a b'"])
+@pytest.mark.parametrize("pattern", ["uptime *", "cat /srv/a *", "git log -5", "ls [ab]", "echo 'a b'"])
 def test_a_pattern_that_means_the_same_is_not_warned_of(pattern: str) -> None:
     assert not narrowed(pattern)
 
@@ -67,6 +73,8 @@ def test_a_pattern_that_means_the_same_is_not_warned_of(pattern: str) -> None:
 UNREADABLE = [
     *("*", "*ctl status", "/usr/bin/*", "/usr/bin/sys*ctl *", "[l]s", "l? x"),
     *("./tool", "bin/tool", "../tool", "~/tool", "/opt/tools/../../bin/sh", "/opt//tool", "/opt/./tool", "/opt/tool/"),
+    *("ls [ab", "ls [^a]*", "ls [[:digit:]]*", "ls [a b]*", "ls x\0", "l\0s", "ls\0 *"),
+    *("cat /srv/\\*", "cat '/srv/*'", 'cat "/srv/*"', "cat /srv/'*'", "cat '/srv/'\\*", "ls '[a]'", "ls \\?x", "'*'"),
     *("", " ", "''", "echo 'x", "//bin/ls", "/bin/..", "echo \\"),
 ]
 
@@ -80,11 +88,8 @@ def test_a_pattern_that_can_be_no_rule_lets_nothing_run_and_says_so(pattern: str
     assert [text for text in policy.warnings() if "lets nothing run" in text]
 
 
-def test_quotes_keep_a_last_star_one_word() -> None:
+def test_words_may_be_quoted() -> None:
     assert rule_from_pattern("echo *").rest == ("*", "-*")
-    for pattern in ("echo '*'", 'echo "*"', "echo \\*"):
-        rule = rule_from_pattern(pattern)
-        assert (rule.arguments, rule.rest) == (("*",), ())
     assert rule_from_pattern("'/opt/my tool' 'a b' *").program == "/opt/my tool"
     assert rule_from_pattern("'/opt/my tool' 'a b' *").arguments == ("a b",)
 
@@ -92,3 +97,11 @@ def test_quotes_keep_a_last_star_one_word() -> None:
 def test_a_policy_without_anything_restricts_nothing() -> None:
     assert not CommandPolicy().is_restricted
     assert not list(CommandPolicy().warnings())
+
+
+@pytest.mark.parametrize("kind", UNCONTAINED, ids=lambda kind: kind.what)
+def test_no_warning_tells_to_give_more_words_to_what_no_rule_contains(kind: Uncontained) -> None:
+    for name in kind.names:
+        program = name.replace("*", "")
+        for pattern in (program, f"{program} x", f"{program} -", f"{program} x*", f"{program} x* *", f"/opt/{program}"):
+            assert f"{pattern} *" not in narrowed(pattern)

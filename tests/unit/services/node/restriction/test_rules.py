@@ -1,18 +1,19 @@
 """Rules match word by word, and wildcards leave options alone that they were not meant for."""
 
-import itertools
+import re
 
 import pytest
 from hypothesis import given, strategies as st
 
-from omnyshell.services.node.restriction.escapes import escapes_of, find_uncontained, is_escape
+from omnyshell.services.node.restriction.containment import find_uncontained
+from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.rule import CommandRule
 
 RULE = CommandRule(program="/usr/bin/x", arguments=("status", "ng*"), rest=("[ab]", "-n", "--lines=[0-9]"))
 
 
 def allows(rule: CommandRule, *words: str, names: tuple[str, ...] = ("x",)) -> bool:
-    return not rule.mismatch(words, names)
+    return not rule.mismatch(words, escapes_of(names))
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,14 @@ def test_a_wildcard_at_the_beginning_matches_no_option(pattern: str) -> None:
         ("--file=*", "--file=.."),
         ("*/", "../"),
         ("??", ".."),
+        ("k=*", "k=a:../x"),
+        ("k=*", "k=a,../x"),
+        ("/srv/*", "/srv/x\\.."),
+        ("/srv/*", "/srv/a,../x"),
+        ("/srv/*", "/srv/a ../x"),
+        ("/srv/*", "/srv/é/.."),
+        ("@*", "@../x"),
+        ("if=*", "if=../x"),
     ],
 )
 def test_a_wildcard_does_not_step_up(pattern: str, word: str) -> None:
@@ -103,7 +112,13 @@ ESCAPES = [
     ("find", ["-exec", "-execdir", "-ok", "-okdir", "-delete", "-fprint", "-fprintf", "-fprint0", "-fls"]),
     ("sort", ["-o", "-o/x", "-ro/x", "-nro", "--output=/x", "--compress-program=/x", "--comp=/x"]),
     ("journalctl", ["--cursor-file=/x", "--cursor-f=/x", "-Hx", "--host=x", "--rotate"]),
-    ("systemctl", ["-Hx", "-H", "-lHx", "--host=x", "--ho=x", "-M", "--root=/x"]),
+    ("systemctl", ["-Hx", "-H", "-lHx", "-THx", "-kMx", "--host=x", "--ho=x", "-M", "--root=/x", "--image=/x"]),
+    ("journalctl", ["--update-catalog", "--update", "--root=/x", "-eMx", "-xMx", "--flush"]),
+    ("busctl", ["-jHx", "--address=unixexec:path=/x"]),
+    ("machinectl", ["-EHx"]),
+    ("coredumpctl", ["--debugger=/x", "-qo/x", "-o"]),
+    ("dbus-send", ["--address=unixexec:path=/x"]),
+    ("date", ["-s", "-us", "--set=x"]),
     ("man", ["-Psh", "--pager=sh", "-P", "-Hsh", "-C/x"]),
     ("less", ["-o/x", "-k/x", "--log-file=/x"]),
     ("tcpdump", ["-z", "-w/x", "-nw"]),
@@ -113,8 +128,8 @@ HARMLESS = [
     ("git", ["--oneline", "-5", "--", "-", "-p", "--format=%H", "--stat"]),
     ("find", ["-name", "-type", "-newer", "-print", "-maxdepth"]),
     ("sort", ["-n", "-k2", "-r", "--", "--key=2"]),
-    ("journalctl", ["-u", "-n", "-f", "-uMyService", "--since=today", "--no-pager", "-o", "-ojson"]),
-    ("systemctl", ["-l", "--no-pager", "-pMainPID", "--all"]),
+    ("journalctl", ["-u", "-n", "-f", "-umyservice", "--since=today", "--no-pager", "-o", "-ojson"]),
+    ("systemctl", ["-l", "--no-pager", "-pId", "--all"]),
     ("ls", ["-o", "--output", "-H", "-c", "-exec"]),
 ]
 
@@ -128,9 +143,38 @@ def test_a_wildcard_takes_no_option_that_is_known_to_run_programs_or_write_files
     assert allows(CommandRule(program="/x", rest=(word,)), word, names=(program,))
 
 
+@pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in ESCAPES for word in words])
+def test_no_wildcard_that_does_not_name_such_an_option_takes_it(program: str, word: str) -> None:
+    escapes = escapes_of([program])
+    for at in range(1, len(word) + 1):
+        for pattern in (f"{word[:at]}*", f"{word[:at]}?*", f"-*{word[at:]}", f"{word[:at]}[!x]*"):
+            beginning = re.split(r"[*?[]", pattern)[0]
+            if not escapes.is_named_by(beginning, word):
+                rule = CommandRule(program="/x", arguments=(pattern,), rest=(pattern,))
+                assert rule.mismatch((word,), escapes), pattern
+    if word.startswith("--"):
+        # Nor what it may be shortened to.
+        assert CommandRule(program="/x", rest=("--[a-z]*=*", "--?*", "--*=*")).mismatch((word,), escapes)
+
+
+def test_a_pattern_that_names_such_an_option_takes_it_and_no_other() -> None:
+    git = escapes_of(["git"])
+    rule = CommandRule(program="/x", rest=("--output=/srv/*", "-n*"))
+    assert not rule.mismatch(("--output=/srv/a", "-n5"), git)
+    for word in (
+        "--output=/etc/a",
+        "--output=/srv/../a",
+        "--exec-path=/srv/a",
+        "-no/tmp/x",
+        "--output-directory=/srv/a",
+    ):
+        assert rule.mismatch((word,), git)
+    assert not CommandRule(program="/x", rest=("-exec*",)).mismatch(("-exec", "-execdir"), escapes_of(["find"]))
+
+
 @pytest.mark.parametrize(("program", "word"), [(name, word) for name, words in HARMLESS for word in words])
 def test_other_options_are_left_alone(program: str, word: str) -> None:
-    assert not is_escape(word, escapes_of([program]))
+    assert not escapes_of([program]).has(word)
     assert allows(CommandRule(program="/x", rest=("*", "-*")), word, names=(program,))
 
 
@@ -151,11 +195,30 @@ def test_programs_that_do_one_thing_are_not_blamed(name: str) -> None:
 
 
 def test_an_explanation_names_the_word() -> None:
-    said = [RULE.mismatch(words, ("x",)) for words in (("status",), ("stop", "ng"), ("status", "ng", "z"))]
+    said = [RULE.mismatch(words, escapes_of(())) for words in (("status",), ("stop", "ng"), ("status", "ng", "z"))]
     assert said == [
         "word 3 is missing; it must match 'ng*'",
         "word 2, 'stop', does not match 'status'",
         "word 4, 'z', matches none of '[ab]', '-n', '--lines=[0-9]'",
     ]
-    assert CommandRule(program="/x").mismatch(("a",), ()) == "word 2, 'a', is one too many"
-    assert list(itertools.chain(said))
+    assert CommandRule(program="/x").mismatch(("a",), escapes_of(())) == "word 2, 'a', is one too many"
+    assert len(CommandRule(program="/x").mismatch(("a" * 100_000,), escapes_of(()))) < 200
+
+
+@pytest.mark.parametrize(
+    ("patterns", "word", "why"),
+    [
+        (("*",), "-exec", "no wildcard takes an option in the place of a word"),
+        (("/srv/*", "*"), "--output=/x", "no wildcard takes an option in the place of a word"),
+        (("*", "-*"), "--output=/x", "known to run programs or to write files: name it in full"),
+        (("--outp*",), "--output=/x", "name it in full"),
+        (("/srv/*",), "/srv/../x", "no wildcard takes '..'"),
+        (("--lines=*",), "--lines=../x", "no wildcard takes '..'"),
+        (("-n", "a*"), "b", ""),
+        (("-n",), "-exec", ""),
+    ],
+)
+def test_an_explanation_says_what_a_pattern_does_not(patterns: tuple[str, ...], word: str, why: str) -> None:
+    said = CommandRule(program="/x", rest=patterns).mismatch((word,), escapes_of(["git"]))
+    assert said.startswith(f"word 2, {word!r}, matches none of ")
+    assert said.endswith(why or repr(patterns[-1]))

@@ -83,9 +83,12 @@ ONE = '[[commands]]\nprogram = "/bin/a"\n[[commands]]\n'
         (ONE + 'program = "//opt/ls"\n', 4, "is not written plainly"),
         (ONE + 'program = "/bin/l\\u0000s"\n', 4, "is not written plainly"),
         (ONE + "program = 1\n", 4, "'program' must be text"),
-        (ONE + 'program = "/bin/b"\narguments = "x"\n', 5, "'arguments' must be a list of texts"),
+        (ONE + 'program = "/bin/b"\narguments = 1\n', 5, "'arguments' must be a list of texts"),
         (ONE + 'program = "/bin/b"\narguments = [1]\n', 5, "'arguments' must be a list of texts"),
-        (ONE + 'program = "/bin/b"\nrest = "*"\n', 5, "'rest' must be a list of texts"),
+        (ONE + 'program = "/bin/b"\nrest = ["*", 1]\n', 5, "'rest' must be a list of texts"),
+        (ONE + 'program = "/bin/b"\narguments = ["[a"]\n', 5, "'[a' has a '[' without its ']'"),
+        (ONE + 'program = "/bin/b"\nrest = ["[^a]"]\n', 5, "write [!...] for all characters but some"),
+        (ONE + 'program = "/bin/b"\nenvironment = ["TZ=[^a]"]\n', 5, "write [!...] for all characters but some"),
         (ONE + 'program = "/bin/b"\nrest = true\n', 5, "'rest' must be a list of texts"),
         (ONE + 'program = "/bin/b"\nenvironment = {}\n', 5, "'environment' must be a list of texts"),
         (ONE + 'program = "/bin/b"\nenvironment = ["LD_PRELOAD"]\n', 5, "'LD_PRELOAD' can make programs run"),
@@ -93,12 +96,12 @@ ONE = '[[commands]]\nprogram = "/bin/a"\n[[commands]]\n'
         (ONE + 'program = "/bin/b"\ndirectory = "srv"\n', 5, "is not absolute"),
         (ONE + 'program = "/bin/b"\ndirectory = "/srv/../x"\n', 5, "has '..' in it"),
         (ONE + 'program = "/bin/b"\npty = 1\n', 5, "'pty' must be true or false"),
-        (ONE + 'program = "/bin/b"\nargs = []\n', 5, "a rule has no 'args'"),
-        (ONE + 'program = "/bin/b"\nservice = true\n', 5, "a rule has no 'service'"),
-        ('id = "n"\ncommands = []\n', 2, "are tables, one a rule"),
-        ('id = "n"\n[commands]\nprogram = "/bin/a"\n', 2, "are tables, one a rule"),
-        ("commands = [1]\n", 1, "are tables, one a rule"),
-        ('commands = "ls"\n', 1, "are tables, one a rule"),
+        (ONE + 'program = "/bin/b"\nargs = []\n', 5, "there is no key 'args' in a rule; did you mean 'arguments'?"),
+        (ONE + 'program = "/bin/b"\nservice = true\n', 5, "there is no key 'service' in a rule; known are"),
+        ('id = "n"\ncommands = []\n', 2, "'commands' is empty: write one [[commands]] for each rule"),
+        ('id = "n"\n[commands]\nprogram = "/bin/a"\n', 2, "are tables: begin each with [[commands]]"),
+        ("commands = [1]\n", 1, "are tables: begin each with [[commands]]"),
+        ('commands = "ls"\n', 1, "are tables: begin each with [[commands]]"),
         ('[[command]]\nprogram = "/bin/a"\n', 1, "there is no option 'command'"),
     ],
 )
@@ -110,7 +113,7 @@ def test_a_mistake_is_named_with_file_line_and_key(tmp_path: Path, text: str, li
 
 
 def test_what_the_environment_fixes_cannot_be_let_through() -> None:
-    assert [name for name in fixed_environment() if not variable_flaw(name)] == ["LANG"]
+    assert [name for name in fixed_environment("/home/x") if not variable_flaw(name)] == ["LANG"]
     assert all(variable_flaw(name) for name in HARMLESS)
 
 

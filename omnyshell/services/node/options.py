@@ -45,7 +45,7 @@ NODE_ACCESS = tuple(option._replace(check=file_exists()) if option in _FILES els
 RULES = (
     Option(
         "--allow-command",
-        "let only commands run that match, as 'systemctl status *'; may be repeated",
+        "let only commands run that match, as 'systemctl status nginx.service'; may be repeated",
         "PATTERN",
         "list",
         sets="commands.patterns",

@@ -3,12 +3,14 @@
 import os
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from omnyshell.options.toml_file import read_options
-from omnyshell.services.node.options import OPTIONS
+from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.options import OPTIONS, RULES
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
@@ -55,7 +57,7 @@ def test_the_example_shows_all_that_a_rule_has(tmp_path: Path) -> None:
 
 def test_the_environment_is_as_it_says() -> None:
     env = fixed_environment("/home/x")
-    for name, value in re.findall(r"`([A-Z_]+)=([^`]+)`", SECTION):
+    for name, value in re.findall(r"`((?!NAME)[A-Z_]+)=([^`]+)`", SECTION):
         assert env[name] == value
 
 
@@ -66,6 +68,18 @@ def test_the_patterns_are_as_it_says() -> None:
         rule, (program, *words) = rule_from_pattern(pattern), line.split()
         assert (rule.program, rule.mismatch(words, escapes_of((program,)))) == (program, "")
     assert narrowed("uptime")
+
+
+def test_no_example_is_warned_of(tmp_path: Path) -> None:
+    patterns = [
+        *re.findall(r"allow-command = (\[.*?\])", CONFIGURATION),
+        *re.findall(r"as '(.+)'; may be", RULES[0].help),
+    ]
+    policy = CommandPolicy(
+        (*tomllib.loads(f"x = {patterns[0]}")["x"], patterns[-1]), tuple(rules_of_files(SECTION, tmp_path))
+    )
+    assert len(policy.all_rules) == 6
+    assert all("lets nothing run now" in text for text in policy.warnings())
 
 
 def row(kind: Uncontained) -> str:

@@ -60,6 +60,17 @@ def upholds(authenticator: Authenticator, evidence: Evidence, principal: Princip
     return ask is None or bool(ask(evidence, principal))
 
 
+def is_beyond_guessing(authenticator: Authenticator, credential: Credential) -> bool:
+    """Tell whether trying finds no such credential: a proof by key, or a token that the hub itself made.
+
+    Of a proof this does not say whether it is right.
+    """
+    if isinstance(credential, PublicKeyCredential):
+        return True
+    ask = getattr(authenticator, "has_made", None)
+    return ask is not None and bool(ask(credential))
+
+
 def principals_of(authenticator: Authenticator) -> dict[PrincipalId, Principal]:
     """Return whom an authenticator knows, with the roles of all their credentials; nobody where it cannot tell."""
     found: dict[PrincipalId, Principal] = {}
@@ -89,6 +100,8 @@ class TokenGrant:
     token_hash: bytes = field(repr=False)
     roles: frozenset[str] = frozenset()
     display_name: str = ""
+    is_random: bool = False
+    """Whether the hub made the token: of 256 random bits, so that nobody who shows it has to be slowed down."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -107,6 +120,10 @@ class TokenGrant:
         return Principal(self.principal, self.roles, self.display_name)
 
 
+def _index_of(grants: Iterable[TokenGrant]) -> SecretIndex[TokenGrant]:
+    return SecretIndex((grant.principal, grant.token_hash, grant) for grant in grants)
+
+
 class TokenAuthenticator:
     """Accepts tokens. A principal may have several grants, so that tokens can rotate."""
 
@@ -116,7 +133,8 @@ class TokenAuthenticator:
     def replace(self, grants: Iterable[TokenGrant]) -> None:
         """Take these grants instead of those held so far, in one step."""
         self._grants = tuple(grants)
-        self._index = SecretIndex((grant.principal, grant.token_hash, grant) for grant in self._grants)
+        self._index = _index_of(self._grants)
+        self._made = _index_of(grant for grant in self._grants if grant.is_random)
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:  # noqa: ARG002
         """Return who holds this token. Raises `AuthException`."""
@@ -131,6 +149,12 @@ class TokenAuthenticator:
         """Tell whether the token is still granted, with the same roles."""
         grant = self._index.find(evidence.principal, evidence.secret) if evidence.method == TOKEN_METHOD else None
         return grant is not None and grant.roles == principal.roles
+
+    def has_made(self, credential: Credential) -> bool:
+        """Tell whether this is a token that the hub made; tokens that somebody chose are not looked at."""
+        if not isinstance(credential, TokenCredential):
+            return False
+        return self._made.find(credential.principal, hash_token(credential.token)) is not None
 
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all grants."""
@@ -198,6 +222,10 @@ class CompositeAuthenticator:
     def upholds(self, evidence: Evidence, principal: Principal) -> bool:
         """Tell whether any member upholds the login."""
         return any(upholds(member, evidence, principal) for member in self.members)
+
+    def has_made(self, credential: Credential) -> bool:
+        """Tell whether this is a token that the hub made."""
+        return any(is_beyond_guessing(member, credential) for member in self.members)
 
     def principals(self) -> Iterator[Principal]:
         """Yield whom the members know."""

@@ -2,10 +2,11 @@
 
 What a hub does with it, for each connection:
 
-1. `address_blocked(address)` before the credential is looked at. True: close with 1013, answer nothing.
-2. A credential that is right is let in, whatever has failed for its principal elsewhere.
-3. One that is wrong: `record_failure(address, principal)` says whether to answer it or to close with 1013.
-4. Now and then `take_suppressed()`: failures that were not answered are not audited one by one, but counted by
+1. A credential that cannot be guessed (`authenticators.is_beyond_guessing`) is judged, whatever has failed before.
+2. For any other, `address_blocked(address)` before it is looked at. True: close with 1013, answer nothing.
+3. A credential that is right is let in, whatever has failed for its principal elsewhere.
+4. One that is wrong: `record_failure(address, principal)` says whether to answer it or to close with 1013.
+5. Now and then `take_suppressed()`: failures that were not answered are not audited one by one, but counted by
    address and by principal, and the counts are taken out and audited together.
 """
 

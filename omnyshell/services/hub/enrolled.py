@@ -50,6 +50,10 @@ class EnrolledAuthenticator:
         """Tell whether an earlier login would still be accepted, with the same roles."""
         return self._members.upholds(evidence, principal)
 
+    def has_made(self, credential: Credential) -> bool:
+        """Tell whether this is a token that the hub made, as are all of the database."""
+        return self._members.has_made(credential)
+
     def principals(self) -> Iterator[Principal]:
         """Yield the principals that have a credential."""
         return self._members.principals()
@@ -82,7 +86,7 @@ class EnrolledAuthenticator:
 
 def _grant(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> TokenGrant:
     owner = principals[found.principal]
-    return TokenGrant(PrincipalId(owner.principal), found.secret, owner.roles, owner.display_name)
+    return TokenGrant(PrincipalId(owner.principal), found.secret, owner.roles, owner.display_name, is_random=True)
 
 
 def _key(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> AuthorizedKey:

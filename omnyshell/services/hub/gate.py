@@ -6,8 +6,13 @@ from enum import Enum, auto
 from omnyshell.errors import AuthException
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
-from omnyshell.security.authenticators import Authenticator, Evidence, upholds
-from omnyshell.security.credentials import LoginContext, UnknownMethodException, credential_from_request
+from omnyshell.security.authenticators import Authenticator, Evidence, is_beyond_guessing, upholds
+from omnyshell.security.credentials import (
+    Credential,
+    LoginContext,
+    UnknownMethodException,
+    credential_from_request,
+)
 from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.metrics import HubMetrics
@@ -51,16 +56,19 @@ class LoginGate:
         self._next_summary = 0.0
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal:
-        """Return who logged in, or how to refuse. A limited address is refused before its credential is looked at."""
-        if self.limiter.address_blocked(address):
-            self._metrics.login_failures += 1
-            return Refusal.LIMITED
+        """Return who logged in, or how to refuse.
+
+        Where an address has failed too often, only what cannot be guessed is judged. A token that somebody chose is not
+        looked at then: right and wrong ones get the same answer, after the same time.
+        """
         try:
             credential = credential_from_request(request)
+            if self._is_held_back(credential, address):
+                return Refusal.LIMITED
             principal = self.authenticator.authenticate(credential, context)
         except UnknownMethodException:
-            self.failed(request.principal, address, "unknown method")
-            return Refusal.UNKNOWN_METHOD
+            refusal = self.failed(request.principal, address, "unknown method")
+            return Refusal.UNKNOWN_METHOD if refusal is Refusal.WRONG else refusal
         except AuthException:
             return self.failed(request.principal, address, "wrong credential")
         if problem := self.proofs.problem(credential):
@@ -84,6 +92,13 @@ class LoginGate:
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
+
+    def _is_held_back(self, credential: Credential, address: str) -> bool:
+        """Tell whether a credential is refused unseen, for what failed at its address."""
+        if is_beyond_guessing(self.authenticator, credential) or not self.limiter.address_blocked(address):
+            return False
+        self._metrics.login_failures += 1
+        return True
 
     def failed(self, principal: str, address: str, reason: str) -> Refusal:
         """Count and audit a wrong credential; returns how to refuse it."""

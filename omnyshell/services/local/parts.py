@@ -49,11 +49,16 @@ def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubC
         tunnel_public_host="localhost",
         authenticator=TokenAuthenticator(
             [
-                TokenGrant(PrincipalId(user_name()), hash_token(setup.secret("admin")), frozenset({ADMIN_ROLE})),
-                TokenGrant(PrincipalId(NODE_PRINCIPAL), hash_token(setup.secret("node")), frozenset({NODE_ROLE})),
+                _grant(user_name(), setup.secret("admin"), ADMIN_ROLE),
+                _grant(NODE_PRINCIPAL, setup.secret("node"), NODE_ROLE),
             ]
         ),
     )
+
+
+def _grant(principal: str, token: str, role: str) -> TokenGrant:
+    """A grant of a token that this machine made: no other user of it locks the owner out by failing to log in."""
+    return TokenGrant(PrincipalId(principal), hash_token(token), frozenset({role}), is_random=True)
 
 
 def node_config(setup: LocalSetup, port: int) -> NodeConfig:

@@ -89,9 +89,13 @@ class ImproperValueException(ProtocolException):
 
 
 class AuthException(OmnyShellException):
-    """A credential was refused. The text never says which part of it was wrong."""
+    """A credential was refused. The text never says which part of it was wrong.
+
+    `address` is the one that a bound proof was made for: a hub may take none for that.
+    """
 
     default_code = ErrorCodes.AUTH_FAILED
+    address: str = ""
 
 
 class AuthorizationException(OmnyShellException):

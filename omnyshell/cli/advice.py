@@ -1,6 +1,7 @@
 """What to do about a refusal, by its code and by what was asked."""
 
 from omnyshell.errors import (
+    AuthException,
     AuthorizationException,
     ErrorCodes,
     OmnyShellException,
@@ -66,7 +67,10 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
         # One code for both: a node says of itself that it refuses, a hub names the node.
         return _ALLOW_COMMAND if str(error).startswith("This node") else _about_rights(str(error), node)
-    return _ANY.get(error.code, "")
+    step = _ANY.get(error.code, "")
+    if step and isinstance(error, AuthException) and error.address:
+        return f"{step}; or the hub takes no logins for {error.address}: its operator names addresses by --public-url"
+    return step
 
 
 def _about_rights(refusal: str, node: str) -> str:

@@ -166,7 +166,7 @@ class PeerHandshake:
             return self._answer_hello(message)
         if self.state is HandshakeState.JUDGING:
             if isinstance(message, AuthFail):
-                self._fail(AuthException(message.message, code=message.reason))
+                self._fail(self._refused(message))
             if isinstance(message, AuthOk):
                 self._check_identity(message)
                 self.welcome = message
@@ -185,6 +185,12 @@ class PeerHandshake:
         self.state = HandshakeState.JUDGING
         self._offered = self._credential(hello.nonce or "", hello.features)
         return [self._hello, self._offered]
+
+    def _refused(self, answer: AuthFail) -> AuthException:
+        error, offered = AuthException(answer.message, code=answer.reason), self._offered
+        if isinstance(offered, AuthRequest) and offered.host is not None:
+            error.address = f"{offered.host}:{offered.port}"
+        return error
 
     def _check_identity(self, welcome: AuthOk) -> None:
         if isinstance(self._offered, AuthRequest) and welcome.principal != self._offered.principal:

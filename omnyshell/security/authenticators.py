@@ -35,6 +35,8 @@ class Evidence:
     method: str
     secret: bytes = field(repr=False)
     proof: Proof | None = None
+    dialled: tuple[str, int] | None = field(default=None, compare=False)
+    """The host and port that a bound proof names."""
 
 
 def evidence_of(credential: Credential) -> Evidence | None:
@@ -42,7 +44,8 @@ def evidence_of(credential: Credential) -> Evidence | None:
     if isinstance(credential, TokenCredential):
         return Evidence(credential.principal, TOKEN_METHOD, hash_token(credential.token))
     if isinstance(credential, PublicKeyCredential):
-        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw, credential.proof)
+        dialled = (credential.host, credential.port) if credential.proof is Proof.BOUND else None
+        return Evidence(credential.principal, PUBLIC_KEY_METHOD, credential.public_key.raw, credential.proof, dialled)
     return None
 
 

@@ -50,13 +50,16 @@ class Fault(StrEnum):
 OF_SERVERS = (Fault.WITHOUT_NAMES, Fault.OTHER_NAME, Fault.NOT_FOR_SERVERS, Fault.INCOMPLETE)
 """What is no fault of an authority's own certificate."""
 
+GUESSES = (Fault.INCOMPLETE,)
+"""What may be all right: a certificate does not say whether its issuer is the root that clients are given."""
+
 REMEDIES = {
     Fault.EXPIRED: "clients refuse it; renew it (`omnyshell cert gen --out DIR` where it was made so)",
     Fault.ENDS_SOON: "clients refuse it from then on; renew it (`omnyshell cert gen --out DIR` where it was made so)",
     Fault.NOT_YET_VALID: "clients refuse it until then; set the clock of this machine right, or have it made anew",
     Fault.WITHOUT_NAMES: "clients refuse it; have it made for each name by which they dial",
     Fault.OTHER_NAME: "who dials so refuses it; have it made for that name too, or say by --public-url what is dialled",
-    Fault.INCOMPLETE: "clients that trust an authority above it refuse this one; append the intermediate certificate",
+    Fault.INCOMPLETE: "clients that trust an authority above that refuse it then; append the intermediate certificate",
     Fault.DISORDERED: "some clients refuse it; put the server's own first, then each one's issuer, and nothing else",
     Fault.NOT_FOR_SERVERS: "clients refuse it; have it made for TLS servers (serverAuth)",
     Fault.WEAK: "clients refuse it; have it made anew, with an elliptic-curve key or RSA of 2048 bits, and SHA-256",
@@ -80,7 +83,7 @@ class CertificateFault:
 def faults_of(
     chain: Chain, now: datetime, *, hosts: Iterable[str] = (), system: System, is_start: bool = False
 ) -> list[CertificateFault]:
-    """Return all that clients refuse now or before long, worst first.
+    """Return all that clients refuse now or before long, worst first; a guess only where there is nothing else.
 
     `hosts` are the names by which the server is dialled, as far as they are known; `system` returns the authorities
     that this system trusts, and is asked where the chain is one certificate. What ends within 30 days is told at a
@@ -92,8 +95,9 @@ def faults_of(
         found += name_faults(chain[0], hosts)
     except ValueError:
         found.append(CertificateFault(Fault.UNREADABLE, "its names cannot be read"))
-    found += _chain_faults(chain, path, system)
-    return found + list(_ends_soon(path, now, is_start=is_start))
+    found += _chain_faults(chain, path)
+    found += _ends_soon(path, now, is_start=is_start)
+    return found or list(_guesses(path[0], system) if len(path) == 1 else ())
 
 
 def time_faults(path: Chain, now: datetime) -> Iterator[CertificateFault]:
@@ -148,12 +152,17 @@ def shown_name(name: x509.Name) -> str:
     return f"'{printable(name.rfc4514_string()[:_SHOWN_LENGTH])}'"
 
 
-def _chain_faults(chain: Chain, path: Chain, system: System) -> Iterator[CertificateFault]:
-    leaf = path[0]
-    # Above an intermediate the root is left out more often than not: clients have it.
-    if len(path) == 1 and not is_self_signed(leaf) and not system().issuers_of(leaf):
-        text = f"the certificate of {shown_name(leaf.issuer)}, which issued it, is missing"
+def _guesses(leaf: x509.Certificate, system: System) -> Iterator[CertificateFault]:
+    """Yield what may be wrong with a certificate that stands alone.
+
+    Above an intermediate the root is left out more often than not: clients have it.
+    """
+    if not is_self_signed(leaf) and not system().issuers_of(leaf):
+        text = f"if {shown_name(leaf.issuer)}, which issued it, is an intermediate, the certificate of that is missing"
         yield CertificateFault(Fault.INCOMPLETE, text)
+
+
+def _chain_faults(chain: Chain, path: Chain) -> Iterator[CertificateFault]:
     if list(chain) != list(path):
         strange = next((found for found in chain if found not in path), None)
         text = f"{shown_name(strange.subject)} is no part of its chain" if strange else "its chain is out of order"

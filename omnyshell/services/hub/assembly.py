@@ -276,6 +276,7 @@ class HubServices:
             store=base.enrolments,
             enrolled=self._enrolled,
             tunnels=base.tunnels,
+            peers=base.peers,
         )
         return HubUpkeep(base.config, parts)
 

@@ -10,6 +10,9 @@ from omnyshell.services.hub.audit_writer import AuditWriter
 
 AuditSink = Callable[[AuditRecord], None]
 
+TOLD_OTHERWISE = ("auth.fail", "certificate.warning", "hub.reload")
+"""Actions of which the hub's log tells in words of its own what did not go well."""
+
 LONGEST_NAME = 128
 """Characters of a name that a peer chose and nobody has checked."""
 
@@ -87,7 +90,7 @@ class AuditLog:
 
 def log_record(record: AuditRecord) -> None:
     """A sink for the log: what went well is for debugging, as the trail has it; what did not is worth a line."""
-    level = logging.DEBUG if record.outcome == "ok" else logging.INFO
+    level = logging.DEBUG if record.outcome == "ok" or record.action in TOLD_OTHERWISE else logging.INFO
     if not logger.isEnabledFor(level):
         return
     fields = {name: str(value) for name in TEXT_FIELDS[2:] if (value := getattr(record, name))}

@@ -10,7 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import CertGeneratorException
 from omnyshell.hosts import LOOPBACK
 from omnyshell.security.cert_chain import Chain, key_of, path_of, read_chain, system_authorities
-from omnyshell.security.cert_faults import Fault, faults_of, listed
+from omnyshell.security.cert_faults import GUESSES, Fault, faults_of, listed
 from omnyshell.security.cert_names import alternative_names, covers
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.services.hub.audit import AuditLog
@@ -34,7 +34,7 @@ class _Warning:
 
 
 class CertificateWarnings:
-    """Says what is wrong in the log each time, and in the audit once a day."""
+    """Says what is wrong in the log each time, and in the audit once a day; what may be wrong in the log alone."""
 
     def __init__(self, certificate: HubCertificate, audit: AuditLog, clock: Clock) -> None:
         self._certificate = certificate
@@ -64,7 +64,7 @@ class CertificateWarnings:
         self._audited = {known: at for known, at in self._audited.items() if now < at + DAY}
         for warning in self._warnings(config, is_start=is_start):
             logger.warning("certificate %s: %s", warning.file, warning.text)
-            if warning not in self._audited:
+            if warning not in self._audited and warning.kind not in GUESSES:
                 self._audited[warning] = now
                 detail = f"{warning.file}: {warning.text}"
                 self._audit.record(ACTION, "error", reason=warning.kind, detail=detail)

@@ -88,6 +88,7 @@ class LoginGate:
             return
         self._next_summary = now + SUMMARY_PERIOD
         for sum_ in self.limiter.take_suppressed():
+            logger.warning("%d more logins from %s were not answered", sum_.count, sum_.key)
             field = "address" if sum_.subject is Subject.ADDRESS else "principal"
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}

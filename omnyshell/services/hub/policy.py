@@ -15,6 +15,7 @@ from omnyshell.security.authorizer import (
     Authorizer,
     Decision,
     NodeResource,
+    RoleBasedAuthorizer,
     with_decisions,
 )
 from omnyshell.security.grants import GrantAuthorizer
@@ -106,6 +107,18 @@ class HubPolicy:
         if not decision.needed:
             return f": {decision.why}"
         return f": it takes the role {' or '.join(decision.needed)} (you have {_named(principal.roles)})"
+
+
+def only_admins_expose(config: HubConfig) -> bool:
+    """Tell whether the settings let nobody but admins open public ports, of which there are some."""
+    is_given = any(Action.EXPOSE in grant.rights and not grant.deny for grant in config.grants)
+    is_open = config.open_local_tunnels or config.open_node_tunnels
+    return config.tunnel_ports is not None and not is_given and not is_open and _is_by_role(config.authorizer)
+
+
+def _is_by_role(authorizer: object) -> bool:
+    """Another authorizer may give the right to anybody."""
+    return isinstance(authorizer, RoleBasedAuthorizer)
 
 
 def _named(roles: frozenset[str]) -> str:

@@ -17,6 +17,11 @@ from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.store import HubStore
 from omnyshell.transport.connection import HubAddress
 
+OUTGROWN = (
+    "proof of version 1 by a key that has used version 2: update this client or node too, "
+    "or name its principal in --allow-unbound-keys"
+)
+
 logger = logging.getLogger("omnyshell.hub")
 
 
@@ -67,7 +72,7 @@ class ProofRules:
             return ""
         if credential.proof is Proof.UNBOUND:
             return "unbound proof, and the principal is not in --allow-unbound-keys"
-        return "proof of version 1 by a key that has used version 2" if credential.public_key.raw in self._keys else ""
+        return OUTGROWN if credential.public_key.raw in self._keys else ""
 
     def problem_with_address(self, host: str, port: int) -> str:
         """Return why a proof for this address is not taken; "" where it is.
@@ -76,10 +81,18 @@ class ProofRules:
         on what it is shown.
         """
         dialled = HubAddress(host, port)
-        is_tunnels = self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port
-        if is_tunnels or (self._public and _canonical(dialled) not in self._public):
-            return f"proof for another address {dialled}"
+        if self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port:
+            return f"proof for another address {dialled}: its port is one of --tunnel-port-range"
+        if self._public and _canonical(dialled) not in self._public:
+            taken = ", ".join(sorted(str(HubAddress(*address)) for address in self._public))
+            return f"proof for another address {dialled}: --public-url names {taken}"
         return ""
+
+    def stranded_at(self, evidence: Evidence | None) -> str:
+        """Return the address by which somebody logged in, where no login is taken for it any more; else ""."""
+        if evidence is None or evidence.dialled is None or not self.problem_with_address(*evidence.dialled):
+            return ""
+        return str(HubAddress(*evidence.dialled))
 
     def taken(self, credential: Credential) -> None:
         """Note that a credential was taken."""

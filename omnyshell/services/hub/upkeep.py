@@ -1,6 +1,7 @@
 """Keeps a running hub up to date: edited files, renewed certificates, a new configuration. No session notices."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnyshell.clock import Clock
@@ -17,10 +18,10 @@ from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.hub_peer import HubContext
+from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.pages import HubPages
-from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.policy import HubPolicy, only_admins_expose
 from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -29,6 +30,14 @@ from omnyshell.transport.endpoint import WsServerEndpoint
 
 WATCH_PERIOD = 0.5
 """Seconds between looks at watched files: an edit is taken in after one or two."""
+
+ONLY_ADMINS = (
+    "tunnels: none but admins may open public ports; [[grants]] give others the right expose, "
+    "--open-node-tunnels gives it to whoever may use the node, as before 0.2"
+)
+
+MOST_SHOWN = 5
+"""Peers that a line of the log names."""
 
 NEEDS_RESTART = {option.sets: option.toml_key for option in OPTIONS if option.restart and option.sets} | {
     "keepalive": "keepalive",
@@ -56,6 +65,7 @@ class Adjustable:
     store: EnrolmentStore
     enrolled: EnrolledAuthenticator
     tunnels: TunnelBroker
+    peers: Iterable[HubPeer]
 
 
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
@@ -82,8 +92,10 @@ class HubUpkeep:
         self._watch(config)
 
     def started(self) -> None:
-        """Say what is wrong with the certificates. Call it once."""
+        """Say what an operator should know of the settings. Call it once."""
         self._warnings.started(self.config)
+        if only_admins_expose(self.config):
+            logger.info(ONLY_ADMINS)
 
     def tick(self, now: float) -> None:
         """Look for edited files, at most once a period; `now` on the monotonic clock."""
@@ -120,8 +132,18 @@ class HubUpkeep:
         self._watch(config)
         parts.audit.record("hub.reload")
         parts.eviction.enforce()
+        self._tell_stranded()
         started = self._in_force
         return [shown for name, shown in NEEDS_RESTART.items() if getattr(config, name) != getattr(started, name)]
+
+    def _tell_stranded(self) -> None:
+        """Say who is connected by an address for which no login is taken any more."""
+        address_of = self._parts.gate.proofs.stranded_at
+        found = [f"{peer.principal.id} by {at}" for peer in self._parts.peers if (at := address_of(peer.evidence))]
+        if found:
+            shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
+            text = "--public-url does not name the address of %d who are connected; they cannot log in again: %s"
+            logger.warning(text, len(found), shown)
 
     def _watch(self, config: HubConfig) -> None:
         pairs = ((config.cert, config.key), (config.tunnel_cert, config.tunnel_key))

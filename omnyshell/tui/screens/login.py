@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Checkbox, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.errors import AuthException, ConfigException, OmnyShellException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
@@ -195,7 +195,7 @@ class LoginScreen(ModalScreen[Place | None]):
             if self.query_one("#save", Checkbox).value:
                 CredentialStore(logins_file()).save(login_to_save(access, given))
         except OmnyShellException as exc:
-            self._complain(str(exc))
+            self._complain(_refusal(exc))
             self.query_one("#token", Field).was_refused()
             return
         finally:
@@ -218,6 +218,12 @@ def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
     if ca is not None and not ca.is_file():
         raise ConfigException(f"there is no file {ca}")
     return hub_access(given, ask)
+
+
+def _refusal(error: OmnyShellException) -> str:
+    if isinstance(error, AuthException) and error.address:
+        return f"{error}: check principal and key; or the hub takes no logins for {error.address} (its --public-url)"
+    return str(error)
 
 
 def _line(login: StoredSession) -> Content:

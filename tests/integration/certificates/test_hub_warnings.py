@@ -14,7 +14,7 @@ from support.stack import Certificates, hub_config, until
 from omnyshell import OmnyShellHub, PortRange
 from omnyshell.clock import SystemClock
 from omnyshell.model.audit import AuditRecord
-from omnyshell.security.cert_faults import Fault
+from omnyshell.security.cert_faults import GUESSES, Fault
 from omnyshell.services.hub.certificate_warnings import DAY
 from omnyshell.services.hub.config import HubConfig
 
@@ -63,11 +63,15 @@ async def test_what_clients_will_refuse_is_told_at_the_start(
 ) -> None:
     config = config_of(make(), tmp_path)
     async with OmnyShellHub(config) as hub:
+        (told,) = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
+        assert told.startswith(f"certificate {config.cert}: ")
+        if kind in GUESSES:
+            # It may be all right: the trail is for what is not.
+            assert warnings_of(hub) == []
+            return
         (record,) = warnings_of(hub)
         assert (record.outcome, record.reason) == ("error", kind.value)
-        assert record.detail.startswith(f"{config.cert}: ")
-        told = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
-        assert told == [f"certificate {record.detail}"]
+        assert told == f"certificate {record.detail}"
 
 
 async def test_a_good_certificate_is_not_talked_about(

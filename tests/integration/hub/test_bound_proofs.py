@@ -15,6 +15,7 @@ from support.stack import GRANTS, Certificates, hub_config
 from support.tunnels import free_range
 
 from omnyshell import (
+    AuthException,
     AuthorizedKeysStore,
     ClientConfig,
     CompositeAuthenticator,
@@ -28,6 +29,7 @@ from omnyshell import (
     PublicKeyAuthenticator,
     PublicKeyCredentialProvider,
     TokenAuthenticator,
+    TokenCredentialProvider,
     TokenGrant,
 )
 from omnyshell.security.authorized_keys import parse_authorized_keys
@@ -84,7 +86,7 @@ async def test_a_pair_is_taken_until_its_key_has_made_a_bound_proof(certificates
         assert await outcome(certificates, hub, "bob", proof=1) == "auth.ok"
         assert await outcome(certificates, hub, "bob", proof=0) == "auth.fail"
         reasons = why_refused(hub)
-        assert sum("--allow-unbound-keys" in reason for reason in reasons) == (1 if listed else 3)
+        assert sum("--allow-unbound-keys" in reason for reason in reasons) == (1 if listed else 4)
         assert sum("has used version 2" in reason for reason in reasons) == (0 if listed else 1)
 
 
@@ -167,7 +169,8 @@ async def test_a_proof_for_any_port_of_tunnels_is_refused_whether_one_is_open_or
                 == "auth.ok"
             )
         assert why_refused(hub) == [
-            f"proof for another address wss://127.0.0.1:{port}" for port in range(ports.first, ports.last + 1)
+            f"proof for another address wss://127.0.0.1:{port}: its port is one of --tunnel-port-range"
+            for port in range(ports.first, ports.last + 1)
         ]
 
 
@@ -269,7 +272,9 @@ async def test_a_relay_in_a_tunnels_place_with_the_hubs_own_certificate_gets_not
             with pytest.raises(Exception, match="Authentication failed"):
                 async with OmnyShellClient(ClientConfig(access=our_access(certificates, port, key))):
                     pytest.fail("the relay is the administrator")
-        assert why_refused(hub) == [f"proof for another address wss://127.0.0.1:{ports.first}"]
+        assert why_refused(hub) == [
+            f"proof for another address wss://127.0.0.1:{ports.first}: its port is one of --tunnel-port-range"
+        ]
         # Where the hub forwards a port itself, the same way in is right, and needs no setting.
         async with (
             tls_relay(certificates, hub.port) as port,
@@ -318,8 +323,39 @@ async def test_a_join_for_another_address_is_refused_and_the_invite_stays_good(
         sent = {"half": {"port": None}, "other": {"host": "localhost"}}.get(where, {})
         answer, code = await try_join(certificates, hub.port, "client", token, key, at, sent=sent)
         assert (answer["t"], code) == ("auth.fail", 4401)
-        assert why_refused(hub) == [
-            f"proof for another address wss://{at[0]}:{at[1]}" if where in ("tunnel", "public") else "wrong join token"
-        ]
+        begins = {"tunnel": "proof for another address", "public": "proof for another address"}
+        (why,) = why_refused(hub)
+        assert why.startswith(f"{begins[where]} wss://{at[0]}:{at[1]}" if where in begins else "wrong join token")
         answer, _ = await try_join(certificates, hub.port, "client", token, key, ("hub.example", 8443))
         assert answer["t"] == "join.accepted"
+
+
+async def test_a_reload_tells_who_cannot_log_in_again(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with key_hub(certificates) as hub, stranger(certificates, hub.port) as ann:
+        here = HubAddress("127.0.0.1", hub.port)
+        assert (await log_in(ann, "client", "ann", KEY, proof=2))["t"] == "auth.ok"
+        hub.reload(replace(hub.config, public_urls=(here,)))
+        assert "cannot log in again" not in caplog.text
+        hub.reload(replace(hub.config, public_urls=(HubAddress("hub.example", 8443),)))
+        assert f"of 1 who are connected; they cannot log in again: ann by {here}" in caplog.text
+        await ann.still_there()
+        assert await outcome(certificates, hub, proof=2) == "auth.fail"
+        # The trail and the line of the log both say what would be right, and it is one line.
+        (refused,) = [line for line in caplog.messages if "refused: " in line]
+        assert refused.endswith(f"proof for another address {here}: --public-url names wss://hub.example:8443")
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+async def test_our_client_knows_which_address_it_signed(certificates: Certificates, with_key: bool) -> None:
+    credentials: Any = PublicKeyCredentialProvider(PrincipalId("ann"), OurKey.generate())
+    if not with_key:
+        credentials = TokenCredentialProvider(PrincipalId("ann"), "wrong")
+    async with key_hub(certificates, public_urls=(HubAddress("hub.example", 8443),)) as hub:
+        address = HubAddress("127.0.0.1", hub.port)
+        access = HubAccess(address=address, credentials=credentials, ca=certificates.ca)
+        with pytest.raises(AuthException) as caught:
+            await OmnyShellClient(ClientConfig(access=access, reconnect_timeout=0)).connect()
+        assert caught.value.address == (f"127.0.0.1:{hub.port}" if with_key else "")

@@ -2,7 +2,13 @@
 
 import pytest
 
-from omnyshell import AuthorizationException, OmnyShellException, ProtocolException, SessionRejectedException
+from omnyshell import (
+    AuthException,
+    AuthorizationException,
+    OmnyShellException,
+    ProtocolException,
+    SessionRejectedException,
+)
 from omnyshell.cli.main import _node_of
 from omnyshell.cli.output import describe
 from omnyshell.cli.parsing import find_command, parse
@@ -47,6 +53,13 @@ def test_labels_are_spoken_of_where_a_node_was_asked_for_and_nowhere_else() -> N
     dropped = ProtocolException("An administrator ended this", code="not_authorized")
     assert describe(dropped, ("connect",)) == "An administrator ended this [not_authorized]"
     assert describe(OmnyShellException("x", code="not_found"), ("exec",)) == "x"
+
+
+def test_who_signed_an_address_is_told_that_it_may_be_none_of_the_hubs() -> None:
+    refused = AuthException("Authentication failed")
+    assert "--public-url" not in describe(refused)
+    refused.address = "hub:8443"
+    assert "or the hub takes no logins for hub:8443: its operator names addresses by --public-url" in describe(refused)
 
 
 def test_who_may_not_know_a_node_is_not_told_to_ask_about_it() -> None:

@@ -46,7 +46,7 @@ def test_nothing_is_wrong_with_a_whole_chain() -> None:
         (lambda: server(start=NOW - YEAR, life=YEAR + 9 * DAY).chain, Fault.ENDS_SOON, "it expires on 2031-05-13"),
         (lambda: issue(root(start=NOW - DAY), "hub", start=NOW - DAY).chain, Fault.WITHOUT_NAMES, "for no host"),
         (lambda: server(None, "other.example").chain, Fault.OTHER_NAME, "it is for other.example, and not for"),
-        (lambda: server().chain[:1], Fault.INCOMPLETE, "which issued it, is missing"),
+        (lambda: server().chain[:1], Fault.INCOMPLETE, "is an intermediate, the certificate of that is missing"),
         (lambda: server(key=weak_key()).chain, Fault.WEAK, "it has an RSA key of 1024 bits"),
         (
             lambda: server(purposes=[ExtendedKeyUsageOID.CLIENT_AUTH]).chain,
@@ -61,6 +61,17 @@ def test_each_fault_has_words_and_a_remedy_of_its_own(make, kind: Fault, words: 
     assert list(found) == [kind]
     assert words in found[kind]
     assert found[kind].endswith(REMEDIES[kind])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"start": NOW - 2 * DAY, "life": DAY}, {"start": NOW + DAY}, {"names": ["other.example"]}, {"key": weak_key()}],
+)
+def test_what_may_be_all_right_drowns_nothing_that_is_wrong(how) -> None:
+    names = how.pop("names", ["hub.example"])
+    found = told(server(None, *names, **how).chain[:1], "hub.example")
+    assert len(found) == 1
+    assert Fault.INCOMPLETE not in found
 
 
 def test_every_kind_of_fault_has_a_remedy() -> None:

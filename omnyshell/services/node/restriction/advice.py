@@ -8,8 +8,9 @@ from omnyshell.services.node.restriction.containment import find_uncontained, is
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.program import is_script, look_up, names_of, trusted_program
 from omnyshell.services.node.restriction.rule import CommandRule
-from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory
+from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory, trusted_path
 from omnyshell.services.node.restriction.uncontained import Uncontained
+from omnyshell.services.node.restriction.wildcards import has_wildcard
 
 
 def warnings_of(rule: CommandRule) -> Iterator[str]:
@@ -23,6 +24,7 @@ def warnings_of(rule: CommandRule) -> Iterator[str]:
         return
     yield from _trust_warning(path)
     yield from _containment_warning(rule, path)
+    yield from _script_warning(rule, path)
     yield from _directory_warning(rule)
 
 
@@ -48,6 +50,21 @@ def _containment_warning(rule: CommandRule, path: str) -> Iterator[str]:
             f"a client chooses options of {name}; those that are known to write files or run programs are refused, and "
             "there may be others: name the options that are meant"
         )
+
+
+def _script_warning(rule: CommandRule, path: str) -> Iterator[str]:
+    """A script that is a word is the program's to open: nobody judges it at each run."""
+    kind = kind_of(path)
+    if kind is None or kind.contained is None or not kind.contained.by_path:
+        return
+    for word in rule.arguments:
+        if word.startswith("/") and not has_wildcard(word):
+            try:
+                trusted_path(word)
+            except NotTrustedException as exc:
+                yield f"others decide what it runs: {exc}; where {word} is the rule's program, each run is refused"
+            except OSError:
+                continue
 
 
 def _way_out(kind: Uncontained) -> str:

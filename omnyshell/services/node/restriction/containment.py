@@ -17,7 +17,7 @@ _WORDS = frozenset(
     (
         *("at", "batch", "crash", "ed", "env", "ex", "exec", "expect", "go", "info", "init", "install", "links"),
         *("login", "mail", "make", "more", "most", "node", "patch", "rename", "screen", "script", "split", "sponge"),
-        *("time", "view", "watch", "tee", "touch", "as", "R"),
+        *("time", "view", "watch", "tee", "touch", "as", "R", "rc", "es"),
     )
 )
 """Names that somebody's own script may have by chance."""

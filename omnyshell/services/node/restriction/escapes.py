@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-_OPTIONS: dict[str, tuple[str, ...]] = {
+OPTIONS_BY_PROGRAM: dict[str, tuple[str, ...]] = {
     "git*": (
         *("-c", "-o", "-u", "-x", "-C", "-O", "--config-env", "--exec-path", "--exec", "--ext-diff", "--extcmd"),
         *("--git-dir", "--work-tree", "--open-files-in-pager", "--output", "--output-directory", "--paginate"),
@@ -31,6 +31,15 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "hostname": ("-F", "-b", "--file", "--boot"),
     "man": ("-P", "-H", "-C", "-p", "-T", "-X", "--pager", "--html", "--config-file", "--preprocessor", "--gxditview"),
     "less": ("-o", "-O", "-k", "--log-file", "--LOG-FILE", "--lesskey-file", "--lesskey-src", "--lesskey-content"),
+    "lsof": ("-D",),
+    "iconv": ("-o", "--output"),
+    "shuf": ("-o", "--output"),
+    "diff3": ("--diff-program",),
+    "dmidecode": ("--dump-bin",),
+    "rg": ("-z", "--pre", "--search-zip", "--hostname-bin"),
+    "fd*": ("-x", "-X", "--exec", "--exec-batch"),
+    "ack": ("--pager",),
+    "ag": ("--pager",),
     "ss": ("-D", "-K", "--diag", "--kill"),
     "tree": ("-o",),
     "file": ("-C", "--compile"),
@@ -95,7 +104,7 @@ def escapes_of(names: Iterable[str]) -> Escapes:
 def _escapes_of(names: frozenset[str]) -> Escapes:
     options = {
         option
-        for pattern, its in _OPTIONS.items()
+        for pattern, its in OPTIONS_BY_PROGRAM.items()
         if any(fnmatchcase(name, pattern) for name in names)
         for option in its
     }

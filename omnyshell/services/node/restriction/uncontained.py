@@ -54,23 +54,11 @@ class Uncontained(NamedTuple):
     """Whether only options, and a first word that is a client's, make them dangerous."""
 
 
+def _named(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
+
+
 _ANYTHING = "run whatever they are given or read"
-_EDITORS = (
-    "vi",
-    "vim*",
-    "nvim",
-    "view",
-    "ex",
-    "ed",
-    "nano",
-    "pico",
-    "emacs*",
-    "joe",
-    "mcedit",
-    "visudo",
-    "vipw",
-    "vigr",
-)
 
 UNCONTAINED = (
     Uncontained(
@@ -86,7 +74,10 @@ UNCONTAINED = (
             open_behind_option=True,
             open_behind_operand=True,
         ),
-        ("sh", "bash", "rbash", "dash", "ash", "zsh", "fish", "ksh*", "mksh", "csh", "tcsh", "pwsh", "nu", "xonsh"),
+        _named(
+            "sh bash rbash lbash dash ash zsh* rzsh fish ksh* rksh mksh lksh yash posh sash csh tcsh rc es elvish "
+            "pwsh nu xonsh osh oil ysh"
+        ),
     ),
     Uncontained(
         "interpreters",
@@ -99,16 +90,17 @@ UNCONTAINED = (
             by_path=True,
             open_behind_operand=True,
         ),
-        (
-            *("python*", "pypy*", "perl*", "ruby*", "node", "nodejs", "deno", "bun", "php*", "lua*", "tclsh*", "wish*"),
-            *("expect", "Rscript", "guile*", "java", "ocaml", "ghci", "scala", "groovy", "erl", "iex", "swift", "R"),
+        _named(
+            "python* pypy* perl* ruby* node nodejs deno bun php* lua* tclsh* wish* expect Rscript guile* java ocaml "
+            "ghci scala groovy erl iex elixir swift R julia octave* gnuplot sbcl clisp racket qjs gjs osascript slsh "
+            "jrunscript jjs dotnet"
         ),
     ),
     Uncontained(
         "editors of streams",
         "run whatever programs of their own language say",
         Use("their program, and all words", fine=r"-[nErsuz]+|-F.*", told_by=r"-[ef]", operands=1),
-        ("awk", "gawk", "mawk", "nawk", "sed"),
+        _named("awk gawk mawk nawk sed gsed"),
     ),
     Uncontained(
         "clients of databases",
@@ -118,18 +110,9 @@ UNCONTAINED = (
             fine=r"(?s:.*)",
             told_by=r"-[cef]|--(command|execute|eval|file)",
         ),
-        (
-            "psql",
-            "mysql",
-            "mariadb",
-            "mongo",
-            "mongosh",
-            "redis-cli",
-            "cqlsh",
-            "sqlplus",
-            "isql",
-            "clickhouse*",
-            "influx",
+        _named(
+            "psql pgcli mysql mycli mariadb mongo mongosh redis-cli valkey-cli cqlsh sqlplus sqlcmd isql clickhouse* "
+            "influx"
         ),
     ),
     Uncontained(
@@ -140,169 +123,139 @@ UNCONTAINED = (
             fine=r"-(batch|readonly|safe|bail|csv|json|line|header)",
             operands=2,
         ),
-        ("sqlite*", "duckdb"),
+        _named("sqlite* litecli duckdb tdbtool"),
     ),
-    Uncontained("editors", "run shells and write any file", NEVER, _EDITORS),
     Uncontained(
-        "programs that browse or mail",
+        "editors",
+        "run shells and write any file",
+        NEVER,
+        _named(
+            "vi vim* rvim rview nvim view ex ed red nano rnano pico emacs* joe jed mg micro hx kak mcedit visudo vipw "
+            "vigr sudoedit aspell ispell"
+        ),
+    ),
+    Uncontained(
+        "programs that browse, show or mail",
         "run shells, and read and write files, by what is typed",
         NEVER,
-        ("mc", "ranger", "nnn", "lynx", "links", "elinks", "w3m", "mutt", "neomutt", "mail", "mailx", "s-nail", "info"),
+        _named(
+            "mc ranger nnn lf ncdu lynx links elinks w3m mutt neomutt alpine mail mailx s-nail info iftop tig lazygit "
+            "fzf dialog whiptail cowsay cowthink yelp zathura"
+        ),
     ),
     Uncontained(
         "debuggers, and programs that ask what to do",
         "do whatever is typed or sent to them, some of them run shells",
         NEVER,
-        (
-            *(
-                "gdb",
-                "gdbserver",
-                "gdbtui",
-                "lldb*",
-                "jdb",
-                "crash",
-                "debugfs",
-                "fdisk",
-                "cfdisk",
-                "gdisk",
-                "parted",
-                "m4",
-                "dc",
-                "irb",
-            ),
-            *("jshell", "ipython*", "ftp", "tftp", "lftp", "sftp", "telnet", "smbclient", "nsupdate", "passwd"),
-            *("chpasswd", "newusers", "chsh", "chfn", "bluetoothctl", "wpa_cli", "picocom", "minicom", "cu"),
+        _named(
+            "gdb gdbserver gdbtui lldb* jdb pdb* crash scanmem debugfs fdisk sfdisk cfdisk gdisk sgdisk parted lvm m4 "
+            "dc irb pry jshell ipython* ftp ncftp tftp lftp sftp psftp telnet smbclient nsupdate nslookup passwd "
+            "chpasswd newusers chsh chfn bluetoothctl wpa_cli hostapd_cli picocom minicom cu vtysh bconsole "
+            "supervisorctl msfconsole tasksh"
         ),
     ),
     Uncontained(
         "programs that log in, or start a shell where nothing else is said",
         "run the shell of some user",
         NEVER,
-        (
-            *("su", "login", "runuser", "newgrp", "sg", "script", "unshare", "chroot", "nsenter", "capsh", "setarch"),
-            *("linux32", "linux64", "i386", "x86_64", "uname26", "sulogin", "sesearch", "newrole", "runcon", "mosh*"),
+        _named(
+            "su ksu login agetty getty mingetty runuser newgrp sg script scriptreplay asciinema openvt unshare chroot "
+            "nsenter capsh setarch linux32 linux64 i386 x86_64 uname26 sulogin newrole runcon mosh* run0"
         ),
     ),
     Uncontained(
         "terminals within terminals",
         "start shells, or take one to those that are there",
         NEVER,
-        ("tmux", "screen", "byobu*", "zellij", "dtach", "abduco", "ttyd", "gotty", "conspy", "reptyr", "dvtm"),
+        _named("tmux tmate screen byobu* zellij dtach abduco ttyd gotty conspy reptyr dvtm xterm rlwrap"),
     ),
     Uncontained(
         "programs that run what they read",
         "take commands, or words of them, from what is sent to them",
         NEVER,
-        ("at", "batch", "crontab", "xargs", "parallel", "entr"),
+        _named("at batch crontab xargs parallel entr pexec run-mailcap"),
     ),
     Uncontained(
         "shells of other machines",
         "run what they are given there, or a shell, and forward ports",
         Use("a host and a command, and all words", fine=r"-[46CnqTtvx]+|-o.+", operands=2, runs_words=True),
-        ("ssh", "rsh", "slogin", "autossh", "sshpass"),
+        _named("ssh rsh rlogin slogin dbclient autossh sshpass ssh-copy-id check_by_ssh"),
     ),
     Uncontained(
         "programs that run others as somebody else",
         "run what they are given, or a shell",
         Use("a program, and all words", fine=r"-[nHE]+|--", operands=1, runs_words=True),
-        ("sudo", "doas", "pkexec", "gosu", "su-exec"),
+        _named("sudo sudo-rs doas pkexec gosu su-exec setuidgid"),
     ),
     Uncontained(
         "programs that run others",
         "run what they are told to",
         RUNS,
-        (
-            *("env", "nice", "nohup", "ionice", "chrt", "taskset", "timeout", "time", "setsid", "stdbuf", "choom"),
-            *("watch", "flock", "strace", "ltrace", "perf", "setpriv", "prlimit", "start-stop-daemon", "daemonize"),
-            *("systemd-run", "systemd-inhibit", "systemd-cat", "dbus-run-session", "dbus-launch"),
-            *("unbuffer", "catchsegv", "valgrind", "fakeroot*", "proot", "firejail", "bwrap", "cgexec", "numactl"),
-            *("ssh-agent", "ld.so", "ld-linux*", "ld-musl*", "ldd", "busybox", "toybox", "run-parts", "exec"),
+        _named(
+            "env nice nohup ionice chrt taskset timeout time setsid stdbuf choom watch watchexec flock setlock "
+            "softlimit cpulimit strace ltrace perf bpftrace stap setpriv prlimit start-stop-daemon daemonize "
+            "systemd-run systemd-inhibit systemd-cat dbus-run-session dbus-launch unbuffer catchsegv valgrind "
+            "fakeroot* proot firejail bwrap cgexec numactl aa-exec torify torsocks proxychains* logsave multitime "
+            "ssh-agent ld.so ld-linux* ld-musl* ldd busybox toybox run-parts exec grc service invoke-rc.d logrotate "
+            "certbot openvpn dhclient pppd restic borg xdotool facter"
         ),
     ),
     Uncontained(
         "programs that ask where they are not told",
         "do whatever is typed or sent to them, and what their options say",
         Use("a subcommand, and all words", operands=1),
-        ("openssl", "virsh", "nmcli", "machinectl", "ip", "nft", "tc", "firewall-cmd"),
+        _named("openssl virsh nmcli machinectl ip bridge nft tc firewall-cmd"),
     ),
     Uncontained(
         "programs that manage containers",
         "run what they are told to, in containers and with the rights of who may make them",
         RUNS,
-        ("docker*", "podman*", "nerdctl", "ctr", "crictl", "kubectl", "helm", "lxc*", "incus", "systemd-nspawn"),
+        _named("docker* podman* nerdctl ctr crictl kubectl helm lxc* incus systemd-nspawn"),
     ),
     Uncontained(
         "programs that build, install or serve what they are pointed at",
         "run what they are pointed at",
         FIXED,
-        (
-            *(
-                "make",
-                "gmake",
-                "cmake",
-                "ninja",
-                "cargo",
-                "go",
-                "npm",
-                "npx",
-                "yarn",
-                "pnpm",
-                "pip*",
-                "pipx",
-                "uv",
-                "gem",
-                "bundle",
-            ),
-            *("mvn", "gradle", "ansible*", "puppet", "salt*", "vagrant", "terraform", "apt*", "dpkg*", "rpm", "yum"),
-            *("dnf", "apk", "snap", "flatpak", "pacman", "zypper", "brew", "gcc*", "g++*", "cc", "c++", "clang*"),
-            *("ld", "as", "objcopy", "gfortran*", "tcc", "*-linux-gnu-gcc*", "*-linux-gnu-g++*", "debconf*"),
-            *("update-alternatives", "ldconfig", "nginx", "sshd", "httpd", "apache2*"),
+        _named(
+            "make gmake cmake ninja rake cargo go npm npx yarn pnpm pip* easy_install* composer cpan cabal uv gem "
+            "bundle* mvn gradle ansible* puppet salt* knife vagrant terraform tofu apt* dpkg* rpm* yum dnf apk opkg "
+            "snap flatpak pacman zypper brew gcc* g++* cc c89 c99 c++ clang* ghc cobc nasm ld as objcopy gfortran* "
+            "tcc *-linux-gnu-gcc* *-linux-gnu-g++* debconf* update-alternatives ldconfig nginx sshd httpd apache2* "
+            "haproxy redis-server postgres pg_ctl mysqld* sendmail exim* *tex latexmk pandoc groff troff nroff"
         ),
     ),
     Uncontained(
-        "pagers",
-        "open any file, and may run shells",
-        FIXED,
-        ("less", "more", "most", "pg", "man", "bat", "batcat"),
+        "pagers", "open any file, and may run shells", FIXED, _named("less more most pg man bat batcat zless zmore")
     ),
     Uncontained(
         "programs that write files, or send them elsewhere",
         "can write what others run or obey, such as ~/.profile or ~/.ssh/authorized_keys",
         FIXED,
-        (
-            *("cp", "mv", "dd", "tee", "install", "ln", "tar", "cpio", "zip", "unzip", "7z*", "ar", "patch", "split"),
-            *("csplit", "curl", "wget", "aria2c", "shred", "truncate", "uniq", "xxd", "rm", "mkfifo", "mknod", "touch"),
-            *("gpg*", "tic", "scp", "rsync", "socat", "nc", "ncat", "netcat", "nmap", "tcpdump", "localedef"),
-            *("ssh-keygen", "gzip", "xz", "bzip2", "zstd", "pg_dump*", "mysqldump", "sponge", "rename"),
+        _named(
+            "cp mv dd tee install ln tar bsdtar pax cpio zip unzip unsquashfs 7z* ar arj patch split csplit shuf "
+            "iconv curl wget aria2c shred truncate uniq xxd uudecode rm mkfifo mknod touch gpg* tic scp rsync rclone "
+            "sshfs socat nc ncat netcat nmap tcpdump tshark dumpcap localedef ssh-keygen gzip bzip2 xz zstd pg_dump* "
+            "pg_restore pg_basebackup mysqldump sponge rename dos2unix sdiff xmllint xsltproc dmidecode"
         ),
     ),
     Uncontained(
         "programs that change users, rights, disks or the system",
         "can give rights to whoever uses them",
         FIXED,
-        (
-            *(
-                "chmod",
-                "chown",
-                "chgrp",
-                "chattr",
-                "setfacl",
-                "setcap",
-                "mount",
-                "umount",
-                "losetup",
-                "swapon",
-                "mkfs*",
-            ),
-            *("useradd", "usermod", "userdel", "groupadd", "groupmod", "gpasswd", "adduser", "sysctl", "modprobe"),
-            *("insmod", "kexec", "init", "telinit", "iptables*", "ip6tables*", "ldattach", "e2fsck", "fsck*"),
+        _named(
+            "chmod chown chgrp chattr setfacl setcap mount umount losetup swapon mkfs* useradd usermod userdel "
+            "groupadd groupmod gpasswd adduser sysctl modprobe insmod kexec init telinit iptables* ip6tables* "
+            "ldattach e2fsck fsck* dmsetup mdadm hdparm"
         ),
     ),
     Uncontained(
         "programs of which some subcommands or options run others",
         "run programs and write files by some of their subcommands and options",
         FIXED,
-        ("git*", "hg", "svn", "systemctl", "busctl", "dbus-send", "gdbus", "coredumpctl", "find", "sort"),
+        _named(
+            "git* hg svn gh glab aws gcloud systemctl busctl dbus-send gdbus coredumpctl find fd fdfind sort rg ag "
+            "ack diff3 ssh-keyscan ssh-add"
+        ),
         by_options=True,
     ),
 )

@@ -8,6 +8,7 @@ from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.restriction.advice import kind_of
 from omnyshell.services.node.restriction.containment import find_uncontained, is_contained
 from omnyshell.services.node.restriction.pattern import rule_from_pattern
+from omnyshell.services.node.restriction.program import look_up
 from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained
 
 NOT_CONTAINED = [
@@ -67,6 +68,10 @@ NOT_CONTAINED = [
         "prlimit *",
     ),
     *("choom *", "systemd-inhibit *", "ssh-agent bash", "psql -c x -f -"),
+]
+NOT_CONTAINED += [
+    *("service *", "logrotate *", "ncdu", "iftop", "fd -*", "rg --*", "run0", "agetty tty1", "supervisorctl", "lvm"),
+    *("yash", "posh -s", "julia", "octave", "gnuplot", "fzf", "sqlcmd", "pgcli", "aa-exec *", "sfdisk /dev/sda"),
 ]
 CONTAINED = [
     *("bash /opt/x.sh", "bash /opt/x.sh *", "bash -e /opt/x.sh a", "bash -c 'df -h'", "sh -c id *", "sh -ec id"),
@@ -135,6 +140,28 @@ def test_a_script_that_is_called_like_a_program_is_not_that_program(tmp_path: Pa
     # A name that is chosen by nobody by chance is that of the program, as of a wrapper.
     (tmp_path / "python3").write_text("#!/bin/sh\n")
     assert kind_of(str(tmp_path / "python3")) is not None
+
+
+@pytest.mark.parametrize("program", ["sh", "python3", "perl"])
+def test_a_script_that_others_can_change_is_told(tmp_path: Path, program: str) -> None:
+    script = tmp_path / "opt" / "x"
+    script.parent.mkdir()
+    script.touch(0o644)
+    (tmp_path / "link").symlink_to(script)
+    patterns = [f"{program} {path}" for path in (script, tmp_path / "link", tmp_path / "absent")]
+
+    def told() -> list[bool]:
+        return ["others decide what it runs" in " ".join(CommandPolicy((pattern,)).warnings()) for pattern in patterns]
+
+    if look_up(program) is None:
+        pytest.skip(f"there is no {program} here")
+    assert told() == [False, False, False]
+    for at in (script, script.parent):
+        before = at.stat().st_mode & 0o7777
+        at.chmod(0o777)
+        assert told() == [True, True, False]
+        at.chmod(before)
+    assert not list(CommandPolicy((f"cat {script}",)).warnings())
 
 
 @pytest.mark.parametrize(

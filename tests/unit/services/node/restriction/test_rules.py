@@ -1,13 +1,15 @@
 """Rules match word by word, and wildcards leave options alone that they were not meant for."""
 
 import re
+import string
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from omnyshell.services.node.restriction.containment import find_uncontained
-from omnyshell.services.node.restriction.escapes import escapes_of
+from omnyshell.services.node.restriction.escapes import OPTIONS_BY_PROGRAM, escapes_of
 from omnyshell.services.node.restriction.rule import CommandRule
+from omnyshell.services.node.restriction.wildcards import has_wildcard, pattern_flaw
 
 RULE = CommandRule(program="/usr/bin/x", arguments=("status", "ng*"), rest=("[ab]", "-n", "--lines=[0-9]"))
 
@@ -155,6 +157,19 @@ def test_no_wildcard_that_does_not_name_such_an_option_takes_it(program: str, wo
     if word.startswith("--"):
         # Nor what it may be shortened to.
         assert CommandRule(program="/x", rest=("--[a-z]*=*", "--?*", "--*=*")).mismatch((word,), escapes)
+
+
+@given(st.data())
+def test_no_letter_that_does_harm_hides_among_others(data: st.DataObject) -> None:
+    program = data.draw(st.sampled_from(sorted(name.replace("*", "x") for name in OPTIONS_BY_PROGRAM)))
+    escapes = escapes_of([program])
+    assume(escapes.letters)
+    letter = data.draw(st.sampled_from(sorted(escapes.letters)))
+    harmless = st.text(sorted(set(string.ascii_letters + string.digits) - escapes.letters), max_size=4)
+    before, behind = data.draw(harmless), data.draw(st.text(max_size=4))
+    for pattern in ("-*", "-[!-]*", f"-{before}*", f"-{before}?*", f"-{before}[!x]*", "-?*", f"-*{behind}", "[-]*"):
+        if has_wildcard(pattern) and not pattern_flaw(pattern) and letter not in pattern.partition("*")[0]:
+            assert CommandRule(program="/x", rest=("*", pattern)).mismatch((f"-{before}{letter}{behind}",), escapes)
 
 
 def test_a_pattern_that_names_such_an_option_takes_it_and_no_other() -> None:

@@ -53,7 +53,7 @@ def _report(policy: CommandPolicy, request: ShellRequest, refused: tuple[str, ..
 
 
 def _print_launch(number: int, rule: CommandRule, launch: Launch) -> None:
-    say(f"allowed by rule {number}, {rule.origin}")
+    say(f"allowed by rule {number}, {rule}")
     facts = {
         "runs": shlex.join(launch.argv),
         "in": launch.cwd,
@@ -68,4 +68,4 @@ def _print_launch(number: int, rule: CommandRule, launch: Launch) -> None:
 def _print_refusals(refusals: list[tuple[int, CommandRule, RuleRefusal]]) -> None:
     say("refused")
     for number, rule, refusal in refusals:
-        say(f"  rule {number}, {rule.origin}: {refusal.why}")
+        say(f"  rule {number}, {rule}: {refusal.why}")

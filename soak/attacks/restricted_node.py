@@ -1,12 +1,14 @@
 """20,000 random requests to a restricted node: all that its rules let run does, as they say, and nothing else."""
 
 import asyncio
+import logging
 import os
 import pwd
 import random
+import re
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,12 +69,42 @@ WORDS = (
         "|",
         ">x",
     ),
+    *("/srv/a", "/srv/a/b", "/srv/..", "/srv/a:../b", "/srv/a,..", "/srv/..a", "/srv/a..b", "/srv/x\\../y", "@../x"),
+    *(
+        "-no/tmp/x",
+        "-rT",
+        "-nr",
+        "-k2",
+        "--outp=/x",
+        "--o",
+        "--reverse",
+        "--compress-p=sh",
+        "--temp",
+        "-",
+        "--key=../x",
+    ),
     *("'", '"', "\\", "é", "\u202e", "\x1b[m", "a;b", "#", "~", "~root", "{a,b}", "A", "Status", " status"),
 )
 VARIABLES = (
-    *("TZ", "LANG", "PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "BASH_ENV", "ENV", "IFS", "PAGER", "GIT_PAGER", "EDITOR"),
+    *(
+        "TZ",
+        "TZ",
+        "ZONE",
+        "ZONE",
+        "LANG",
+        "PATH",
+        "LD_PRELOAD",
+        "LD_LIBRARY_PATH",
+        "BASH_ENV",
+        "ENV",
+        "IFS",
+        "PAGER",
+        "GIT_PAGER",
+        "EDITOR",
+    ),
     *("LESSOPEN", "SHELL", "HOME", "USER", "PYTHONPATH", "TERM", "COLORTERM", "OMNYSHELL_X", "tz", "TZ_", "A B"),
 )
+VALUES = ("UTC", "/tmp/x", "", "A/b", "A/../b", ":x", "a\tb", "é", "x" * 257)
 MODES = (SessionMode.EXEC, SessionMode.EXEC, SessionMode.EXEC, SessionMode.SHELL, SessionMode.TRANSFER)
 
 
@@ -83,29 +115,77 @@ class Known(NamedTuple):
     program: str
     takes: Callable[[Sequence[str]], bool]
     directory: str = HOME
-    variables: frozenset[str] = frozenset()
+    variables: Callable[[str, str], bool | None] = lambda _name, _value: None
+    """Whether a variable may have a value; None where it is left out."""
+
     has_terminal: bool = False
+    ever_runs: bool = True
 
 
 def known_rules(directory: Path) -> list[Known]:
     """Rules for tools in a directory, which is made for them."""
     (directory / "srv").mkdir()
-    a, b, c, d, e = (_recorder(directory / "opt" / "tools" / name) for name in "abcde")
+    tools = directory / "opt" / "tools"
+    a, b, c, d, e, f, sort = (_recorder(tools / name) for name in ("a", "b", "c", "d", "e", "f", "sort"))
     srv = str(directory / "srv")
-    timed = frozenset(("TZ",))
+    open_to_all = directory / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
     return [
         Known(CommandRule(program=a, arguments=("status", "[ab]*")), a, _is_status),
         Known(
-            CommandRule(program=b, rest=("*",), pty=True, environment=("TZ",)),
+            CommandRule(program=b, rest=("*",), pty=True, environment=("TZ", "ZONE=[A-Z]*/*")),
             b,
             lambda words: not any(word.startswith("-") for word in words),
-            variables=timed,
+            variables=_is_set,
             has_terminal=True,
         ),
         Known(f"{c} *", c, lambda _: True, has_terminal=True),
         Known(f"{d} x?", d, _is_x_and_another, has_terminal=True),
         Known(CommandRule(program=e, directory=srv), e, lambda words: not words, directory=srv),
+        Known(CommandRule(program=f, rest=("/srv/*",)), f, lambda words: all(map(_is_below_srv, words))),
+        Known(CommandRule(program=sort, rest=("*", "-*")), sort, lambda words: all(map(_is_harmless_to_sort, words))),
+        *(_never(CommandRule(program=path, rest=("*", "-*"), pty=True)) for path in _no_programs(tools)),
+        _never(CommandRule(program=_recorder(tools / "nowhere"), directory=str(open_to_all), pty=True)),
+        # Patterns that a shell reads otherwise, and quoted wildcards, match nothing.
+        *(
+            _never(f"{_recorder(tools / 'unread')} {pattern}")
+            for pattern in ("[^x]*", "[[:alpha:]]*", "'*'", "\\*", "[a")
+        ),
     ]
+
+
+def _never(rule: CommandRule | str) -> Known:
+    program = rule.split()[0] if isinstance(rule, str) else rule.program
+    return Known(rule, program, lambda _: False, ever_runs=False)
+
+
+def _no_programs(tools: Path) -> Iterator[str]:
+    """Files that only a shell takes for programs, and scripts whose `env` starts what it is told."""
+    for number, head in enumerate(
+        ("", "\n#!/bin/sh", "#!sh", "#!/usr/bin/env -S PATH=/x sh", "#!/usr/bin/env -S nice sh")
+    ):
+        path = Path(_recorder(tools / f"none{number}"))
+        path.write_text(RECORDER.replace("#!/bin/sh", head))
+        yield str(path)
+
+
+def _is_set(name: str, value: str) -> bool | None:
+    fits = value.isascii() and value.isprintable() and len(value) <= 256
+    if name == "TZ":
+        return fits and not value.startswith(":") and "/" not in value and ".." not in value
+    return fits and value == "A/b" if name == "ZONE" else None
+
+
+def _is_below_srv(word: str) -> bool:
+    return word.startswith("/srv/") and ".." not in re.split(r"[^A-Za-z0-9_.-]", word)
+
+
+def _is_harmless_to_sort(word: str) -> bool:
+    if word.startswith("--"):
+        harmful = ("--output", "--compress-program", "--temporary-directory")
+        return not any(len(word) > 2 and name.startswith(word.split("=")[0]) for name in harmful)
+    return not word.startswith("-") or ("o" not in word and "T" not in word)
 
 
 def _is_status(words: Sequence[str]) -> bool:
@@ -128,6 +208,7 @@ class Attack:
 
     def __init__(self, known: list[Known], seed: int) -> None:
         self._known = known
+        self._running = [rule for rule in known if rule.ever_runs]
         self._random = random.Random(seed)
         self.outcomes = Counter[str]()
         self.problems: list[str] = []
@@ -143,7 +224,7 @@ class Attack:
 
     def _request(self) -> dict[str, Any]:
         pick = self._random.choice
-        program = pick(self._known).program
+        program = pick(self._known if self._random.random() < 0.2 else self._running).program
         words = [program if self._random.random() < 0.7 else self._disguised(program)]
         words += [pick(WORDS) for _ in range(self._random.choice((0, 1, 1, 2, 2, 3)))]
         request: dict[str, Any] = {"mode": pick(MODES)}
@@ -152,9 +233,9 @@ class Attack:
             request["args"] = words
         else:
             request["command"] = shlex.join(words) if form < 0.8 else " ".join(words)
-        request["env"] = {name: pick(("UTC", "/tmp/x", "")) for name in VARIABLES if self._random.random() < 0.2}
+        request["env"] = {name: pick(VALUES) for name in VARIABLES if self._random.random() < 0.2}
         if self._random.random() < 0.2:
-            request["cwd"] = pick(("/", HOME, f"{HOME}/", "..", "~", "", self._known[-1].directory))
+            request["cwd"] = pick(("/", HOME, f"{HOME}/", "..", "~", "", self._known[4].directory))
         if self._random.random() < 0.2:
             request["pty"] = PtySpec()
         return request
@@ -185,7 +266,10 @@ class Attack:
         for known in self._known:
             fits = known.program == words[0] and known.takes(words[1:]) and (known.has_terminal or not wants_terminal)
             if fits and request.get("cwd") in (None, "", known.directory):
-                given = {name: value for name, value in request["env"].items() if name in known.variables}
+                judged = {name: known.variables(name, value) for name, value in request["env"].items()}
+                if False in judged.values():
+                    return None
+                given = {name: request["env"][name] for name, may_be_set in judged.items() if may_be_set}
                 terminal = {"TERM": PtySpec().term} if wants_terminal else {}
                 return words, fixed_environment(HOME) | given | terminal, known.directory, wants_terminal
         return None
@@ -221,6 +305,7 @@ def _split(line: str) -> list[str]:
 
 
 async def run(count: int, seed: int) -> Attack:
+    logging.getLogger("omnyshell.node").setLevel(logging.ERROR)
     with workplace() as (directory, certificates):
         known = known_rules(directory)
         patterns = tuple(each.rule for each in known if isinstance(each.rule, str))

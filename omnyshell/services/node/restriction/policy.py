@@ -88,7 +88,7 @@ class CommandPolicy:
                 return answer
             refusals.append(answer)
             if isinstance(answer.__cause__, NotTrustedException):
-                logger.warning("%s: %s", rule.origin, answer.why)
+                logger.warning("%s: %s", rule, answer.why)
         raise next((refusal for refusal in refusals if refusal.is_near), RuleRefusal("no rule lets it run"))
 
     def answers(
@@ -108,9 +108,9 @@ class CommandPolicy:
             yield f"{HOMELESS}: {flaw}"
         for pattern, rule in zip(self.patterns, self.short, strict=True):
             if less := narrowed(pattern):
-                yield f"{rule.origin}: {less}"
+                yield f"{rule}: {less}"
         for rule in self.all_rules:
-            yield from (f"{rule.origin}: {text}" for text in warnings_of(rule))
+            yield from (f"{rule}: {text}" for text in warnings_of(rule))
 
 
 def _warn_of_home(launch: Launch) -> None:

@@ -41,7 +41,7 @@ class CommandRule:
     """Whether it may run on a terminal."""
 
     origin: str = ""
-    """How messages name the rule."""
+    """Where it is from: an option, or a place in a file."""
 
     flaw: str = ""
     """Why it lets nothing run, where it was written for an earlier version and cannot be understood."""
@@ -55,6 +55,10 @@ class CommandRule:
         flaws += [f"{said!r} {variable_flaw(said)}" for said in self.environment if variable_flaw(said)]
         if flaws and not self.flaw:
             raise ConfigException("; ".join(flaws))
+
+    def __str__(self) -> str:
+        """How messages name the rule."""
+        return self.origin or f"the rule for {self.program}"
 
     @property
     def patterns(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from omnyshell.services.node.restriction.splitting import split_line
 from omnyshell.services.node.restriction.uncontained import FIXED, RUNS, UNCONTAINED, Uncontained, Use
 from omnyshell.services.node.restriction.wildcards import has_wildcard
 
-_INPUT = re.compile(r"-|/dev/(stdin|tty|console|fd/.*|pts/.*)|/proc/.*")
+_INPUT = re.compile(r"-|--server|/dev/(stdin|tty|console|fd/.*|pts/.*)|/proc/.*")
 """What a program reads from its terminal, or from what a client sends."""
 
 _WORDS = frozenset(
@@ -23,9 +23,9 @@ _WORDS = frozenset(
 """Names that somebody's own script may have by chance."""
 
 
-def find_uncontained(names: Iterable[str], *, is_script: bool = False) -> Uncontained | None:
+def find_uncontained(names: Collection[str], *, is_script: bool = False) -> Uncontained | None:
     """Return the kind that one of a program's names belongs to; None where none is known."""
-    known = tuple(name for name in names if not (is_script and name in _WORDS))
+    known = {name for name in names if name not in _WORDS} if is_script else {*names, *map(_stem, names)}
     return next((kind for kind in UNCONTAINED if any(_is_one_of(name, kind.names) for name in known)), None)
 
 
@@ -105,6 +105,11 @@ def _split(word: str) -> list[str]:
         return split_line(word) or [word]
     except ValueError:
         return [word]
+
+
+def _stem(name: str) -> str:
+    """A program's name without its version or make: of `nc.openbsd`, `gdb13` and `busybox-1.36`."""
+    return re.split(r"-?[0-9]|\.|-static", name, maxsplit=1)[0]
 
 
 def _is_one_of(name: str, patterns: Iterable[str]) -> bool:

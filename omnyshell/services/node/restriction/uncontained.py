@@ -176,9 +176,15 @@ UNCONTAINED = (
         _named("at batch crontab xargs parallel entr pexec run-mailcap"),
     ),
     Uncontained(
+        "programs that unpack or restore what they read",
+        "write files that what is sent to them names, or rules of the system",
+        NEVER,
+        _named("patch cpio pax uudecode sftp-server restore iptables-restore ip6tables-restore"),
+    ),
+    Uncontained(
         "shells of other machines",
         "run what they are given there, or a shell, and forward ports",
-        Use("a host and a command, and all words", fine=r"-[46CnqTtvx]+|-o.+", operands=2, runs_words=True),
+        Use("a host and a command, and all words", fine=r"-[46CnqTvx]+|-o.+", operands=2, runs_words=True),
         _named("ssh rsh rlogin slogin dbclient autossh sshpass ssh-copy-id check_by_ssh"),
     ),
     Uncontained(
@@ -232,8 +238,8 @@ UNCONTAINED = (
         "can write what others run or obey, such as ~/.profile or ~/.ssh/authorized_keys",
         FIXED,
         _named(
-            "cp mv dd tee install ln tar bsdtar pax cpio zip unzip unsquashfs 7z* ar arj patch split csplit shuf "
-            "iconv curl wget aria2c shred truncate uniq xxd uudecode rm mkfifo mknod touch gpg* tic scp rsync rclone "
+            "cp mv dd tee install ln tar bsdtar zip unzip unsquashfs 7z* ar arj split csplit shuf "
+            "iconv curl wget aria2c shred truncate uniq xxd rm mkfifo mknod touch gpg* tic scp rsync rclone "
             "sshfs socat nc ncat netcat nmap tcpdump tshark dumpcap localedef ssh-keygen gzip bzip2 xz zstd pg_dump* "
             "pg_restore pg_basebackup mysqldump sponge rename dos2unix sdiff xmllint xsltproc dmidecode"
         ),

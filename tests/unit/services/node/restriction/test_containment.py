@@ -70,6 +70,8 @@ NOT_CONTAINED = [
     *("choom *", "systemd-inhibit *", "ssh-agent bash", "psql -c x -f -"),
 ]
 NOT_CONTAINED += [
+    *("nc.openbsd *", "gdb13", "busybox-1.36 sh", "bash-static", "bash5 -s", "vim.tiny /x", "sh.distrib", "node18 -i"),
+    *("patch -p1", "cpio -i", "uudecode", "sftp-server", "rsync --server . /srv", "tar -xf -", "ssh -t box uptime"),
     *("service *", "logrotate *", "ncdu", "iftop", "fd -*", "rg --*", "run0", "agetty tty1", "supervisorctl", "lvm"),
     *("yash", "posh -s", "julia", "octave", "gnuplot", "fzf", "sqlcmd", "pgcli", "aa-exec *", "sfdisk /dev/sda"),
 ]

@@ -14,7 +14,7 @@ from omnyshell.security.cert_chain import is_authority, read_chain, system_autho
 from omnyshell.security.cert_faults import OF_SERVERS, faults_of
 from omnyshell.security.cert_generator import HUB_CERT_FILE, CertGenerator, GeneratedPair
 from omnyshell.security.certificates import CertificateIdentity
-from omnyshell.security.key_files import check_free
+from omnyshell.security.key_files import check_free, public_key_of_ssh
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.access import given_access
 from omnyshell.services.client.passphrases import as_bytes, open_key, read_passphrase
@@ -88,15 +88,20 @@ def keygen(options: argparse.Namespace) -> int:
         raise ConfigException(f"--principal '{principal}': one word is needed, which does not begin with #")
     # Python has `from` for itself.
     existing = getattr(options, "from")
-    key = _read_key(user_path(existing), options) if existing else _new_key(options)
+    key = _public_key_in(user_path(existing), options) if existing else _new_key(options).public_key.to_base64()
     # The line alone goes to stdout: it may be meant for a file.
     complain("For the hub's authorized_keys, with the roles that it shall have:")
-    say(f"{principal} {key.public_key.to_base64()} ROLE,ROLE")
+    say(f"{principal} {key} ROLE,ROLE")
     return 0
 
 
-def _read_key(path: Path, options: argparse.Namespace) -> Ed25519PrivateKey:
-    return open_key(path, given_access(options), ask_passphrase)
+def _public_key_in(path: Path, options: argparse.Namespace) -> str:
+    """The public key of a file, in base64: of a private one, or of one as OpenSSH has them beside those."""
+    try:
+        public = public_key_of_ssh(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError as exc:
+        raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
+    return public or open_key(path, given_access(options), ask_passphrase).public_key.to_base64()
 
 
 def _new_key(options: argparse.Namespace) -> Ed25519PrivateKey:

@@ -66,9 +66,17 @@ def build_parser(command: Command) -> CommandParser:
     )
     parser.advice = command.advice
     add_options(parser, command.options)
+    parser.epilog = _tables_of(command)
     if usage_rest:
         parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + usage_rest
     return parser
+
+
+def _tables_of(command: Command) -> str | None:
+    """What a configuration file can hold and the command line cannot."""
+    tables = [option.help.replace("`", "") for option in command.options if option.is_in_file_only]
+    text = f"In the file of --config also {'; '.join(tables)}. docs/configuration.md has examples."
+    return text.replace("%", "%%") if tables else None
 
 
 def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:

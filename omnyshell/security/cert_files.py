@@ -12,6 +12,7 @@ from omnyshell.security.cert_faults import Fault, use_faults
 
 _CERTIFICATE, _PUBLIC_KEY = b"-----BEGIN CERTIFICATE-----", b" PUBLIC KEY-----"
 _PRIVATE_KEY, _ENCRYPTED = b"PRIVATE KEY-----", (b"-----BEGIN ENCRYPTED PRIVATE KEY-----", b"Proc-Type: 4,ENCRYPTED")
+_REQUEST = b" CERTIFICATE REQUEST-----"
 _DER = b"\x30"
 
 
@@ -24,17 +25,19 @@ def why_unusable(cert: Path, key: Path) -> str:
     if _CERTIFICATE not in certificates and _CERTIFICATE in private and _PRIVATE_KEY in certificates:
         return f"certificate and key are swapped: {cert} holds a private key, {key} a certificate"
     return (
-        _wrong_certificate(cert, certificates)
+        why_no_certificate(cert, certificates)
         or _wrong_key(key, private)
         or _mismatch(cert, certificates, key, private)
     )
 
 
-def _wrong_certificate(path: Path, data: bytes) -> str:
+def why_no_certificate(path: Path, data: bytes) -> str:
+    """Return what a file holds instead of a certificate in PEM; "" where it holds one."""
     if _CERTIFICATE in data:
         return ""
-    if _PRIVATE_KEY in data:
-        return f"{path} holds a private key and no certificate"
+    for mark, what in ((_PRIVATE_KEY, "a private key"), (_PUBLIC_KEY, "a public key"), (_REQUEST, "a request for one")):
+        if mark in data:
+            return f"{path} holds {what} and no certificate"
     if data.startswith(_DER):
         return f"{path} is not PEM; `openssl x509 -inform der -in {path}` turns a certificate in DER into it"
     return f"{path} holds no certificate in PEM"

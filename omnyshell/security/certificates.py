@@ -75,12 +75,15 @@ class CertificateIdentity:
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read the first certificate of a PEM file: the leaf, in a chain. Raises `CertGeneratorException`."""
+        from omnyshell.security.cert_files import why_no_certificate
+
         try:
-            return cls.from_pem(path.read_bytes())
+            data = path.read_bytes()
+            return cls.from_pem(data)
         except OSError as exc:
             raise CertGeneratorException(f"cannot read {path}: {exc.strerror}") from exc
         except CertGeneratorException as exc:
-            raise CertGeneratorException(f"{path}: {exc}") from exc
+            raise CertGeneratorException(why_no_certificate(path, data) or f"{path}: {exc}") from exc
 
     @classmethod
     def from_pem(cls, pem: bytes | str) -> Self:

@@ -38,6 +38,9 @@ from omnyshell.version import __version__
 
 CONNECT_TIMEOUT = 15.0
 
+UNKNOWN_TOKEN = "unknown_token"  # noqa: S105
+"""The code of the refusal of an invite, about which nothing that helps with a login helps."""
+
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
@@ -146,7 +149,10 @@ async def join(
         await open_trusted(connection, ca, timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
     except AuthException as exc:
         if exc.code == ErrorCodes.AUTH_FAILED:
-            raise AuthException("the hub does not know this token: copy the whole line of the invite") from exc
+            text = (
+                "the hub does not know this token, or takes nobody by this address: copy the whole line of the invite"
+            )
+            raise AuthException(text, code=UNKNOWN_TOKEN) from exc
         raise
     await connection.close()
     if handshake.accepted is None:

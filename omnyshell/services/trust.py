@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from cryptography.x509 import Certificate
+
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import UntrustedHubException
 from omnyshell.security.cert_chain import (
@@ -71,12 +73,18 @@ def _stranger(path: Chain, ca: Path | None, trusted: Authorities) -> str:
         what = "it is self-signed"
     else:
         what = f"it comes from {shown_name(top.subject)}"
-    if any(name.startswith(TUNNEL_AUTHORITY) for name in common_names(top)):
+    if _is_for_tunnels(top):
         return f"{what}: this is a tunnel's port, and not a hub's: check the address"
     if ca is None:
         return f"{what}, and this system does not trust that; {missing}name the hub's own CA with --ca"
+    if trusted.certificates and all(map(_is_for_tunnels, trusted.certificates)):
+        return f"{what}, and {ca} holds the authority for tunnels, which no hub is trusted by: give the hub's ca.pem"
     known = listed(shown_name(found.subject) for found in trusted.certificates)
     return (
         f"{what}, and {ca} holds {known}; {missing}this is another hub, or its authority has changed: "
         "get its ca.pem anew, in a way that you trust"
     )
+
+
+def _is_for_tunnels(authority: Certificate) -> bool:
+    return any(name.startswith(TUNNEL_AUTHORITY) for name in common_names(authority))

@@ -93,7 +93,10 @@ def test_whoever_does_not_know_it_leaves_with_echo_on(terminal: Terminal, key_pr
     if code is None:
         terminal.shows("that is not its passphrase")
         return
-    assert "Traceback" not in terminal.shows(f"code={code}")
+    screen = terminal.shows(f"code={code}")
+    assert "Traceback" not in screen
+    # What follows begins a line of its own.
+    assert f"\ncode={code}" in screen
     terminal.type("stty -a | grep -o ' echo '", "Enter")
     terminal.shows("\n echo")
 

@@ -1,5 +1,6 @@
 """The installed commands that reach no hub: certificates, keys, completion scripts, configuration files."""
 
+import base64
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -7,6 +8,8 @@ from pathlib import Path
 
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
+
+from omnyshell.security.keys import Ed25519PrivateKey
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
 DEADLINE = 20.0
@@ -27,6 +30,35 @@ def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
     assert [len(word) for word in line.split()] == [3, 43, 9]
     for shell in ("bash", "zsh", "fish"):
         assert "omnyshell" in run("completion", shell)
+
+
+def test_what_a_file_holds_instead_is_said(tmp_path: Path) -> None:
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([OMNYSHELL, *words], capture_output=True, timeout=DEADLINE, text=True, check=False)
+
+    run("cert", "gen", "--out", str(tmp_path))
+    key = tmp_path / "hub.key"
+    shown = run("cert", "show", str(key))
+    assert (shown.returncode, shown.stderr) == (255, f"omnyshell: {key} holds a private key and no certificate\n")
+    made = Ed25519PrivateKey.generate().public_key
+    blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + made.raw
+    public = tmp_path / "id.pub"
+    public.write_text(f"ssh-ed25519 {base64.b64encode(blob).decode()} ann@home\n")
+    # What everybody may read is no secret.
+    public.chmod(0o644)
+    told = run("keygen", "--from", str(public), "--principal", "ann")
+    assert (told.returncode, told.stdout) == (0, f"ann {made.to_base64()} ROLE,ROLE\n")
+
+
+def test_help_names_the_tables_of_the_file() -> None:
+    for words, tables in (
+        (("hub", "start"), ("[nodes.ID.labels]", "[[grants]]")),
+        (("node", "start"), ("[[commands]]",)),
+    ):
+        done = subprocess.run(
+            [OMNYSHELL, *words, "--help"], capture_output=True, timeout=DEADLINE, text=True, check=True
+        )
+        assert all(table in done.stdout for table in tables)
 
 
 def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
@@ -58,7 +90,7 @@ def test_a_certificate_is_shown_with_what_clients_refuse(tmp_path: Path) -> None
     (line,) = problems(expired)
     assert line.startswith("problem      it expired on ")
     (line,) = problems(alone)
-    assert line.startswith("problem      the certificate of 'CN=The Root', which issued it, is missing")
+    assert line.startswith("problem      if 'CN=The Root', which issued it, is an intermediate, the certificate")
     subprocess.run(
         [OMNYSHELL, "cert", "gen", "--out", str(tmp_path)], capture_output=True, timeout=DEADLINE, check=True
     )
@@ -132,7 +164,8 @@ def test_a_node_is_asked_what_it_lets_run(tmp_path: Path) -> None:
             "refused",
             "  rule 1, --allow-command 'git log*': its program is git",
             "  rule 2, --allow-command 'uptime *': its program is uptime",
-            f"  rule 3, [[commands]] at {config}, line 5: word 3, '-n', does not match '*'",
+            f"  rule 3, [[commands]] at {config}, line 5: word 3, '-n', does not match '*': "
+            "no wildcard takes an option in the place of a word",
         ],
     )
     for options, why in ((["--tty"], "may not run on a terminal"), (["--cwd", "/tmp"], "it runs in / only")):

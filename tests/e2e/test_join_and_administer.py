@@ -195,6 +195,8 @@ def test_a_line_that_is_wrong_says_what_is_wrong(site: Site, change: Callable[[s
     assert done.returncode == (255 if words else 0)
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    # What helps with a login does not help with an invite.
+    assert "--principal" not in done.stderr
 
 
 def test_what_is_granted_may_end(site: Site) -> None:

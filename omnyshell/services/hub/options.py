@@ -232,7 +232,7 @@ NODE_LABELS = Option(
 RIGHTS = (
     Option(
         "grants",
-        "`[[grants]]`: rights that the hub gives and denies by role or principal, see below",
+        "`[[grants]]`: rights that the hub gives and denies by role or principal",
         kind="tables",
         default=(),
         sets="grants",

@@ -43,7 +43,6 @@ class TunnelDialog(Dialog[TunnelSpec]):
         "unsupported": "node",
         ErrorCodes.NODE_OFFLINE: "node",
         ErrorCodes.UNKNOWN_NODE: "node",
-        ErrorCodes.NOT_AUTHORIZED: "node",
     }
 
     def __init__(self, node_id: str, act: Callable[[TunnelSpec], Awaitable[None]] | None = None) -> None:

@@ -95,7 +95,7 @@ class TunnelsPanel(Panel[LiveTunnel]):
 
     def empty_text(self) -> str:
         """What to do where there is no tunnel."""
-        return "No tunnels. Press t to open one; the hub needs --tunnel-port-range for it."
+        return "No tunnels. Press t to open one."
 
     def describe(self, item: LiveTunnel) -> details.Details:
         """All that is known of a tunnel."""

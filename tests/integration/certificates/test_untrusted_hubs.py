@@ -27,6 +27,7 @@ from omnyshell import (
     TransportException,
 )
 from omnyshell.errors import UntrustedHubException
+from omnyshell.security.cert_generator import CertGenerator
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.binding import Binding
 from omnyshell.services.join import join
@@ -295,3 +296,11 @@ async def test_a_file_that_is_no_authority(certificates: Certificates, tmp_path:
     for ca, says in ((certificates.key, "there is no certificate in PEM in"), (tmp_path / "none", "No such file")):
         with pytest.raises(ConfigException, match=says):
             await OmnyShellClient(ClientConfig(access=access(replace(certificates, ca=ca), 1, "admin"))).connect()
+
+
+async def test_the_authority_for_tunnels_is_told_from_another_hub(certificates: Certificates, tmp_path: Path) -> None:
+    tunnels = CertGenerator().generate(tmp_path, ["127.0.0.1"]).tunnels
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        text = await said(replace(access(certificates, hub.port, "admin"), ca=tunnels.ca_pem_path))
+    assert f"{tunnels.ca_pem_path} holds the authority for tunnels" in text
+    assert "another hub" not in text

@@ -378,7 +378,7 @@ def test_identity_of_something_else(tmp_path, generated):
     with pytest.raises(CertGeneratorException, match="cannot read"):
         CertificateIdentity.from_file(tmp_path / "none")
     (tmp_path / "file").write_bytes(generated.hub_key)
-    with pytest.raises(CertGeneratorException, match="file: no certificate in PEM"):
+    with pytest.raises(CertGeneratorException, match="file holds a private key and no certificate"):
         CertificateIdentity.from_file(tmp_path / "file")
     with pytest.raises(CertGeneratorException):
         CertificateIdentity.from_pem("")

@@ -10,6 +10,7 @@ from omnyshell.cli.output import announce, complain
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
+from omnyshell.cli.strict import check_files, strict_modes
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.options.values import read, settings
 from omnyshell.paths import state_dir, user_path
@@ -45,14 +46,19 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
+    strict = strict_modes(options)
+    check_files(strict, options, OPTIONS)
     said = settings(options, OPTIONS)
+    directory = state_dir_from(options)
+    strict.check_tree(directory)
     authenticator, watched = _authenticator(options)
     return HubConfig(
         **said
         | {
             "endpoint": EndpointLimits(**said["endpoint"]),
             "audit_retention": Retention(**said.get("audit_retention", {})),
-            "state_dir": state_dir_from(options),
+            "state_dir": directory,
+            "strict_modes": strict,
             "authenticator": authenticator,
             "watched": watched,
             "metrics_token": _metrics_token(options),

@@ -8,6 +8,7 @@ from omnyshell.cli.access import access_from
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import REFUSED, describe, fail
 from omnyshell.cli.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.strict import strict_modes
 from omnyshell.errors import AuthException, ConfigException, ErrorCodes
 from omnyshell.options.values import settings
 from omnyshell.paths import state_dir
@@ -29,13 +30,15 @@ def start(options: argparse.Namespace) -> int:
 
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
-    said = settings(options, OPTIONS)
+    strict = strict_modes(options)
+    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(options, OPTIONS)
+    strict.check_tree(said["state_dir"])
     made = {
         "access": access_from(options),
         "commands": CommandPolicy(**said["commands"]),
         "keeping": Keeping(**said["keeping"]),
     }
-    return NodeConfig(**{"state_dir": state_dir() / "nodes" / options.id} | said | made)
+    return NodeConfig(**said | made)
 
 
 async def _serve(config: NodeConfig) -> int:

@@ -8,6 +8,7 @@ from omnyshell.cli.output import FAILURE, complain, printable
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.cli.spec_base import Command
 from omnyshell.options.parser import add_options, fill_defaults
+from omnyshell.services.service_options import STRICT_MODES
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -99,7 +100,12 @@ def _end_of_options(command: Command, words: list[str]) -> int:
 
 def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
     from omnyshell.options.toml_file import read_options
+    from omnyshell.paths import user_path
+    from omnyshell.security.strict_modes import StrictModes
 
+    if hasattr(options, STRICT_MODES.key):
+        # What others can write says nothing of itself: the command line alone can let such a file pass.
+        StrictModes.said(options.strict_modes).check(user_path(options.config))
     given = read_options(options.config, command.options)
     for key, value in given.values.items():
         if getattr(options, key, None) is None:

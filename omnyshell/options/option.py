@@ -8,6 +8,10 @@ LIST_KINDS = ("list", "tables")
 """Kinds whose value is empty where nothing was given."""
 
 
+SWITCH = ("true", "false")
+"""Choices of an option that a file gives as TOML's own `true` or `false`."""
+
+
 class Check(NamedTuple):
     """What a value must be, and how that is said."""
 

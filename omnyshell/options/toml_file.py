@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from omnyshell.errors import ConfigException
-from omnyshell.options.option import Option
+from omnyshell.options.option import SWITCH, Option
 from omnyshell.options.toml_values import instead_of, of_kind
 
 _HEADER = re.compile(r"\s*(\[\[?)([^\]]*)\]\]?")
@@ -107,6 +107,8 @@ def read_value(option: Option, value: object, file: TomlFile) -> object:
         assert option.parse is not None, "tables say how they are read"  # noqa: S101
         return option.parse(value, file)
     key = option.toml_key
+    if option.choices == SWITCH and isinstance(value, bool):
+        return str(value).lower()
     with file.at((key,)):
         value = of_kind(option.kind, value, key)
     if value == [] and option.if_empty:

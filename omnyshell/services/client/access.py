@@ -12,6 +12,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
+from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.binding import Binding
 from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
@@ -24,11 +25,13 @@ from omnyshell.services.client.passphrases import (
     open_key,
 )
 from omnyshell.services.dial import HubAccess
+from omnyshell.services.service_options import STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 
 T = TypeVar("T")
 
 _NAMES = tuple(option.key for option in ACCESS if option.kind != "flag")
+_FILES = tuple(option.key for option in ACCESS if option.kind == "file")
 _SECRETS = ("token", "token_file", "key")
 _SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 
@@ -38,6 +41,9 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
 
     Raises `ConfigException` that says what is missing: `PassphraseException` where that is a passphrase.
     """
+    strict = StrictModes.said(given.get(STRICT_MODES.key))
+    strict.check(logins_file())
+    strict.check(bound_hubs_file())
     saved = CredentialStore(logins_file()).get(given.get("hub"))
     if saved is None:
         return hub_access(given, ask)
@@ -52,6 +58,10 @@ def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> Hu
     """Return how to reach the hub, from what is given alone. Raises as `complete` does."""
     if "hub" not in given:
         raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
+    strict = StrictModes.said(given.get(STRICT_MODES.key))
+    for name in _FILES:
+        if name in given:
+            _read(name, lambda path: strict.check(user_path(path)), given[name])
     return HubAccess(
         address=_read("hub", HubAddress.parse, given["hub"]),
         credentials=credentials_from(given, ask),

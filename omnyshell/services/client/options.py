@@ -1,6 +1,7 @@
 """Options of all that connects to a hub. Every command loads them, so they need nothing."""
 
 from omnyshell.options.option import Option
+from omnyshell.services.service_options import STRICT_MODES
 
 HUB = Option("--hub", "hub to use, as wss://host:port (OMNYSHELL_HUB)", "URL")
 PRINCIPAL = Option("--principal", "who to log in as (OMNYSHELL_PRINCIPAL)", "NAME")
@@ -29,5 +30,5 @@ ALLOW_UNBOUND = Option(
 )
 BINDING = (BIND_CERTIFICATE, ALLOW_UNBOUND)
 
-ACCESS = (HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, KEY_PASSPHRASE_FILE, CA, *BINDING)
+ACCESS = (HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, KEY_PASSPHRASE_FILE, CA, *BINDING, STRICT_MODES)
 """How a hub is reached; each but a flag is also read from the environment, as `OMNYSHELL_` and its name."""

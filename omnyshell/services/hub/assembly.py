@@ -296,6 +296,7 @@ class HubServices:
             metrics=lambda: metrics_text(source),
             metrics_type=CONTENT_TYPE,
             token=base.config.metrics_token,
+            is_for_loopback=base.config.metrics_from_loopback,
         )
 
     def _live_parts(self, departed: DepartedNodes) -> HubParts:

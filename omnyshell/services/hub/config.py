@@ -12,6 +12,7 @@ from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.authorizer import Authorizer, NodeAuthorizer, RoleBasedAuthorizer
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
+from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.connection import HubAddress
@@ -96,8 +97,14 @@ class HubConfig:
     watched: tuple[WatchedFiles, ...] = ()
     """Files that the authenticator was made from; they are taken in anew when they change."""
 
+    strict_modes: StrictModes = field(default_factory=lambda: StrictModes(is_on=False))
+    """Judges watched files before they are taken in anew."""
+
     metrics_token: str | None = field(default=None, repr=False)
-    """Lets metrics be read from elsewhere than loopback."""
+    """Lets metrics be read."""
+
+    metrics_from_loopback: bool = False
+    """Whether everybody on this machine may read them."""
 
     clock: Clock = field(default_factory=SystemClock)
     new_id: IdFactory = new_id

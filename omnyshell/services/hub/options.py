@@ -19,7 +19,7 @@ from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.proofs import parse_unbound_keys
-from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
+from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
 
@@ -217,7 +217,15 @@ RECORDS = (
         parse=lambda size: size * MIB,
         check=at_least(1, "MiB"),
     ),
-    Option("--metrics-token-file", "file with a token that lets /metrics be read from elsewhere", "F", "file"),
+    Option("--metrics-token-file", "file with a token that lets /metrics be read", "F", "file"),
+    Option(
+        "--metrics-from",
+        "let everybody on this machine read /metrics without a token, also through a tunnel or proxy on it",
+        "WHO",
+        choices=("loopback",),
+        sets="metrics_from_loopback",
+        parse=lambda who: who == "loopback",
+    ),
 )
 
 NODE_LABELS = Option(
@@ -258,4 +266,7 @@ RIGHTS = (
     ),
 )
 
-OPTIONS = (CONFIG, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, *RIGHTS, LOG_LEVEL, LOG_FORMAT)
+OPTIONS = (
+    *(CONFIG, STRICT_MODES, *ADDRESS, *LOGINS, *TUNNELS, *LIMITS, *RECORDS, NODE_LABELS, *RIGHTS),
+    *(LOG_LEVEL, LOG_FORMAT),
+)

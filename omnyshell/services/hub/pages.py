@@ -15,24 +15,32 @@ _BEARER = "bearer "
 class HubPages:
     """Answers plain requests.
 
-    `not_ready` returns why the hub cannot serve, or nothing. Metrics are for loopback, and for who has the token.
+    `not_ready` returns why the hub cannot serve, or nothing. Metrics are for who has the token, and for loopback where
+    that is said; where neither is, there is no such page.
     """
 
     def __init__(
-        self, *, not_ready: Callable[[], str], metrics: Callable[[], bytes], metrics_type: str, token: str | None
+        self,
+        *,
+        not_ready: Callable[[], str],
+        metrics: Callable[[], bytes],
+        metrics_type: str,
+        token: str | None,
+        is_for_loopback: bool,
     ) -> None:
         self._not_ready = not_ready
         self._metrics = metrics
         self._metrics_type = metrics_type
-        self.set_token(token)
+        self.set_metrics(token, is_for_loopback=is_for_loopback)
         self._pages: dict[str, Callable[[HttpRequest], HttpReply]] = {
             "/healthz": self._health,
             "/readyz": self._readiness,
             "/metrics": self._show_metrics,
         }
 
-    def set_token(self, token: str | None) -> None:
-        """Take this token from now on; None leaves metrics to loopback."""
+    def set_metrics(self, token: str | None, *, is_for_loopback: bool) -> None:
+        """Say who gets metrics from now on."""
+        self._is_for_loopback = is_for_loopback
         self._token_hash = hashlib.sha256(token.encode()).digest() if token else None
 
     def answer(self, request: HttpRequest) -> HttpReply:
@@ -56,8 +64,10 @@ class HubPages:
         return HttpReply(HTTPStatus.OK, b"ready\n")
 
     def _show_metrics(self, request: HttpRequest) -> HttpReply:
+        if self._token_hash is None and not self._is_for_loopback:
+            return HttpReply.of(HTTPStatus.NOT_FOUND)
         given = request.headers.get("authorization")
-        if given is None and not _is_loopback(request.address):
+        if given is None and not (self._is_for_loopback and _is_loopback(request.address)):
             return HttpReply.of(HTTPStatus.UNAUTHORIZED, ("WWW-Authenticate", "Bearer"))
         if given is not None and not self._is_token(given):
             return HttpReply.of(HTTPStatus.FORBIDDEN)

@@ -125,7 +125,7 @@ class HubUpkeep:
         parts.heartbeats.timeout = config.heartbeat_timeout
         parts.policy.follow(HubPolicy.of(config))
         parts.nodes.set_hub_labels(ceilings(config, parts.store))
-        parts.pages.set_token(config.metrics_token)
+        parts.pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
         if parts.audit.writer is not None:
             parts.audit.writer.retention = config.audit_retention
         parts.context.config = self.config = config
@@ -201,6 +201,8 @@ class HubUpkeep:
     def _take_in(self, files: WatchedFiles, watch: FileWatch) -> None:
         audit = self._parts.audit
         try:
+            for path in files.paths:
+                self.config.strict_modes.check(path)
             files.reload()
         except OmnyShellException as exc:
             logger.error("%s: not taken over, what was there before goes on: %s", files.name, exc)

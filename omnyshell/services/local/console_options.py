@@ -11,7 +11,7 @@ from omnyshell.services.client.options import (
     PRINCIPAL,
     TOKEN_FILE,
 )
-from omnyshell.services.service_options import CONFIG
+from omnyshell.services.service_options import CONFIG, STRICT_MODES
 
 WHICH_HUB = (
     HUB._replace(help="its URL, or the name of a saved login"),
@@ -22,6 +22,7 @@ WHICH_HUB = (
     CA._replace(help="trust these certificates about the hub"),
     BIND_CERTIFICATE._replace(help="the hub's own certificate, where a proxy ends TLS before it"),
     ALLOW_UNBOUND,
+    STRICT_MODES,
 )
 """Each page of `--web` is given them too."""
 

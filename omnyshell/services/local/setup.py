@@ -12,6 +12,7 @@ from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.paths import logins_file, state_dir
 from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.files import make_private_directory, read_private, write_private
+from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.pid_file import PidFile, locked
@@ -81,6 +82,7 @@ class LocalSetup:
             make_private_directory(self.directory)
         except OSError as exc:
             raise ConfigException(f"cannot make {self.directory}: {exc.strerror}") from exc
+        StrictModes.said(None).check_tree(self.directory)
 
     def secret(self, name: str) -> str:
         """Return the token of that name, made at the first call, in whichever process that is."""

@@ -77,6 +77,25 @@ async def test_pages(certificates: Certificates, request_: str, status: int, bod
         assert (answer[1].get("allow") == "GET, HEAD") == (status == 405)
 
 
+@pytest.mark.parametrize("token", [None, "right"])
+@pytest.mark.parametrize("from_loopback", [False, True])
+@pytest.mark.parametrize("given", ["", "Bearer right", "Bearer wrong", "Basic right"])
+async def test_metrics_are_for_who_has_the_token_and_for_loopback_where_that_is_said(
+    certificates: Certificates, token: str | None, from_loopback: bool, given: str
+) -> None:
+    config = hub_config(certificates, metrics_token=token, metrics_from_loopback=from_loopback)
+    async with OmnyShellHub(config) as hub:
+        header = f"Authorization: {given}\n" if given else ""
+        status, _, body = await http(certificates, hub.port, f"GET /metrics HTTP/1.1\nHost: h\n{header}\n")
+        if token is None and not from_loopback:
+            assert status == 404
+        elif not given:
+            assert status == (200 if from_loopback else 401)
+        else:
+            assert status == (200 if token and given == "Bearer right" else 403)
+        assert ("omnyshell_peers" in body) == (status == 200)
+
+
 async def test_what_is_no_http_gets_no_page_and_harms_nobody(certificates: Certificates) -> None:
     async with OmnyShellHub(hub_config(certificates)) as hub:
         for junk in ("\x00\x01\x02\n\n\n", "GET\n\n", "GET /healthz HTTP/9.9\n\n", "G" * 10_000 + "\n\n"):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from omnyshell import SessionRejectedException
-from omnyshell.services.node.restriction import program, trust
+from omnyshell.security import trust
+from omnyshell.services.node.restriction import program
 from omnyshell.services.node.restriction.program import is_entry, look_up, trusted_program
 from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_directory, trusted_path
 from omnyshell.services.node.restriction.uncontained import RUNS, UNCONTAINED

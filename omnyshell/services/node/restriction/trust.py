@@ -1,23 +1,9 @@
-"""Which files nobody but root and the node's user can have put where they are, or changed.
+"""Where others can decide what a restricted node would run or use, a session is refused."""
 
-Every directory and link on the way is judged, not the last one alone: who can write one of them decides where the rest
-of the way leads. Since nobody else can change any of it, what was judged is what runs, though both go by its path.
-"""
-
-import errno
-import grp
-import os
-import pwd
-import stat
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
-
-MAX_LINKS = 40
-"""Links on one way; as many as Linux follows."""
-
-ROOT = 0
-_ACCESS_LIST = "system.posix_acl_access"
+from omnyshell.security import trust
 
 
 class NotTrustedException(SessionRejectedException):
@@ -27,136 +13,23 @@ class NotTrustedException(SessionRejectedException):
 
 
 def trusted_path(path: str) -> str:
-    """Return where an absolute path leads, without a link in it.
-
-    Each directory, link and file on the way must belong to root or to the node's user, and others must not be able to
-    write it. Where all can write and each delete only what is theirs (`/tmp`), the way goes on to directories alone:
-    any other entry can be a hard link that somebody made to what belongs to root.
+    """Return where a path leads, as `trust.trusted_path` does.
 
     Raises `NotTrustedException`, and `OSError` where nothing is there.
     """
-    if not path.startswith("/"):
-        raise NotTrustedException(f"{path} is not absolute")
-    walk = _Walk(path)
-    while walk.names:
-        walk.step()
-    return walk.here
+    return _judged(trust.trusted_path, path)
 
 
 def trusted_directory(path: str) -> str:
-    """Return where the path of a directory leads, in which others cannot make files either.
+    """Return where the path of a directory leads, as `trust.trusted_directory` does.
 
     Raises `NotTrustedException`, and `OSError` where no directory is there.
     """
-    found = trusted_path(os.path.join(path, "."))  # noqa: PTH118
-    if _judge(found, os.lstat(found)):
-        raise NotTrustedException(f"others can make files in {found}")
-    return found
+    return _judged(trust.trusted_directory, path)
 
 
-class _Walk:
-    """A way through directories and links, of which a part is gone."""
-
-    def __init__(self, path: str) -> None:
-        self.names = list(reversed(path.split("/")))
-        self._links = 0
-        self._start()
-
-    def step(self) -> None:
-        """Go on by a name."""
-        name = self.names.pop()
-        if not self._is_directory:
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.here)
-        if name == "..":
-            # Only a link that is trusted has this.
-            self._arrive(os.path.dirname(self.here))  # noqa: PTH120
-        elif name not in ("", "."):
-            self._enter(os.path.join(self.here, name))  # noqa: PTH118
-
-    def _start(self) -> None:
-        self._arrive("/")
-
-    def _arrive(self, path: str) -> None:
-        facts = os.lstat(path)
-        self.here = path
-        self._is_shared = _judge(path, facts)
-        self._is_directory = stat.S_ISDIR(facts.st_mode)
-
-    def _enter(self, path: str) -> None:
-        facts = os.lstat(path)
-        if self._is_shared and not stat.S_ISDIR(facts.st_mode):
-            raise NotTrustedException(f"others can make files in {self.here}")
-        if stat.S_ISLNK(facts.st_mode):
-            self._follow(path, facts)
-        else:
-            self._arrive(path)
-
-    def _follow(self, path: str, facts: os.stat_result) -> None:
-        self._links += 1
-        if self._links > MAX_LINKS:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        _judge_owner(path, facts)
-        target = os.readlink(path)  # noqa: PTH115
-        if target.startswith("/"):
-            self._start()
-        self.names += reversed(target.split("/"))
-
-
-def _judge(path: str, facts: os.stat_result) -> bool:
-    """Raise `NotTrustedException` for what others own or write; returns whether all can make files there."""
-    _judge_owner(path, facts)
-    if not _others_can_write(path, facts):
-        return False
-    if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_ISVTX:
-        return True
-    raise NotTrustedException(f"others can write {path}")
-
-
-def _judge_owner(path: str, facts: os.stat_result) -> None:
-    if facts.st_uid not in _trusted():
-        raise NotTrustedException(f"{path} belongs to another user")
-
-
-def _others_can_write(path: str, facts: os.stat_result) -> bool:
-    if facts.st_mode & stat.S_IWOTH:
-        return True
-    # With an access list, the bits of the group stand for all whom it names.
-    return bool(facts.st_mode & stat.S_IWGRP) and (_has_access_list(path) or not _is_private(facts.st_gid))
-
-
-def _has_access_list(path: str) -> bool:
+def _judged(judge: Callable[[str], str], path: str) -> str:
     try:
-        return _ACCESS_LIST in os.listxattr(path, follow_symlinks=False)
-    except AttributeError:
-        # Not Linux.
-        return False
-    except OSError as exc:
-        return exc.errno != errno.ENOTSUP
-
-
-def _is_private(gid: int) -> bool:
-    """Tell whether a group is that of root or of the node's user alone: of the same name, and nobody else's."""
-    try:
-        group = grp.getgrgid(gid)
-    except KeyError:
-        return False
-    names = _names(_trusted())
-    return (
-        group.gr_name in names
-        and names.issuperset(group.gr_mem)
-        and all(entry.pw_uid in _trusted() for entry in pwd.getpwall() if entry.pw_gid == gid)
-    )
-
-
-def _trusted() -> tuple[int, int]:
-    return (ROOT, os.geteuid())
-
-
-def _names(uids: Iterable[int]) -> set[str]:
-    names = set()
-    for uid in uids:
-        try:
-            names.add(pwd.getpwuid(uid).pw_name)
-        except KeyError:
-            continue
-    return names
+        return judge(path)
+    except trust.UntrustedPathException as exc:
+        raise NotTrustedException(str(exc)) from exc

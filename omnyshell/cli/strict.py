@@ -1,0 +1,27 @@
+"""Strict modes of a hub and a node, as their options say."""
+
+import argparse
+import logging
+from collections.abc import Iterable
+
+from omnyshell.options.option import Option
+from omnyshell.options.values import read
+from omnyshell.paths import user_path
+from omnyshell.security.strict_modes import OFF, StrictModes
+
+logger = logging.getLogger("omnyshell.cli")
+
+
+def strict_modes(options: argparse.Namespace) -> StrictModes:
+    """Return how files are judged, and warn where they are not."""
+    strict = StrictModes.said(options.strict_modes)
+    if not strict.is_on:
+        logger.warning("--strict-modes %s: files that others can write are trusted", OFF)
+    return strict
+
+
+def check_files(strict: StrictModes, options: argparse.Namespace, declared: Iterable[Option]) -> None:
+    """Judge each file and directory that an option names. Raises `ConfigException` that names the option."""
+    for option in declared:
+        if option.kind in ("file", "directory") and getattr(options, option.key):
+            read(options, option.key, lambda path: strict.check(user_path(path)))

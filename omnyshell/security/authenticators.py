@@ -57,10 +57,17 @@ class Authenticator(Protocol):
         ...
 
 
-def upholds(authenticator: Authenticator, evidence: Evidence, principal: Principal) -> bool:
-    """Ask an authenticator about an earlier login; one that cannot tell upholds it."""
-    ask = getattr(authenticator, "upholds", None)
-    return ask is None or bool(ask(evidence, principal))
+def as_now(authenticator: Authenticator, evidence: Evidence, was: Principal) -> Principal | None:
+    """Return who an earlier login is now, with the roles of its credential; None where that is not good any more.
+
+    An authenticator that tells no more than whether it `upholds` a login, or not even that, leaves it as it was.
+    """
+    ask = getattr(authenticator, "as_now", None)
+    if ask is not None:
+        found: Principal | None = ask(evidence, was)
+        return found
+    upholds = getattr(authenticator, "upholds", None)
+    return was if upholds is None or upholds(evidence, was) else None
 
 
 def is_beyond_guessing(authenticator: Authenticator, credential: Credential) -> bool:
@@ -148,10 +155,10 @@ class TokenAuthenticator:
             raise refused()
         return grant.as_principal()
 
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether the token is still granted, with the same roles."""
+    def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:  # noqa: ARG002
+        """Return whom the token is still granted to."""
         grant = self._index.find(evidence.principal, evidence.secret) if evidence.method == TOKEN_METHOD else None
-        return grant is not None and grant.roles == principal.roles
+        return grant.as_principal() if grant is not None else None
 
     def has_made(self, credential: Credential) -> bool:
         """Tell whether this is a token that the hub made; tokens that somebody chose are not looked at."""
@@ -191,12 +198,12 @@ class PublicKeyAuthenticator:
             raise refused()
         return entry.as_principal()
 
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether the key is still listed, with the same roles."""
+    def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:  # noqa: ARG002
+        """Return for whom the key is still listed."""
         if evidence.method != PUBLIC_KEY_METHOD:
-            return False
+            return None
         entry = self._store.find(evidence.principal, Ed25519PublicKey(evidence.secret))
-        return entry is not None and entry.roles == principal.roles
+        return entry.as_principal() if entry is not None else None
 
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all keys."""
@@ -222,9 +229,11 @@ class CompositeAuthenticator:
             raise refused()
         return accepted
 
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether any member upholds the login."""
-        return any(upholds(member, evidence, principal) for member in self.members)
+    def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
+        """Return who the login is by the first member that takes it; those that know are asked before others."""
+        members = sorted(self.members, key=lambda member: not hasattr(member, "as_now"))
+        found = (as_now(member, evidence, was) for member in members)
+        return next((principal for principal in found if principal is not None), None)
 
     def has_made(self, credential: Credential) -> bool:
         """Tell whether this is a token that the hub made."""

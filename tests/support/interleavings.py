@@ -38,6 +38,7 @@ from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.policy import HubPolicy
@@ -161,7 +162,7 @@ class World:
         self.ports = TunnelRegistry(PORTS)
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
-        self.broker = HubBroker(router=self.router, on_shell=lambda _node_id, _principal: None, **common)
+        self.broker = HubBroker(router=self.router, kept=KeptSessions(self.clock), **common)
         self.requests = SessionRequests(**common)
         context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())

@@ -101,15 +101,16 @@ class EventsEnded(ControlMessage, kw_only=True):
 
 
 class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
-    """A hub asks a node for the shells of everyone."""
+    """A hub asks a node for the shells of everyone; by `commands`, of `kept-commands`, for what else runs too."""
 
     TYPE: ClassVar[str] = "node.sessions.live.request"
 
     request_id: Annotated[str, FREE]
+    commands: Annotated[bool, OMIT] = False
 
 
 class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
-    """The shells of a node, attached and detached."""
+    """The sessions of a node, attached and detached."""
 
     TYPE: ClassVar[str] = "node.sessions.live.response"
 

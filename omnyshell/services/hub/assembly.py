@@ -43,6 +43,8 @@ from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.kept import KeptSessions
+from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
@@ -100,6 +102,7 @@ class HubBase:
     nodes: NodeRegistry
     owners: NodeOwners
     store: HubStore | None
+    kept_records: KeptStore | None
     enrolments: EnrolmentStore
     tunnels: TunnelBroker
     peers: set[HubPeer]
@@ -119,8 +122,10 @@ class HubServices:
         config, metrics = base.config, base.metrics
         self._started_at = config.clock.now()
         self.sessions = SessionRouter()
-        guests = Guests(base.store)
-        self.broker = self._make_broker(guests)
+        self._kept = KeptSessions(config.clock, base.kept_records)
+        for session in base.kept_records.sessions() if base.kept_records is not None else ():
+            self._kept.load(session)
+        self.broker = self._make_broker()
         self.requests = self._make_requests()
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
@@ -133,9 +138,9 @@ class HubServices:
         proofs = ProofRules(config, BoundKeys(base.store))
         self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics)
         own_requests = OwnRequests(config.new_id)
-        leftovers = self._make_leftovers(own_requests, guests)
-        self.node_service.handlers = leftovers.behind(own_requests.before(self.node_service.handlers))
-        self._eviction = self._make_eviction(leftovers)
+        self.leftovers = self._make_leftovers(own_requests)
+        self.node_service.handlers = self.leftovers.behind(own_requests.before(self.node_service.handlers))
+        self._eviction = self._make_eviction()
         self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
         self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
         self._client_service = self._make_client_service(relay, tunnel_messages)
@@ -148,7 +153,7 @@ class HubServices:
         self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
         self.pages = self._make_pages(not_ready)
 
-    def _make_broker(self, guests: Guests) -> HubBroker:
+    def _make_broker(self) -> HubBroker:
         base, config = self._base, self._base.config
         return HubBroker(
             nodes=base.nodes,
@@ -158,7 +163,7 @@ class HubServices:
             metrics=base.metrics,
             clock=config.clock,
             new_id=config.new_id,
-            on_shell=guests.remember,
+            kept=self._kept,
             bus=base.bus,
         )
 
@@ -216,17 +221,23 @@ class HubServices:
             metrics=base.metrics,
         )
 
-    def _make_leftovers(self, own_requests: OwnRequests, guests: Guests) -> LeftoverSessions:
+    def _make_leftovers(self, own_requests: OwnRequests) -> LeftoverSessions:
+        base = self._base
         return LeftoverSessions(
-            self._base.nodes,
-            self._base.audit,
-            own_requests,
-            guests=guests,
-            judge=lambda: self._base.policy.judge_of_shells(self.gate.authenticator),
-            bus=self._base.bus,
+            base.nodes,
+            self.sessions,
+            self._kept,
+            Guests(base.store),
+            gate=self.gate,
+            policy=base.policy,
+            audit=base.audit,
+            requests=own_requests,
+            bus=base.bus,
+            clock=base.config.clock,
+            new_id=base.config.new_id,
         )
 
-    def _make_eviction(self, leftovers: LeftoverSessions) -> Eviction:
+    def _make_eviction(self) -> Eviction:
         base = self._base
         return Eviction(
             peers=base.peers,
@@ -238,7 +249,7 @@ class HubServices:
             gate=self.gate,
             audit=base.audit,
             tunnels=base.tunnels,
-            leftovers=leftovers,
+            leftovers=self.leftovers,
             bus=base.bus,
         )
 

@@ -3,8 +3,6 @@
 A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
 """
 
-from collections.abc import Callable
-
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
@@ -28,6 +26,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.services.hub.admission import SHOWN_NAME_LENGTH, NotAllowedException, SessionAdmission, has_offsets
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, SessionEvent
+from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
@@ -48,11 +47,10 @@ class HubBroker:
         clock: Clock,
         new_id: IdFactory,
         policy: HubPolicy,
-        on_shell: Callable[[str, str], None],
+        kept: KeptSessions,
         bus: EventBus,
     ) -> None:
-        """`on_shell` is told of each shell that a node has started, by node id and principal."""
-        self._on_shell = on_shell
+        self._kept = kept
         self._router = router
         self._audit = audit
         self._metrics = metrics
@@ -92,6 +90,7 @@ class HubBroker:
             has_offsets=has_offsets(client, node, request),
         )
         self._router.add(route)
+        self._kept.asked(route)
         self._bus.publish(SessionEvent(route))
         node.peer.send(_node_request(request, route), route.node_channel)
 
@@ -145,8 +144,7 @@ class HubBroker:
         session.id = message.session_id
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
-        if session.mode is SessionMode.SHELL:
-            self._on_shell(session.node_id, session.principal)
+        self._kept.opened(route)
         self._bus.publish(SessionEvent(route))
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
@@ -155,7 +153,14 @@ class HubBroker:
         """The node refused the session."""
         route = self._opening_route(node, channel)
         if route is not None:
+            self._kept.ended(route.session.node_id, route.asked_id)
             self._reject_route(route, message.reason, message.message)
+
+    def exited(self, node: Peer, channel: int) -> None:
+        """What ran in a session has ended, and its node tells how."""
+        route = self._router.find(node, channel)
+        if route is not None and route.node is node and route.is_open:
+            self._kept.ended(route.session.node_id, route.session.id)
 
     def close_from_node(self, node: Peer, channel: int, message: ChannelClose) -> None:
         """The session ended: the client is told behind its last output."""

@@ -46,9 +46,9 @@ class EnrolledAuthenticator:
             raise refused() from exc
         return self._members.authenticate(credential, context)
 
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether an earlier login would still be accepted, with the same roles."""
-        return self._members.upholds(evidence, principal)
+    def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
+        """Return who an earlier login is now; None where it would not be accepted any more."""
+        return self._members.as_now(evidence, was)
 
     def has_made(self, credential: Credential) -> bool:
         """Tell whether this is a token that the hub made, as are all of the database."""

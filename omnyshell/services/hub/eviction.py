@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from omnyshell.errors import ErrorCodes
+from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import Evidence, can_list, principals_of
+from omnyshell.security.authenticators import principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.event_bus import EventBus, RightsEvent
-from omnyshell.services.hub.gate import LoginGate
+from omnyshell.services.hub.gate import LoginGate, Standing
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.policy import HubPolicy
@@ -74,25 +75,27 @@ class Eviction:
 
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles, grants or labels have changed."""
+        standing = self._gate.standing()
         for peer in self._logged_in():
-            if peer.evidence is not None and not self._gate.upholds(peer.evidence, peer.principal):
+            now = standing(peer.principal, peer.evidence) if peer.evidence is not None else peer.principal
+            if now is None or now.roles != peer.principal.roles:
                 self._audit.record(
                     "peer.revoked",
                     "denied",
                     principal=peer.principal.id,
                     address=peer.address,
-                    reason=self._why(peer.principal),
+                    reason=self._why(peer.principal, now, standing),
                     detail=peer.role,
                 )
                 logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
-                self._end_login(peer)
+                self._end_login(peer, now)
         for route in list(self._sessions):
             if not self._may_go_on(route, route.client.principal):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         self._requests.enforce()
-        self._tunnels.enforce(self._as_now_by)
+        self._tunnels.enforce(standing)
         known = self.names()
-        self._leftovers.enforce(self._known - known)
+        self._leftovers.enforce(standing, self._known - known)
         self._known = known
         self._bus.publish(RightsEvent())
 
@@ -105,10 +108,9 @@ class Eviction:
             self.end_sessions(peer, text)
         peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)
 
-    def _end_login(self, peer: HubPeer) -> None:
+    def _end_login(self, peer: HubPeer, now: Principal | None) -> None:
         """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
-        now = self._as_now_by(peer.principal, peer.evidence)
-        if now is None or peer.evidence is None:
+        if now is None:
             self.drop(peer, REVOKED)
         else:
             self._change_roles(peer, now)
@@ -129,36 +131,19 @@ class Eviction:
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
-    def names(self) -> frozenset[str]:
+    def names(self) -> frozenset[PrincipalId]:
         """Everyone who can log in; nobody where that cannot be told."""
-        authenticator = self._gate.authenticator
-        return frozenset(principals_of(authenticator)) if can_list(authenticator) else frozenset()
+        return frozenset(principals_of(self._gate.authenticator)) if self._gate.can_list else frozenset()
 
-    def _why(self, was: Principal) -> str:
+    @staticmethod
+    def _why(was: Principal, now: Principal | None, standing: Standing) -> str:
         """Why a login is not upheld any more."""
-        now = self._as_now(was)
-        if now is None:
+        named = standing(was, None)
+        if named is None:
             return "the principal was revoked"
-        if now.roles != was.roles:
+        if (now or named).roles != was.roles:
             return "its roles, or its credential, have changed"
         return "its credential was revoked or has expired"
-
-    def _as_now_by(self, was: Principal, evidence: Evidence | None) -> Principal | None:
-        """Who somebody is now by the credential of an earlier login; None where that is not good any more.
-
-        What else the principal could log in with does not matter: it may be good, and this one stolen.
-        """
-        if evidence is None or self._gate.upholds(evidence, was):
-            return self._as_now(was) if evidence is None else was
-        now = self._as_now(was)
-        return now if now is not None and self._gate.upholds(evidence, now) else None
-
-    def _as_now(self, owner: Principal) -> Principal | None:
-        """Somebody with the roles of now; None where nobody is that any more."""
-        authenticator = self._gate.authenticator
-        if not can_list(authenticator):
-            return owner
-        return principals_of(authenticator).get(owner.id)
 
     def _may_go_on(self, route: SessionRoute, principal: Principal) -> bool:
         node = self._nodes.of_peer(route.node)

@@ -1,12 +1,21 @@
 """Who gets in: judges credentials, slows down guessing, and audits both (wire protocol sections 2 and 9)."""
 
 import logging
+from collections.abc import Callable
 from enum import Enum, auto
+from functools import cache
 
 from omnyshell.errors import AuthException
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
-from omnyshell.security.authenticators import Authenticator, Evidence, is_beyond_guessing, upholds
+from omnyshell.security.authenticators import (
+    Authenticator,
+    Evidence,
+    as_now,
+    can_list,
+    is_beyond_guessing,
+    principals_of,
+)
 from omnyshell.security.credentials import (
     Credential,
     LoginContext,
@@ -17,6 +26,13 @@ from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.proofs import ProofRules
+
+Standing = Callable[[Principal, Evidence | None], Principal | None]
+"""Tells who somebody is now by the credential of an earlier login; None where that is not good any more.
+
+What else the principal could log in with does not matter: it may be good, and this one stolen. Without evidence the
+name counts, with the roles of all that it has.
+"""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -78,9 +94,21 @@ class LoginGate:
         self._audit.record("auth.ok", principal=principal.id, address=address, detail=context.role)
         return principal
 
-    def upholds(self, evidence: Evidence, principal: Principal) -> bool:
-        """Tell whether an earlier login would be let in still."""
-        return upholds(self.authenticator, evidence, principal) and self.proofs.upholds(evidence)
+    @property
+    def can_list(self) -> bool:
+        """Whether it can be told who can log in."""
+        return can_list(self.authenticator)
+
+    def standing(self) -> Standing:
+        """Return what judges earlier logins by the credentials of this moment; do not keep it."""
+        known = cache(lambda: principals_of(self.authenticator))
+
+        def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
+            if evidence is not None:
+                return as_now(self.authenticator, evidence, was) if self.proofs.upholds(evidence) else None
+            return known().get(was.id) if self.can_list else was
+
+        return standing
 
     def audit_suppressed(self, now: float) -> None:
         """Audit, once in a while and in sum, the failures that were not answered; `now` on the monotonic clock."""

@@ -15,6 +15,7 @@ from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
@@ -57,6 +58,7 @@ class OmnyShellHub:
         """What to close at the end: databases, and the lock of the directory that they are in."""
 
         self._store: HubStore | None = None
+        self._kept_records: KeptStore | None = None
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -139,6 +141,7 @@ class OmnyShellHub:
             nodes=self.nodes,
             owners=owners,
             store=self._store,
+            kept_records=self._kept_records,
             enrolments=self._enrolments,
             tunnels=self.tunnels,
             peers=self._peers,
@@ -239,12 +242,14 @@ class OmnyShellHub:
         if state is not None:
             self._store = HubStore(state)
             self._records.callback(self._store.close)
+            self._kept_records = KeptStore(state)
+            self._records.callback(self._kept_records.close)
 
     async def _close_records(self) -> None:
         writer, self.audit.writer = self.audit.writer, None
         if writer is not None:
             await writer.aclose()
-        self._store = None
+        self._store = self._kept_records = None
         self._records.close()
 
     async def _sweep(self) -> None:
@@ -253,6 +258,7 @@ class OmnyShellHub:
             services.node_service.drop_silent,
             services.broker.expire,
             services.requests.expire,
+            services.leftovers.tick,
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._upkeep.tick,

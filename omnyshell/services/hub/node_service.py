@@ -85,7 +85,7 @@ class NodeService:
             NodeSessionRejected: lambda peer, message, channel: broker.rejected(peer, channel, message),
             ChannelClose: before(lambda peer, message, channel: broker.close_from_node(peer, channel, message)),
             ChannelEof: before(),
-            ChannelExit: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
+            ChannelExit: self._exit,
             ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
             ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
@@ -184,6 +184,10 @@ class NodeService:
         self._broker.node_gone(peer)
         self._requests.node_gone(peer)
         self._tunnels.exposer_gone(peer)
+
+    def _exit(self, peer: HubPeer, message: ChannelExit, channel: int) -> None:
+        self._broker.exited(peer, channel)
+        self._relay.message_from_node(peer, channel, message)
 
     def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
         if not self._registry.set_capabilities(peer, message):

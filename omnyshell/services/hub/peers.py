@@ -5,6 +5,7 @@ from typing import Protocol
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import ControlMessage
+from omnyshell.security.authenticators import Evidence
 
 
 class Peer(Protocol):
@@ -13,6 +14,10 @@ class Peer(Protocol):
     @property
     def principal(self) -> Principal:
         """Who logged in."""
+
+    @property
+    def evidence(self) -> Evidence | None:
+        """What the login was accepted for, where that is known."""
 
     @property
     def features(self) -> frozenset[str]:

@@ -1,13 +1,11 @@
 """What the hub allows at present: the one place in the hub that decides who may do what."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Self
 
-from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
-from omnyshell.security.authenticators import Authenticator, can_list, principals_of
 from omnyshell.security.authorizer import (
     MOST_SHOWN_ROLES,
     OWN_MACHINE,
@@ -73,21 +71,6 @@ class HubPolicy:
             # An embedder's authorizer: it must neither let anybody in nor end the connection of whoever asks.
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
-
-    def judge_of_shells(self, authenticator: Authenticator) -> Callable[[RegisteredNode, str], bool]:
-        """Return what tells whether somebody, by name, may have shells on a node, with the roles of now.
-
-        Everybody may where nobody can tell who there is.
-        """
-        if not can_list(authenticator):
-            return lambda _node, _name: True
-        known = principals_of(authenticator)
-
-        def may_have(node: RegisteredNode, name: str) -> bool:
-            principal = known.get(PrincipalId(name))
-            return principal is not None and self.decide(principal, Action.SHELL, node).allowed
-
-        return may_have
 
     def may_know(self, principal: Principal, node: RegisteredNode) -> bool:
         """Tell whether a client may learn that the node is there: that takes any right on it."""

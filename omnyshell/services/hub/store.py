@@ -93,13 +93,10 @@ class HubStore:
         """Return the pairs of node id and principal that were noted."""
         return list(self._db.execute("SELECT node_id, principal FROM guests"))
 
-    def note_guest(self, node_id: str, principal: str, *, is_there: bool) -> None:
-        """Keep such a pair, or drop it; on disk when it returns. Idempotent."""
-        change = "INSERT OR IGNORE INTO guests VALUES (?, ?)"
-        if not is_there:
-            change = "DELETE FROM guests WHERE node_id = ? AND principal = ?"
+    def drop_guest(self, node_id: str, principal: str) -> None:
+        """Drop such a pair; on disk when it returns. Idempotent."""
         try:
-            self._db.execute(change, (node_id, principal))
+            self._db.execute("DELETE FROM guests WHERE node_id = ? AND principal = ?", (node_id, principal))
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 

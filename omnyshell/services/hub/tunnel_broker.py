@@ -29,6 +29,7 @@ from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.certificate import SecureTunnels
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
+from omnyshell.services.hub.gate import Standing
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
 from omnyshell.services.hub.http_connection import HttpTunnelConnection
@@ -171,7 +172,7 @@ class TunnelBroker:
         if self._tunnels.get(tunnel.info.tunnel_id) is tunnel:
             self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
 
-    def enforce(self, current: Callable[[Principal, Evidence | None], Principal | None]) -> None:
+    def enforce(self, current: Standing) -> None:
         """Close what is not allowed any more.
 
         `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.

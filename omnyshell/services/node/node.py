@@ -22,6 +22,7 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     EVENTS,
     INTERACTIVE,
+    KEPT_COMMANDS,
     NODE_INSTANCE,
     RESUME_OFFSET,
     RIGHTS,
@@ -60,7 +61,7 @@ from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
 
 EXTENSIONS = frozenset(
-    {EVENTS, INTERACTIVE, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
+    {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
 )
 SERVICES = ("exec", "shell", "resize", "signals", "detach")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from omnyshell.errors import SessionRejectedException
+from omnyshell.ids import normal_id
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages import (
     ControlMessage,
@@ -53,7 +54,8 @@ class SessionAnswers:
         reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
 
     def _list_all(self, ask: NodeLiveSessionsRequest, reply: Reply) -> None:
-        reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=self._describe(self._sessions.shells())))
+        found = self._sessions.running() if ask.commands else self._sessions.shells()
+        reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=self._describe(found)))
 
     def _describe(self, sessions: list[NodeSession]) -> tuple[DetachedSessionInfo, ...]:
         found = sorted(sessions, key=lambda session: session.created_at)
@@ -62,7 +64,7 @@ class SessionAnswers:
     def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
         answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)
         try:
-            session = find_session(self._sessions.shells_of(ask.principal), ask.session_ref)
+            session = self._find_killable(ask.principal, ask.session_ref)
         except SessionRejectedException as exc:
             answer.message = exc.message
         else:
@@ -70,6 +72,13 @@ class SessionAnswers:
             answer.ok = True
             answer.message = f"Session {session.short_id} was ended"
         reply(answer)
+
+    def _find_killable(self, principal: str, ref: str) -> NodeSession:
+        """A shell by any reference; a command, which nobody lists, by its full id alone."""
+        for session in self._sessions.running():
+            if session.owner == principal and normal_id(session.id) == normal_id(ref):
+                return session
+        return find_session(self._sessions.shells_of(principal), ref)
 
     def _detach(self, ask: NodeActiveSessionDetach, reply: Reply) -> None:
         answer = NodeActiveSessionDetachResponse(request_id=ask.request_id)

@@ -50,7 +50,11 @@ class NodeSessions:
 
     def shells(self) -> list[NodeSession]:
         """Return everyone's shells, attached or not."""
-        return [session for session in self._sessions.values() if session.is_shell and not session.is_ending]
+        return [session for session in self.running() if session.is_shell]
+
+    def running(self) -> list[NodeSession]:
+        """Return everyone's shells and commands, attached or not."""
+        return [session for session in self._sessions.values() if not session.is_ending]
 
     def ended_shells_of(self, principal: str) -> list[NodeSession]:
         """Return the principal's shells that ended a short while ago."""

@@ -35,6 +35,7 @@ from omnyshell import (
 from omnyshell.protocol.frames import HEADER_SIZE, pack_data, unpack_data
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.services.hub.event_bus import LocalEventBus
+from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
@@ -47,6 +48,7 @@ class RecordingPeer:
     def __init__(self, name: str, *roles: str) -> None:
         self.principal = Principal(PrincipalId(name), frozenset(roles))
         self.features = frozenset[str]()
+        self.evidence = None
         self.address = "192.0.2.1"
         self.is_open = True
         self.sent: list[tuple[int | None, Any]] = []
@@ -92,7 +94,7 @@ class Table:
             metrics=HubMetrics(),
             clock=self.clock,
             new_id=lambda: "session",
-            on_shell=lambda _node_id, _principal: None,
+            kept=KeptSessions(self.clock),
             bus=LocalEventBus(),
         )
 

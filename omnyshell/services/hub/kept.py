@@ -1,0 +1,166 @@
+"""The sessions that may go on when their connections have ended, and by which credential each was opened.
+
+A plain object that the broker tells what it does. Whether a session waits in its node at present, only the node knows.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ConfigException
+from omnyshell.ids import normal_id
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import SessionMode
+from omnyshell.security.authenticators import Evidence
+from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.registry import RegisteredNode
+from omnyshell.services.hub.router import SessionRoute
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+@dataclass(eq=False, slots=True)
+class KeptSession:
+    """A session; another object stands for it when another login has taken it up."""
+
+    node_id: str
+    id: str
+    """As its node spells it."""
+
+    owner: Principal
+    """With the roles of the login."""
+
+    action: Action
+    """What its owner must be allowed at the node, as long as it goes on."""
+
+    evidence: Evidence | None
+    """What the login was accepted for; None where that is not known, for a session that was found in its node."""
+
+    since: float = 0.0
+    """When the hub last knew of itself that it was there, on the monotonic clock."""
+
+    asked: RegisteredNode | None = None
+    """The registration of its node which was asked to end it."""
+
+    gone_at: float | None = None
+    """Since when its node says that it does not have it, on the monotonic clock."""
+
+
+class KeptRecords(Protocol):
+    """Where sessions are remembered over the hub's end; `put` and `remove` raise `ConfigException`."""
+
+    def put(self, session: KeptSession) -> None:
+        """Store a session in place of what was known of it."""
+
+    def remove(self, node_id: str, session_id: str) -> None:
+        """Forget a session. Idempotent."""
+
+
+class KeptSessions:
+    """Sessions by node and id, in memory and, where there are records, there."""
+
+    def __init__(self, clock: Clock, records: KeptRecords | None = None) -> None:
+        self._clock = clock
+        self._records = records
+        self._is_failing = False
+        self._nodes: dict[str, dict[str, KeptSession]] = {}
+
+    def load(self, session: KeptSession) -> None:
+        """Take in what was recorded."""
+        session.since = self._clock.monotonic()
+        self._nodes.setdefault(session.node_id, {})[normal_id(session.id)] = session
+
+    def nodes(self) -> list[str]:
+        """Return the ids of the nodes that have sessions."""
+        return list(self._nodes)
+
+    def at(self, node_id: str) -> list[KeptSession]:
+        """Return the sessions that may be at a node, oldest first."""
+        return [session for session in self._nodes.get(node_id, {}).values() if session.gone_at is None]
+
+    def gone(self, node_id: str) -> list[KeptSession]:
+        """Return the sessions that were missed at a node, oldest first."""
+        return [session for session in self._nodes.get(node_id, {}).values() if session.gone_at is not None]
+
+    def find(self, node_id: str, session_id: str) -> KeptSession | None:
+        """Return a session by its full id."""
+        return self._nodes.get(node_id, {}).get(normal_id(session_id))
+
+    def put(self, session: KeptSession) -> None:
+        """Remember a session, in place of what was known of it."""
+        known = self.find(session.node_id, session.id)
+        if known is not None and known.id != session.id:
+            self.forget(known)
+        self.load(session)
+        self._write(lambda records: records.put(session))
+
+    def forget(self, session: KeptSession) -> None:
+        """Forget a session, but not what has taken its place. Idempotent."""
+        sessions = self._nodes.get(session.node_id, {})
+        key = normal_id(session.id)
+        if sessions.get(key) is not session:
+            return
+        del sessions[key]
+        if not sessions:
+            del self._nodes[session.node_id]
+        self._write(lambda records: records.remove(session.node_id, session.id))
+
+    def miss(self, session: KeptSession) -> None:
+        """A node does not have a session.
+
+        Another process may have answered, under the same node id: what opened the session stays known for a while, in
+        case that it is found. What is known by its owner's name alone is forgotten.
+        """
+        if session.evidence is None:
+            self.forget(session)
+        else:
+            session.gone_at = self._clock.monotonic()
+
+    # What the broker tells
+
+    def asked(self, route: SessionRoute) -> None:
+        """A node is asked to start a session. It may do that though its client is gone before it says so."""
+        if can_outlive(route) and not route.is_resume:
+            self.put(_session_of(route, route.asked_id, route.right))
+
+    def opened(self, route: SessionRoute) -> None:
+        """A node has started a session, or a client has taken one up: it lives by that client's login from now on."""
+        session = route.session
+        if normal_id(session.id) != normal_id(route.asked_id):
+            self.ended(session.node_id, route.asked_id)
+        known = self.find(session.node_id, session.id)
+        if known is not None and route.is_resume:
+            self.put(_session_of(route, session.id, known.action))
+        elif known is not None:
+            known.since, known.gone_at = self._clock.monotonic(), None
+        elif can_outlive(route):
+            self.put(_session_of(route, session.id, route.right))
+
+    def ended(self, node_id: str, session_id: str) -> None:
+        """A node says that a session has ended, or never began."""
+        known = self.find(node_id, session_id)
+        if known is not None:
+            self.forget(known)
+
+    def _write(self, change: Callable[[KeptRecords], None]) -> None:
+        """No session fails because of a full disk: what is not written is known until the hub ends."""
+        if self._records is None:
+            return
+        try:
+            change(self._records)
+            self._is_failing = False
+        except ConfigException as exc:
+            logger.log(logging.DEBUG if self._is_failing else logging.ERROR, "sessions are not recorded: %s", exc)
+            self._is_failing = True
+
+
+def can_outlive(route: SessionRoute) -> bool:
+    """Tell whether a node may keep a session whose client is lost: shells, and commands whose bytes are counted."""
+    return route.session.mode is SessionMode.SHELL or route.has_offsets or route.is_resume
+
+
+def _session_of(route: SessionRoute, session_id: str, action: Action) -> KeptSession:
+    client = route.client
+    return KeptSession(route.session.node_id, session_id, client.principal, action, client.evidence)

@@ -95,7 +95,7 @@ class AccessAnswers:
         if not peer.principal.is_admin:
             raise AdminRefusedException(f"there is no node '{shown}' that you may know of", code="not_found")
         if hub_labels is None and node_id not in self._owners.owners():
-            raise AdminRefusedException(f"there is no node '{shown}', and there never was", code="not_found")
+            raise AdminRefusedException(f"no node '{shown}' is connected, and nobody holds that id", code="not_found")
         return NodeResource(node_id, hub_labels=hub_labels or {})
 
     def _find(self, name: str) -> Principal | None:

@@ -164,8 +164,10 @@ def test_a_node_is_asked_what_it_lets_run(tmp_path: Path) -> None:
             "refused",
             "  rule 1, --allow-command 'git log*': its program is git",
             "  rule 2, --allow-command 'uptime *': its program is uptime",
-            f"  rule 3, [[commands]] at {config}, line 5: word 3, '-n', does not match '*': "
-            "no wildcard takes an option in the place of a word",
+            (
+                f"  rule 3, [[commands]] at {config}, line 5: word 3, '-n', does not match '*': "
+                "no wildcard takes an option in the place of a word"
+            ),
         ],
     )
     for options, why in ((["--tty"], "may not run on a terminal"), (["--cwd", "/tmp"], "it runs in / only")):

@@ -1,4 +1,4 @@
-"""3,000 random grants that end, under a clock that jumps: what each login has is what a list on paper says."""
+"""3,000 random grants that end, under a clock that jumps: logins, and what they left in a node, are as a list says."""
 
 import asyncio
 import logging
@@ -10,16 +10,27 @@ from pathlib import Path
 
 from support.raw_admin import ADMIN, ask
 from support.raw_peer import RawPeer, logged_in, stranger
-from support.stack import Certificates, hub_config
+from support.stack import Certificates, hub_config, running_node
 
-from omnyshell import LoginLimit, OmnyShellHub
+from omnyshell import LoginLimit, OmnyShellHub, OmnyShellNode
 from omnyshell.clock import SystemClock
+from omnyshell.services.node.keeping import Keeping
 from soak.attacks import how_many, show
 from soak.machines import workplace
 from soak.report import Figure, report
 
+LONG = Keeping(exec_timeout=86_400.0, auto_detach_timeout=86_400.0)
 ROLES = ("admin", "dba", "developer", "ops")
 LONGEST = 3600
+ALLOWED = {"admin", "developer"}
+"""Roles that may use the node."""
+
+LEAVING = 0.08
+"""Steps that leave something in the node, or look after it."""
+
+SETTLED = 1.2
+"""Seconds after which what the hub looks for twice a second is done, and its node has done it."""
+
 NOTICED = 2.0
 """Seconds after which a login that is open has felt an end."""
 
@@ -42,6 +53,18 @@ class Person:
     roles: set[str] = field(default_factory=set)
     timed: dict[str, timedelta] = field(default_factory=dict)
     token_ends: timedelta | None = None
+    left: str = ""
+    """A session in the node, opened with the token that it had last when it left one."""
+
+    left_until: timedelta | None = None
+    """The end of that token."""
+
+    has_lapsed: bool = False
+    """Whether it might not go on at some time since: then the hub may have seen that, or not."""
+
+    def may_stay(self, now: timedelta) -> bool:
+        """Whether what it left may go on."""
+        return (self.left_until is None or now < self.left_until) and bool(self.roles_at(now) & ALLOWED)
 
     def roles_at(self, now: timedelta) -> set[str]:
         return self.roles | {role for role, end in self.timed.items() if now < end}
@@ -50,8 +73,11 @@ class Person:
 class Attack:
     """Grants, jumps and logs in, one after the other."""
 
-    def __init__(self, hub: OmnyShellHub, certificates: Certificates, clock: JumpingClock, seed: int) -> None:
+    def __init__(
+        self, hub: OmnyShellHub, node: OmnyShellNode, certificates: Certificates, clock: JumpingClock, seed: int
+    ) -> None:
         self._hub = hub
+        self._node = node
         self._certificates = certificates
         self._clock = clock
         self._random = random.Random(seed)
@@ -61,7 +87,11 @@ class Attack:
 
     async def step(self, admin: RawPeer) -> None:
         steps = (self._add, self._give, self._give, self._jump, self._jump, self._new_token, self._log_in, self._log_in)
+        if self._random.random() < LEAVING:
+            steps = (self._leave, self._look)
         await self._random.choice(steps if self._people else (self._add,))(admin)
+        for who in self._people:
+            who.has_lapsed = who.has_lapsed or not who.may_stay(self._clock.ahead)
 
     async def _add(self, admin: RawPeer) -> None:
         if len(self._people) > 50:
@@ -128,6 +158,37 @@ class Attack:
             await self._jump(admin)
             await self._stay(peer, who, got)
 
+    async def _leave(self, _admin: RawPeer) -> None:
+        """Open a shell or a command in the node, where the roles allow it, and be lost."""
+        who = self._random.choice(self._people)
+        if who.left:
+            return
+        await asyncio.sleep(SETTLED)
+        async with stranger(self._certificates, self._hub.port) as peer:
+            await peer.greet("client", features=["resume-offset", "rights"])
+            await peer.say("auth.request", {"method": "token", "principal": who.name, "token": who.token})
+            if (await peer.hear())["t"] != "auth.ok":
+                return
+            mode = self._random.choice(("shell", "exec"))
+            await peer.say("session.open", {"nodeId": "n1", "mode": mode, "command": "sleep 900", "offsets": True}, 1)
+            said = await peer.hear()
+            if said["t"] == "session.opened":
+                who.left, who.left_until, who.has_lapsed = said["d"]["sessionId"], who.token_ends, False
+                self.outcomes["left"] += 1
+
+    async def _look(self, _admin: RawPeer) -> None:
+        """What was left is there as long as its token and its owner's roles allow it, and no longer."""
+        await asyncio.sleep(SETTLED)
+        there = {session.id for session in self._node._sessions.running()}
+        for who in self._people:
+            if who.left in there and not who.may_stay(self._clock.ahead):
+                self.problems.append(f"what {who.name} left is there still")
+            elif who.left and who.left not in there:
+                if not who.has_lapsed:
+                    self.problems.append(f"what {who.name} left is gone")
+                who.left = ""
+                self.outcomes["left and ended"] += 1
+
     async def _stay(self, peer: RawPeer, who: Person, had: set[str]) -> None:
         now = self._clock.ahead
         is_over = who.token_ends is not None and now >= who.token_ends
@@ -156,8 +217,14 @@ class Attack:
 async def run(count: int, seed: int, directory: Path, certificates: Certificates) -> Attack:
     clock = JumpingClock()
     config = hub_config(certificates, state_dir=directory / "hub", clock=clock, login_limit=LoginLimit.parse("0"))
-    async with OmnyShellHub(config) as hub, logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin:
-        attack = Attack(hub, certificates, clock, seed)
+    async with (
+        OmnyShellHub(config) as hub,
+        running_node(
+            certificates, hub.port, directory / "node", labels={"allow-roles": "developer"}, keeping=LONG
+        ) as node,
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+    ):
+        attack = Attack(hub, node, certificates, clock, seed)
         async with asyncio.timeout(count + 60):
             for _ in range(count):
                 await attack.step(admin)
@@ -177,7 +244,7 @@ def main() -> None:
             "random roles and tokens that end, under a clock that jumps",
             "each login has what it should have, and ends within 2 s of it",
             f"{options.count} steps: {seen}; {len(attack.problems)} other than the list says",
-            not attack.problems and len(attack.outcomes) == 4,
+            not attack.problems and len(attack.outcomes) == 6,
         ),
     )
 

@@ -372,6 +372,9 @@ async def test_a_shell_that_was_killed_where_it_waited_says_so_and_metrics_count
         logged_in(certificates, hub.port, "client", "admin", EVENTS) as admin,
     ):
         await node.say("node.capabilities", {"features": features})
+        # On its own account the hub asks each node once, when it comes.
+        request = await hear_of(node, "node.sessions.live.request")
+        await node.say("node.sessions.live.response", {**request, "sessions": []})
         assert 'state="detached"' not in await metrics(certificates, hub.port)
         watcher = await Watcher(admin).subscribe("sessions")
         request = await hear_of(node, "node.sessions.live.request")

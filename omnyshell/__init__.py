@@ -277,6 +277,9 @@ if TYPE_CHECKING:
     from omnyshell.transport.keepalive import (
         KeepaliveTimes as KeepaliveTimes,
     )
+    from omnyshell.transport.strangers import (
+        StrangerLimit as StrangerLimit,
+    )
     from omnyshell.version import (
         __version__ as __version__,
     )
@@ -352,6 +355,7 @@ _HOMES = {
     "omnyshell.transport.connection": "HubAddress OmnyShellConnection",
     "omnyshell.transport.endpoint": "EndpointLimits OnConnection WsServerEndpoint",
     "omnyshell.transport.keepalive": "KeepaliveTimes",
+    "omnyshell.transport.strangers": "StrangerLimit",
     "omnyshell.version": "__version__",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

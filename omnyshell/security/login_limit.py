@@ -10,8 +10,6 @@ What a hub does with it, for each connection:
    address and by principal, and the counts are taken out and audited together.
 """
 
-import hashlib
-import ipaddress
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Self
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
+from omnyshell.networks import bounded, network_of
 
 MAX_ENTRIES = 10_000
 """How many addresses, and how many principals, are remembered; the one untouched for longest makes room."""
@@ -33,7 +32,6 @@ DEFAULT_LIMIT = "10/min"
 
 _PERIODS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _LIMIT = re.compile(r"([0-9]{1,6})/(s|min|h)")
-_LONGEST_KEY = 128
 _ENOUGH = 1 - 1e-6
 
 
@@ -164,7 +162,7 @@ class LoginLimiter:
 
     def address_blocked(self, address: str) -> bool:
         """Tell whether to close a connection without looking at its credential; True counts as a suppressed failure."""
-        return self._enabled and self._addresses.refuses(_address_key(address), self._clock.monotonic())
+        return self._enabled and self._addresses.refuses(network_of(address), self._clock.monotonic())
 
     def record_failure(self, address: str, principal: str) -> Verdict:
         """Count a wrong credential, and say whether it is answered.
@@ -174,7 +172,7 @@ class LoginLimiter:
         if not self._enabled:
             return Verdict.ANSWER
         now = self._clock.monotonic()
-        address_key, principal_key = _address_key(address), _bounded(principal)
+        address_key, principal_key = network_of(address), bounded(principal)
         if self._addresses.refuses(address_key, now):
             return Verdict.CLOSE
         self._addresses.charge(address_key, now)
@@ -186,23 +184,3 @@ class LoginLimiter:
     def take_suppressed(self) -> list[Suppressed]:
         """Return the counts of failures that were not answered since the last call; they start again at zero."""
         return self._addresses.take_suppressed() + self._principals.take_suppressed()
-
-
-def _address_key(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return _bounded(address)
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return f"{ipaddress.IPv6Address(int(parsed) >> 64 << 64)}/64"
-
-
-def _bounded(text: str) -> str:
-    """The text, shortened where a peer chose a very long one: entries must stay small."""
-    if len(text) <= _LONGEST_KEY:
-        return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{text[:64]}...{digest[:32]}"

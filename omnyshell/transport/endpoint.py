@@ -11,20 +11,21 @@ from typing import Protocol
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.link import LinkHandler
+from omnyshell.transport.listener import Listener, bound_socket
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
+from omnyshell.transport.strangers import Stranger, StrangerLimit, Strangers
 
 OnConnection = Callable[[], "LinkOwner"]
 """Makes the handler of a new connection."""
 
 BACKLOG = 4096
-ACCEPT_RETRY = 0.1
-"""Seconds to wait when no descriptor is free for another connection."""
-
 TLS_SHUTDOWN_TIMEOUT = 1.0
-EVICTABLE_AGE = 3.0
-"""Seconds after which a connection that has not logged in yields its place to a new one, when places are short."""
+
+MAX_BEFORE_LOGIN = StrangerLimit(600, 30, 1_200)
+MAX_BEFORE_LOGIN_BY_ADDRESS = StrangerLimit(200, 30, 400)
+"""One address ends where all others together have yet to feel it."""
 
 
 class LinkOwner(LinkHandler, Protocol):
@@ -40,11 +41,23 @@ class EndpointLimits:
     tls_timeout: float = 10.0
     upgrade_timeout: float = 10.0
     max_connections: int = 10_000
-    max_before_login: int = 1_000
+    max_before_login: StrangerLimit = MAX_BEFORE_LOGIN
+    max_before_login_by_address: StrangerLimit = MAX_BEFORE_LOGIN_BY_ADDRESS
+    """For addresses without a good login of late."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_before_login", "max_before_login_by_address"):
+            value = getattr(self, name)
+            if isinstance(value, int):
+                # As version 0.1 had it.
+                object.__setattr__(self, name, StrangerLimit.exactly(value))
 
 
 class WsServerEndpoint:
-    """Listens on a host and port. The owner calls `logged_in` and `closed` for its links."""
+    """Listens on a host and port. The owner calls `logged_in` and `closed` for its links.
+
+    `is_known` tells of a network (`network_of`) whether there were good logins from it of late.
+    """
 
     def __init__(
         self,
@@ -55,6 +68,7 @@ class WsServerEndpoint:
         limits: EndpointLimits | None = None,
         *,
         responder: HttpResponder | None = None,
+        is_known: Callable[[str], bool] = lambda _network: False,
     ) -> None:
         self._host = host
         self._port = port
@@ -62,9 +76,13 @@ class WsServerEndpoint:
         self._on_connection = on_connection
         self.limits = limits or EndpointLimits()
         self._responder = responder
+        self.strangers = Strangers(self.limits.max_before_login, self.limits.max_before_login_by_address, is_known)
         self._sockets: list[socket.socket] = []
-        self._acceptors: list[asyncio.Task[None]] = []
-        self._strangers: dict[asyncio.Task[None] | ServerLink, float] = {}
+        self._listener: Listener | None = None
+        self._admitting: set[asyncio.Task[None]] = set()
+        self._links: dict[ServerLink, Stranger] = {}
+        """Those that have not logged in."""
+
         self._members: set[ServerLink] = set()
 
     @property
@@ -75,11 +93,16 @@ class WsServerEndpoint:
     @property
     def connections(self) -> int:
         """How many connections there are, logged in or not."""
-        return len(self._strangers) + len(self._members)
+        return len(self.strangers) + len(self._members)
 
     def use_tls(self, tls: ssl.SSLContext) -> None:
         """Show another certificate to connections from now on; those that are open go on."""
         self._tls = tls
+
+    def use_limits(self, limits: EndpointLimits) -> None:
+        """Hold connections to other limits from now on; those that are open go on."""
+        self.limits = limits
+        self.strangers.in_all, self.strangers.by_address = limits.max_before_login, limits.max_before_login_by_address
 
     async def start(self) -> None:
         """Bind and begin to accept. Raises `TransportException` where the address cannot be had."""
@@ -93,103 +116,84 @@ class WsServerEndpoint:
             if not self._sockets:
                 raise OSError(errno.EADDRNOTAVAIL, "no address family is available")
         except OSError as exc:
-            self._close_sockets()
+            for sock in self._sockets:
+                sock.close()
             raise TransportException(_bind_failure(self._host, self._port, exc)) from exc
-        self._acceptors = [loop.create_task(self._accept(sock)) for sock in self._sockets]
+        self._listener = Listener(self._sockets, self._accepted)
 
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
-        self._strangers.pop(link, None)
         self._members.add(link)
+        self._no_stranger(link)
 
     def closed(self, link: ServerLink) -> None:
         """Forget a connection. Idempotent."""
-        self._strangers.pop(link, None)
         self._members.discard(link)
+        self._no_stranger(link)
 
     async def stop_accepting(self) -> None:
         """Close the port, and the connections that are still in TLS."""
-        tasks = [*self._acceptors, *(task for task in self._strangers if isinstance(task, asyncio.Task))]
+        if self._listener is not None:
+            self._listener.close()
+        tasks = list(self._admitting)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._acceptors = []
-        self._close_sockets()
 
     def abort_all(self) -> None:
         """Cut off every connection that is left."""
-        for link in [*self._members, *self._strangers]:
-            if isinstance(link, ServerLink):
-                link.abort()
+        for link in [*self._members, *self._links]:
+            link.abort()
+
+    def _no_stranger(self, link: ServerLink) -> None:
+        stranger = self._links.pop(link, None)
+        if stranger is not None:
+            self.strangers.leave(stranger)
 
     def _listen(self, family: int, address: tuple[object, ...]) -> None:
-        if self._port == 0 and self._sockets:
-            address = (address[0], self.port, *address[2:])
+        port = self.port if self._sockets else self._port
         try:
-            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock = bound_socket(family, (address[0], port, *address[2:]))
         except OSError as exc:
             # A machine without IPv6, say, still serves the other family.
             if exc.errno == errno.EAFNOSUPPORT:
                 return
             raise
         self._sockets.append(sock)
-        sock.setblocking(False)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind(address)
         sock.listen(BACKLOG)
 
-    def _close_sockets(self) -> None:
-        for sock in self._sockets:
-            sock.close()
-
-    async def _accept(self, listener: socket.socket) -> None:
+    def _accepted(self, sock: socket.socket, address: str) -> None:
+        """Take a new connection, or close it before it costs anything."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError as exc:
-                if exc.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                    await asyncio.sleep(ACCEPT_RETRY)
-                continue
-            if self._has_room():
-                task = loop.create_task(self._admit(sock))
-                self._strangers[task] = loop.time()
-            else:
-                sock.close()
+        has_room = self.connections < self.limits.max_connections
+        stranger = self.strangers.admit(address, loop.time()) if has_room else None
+        if stranger is None:
+            sock.close()
+            return
+        task = loop.create_task(self._admit(sock, stranger))
+        stranger.cut = task.cancel
+        self._admitting.add(task)
+        task.add_done_callback(self._admitting.discard)
+        # A task that is cancelled before it runs closes nothing itself.
+        task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
 
-    def _has_room(self) -> bool:
-        """Whether one more connection is taken, at the cost of an old silent one where places are short."""
-        if self.connections >= self.limits.max_connections:
-            return False
-        if len(self._strangers) < self.limits.max_before_login:
-            return True
-        oldest, since = next(iter(self._strangers.items()))
-        if asyncio.get_running_loop().time() - since < EVICTABLE_AGE:
-            return False
-        del self._strangers[oldest]
-        if isinstance(oldest, ServerLink):
-            oldest.abort()
-        else:
-            oldest.cancel()
-        return True
-
-    async def _admit(self, sock: socket.socket) -> None:
+    async def _admit(self, sock: socket.socket, stranger: Stranger) -> None:
         """Do TLS with a stranger, and hand the connection to a handler of its own."""
-        task = asyncio.current_task()
-        since = asyncio.get_running_loop().time()
         try:
             link = await self._handshake(sock)
-        except (OSError, TimeoutError, asyncio.CancelledError):
+        except (OSError, TimeoutError):
+            self.strangers.leave(stranger)
             return
-        finally:
-            self._strangers.pop(task, None)  # type: ignore[arg-type]  # a coroutine that runs has a task
-        if not link.has_ended and link not in self._members:
-            self._strangers[link] = since
+        except BaseException:
+            self.strangers.leave(stranger)
+            raise
+        if link.has_ended or link in self._members:
+            self.strangers.leave(stranger)
+        else:
+            stranger.cut = link.abort
+            self._links[link] = stranger
 
     async def _handshake(self, sock: socket.socket) -> ServerLink:
-        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
         link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder)

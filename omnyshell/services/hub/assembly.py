@@ -26,6 +26,7 @@ from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.access_answers import AccessAnswers
+from omnyshell.services.hub.addresses import HubAddresses
 from omnyshell.services.hub.admin import AdminService
 from omnyshell.services.hub.admin_scope import AdminScope
 from omnyshell.services.hub.audit import AuditLog
@@ -134,6 +135,7 @@ class HubServices:
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
+        self.addresses = HubAddresses(base.store, config.clock, base.audit, metrics)
         limiter = LoginLimiter(config.login_limit, config.clock)
         proofs = ProofRules(config, BoundKeys(base.store))
         self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics)

@@ -160,6 +160,7 @@ class OmnyShellHub:
             lambda: self._new_peer(context),
             config.endpoint,
             responder=services.pages.answer,
+            is_known=services.addresses.known.__contains__,
         )
         await endpoint.start()
         # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
@@ -198,9 +199,15 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.close()
         await self._services.admin.aclose()
+        self._services.addresses.write()
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
+
+    def _note_addresses(self, now: float) -> None:
+        if self._endpoint is not None:
+            self._services.addresses.refused(self._endpoint.strangers.take_refused())
+        self._services.addresses.tick(now)
 
     def _why_not_ready(self) -> str:
         if self._endpoint is None:
@@ -217,6 +224,7 @@ class OmnyShellHub:
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
         self.tunnels.principal_seen(peer.principal, peer.evidence)
+        self._services.addresses.known.logged_in(peer.address, peer.principal.id)
         self.bus.publish(PeerEvent(peer, is_connected=True))
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)
@@ -261,6 +269,7 @@ class OmnyShellHub:
             services.leftovers.tick,
             self.tunnels.sweep,
             services.gate.audit_suppressed,
+            self._note_addresses,
             self._upkeep.tick,
         )
         before = clock.monotonic()

@@ -11,6 +11,7 @@ class HubMetrics:
 
     logins: int = 0
     login_failures: int = 0
+    connections_refused: int = 0
     frames_dropped: int = 0
     sessions_opened: int = 0
     sessions_rejected: int = 0

@@ -25,6 +25,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _COUNTERS = {
     "logins": ("logins", "Logins that were accepted"),
     "login_failures": ("auth_failures", "Logins that were refused"),
+    "connections_refused": ("connections_refused", "Connections that were turned away before they could log in"),
     "frames_dropped": ("frames_dropped", "Frames that could not be decoded or had no place"),
     "sessions_opened": ("sessions_opened", "Sessions that were opened"),
     "sessions_rejected": ("sessions_rejected", "Sessions that were rejected"),

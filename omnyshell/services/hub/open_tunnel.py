@@ -7,10 +7,10 @@ from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.security.authenticators import Evidence
-from omnyshell.services.hub.public_ports import PublicListener
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnels import TunnelRegistration
 from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.listener import Listener
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class TunnelCounters:
 class OpenTunnel:
     """Holds what belongs to one tunnel, and ends it all together."""
 
-    listener: PublicListener
+    listener: Listener
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from omnyshell.services.hub.proofs import parse_unbound_keys
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
+from omnyshell.transport.strangers import StrangerLimit
 
 _MADE = file_exists("; `omnyshell cert gen --out DIR` makes one")
 
@@ -179,6 +180,22 @@ LIMITS = (
         default_of(EndpointLimits, "max_connections"),
         sets="endpoint.max_connections",
         check=Check(lambda count: count > 0, "must be more than 0"),
+    ),
+    Option(
+        "--max-before-login",
+        "connections that have not logged in, of all addresses without a good login of late",
+        "START:RATE:FULL",
+        default=str(default_of(EndpointLimits, "max_before_login")),
+        sets="endpoint.max_before_login",
+        parse=StrangerLimit.parse,
+    ),
+    Option(
+        "--max-before-login-by-address",
+        "the same of each such address (IPv6: of each /64)",
+        "START:RATE:FULL",
+        default=str(default_of(EndpointLimits, "max_before_login_by_address")),
+        sets="endpoint.max_before_login_by_address",
+        parse=StrangerLimit.parse,
     ),
 )
 

@@ -1,9 +1,9 @@
 """What a hub remembers across restarts, in one SQLite file (decision 8 of the architecture)."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.database import open_database
@@ -21,7 +21,20 @@ CREATE TABLE IF NOT EXISTS guests (
 CREATE TABLE IF NOT EXISTS bound_keys (
     key BLOB PRIMARY KEY
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_addresses (
+    network   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    seen_at   INTEGER NOT NULL
+) WITHOUT ROWID;
 """
+
+
+class KnownAddress(NamedTuple):
+    """A network (`network_of`) from which a principal logged in; the time is in seconds since 1970."""
+
+    network: str
+    principal: str
+    seen_at: int
 
 
 class NodeOwners(Protocol):
@@ -108,6 +121,25 @@ class HubStore:
         """Keep a public key; on disk when it returns. Idempotent."""
         try:
             self._db.execute("INSERT OR IGNORE INTO bound_keys VALUES (?)", (key,))
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+
+    def known_addresses(self) -> list[KnownAddress]:
+        """Return the addresses that were noted, the one that was seen least recently first."""
+        query = "SELECT network, principal, seen_at FROM known_addresses ORDER BY seen_at, network"
+        return [KnownAddress(*row) for row in self._db.execute(query)]
+
+    def note_addresses(self, seen: Iterable[KnownAddress], gone: Iterable[str]) -> None:
+        """Keep addresses, and drop others by their networks; on disk, all of it or nothing, when it returns."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("DELETE FROM known_addresses WHERE network = ?", ((network,) for network in gone))
+                self._db.executemany("INSERT OR REPLACE INTO known_addresses VALUES (?, ?, ?)", seen)
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 

@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
@@ -37,13 +38,14 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.public_ports import PublicListener, PublicPorts
+from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.rights import right_taken
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
 from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.listener import Listener
 
 """The feature that a node names when it serves tunnels."""
 
@@ -251,7 +253,7 @@ class TunnelBroker:
         tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels)
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
-        tunnel.listener = PublicListener(sockets, lambda sock: self._accepted(tunnel, peer, sock))
+        tunnel.listener = Listener(sockets, partial(self._accepted, tunnel, peer))
         self._context.bus.publish(TunnelEvent(tunnel, is_open=True))
         return tunnel
 
@@ -308,9 +310,8 @@ class TunnelBroker:
 
     # Connections
 
-    def _accepted(self, tunnel: OpenTunnel, peer: HubPeer, sock: socket.socket) -> None:
+    def _accepted(self, tunnel: OpenTunnel, peer: HubPeer, sock: socket.socket, address: str) -> None:
         """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
-        address = _address(sock)
         exposer = self._exposers[peer]
         tls = self._context.secure().tls if tunnel.info.secure else None
         problem = self._problem_of(tunnel, peer, exposer)
@@ -397,10 +398,3 @@ def _peer_of(node: RegisteredNode) -> HubPeer:
     if not isinstance(peer, HubPeer):
         raise TunnelRejectedException("The node is not connected to this hub", code="unsupported")
     return peer
-
-
-def _address(sock: socket.socket) -> str:
-    try:
-        return str(sock.getpeername()[0])
-    except OSError:
-        return ""

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from omnyshell.errors import ErrorCodes
@@ -58,6 +59,10 @@ class TunnelConnection(ChannelStream):
 
     def serve(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take over the socket: with `tls`, after a handshake."""
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Only this finds a half-open connection on which nothing is sent.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if tls is None:
             self.stream = tcp = TcpStream(self)
         else:

@@ -117,7 +117,7 @@ class HubUpkeep:
         parts, before = self._parts, self.config
         check_public_urls(config.public_urls, self._in_force.tunnel_ports, parts.endpoint.port)
         self._show_certificates(config)
-        parts.endpoint.limits = config.endpoint
+        parts.endpoint.use_limits(config.endpoint)
         parts.gate.authenticator = CompositeAuthenticator([config.authenticator, parts.enrolled])
         if config.login_limit != before.login_limit:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)

@@ -1,0 +1,78 @@
+"""Listening sockets: bound for one family each, and accepted from in turns, so that a flood holds nobody up."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+ACCEPTS_A_TURN = 64
+ACCEPT_RETRY = 0.1
+"""Seconds to wait when no descriptor is free for another connection."""
+
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+OnSocket = Callable[[socket.socket, str], None]
+"""Takes over an accepted socket, which does not block, and is told the other side's address."""
+
+
+def bound_socket(family: int, address: tuple[object, ...]) -> socket.socket:
+    """Return a socket that is bound, and does not block. Raises `OSError`."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+class Listener:
+    """Accepts on sockets that listen until it is closed, a few in each turn of the loop."""
+
+    def __init__(self, sockets: list[socket.socket], on_socket: OnSocket) -> None:
+        self._sockets = sockets
+        self._on_socket = on_socket
+        self._loop = asyncio.get_running_loop()
+        self._retry: asyncio.TimerHandle | None = None
+        self._watch()
+
+    def close(self) -> None:
+        """Close the port at once. Idempotent."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+            sock.close()
+        self._sockets = []
+
+    def _watch(self) -> None:
+        self._retry = None
+        for sock in self._sockets:
+            self._loop.add_reader(sock, self._accept, sock)
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS_A_TURN):
+            if not self._sockets:
+                return
+            try:
+                sock, peer = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                if exc.errno in _NO_DESCRIPTORS:
+                    self._rest()
+                    return
+                continue
+            sock.setblocking(False)
+            self._on_socket(sock, str(peer[0]))
+
+    def _rest(self) -> None:
+        for sock in self._sockets:
+            self._loop.remove_reader(sock)
+        if self._retry is None:
+            self._retry = self._loop.call_later(ACCEPT_RETRY, self._watch)

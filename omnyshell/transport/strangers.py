@@ -1,0 +1,203 @@
+"""How many connections that have not logged in there may be, by address and in all. No I/O; time is given.
+
+Most of what such a connection costs is TLS. So what is too much is closed as it is accepted, which takes microseconds;
+above a number at random, so that whoever comes again gets in at some time, however many others come.
+"""
+
+import random
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import NamedTuple, Self
+
+from omnyshell.errors import ConfigException
+from omnyshell.networks import network_of
+
+EVICTABLE_AGE = 3.0
+"""Seconds after which a connection that has not logged in yields its place to a new one, where places are short."""
+
+MAX_ADDRESSES = 10_000
+"""How many addresses' rates are remembered; the one that came least recently makes room."""
+
+MAX_REFUSED = 1_000
+"""How many addresses are counted apart, of those that were refused; the others together, under an empty one."""
+
+STRANGERS_REFILL = 10.0
+KNOWN_REFILL = 5.0
+"""Seconds in which an address may connect once more as often as it may at a go."""
+
+_LIMIT = re.compile(r"([0-9]{1,6})(?::([0-9]{1,3}):([0-9]{1,6}))?")
+
+
+class StrangerLimit(NamedTuple):
+    """From `start` connections on, `rate` per cent of further ones are refused, more and more up to all at `full`."""
+
+    start: int
+    rate: int
+    full: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `START:RATE:FULL`, or `FULL` alone. Raises `ConfigException`."""
+        match = _LIMIT.fullmatch(text.strip())
+        full = int(match[3] or match[1]) if match is not None else 0
+        if match is None or not 0 < int(match[1]) <= full or not 1 <= int(match[2] or 100) <= 100:
+            text = f"a limit is written as START:RATE:FULL, as 200:30:400, or as one number above 0: not {text!r}"
+            raise ConfigException(text)
+        return cls(int(match[1]), int(match[2] or 100), full)
+
+    @classmethod
+    def exactly(cls, full: int) -> Self:
+        """Return the limit that refuses nothing below `full`."""
+        return cls(full, 100, full)
+
+    def __str__(self) -> str:
+        return f"{self.start}:{self.rate}:{self.full}"
+
+    def refused(self, count: int) -> float:
+        """Return which part of further connections is refused where there are so many."""
+        if count < self.start:
+            return 0.0
+        if count >= self.full:
+            return 1.0
+        rate = self.rate / 100
+        return rate + (1 - rate) * (count - self.start) / (self.full - self.start)
+
+
+class Standing(Enum):
+    """What is known of an address."""
+
+    UNKNOWN = auto()
+    KNOWN = auto()
+    """There were good logins from it of late."""
+
+    BALANCER = auto()
+    """It has yet to say for whom it connects."""
+
+
+@dataclass(eq=False, slots=True)
+class Stranger:
+    """A connection that has not logged in. Its owner sets `cut`, which ends it at once."""
+
+    network: str
+    standing: Standing
+    since: float
+    cut: Callable[[], object] = field(default=lambda: None)
+
+
+@dataclass(slots=True)
+class _Allowance:
+    left: float
+    counted_at: float
+
+
+_Members = dict[Stranger, None]
+"""Strangers, the one that has been there for longest first."""
+
+
+class Strangers:
+    """Says of each new connection whether it may stay, and keeps the books of those that have not logged in.
+
+    An address that is not known is held to `by_address`, and together with all others like it to `in_all`. One that is
+    known is held to neither; but it alone may have no more than `in_all` has places, and all known ones twice that.
+    How often an address may connect follows from how many it may have: so many at a go, then a part of them a second.
+    """
+
+    def __init__(
+        self,
+        in_all: StrangerLimit,
+        by_address: StrangerLimit,
+        is_known: Callable[[str], bool],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.in_all = in_all
+        self.by_address = by_address
+        self._is_known = is_known
+        self._chance = chance
+        self._by_network: dict[str, _Members] = {}
+        self._by_standing: dict[Standing, _Members] = {standing: {} for standing in Standing}
+        self._allowances: OrderedDict[tuple[str, Standing], _Allowance] = OrderedDict()
+        self._refused: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_standing.values()))
+
+    def admit(self, address: str, now: float, *, is_balancer: bool = False) -> Stranger | None:
+        """Return the new connection's entry; None where it is to be closed. Old ones may be cut in its favour."""
+        network = network_of(address)
+        standing = Standing.KNOWN if self._is_known(network) else Standing.UNKNOWN
+        stranger = Stranger(network, Standing.BALANCER if is_balancer else standing, now)
+        leaving = self._leaving_for(stranger)
+        if leaving is None or not self._may_connect(stranger):
+            self._count_refused(network)
+            return None
+        for other in leaving:
+            self.leave(other)
+            other.cut()
+        self._by_network.setdefault(network, {})[stranger] = None
+        self._by_standing[stranger.standing][stranger] = None
+        return stranger
+
+    def leave(self, stranger: Stranger) -> None:
+        """Forget a connection: it has logged in, or ended. Idempotent."""
+        self._by_standing[stranger.standing].pop(stranger, None)
+        members = self._by_network.get(stranger.network, {})
+        members.pop(stranger, None)
+        if not members:
+            self._by_network.pop(stranger.network, None)
+
+    def take_refused(self) -> Counter[str]:
+        """Return how many connections were refused since the last call, by network."""
+        taken, self._refused = self._refused, Counter()
+        return taken
+
+    def _limits(self, stranger: Stranger) -> tuple[tuple[_Members, StrangerLimit], ...]:
+        alike, others = self._by_network.get(stranger.network, {}), self._by_standing[stranger.standing]
+        if stranger.standing is Standing.UNKNOWN:
+            return (alike, self.by_address), (others, self.in_all)
+        full = self.in_all.full
+        return (alike, StrangerLimit.exactly(full)), (others, StrangerLimit.exactly(2 * full))
+
+    def _leaving_for(self, stranger: Stranger) -> set[Stranger] | None:
+        """Return who makes room; None where nobody does who has to."""
+        leaving = set()
+        for members, limit in self._limits(stranger):
+            refused = limit.refused(len(members))
+            if refused >= 1:
+                oldest = next(iter(members))
+                if stranger.since - oldest.since < EVICTABLE_AGE:
+                    return None
+                leaving.add(oldest)
+            elif refused and self._chance() < refused:
+                return None
+        return leaving
+
+    def _may_connect(self, stranger: Stranger) -> bool:
+        """Tell whether the address may connect once more just now; if so, that is counted."""
+        if stranger.standing is Standing.BALANCER:
+            return True
+        is_known = stranger.standing is Standing.KNOWN
+        most = self.in_all.full if is_known else self.by_address.full
+        entry = self._allowance(stranger, most)
+        rate = most / (KNOWN_REFILL if is_known else STRANGERS_REFILL)
+        entry.left = min(most, entry.left + (stranger.since - entry.counted_at) * rate)
+        entry.counted_at = stranger.since
+        if entry.left < 1:
+            return False
+        entry.left -= 1
+        return True
+
+    def _allowance(self, stranger: Stranger, most: int) -> _Allowance:
+        # An address that has just become known begins anew: where one comes from there may be many.
+        key = (stranger.network, stranger.standing)
+        entry = self._allowances.setdefault(key, _Allowance(most, stranger.since))
+        self._allowances.move_to_end(key)
+        if len(self._allowances) > MAX_ADDRESSES:
+            self._allowances.popitem(last=False)
+        return entry
+
+    def _count_refused(self, network: str) -> None:
+        is_counted = network in self._refused or len(self._refused) < MAX_REFUSED
+        self._refused[network if is_counted else ""] += 1

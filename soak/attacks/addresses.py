@@ -1,0 +1,172 @@
+"""Floods from one address, of which most is refused before TLS, and logins from others meanwhile."""
+
+import argparse
+import asyncio
+import resource
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from support.hub_process import HubProcess
+from support.raw_peer import RawPeer
+from support.stack import Certificates
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from bench.idle_peers import processor_seconds
+from soak.machines import workplace
+from soak.report import Figure, report
+from soak.strangers import client_hello
+
+RATE = 1_000
+"""Connections a second, as far as TLS lets the attacker."""
+
+LOGINS = 45
+PAUSE = 0.2
+HELD = 8_000
+"""Connections that the attacker keeps open."""
+
+ATTACKER, KNOWN_ATTACKER = "127.9.0.1", "127.9.0.2"
+FLOODS = ("nothing said", "closed at once", "half a TLS hello", "whole TLS", "wrong logins")
+GONE = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError, EOFError)
+
+
+async def say(port: int, source: str, data: bytes, tls: ssl.SSLContext | None = None) -> asyncio.StreamWriter:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0), ssl=tls)
+    writer.write(data)
+    return writer
+
+
+async def log_in(certificates: Certificates, port: int, source: str, token: str = "admin-token") -> str:
+    """One try to log in from an address; what came of it."""
+    tls = ssl.create_default_context(cafile=str(certificates.ca))
+    url = f"wss://127.0.0.1:{port}"
+    async with connect(url, ssl=tls, compression=None, proxy=None, close_timeout=1, local_addr=(source, 0)) as ws:
+        peer = RawPeer(ws)
+        await peer.hear("hello")
+        await peer.greet("client")
+        await peer.say("auth.request", {"method": "token", "principal": "admin", "token": token})
+        return str((await peer.hear())["t"])
+
+
+async def flood(kind: str, certificates: Certificates, port: int, source: str) -> None:
+    """Connect as often as can be, in one way, until this process is ended."""
+    tls = ssl.create_default_context(cafile=str(certificates.ca))
+    half = client_hello()[:100]
+    held: list[asyncio.StreamWriter] = []
+
+    async def once() -> None:
+        with suppress(*GONE):
+            if kind == "wrong logins":
+                await log_in(certificates, port, source, "wrong")
+                return
+            writer = await say(
+                port, source, half if kind == "half a TLS hello" else b"", tls if kind == "whole TLS" else None
+            )
+            if kind == "closed at once":
+                writer.transport.abort()
+            else:
+                held.append(writer)
+                if len(held) > HELD:
+                    held.pop(0).transport.abort()
+
+    tasks = set[asyncio.Task[None]]()
+    began, count = time.monotonic(), 0
+    print("ready", flush=True)
+    while True:
+        while count < (time.monotonic() - began) * RATE and len(tasks) < RATE:
+            task = asyncio.create_task(once())
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+            count += 1
+        await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def flooder(kind: str, certificates: Certificates, port: int, source: str) -> AsyncIterator[None]:
+    """A flood from a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "soak.attacks.addresses", "--flood", kind, str(certificates.ca), str(port), source,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def logins(certificates: Certificates, port: int, sources: Callable[[int], str], count: int) -> list[float]:
+    """Log in again and again; the seconds that each took, infinite for one that failed."""
+    times = []
+    for number in range(count):
+        began = time.monotonic()
+        try:
+            answer = await asyncio.wait_for(log_in(certificates, port, sources(number)), 10)
+            times.append(time.monotonic() - began if answer == "auth.ok" else float("inf"))
+        except GONE:
+            times.append(float("inf"))
+        await asyncio.sleep(PAUSE)
+    return sorted(times)
+
+
+def never_seen(number: int) -> str:
+    """An address for each login that the hub has not seen."""
+    return f"127.1.{number // 200}.{number % 200 + 1}"
+
+
+async def attack(kind: str, *, is_known: bool, count: int) -> Figure:
+    with workplace() as (directory, certificates):
+        hub = HubProcess(certificates, directory / "hub", "--log-level", "error")
+        await hub.start()
+        source = KNOWN_ATTACKER if is_known else ATTACKER
+        try:
+            if is_known:
+                await log_in(certificates, hub.port, source)
+            async with flooder(kind, certificates, hub.port, source):
+                await asyncio.sleep(2)
+                worked, began = processor_seconds(hub.pid), time.monotonic()
+                times = await logins(
+                    certificates, hub.port, lambda number: f"127.1.{number // 200}.{number % 200 + 1}", count
+                )
+                share = (processor_seconds(hub.pid) - worked) / (time.monotonic() - began)
+        finally:
+            hub.kill()
+    failed = sum(each == float("inf") for each in times)
+    standing = "a known address" if is_known else "one address"
+    return Figure(
+        f"{RATE} connections a second from {standing}, {kind}; logins from others",
+        "all within 1 s",
+        f"{len(times) - failed} of {len(times)}, worst {times[-1] * 1000:.0f} ms, {share:.0%} of a core in the hub",
+        times[-1] < 1,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--logins", type=int, default=LOGINS)
+    parser.add_argument("--kind", choices=FLOODS, action="append")
+    parser.add_argument("--flood", nargs=4)
+    options = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if options.flood is not None:
+        kind, ca, port, source = options.flood
+
+        asyncio.run(flood(kind, Certificates(Path(ca), Path(ca), Path(ca)), int(port), source))
+        return
+    figures = []
+    for kind in options.kind or FLOODS:
+        for is_known in (False, True):
+            figures.append(asyncio.run(attack(kind, is_known=is_known, count=options.logins)))
+            print(figures[-1])
+    report("attacks.addresses", *figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+import random
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from omnyshell.errors import ConfigException
+from omnyshell.transport import strangers
+from omnyshell.transport.endpoint import EndpointLimits
+from omnyshell.transport.strangers import EVICTABLE_AGE, Standing, StrangerLimit, Strangers
+
+IN_ALL, BY_ADDRESS = StrangerLimit(20, 30, 40), StrangerLimit(5, 50, 10)
+KNOWN = "192.0.2.9"
+
+
+def never() -> float:
+    """A chance that refuses nothing but what is certain."""
+    return 0.999999
+
+
+def always() -> float:
+    return 0.0
+
+
+def doorway(chance=never, in_all=IN_ALL, by_address=BY_ADDRESS, known=(KNOWN,)):
+    return Strangers(in_all, by_address, known.__contains__, chance)
+
+
+def come(door, addresses, now=0.0, **more):
+    return [door.admit(address, now, **more) for address in addresses]
+
+
+def admitted(entries):
+    return sum(entry is not None for entry in entries)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("10:30:100", (10, 30, 100)), ("250", (250, 100, 250)), (" 1:100:1 ", (1, 100, 1)), ("5:1:5", (5, 1, 5))],
+)
+def test_a_limit_is_parsed_and_written(text, limit):
+    parsed = StrangerLimit.parse(text)
+    assert parsed == limit
+    assert StrangerLimit.parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "0:30:100",
+        "100:30:10",
+        "10:0:100",
+        "10:101:100",
+        "10:30",
+        "10:30:",
+        "-1",
+        "1.5",
+        "10:30:100:5",
+        "\u0661",
+    ],
+)
+def test_a_limit_that_is_wrong(text):
+    with pytest.raises(ConfigException, match="START:RATE:FULL"):
+        StrangerLimit.parse(text)
+
+
+def test_what_is_refused_rises_from_the_rate_to_all():
+    limit = StrangerLimit(10, 30, 110)
+    assert [limit.refused(count) for count in (0, 9, 10, 60, 109, 110, 500)] == pytest.approx(
+        [0, 0, 0.3, 0.65, 0.993, 1, 1]
+    )
+
+
+def test_a_number_alone_is_a_limit_as_version_0_1_had_it():
+    assert EndpointLimits(max_before_login=7).max_before_login == StrangerLimit(7, 100, 7)
+
+
+def test_one_address_ends_at_its_limit_and_no_other_notices():
+    door = doorway()
+    assert admitted(come(door, ["192.0.2.1"] * 1000)) == BY_ADDRESS.full
+    assert admitted(come(door, ["192.0.2.2"] * 3)) == 3
+    assert door.take_refused() == {"192.0.2.1": 990}
+    assert door.take_refused() == {}
+
+
+def test_defaults_let_one_address_end_before_others_feel_it():
+    limits = EndpointLimits()
+    assert limits.max_before_login_by_address.full < limits.max_before_login.start
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::2"),
+    ],
+)
+def test_addresses_of_one_network_count_together(one, other):
+    door = doorway()
+    assert admitted(come(door, [one, other] * 50)) == BY_ADDRESS.full
+    assert admitted(come(door, ["2001:db8:1:3::1"])) == 1
+
+
+def test_all_together_end_at_their_limit():
+    door = doorway()
+    assert admitted(come(door, [f"10.0.{number >> 8}.{number & 255}" for number in range(1000)])) == IN_ALL.full
+    assert admitted(come(door, [KNOWN])) == 1
+
+
+def test_above_the_start_connections_are_refused_at_random():
+    chance = random.Random(1).random
+    door = doorway(chance, in_all=StrangerLimit.exactly(10**6), by_address=StrangerLimit(1, 30, 10**6))
+    assert 6800 < admitted(come(door, ["192.0.2.1"] * 10_000)) < 7200
+
+
+def test_nothing_is_refused_at_random_below_the_start():
+    door = doorway(always)
+    assert admitted(come(door, ["192.0.2.1"] * 100)) == BY_ADDRESS.start
+
+
+def test_whoever_logs_in_or_goes_makes_room():
+    door = doorway()
+    entries = come(door, [f"10.0.0.{number}" for number in range(IN_ALL.full)])
+    for entry in entries[:4]:
+        door.leave(entry)
+        door.leave(entry)
+    assert len(door) == IN_ALL.full - 4
+    assert admitted(come(door, [f"10.0.1.{number}" for number in range(10)])) == 4
+
+
+@pytest.mark.parametrize("source", ["one address", "many"])
+def test_where_places_are_short_the_oldest_yields_once_it_is_old(source):
+    door = doorway()
+    count = BY_ADDRESS.full if source == "one address" else IN_ALL.full
+    addresses = ["192.0.2.1"] * count if source == "one address" else [f"10.0.0.{number}" for number in range(count)]
+    cut = []
+    for number, entry in enumerate(come(door, addresses)):
+        entry.cut = lambda number=number: cut.append(number)
+    newcomer = "192.0.2.1" if source == "one address" else "192.0.2.2"
+    assert admitted(come(door, [newcomer], now=EVICTABLE_AGE - 0.1)) == 0
+    assert admitted(come(door, [newcomer] * 2, now=EVICTABLE_AGE)) == 2
+    assert (cut, len(door)) == ([0, 1], count)
+
+
+def test_an_address_may_connect_only_so_often_however_quickly_it_goes():
+    door = doorway()
+    got, now = 0, 0.0
+    for _ in range(10_000):
+        entry = door.admit("192.0.2.1", now)
+        if entry is not None:
+            got += 1
+            door.leave(entry)
+        now += 0.01
+    seconds = 100
+    assert got == pytest.approx(BY_ADDRESS.full * (1 + seconds / strangers.STRANGERS_REFILL), rel=0.02)
+
+
+def test_a_known_address_is_held_to_neither_limit_and_has_one_of_its_own():
+    door = doorway(always)
+    come(door, [f"10.0.0.{number}" for number in range(100)])
+    assert admitted(come(door, [KNOWN] * 1000)) == IN_ALL.full
+
+
+def test_known_addresses_together_have_an_end_too():
+    known = tuple(f"198.51.100.{number}" for number in range(9))
+    door = doorway(known=known)
+    assert admitted(come(door, [address for address in known for _ in range(100)])) == 2 * IN_ALL.full
+
+
+def test_a_balancer_may_connect_as_often_as_it_likes_and_have_so_many():
+    door = doorway()
+    for _ in range(1000):
+        door.leave(door.admit("192.0.2.1", 0.0, is_balancer=True))
+    entries = come(door, ["192.0.2.1"] * 1000, is_balancer=True)
+    assert admitted(entries) == IN_ALL.full
+    assert {entry.standing for entry in entries if entry} == {Standing.BALANCER}
+
+
+def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
+    monkeypatch.setattr(strangers, "MAX_ADDRESSES", 50)
+    monkeypatch.setattr(strangers, "MAX_REFUSED", 20)
+    door = doorway(in_all=StrangerLimit.exactly(1))
+    for number in range(1000):
+        address = f"10.0.{number >> 8}.{number & 255}"
+        if entry := door.admit(address, 0.0):
+            door.leave(entry)
+        come(door, [address] * 2)
+    refused = door.take_refused()
+    assert len(door._allowances) <= 50
+    assert len(refused) <= 21
+    assert refused[""] > 900
+
+
+STEP = st.tuples(
+    st.sampled_from([0.0, 0.0, 0.1, 1.0, 4.0]),
+    st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", KNOWN]),
+    st.booleans(),
+    st.integers(0, 3),
+)
+
+
+@settings(max_examples=200)
+@given(st.lists(STEP, max_size=150), st.randoms(use_true_random=False))
+def test_the_books_hold_whatever_comes_and_goes(steps, chance):
+    door = doorway(chance.random, StrangerLimit(3, 30, 6), StrangerLimit(2, 30, 3))
+    now, inside = 0.0, []
+    for wait, address, is_balancer, leaves in steps:
+        now += wait
+        entry = door.admit(address, now, is_balancer=is_balancer)
+        if entry is not None:
+            inside.append(entry)
+            entry.cut = lambda entry=entry: inside.remove(entry)
+        for _ in range(min(leaves, len(inside) // 2)):
+            door.leave(inside.pop(0))
+        strangers_inside = [each for each in inside if each.standing is Standing.UNKNOWN]
+        assert len(door) == len(inside)
+        assert len(strangers_inside) <= 6
+        for network in {each.network for each in strangers_inside}:
+            assert sum(each.network == network for each in strangers_inside) <= 6
+    for entry in inside:
+        door.leave(entry)
+    assert (len(door), door._by_network) == (0, {})

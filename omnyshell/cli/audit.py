@@ -13,10 +13,13 @@ from omnyshell.errors import AuthException, ConfigException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.paths import state_dir, user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.services.hub.audit_against import Against, hold_against
 from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord
 from omnyshell.services.hub.audit_query import AuditQuery, find_records, parse_moment, verify_trail
 from omnyshell.services.hub.audit_sinks import export_line
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader
+from omnyshell.services.hub.audit_witness import read_noted
+from omnyshell.services.hub.store import STATE_FILE
 
 TAMPERED = 1
 """Exit code of `verify` where the trail is not what the hub wrote."""
@@ -44,20 +47,39 @@ def export(options: argparse.Namespace) -> int:
 def verify(options: argparse.Namespace) -> int:
     """Check the whole trail; says what is wrong and exits with 1 where something is."""
     directory = _directory(options)
-    report = verify_trail(directory / AUDIT_FILE, _public_key(options, directory), _known(options))
-    for finding in report.findings:
+    key = _public_key(options, directory)
+    noted = read_noted(directory / STATE_FILE)
+    report = verify_trail(directory / AUDIT_FILE, key, _known(options), noted)
+    compared = [(name, _hold_against(directory, name, key)) for name in options.against or ()]
+    findings = [*report.findings, *(finding for _, against in compared for finding in against.findings)]
+    for finding in findings:
         say(f"{finding.kind}: {finding.text}")
+    for name, against in compared:
+        say(f"held against {name}: {_told(against)}")
     span = f"{report.records} records"
     if report.anchor is not None:
         span += f", from {report.anchor.seq + 1} on (retention removed those before, and signed that)"
-    if report.findings:
-        is_whole = all(finding.kind == "unproven" for finding in report.findings)
+    if findings:
+        is_whole = all(finding.kind == "unproven" for finding in findings)
         verdict = "whole, AND NOT PROVEN to be what was noted" if is_whole else "THIS IS NOT WHAT THE HUB WROTE"
         say(f"{span}: {verdict}")
         return TAMPERED
     end = f", last {report.head.seq}:{report.head.hash.hex()}" if report.head is not None else ""
     say(f"{span}: whole{end}")
     return 0
+
+
+def _hold_against(directory: Path, name: str, key: Ed25519PublicKey) -> Against:
+    try:
+        with user_path(name).open("rb") as lines:
+            return hold_against(directory / AUDIT_FILE, lines, name, key)
+    except OSError as exc:
+        raise ConfigException(f"cannot read {name}: {exc.strerror}") from exc
+
+
+def _told(against: Against) -> str:
+    trimmed = f", {against.trimmed} of which retention has removed since" if against.trimmed else ""
+    return f"{against.records} records{trimmed}, {against.heads} signed heads among them"
 
 
 def head(options: argparse.Namespace) -> int:

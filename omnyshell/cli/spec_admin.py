@@ -35,6 +35,12 @@ AUDIT: tuple[Command, ...] = (
         (
             Option("--public-key", "key that must have signed the trail, noted elsewhere", "BASE64"),
             Option("--expect", "record that must be there, noted elsewhere", "NUMBER:HASH"),
+            Option(
+                "--against",
+                "records that left the machine: an export, or the file of a sink or of syslog; may be repeated",
+                "FILE",
+                "list",
+            ),
             *AUDIT_PLACE,
         ),
     ),
@@ -44,6 +50,13 @@ AUDIT: tuple[Command, ...] = (
         "audit:head",
         AUDIT_PLACE,
     ),
+)
+
+AUDIT_OF_HUB = Command(
+    ("audit", "acknowledge"),
+    "say that you know that the audit trail was tampered with; `audit verify` goes on naming it",
+    "hub_admin:acknowledge_audit",
+    ACCESS,
 )
 
 LIVE: tuple[Command, ...] = (

@@ -297,6 +297,9 @@ class LiveMetrics(WireObject, kw_only=True):
     """Records that wait for the disk."""
 
     audit_lost: Annotated[int, COUNT] = 0
+    audit_broken: Annotated[int, COUNT] = 0
+    """Gaps in the audit trail that no admin has acknowledged."""
+
     loop_lag_micros: Annotated[int, COUNT] = 0
     """How late the hub's event loop was at most, in the last second."""
 

@@ -7,12 +7,19 @@ from textual.app import App
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.admin import InviteKind
 from omnyshell.printable import printable
-from omnyshell.protocol.messages.admin import InviteCreate, InviteCreated, NodeRelease, PrincipalRevoke
+from omnyshell.protocol.messages.admin import (
+    AuditAcknowledge,
+    InviteCreate,
+    InviteCreated,
+    NodeRelease,
+    PrincipalRevoke,
+)
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.client.invites import join_line
 from omnyshell.tui.dialogs.invite import LineDialog
 from omnyshell.tui.hub_link import HubLink
 
+ACKNOWLEDGING = "The mark goes away for all admins. That you did this is recorded, and the gap stays named for ever."
 NODES_NAMED = 12
 NOT_FOUND = "not_found"
 RELEASE_TRIES, RELEASE_PAUSE = 10, 0.3
@@ -50,6 +57,18 @@ async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "")
         app.notify(f"{printable(principal)} may do nothing any more.", title="Revoked", markup=False)
         if node_id:
             await _release(admin, node_id)
+
+
+async def acknowledge(app: App[int], hub: HubLink) -> None:
+    """Acknowledge what is wrong with the audit trail. Raises as `AdminClient.ask` does."""
+    async with hub.admin() as admin:
+        await admin.do(AuditAcknowledge(request_id=""))
+    app.notify("`omnyshell audit verify` goes on naming it.", title="Acknowledged", markup=False)
+
+
+def gaps(hub: HubLink) -> list[str]:
+    """Return what the records that are at hand say of gaps in the trail."""
+    return list(dict.fromkeys(record.detail for record in hub.state.audit if record.action == "audit.broken"))
 
 
 async def _release(admin: AdminClient, node_id: str) -> None:

@@ -344,6 +344,16 @@ class ConsoleApp(App[int]):
         consequence = administering.what_revoking_ends(self.hub, principal, message.node_id)
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
 
+    def on_acknowledge_audit(self, _message: messages.AcknowledgeAudit) -> None:
+        """Acknowledge what is wrong with the audit trail, after asking."""
+
+        def acknowledge(is_meant: bool | None) -> None:
+            if is_meant:
+                start_task(self, administering.acknowledge(self, self.hub), "Acknowledging")
+
+        title, consequence = "Acknowledge what is wrong with the audit trail?", administering.ACKNOWLEDGING
+        self.push_screen(Question(title, "Acknowledge", administering.gaps(self.hub), consequence), acknowledge)
+
     def on_set_labels(self, message: messages.SetLabels) -> None:
         """Ask for the hub's labels of a node, and set them."""
 

@@ -100,6 +100,10 @@ class Revoke(Message):
         self.node_id = node_id
 
 
+class AcknowledgeAudit(Message):
+    """Acknowledge what is missing or changed in the audit trail, after asking."""
+
+
 class ShowAccess(Message):
     """Show who may use the hub."""
 

@@ -32,7 +32,7 @@ from omnyshell.model.grammars import (
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import RIGHTS
+from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE, RIGHTS
 from omnyshell.protocol.messages.base import ControlMessage
 
 DEFAULT_OVERLAP = 3600
@@ -382,6 +382,13 @@ class AuditResponse(AdminRequest, kw_only=True):
     records: tuple[AuditEntry, ...] = ()
 
 
+class AuditAcknowledge(AdminRequest, kw_only=True):
+    """Says that an admin knows of the gaps in the audit trail; extension `audit-acknowledge`."""
+
+    TYPE: ClassVar[str] = "admin.audit.acknowledge"
+    NEEDS: ClassVar[str] = AUDIT_ACKNOWLEDGE
+
+
 class JoinRequest(ControlMessage, kw_only=True):
     """Trades an invite's token for an enrolled key, in place of a login.
 
@@ -456,6 +463,7 @@ MESSAGES: tuple[type[ControlMessage], ...] = (
     InviteRevoke,
     AuditRequest,
     AuditResponse,
+    AuditAcknowledge,
     JoinRequest,
     JoinAccepted,
     JoinRefused,

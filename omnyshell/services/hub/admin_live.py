@@ -18,6 +18,7 @@ from omnyshell.protocol.messages.admin import (
     AdminResult,
     AllTunnelsRequest,
     AllTunnelsResponse,
+    AuditAcknowledge,
     AuditRequest,
     AuditResponse,
     HubInfoRequest,
@@ -64,6 +65,7 @@ class LiveAdmin:
             TunnelEnd: self._end_tunnel,
             NodeLabelsSet: self._set_labels,
             NodeRelease: self._release,
+            AuditAcknowledge: self._acknowledge,
         }
 
     def _hub(self, ask: HubInfoRequest) -> HubInfoResponse:
@@ -138,6 +140,15 @@ class LiveAdmin:
         limit = min(max(ask.limit, 1), MAX_AUDIT_LIMIT)
         wanted = [record for record in self._scope.audit if query.matches(record)][-limit:]
         return AuditResponse(request_id=ask.request_id, records=tuple(map(_entry, wanted)))
+
+    def _acknowledge(self, ask: AuditAcknowledge, _admin: HubPeer) -> Plan:
+        audit = self._scope.audit
+        if audit.check is not None and not audit.check.is_done:
+            raise AdminRefusedException("the audit trail is still being gone through: try again in a moment")
+        if not audit.gaps:
+            raise AdminRefusedException("nothing is wrong with the audit trail", code="not_found")
+        detail = f"{len(audit.gaps)} gaps: {'; '.join(audit.gaps)}"
+        return _plan("audit.acknowledge", {"detail": detail}, ask.request_id, audit.gaps.clear)
 
     def _drop_peer(self, ask: PeerDrop, _admin: HubPeer) -> Plan:
         peer = next((peer for peer in self._scope.logged_in() if peer.id == ask.peer_id), None)

@@ -7,6 +7,7 @@ from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
     ADMIN_ENDS,
+    AUDIT_ACKNOWLEDGE,
     AUTH_BIND,
     AUTH_BIND_2,
     CLIPBOARD_AUDIT,
@@ -78,6 +79,7 @@ FEATURES = frozenset(
         TUNNEL_EOF,
         ADMIN,
         ADMIN_ENDS,
+        AUDIT_ACKNOWLEDGE,
         EVENTS,
         CLIPBOARD_AUDIT,
         WIDE_WINDOW,
@@ -306,6 +308,7 @@ class HubServices:
         )
         return HubPages(
             not_ready=not_ready,
+            audit=lambda: base.audit.condition,
             metrics=lambda: metrics_text(source),
             metrics_type=CONTENT_TYPE,
             token=base.config.metrics_token,

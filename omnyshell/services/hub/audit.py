@@ -3,10 +3,14 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.services.hub.audit_writer import AuditWriter
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.audit_trail import TrailCheck
 
 AuditSink = Callable[[AuditRecord], None]
 
@@ -29,6 +33,12 @@ class AuditLog:
         self.writer: AuditWriter | None = None
         """Puts records on disk; without one they end with the process."""
 
+        self.check: TrailCheck | None = None
+        """Goes through what is on disk; None without a disk."""
+
+        self.gaps: list[str] = []
+        """What is missing or changed in the trail, and no admin has acknowledged."""
+
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
@@ -38,6 +48,21 @@ class AuditLog:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @property
+    def condition(self) -> str:
+        """What is to be said of the trail on disk; nothing where it is whole, as far as the hub can know."""
+        if self.gaps:
+            return f"broken, {len(self.gaps)} not acknowledged"
+        return "being checked" if self.check is not None and not self.check.is_done else ""
+
+    async def aclose(self) -> None:
+        """Write what waits, and end: nothing is kept on disk from then on. Idempotent."""
+        if self.check is not None:
+            await self.check.aclose()
+        writer, self.writer = self.writer, None
+        if writer is not None:
+            await writer.aclose()
 
     def recall(self, records: Iterable[AuditRecord]) -> None:
         """Take in what was recorded before this process began, oldest first."""

@@ -59,6 +59,14 @@ def link(previous: bytes, text: bytes) -> bytes:
     return hashlib.sha256(previous + text).digest()
 
 
+def read_record(chained: ChainedRecord) -> AuditRecord | None:
+    """Return what a link of the chain records; None where it is none any more."""
+    try:
+        return AuditRecord.from_json(msgspec.json.decode(chained.text, type=dict))
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+        return None
+
+
 def seal(kind: str, seq: int, hash_: bytes, at: str, sign: Signer) -> Seal:
     """Sign a place of the chain."""
     return Seal(kind, seq, hash_, at, sign(seal_message(kind, seq, hash_, at)))
@@ -74,7 +82,7 @@ class Finding:
     """Something that is wrong with a trail. `seq` is the record that it shows at, or the first one it concerns."""
 
     kind: str
-    """`altered`, `removed`, `reordered`, `broken`, `truncated`, `unsigned`, `unproven` or `damaged`."""
+    """One of the kinds that `docs/audit.md` lists."""
 
     seq: int
     text: str
@@ -83,7 +91,7 @@ class Finding:
 class ChainVerifier:
     """Checks a trail, fed record by record in the order of their numbers.
 
-    Give the anchor where retention has removed the beginning. `finish` takes the head.
+    Give the anchor where retention has removed the beginning. Whether the end is there, `audit_check.hold` tells.
     """
 
     def __init__(self, anchor: Seal | None, check: SignatureCheck) -> None:
@@ -101,26 +109,11 @@ class ChainVerifier:
         """Take the next record."""
         self.records += 1
         if record.seq > self._expected:
-            self._find("removed", self._expected, f"{_numbers(self._expected, record.seq - 1)} removed")
+            self._find("removed", self._expected, f"{numbers(self._expected, record.seq - 1)} removed")
             self._previous = None
         self._check_record(record)
         self._expected = record.seq + 1
         self._previous = self._last_hash = record.hash
-
-    def finish(self, head: Seal | None) -> list[Finding]:
-        """Compare the end with what the hub signed last; returns all findings."""
-        last = self._expected - 1
-        if head is None:
-            self._find("unsigned", last, f"the signed end of the trail is missing; its last record is {last}")
-        elif self._is_genuine(head, HEAD):
-            if head.seq > last:
-                text = f"the end is cut off: {_numbers(last + 1, head.seq)} removed"
-                self._find("truncated", last + 1, text)
-            elif head.seq < last:
-                self._find("unsigned", head.seq + 1, f"{_numbers(head.seq + 1, last)} not signed by the hub")
-            elif head.hash != self._last_hash:
-                self._find("altered", last, f"record {last} is not the one that the hub signed")
-        return self.findings
 
     def _check_record(self, record: ChainedRecord) -> None:
         said = _number_in(record.text)
@@ -154,5 +147,6 @@ def _number_in(text: bytes) -> int | None:
     return seq if type(seq) is int else None
 
 
-def _numbers(first: int, last: int) -> str:
+def numbers(first: int, last: int) -> str:
+    """Return how records are named in a finding."""
     return f"record {first} was" if first == last else f"records {first} to {last} were"

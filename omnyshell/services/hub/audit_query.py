@@ -8,15 +8,15 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-import msgspec
-
 from omnyshell.clock import Clock
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.schema import read_timestamp
+from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.audit_chain import ANCHOR, HEAD, ChainedRecord, ChainVerifier, Finding, Seal
+from omnyshell.services.hub.audit_chain import ANCHOR, HEAD, ChainedRecord, ChainVerifier, Finding, Seal, read_record
+from omnyshell.services.hub.audit_check import hold
+from omnyshell.services.hub.audit_heads import BROKEN_ACTION, SignedHead, own_record
 from omnyshell.services.hub.audit_store import AuditReader
 
 _LOOKS_LIKE_A_SPAN = re.compile(r"[0-9]+[a-z]")
@@ -63,14 +63,6 @@ def find_records(reader: AuditReader, query: AuditQuery, after: int = 0) -> Iter
         raise ConfigException(f"the audit trail is damaged: {exc}; `omnyshell audit verify` says more") from exc
 
 
-def read_record(chained: ChainedRecord) -> AuditRecord | None:
-    """Return what a link of the chain records; None where it is none any more."""
-    try:
-        return AuditRecord.from_json(msgspec.json.decode(chained.text, type=dict))
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-        return None
-
-
 @dataclass(frozen=True, slots=True)
 class TrailReport:
     """What verifying found; nothing in `findings` means that the trail is whole."""
@@ -81,29 +73,53 @@ class TrailReport:
     findings: tuple[Finding, ...]
 
 
-def verify_trail(path: Path, key: Ed25519PublicKey, known: tuple[int, str] | None = None) -> TrailReport:
+class _Walk:
+    """Goes through a trail: the chain, and the gaps that the trail says it has."""
+
+    def __init__(self, anchor: Seal | None, key: Ed25519PublicKey) -> None:
+        self.verifier = ChainVerifier(anchor, key.verify)
+        self._gaps: dict[str, Finding] = {}
+
+    def feed(self, record: ChainedRecord) -> None:
+        """Take the next record."""
+        self.verifier.feed(record)
+        own = own_record(record)
+        if own is not None and own.action == BROKEN_ACTION:
+            text = f"the hub found and recorded, as record {record.seq} at {write_timestamp(own.at)}: {own.detail}"
+            self._gaps.setdefault(own.detail, Finding("gap", record.seq, text))
+
+    def findings(self) -> list[Finding]:
+        """Return what was found so far."""
+        return [*self._gaps.values(), *self.verifier.findings]
+
+
+def verify_trail(
+    path: Path, key: Ed25519PublicKey, known: tuple[int, str] | None = None, noted: SignedHead | None = None
+) -> TrailReport:
     """Check every record, the signed end, and the signed beginning where retention removed something.
 
     `known` is a record's number and hash (hexadecimal) that were noted elsewhere: it must be there. What retention has
-    removed since proves nothing any more, which is a finding too. Raises `ConfigException` where there is no trail.
+    removed since proves nothing any more, which is a finding too. `noted` is the head in the hub's other database, read
+    before. What the trail says itself of gaps is found for ever. Raises `ConfigException` where there is no trail.
     """
     head = anchor = None
-    verifier = ChainVerifier(None, key.verify)
+    walk, seen = _Walk(None, key), None
     try:
         with AuditReader(path) as reader:
             head, anchor = reader.seal(HEAD), reader.seal(ANCHOR)
-            verifier = ChainVerifier(anchor, key.verify)
-            seen = None
+            walk = _Walk(anchor, key)
             for record in reader.records():
-                verifier.feed(record)
+                walk.feed(record)
                 if known is not None and record.seq == known[0]:
                     seen = record.hash.hex()
-            findings = verifier.finish(head)
+            findings = walk.findings()
+            end = reader.end(noted)
+        findings += hold(end, noted, key).findings
         if known is not None:
             findings += _compare(known, seen, anchor)
     except sqlite3.Error as exc:
-        findings = [*verifier.findings, Finding("damaged", 0, f"the file is damaged: {exc}")]
-    return TrailReport(verifier.records, head, anchor, tuple(findings))
+        findings = [*walk.findings(), Finding("damaged", 0, f"the file is damaged: {exc}")]
+    return TrailReport(walk.verifier.records, head, anchor, tuple(findings))
 
 
 def _compare(known: tuple[int, str], seen: str | None, anchor: Seal | None) -> list[Finding]:

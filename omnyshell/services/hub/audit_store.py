@@ -17,8 +17,21 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.schema import write_timestamp
-from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, ChainedRecord, Seal, chain, seal
+from omnyshell.protocol.limits import MIB
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
+from omnyshell.services.hub.audit_chain import (
+    ANCHOR,
+    GENESIS,
+    HEAD,
+    ChainedRecord,
+    Seal,
+    chain,
+    read_record,
+    seal,
+    seal_message,
+)
+from omnyshell.services.hub.audit_check import TrailEnd, any_of
+from omnyshell.services.hub.audit_heads import ACKNOWLEDGE_ACTION, BROKEN_ACTION, OWN_MARK, SignedHead, head_record
 from omnyshell.services.hub.database import LOCKED_WAIT, open_database
 
 AUDIT_FILE = "audit.sqlite3"
@@ -46,8 +59,16 @@ INSERT INTO records (seq, previous, record, hash)
 SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)
 """
 
+_WITH_ACTION = "SELECT seq, record FROM records WHERE instr(record, ?) ORDER BY seq"
+
 YIELD_EVERY = 256
 """Records between two moments at which the thread that works for the trail lets others run."""
+
+DEFAULT_SIZE = 1024 * MIB
+"""Bytes of a trail where nothing else is configured."""
+
+_NEW, _OF_DEFAULT_SIZE, _LARGER = range(3)
+"""A file's `user_version`: not opened since 0.1.0; under the default size; was larger before there was one."""
 
 TRIM_TO = 0.9
 """Retention by size leaves this part of the limit, so that it does not run for every record."""
@@ -55,10 +76,13 @@ TRIM_TO = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long, and up to which size in bytes, records are kept; None sets no limit."""
+    """How long, and up to which size in bytes, records are kept."""
 
     max_age: timedelta | None = None
+    """None sets no limit."""
+
     max_bytes: int | None = None
+    """None is `DEFAULT_SIZE`, unless the trail was larger before there was one; 0 sets no limit."""
 
 
 def load_audit_key(state_dir: Path) -> Ed25519PrivateKey:
@@ -79,43 +103,79 @@ class AuditStore:
         try:
             # Opened by the hub's thread, used by the writer's, closed by either.
             self._db = open_database(path, _SCHEMA, ["auto_vacuum = INCREMENTAL"])
-            row = self._db.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-            mark = _seal(self._db, ANCHOR)
+            end = _end(self._db, None)
+            self._note_size()
         except (OSError, sqlite3.Error) as exc:
-            raise ConfigException(f"cannot use the audit trail {path}: {exc}") from exc
-        after_trim = (mark.seq, mark.hash) if mark is not None else (0, GENESIS)
-        last: tuple[int, bytes] = row or after_trim
-        self._seq, self._hash = last
+            text = f"cannot use the audit trail {path}: {exc}; moved away, it is missed, and a new one begins"
+            raise ConfigException(text) from exc
+        self._seq, self._hash, self._head = end.seq, end.hash, end.head
 
     @property
-    def is_empty(self) -> bool:
-        """Whether nothing has ever been recorded here."""
-        return self._seq == 0
+    def public_key(self) -> Ed25519PublicKey:
+        """The key that the trail is signed with."""
+        return self._key.public_key
+
+    @property
+    def head(self) -> SignedHead | None:
+        """The signed end; None where nothing has ever been recorded."""
+        return SignedHead(self._head, self.public_key) if self._head is not None else None
+
+    def end(self, noted: SignedHead | None, *, was_used: bool) -> TrailEnd:
+        """Return what the file says of its end, with the record that was noted elsewhere."""
+        return _end(self._db, noted)._replace(was_used=was_used)
+
+    def go_on_behind(self, seq: int, hash_: bytes, earlier: Ed25519PublicKey | None) -> None:
+        """Have the next record follow this one, which may be gone.
+
+        An anchor that the `earlier` key signed, before it was replaced, is signed anew.
+        """
+        self._seq, self._hash = seq, hash_
+        anchor = _seal(self._db, ANCHOR)
+        if anchor is not None and earlier is not None and earlier != self.public_key:
+            message = seal_message(anchor.kind, anchor.seq, anchor.hash, anchor.at)
+            if any_of([earlier])(anchor.signature, message):
+                self._put_seal(ANCHOR, anchor.seq, anchor.hash)
 
     def append(self, records: Sequence[AuditRecord]) -> list[ChainedRecord]:
         """Add records in one transaction; they are on disk when this returns."""
         chained = self._chain(records)
         with self._transaction():
-            self._insert(chained)
-        self._seq, self._hash = chained[-1].seq, chained[-1].hash
+            head = self._insert(chained)
+        self._ended_with(head)
         return chained
 
-    def trim(self, retention: Retention) -> list[ChainedRecord]:
-        """Remove what is too old or too much, leaving a signed anchor; returns the record of doing so."""
+    def append_head(self, noted: int) -> list[ChainedRecord]:
+        """Add a record of where the trail ends, signed; `noted` is what the other database knows by now.
+
+        Raises `RuntimeError` where nothing has ever been recorded.
+        """
+        if self._head is None:
+            raise RuntimeError("there is no end yet")
+        mark = seal(HEAD, self._seq, self._hash, write_timestamp(self._clock.now()), self._key.sign)
+        return self.append([head_record(SignedHead(mark, self.public_key, noted))])
+
+    def trim(self, retention: Retention, noted: int | None = None) -> list[ChainedRecord]:
+        """Remove what is too old or too much, leaving a signed anchor; returns the record of doing so.
+
+        What is behind the record that was `noted` elsewhere stays: only retention may have removed that one. What the
+        removed records said of gaps is said again.
+        """
         last, why = max((self._last_too_old(retention), "age"), (self._last_too_much(retention), "size"))
         # The newest record stays, so that there is always one that the head signs.
-        last = min(last, self._seq - 1)
+        last = min(last, self._seq - 1, noted if noted is not None else self._seq)
         first = self._first()
-        if first is None or last < first:
+        row = self._db.execute("SELECT seq, hash FROM records WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (last,))
+        removed = row.fetchone()
+        if first is None or removed is None:
             return []
+        last, hash_ = removed[0], _bytes(removed[1])
         record = AuditRecord(at=self._clock.now(), action="audit.trim", reason=why, detail=f"records {first} to {last}")
-        chained = self._chain([record])
+        chained = self._chain([record, *self._gaps_until(last)])
         with self._transaction():
-            (hash_,) = self._db.execute("SELECT hash FROM records WHERE seq = ?", (last,)).fetchone()
             self._put_seal(ANCHOR, last, hash_)
             self._db.execute("DELETE FROM records WHERE seq <= ?", (last,))
-            self._insert(chained)
-        self._seq, self._hash = chained[-1].seq, chained[-1].hash
+            head = self._insert(chained)
+        self._ended_with(head)
         # A script is stepped to its end; `execute` would free one page.
         self._db.executescript("PRAGMA incremental_vacuum")
         return chained
@@ -136,15 +196,57 @@ class AuditStore:
             chained.append(made)
         return chained
 
-    def _insert(self, chained: Sequence[ChainedRecord]) -> None:
+    def _gaps_until(self, last: int) -> list[AuditRecord]:
+        """What the records up to that one say of gaps, to be said again; outcome `ok` where it was acknowledged."""
+        found = self._own_records(BROKEN_ACTION)
+        kept = {(gap.reason, gap.detail) for seq, gap in found if seq > last}
+        acknowledged = max((seq for seq, _ in self._own_records(ACKNOWLEDGE_ACTION)), default=0) if found else 0
+        again: dict[tuple[str, str], AuditRecord] = {}
+        for seq, gap in found:
+            place = (gap.reason, gap.detail)
+            if seq <= last and place not in kept:
+                outcome = "ok" if seq < acknowledged else gap.outcome
+                again[place] = msgspec.structs.replace(gap, at=self._clock.now(), outcome=outcome)
+        return list(again.values())
+
+    def _own_records(self, action: str) -> list[tuple[int, AuditRecord]]:
+        rows = self._db.execute(_WITH_ACTION, (f'{OWN_MARK}{action.removeprefix("audit.")}"',)).fetchall()
+        chained = (ChainedRecord(seq, b"", _bytes(text), b"") for seq, text in rows)
+        return [(found.seq, record) for found in chained if (record := read_record(found)) is not None]
+
+    def _note_size(self) -> None:
+        """Note, once, whether the file was larger than the default before there was one."""
+        if self._pragma("user_version") == _NEW:
+            self._set_version(_LARGER if self._used() > DEFAULT_SIZE else _OF_DEFAULT_SIZE)
+
+    def _set_version(self, version: int) -> None:
+        self._db.execute(f"PRAGMA user_version = {version}")
+
+    def _limit(self, retention: Retention) -> int:
+        """The bytes that the trail may take; 0 for no limit."""
+        if retention.max_bytes is None:
+            return 0 if self._pragma("user_version") == _LARGER else DEFAULT_SIZE
+        if self._pragma("user_version") == _LARGER:
+            self._set_version(_OF_DEFAULT_SIZE)
+        return retention.max_bytes
+
+    def _used(self) -> int:
+        pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
+        return (pages - free) * size
+
+    def _insert(self, chained: Sequence[ChainedRecord]) -> Seal:
         hashes = chained[0].previous + b"".join(made.hash for made in chained)
         texts = msgspec.json.encode([made.text.decode() for made in chained])
         self._db.execute(_INSERT, (chained[0].seq, hashes, texts))
-        self._put_seal(HEAD, chained[-1].seq, chained[-1].hash)
+        return self._put_seal(HEAD, chained[-1].seq, chained[-1].hash)
 
-    def _put_seal(self, kind: str, seq: int, hash_: bytes) -> None:
+    def _ended_with(self, head: Seal) -> None:
+        self._head, self._seq, self._hash = head, head.seq, head.hash
+
+    def _put_seal(self, kind: str, seq: int, hash_: bytes) -> Seal:
         made = seal(kind, seq, hash_, write_timestamp(self._clock.now()), self._key.sign)
         self._db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?)", made)
+        return made
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._db)
@@ -167,14 +269,13 @@ class AuditStore:
 
     def _last_too_much(self, retention: Retention) -> int:
         """The last record of the beginning that size forbids; 0 where there is room."""
-        first = self._first()
-        if retention.max_bytes is None or first is None:
+        first, limit = self._first(), self._limit(retention)
+        if first is None or not limit:
             return 0
-        pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
-        used = (pages - free) * size
-        if used <= retention.max_bytes:
+        used = self._used()
+        if used <= limit:
             return 0
-        excess = used - retention.max_bytes * TRIM_TO
+        excess = used - limit * TRIM_TO
         return first - 1 + int((self._seq - first + 1) * excess / used)
 
     def _pragma(self, name: str) -> int:
@@ -232,6 +333,14 @@ class AuditReader:
         """Return the head or the anchor. Raises `sqlite3.Error` for a damaged file."""
         return _seal(self._db, kind)
 
+    def end(self, noted: SignedHead | None) -> TrailEnd:
+        """Return what the file says of its end, with the record that was noted elsewhere. Raises `sqlite3.Error`."""
+        return _end(self._db, noted)._replace(was_used=True)
+
+    def hash_of(self, seq: int) -> bytes | None:
+        """Return a record's hash; None where it is not there. Raises `sqlite3.Error` for a damaged file."""
+        return _hash_of(self._db, seq)
+
     def records(self, after: int = 0) -> Iterator[ChainedRecord]:
         """Yield the records whose numbers are greater. Raises `sqlite3.Error` for a damaged file."""
         query = "SELECT seq, previous, record, hash FROM records WHERE seq > ? ORDER BY seq"
@@ -243,6 +352,24 @@ class AuditReader:
         """See what was written since."""
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
+
+
+def _end(db: sqlite3.Connection, noted: SignedHead | None) -> TrailEnd:
+    row = db.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+    anchor = _seal(db, ANCHOR)
+    after_trim = (anchor.seq, anchor.hash) if anchor is not None else (0, GENESIS)
+    seq, hash_ = (row[0], _bytes(row[1])) if row is not None else after_trim
+    at_noted = None
+    if noted is not None:
+        at_noted = _hash_of(db, noted.seal.seq)
+        if at_noted is None and anchor is not None and anchor.seq == noted.seal.seq:
+            at_noted = anchor.hash
+    return TrailEnd(seq, hash_, _seal(db, HEAD), anchor, at_noted)
+
+
+def _hash_of(db: sqlite3.Connection, seq: int) -> bytes | None:
+    row = db.execute("SELECT hash FROM records WHERE seq = ?", (seq,)).fetchone()
+    return _bytes(row[0]) if row is not None else None
 
 
 def _seal(db: sqlite3.Connection, kind: str) -> Seal | None:

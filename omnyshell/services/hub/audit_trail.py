@@ -1,17 +1,23 @@
-"""Opens a hub's durable audit trail, and checks that it is the one that was there before."""
+"""Opens a hub's durable audit trail, and holds it against what the hub knows of it."""
 
+import asyncio
 import logging
 import sqlite3
+import threading
+import time
 from pathlib import Path
 
 from omnyshell.model.audit import AuditRecord
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_chain import HEAD
-from omnyshell.services.hub.audit_query import read_record
+from omnyshell.services.hub.audit_chain import HEAD, Finding, read_record
+from omnyshell.services.hub.audit_check import Held, Scan, TrailEnd, TrailScan, any_of, hold, scan
+from omnyshell.services.hub.audit_heads import HEAD_ACTION, SignedHead
 from omnyshell.services.hub.audit_sinks import start_sinks
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader, AuditStore, load_audit_key
+from omnyshell.services.hub.audit_witness import AuditWitness
 from omnyshell.services.hub.audit_writer import AuditWriter
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.store import STATE_FILE
 from omnyshell.version import __version__
 
 logger = logging.getLogger("omnyshell.audit")
@@ -20,42 +26,129 @@ logger = logging.getLogger("omnyshell.audit")
 RECALLED = 1_000
 """Records of the time before that a hub has at hand when it starts."""
 
+CHECK_WAIT = 1.0
+"""Seconds that a start waits for the trail to be gone through; a large one is, while the hub serves."""
+
+CHECK_PAUSE = 0.0005
+"""Seconds between two slices of that, so that the hub's loop hardly notices."""
+
+
+async def open_trail(audit: AuditLog, config: HubConfig) -> None:
+    """Have the log's records written below the state directory; nothing happens without one.
+
+    What is missing or changed since the hub wrote there last is recorded. Raises `ConfigException` where trail, key or
+    a sink cannot be used, and `AuditUnavailableException` where nothing can be written: a hub that cannot keep its
+    records does not start.
+    """
+    if config.state_dir is None:
+        return
+    path = config.state_dir / AUDIT_FILE
+    had_key = (config.state_dir / KEY_FILE).exists()
+    store = AuditStore(path, load_audit_key(config.state_dir), config.clock)
+    witness = None
+    try:
+        witness = AuditWitness(config.state_dir / STATE_FILE)
+        noted = witness.noted()
+        end = store.end(noted, was_used=had_key)
+        held = hold(end, noted, store.public_key)
+        store.go_on_behind(held.seq, held.hash, noted.key if noted is not None and noted.is_genuine else None)
+        sinks = start_sinks(config.audit_sinks)
+    except BaseException:
+        store.close()
+        if witness is not None:
+            witness.close()
+        raise
+    audit.recall(_newest(path))
+    audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness)
+    await _tell(audit, held)
+    audit.check = TrailCheck(audit, path, _scan_for(end, noted, store))
+    await audit.check.wait(CHECK_WAIT)
+
+
+async def _tell(audit: AuditLog, held: Held) -> None:
+    for finding in held.findings:
+        await audit.commit(**broken(audit, finding))
+    await audit.commit("hub.start", detail=f"version {__version__}")
+
+
+def broken(audit: AuditLog, finding: Finding) -> dict[str, str]:
+    """Say loudly that something is wrong with the trail; returns the record of it."""
+    logger.error("THE AUDIT TRAIL IS BROKEN: %s", finding.text)
+    audit.gaps.append(finding.text)
+    return {"action": "audit.broken", "outcome": "error", "reason": finding.kind, "detail": finding.text}
+
+
+def _scan_for(end: TrailEnd, noted: SignedHead | None, store: AuditStore) -> TrailScan:
+    keys = [store.public_key]
+    known = 0
+    if noted is not None:
+        # One that is not genuine has been told already.
+        known = noted.seal.seq if noted.is_genuine else end.seq
+        keys.append(noted.key)
+    return TrailScan(end.anchor, any_of(keys), known, end.seq)
+
+
+class TrailCheck:
+    """Goes through the whole trail in a thread of its own, slowly enough for the hub to serve meanwhile."""
+
+    def __init__(self, audit: AuditLog, path: Path, trail: TrailScan) -> None:
+        self._audit = audit
+        self._path = path
+        self._trail = trail
+        self._is_stopped = threading.Event()
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all has been looked at."""
+        return self._task.done()
+
+    async def wait(self, seconds: float) -> None:
+        """Return when it is done, or after so long."""
+        await asyncio.wait({self._task}, timeout=seconds)
+
+    async def aclose(self) -> None:
+        """End, done or not. Idempotent."""
+        self._is_stopped.set()
+        await self._task
+
+    async def _run(self) -> None:
+        found = await asyncio.to_thread(self._go_through)
+        if found is None:
+            return
+        audit = self._audit
+        for finding in found.findings:
+            audit.record(**broken(audit, finding))
+        audit.gaps = list(dict.fromkeys((*found.gaps, *audit.gaps)))
+        if audit.gaps:
+            logger.error("the audit trail has %d gaps that no admin has acknowledged", len(audit.gaps))
+        if audit.writer is not None:
+            audit.writer.begin_chores()
+
+    def _go_through(self) -> Scan | None:
+        try:
+            with AuditReader(self._path) as reader:
+                return scan(reader.records(), self._trail, self._pause)
+        except sqlite3.Error as exc:
+            found = self._trail.result()
+            found.findings.append(Finding("damaged", 0, f"the file is damaged: {exc}"))
+            return found
+
+    def _pause(self) -> bool:
+        time.sleep(CHECK_PAUSE)
+        return not self._is_stopped.is_set()
+
 
 def _newest(path: Path) -> list[AuditRecord]:
-    """Return the end of the trail; nothing where it is damaged, which `omnyshell audit verify` says."""
+    """Return the end of the trail, but for its heads; nothing where it is damaged, which the check says."""
     try:
         with AuditReader(path) as reader:
             end = reader.seal(HEAD)
             return [
                 record
                 for chained in reader.records(max(0, end.seq - RECALLED) if end is not None else 0)
-                if (record := read_record(chained)) is not None
+                if (record := read_record(chained)) is not None and record.action != HEAD_ACTION
             ]
     except sqlite3.Error as exc:
         logger.error("the audit trail is damaged: %s", exc)
         return []
-
-
-async def open_trail(audit: AuditLog, config: HubConfig) -> None:
-    """Have the log's records written below the state directory; nothing happens without one.
-
-    Raises `ConfigException` where trail, key or a sink cannot be used, and `AuditUnavailableException` where nothing
-    can be written: a hub that cannot keep its records does not start.
-    """
-    if config.state_dir is None:
-        return
-    had_key = (config.state_dir / KEY_FILE).exists()
-    key = load_audit_key(config.state_dir)
-    store = AuditStore(config.state_dir / AUDIT_FILE, key, config.clock)
-    is_missing = had_key and store.is_empty
-    try:
-        sinks = start_sinks(config.audit_sinks)
-    except BaseException:
-        store.close()
-        raise
-    audit.recall(_newest(config.state_dir / AUDIT_FILE))
-    audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks)
-    if is_missing:
-        logger.error("THE AUDIT TRAIL IS GONE: this hub has signed records before, and there are none")
-        await audit.commit("audit.missing", "error", reason="the trail was emptied or removed")
-    await audit.commit("hub.start", detail=f"version {__version__}")

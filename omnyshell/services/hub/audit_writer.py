@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -15,6 +16,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.services.hub.audit_chain import ChainedRecord
 from omnyshell.services.hub.audit_sinks import SinkThread
 from omnyshell.services.hub.audit_store import AuditStore, Retention
+from omnyshell.services.hub.audit_witness import AuditWitness
 
 QUEUE_LIMIT = 100_000
 """Records that may wait for the disk; beyond it they are counted, and the count is recorded."""
@@ -28,7 +30,9 @@ GATHER = 0.02
 RETRY = 1.0
 """Seconds between tries while the disk refuses."""
 
-TRIM_PERIOD = 60.0
+CHORES_PERIOD = 60.0
+"""Seconds between two heads, where anything was written, and between looks at what retention removes."""
+
 CLOSE_TIMEOUT = 3.0
 """Seconds to go on trying, at the end, to write what waits."""
 
@@ -57,8 +61,10 @@ class AuditWriter:
         retention: Retention,
         sinks: Sequence[SinkThread] = (),
         *,
+        witness: AuditWitness | None = None,
         limit: int = QUEUE_LIMIT,
     ) -> None:
+        """`witness` is told each head; all that is given belongs to the writer from now on."""
         self.retention = retention
         self.is_failing = False
         self.lost = 0
@@ -67,16 +73,25 @@ class AuditWriter:
         self._store = store
         self._clock = clock
         self._sinks = sinks
+        self._witness = witness
+        self._noted = _noted_by(witness)
+        self._is_witness_failing = False
+        self._has_news = True
         self._limit = limit
         self._queue: deque[_Waiting] = deque()
         self._reported = 0
         self._work = threading.Event()
         self._hurry = threading.Event()
         self._closing: float | None = None
-        self._next_trim = 0.0
+        self._next_chores = math.inf
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
+
+    def begin_chores(self) -> None:
+        """Sign where the trail ends, soon and from now on: once all is recorded that is wrong with it."""
+        self._next_chores = 0.0
+        self._work.set()
 
     @property
     def depth(self) -> int:
@@ -117,30 +132,67 @@ class AuditWriter:
             logger.error("%d audit records could not be written", len(self._queue))
             self._queue.clear()
         self._store.close()
+        if self._witness is not None:
+            self._witness.close()
         for sink in self._sinks:
             await asyncio.to_thread(sink.close)
 
     # The thread
 
     def _run(self) -> None:
-        while True:
-            if self._closing is None and not self._work.wait(TRIM_PERIOD):
-                self._trim()
-                continue
-            if self._closing is None:
+        while self._closing is None:
+            if self._work.wait(min(CHORES_PERIOD, max(0.0, self._next_chores - time.monotonic()))):
                 self._hurry.wait(RETRY if self.is_failing else GATHER)
-            self._work.clear()
-            self._hurry.clear()
-            while (self._queue or self.is_failing) and self._written():
-                pass
-            if not self.is_failing and time.monotonic() >= self._next_trim:
-                self._trim()
-            if self._closing is not None:
-                if not self._queue or time.monotonic() >= self._closing:
-                    return
-                time.sleep(GATHER)
-            elif self._queue or self.is_failing:
-                self._work.set()
+                self._write_what_waits()
+            if not self.is_failing and time.monotonic() >= self._next_chores:
+                self._do_chores()
+        self._finish(self._closing)
+
+    def _write_what_waits(self) -> None:
+        self._work.clear()
+        self._hurry.clear()
+        while (self._queue or self.is_failing) and self._written():
+            pass
+        if self._queue or self.is_failing:
+            self._work.set()
+
+    def _finish(self, deadline: float) -> None:
+        self._write_what_waits()
+        while self._queue and time.monotonic() < deadline:
+            time.sleep(GATHER)
+            self._write_what_waits()
+        if not self.is_failing and self._next_chores < math.inf:
+            self._write_head()
+
+    def _do_chores(self) -> None:
+        self._next_chores = time.monotonic() + CHORES_PERIOD
+        self._write_head()
+        self._trim()
+
+    def _write_head(self) -> None:
+        """Sign where the trail ends, where anything was written since: in the trail, in all sinks, in the witness."""
+        try:
+            if self._has_news:
+                self._publish(self._store.append_head(self._noted))
+                self._has_news = False
+                self._tell_witness()
+            elif self._is_witness_failing:
+                self._tell_witness()
+        except Exception as exc:
+            logger.error("the end of the audit trail cannot be signed: %s", exc)
+
+    def _tell_witness(self) -> None:
+        head = self._store.head
+        if self._witness is None or head is None:
+            return
+        try:
+            self._witness.note(head)
+        except Exception as exc:
+            if not self._is_witness_failing:
+                logger.error("the end of the audit trail cannot be noted in the hub's other database: %s", exc)
+            self._is_witness_failing = True
+            return
+        self._noted, self._is_witness_failing = head.seal.seq, False
 
     def _written(self) -> bool:
         """Write one batch; returns whether that worked. A disk that refuses is told once, and when it works again."""
@@ -163,6 +215,7 @@ class AuditWriter:
         if self.is_failing:
             records.append(self._own_record("audit.resumed", "the trail could not be written for a while"))
         chained = self._store.append(records)
+        self._has_news = True
         if self.is_failing:
             self.is_failing = False
             logger.error("the audit trail can be written again")
@@ -178,11 +231,13 @@ class AuditWriter:
         return AuditRecord(at=self._clock.now(), action=action, outcome="error", detail=detail)
 
     def _trim(self) -> None:
-        self._next_trim = time.monotonic() + TRIM_PERIOD
         try:
-            self._publish(self._store.trim(self.retention))
+            trimmed = self._store.trim(self.retention, self._noted if self._witness is not None else None)
         except Exception as exc:
             logger.error("the audit trail cannot be shortened: %s", exc)
+            return
+        self._has_news = self._has_news or bool(trimmed)
+        self._publish(trimmed)
 
     def _publish(self, chained: Sequence[ChainedRecord]) -> None:
         for sink in self._sinks:
@@ -215,3 +270,9 @@ class AuditWriter:
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _noted_by(witness: AuditWitness | None) -> int:
+    """The record up to which the other database knows the trail, as far as that can be believed."""
+    head = witness.noted() if witness is not None else None
+    return head.seal.seq if head is not None and head.is_genuine else 0

@@ -22,7 +22,7 @@ from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.state_lock import StateLock
-from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.store import STATE_FILE, HubStore, MemoryNodeOwners
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
@@ -31,8 +31,6 @@ from omnyshell.transport.keepalive import Keepalive
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-STATE_FILE = "hub.sqlite3"
 
 STOP_TIMEOUT = 3.0
 """Seconds that peers get to close on their side when the hub stops."""
@@ -254,9 +252,7 @@ class OmnyShellHub:
             self._records.callback(self._kept_records.close)
 
     async def _close_records(self) -> None:
-        writer, self.audit.writer = self.audit.writer, None
-        if writer is not None:
-            await writer.aclose()
+        await self.audit.aclose()
         self._store = self._kept_records = None
         self._records.close()
 

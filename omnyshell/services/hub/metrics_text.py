@@ -104,6 +104,8 @@ class MetricsSource:
         depth, lost, failing = (writer.depth, writer.lost, writer.is_failing) if writer is not None else (0, 0, False)
         yield GaugeMetricFamily("omnyshell_audit_queue", "Audit records that wait for the disk", value=depth)
         yield CounterMetricFamily("omnyshell_audit_lost", "Audit records that found no place", value=lost)
+        text = "Gaps in the audit trail that no admin has acknowledged"
+        yield GaugeMetricFamily("omnyshell_audit_broken", text, value=len(self.audit.gaps))
         yield GaugeMetricFamily("omnyshell_audit_failing", "Whether the audit trail cannot be written", value=failing)
 
     def _tunnels(self) -> Iterator[Metric]:

@@ -15,20 +15,22 @@ _BEARER = "bearer "
 class HubPages:
     """Answers plain requests.
 
-    `not_ready` returns why the hub cannot serve, or nothing. Metrics are for who has the token, and for loopback where
-    that is said; where neither is, there is no such page.
+    `not_ready` returns why the hub cannot serve, or nothing; `audit` what is to be said of its audit trail. Metrics are
+    for who has the token, and for loopback where that is said; where neither is, there is no such page.
     """
 
     def __init__(
         self,
         *,
         not_ready: Callable[[], str],
+        audit: Callable[[], str],
         metrics: Callable[[], bytes],
         metrics_type: str,
         token: str | None,
         is_for_loopback: bool,
     ) -> None:
         self._not_ready = not_ready
+        self._audit = audit
         self._metrics = metrics
         self._metrics_type = metrics_type
         self.set_metrics(token, is_for_loopback=is_for_loopback)
@@ -61,7 +63,9 @@ class HubPages:
         why = self._not_ready()
         if why:
             return HttpReply(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
-        return HttpReply(HTTPStatus.OK, b"ready\n")
+        condition = self._audit()
+        # A hub whose trail was tampered with serves all the same: otherwise that would be a way to stop it.
+        return HttpReply(HTTPStatus.OK, f"ready\naudit: {condition}\n".encode() if condition else b"ready\n")
 
     def _show_metrics(self, request: HttpRequest) -> HttpReply:
         if self._token_hash is None and not self._is_for_loopback:

@@ -8,6 +8,8 @@ from typing import NamedTuple, Protocol
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.database import open_database
 
+STATE_FILE = "hub.sqlite3"
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS node_owners (
     node_id   TEXT PRIMARY KEY,

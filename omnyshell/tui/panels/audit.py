@@ -109,6 +109,10 @@ class AuditPanel(Panel[AuditRecord]):
         if self.rows.current is not None and self.rows.current.principal:
             self.post_message(messages.Revoke(principal=self.rows.current.principal))
 
+    def action_acknowledge(self) -> None:
+        """Acknowledge what is wrong with the trail."""
+        self.post_message(messages.AcknowledgeAudit())
+
     def action_pause(self) -> None:
         """Stop taking new records; or take them again, and go to the newest."""
         self.is_paused = not self.is_paused

@@ -62,6 +62,8 @@ class HubHeader(Widget):
     def _words(self) -> list[tuple[str, str]]:
         state = self._state
         words = [("OmnyShell", "bold $primary"), (self._link(), self._link_style())]
+        if state.metrics is not None and state.metrics.audit_broken:
+            words.append(("✗ audit broken", "bold $error"))
         if self._hub:
             words.append((self._hub, "bold"))
         if self._who:

@@ -103,6 +103,7 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         R | {"invites": [INVITE | {"roles": [], "labels": {}, "createdBy": ""}]},
     ),
     ("admin.invite.revoke", R | {"inviteId": "i"}, R | {"inviteId": "i"}),
+    ("admin.audit.acknowledge", R, R),
     ("admin.audit.request", R, R | {"limit": 200}),
     (
         "admin.audit.response",

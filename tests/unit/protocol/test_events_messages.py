@@ -35,7 +35,7 @@ RECORD = {"at": TS, "action": "a"}
 FIGURES = (
     "peers", "nodes", "sessions", "tunnels", "tunnelConnections", "subscribers", "logins", "loginFailures",
     "sessionsOpened", "sessionsRejected", "bytesRelayed", "relayRate", "framesRelayed", "framesDropped",
-    "heartbeatTimeouts", "auditQueue", "auditLost", "loopLagMicros",
+    "heartbeatTimeouts", "auditQueue", "auditLost", "auditBroken", "loopLagMicros",
 )  # fmt: skip
 METRICS = {"hubUid": "", "version": "", "startedAt": TS} | dict.fromkeys(FIGURES, 0)
 COUNTED = {"nodeId": "n", "sessionId": "0a1b2c3d-0000-4000-8000-000000000000"}

@@ -7,6 +7,7 @@ from hypothesis import given, strategies as st
 from omnyshell import AuditRecord
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, ChainedRecord, ChainVerifier, chain, seal
+from omnyshell.services.hub.audit_check import TrailEnd, hold
 
 KEY = Ed25519PrivateKey.generate()
 AT = "2026-01-02T03:04:05Z"
@@ -29,7 +30,10 @@ def findings(records: list[ChainedRecord], start: int = 0) -> list[str]:
     verifier = ChainVerifier(anchor, KEY.public_key.verify)
     for record in records:
         verifier.feed(record)
-    return [finding.kind for finding in verifier.finish(SIGNED)]
+    last = records[-1] if records else None
+    end = TrailEnd(last.seq, last.hash, SIGNED) if last is not None else TrailEnd(head=SIGNED)
+    held = hold(end, None, KEY.public_key)
+    return [finding.kind for finding in (*verifier.findings, *held.findings)]
 
 
 def test_what_nobody_touched_is_whole_also_behind_an_anchor() -> None:

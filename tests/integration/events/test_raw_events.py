@@ -26,7 +26,9 @@ KEYS = {
 
 @pytest.fixture
 async def hub(certificates: Certificates, tmp_path: Path) -> AsyncIterator[OmnyShellHub]:
-    config = hub_config(certificates, state_dir=tmp_path, tunnel_ports=free_range(), **OPEN_TUNNELS)
+    config = hub_config(
+        certificates, state_dir=tmp_path, tunnel_ports=free_range(), metrics_from_loopback=True, **OPEN_TUNNELS
+    )
     async with OmnyShellHub(config) as started:
         yield started
 

@@ -60,7 +60,7 @@ def hub(certificates: Certificates, tmp_path_factory: Any) -> Iterator[HubProces
     place = tmp_path_factory.mktemp("hub")
     sink = f"--audit-sink=file:{place / 'audit.jsonl'}"
     options = ("--log-level=debug", "--log-format=json", "--tunnel-port-range=20500-20599", sink)
-    process = HubProcess(certificates, place / "state", *options, "--login-limit=0")
+    process = HubProcess(certificates, place / "state", *options, "--login-limit=0", "--metrics-from=loopback")
     process.log = place / "hub.log"
     process.start_and_wait()
     try:

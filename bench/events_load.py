@@ -70,6 +70,7 @@ async def serve(directory: Path, case: str, count: int = SESSIONS) -> None:
         key=directory / "hub.key",
         port=0,
         authenticator=TokenAuthenticator([TokenGrant.parse("me:token:admin"), TokenGrant.parse("box:box-token:node")]),
+        node_ids=10_000,
     )
     ended = asyncio.Event()
 

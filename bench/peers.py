@@ -90,7 +90,16 @@ def hub_with_node(directory: Path, *options: str) -> Iterator[Hub]:
     hub = subprocess.Popen(
         [
             *(OMNYSHELL, "hub", "start", "--host", "127.0.0.1", "--port", "0", "--log-level", "error"),
-            *("--cert", str(made.hub_pem_path), "--key", str(made.hub_key_path), "--grant-token-file", str(grants)),
+            *(
+                "--node-ids",
+                "10000",
+                "--cert",
+                str(made.hub_pem_path),
+                "--key",
+                str(made.hub_key_path),
+                "--grant-token-file",
+                str(grants),
+            ),
             *options,
         ],
         stdout=subprocess.PIPE,

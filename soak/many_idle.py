@@ -19,7 +19,7 @@ MEGABYTE = 1e6
 
 async def soak(count: int, minutes: float) -> list[Figure]:
     with workplace() as (directory, certificates):
-        hub = HubProcess(certificates, directory / "hub")
+        hub = HubProcess(certificates, directory / "hub", "--node-ids", str(count))
         await hub.start()
         try:
             gate = asyncio.Semaphore(AT_ONCE)

@@ -29,7 +29,7 @@ async def all_registered(nodes: list[OmnyShellNode], seconds: float) -> float:
 async def soak(count: int, outages: list[float]) -> list[Figure]:
     figures = []
     with workplace() as (directory, certificates):
-        hub = HubProcess(certificates, directory / "hub")
+        hub = HubProcess(certificates, directory / "hub", "--node-ids", str(count))
         await hub.start()
         try:
             async with fleet(certificates, hub.port, directory, count) as nodes:

@@ -54,6 +54,18 @@ class Table:
         """True or false. Raises `ConfigException`."""
         return self._read(key, lambda value: bool(of_kind("flag", value, key)), False)
 
+    def whole_number(self, key: str, least: int) -> int:
+        """A whole number. Raises `ConfigException`, also for one that is less than `least`."""
+
+        def read(value: object) -> int:
+            number = of_kind("int", value, key)
+            assert isinstance(number, int)  # noqa: S101
+            if number < least:
+                raise ConfigException(f"'{key}' must be at least {least}")
+            return number
+
+        return self._read(key, read, 0)
+
     def text_map(self, key: str, *, if_empty: str = "") -> dict[str, str]:
         """A table of texts. Raises `ConfigException`."""
 

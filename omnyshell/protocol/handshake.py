@@ -111,6 +111,10 @@ class HubHandshake:
         """The method is not one we know."""
         return self._fail(ErrorCodes.AUTH_FAILED, "Unknown authentication method")
 
+    def refuse_for_now(self, why: str) -> Violation:
+        """The credential is right, and there is no room."""
+        return self._fail(ErrorCodes.CAPACITY_EXCEEDED, why)
+
     def _take_hello(self, hello: Hello) -> Violation | None:
         if not is_protocol_compatible(hello.protocol_version, hello.min_version):
             text = f"This hub speaks protocol versions {MIN_PROTOCOL_VERSION} to {PROTOCOL_VERSION}"

@@ -7,7 +7,7 @@ Those are taken out here; every other byte goes to `websockets`, which also judg
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from websockets.speedups import apply_mask
 
@@ -77,36 +77,63 @@ class BulkFrameReader:
         """Bytes of the frame that has begun which have not been dealt with."""
 
         self._parts: list[bytes] = []
+        self._size = 0
+        """Bytes of the last frame that did not arrive at once, or is for `websockets`."""
 
-    def feed(self, view: memoryview) -> Iterator[tuple[int, bytes | memoryview]]:
+        self._slow_frames = 0
+        self._rest = b""
+
+    @property
+    def unfinished(self) -> int:
+        """Bytes that are kept of a frame for `websockets` which has begun to arrive."""
+        return self._size - self._missing if self._missing and self._kind == OTHER else 0
+
+    @property
+    def unfinished_frame(self) -> int:
+        """Tells one frame that has begun to arrive from another; 0 where there is none."""
+        return self._slow_frames if self._missing else 0
+
+    def take_rest(self) -> bytes:
+        """Return what `feed` had not come to when it was closed."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def feed(self, view: memoryview) -> Generator[tuple[int, bytes | memoryview], None, None]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
 
         A binary frame that is too large for a data frame is not kept, and stands as an empty one: it is dropped anyway,
-        before login too. A memoryview is valid until the next one is asked for.
+        before login too. A memoryview is valid until the next one is asked for. Who closes the generator before its end
+        gets what follows from `take_rest`, and feeds it first.
         """
         if self._head:
             view = memoryview(self._head + bytes(view))
             self._head = b""
         at, end = 0, len(view)
-        while at < end:
-            if not self._missing:
-                body = self._begin_frame(view, at, end)
-                if body < 0:
-                    self._head = bytes(view[at:])
-                    return
-                at, after = body, body + self._missing
-                if after <= end and self._kind in _BULK:
-                    self._missing = 0
-                    data = view[at:after]
-                    at = after
-                    yield self._kind, apply_mask(data, self._mask) if self._masked else data
-                    continue
-            size = min(self._missing, end - at)
-            self._missing -= size
-            part = self._take_part(view[at : at + size])
-            at += size
-            if part is not None:
-                yield part
+        try:
+            while at < end:
+                if not self._missing:
+                    body = self._begin_frame(view, at, end)
+                    if body < 0:
+                        self._head = bytes(view[at:])
+                        return
+                    at, after = body, body + self._missing
+                    if after <= end and self._kind in _BULK:
+                        self._missing = 0
+                        data = view[at:after]
+                        at = after
+                        yield self._kind, apply_mask(data, self._mask) if self._masked else data
+                        continue
+                    self._size = self._missing
+                    self._slow_frames += 1
+                size = min(self._missing, end - at)
+                self._missing -= size
+                part = self._take_part(view[at : at + size])
+                at += size
+                if part is not None:
+                    yield part
+        except GeneratorExit:
+            self._rest = bytes(view[at:])
+            raise
 
     def _begin_frame(self, view: memoryview, at: int, end: int) -> int:
         """Read a frame's header; returns where what is `_missing` of it begins, -1 where the header is not whole.

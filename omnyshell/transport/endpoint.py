@@ -41,6 +41,8 @@ class EndpointLimits:
     tls_timeout: float = 10.0
     upgrade_timeout: float = 10.0
     max_connections: int = 10_000
+    """That have logged in."""
+
     max_before_login: StrangerLimit = MAX_BEFORE_LOGIN
     max_before_login_by_address: StrangerLimit = MAX_BEFORE_LOGIN_BY_ADDRESS
     """For addresses without a good login of late."""
@@ -165,7 +167,8 @@ class WsServerEndpoint:
     def _accepted(self, sock: socket.socket, address: str) -> None:
         """Take a new connection, or close it before it costs anything."""
         loop = asyncio.get_running_loop()
-        has_room = self.connections < self.limits.max_connections
+        # Strangers have limits of their own: they cannot keep out who may log in still.
+        has_room = len(self._members) < self.limits.max_connections
         stranger = self.strangers.admit(address, loop.time()) if has_room else None
         if stranger is None:
             sock.close()

@@ -30,6 +30,7 @@ from omnyshell.transport.bulk_frames import (
     Piece,
     bulk_frame,
 )
+from omnyshell.transport.held_reading import HeldReading
 
 UNREAD_PONGS_LIMIT = MIB
 """Bytes of pongs that a full transport still takes: a peer that pings and reads nothing is cut off at this."""
@@ -110,8 +111,12 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._small_frame: Callable[[], None] = lambda: None
         self._paused = False
         self._unread_pongs = 0
-        self._fragments: list[bytes] = []
+        self._held: HeldReading | None = None
+        self._fragments: bytearray | None = None
+        """What has arrived of a message in several frames."""
+
         self._fragments_are_text = False
+        self._fragmented = 0
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_when_flushed: tuple[int, str] | None = None
         self._ended = False
@@ -148,6 +153,23 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """The DER form of the certificate that the peer showed in TLS."""
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return tls.getpeercert(binary_form=True) if tls is not None else None
+
+    @property
+    def unfinished_bytes(self) -> int:
+        """Bytes that are kept of a message which has begun to arrive, but for one that fits a data frame."""
+        return self._bulk.unfinished + len(self._fragments or b"")
+
+    @property
+    def unfinished_message(self) -> int:
+        """Tells one message that has begun to arrive from another; 0 where there is none."""
+        return self._bulk.unfinished_frame if self._fragments is None else -self._fragmented
+
+    def hold_reading(self, seconds: float) -> None:
+        """Deal with nothing more that arrives, not what is here already either, for so long."""
+        if self._held is None and self._transport is not None:
+            self._held = HeldReading(self._transport, self._loop, self._deal_with)
+        if self._held is not None and not self._ended:
+            self._held.hold(seconds)
 
     def limit_messages(self, max_size: int) -> None:
         """Bound the size of messages that arrive from now on, in bytes."""
@@ -233,15 +255,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what arrived and hand it on."""
-        self.last_heard = self._loop.time()
         view = self._buffer[:nbytes]
         if not self.is_open and self._ws.state is CONNECTING:
             view = self._receive_handshake(view)
-        for kind, data in self._bulk.feed(view):
-            if kind == OTHER:
-                self._receive(data)
-            elif self._close_when_flushed is None and self.is_open and not self._fragments:
-                self._message_received(data, is_text=kind == BULK_TEXT)
+        self._deal_with(view)
 
     def eof_received(self) -> None:
         """Note the end; the transport closes itself."""
@@ -256,6 +273,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._disarm_close_timer()
         if self._buffers is not None:
             self._buffers.close()
+        if self._held is not None:
+            self._held.close()
         self._ws.receive_eof()
         self.is_open = False
         self._handler.link_closed(*self._close_cause())
@@ -300,6 +319,20 @@ class WebSocketLink(asyncio.BufferedProtocol):
             return view[:0]
         return view[size:]
 
+    def _deal_with(self, view: memoryview) -> None:
+        """Hand on what has arrived, up to where reading is held."""
+        self.last_heard = self._loop.time()
+        frames = self._bulk.feed(view)
+        for kind, data in frames:
+            if kind == OTHER:
+                self._receive(data)
+            elif self._close_when_flushed is None and self.is_open and self._fragments is None:
+                self._message_received(data, is_text=kind == BULK_TEXT)
+            if self._held is not None and self._held.is_held:
+                frames.close()
+                self._held.keep(self._bulk.take_rest())
+                return
+
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         """Have `websockets` parse bytes, which it copies, and deal with what they say."""
         self._ws.receive_data(cast("bytes", data))
@@ -319,17 +352,17 @@ class WebSocketLink(asyncio.BufferedProtocol):
             return
         # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
         data = cast("bytes", frame.data)
-        if opcode is CONT:
-            self._fragments.append(data)
+        if opcode is CONT and self._fragments is not None:
+            self._fragments += data
             if frame.fin:
-                message = b"".join(self._fragments)
-                self._fragments = []
+                message, self._fragments = bytes(self._fragments), None
                 self._message_received(message, is_text=self._fragments_are_text)
         elif opcode is BINARY or opcode is TEXT:
             if frame.fin:
                 self._message_received(data, is_text=opcode is TEXT)
             else:
-                self._fragments = [data]
+                self._fragments = bytearray(data)
+                self._fragmented += 1
                 self._fragments_are_text = opcode is TEXT
 
     def _answered(self) -> None:

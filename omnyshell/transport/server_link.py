@@ -1,5 +1,8 @@
 """The hub's side of a WebSocket connection. Any path is accepted; compression is off."""
 
+from collections.abc import Callable
+
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN, Event
 from websockets.server import ServerProtocol
@@ -22,6 +25,10 @@ class ServerLink(WebSocketLink):
         self._responder = responder
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
         super().__init__(self._server, handler)
+        self.on_slow_read: Callable[[int], None] = lambda _frames: None
+        """Told when something came that is not in the fast lane, with the number of frames that ended with it."""
+
+        self._slow_frames = 0
 
     def begin_handshake(self) -> None:
         """Wait for the peer's request, not for ever."""
@@ -40,3 +47,12 @@ class ServerLink(WebSocketLink):
         if self.is_open:
             self._disarm_close_timer()
             self._opened()
+
+    def _receive(self, data: bytes | bytearray | memoryview) -> None:
+        super()._receive(data)
+        frames, self._slow_frames = self._slow_frames, 0
+        self.on_slow_read(frames)
+
+    def _frame_received(self, frame: Frame) -> None:
+        self._slow_frames += 1
+        super()._frame_received(frame)

@@ -43,6 +43,7 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
+from omnyshell.services.hub.quota import Allowance, Quota, QuotaLimits, Resource
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.store import MemoryNodeOwners
@@ -65,6 +66,9 @@ ASKING = (
 """What a node does something about."""
 
 PORTS = PortRange(20_000, 20_004)
+
+LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 2, Resource.PENDING: 3}
+"""Of one of the principals."""
 
 
 class FakePeer(HubPeer):
@@ -113,6 +117,9 @@ class FakePeer(HubPeer):
     def discard(self, channel: int) -> None:
         self.inbox = [item for item in self.inbox if item[0] != channel or not isinstance(item[1], bytes)]
 
+    def dropped(self) -> None:
+        """Nobody reads it more slowly."""
+
     def fail(self, code: str, text: str) -> None:
         self._open = False
 
@@ -154,7 +161,9 @@ class World:
         return f"id-{next(self._ids)}"
 
     def _assemble(self) -> None:
-        policy, audit = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=5), AuditLog(self.clock)
+        quota = Quota(QuotaLimits(exceptions=(Allowance(LIMITS, frozenset({"ann"})),)))
+        policy = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=5, quota=quota)
+        audit = AuditLog(self.clock)
         bus = LocalEventBus()
         self.metrics = metrics = HubMetrics()
         self.router = SessionRouter()
@@ -456,6 +465,11 @@ class World:
             recount.update((route.client, route.node))
         for peer in (*self.clients, *self.nodes):
             assert self.router.count(peer) == recount[peer]
+        held = Counter((route.session.principal, route.session.node_id) for route in routes)
+        held.update((route.session.principal, "") for route in routes)
+        assert held == self.router._held, "what principals hold is not what is counted"
+        assert held["ann", ""] <= LIMITS[Resource.SESSIONS]
+        assert all(held["ann", node] <= LIMITS[Resource.SESSIONS_AT_NODE] for node in NODE_IDS)
 
     def _check_requests(self) -> None:
         recount: Counter[Any] = Counter()
@@ -464,15 +478,30 @@ class World:
             assert pending.node.is_open, "a request whose node is gone"
             recount.update((pending.client, pending.node))
         assert recount == self.requests._of_peer
+        of_principals = Counter(pending.client.principal.id for pending in self.requests._pending.values())
+        assert of_principals == self.requests._of_principal
+        assert of_principals["ann"] <= LIMITS[Resource.PENDING]
 
     def _check_tunnels(self) -> None:
         tunnels = self.tunnels.tunnels
         ports = [tunnel.info.public_port for tunnel in tunnels]
         assert len(ports) == len(set(ports)) == len(self.ports), "a port with two owners, or with none"
         assert all(port in PORTS for port in ports)
+        assert sum(tunnel.owner.id == "ann" for tunnel in tunnels) <= LIMITS[Resource.TUNNELS]
         exposers = {exposer.channels: peer for peer, exposer in self.tunnels._exposers.items()}
         for tunnel in tunnels:
             assert exposers[tunnel.channels].is_open, "a tunnel whose exposer is gone"
+
+    def end_all(self) -> None:
+        """All leave: nobody holds anything any more."""
+        for peers, service in ((self.clients, self.client_service), (self.nodes, self.node_service)):
+            for peer in peers:
+                if not peer.known_gone:
+                    self._end(peer, service)
+        assert not len(self.router)
+        assert not self.router._held
+        assert not self.requests._of_principal
+        assert not len(self.ports)
 
     def check_end(self) -> None:
         """Once every deadline has passed, each question of a client that is still there has had one answer."""
@@ -497,6 +526,8 @@ def run_seed(seed: int, steps: int = STEPS) -> HubMetrics:
             world.step()
             world.check()
         world.check_end()
+        world.check()
+        world.end_all()
         world.check()
     except Exception as exc:
         told = "\n".join(world.steps[-25:])

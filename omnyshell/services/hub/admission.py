@@ -8,6 +8,7 @@ from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.quota import Pool, Resource
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.rights import right_of_session
 from omnyshell.services.hub.router import SessionRouter
@@ -71,12 +72,27 @@ class SessionAdmission:
 
     def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
-        if limit is not None and self._router.count(node.peer) - self._taken_over(client, node, request) >= limit:
+        freed = self._taken_over(client, node, request)
+        taken = self._router.count(node.peer) - freed
+        if limit is not None and taken >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
         if max(self._router.count(client), self._router.count(node.peer)) >= self._policy.max_channels:
             text = f"No more than {self._policy.max_channels} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        size = self._policy.max_channels if limit is None else min(limit, self._policy.max_channels)
+        self._check_quota(client, node, freed, Pool(size, taken))
+
+    def _check_quota(self, client: Peer, node: RegisteredNode, freed: int, places: Pool) -> None:
+        who, router, problem = client.principal, self._router, self._policy.quota.problem
+        at_node, in_all = router.held(who.id, node.node_id) - freed, router.held(who.id) - freed
+        why = (
+            problem(who, Resource.SESSIONS_AT_NODE, at_node, places)
+            or problem(who, Resource.SESSIONS, in_all)
+            or problem(who, Resource.CHANNELS, in_all)
+        )
+        if why:
+            raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
         """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""

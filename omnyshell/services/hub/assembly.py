@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
@@ -50,6 +51,7 @@ from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
+from omnyshell.services.hub.message_watch import MessageWatch
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.node_service import NodeService
@@ -57,6 +59,8 @@ from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import BoundKeys, ProofRules
+from omnyshell.services.hub.quota import Pool, Resource
+from omnyshell.services.hub.refusal_sums import RefusalSums
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
@@ -141,6 +145,11 @@ class HubServices:
         limiter = LoginLimiter(config.login_limit, config.clock)
         proofs = ProofRules(config, BoundKeys(base.store))
         self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics)
+        self.gate.why_no_more = self._why_no_connection
+        self.quota = base.policy.quota
+        self.refusals = RefusalSums(base.policy.quota, base.audit, config.clock)
+        base.audit.admits = self.refusals.admits
+        self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)
         self.node_service.handlers = self.leftovers.behind(own_requests.before(self.node_service.handlers))
@@ -156,6 +165,15 @@ class HubServices:
         services = (self.node_service, self._client_service)
         self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
         self.pages = self._make_pages(not_ready)
+
+    def _why_no_connection(self, who: Principal) -> str:
+        """Why somebody gets no further connection; each node of theirs has one besides."""
+        quota, size = self._base.policy.quota, self._base.config_in_force().endpoint.max_connections
+        nodes = 0
+        if who.may_register_nodes:
+            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.owners.count_of(who.id))
+        held = max(0, quota.connections_of(who.id) - nodes)
+        return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
 
     def _make_broker(self) -> HubBroker:
         base, config = self._base, self._base.config
@@ -272,6 +290,8 @@ class HubServices:
             on_login=on_login,
             on_closed=on_closed,
             on_flood=self.broker.flooded,
+            quota=base.policy.quota,
+            on_too_much=self.messages.too_much,
         )
 
     def upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
@@ -299,6 +319,7 @@ class HubServices:
         base = self._base
         source = MetricsSource(
             metrics=base.metrics,
+            quota=base.policy.quota,
             audit=base.audit,
             nodes=base.nodes,
             sessions=self.sessions,

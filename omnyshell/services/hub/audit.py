@@ -42,6 +42,8 @@ class AuditLog:
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
+        self.admits: Callable[[AuditRecord], bool] = lambda _record: True
+        """Tells whether a record is kept: what is refused too often is summed up."""
 
     def __iter__(self) -> Iterator[AuditRecord]:
         return iter(self._records)
@@ -85,10 +87,13 @@ class AuditLog:
     def record(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
         """Note what happened; `fields` are those of `AuditRecord`. On disk a moment later."""
         entry = self._entry(action, outcome, fields)
-        if self.writer is not None:
-            self.writer.submit(entry)
-        self._publish(entry)
+        if self.admits(entry):
+            self._keep(entry)
         return entry
+
+    def sum_up(self, action: str, outcome: str, **fields: str) -> None:
+        """Note as `record` does what stands for many, whatever is admitted."""
+        self._keep(self._entry(action, outcome, fields))
 
     async def commit(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
         """Note what is about to be done; on disk when this returns.
@@ -106,6 +111,11 @@ class AuditLog:
             if len(value) > LONGEST_FIELD:
                 fields[name] = value[:LONGEST_FIELD] + "..."
         return AuditRecord(at=self._clock.now(), action=action, outcome=outcome, **fields)
+
+    def _keep(self, entry: AuditRecord) -> None:
+        if self.writer is not None:
+            self.writer.submit(entry)
+        self._publish(entry)
 
     def _publish(self, entry: AuditRecord) -> None:
         self._records.append(entry)

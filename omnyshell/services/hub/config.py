@@ -7,6 +7,7 @@ from pathlib import Path
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.ids import IdFactory, PrincipalId, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
+from omnyshell.options.option import default_of
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
 from omnyshell.security.authorizer import Authorizer, NodeAuthorizer, RoleBasedAuthorizer
@@ -14,6 +15,7 @@ from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.hub.audit_store import Retention
+from omnyshell.services.hub.quota import Allowance, QuotaLimits
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
@@ -64,6 +66,15 @@ class HubConfig:
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
     max_channels: int = 4096
+    node_ids: int = default_of(QuotaLimits, "node_ids")
+    """Node ids that one principal may register, but for those it had before; who joined as a node has its own alone."""
+
+    quotas: tuple[Allowance, ...] = ()
+    """Other limits by principal than those of everybody."""
+
+    message_timeout: float = 30.0
+    """Seconds that one message may take to arrive."""
+
     audit_capacity: int = 10_000
     """Records kept in memory; with a state directory all of them are kept there too."""
 

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 
-from omnyshell.errors import AuthException
+from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
 from omnyshell.security.authenticators import (
@@ -53,6 +54,13 @@ class Refusal(Enum):
     """Not at all: the address, or the guessed principal, has failed too often."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The credential is right, and the login is one too many."""
+
+    why: str
+
+
 class LoginGate:
     """Judges each login of a hub."""
 
@@ -70,8 +78,10 @@ class LoginGate:
         self._audit = audit
         self._metrics = metrics
         self._next_summary = 0.0
+        self.why_no_more: Callable[[Principal], str] = lambda _who: ""
+        """Says why somebody gets no further connection; nothing where he gets it."""
 
-    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal:
+    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
         """Return who logged in, or how to refuse.
 
         Where an address has failed too often, only what cannot be guessed is judged. A token that somebody chose is not
@@ -89,6 +99,16 @@ class LoginGate:
             return self.failed(request.principal, address, "wrong credential")
         if problem := self.proofs.problem(credential):
             return self.failed(request.principal, address, problem)
+        if why := self.why_no_more(principal):
+            self._audit.record(
+                "auth.limited",
+                "denied",
+                principal=principal.id,
+                address=address,
+                reason=ErrorCodes.CAPACITY_EXCEEDED,
+                detail=why,
+            )
+            return NoRoom(why)
         self.proofs.taken(credential)
         self._metrics.logins += 1
         self._audit.record("auth.ok", principal=principal.id, address=address, detail=context.role)

@@ -125,9 +125,9 @@ class OmnyShellHub:
         config = self.config
         self._open_records()
         owners = self._store or MemoryNodeOwners()
-        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus)
-        await open_trail(self.audit, config)
         policy = HubPolicy.of(config)
+        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus, policy.why_no_more_ids)
+        await open_trail(self.audit, config)
         self.tunnels = await make_tunnel_broker(
             config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy
         )
@@ -198,6 +198,7 @@ class OmnyShellHub:
             self._keepalive.close()
         await self._services.admin.aclose()
         self._services.addresses.write()
+        self._services.refusals.flush()
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
@@ -266,6 +267,9 @@ class OmnyShellHub:
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._note_addresses,
+            services.refusals.summarize,
+            services.messages.sweep,
+            lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             self._upkeep.tick,
         )
         before = clock.monotonic()

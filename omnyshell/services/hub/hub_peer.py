@@ -8,7 +8,7 @@ from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolExcepti
 from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
+from omnyshell.protocol.frames import HEADER_SIZE, ControlFrame, readdressed_header, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
     CLOSE_TRY_AGAIN_LATER,
@@ -34,8 +34,10 @@ from omnyshell.security.authenticators import Evidence, evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.gate import LoginGate, Refusal
+from omnyshell.services.hub.gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.pace import Pace
+from omnyshell.services.hub.quota import Quota
 from omnyshell.services.hub.role_service import RoleService
 from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
@@ -66,6 +68,9 @@ class HubContext:
     on_login: Callable[["HubPeer"], None]
     on_closed: Callable[["HubPeer"], None]
     on_flood: Callable[["HubPeer", int], None]
+    quota: Quota
+    on_too_much: Callable[["HubPeer", str], None]
+    """Ends a connection whose principal has too many unfinished messages, and is given the reason."""
 
 
 class HubPeer:
@@ -94,6 +99,7 @@ class HubPeer:
         self._principal: Principal | None = None
         self._service: RoleService | None = None
         self._login_timer: asyncio.TimerHandle | None = None
+        self._pace = Pace(context.quota)
 
     # What the broker, registry and relay use
 
@@ -165,11 +171,24 @@ class HubPeer:
         self.fail(code, text, retry_after=retry_after)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
+    def cut_off(self, code: ErrorCodes, text: str) -> None:
+        """End the connection soon, and read nothing of it any more."""
+        self.fail(code, text)
+        self.link.hold_reading(2 * EVICTION_TIMEOUT)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
+    def dropped(self) -> None:
+        """Count a frame of the peer that has no place."""
+        self._drop()
+        self._pace.charge()
+
     # What the link calls
 
     def link_opened(self) -> None:
         """The upgrade is done: say hello, and wait for a login, not for ever."""
         self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
+        self.link.on_slow_read = self._slow_frames_received
+        self._pace.link = self.link
         self._opened_at = self._context.config.clock.monotonic()
         timeout = self._context.config.login_timeout
         self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
@@ -177,13 +196,19 @@ class HubPeer:
 
     def text_received(self, data: bytes) -> None:
         """Take a control message; one that cannot be decoded is dropped and counted."""
+        dropped_before = self._context.metrics.frames_dropped
         try:
             frame = self._context.codec.decode_control(data)
         except ProtocolException as exc:
-            self._drop()
+            self.dropped()
             if isinstance(exc, ImproperValueException):
                 self._refuse(exc)
             return
+        self._take(frame)
+        had_place = self._context.metrics.frames_dropped == dropped_before
+        self._pace.said(frame.message, len(data), had_place=had_place)
+
+    def _take(self, frame: ControlFrame) -> None:
         if self.is_logged_in:
             self._dispatch(frame.message, frame.channel or 0)
         elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
@@ -194,12 +219,12 @@ class HubPeer:
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, or comes before login, is dropped and counted."""
         if self._service is None:
-            self._drop()
+            self.dropped()
             return
         try:
             opcode, channel = unpack_header(data)
         except ProtocolException:
-            self._drop()
+            self.dropped()
             return
         self._service.data(self, opcode, channel, data)
 
@@ -213,9 +238,14 @@ class HubPeer:
         self.has_said_goodbye = code != ABNORMAL_CLOSURE
         if self._service is not None:
             self._service.left(self)
+        self._pace.ended()
         self._context.on_closed(self)
 
     # The rest
+
+    def _slow_frames_received(self, frames: int) -> None:
+        if problem := self._pace.slow_read(frames):
+            self._context.on_too_much(self, problem)
 
     def _refuse(self, error: ImproperValueException) -> None:
         """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
@@ -257,9 +287,11 @@ class HubPeer:
             nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
         )
 
-    def refuse_login(self, verdict: Refusal) -> None:
+    def refuse_login(self, verdict: Refusal | NoRoom) -> None:
         """Answer a login, or a join, that is refused, and close."""
-        if verdict is Refusal.UNKNOWN_METHOD:
+        if isinstance(verdict, NoRoom):
+            self._violated(self._handshake.refuse_for_now(verdict.why))
+        elif verdict is Refusal.UNKNOWN_METHOD:
             self._violated(self._handshake.refuse_method())
         elif verdict is Refusal.WRONG:
             self.send(self._handshake.refuse())
@@ -273,6 +305,7 @@ class HubPeer:
         metrics, clock = self._context.metrics, self._context.config.clock
         metrics.login_seconds.observe(clock.monotonic() - self._opened_at)
         self._principal = principal
+        self._pace.logged_in(principal)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._service = self._context.services.get(self._handshake.role)
         self.send(self._handshake.accept(principal, new_secure_token()))

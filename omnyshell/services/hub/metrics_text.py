@@ -13,6 +13,7 @@ from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.histogram import Histogram
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.quota import Quota, Resource
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
@@ -49,6 +50,7 @@ class MetricsSource:
     """What the text is made from, at each request."""
 
     metrics: HubMetrics
+    quota: Quota
     audit: AuditLog
     nodes: NodeRegistry
     sessions: SessionRouter
@@ -65,11 +67,19 @@ class MetricsSource:
         for name, text in _HISTOGRAMS.items():
             histogram: Histogram = getattr(self.metrics, name)
             yield HistogramMetricFamily(f"omnyshell_{name}", text, histogram.buckets(), histogram.sum)
+        yield from self._limits()
         yield from self._peers()
         yield GaugeMetricFamily("omnyshell_nodes_online", "Nodes that are connected", value=len(self.nodes))
         yield from self._sessions()
         yield from self._audit()
         yield from self._tunnels()
+
+    def _limits(self) -> Iterator[Metric]:
+        text = "How often a principal met a limit, by what is limited"
+        family = CounterMetricFamily("omnyshell_limited", text, labels=["resource"])
+        for resource in Resource:
+            family.add_metric([resource], self.quota.refused[resource])
+        yield family
 
     def _peers(self) -> Iterator[Metric]:
         # A peer chooses its role's name: only those that are served get a label of their own.

@@ -138,7 +138,7 @@ class NodeService:
             return
         except AuthorizationException as exc:
             self._record("node.rejected", peer, message.node_id[:LONGEST_NAME], outcome="denied", reason=exc.message)
-            peer.fail(ErrorCodes.NOT_AUTHORIZED, exc.message)
+            peer.fail(ErrorCodes(exc.code), exc.message)
             return
         except ConfigException as exc:
             # A full disk, say: without a record of its owner no id is given away.

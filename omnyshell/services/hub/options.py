@@ -19,6 +19,8 @@ from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.proofs import parse_unbound_keys
+from omnyshell.services.hub.quota import Allowance
+from omnyshell.services.hub.quota_tables import read_quota
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
@@ -56,6 +58,11 @@ def _labels_of(node_id: str, settings: Any) -> dict[str, str]:
 def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:
     """Read `[[grants]]`, the rights that the hub gives and denies. Raises `ConfigException`."""
     return read_tables(value, "grants", file, lambda table, number: read_grant(table, f"grant {number + 1}"))
+
+
+def read_quotas(value: Any, file: TomlFile) -> tuple[Allowance, ...]:
+    """Read `[[quotas]]`, other limits by principal than those of everybody. Raises `ConfigException`."""
+    return read_tables(value, "quotas", file, read_quota)
 
 
 ADDRESS = (
@@ -174,7 +181,7 @@ LIMITS = (
     ),
     Option(
         "--max-connections",
-        "connections at once",
+        "connections at once that have logged in",
         "N",
         "int",
         default_of(EndpointLimits, "max_connections"),
@@ -196,6 +203,32 @@ LIMITS = (
         default=str(default_of(EndpointLimits, "max_before_login_by_address")),
         sets="endpoint.max_before_login_by_address",
         parse=StrangerLimit.parse,
+    ),
+    Option(
+        "--node-ids",
+        "node ids that one principal may register; who joined as a node has its own alone",
+        "N",
+        "int",
+        default_of(HubConfig, "node_ids"),
+        sets="node_ids",
+        check=at_least(0),
+    ),
+    Option(
+        "--message-timeout",
+        "seconds that one message may take to arrive",
+        "S",
+        "float",
+        default_of(HubConfig, "message_timeout"),
+        sets="message_timeout",
+        check=Check(lambda seconds: 0 < seconds < math.inf, "must be more than 0"),
+    ),
+    Option(
+        "quotas",
+        "`[[quotas]]`: other limits for a principal, a role or everybody, see below",
+        kind="tables",
+        default=(),
+        sets="quotas",
+        parse=read_quotas,
     ),
 )
 

@@ -43,6 +43,9 @@ class Peer(Protocol):
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on the channel."""
 
+    def dropped(self) -> None:
+        """Count a frame of the peer that has no place."""
+
     def fail(self, code: ErrorCodes, text: str) -> None:
         """Send a fatal `error` and close 4400."""
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 from omnyshell.model.principals import Principal
@@ -18,6 +18,7 @@ from omnyshell.security.authorizer import (
 )
 from omnyshell.security.grants import GrantAuthorizer
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.quota import Quota, QuotaLimits, Resource
 from omnyshell.services.hub.registry import RegisteredNode
 
 _DONE: Mapping[Action, str] = {
@@ -43,6 +44,9 @@ class HubPolicy:
     list_all_nodes: bool = False
     """Whether clients are told of nodes that they may not use."""
 
+    quota: Quota = field(default_factory=Quota)
+    """What each principal may take."""
+
     @classmethod
     def of(cls, config: HubConfig) -> Self:
         """Return the policy that a hub's settings say."""
@@ -52,12 +56,23 @@ class HubPolicy:
             open_local_tunnels=config.open_local_tunnels,
             open_node_tunnels=config.open_node_tunnels,
         )
-        return cls(authorizer=authorizer, max_channels=config.max_channels, list_all_nodes=config.list_all_nodes)
+        return cls(
+            authorizer=authorizer,
+            max_channels=config.max_channels,
+            list_all_nodes=config.list_all_nodes,
+            quota=Quota(QuotaLimits(config.node_ids, config.quotas)),
+        )
 
     def follow(self, other: "HubPolicy") -> None:
         """Decide as another policy does from now on."""
         for setting in fields(self):
-            setattr(self, setting.name, getattr(other, setting.name))
+            if setting.name != "quota":
+                setattr(self, setting.name, getattr(other, setting.name))
+        self.quota.follow(other.quota.limits)
+
+    def why_no_more_ids(self, principal: Principal, held: int) -> str:
+        """Why a principal with so many node ids may register no further one; nothing where it may."""
+        return self.quota.problem(principal, Resource.NODE_IDS, held)
 
     def decide(self, principal: Principal, action: Action, node: RegisteredNode | None) -> Decision:
         """Decide about an action on a node, or on the asking client's own machine; what fails refuses."""

@@ -9,7 +9,7 @@ import msgspec
 from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
 from omnyshell.ids import is_node_id, is_uid
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
-from omnyshell.model.principals import NODE_PREFIX
+from omnyshell.model.principals import NODE_PREFIX, Principal
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
@@ -88,8 +88,16 @@ class NodeDirectory(Protocol):
 class NodeRegistry:
     """The nodes connected to this hub."""
 
-    def __init__(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]], bus: EventBus) -> None:
+    def __init__(
+        self,
+        owners: NodeOwners,
+        hub_labels: dict[str, dict[str, str]],
+        bus: EventBus,
+        why_no_more: Callable[[Principal, int], str] = lambda _who, _held: "",
+    ) -> None:
+        """`why_no_more` says why a principal with so many ids gets no further one; nothing where it gets it."""
         self._owners = owners
+        self._why_no_more = why_no_more
         self._bus = bus
         self.hub_labels = hub_labels
         """The ceilings that the hub sets, by node id."""
@@ -112,13 +120,14 @@ class NodeRegistry:
         """Take a registration; returns the record, and that of another connection which held the id before, if any.
 
         Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
-        not be a node, joined as another one, or the id belongs to another. Nothing has changed then.
+        not be a node, joined as another one, has too many ids, or the id belongs to another. Nothing has changed then.
         """
         message = _checked(message)
         if not peer.principal.may_register_nodes:
             raise AuthorizationException("This principal may not register nodes")
         if not may_be(peer.principal.id, message.node_id):
             raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
+        self._check_count(peer.principal, message.node_id)
         if not self._owners.claim(message.node_id, peer.principal.id):
             raise AuthorizationException("This node id belongs to another principal")
         entered = self._enter(peer, message)
@@ -169,6 +178,14 @@ class NodeRegistry:
             del self._by_id[node.node_id]
             self._bus.publish(NodeEvent(node.node_id))
         return node
+
+    def _check_count(self, who: Principal, node_id: str) -> None:
+        """Ids that are the principal's already stay so, however many they are."""
+        if node_id in self._owners.owners():
+            return
+        why = self._why_no_more(who, self._owners.count_of(who.id))
+        if why:
+            raise AuthorizationException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
         before = self.remove(peer)

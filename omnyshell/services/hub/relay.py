@@ -35,7 +35,7 @@ class Relay:
         """Pass stdin on to the node."""
         route = self._router.find(peer, channel)
         if route is None or not route.is_open or opcode is not DataOpcode.STDIN:
-            self._metrics.frames_dropped += 1
+            peer.dropped()
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_node.spend(size):
@@ -50,7 +50,7 @@ class Relay:
         """Pass stdout and stderr on to the client."""
         route = self._router.find(peer, channel)
         if route is None or not route.is_open or opcode is DataOpcode.STDIN:
-            self._metrics.frames_dropped += 1
+            peer.dropped()
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_client.spend(size):

@@ -7,7 +7,7 @@ that choose the same id never meet, and an answer counts only from the connectio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -40,8 +40,11 @@ from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.quota import Pool, Resource
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.rights import right_taken
+
+T = TypeVar("T")
 
 MAX_PENDING_OF_CLIENT = 64
 MAX_PENDING_AT_NODE = 512
@@ -201,6 +204,7 @@ class SessionRequests:
         self._new_id = new_id
         self._pending: dict[str, _Pending] = {}
         self._of_peer: Counter[Peer] = Counter()
+        self._of_principal: Counter[str] = Counter()
         self._looks: dict[Peer, dict[tuple[str, str], float]] = {}
 
     def __len__(self) -> int:
@@ -212,12 +216,19 @@ class SessionRequests:
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
             self._refuse(kind, client, request, NODE_OFFLINE)
-        elif (why := self._why_not(client, request, node)) is not None:
-            self._deny(kind, client, request, why)
-        elif self._of_peer[client] >= MAX_PENDING_OF_CLIENT or self._of_peer[node.peer] >= MAX_PENDING_AT_NODE:
-            self._refuse(kind, client, request, TOO_MANY)
+        elif (denial := self._why_not(client, request, node)) is not None:
+            self._deny(kind, client, request, denial)
+        elif why := self._why_too_many(client, node.peer):
+            self._refuse(kind, client, request, why)
         else:
             self._pass_on(kind, client, request, node.peer)
+
+    def _why_too_many(self, client: Peer, node: Peer) -> str:
+        at_node = self._of_peer[node]
+        if self._of_peer[client] >= MAX_PENDING_OF_CLIENT or at_node >= MAX_PENDING_AT_NODE:
+            return TOO_MANY
+        held, pool = self._of_principal[client.principal.id], Pool(MAX_PENDING_AT_NODE, at_node)
+        return self._policy.quota.problem(client.principal, Resource.PENDING, held, pool)
 
     def answer(self, node: Peer, message: Any) -> None:
         """Pass a node's answer on to the client that asked; one that was not asked for is dropped and counted."""
@@ -296,6 +307,7 @@ class SessionRequests:
         deadline = self._clock.monotonic() + RELAYED_REQUEST_TIMEOUT
         self._pending[id_] = _Pending(kind, client, request, node, deadline, with_etag)
         self._of_peer.update((client, node))
+        self._of_principal[client.principal.id] += 1
         node.send(kind.ask(request, id_, client.principal.id))
 
     def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
@@ -308,10 +320,9 @@ class SessionRequests:
 
     def _forget(self, id_: str, pending: _Pending) -> None:
         del self._pending[id_]
-        for peer in (pending.client, pending.node):
-            self._of_peer[peer] -= 1
-            if not self._of_peer[peer]:
-                del self._of_peer[peer]
+        _count_down(self._of_peer, pending.client)
+        _count_down(self._of_peer, pending.node)
+        _count_down(self._of_principal, pending.client.principal.id)
 
     def _deny(self, kind: _Kind, client: Peer, request: Any, why: str) -> None:
         self._record(kind, client, request, "denied", NOT_AUTHORIZED)
@@ -336,3 +347,9 @@ class SessionRequests:
             reason=reason,
             detail=" ".join(filter(None, (right, ref))),
         )
+
+
+def _count_down(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

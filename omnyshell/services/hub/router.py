@@ -1,5 +1,6 @@
 """The sessions that are open through this hub, and the two channels that each connects."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,6 +65,8 @@ class SessionRouter:
     def __init__(self) -> None:
         self._routes: dict[Peer, dict[int, SessionRoute]] = {}
         self._count = 0
+        self._held: Counter[tuple[str, str]] = Counter()
+        """How many each principal has at each node, and, with an empty node id, in all."""
 
     def __len__(self) -> int:
         return self._count
@@ -79,6 +82,7 @@ class SessionRouter:
         self._routes.setdefault(route.client, {})[route.client_channel] = route
         self._routes.setdefault(route.node, {})[route.node_channel] = route
         self._count += 1
+        self._held.update(_places(route.session))
 
     def find(self, peer: Peer, channel: int) -> SessionRoute | None:
         """Return the route that has this end."""
@@ -93,10 +97,18 @@ class SessionRouter:
         """Return how many routes have an end at this connection."""
         return len(self._routes.get(peer, ()))
 
+    def held(self, principal: str, node_id: str = "") -> int:
+        """Return how many sessions a principal has, at one node or in all."""
+        return self._held.get((principal, node_id), 0)
+
     def remove(self, route: SessionRoute) -> None:
         """Forget a route. Idempotent."""
         if self._drop(route.client, route.client_channel, route):
             self._count -= 1
+            for place in _places(route.session):
+                self._held[place] -= 1
+                if not self._held[place]:
+                    del self._held[place]
         self._drop(route.node, route.node_channel, route)
 
     def _drop(self, peer: Peer, channel: int, route: SessionRoute) -> bool:
@@ -107,3 +119,7 @@ class SessionRouter:
         if not routes:
             del self._routes[peer]
         return True
+
+
+def _places(session: Session) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (session.principal, session.node_id), (session.principal, "")

@@ -1,6 +1,7 @@
 """What a hub remembers across restarts, in one SQLite file (decision 8 of the architecture)."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -48,6 +49,9 @@ class NodeOwners(Protocol):
     def owners(self) -> Mapping[str, str]:
         """Return the principals by node id."""
 
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+
     def release(self, node_id: str) -> None:
         """Let anybody claim the id. Idempotent."""
 
@@ -55,20 +59,30 @@ class NodeOwners(Protocol):
 class MemoryNodeOwners:
     """Ownership for a hub without a state directory: it ends with the process."""
 
-    def __init__(self) -> None:
-        self._owners: dict[str, str] = {}
+    def __init__(self, owners: Iterable[tuple[str, str]] = ()) -> None:
+        self._owners = dict(owners)
+        self._counts = Counter(self._owners.values())
 
     def claim(self, node_id: str, principal: str) -> bool:
         """Give a free id to the principal; returns whether the id is the principal's."""
-        return self._owners.setdefault(node_id, principal) == principal
+        if node_id not in self._owners:
+            self._owners[node_id] = principal
+            self._counts[principal] += 1
+        return self._owners[node_id] == principal
 
     def owners(self) -> Mapping[str, str]:
         """Return the principals by node id."""
         return self._owners
 
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+        return self._counts[principal]
+
     def release(self, node_id: str) -> None:
         """Let anybody claim the id. Idempotent."""
-        self._owners.pop(node_id, None)
+        owner = self._owners.pop(node_id, None)
+        if owner is not None:
+            self._counts[owner] -= 1
 
 
 class HubStore:
@@ -79,22 +93,24 @@ class HubStore:
             self._db = open_database(path, _SCHEMA)
         except (OSError, sqlite3.Error) as exc:
             raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
-        self._owners: dict[str, str] = dict(self._db.execute("SELECT node_id, principal FROM node_owners"))
+        self._owners = MemoryNodeOwners(self._db.execute("SELECT node_id, principal FROM node_owners"))
 
     def claim(self, node_id: str, principal: str) -> bool:
         """Give a free id to the principal; returns whether the id is the principal's. On disk when it returns."""
-        owner = self._owners.get(node_id)
-        if owner is None:
+        if node_id not in self._owners.owners():
             try:
                 self._db.execute("INSERT INTO node_owners VALUES (?, ?)", (node_id, principal))
             except sqlite3.Error as exc:
                 raise ConfigException(f"cannot write the hub's state: {exc}") from exc
-            owner = self._owners[node_id] = principal
-        return owner == principal
+        return self._owners.claim(node_id, principal)
 
     def owners(self) -> Mapping[str, str]:
         """Return the principals by node id."""
-        return self._owners
+        return self._owners.owners()
+
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+        return self._owners.count_of(principal)
 
     def release(self, node_id: str) -> None:
         """Let anybody claim the id; on disk when it returns. Idempotent."""
@@ -102,7 +118,7 @@ class HubStore:
             self._db.execute("DELETE FROM node_owners WHERE node_id = ?", (node_id,))
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
-        self._owners.pop(node_id, None)
+        self._owners.release(node_id)
 
     def guests(self) -> list[tuple[str, str]]:
         """Return the pairs of node id and principal that were noted."""

@@ -39,6 +39,7 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
+from omnyshell.services.hub.quota import Resource
 from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.rights import right_taken
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
@@ -235,6 +236,7 @@ class TunnelBroker:
         is_local = request.node_id in ("", LOCAL_EXPOSER)
         node = self._check_exposer(client.principal, None if is_local else request.node_id)
         peer = client if node is None else _peer_of(node)
+        self._check_quota(client.principal)
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
             tunnel_id=self._context.new_id(),
@@ -291,6 +293,12 @@ class TunnelBroker:
         if node is not None and (node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features):
             raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
         return node
+
+    def _check_quota(self, who: Principal) -> None:
+        held = len(self._registry.of_owner(who.id))
+        why = self._context.policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
+        if why:
+            raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _may_expose(self, principal: Principal, node: RegisteredNode | None) -> Decision:
         return self._context.policy.decide(principal, EXPOSING, node)
@@ -351,7 +359,12 @@ class TunnelBroker:
             return ErrorCodes.NODE_OFFLINE
         if not self._may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
-        return ErrorCodes.CAPACITY_EXCEEDED if len(exposer.channels) >= self._context.policy.max_channels else ""
+        policy, mine = self._context.policy, self._registry.of_owner(tunnel.owner.id)
+        held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)
+        is_full = len(exposer.channels) >= policy.max_channels
+        if is_full or policy.quota.problem(tunnel.owner, Resource.CHANNELS, held):
+            return ErrorCodes.CAPACITY_EXCEEDED
+        return ""
 
     def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
         self._refusals.note(tunnel, address, reason, self._context.clock.monotonic())

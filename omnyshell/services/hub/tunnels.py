@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omnyshell.errors import TunnelRejectedException
 from omnyshell.model.tunnels import PortRange, TunnelInfo
+from omnyshell.services.hub.quota import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class TunnelRegistry:
         if self._ports is None:
             raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
         return self._ports
+
+    @property
+    def pool(self) -> Pool:
+        """The ports that tunnels may take, and how many of them are taken."""
+        ports = self.check_enabled()
+        return Pool(ports.last - ports.first + 1, len(self._by_port))
 
     def reserve(self, port: int) -> None:
         """Never give this port to a tunnel: it is the hub's own."""

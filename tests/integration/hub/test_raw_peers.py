@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from omnyshell import (
     OmnyShellHub,
 )
+from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
 
 
 async def test_caps_on_messages(certificates: Certificates, hub: OmnyShellHub) -> None:
@@ -350,8 +351,12 @@ async def test_a_large_message_waits_for_a_peer_that_reads_slowly(
             assert (await node.hear("node.session.open"))["d"]["args"] == [argument]
 
 
-async def test_a_peer_that_pings_and_reads_nothing_is_cut_off(certificates: Certificates, hub: OmnyShellHub) -> None:
-    async with logged_in(certificates, hub.port, "client", "dev") as client:
+async def test_a_peer_that_pings_and_reads_nothing_is_cut_off(certificates: Certificates) -> None:
+    fast = Allowance({Resource.REQUESTS: 1_000_000}, frozenset({EVERYBODY}))
+    async with (
+        OmnyShellHub(hub_config(certificates, quotas=(fast,))) as hub,
+        logged_in(certificates, hub.port, "client", "dev") as client,
+    ):
         client.ws.transport.pause_reading()
         ping = struct.pack(">BBI", 0x89, 0x80 | 125, 0) + bytes(125)
         sending = asyncio.create_task(ping_on(client, ping * 1000))

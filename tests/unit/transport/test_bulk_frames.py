@@ -97,3 +97,53 @@ def test_a_binary_frame_that_is_too_large_is_skipped_over_any_chunking() -> None
     for size in (1000, 65555, 65561, len(raw)):
         chunks = [raw[at : at + size] for at in range(0, len(raw), size)]
         assert read(BulkFrameReader(masked=True), chunks) == [(BINARY, b""), (TEXT, b"after")]
+
+
+def test_what_follows_where_reading_stops_is_kept_whatever_arrives_when() -> None:
+    frames = [
+        (TEXT, b"a" * 130),
+        (BINARY, b"b" * 7),
+        (OTHER, b"ping"),
+        (TEXT, b"c"),
+        (BINARY, b"d" * 70_000),
+        (TEXT, b"e"),
+    ]
+    stream = b"".join(
+        Frame(Opcode.PING, data).serialize(mask=True) if kind == OTHER else whole(kind, data, mask=True)
+        for kind, data in frames
+    )
+    expected = read(BulkFrameReader(masked=True), [stream])
+    for size in (*range(1, 40), 200, 70_000, len(stream)):
+        reader, found = BulkFrameReader(masked=True), []
+        for start in range(0, len(stream), size):
+            rest = stream[start : start + size]
+            while rest:
+                # One at a time, as where each has to wait.
+                frames_found = reader.feed(memoryview(rest))
+                rest = b""
+                for kind, data in frames_found:
+                    found.append((kind, bytes(data)))
+                    frames_found.close()
+                    rest = reader.take_rest()
+                    break
+        merged = [item for item in found if item[0] != OTHER]
+        assert merged == [item for item in expected if item[0] != OTHER]
+        assert b"".join(data for kind, data in found if kind == OTHER) == b"".join(
+            data for kind, data in expected if kind == OTHER
+        )
+
+
+def test_what_has_begun_to_arrive_is_told_from_what_came_whole() -> None:
+    large = whole(TEXT, b" " * 100_000, mask=True)
+    small = whole(BINARY, b"x" * 1000, mask=True)
+    reader = BulkFrameReader(masked=True)
+    assert (reader.unfinished, reader.unfinished_frame) == (0, 0)
+    seen = set()
+    for _ in range(3):
+        for raw, kept in ((large, 50_000), (small, 0)):
+            read(reader, [raw[: len(raw) // 2]])
+            assert abs(reader.unfinished - kept) <= 20
+            assert reader.unfinished_frame not in (0, *seen)
+            seen.add(reader.unfinished_frame)
+            read(reader, [raw[len(raw) // 2 :], small])
+            assert (reader.unfinished, reader.unfinished_frame) == (0, 0)

@@ -26,12 +26,12 @@ from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.view import HubParts, LiveView
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.quota import Pool, Resource
 from omnyshell.services.hub.role_service import Handler
 
 MAX_OF_PEER = 4
-MAX_OF_PRINCIPAL = 16
 MAX_SUBSCRIPTIONS = 500
-"""Subscriptions of one connection, of one principal, and of all of them."""
+"""Subscriptions of one connection, and of all of them."""
 
 LONGEST_ID = 128
 
@@ -144,9 +144,11 @@ class EventsService:
             code = ErrorCodes.BAD_REQUEST if unknown else ErrorCodes.NOT_AUTHORIZED
             return code, "No part that was asked for is known here" if unknown else "Only administrators may see this"
         of_principal = sum(member.subscription.viewer.principal == peer.principal.id for member in self._subscribers)
-        if len(mine) >= MAX_OF_PEER or of_principal >= MAX_OF_PRINCIPAL or len(self._subscribers) >= MAX_SUBSCRIPTIONS:
+        pool = Pool(MAX_SUBSCRIPTIONS, len(self._subscribers))
+        if len(mine) >= MAX_OF_PEER or pool.taken >= pool.size:
             return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
-        return None
+        why = self._parts.policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
+        return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
     def _unsubscribe(self, peer: HubPeer, ask: EventsUnsubscribe, _channel: int) -> None:
         if EVENTS not in peer.features:

@@ -1,0 +1,95 @@
+"""How fast a connection is read: what its principal asks too fast waits unread, and unfinished messages are counted."""
+
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.limits import KIB
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelEof,
+    ChannelExit,
+    ChannelPaint,
+    ChannelWindow,
+    ControlMessage,
+    NodeSessionDetached,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+)
+from omnyshell.services.hub.quota import Quota, Resource, stranger
+from omnyshell.services.hub.requests import RELAYED_ANSWERS
+from omnyshell.transport.server_link import ServerLink
+
+FLOW = frozenset(
+    {
+        ChannelWindow,
+        ChannelEof,
+        ChannelExit,
+        ChannelClose,
+        ChannelPaint,
+        NodeSessionOpened,
+        NodeSessionRejected,
+        NodeSessionDetached,
+        NodeTunnelConnected,
+        NodeTunnelConnectFailed,
+        *RELAYED_ANSWERS,
+    }
+)
+"""What is said on channels that are open, and in answer: no requests, as long as they have a place."""
+
+FLOW_COST = 1 / 16
+"""What they count: a stream takes one for every 128 KiB."""
+
+COSTLY_SIZE = 16 * KIB
+"""Bytes of a message that take as long as a request."""
+
+FREE_REQUESTS = 16.0
+"""What each connection may ask besides: a fleet that comes back at once is not slowed down."""
+
+
+class Pace:
+    """One connection's. `opened` with its link, `logged_in` once, `ended` once."""
+
+    link: ServerLink
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._account = stranger()
+        self._is_counted = False
+        self._free = FREE_REQUESTS
+        self._unfinished = 0
+        """Bytes of an unfinished message that the account knows of."""
+
+    def logged_in(self, who: Principal) -> None:
+        """Count the connection, and what it asks from now on, for its principal."""
+        self._account = self._quota.connected(who)
+        self._is_counted = True
+
+    def ended(self) -> None:
+        """Give back what the connection had."""
+        if self._is_counted:
+            self._is_counted = False
+            self._quota.unfinished_grew(self._account, -self._unfinished)
+            self._quota.disconnected(self._account)
+
+    def said(self, message: ControlMessage, size: int, *, had_place: bool) -> None:
+        """Count a message, and its size in bytes."""
+        is_flow = had_place and type(message) in FLOW
+        self.charge((FLOW_COST if is_flow else 1.0) + size / COSTLY_SIZE)
+
+    def charge(self, cost: float = 1.0) -> None:
+        """Count what costs as much as so many requests; where that is too much for now, the rest is read later."""
+        if self._free > 0:
+            self._free -= cost
+            return
+        wait = self._account.charge(self.link.last_heard, cost)
+        if wait:
+            self._quota.refused[Resource.REQUESTS] += 1
+            self.link.hold_reading(wait)
+
+    def slow_read(self, frames: int) -> str:
+        """Take note of so many frames that did not come whole or at once; returns why there are too many, if so."""
+        if frames:
+            self.charge(frames)
+        grown = self.link.unfinished_bytes - self._unfinished if self._is_counted else 0
+        self._unfinished += grown
+        return self._quota.unfinished_grew(self._account, grown) if grown else ""

@@ -1,0 +1,195 @@
+"""Principals that take all they can get: others, and administrators, still get theirs."""
+
+import asyncio
+import struct
+import time
+from dataclasses import replace
+
+import pytest
+from support.raw_peer import RawPeer
+from support.stack import Certificates, until, within
+from support.starving import ATTACKS, CROWD, Attacked, attacked, frame, text_frame
+
+from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+
+FAR_TOO_MANY = 60
+
+
+async def fill(world: Attacked, resource: Resource, who: str) -> str:
+    """Take until it is refused; the refusal says which limit was met."""
+    for _ in range(FAR_TOO_MANY):
+        if why := await within(ATTACKS[resource].take(world, who)):
+            assert f"limit '{resource}'" in why
+            return why
+    raise AssertionError(f"{who} met no limit of {resource}")
+
+
+def limits_for(resource: Resource) -> dict[Resource, int]:
+    limit = ATTACKS[resource].limit
+    return {resource: limit} if limit is not None else {}
+
+
+def test_every_resource_is_attacked() -> None:
+    assert {*ATTACKS, Resource.REQUESTS, Resource.REFUSALS} == {*Resource}
+
+
+@pytest.mark.parametrize("resource", ATTACKS)
+async def test_whoever_takes_all_it_can_get_leaves_enough_for_others(
+    certificates: Certificates, resource: Resource
+) -> None:
+    attack = ATTACKS[resource]
+    async with attacked(certificates, limits_for(resource)) as world:
+        world.hub.reload(replace(world.hub.config, endpoint=replace(world.hub.config.endpoint, max_connections=60)))
+        await fill(world, resource, attack.attacker)
+        # By no other way either.
+        assert await within(attack.take(world, attack.attacker))
+        for who in (attack.other, "admin"):
+            assert await within(attack.take(world, who)) == "", who
+        await world.give_back(attack.attacker)
+        if resource is not Resource.NODE_IDS:
+            # What was given back can be had again.
+            await until_given_back(world, resource, attack.attacker)
+            await fill(world, resource, attack.attacker)
+        assert world.hub._services.quota.refused[resource] >= 2
+
+
+async def until_given_back(world: Attacked, resource: Resource, who: str) -> None:
+    quota = world.hub._services.quota
+    await until(lambda: quota.connections_of(who) == 0)
+    if resource is Resource.UNFINISHED:
+        account = quota.account(who)
+        assert account is None or account.unfinished == 0
+
+
+@pytest.mark.parametrize("resource", [each for each, attack in ATTACKS.items() if attack.has_pool])
+async def test_when_many_take_everything_administrators_still_get_theirs(
+    certificates: Certificates, resource: Resource
+) -> None:
+    async with attacked(certificates, limits_for(resource)) as world:
+        world.hub.reload(replace(world.hub.config, endpoint=replace(world.hub.config.endpoint, max_connections=40)))
+        refusals = [await fill(world, resource, who) for who in ("mallory", *CROWD[:3])]
+        assert "kept for administrators" in refusals[-1]
+        assert await within(ATTACKS[resource].take(world, "ann"))
+        assert await within(ATTACKS[resource].take(world, "admin")) == ""
+
+
+async def test_an_administrator_can_list_and_end_what_fills_the_hub(certificates: Certificates) -> None:
+    async with attacked(certificates) as world:
+        world.hub.reload(replace(world.hub.config, endpoint=replace(world.hub.config.endpoint, max_connections=40)))
+        for who in ("mallory", *CROWD[:3]):
+            await fill(world, Resource.CONNECTIONS, who)
+        admin = await world.client("admin")
+        await admin.say("admin.peers.request", {"requestId": "p"})
+        peers = (await admin.hear("admin.peers.response"))["d"]["peers"]
+        for peer in peers:
+            if peer["principal"] == "mallory":
+                await admin.say("admin.peer.drop", {"requestId": "d", "peerId": peer["peerId"]})
+                assert (await admin.hear("admin.result"))["d"]["ok"] is True
+        await until(lambda: world.hub._services.quota.connections_of("mallory") == 0)
+        assert await within(world.take_connection("ann")) == ""
+
+
+FLOODS: dict[str, tuple[bytes, int]] = {
+    "requests": (text_frame('{"t":"node.list.request","d":{}}'), 1),
+    "pings": (text_frame('{"t":"ping","d":{"id":"x","ts":"2026-01-02T03:04:05.678Z"}}'), 1),
+    "requests of a node": (text_frame('{"t":"sessions.list.request","d":{"requestId":"r","nodeId":"n1"}}'), 1),
+    "requests without a right": (text_frame('{"t":"admin.hub.request","d":{"requestId":"r"}}'), 1),
+    "no JSON": (text_frame("{"), 0),
+    "unknown messages": (text_frame('{"t":"x","d":{}}'), 0),
+    "windows without a channel": (text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}'), 0),
+    "data without a channel": (frame(0x82, struct.pack(">BBII", 1, 1, 9, 1) + b"x"), 0),
+    "data without a header": (frame(0x82, b"x"), 0),
+    "WebSocket pings": (frame(0x89, b""), 0),
+    "a message in fragments": (frame(0x01, b"{") + frame(0x00, b" ") * 197 + frame(0x80, b"}"), 0),
+}
+"""What is sent, and how many messages answer each."""
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_a_flood_is_dealt_with_slowly_and_holds_nobody_up(certificates: Certificates, kind: str) -> None:
+    slow = Allowance({Resource.REQUESTS: 400}, frozenset({"mallory"}))
+    data, answers = FLOODS[kind]
+    async with attacked(certificates, quotas=(slow,)) as world:
+        flooding = [await world.new_client("mallory") for _ in range(4)]
+        ann = await world.client("ann")
+        began, longest = time.monotonic(), 0.0
+        waiting = [
+            asyncio.create_task(flood(peer, data * (200 if len(data) < 200 else 1), answers * 200)) for peer in flooding
+        ]
+        while not all(task.done() for task in waiting):
+            before = time.monotonic()
+            await ann.still_there()
+            longest = max(longest, time.monotonic() - before)
+        await asyncio.gather(*waiting)
+        # 800 of them, less what is free and what comes at once, at 400 a second.
+        assert time.monotonic() - began >= (800 - 4 * 16 - 100) / 400 - 0.2
+        assert longest < 0.5
+        assert world.hub._services.quota.refused[Resource.REQUESTS] > 0
+
+
+async def flood(peer: RawPeer, data: bytes, answers: int) -> None:
+    """Send it all at once, and a ping behind it; nothing may be lost."""
+    peer.ws.transport.write(data)
+    await peer.say("ping", {"id": "last", "ts": "2026-01-02T03:04:05.678Z"})
+    heard = [await peer.hear() for _ in range(answers + 1)]
+    assert [said["d"]["id"] for said in heard if said["t"] == "pong"][-1] == "last"
+
+
+async def test_refusals_without_end_are_summed_up_in_the_audit(certificates: Certificates) -> None:
+    async with attacked(certificates) as world:
+        mallory, ann = await world.client("mallory"), await world.client("ann")
+        for peer, count in ((mallory, 300), (ann, 1)):
+            for _ in range(count):
+                await peer.say("admin.hub.request", {"requestId": "r"})
+            for _ in range(count):
+                assert (await peer.hear("admin.result"))["d"]["code"] == "not_authorized"
+        world.hub._services.refusals.flush()
+        by_mallory = [each for each in world.hub.audit if each.principal == "mallory" and each.outcome == "denied"]
+        assert len(by_mallory) == 61
+        assert (by_mallory[-1].reason, by_mallory[-1].detail) == ("limited", "240 more of these")
+        assert by_mallory[-1].action == "admin.hub.request"
+        assert [each.action for each in world.hub.audit if each.principal == "ann" and each.outcome == "denied"]
+
+
+async def test_a_message_that_does_not_end_ends_its_connection(certificates: Certificates) -> None:
+    async with attacked(certificates, message_timeout=0.5) as world:
+        ann = await world.client("ann")
+        slow = [await world.new_client("mallory") for _ in range(3)]
+        # A data frame, a large message, and one in several frames.
+        slow[0].ws.transport.write(b"\x82\xfe\x10\x00\0\0\0\0" + bytes(99))
+        slow[1].ws.transport.write(b"\x81\xff\0\0\0\0\0\x10\0\0\0\0\0\0" + b" " * 99)
+        slow[2].ws.transport.write(b"\x01\x81\0\0\0\0 ")
+        for peer in slow:
+            told = await peer.hear("error")
+            assert told["d"]["code"] == "timeout"
+            assert told["d"]["fatal"] is True
+        await ann.still_there()
+        assert [each.reason for each in world.hub.audit if each.action == "peer.limited"] == ["timeout"] * 3
+
+
+async def test_node_ids_that_somebody_had_before_there_was_a_limit_stay(certificates: Certificates) -> None:
+    async with attacked(certificates) as world:
+        for number in range(5):
+            world.hub._services._base.owners.claim(f"old-{number}", "rogue")
+        world.hub.reload(replace(world.hub.config, node_ids=2))
+        for number in range(5):
+            node = await world.new_client("rogue", "node")
+            await node.say("node.register", {"nodeId": f"old-{number}", "platform": {"os": "x", "arch": "x"}})
+            await node.hear("node.registered")
+        assert "limit 'node-ids'" in await world.take_node_id("rogue")
+
+
+async def test_limits_follow_the_configuration_for_one_for_a_role_and_for_everybody(certificates: Certificates) -> None:
+    async with attacked(certificates) as world:
+        rows = (
+            Allowance({Resource.SESSIONS: 1}, frozenset({EVERYBODY})),
+            Allowance({Resource.SESSIONS: 2}, roles=frozenset({"ops"})),
+            Allowance({Resource.SESSIONS: 3}, frozenset({"ann"})),
+        )
+        for count in range(4):
+            world.hub.reload(replace(world.hub.config, quotas=rows[:count]))
+            await world.give_back("ann")
+            await until(lambda: world.hub._services.quota.connections_of("ann") == 0)
+            for _ in range(count):
+                assert await world.take_session("ann") == ""
+            assert bool(await world.take_session("ann")) is (count > 0)

@@ -1,0 +1,207 @@
+"""A principal that takes all it can get of a hub, resource by resource, from peers that know the wire alone."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from support.raw_peer import RawPeer, logged_in, registered, stranger
+from support.rights import answer_for_ever
+from support.stack import Certificates, hub_config
+from support.tunnels import free_range
+from websockets.exceptions import ConnectionClosed
+
+from omnyshell import OmnyShellHub, TokenAuthenticator, TokenGrant
+from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+
+CROWD = tuple(f"m{number}" for number in range(8))
+"""More attackers, who act together."""
+
+CLIENT = ("events", "admin")
+LARGE = 3 * 1024 * 1024
+
+
+class Attacked:
+    """A hub under attack. What is taken is held until `give_back`, or until the end."""
+
+    def __init__(self, certificates: Certificates, hub: OmnyShellHub) -> None:
+        self.hub = hub
+        self._certificates = certificates
+        self._held: dict[str, AsyncExitStack] = {}
+        self._clients: dict[str, RawPeer] = {}
+        self._number = 0
+
+    async def give_back(self, who: str) -> None:
+        """Drop every connection of a principal, with what they have."""
+        self._clients.pop(who, None)
+        stack = self._held.pop(who, None)
+        if stack is not None:
+            await stack.aclose()
+
+    async def aclose(self) -> None:
+        for who in list(self._held):
+            await self.give_back(who)
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def enter(self, who: str, connection: Any) -> RawPeer:
+        """Hold a connection for somebody."""
+        stack = self._held.setdefault(who, AsyncExitStack())
+        peer: RawPeer = await stack.enter_async_context(connection)
+        return peer
+
+    async def new_client(self, who: str, role: str = "client") -> RawPeer:
+        return await self.enter(who, logged_in(self._certificates, self.hub.port, role, who, CLIENT))
+
+    async def client(self, who: str) -> RawPeer:
+        """The same connection each time."""
+        if who not in self._clients:
+            self._clients[who] = await self.new_client(who)
+        return self._clients[who]
+
+    # Taking one more: why it was refused, or nothing
+
+    async def take_connection(self, who: str) -> str:
+        peer = await self.enter(who, stranger(self._certificates, self.hub.port))
+        await peer.greet("client")
+        await peer.say("auth.request", {"method": "token", "principal": who, "token": f"{who}-token"})
+        return told_by(await peer.hear(), "auth.ok")
+
+    async def take_session(self, who: str, node_id: str = "n1") -> str:
+        client = await self.client(who)
+        await client.say("session.open", {"nodeId": node_id, "command": "x"}, self.next_number())
+        return told_by(await client.hear(), "session.opened")
+
+    async def take_session_anywhere(self, who: str) -> str:
+        return await self.take_session(who, f"n{1 + self._number % 3}")
+
+    async def take_tunnel(self, who: str) -> str:
+        client = await self.client(who)
+        request = {"requestId": "t", "nodeId": "@local", "targetPort": 80}
+        await client.say("tunnel.open.request", request)
+        return told_by(await client.hear(), "tunnel.opened")
+
+    async def take_subscription(self, who: str) -> str:
+        """On a connection of its own: one has four at most."""
+        client = await self.new_client(who)
+        await client.say("events.subscribe", {"subscriptionId": "s", "parts": ["nodes"]})
+        return told_by(await client.hear(), "events.snapshot")
+
+    async def take_answer(self, who: str) -> str:
+        """Ask a node that never answers."""
+        client = await self.client(who)
+        number = f"r{self.next_number()}"
+        await client.say("sessions.kill.request", {"requestId": number, "nodeId": "deaf", "sessionRef": "x"})
+        await client.say("ping", {"id": number, "ts": "2026-01-02T03:04:05.678Z"})
+        why = told_by(await client.hear(), "pong")
+        if why:
+            await client.hear("pong")
+        return why
+
+    async def take_node_id(self, who: str) -> str:
+        node = await self.new_client(who, "node")
+        await node.say("node.register", {"nodeId": f"{who}-{self.next_number()}", "platform": {"os": "x", "arch": "x"}})
+        return told_by(await node.hear(), "node.registered")
+
+    async def take_memory(self, who: str) -> str:
+        """Begin a large message, and say whether the hub still listens."""
+        client = await self.new_client(who)
+        frame = struct.pack(">BBQI", 0x81, 0x80 | 127, LARGE + 100_000, 0) + b" " * LARGE
+        client.ws.transport.write(frame)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                return told_by(await client.hear_whenever(), "nothing")
+        return ""
+
+
+def frame(kind: int, payload: bytes) -> bytes:
+    """A masked WebSocket frame of up to 65,535 bytes whose mask changes nothing."""
+    size = len(payload)
+    head = bytes((kind, 0x80 | size)) if size < 126 else struct.pack(">BBH", kind, 0x80 | 126, size)
+    return head + bytes(4) + payload
+
+
+def text_frame(text: str) -> bytes:
+    return frame(0x81, text.encode())
+
+
+def told_by(message: dict[str, Any], good: str) -> str:
+    """Why something was refused; nothing where it was not."""
+    if message["t"] == good:
+        return ""
+    told = message["d"]
+    assert told.get("code", told.get("reason", "capacity_exceeded")) == "capacity_exceeded", message
+    return str(told["message"])
+
+
+@dataclass(frozen=True)
+class Attack:
+    """How a resource is taken, and whether there is a pool of it that several could empty."""
+
+    take: Callable[[Attacked, str], Awaitable[str]]
+    has_pool: bool = False
+    attacker: str = "mallory"
+    other: str = "ann"
+    limit: int | None = None
+    """Set for everybody, where the default is too many for a test."""
+
+
+ATTACKS: dict[Resource, Attack] = {
+    Resource.CONNECTIONS: Attack(Attacked.take_connection, has_pool=True),
+    Resource.SESSIONS_AT_NODE: Attack(Attacked.take_session, has_pool=True),
+    Resource.SESSIONS: Attack(Attacked.take_session_anywhere, limit=6),
+    Resource.CHANNELS: Attack(Attacked.take_session_anywhere, limit=5),
+    Resource.TUNNELS: Attack(Attacked.take_tunnel, has_pool=True),
+    Resource.SUBSCRIPTIONS: Attack(Attacked.take_subscription, limit=6),
+    Resource.PENDING: Attack(Attacked.take_answer, limit=5),
+    Resource.NODE_IDS: Attack(Attacked.take_node_id, attacker="rogue", other="box"),
+    Resource.UNFINISHED: Attack(Attacked.take_memory, limit=4),
+}
+"""What is held. Requests and refusals are not: they have tests of their own."""
+
+
+@asynccontextmanager
+async def attacked(
+    certificates: Certificates, limits: dict[Resource, int] | None = None, **changes: Any
+) -> AsyncIterator[Attacked]:
+    """A small hub with nodes `n1`, `n2`, `n3` that open every session, and `deaf`, which answers nothing."""
+    users = ("mallory", "ann", *CROWD)
+    tokens = [f"{who}:{who}-token:ops" for who in users]
+    tokens += ["admin:admin-token:admin", "box:box-token:node", "fleet:fleet-token:node", "rogue:rogue-token:node"]
+    quotas = (Allowance(limits, frozenset({EVERYBODY})),) if limits else ()
+    settings: dict[str, Any] = {
+        "authenticator": TokenAuthenticator([TokenGrant.parse(text) for text in tokens]),
+        "tunnel_ports": free_range(8),
+        "host": "127.0.0.1",
+        "open_local_tunnels": True,
+        "quotas": quotas,
+    }
+    async with AsyncExitStack() as stack:
+        hub = await stack.enter_async_context(OmnyShellHub(hub_config(certificates, **settings | changes)))
+        for node_id in ("n1", "n2", "n3", "deaf"):
+            await stack.enter_async_context(_node(certificates, hub, node_id))
+        world = Attacked(certificates, hub)
+        try:
+            yield world
+        finally:
+            await world.aclose()
+
+
+@asynccontextmanager
+async def _node(certificates: Certificates, hub: OmnyShellHub, node_id: str) -> AsyncIterator[None]:
+    labels = {"allow-roles": "ops"}
+    async with registered(certificates, hub.port, node_id, principal="fleet", labels=labels) as node:
+        await node.say("node.capabilities", {"features": ["exec", "shell", "detach"], "maxSessions": 8})
+        await node.still_there()
+        answering = asyncio.create_task(answer_for_ever(node, opens=True)) if node_id != "deaf" else None
+        try:
+            yield
+        finally:
+            if answering is not None:
+                answering.cancel()
+                with suppress(asyncio.CancelledError, ConnectionClosed):
+                    await answering

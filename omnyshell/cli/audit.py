@@ -129,6 +129,7 @@ def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
         for label, value in (
             ("node", record.node_id),
             ("session", record.session_id),
+            ("command", record.command),
             ("reason", record.reason),
             ("detail", record.detail),
         )

@@ -152,5 +152,5 @@ def words_of(change: Change) -> str:
     if isinstance(after, LiveMetrics):
         shown = after.to_wire().items()
         return " ".join(f"{name}={value}" for name, value in shown if isinstance(value, int))
-    names = ("outcome", "principal", "address", "node_id", "session_id", "reason", "detail")
+    names = ("outcome", "principal", "address", "node_id", "session_id", "command", "reason", "detail")
     return " ".join(value for name in names if (value := getattr(after, name)))

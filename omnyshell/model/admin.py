@@ -150,3 +150,4 @@ class AuditEntry(WireObject, kw_only=True):
     session_id: Annotated[str, OMIT, FREE] = ""
     reason: Annotated[str, OMIT, FREE] = ""
     detail: Annotated[str, OMIT, FREE] = ""
+    command: Annotated[str, OMIT, FREE] = ""

@@ -9,7 +9,7 @@ import msgspec
 from omnyshell.model.schema import camel_case, read_timestamp
 from omnyshell.printable import printable_json
 
-TEXT_FIELDS = ("action", "outcome", "principal", "address", "node_id", "session_id", "reason", "detail")
+TEXT_FIELDS = ("action", "outcome", "principal", "address", "node_id", "session_id", "reason", "detail", "command")
 _JSON_NAMES = {name: camel_case(name) for name in TEXT_FIELDS}
 
 
@@ -28,6 +28,8 @@ class AuditRecord(msgspec.Struct, frozen=True):
     session_id: str = ""
     reason: str = ""
     detail: str = ""
+    command: str = ""
+    """What a session was asked to run, as far as the hub keeps that."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> Self:
@@ -52,6 +54,7 @@ class _Line(msgspec.Struct, rename="camel", omit_defaults=True):
     session_id: str = ""
     reason: str = ""
     detail: str = ""
+    command: str = ""
 
 
 _DEL = b"\x7f"
@@ -74,6 +77,7 @@ def canonical_json(seq: int, record: AuditRecord) -> bytes:
         record.session_id,
         record.reason,
         record.detail,
+        record.command,
     )
     try:
         line = _encoder.encode(_Line(seq, record.at, *texts))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
+from omnyshell.services.hub.audit_commands import AuditedCommands
 from omnyshell.services.hub.audit_writer import AuditWriter
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class AuditLog:
     def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
         self.writer: AuditWriter | None = None
         """Puts records on disk; without one they end with the process."""
+
+        self.commands = AuditedCommands.FULL
+        """How much of the command lines of sessions is kept."""
 
         self.check: TrailCheck | None = None
         """Goes through what is on disk; None without a disk."""

@@ -25,6 +25,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.admission import SHOWN_NAME_LENGTH, NotAllowedException, SessionAdmission, has_offsets
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit_commands import audited_command
 from omnyshell.services.hub.event_bus import EventBus, SessionEvent
 from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
@@ -67,7 +68,7 @@ class HubBroker:
         try:
             node, right = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
-            self._reject(client, channel, request.node_id, exc)
+            self._reject(client, channel, request.node_id, exc, self._command_of(request))
             return
         id_ = self._new_id()
         route = SessionRoute(
@@ -88,6 +89,7 @@ class HubBroker:
             asked_id=id_,
             is_resume=request.resume_session_id is not None,
             has_offsets=has_offsets(client, node, request),
+            audited_command=self._command_of(request),
         )
         self._router.add(route)
         self._kept.asked(route)
@@ -253,7 +255,10 @@ class HubBroker:
             return None
         return route
 
-    def _reject(self, client: Peer, channel: int, node_id: str, why: SessionRejectedException) -> None:
+    def _command_of(self, request: SessionOpen) -> str:
+        return audited_command(request.command, request.args, self._audit.commands)
+
+    def _reject(self, client: Peer, channel: int, node_id: str, why: SessionRejectedException, command: str) -> None:
         self._metrics.sessions_rejected += 1
         self._audit.record(
             "session.rejected",
@@ -263,6 +268,7 @@ class HubBroker:
             node_id=node_id[:SHOWN_NAME_LENGTH],
             reason=why.code,
             detail=why.right if isinstance(why, NotAllowedException) else "",
+            command=command,
         )
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
@@ -271,7 +277,7 @@ class HubBroker:
         self._router.remove(route)
         self._bus.publish(SessionEvent(route, reason))
         why = SessionRejectedException(text, code=reason)
-        self._reject(route.client, route.client_channel, route.session.node_id, why)
+        self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command)
 
     def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
         route.node.discard(route.node_channel)
@@ -293,6 +299,7 @@ class HubBroker:
             session_id=session.id,
             reason=reason,
             detail=session.mode,
+            command=route.audited_command if action == "session.open" else "",
         )
 
 

@@ -14,6 +14,7 @@ from omnyshell.security.authorizer import Authorizer, NodeAuthorizer, RoleBasedA
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.security.strict_modes import StrictModes
+from omnyshell.services.hub.audit_commands import AuditedCommands
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.quota import Allowance, QuotaLimits
 from omnyshell.services.hub.watch import WatchedFiles
@@ -77,6 +78,9 @@ class HubConfig:
 
     audit_capacity: int = 10_000
     """Records kept in memory; with a state directory all of them are kept there too."""
+
+    audit_commands: AuditedCommands = AuditedCommands.FULL
+    """How much of the command lines of sessions is in the audit."""
 
     audit_retention: Retention = field(default_factory=Retention)
     audit_sinks: tuple[str, ...] = ()

@@ -52,6 +52,7 @@ class OmnyShellHub:
         self.metrics = HubMetrics()
         self.bus = LocalEventBus()
         self.audit = AuditLog(config.clock, config.audit_capacity)
+        self.audit.commands = config.audit_commands
         self._records = ExitStack()
         """What to close at the end: databases, and the lock of the directory that they are in."""
 

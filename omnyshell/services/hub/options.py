@@ -16,6 +16,7 @@ from omnyshell.protocol.limits import MIB
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
+from omnyshell.services.hub.audit_commands import AuditedCommands
 from omnyshell.services.hub.audit_sinks import open_sink
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.proofs import parse_unbound_keys
@@ -250,6 +251,15 @@ RECORDS = (
         sets="audit_sinks",
         parse=read_sinks,
         restart=True,
+    ),
+    Option(
+        "--audit-commands",
+        "what the audit keeps of the command lines of sessions",
+        "HOW-MUCH",
+        default=AuditedCommands.FULL.value,
+        choices=tuple(kept.value for kept in AuditedCommands),
+        sets="audit_commands",
+        parse=AuditedCommands,
     ),
     Option(
         "--audit-keep",

@@ -48,6 +48,9 @@ class SessionRoute:
     has_offsets: bool = False
     """Whether client and node both speak `resume-offset`, and the client asked for it."""
 
+    audited_command: str = ""
+    """What the audit keeps of the command."""
+
     to_node: SendCredit = field(default_factory=SendCredit)
     to_client: SendCredit = field(default_factory=SendCredit)
     bytes_in: int = 0

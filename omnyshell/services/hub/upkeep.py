@@ -126,6 +126,7 @@ class HubUpkeep:
         parts.policy.follow(HubPolicy.of(config))
         parts.nodes.set_hub_labels(ceilings(config, parts.store))
         parts.pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
+        parts.audit.commands = config.audit_commands
         if parts.audit.writer is not None:
             parts.audit.writer.retention = config.audit_retention
         parts.context.config = self.config = config

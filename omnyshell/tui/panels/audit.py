@@ -32,7 +32,7 @@ def _time(record: AuditRecord, _now: datetime) -> Cell:
 
 
 def _why(record: AuditRecord, _now: datetime) -> Cell:
-    return Cell(" ".join(filter(None, (record.reason, record.detail))))
+    return Cell(" ".join(filter(None, (record.reason, record.detail, record.command))))
 
 
 class AuditPanel(Panel[AuditRecord]):

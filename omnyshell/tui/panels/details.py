@@ -98,6 +98,7 @@ def of_record(record: AuditRecord) -> Details:
         ("from", record.address),
         ("node", record.node_id),
         ("session", record.session_id),
+        ("command", record.command),
         ("reason", record.reason),
         ("detail", record.detail),
     )

@@ -1,7 +1,9 @@
-"""What an IP address is counted as: one IPv4 address, or a /64 of IPv6, which is what one customer has."""
+"""Ranges of IP addresses, and what an address is counted as: one of IPv4, or a /64 of IPv6, which one customer has."""
 
 import hashlib
 import ipaddress
+
+from omnyshell.errors import ConfigException
 
 _LONGEST_KEY = 128
 
@@ -25,3 +27,35 @@ def bounded(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{text[:64]}...{digest[:32]}"
+
+
+class Network:
+    """A range of addresses, written as `10.0.0.0/8` or `2001:db8::/32`, or one address."""
+
+    def __init__(self, text: str) -> None:
+        """Raises `ConfigException`."""
+        try:
+            self._network = ipaddress.ip_network(text.strip())
+        except ValueError as exc:
+            raise ConfigException(f"'{text}' is no range of addresses ({exc}); write it as 10.0.0.0/8") from exc
+
+    def __contains__(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return (getattr(parsed, "ipv4_mapped", None) or parsed) in self._network
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Network) and self._network == other._network
+
+    def __hash__(self) -> int:
+        return hash(self._network)
+
+    def __str__(self) -> str:
+        return str(self._network)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every address of its kind is in it."""
+        return self._network.prefixlen == 0

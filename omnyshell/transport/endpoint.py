@@ -10,6 +10,7 @@ from typing import Protocol
 
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
+from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.link import LinkHandler
 from omnyshell.transport.listener import Listener, bound_socket
 from omnyshell.transport.plain_http import HttpResponder
@@ -56,7 +57,7 @@ class EndpointLimits:
 
 
 class WsServerEndpoint:
-    """Listens on a host and port. The owner calls `logged_in` and `closed` for its links.
+    """Listens on a host and port. The owner calls `logged_in` and `closed` for its links, and closes `introductions`.
 
     `is_known` tells of a network (`network_of`) whether there were good logins from it of late.
     """
@@ -71,6 +72,7 @@ class WsServerEndpoint:
         *,
         responder: HttpResponder | None = None,
         is_known: Callable[[str], bool] = lambda _network: False,
+        introductions: Introductions | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -78,6 +80,7 @@ class WsServerEndpoint:
         self._on_connection = on_connection
         self.limits = limits or EndpointLimits()
         self._responder = responder
+        self._introductions = introductions or Introductions()
         self.strangers = Strangers(self.limits.max_before_login, self.limits.max_before_login_by_address, is_known)
         self._sockets: list[socket.socket] = []
         self._listener: Listener | None = None
@@ -121,7 +124,7 @@ class WsServerEndpoint:
             for sock in self._sockets:
                 sock.close()
             raise TransportException(_bind_failure(self._host, self._port, exc)) from exc
-        self._listener = Listener(self._sockets, self._accepted)
+        self._listener = Listener(self._sockets, self._introductions.before(self._accepted))
 
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
@@ -173,17 +176,17 @@ class WsServerEndpoint:
         if stranger is None:
             sock.close()
             return
-        task = loop.create_task(self._admit(sock, stranger))
+        task = loop.create_task(self._admit(sock, address, stranger))
         stranger.cut = task.cancel
         self._admitting.add(task)
         task.add_done_callback(self._admitting.discard)
         # A task that is cancelled before it runs closes nothing itself.
         task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
 
-    async def _admit(self, sock: socket.socket, stranger: Stranger) -> None:
+    async def _admit(self, sock: socket.socket, address: str, stranger: Stranger) -> None:
         """Do TLS with a stranger, and hand the connection to a handler of its own."""
         try:
-            link = await self._handshake(sock)
+            link = await self._handshake(sock, address)
         except (OSError, TimeoutError):
             self.strangers.leave(stranger)
             return
@@ -196,10 +199,12 @@ class WsServerEndpoint:
             stranger.cut = link.abort
             self._links[link] = stranger
 
-    async def _handshake(self, sock: socket.socket) -> ServerLink:
+    async def _handshake(self, sock: socket.socket, address: str) -> ServerLink:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
-        link = owner.link = ServerLink(owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder)
+        link = owner.link = ServerLink(
+            owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder, peer_address=address
+        )
         try:
             await serve_tls(
                 lambda: link,

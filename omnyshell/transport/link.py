@@ -143,12 +143,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return self._outbox.queued_bytes + transport
 
     @property
-    def peer_address(self) -> str:
-        """The peer's IP address, or an empty text where there is none."""
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return str(peer[0]) if isinstance(peer, tuple) else ""
-
-    @property
     def peer_certificate(self) -> bytes | None:
         """The DER form of the certificate that the peer showed in TLS."""
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None

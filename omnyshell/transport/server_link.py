@@ -12,15 +12,22 @@ from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 
 
 class ServerLink(WebSocketLink):
-    """A connection that a peer made to us.
+    """A connection that a peer made to us, from `peer_address`: where a balancer is between, what that says.
 
     `max_size` bounds messages, in bytes, until `limit_messages`. A peer that does not ask for the upgrade within
     `upgrade_timeout` seconds is cut off. `responder` answers requests that ask for none.
     """
 
     def __init__(
-        self, handler: LinkHandler, max_size: int, upgrade_timeout: float, responder: HttpResponder | None = None
+        self,
+        handler: LinkHandler,
+        max_size: int,
+        upgrade_timeout: float,
+        responder: HttpResponder | None = None,
+        *,
+        peer_address: str = "",
     ) -> None:
+        self.peer_address = peer_address
         self._upgrade_timeout = upgrade_timeout
         self._responder = responder
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)

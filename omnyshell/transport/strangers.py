@@ -73,9 +73,6 @@ class Standing(Enum):
     KNOWN = auto()
     """There were good logins from it of late."""
 
-    BALANCER = auto()
-    """It has yet to say for whom it connects."""
-
 
 @dataclass(eq=False, slots=True)
 class Stranger:
@@ -124,11 +121,11 @@ class Strangers:
     def __len__(self) -> int:
         return sum(map(len, self._by_standing.values()))
 
-    def admit(self, address: str, now: float, *, is_balancer: bool = False) -> Stranger | None:
+    def admit(self, address: str, now: float) -> Stranger | None:
         """Return the new connection's entry; None where it is to be closed. Old ones may be cut in its favour."""
         network = network_of(address)
         standing = Standing.KNOWN if self._is_known(network) else Standing.UNKNOWN
-        stranger = Stranger(network, Standing.BALANCER if is_balancer else standing, now)
+        stranger = Stranger(network, standing, now)
         leaving = self._leaving_for(stranger)
         if leaving is None or not self._may_connect(stranger):
             self._count_refused(network)
@@ -176,8 +173,6 @@ class Strangers:
 
     def _may_connect(self, stranger: Stranger) -> bool:
         """Tell whether the address may connect once more just now; if so, that is counted."""
-        if stranger.standing is Standing.BALANCER:
-            return True
         is_known = stranger.standing is Standing.KNOWN
         most = self.in_all.full if is_known else self.by_address.full
         entry = self._allowance(stranger, most)

@@ -91,12 +91,6 @@ class TcpStream(asyncio.BufferedProtocol):
         self._resets = False
         self._drain_timer: StallTimer | None = None
 
-    @property
-    def peer_address(self) -> str:
-        """The other side's IP address, or an empty text where there is none."""
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return str(peer[0]) if isinstance(peer, tuple) else ""
-
     # What the owner calls
 
     def write(self, data: Bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.ids import IdFactory, PrincipalId, new_id, new_tunnel_id
 from omnyshell.model.tunnels import PortRange
+from omnyshell.networks import Network
 from omnyshell.options.option import default_of
 from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
 from omnyshell.security.authenticators import Authenticator
@@ -64,6 +65,9 @@ class HubConfig:
     `tunnel_ports`."""
 
     login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
+    proxy_protocol_from: tuple[Network, ...] = ()
+    """Where balancers connect from, which say for whom by a header of the PROXY protocol, version 2, and must."""
+
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
     max_channels: int = 4096

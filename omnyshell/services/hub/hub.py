@@ -27,6 +27,7 @@ from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
+from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.keepalive import Keepalive
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class OmnyShellHub:
         self.bus = LocalEventBus()
         self.audit = AuditLog(config.clock, config.audit_capacity)
         self.audit.commands = config.audit_commands
+        self._introductions = Introductions(config.proxy_protocol_from)
         self._records = ExitStack()
         """What to close at the end: databases, and the lock of the directory that they are in."""
 
@@ -130,7 +132,7 @@ class OmnyShellHub:
         self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus, policy.why_no_more_ids)
         await open_trail(self.audit, config)
         self.tunnels = await make_tunnel_broker(
-            config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy
+            config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy, self._introductions
         )
         return HubBase(
             config=config,
@@ -160,6 +162,7 @@ class OmnyShellHub:
             config.endpoint,
             responder=services.pages.answer,
             is_known=services.addresses.known.__contains__,
+            introductions=self._introductions,
         )
         await endpoint.start()
         # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
@@ -173,6 +176,7 @@ class OmnyShellHub:
         Raises `OmnyShellException` where the certificate cannot be used: nothing has changed then.
         """
         changed = self._upkeep.reload(config)
+        self._introductions.balancers = config.proxy_protocol_from
         self.config = config
         return changed
 
@@ -182,6 +186,7 @@ class OmnyShellHub:
         if endpoint is None:
             return
         await endpoint.stop_accepting()
+        await self._introductions.aclose()
         self._services.events.close()
         await self.tunnels.close()
         for peer in list(self._peers):

@@ -7,6 +7,7 @@ from typing import Any
 from omnyshell.errors import ConfigException
 from omnyshell.ids import is_node_id
 from omnyshell.model.tunnels import PortRange
+from omnyshell.networks import Network
 from omnyshell.options.option import Check, Option, default_of
 from omnyshell.options.toml_file import TomlFile
 from omnyshell.options.toml_tables import Table, read_tables
@@ -35,6 +36,16 @@ def read_sinks(texts: list[str]) -> tuple[str, ...]:
     for text in texts:
         open_sink(text)
     return tuple(texts)
+
+
+def read_balancers(texts: list[str]) -> tuple[Network, ...]:
+    """Read `--proxy-protocol-from`. Raises `ConfigException`, for everywhere too."""
+    networks = tuple(map(Network, texts))
+    for network in networks:
+        if network.is_everything:
+            text = f"{network} is everywhere: whoever connects could say any address; name your balancers' own"
+            raise ConfigException(text)
+    return networks
 
 
 def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
@@ -77,6 +88,14 @@ ADDRESS = (
         sets="port",
         check=Check(lambda port: 0 <= port <= 65535, "ports are 0 to 65535"),
         restart=True,
+    ),
+    Option(
+        "--proxy-protocol-from",
+        "where balancers connect from, that say by the PROXY protocol, version 2, for whom; may be repeated",
+        "NETWORK",
+        "list",
+        sets="proxy_protocol_from",
+        parse=read_balancers,
     ),
     Option("--cert", "certificate chain, PEM", "F", "file", required=True, sets="cert", parse=user_path, check=_MADE),
     Option(

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from omnyshell.clock import Clock
@@ -46,6 +46,7 @@ from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
 from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.listener import Listener
 
 """The feature that a node names when it serves tunnels."""
@@ -79,6 +80,8 @@ class TunnelContext:
     public_host: str
     secure: Callable[[], SecureTunnels]
     """Returns what the public side of secure tunnels shows now, or why there are none."""
+
+    introductions: Introductions = field(default_factory=Introductions)
 
 
 class _Exposer:
@@ -255,7 +258,7 @@ class TunnelBroker:
         tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels)
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
-        tunnel.listener = Listener(sockets, partial(self._accepted, tunnel, peer))
+        tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
         self._context.bus.publish(TunnelEvent(tunnel, is_open=True))
         return tunnel
 
@@ -320,6 +323,10 @@ class TunnelBroker:
 
     def _accepted(self, tunnel: OpenTunnel, peer: HubPeer, sock: socket.socket, address: str) -> None:
         """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
+        if self._tunnels.get(tunnel.info.tunnel_id) is not tunnel:
+            # It has ended while a balancer was saying for whom it connects.
+            sock.close()
+            return
         exposer = self._exposers[peer]
         tls = self._context.secure().tls if tunnel.info.secure else None
         problem = self._problem_of(tunnel, peer, exposer)

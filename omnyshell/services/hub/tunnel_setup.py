@@ -10,6 +10,7 @@ from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory
 from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
 from omnyshell.services.hub.tunnels import TunnelRegistry
+from omnyshell.transport.introductions import Introductions
 
 
 async def make_tunnel_broker(
@@ -20,6 +21,7 @@ async def make_tunnel_broker(
     bus: EventBus,
     nodes: NodeDirectory,
     policy: HubPolicy,
+    introductions: Introductions,
 ) -> TunnelBroker:
     """Return the broker, with nothing bound yet.
 
@@ -39,5 +41,6 @@ async def make_tunnel_broker(
         new_request_id=config.new_id,
         public_host=config.tunnel_public_host,
         secure=lambda: certificate.tunnels,
+        introductions=introductions,
     )
     return TunnelBroker(context, TunnelRegistry(config.tunnel_ports), ports)

@@ -25,8 +25,8 @@ def doorway(chance=never, in_all=IN_ALL, by_address=BY_ADDRESS, known=(KNOWN,)):
     return Strangers(in_all, by_address, known.__contains__, chance)
 
 
-def come(door, addresses, now=0.0, **more):
-    return [door.admit(address, now, **more) for address in addresses]
+def come(door, addresses, now=0.0):
+    return [door.admit(address, now) for address in addresses]
 
 
 def admitted(entries):
@@ -169,15 +169,6 @@ def test_known_addresses_together_have_an_end_too():
     assert admitted(come(door, [address for address in known for _ in range(100)])) == 2 * IN_ALL.full
 
 
-def test_a_balancer_may_connect_as_often_as_it_likes_and_have_so_many():
-    door = doorway()
-    for _ in range(1000):
-        door.leave(door.admit("192.0.2.1", 0.0, is_balancer=True))
-    entries = come(door, ["192.0.2.1"] * 1000, is_balancer=True)
-    assert admitted(entries) == IN_ALL.full
-    assert {entry.standing for entry in entries if entry} == {Standing.BALANCER}
-
-
 def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
     monkeypatch.setattr(strangers, "MAX_ADDRESSES", 50)
     monkeypatch.setattr(strangers, "MAX_REFUSED", 20)
@@ -196,7 +187,6 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
 STEP = st.tuples(
     st.sampled_from([0.0, 0.0, 0.1, 1.0, 4.0]),
     st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", KNOWN]),
-    st.booleans(),
     st.integers(0, 3),
 )
 
@@ -206,9 +196,9 @@ STEP = st.tuples(
 def test_the_books_hold_whatever_comes_and_goes(steps, chance):
     door = doorway(chance.random, StrangerLimit(3, 30, 6), StrangerLimit(2, 30, 3))
     now, inside = 0.0, []
-    for wait, address, is_balancer, leaves in steps:
+    for wait, address, leaves in steps:
         now += wait
-        entry = door.admit(address, now, is_balancer=is_balancer)
+        entry = door.admit(address, now)
         if entry is not None:
             inside.append(entry)
             entry.cut = lambda entry=entry: inside.remove(entry)

@@ -24,9 +24,20 @@ MAX_ADDRESSES = 10_000
 MAX_REFUSED = 1_000
 """How many addresses are counted apart, of those that were refused; the others together, under an empty one."""
 
-STRANGERS_REFILL = 10.0
-KNOWN_REFILL = 5.0
-"""Seconds in which an address may connect once more as often as it may at a go."""
+
+class Standing(Enum):
+    """What is known of an address."""
+
+    UNKNOWN = auto()
+    KNOWN = auto()
+    """There were good logins from it of late."""
+
+
+RATE = {Standing.UNKNOWN: 40.0, Standing.KNOWN: 240.0}
+"""How often an address may connect, a second in the long run. A limit beyond the usual raises that with it."""
+
+AT_A_GO = {Standing.UNKNOWN: 400, Standing.KNOWN: 1_200}
+"""How often it may at once, after it has not for a while."""
 
 _LIMIT = re.compile(r"([0-9]{1,6})(?::([0-9]{1,3}):([0-9]{1,6}))?")
 
@@ -66,14 +77,6 @@ class StrangerLimit(NamedTuple):
         return rate + (1 - rate) * (count - self.start) / (self.full - self.start)
 
 
-class Standing(Enum):
-    """What is known of an address."""
-
-    UNKNOWN = auto()
-    KNOWN = auto()
-    """There were good logins from it of late."""
-
-
 @dataclass(eq=False, slots=True)
 class Stranger:
     """A connection that has not logged in. Its owner sets `cut`, which ends it at once."""
@@ -99,7 +102,7 @@ class Strangers:
 
     An address that is not known is held to `by_address`, and together with all others like it to `in_all`. One that is
     known is held to neither; but it alone may have no more than `in_all` has places, and all known ones twice that.
-    How often an address may connect follows from how many it may have: so many at a go, then a part of them a second.
+    Nor may an address connect as often as it likes, however quickly it goes.
     """
 
     def __init__(
@@ -173,10 +176,11 @@ class Strangers:
 
     def _may_connect(self, stranger: Stranger) -> bool:
         """Tell whether the address may connect once more just now; if so, that is counted."""
-        is_known = stranger.standing is Standing.KNOWN
-        most = self.in_all.full if is_known else self.by_address.full
+        usual = AT_A_GO[stranger.standing]
+        full = self.in_all.full if stranger.standing is Standing.KNOWN else self.by_address.full
+        most = max(usual, full)
         entry = self._allowance(stranger, most)
-        rate = most / (KNOWN_REFILL if is_known else STRANGERS_REFILL)
+        rate = RATE[stranger.standing] * most / usual
         entry.left = min(most, entry.left + (stranger.since - entry.counted_at) * rate)
         entry.counted_at = stranger.since
         if entry.left < 1:

@@ -144,17 +144,21 @@ def test_where_places_are_short_the_oldest_yields_once_it_is_old(source):
     assert (cut, len(door)) == ([0, 1], count)
 
 
-def test_an_address_may_connect_only_so_often_however_quickly_it_goes():
-    door = doorway()
-    got, now = 0, 0.0
-    for _ in range(10_000):
-        entry = door.admit("192.0.2.1", now)
+@pytest.mark.parametrize(
+    ("address", "full", "at_a_go", "rate"),
+    [("192.0.2.1", 1, 400, 40), ("192.0.2.1", 800, 800, 80), (KNOWN, 1, 1200, 240), (KNOWN, 2400, 2400, 480)],
+)
+def test_an_address_may_connect_only_so_often_however_quickly_it_goes(address, full, at_a_go, rate):
+    limit = StrangerLimit.exactly(full)
+    door = doorway(in_all=limit, by_address=limit)
+    seconds, each = 100, 0.001
+    got = 0
+    for number in range(int(seconds / each)):
+        entry = door.admit(address, number * each)
         if entry is not None:
             got += 1
             door.leave(entry)
-        now += 0.01
-    seconds = 100
-    assert got == pytest.approx(BY_ADDRESS.full * (1 + seconds / strangers.STRANGERS_REFILL), rel=0.02)
+    assert got == pytest.approx(at_a_go + rate * seconds, rel=0.01)
 
 
 def test_a_known_address_is_held_to_neither_limit_and_has_one_of_its_own():

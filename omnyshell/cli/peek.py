@@ -3,12 +3,15 @@
 import base64
 import os
 import sys
+import time
+from collections import deque
 from itertools import groupby
 
 from omnyshell.cli.output import complain, say_json
 from omnyshell.model.sessions import describe_exit
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.follower import draw_for
 from omnyshell.terminal.rows import Row
 from omnyshell.terminal.sgr import sgr_of
 from omnyshell.terminal.snapshot import plain_text
@@ -17,11 +20,14 @@ from omnyshell.terminal.style import DEFAULT_STYLE
 MAX_COLS, MAX_ROWS = 500, 200
 """A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""
 
+MOST_SECONDS = 2.0
+"""Seconds of work that a screen is worth: one of that size takes a tenth of it."""
+
 
 def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
     """Print it with its colours on a terminal, as text otherwise."""
     emulator = Emulator(MAX_COLS, MAX_ROWS)
-    emulator.feed(screen.data)
+    deque(draw_for(emulator, screen.data, time.monotonic, MOST_SECONDS), maxlen=0)
     if as_json:
         say_json(_plain(screen, plain_text(emulator)))
     elif sys.stdout.isatty():

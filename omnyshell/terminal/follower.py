@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
@@ -21,6 +21,18 @@ _LONGEST_STEP: Final = 1024
 _LIGHT_STEP: Final = 2048
 _heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
 _WORTH_SKIPPING: Final = 32 * 1024
+
+
+def draw_for(screen: Emulator, data: bytes, clock: Callable[[], float], seconds: float) -> Iterator[None]:
+    """Draw `data` for at most so many seconds of work, in slices: whoever iterates can do something else between."""
+    follower = Follower(screen, clock)
+    follower.push(data)
+    while seconds > 0:
+        started = clock()
+        if not follower.work(min(seconds, SLICE_SECONDS)):
+            return
+        seconds -= clock() - started
+        yield
 
 
 class Follower:

@@ -21,6 +21,7 @@ from omnyshell.protocol.frames import HEADER_SIZE, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_HUB_STOPPING,
+    CLOSE_MESSAGE_TOO_BIG,
     CLOSE_TRY_AGAIN_LATER,
     CLOSE_UNAUTHORIZED,
     HandshakeState,
@@ -44,6 +45,7 @@ _CLOSE_TEXTS = {
     CLOSE_UNAUTHORIZED: "the hub refused the credential",
     CLOSE_HEARTBEAT_TIMEOUT: "the hub heard no heartbeat in time",
     CLOSE_HUB_STOPPING: "the hub is stopping",
+    CLOSE_MESSAGE_TOO_BIG: "a message was larger than the other side takes",
     ABNORMAL_CLOSURE: "the connection to the hub was lost",
 }
 

@@ -35,6 +35,10 @@ from omnyshell.transport.held_reading import HeldReading
 UNREAD_PONGS_LIMIT = MIB
 """Bytes of pongs that a full transport still takes: a peer that pings and reads nothing is cut off at this."""
 
+FREE_FRAGMENTS = 1024
+SMALLEST_FRAGMENT = 256
+"""A message may come in so many frames, and in one more for each so many bytes: empty ones cost time and fill none."""
+
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
 """Seconds to go on reading after a failure, so that the peer reads the close frame before a reset destroys it."""
@@ -117,6 +121,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
         self._fragments_are_text = False
         self._fragmented = 0
+        self._fragment_count = 0
+        self._is_deaf = False
+        """Whether what arrives is not even parsed any more."""
+
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_when_flushed: tuple[int, str] | None = None
         self._ended = False
@@ -319,6 +327,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
         frames = self._bulk.feed(view)
         for kind, data in frames:
             if kind == OTHER:
+                if self._is_deaf:
+                    return
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and self._fragments is None:
                 self._message_received(data, is_text=kind == BULK_TEXT)
@@ -348,16 +358,27 @@ class WebSocketLink(asyncio.BufferedProtocol):
         data = cast("bytes", frame.data)
         if opcode is CONT and self._fragments is not None:
             self._fragments += data
+            self._fragment_count += 1
             if frame.fin:
                 message, self._fragments = bytes(self._fragments), None
                 self._message_received(message, is_text=self._fragments_are_text)
+            elif self._fragment_count > FREE_FRAGMENTS + len(self._fragments) // SMALLEST_FRAGMENT:
+                self._fragments = None
+                self._stop_listening(CLOSE_MESSAGE_TOO_BIG, "too many fragments of one message")
         elif opcode is BINARY or opcode is TEXT:
             if frame.fin:
                 self._message_received(data, is_text=opcode is TEXT)
             else:
                 self._fragments = bytearray(data)
                 self._fragmented += 1
+                self._fragment_count = 1
                 self._fragments_are_text = opcode is TEXT
+
+    def _stop_listening(self, code: int, reason: str) -> None:
+        """Close, and spend nothing on what the peer goes on sending until it is cut off."""
+        self._is_deaf = True
+        self.close(code, reason)
+        self.cut_off_within(LINGER)
 
     def _answered(self) -> None:
         if self._pinged_at is not None:
@@ -455,6 +476,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
         received = self._ws.close_rcvd
         if received is not None:
             return int(received.code), received.reason
+        sent = self._ws.close_sent
+        if sent is not None and sent.code == CLOSE_MESSAGE_TOO_BIG:
+            return CLOSE_MESSAGE_TOO_BIG, sent.reason
         return ABNORMAL_CLOSURE, ""
 
 

@@ -76,8 +76,14 @@ class NodeListRequest(ControlMessage, kw_only=True):
 
 
 class NodeListResponse(ControlMessage, kw_only=True):
-    """The connected nodes, sorted by id. Answers come in the order of the requests."""
+    """The connected nodes, sorted by id. Answers come in the order of the requests.
+
+    The last two count the nodes that are described without labels and capabilities, and those that are not told of,
+    where all that nodes say of themselves would not fit.
+    """
 
     TYPE: ClassVar[str] = "node.list.response"
 
     nodes: Annotated[tuple[NodeDescriptor, ...], STRICT_ITEMS] = ()
+    shortened: Annotated[int, OMIT, COUNT] = 0
+    left_out: Annotated[int, OMIT, COUNT] = 0

@@ -164,14 +164,18 @@ class OmnyShellClient:
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
         """Return the connected nodes that have these labels, sorted by id; `platform` stands for the system."""
+        return (await self.ask_nodes(labels)).nodes
+
+    async def ask_nodes(self, labels: Mapping[str, str] | None = None) -> NodeListResponse:
+        """Return what `list_nodes` does, with how many nodes the hub had to shorten or to leave out."""
         connection, wanted = self._link(), dict(labels or {})
         answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
         connection.send(NodeListRequest(filter=wanted))
         # Answers come in the order of requests, so one that was given up keeps its place in the line.
         self._lists.append(answer)
-        nodes = (await self._answered(answer)).nodes
-        check_nodes(nodes, wanted)
-        return nodes
+        answered = await self._answered(answer)
+        check_nodes(answered.nodes, wanted)
+        return answered
 
     async def open_session(
         self,
@@ -286,8 +290,7 @@ class OmnyShellClient:
             session = await self.open_session(
                 node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True
             )
-            nodes = await listing
-            if INTERACTIVE not in self._link().features or not _knows_interactive(node_id, nodes):
+            if INTERACTIVE not in self._link().features or not await _knows_interactive(node_id, listing):
                 await session.write(START_LOGIN_SHELL)
         except BaseException:
             listing.cancel()
@@ -513,8 +516,13 @@ class OmnyShellClient:
             self._tunnels.connection_lost(self._lost)
 
 
-def _knows_interactive(node_id: str, nodes: tuple[NodeDescriptor, ...]) -> bool:
-    return any(
+async def _knows_interactive(node_id: str, listing: "asyncio.Future[tuple[NodeDescriptor, ...]]") -> bool:
+    """Whether the node shows a prompt by itself; taken for granted, as with all of ours, where no listing says."""
+    try:
+        nodes = await listing
+    except OmnyShellException:
+        return True
+    return all(node.node_id != node_id for node in nodes) or any(
         node.node_id == node_id and node.capabilities is not None and INTERACTIVE in node.capabilities.features
         for node in nodes
     )

@@ -30,11 +30,16 @@ TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 NODE_TIMES = BackoffTimes(shortest=0.5, first_ceiling=0.5, last_ceiling=4.0)
 """While the hub is there and a session's node is not: each try is a record in the hub's audit trail."""
 
+LIVED = 10.0
+"""Seconds of being back after which a loss is a new one: before, time and delays go on where they were."""
+
 ATTEMPT_TIMEOUT = 10.0
 """Seconds for one answer to a session's resumption."""
 
 _LATER = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED))
 """Rejections that may be different a little later: the node has a connection of its own to get back."""
+
+DROPPED = "the hub takes the session up and drops it again"
 
 NODE_GONE = "the node did not come back in time"
 
@@ -66,6 +71,10 @@ class Resumer:
         """Each with the time until which its node is waited for while there is a hub."""
 
         self._deadline = 0.0
+        self._backoff, self._node_backoff = Backoff(times=TIMES), Backoff(times=NODE_TIMES)
+        self._back_since: float | None = None
+        """When the hub or a session was last got back."""
+
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -83,10 +92,18 @@ class Resumer:
         return True
 
     def start(self) -> None:
-        """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent."""
-        self._deadline = self._now() + self._timeout
+        """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent.
+
+        What is lost again shortly after it came back is the same loss: a hub that goes on taking sessions up and
+        dropping them is given up too.
+        """
+        if self._is_new_loss():
+            self._back_since = None
+            self._deadline = self._now() + self._timeout
+            self._backoff.reset()
+            self._node_backoff.reset()
         if self._timeout > 0 and not self.is_working:
-            self._task = asyncio.create_task(self._work())
+            self._task = asyncio.create_task(self._work() if self._back_since is None else self._work_again())
 
     async def close(self) -> None:
         """Stop; suspended sessions are given up. Idempotent."""
@@ -96,8 +113,15 @@ class Resumer:
             self._task = None
         self._give_up(TransportException("the client was closed"))
 
+    async def _work_again(self) -> None:
+        """Go on after what was got back did not live."""
+        await self._rest()
+        if self._is_late():
+            self._give_up(TransportException(DROPPED))
+        else:
+            await self._work()
+
     async def _work(self) -> None:
-        backoff, node_backoff = Backoff(times=TIMES), Backoff(times=NODE_TIMES)
         while True:
             try:
                 await self._connect()
@@ -118,8 +142,16 @@ class Resumer:
                 self._give_up(TransportException(NODE_GONE))
                 return
             if not connected:
-                node_backoff.reset()
-            await asyncio.sleep((node_backoff if connected else backoff).next_delay())
+                self._node_backoff.reset()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        backoff = self._node_backoff if self._connection() is not None else self._backoff
+        await asyncio.sleep(backoff.next_delay())
+
+    def _is_new_loss(self) -> bool:
+        lived = min(LIVED, self._timeout)
+        return self._back_since is None or self._now() - self._back_since >= lived
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -132,6 +164,7 @@ class Resumer:
             return
         self._on_state(LinkState.RECONNECTING)
         await self._dial()
+        self._back_since = self._now()
         self._on_state(LinkState.CONNECTED)
 
     async def _resume_all(self) -> None:
@@ -151,6 +184,7 @@ class Resumer:
             return
         try:
             await Resumption(session, connection).run()
+            self._back_since = self._now()
         except SessionRejectedException as exc:
             if exc.code not in _LATER:
                 session.give_up(_reason(session, exc))

@@ -50,6 +50,10 @@ class OwnTunnels:
         """Allow a tunnel's target."""
         self._targets[tunnel_id] = (host, port)
 
+    def remove(self, tunnel_id: str) -> None:
+        """Allow it no more. Idempotent."""
+        self._targets.pop(tunnel_id, None)
+
     def clear(self) -> None:
         """Forget all: tunnels to this machine end with the connection."""
         self._targets.clear()
@@ -72,13 +76,14 @@ class ClientTunnels:
         try:
             answer = await self._ask(connection, request, Request)
         finally:
-            del self._opening[request.request_id]
+            self._opening.pop(request.request_id, None)
         if isinstance(answer, TunnelRejected):
             raise TunnelRejectedException(answer.message, code=answer.reason)
         opened = check_kind(request, answer, TunnelOpened)
         try:
             check_opened(request, opened)
         except ProtocolException:
+            self._own.remove(opened.tunnel_id)
             connection.send(TunnelCloseRequest(request_id=new_id(), tunnel_ref=opened.tunnel_id))
             raise
         return _info(request, opened, connection, self._clock.now())
@@ -104,8 +109,10 @@ class ClientTunnels:
             return True
         if not isinstance(message, _ANSWERS):
             return False
+        # The first answer counts: nothing that follows it opens anything.
+        request = self._opening.pop(message.request_id, None)
         if isinstance(message, TunnelOpened):
-            self._opened(connection, message)
+            self._opened(connection, request, message)
         waiting = self._pending.get(message.request_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(message)
@@ -127,8 +134,9 @@ class ClientTunnels:
         """End every connection to a target of this machine."""
         await self._exposer.close()
 
-    def _opened(self, connection: OmnyShellConnection, message: TunnelOpened) -> None:
-        request = self._opening.get(message.request_id)
+    def _opened(
+        self, connection: OmnyShellConnection, request: TunnelOpenRequest | None, message: TunnelOpened
+    ) -> None:
         if request is None:
             # Whoever asked for it has given up: nobody would ever close it.
             connection.send(TunnelCloseRequest(request_id=new_id(), tunnel_ref=message.tunnel_id))

@@ -12,7 +12,6 @@ from omnyshell.protocol.messages import (
     ChannelWindow,
     ControlMessage,
     NodeListRequest,
-    NodeListResponse,
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
     SessionDetachRequest,
@@ -24,6 +23,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.listing import list_response
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
@@ -100,7 +100,7 @@ class ClientService:
     def _list_nodes(self, peer: HubPeer, message: NodeListRequest, _channel: int) -> None:
         may_know = self._policy.may_know
         found = self._registry.list(message.filter, lambda node: may_know(peer.principal, node))
-        peer.send(NodeListResponse(nodes=found))
+        peer.send(list_response(found, message.filter))
 
     def _answer_at_once(self, peer: HubPeer, message: ControlMessage, _channel: int) -> None:
         peer.send(UNSERVED[type(message)](message))

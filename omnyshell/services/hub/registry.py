@@ -20,8 +20,8 @@ from omnyshell.services.hub.store import NodeOwners
 
 PLATFORM_FILTER = "platform"
 
-MAX_REGISTRATION = 64 * KIB
-"""Every client that lists the nodes is sent each registration: no node may make that listing too long to take."""
+MAX_SELF_DESCRIPTION = 16 * KIB
+"""Bytes that a node may say of itself, registration and capabilities together: who lists nodes gets them."""
 
 
 @dataclass(eq=False, slots=True)
@@ -32,12 +32,22 @@ class RegisteredNode:
     registration: NodeRegister
     hub_labels: dict[str, str] = field(default_factory=dict)
     capabilities: NodeCapabilities | None = None
+    capabilities_size: int = 0
     last_channel: int = 0
+    registration_size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.registration_size = len(encode_control(self.registration))
 
     @property
     def node_id(self) -> str:
         """The id under which the node is reached."""
         return self.registration.node_id
+
+    @property
+    def size(self) -> int:
+        """How many bytes the node said of itself."""
+        return self.registration_size + self.capabilities_size
 
     @property
     def labels(self) -> dict[str, str]:
@@ -158,18 +168,19 @@ class NodeRegistry:
     def set_capabilities(self, peer: Peer, message: NodeCapabilitiesMessage) -> bool:
         """Note what the connection's node supports; returns False where it has no node, or says far too much."""
         node = self._by_peer.get(peer)
-        if node is None or len(encode_control(message)) > MAX_REGISTRATION:
+        size = len(encode_control(message))
+        if node is None or node.registration_size + size > MAX_SELF_DESCRIPTION:
             return False
-        node.capabilities = message.capabilities
+        node.capabilities, node.capabilities_size = message.capabilities, size
         self._bus.publish(NodeEvent(node.node_id))
         return True
 
     def list(
         self, wanted: dict[str, str], may_know: Callable[[RegisteredNode], bool] = lambda _: True
-    ) -> tuple[NodeDescriptor, ...]:
-        """Describe the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
+    ) -> tuple[RegisteredNode, ...]:
+        """Return the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
         found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))
-        return tuple(node.describe() for node in found if may_know(node))
+        return tuple(node for node in found if may_know(node))
 
     def remove(self, peer: Peer) -> RegisteredNode | None:
         """Forget what this connection registered; a newer registration of the id stays."""
@@ -209,8 +220,9 @@ def may_be(principal: str, node_id: str) -> bool:
 def _checked(message: NodeRegister) -> NodeRegister:
     node_id = message.node_id.strip()
     uid = message.uid.strip() if message.uid is not None else None
-    if len(encode_control(message)) > MAX_REGISTRATION:
-        raise ProtocolException(f"is over {MAX_REGISTRATION} bytes", code=ErrorCodes.BAD_REQUEST, field="registration")
+    if len(encode_control(message)) > MAX_SELF_DESCRIPTION:
+        text = f"is over {MAX_SELF_DESCRIPTION} bytes"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="registration")
     if not is_node_id(node_id):
         text = "must consist of letters, digits, '_', '.' and '-'"
         raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="nodeId")

@@ -97,6 +97,9 @@ class NodeSessions:
             return
         if request.session_id in self._sessions or self._ended_sessions.has(request.session_id):
             raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
+        if self._attached_count() >= self._config.max_sessions:
+            text = f"This node has its {self._config.max_sessions} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
         session = NodeSession(request, keeping=self._config.keeping, clock=self._clock, on_end=self._session_changed)
         if session.is_shell:
             size = request.pty or PtySpec()
@@ -119,6 +122,10 @@ class NodeSessions:
             raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
         self._sessions[session.id] = session
         session.start(process, attachment, offsets=request.offsets)
+
+    def _attached_count(self) -> int:
+        """How many sessions count toward the limit, as the hub counts them: those that a client has now."""
+        return sum(session.is_attached for session in self.running())
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
         """The session to resume: detached ones first, then attached ones.

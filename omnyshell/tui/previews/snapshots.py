@@ -1,17 +1,26 @@
 """The present screen of a session, fetched now and then, without attaching to it."""
 
+import asyncio
+import time
 from typing import Final
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.terminal import Emulator, Row
+from omnyshell.terminal.follower import draw_for
 from omnyshell.terminal.grid import TAB_WIDTH
 from omnyshell.tui.messages import SessionRef
 
 MOST_COLUMNS: Final = 300
 MOST_LINES: Final = 120
-LARGEST: Final = 4 * 1024 * 1024
-"""Bytes of a snapshot that are painted; a larger one is no screen."""
+LARGEST: Final = 32 * MOST_COLUMNS * MOST_LINES
+"""Bytes of a snapshot that are painted: place, colours and character of each cell. A larger one is no screen."""
+
+MOST_SECONDS: Final = 0.5
+"""Seconds of work that a snapshot is worth."""
+
+REST: Final = 0.004
+"""Seconds between slices of it, for all else."""
 
 
 class Snapshot:
@@ -42,12 +51,14 @@ class Snapshot:
         if found.is_same:
             return changed
         self._etag = found.etag
-        self._show(found.data[:LARGEST])
+        await self._show(found.data[:LARGEST])
         return True
 
-    def _show(self, data: bytes) -> None:
-        screen = self.screen = Emulator(MOST_COLUMNS, MOST_LINES)
-        screen.feed(data)
+    async def _show(self, data: bytes) -> None:
+        screen = Emulator(MOST_COLUMNS, MOST_LINES)
+        for _ in draw_for(screen, data, time.monotonic, MOST_SECONDS):
+            await asyncio.sleep(REST)
+        self.screen = screen
         self.is_known = True
         used = [_used(row) for row in screen.rows]
         self.lines = max([screen.cursor.y, *(y for y, count in enumerate(used) if count)]) + 1

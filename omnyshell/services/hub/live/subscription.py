@@ -310,8 +310,9 @@ class _Content:
         lists[part](item)
         self.size += ITEM_SIZE
         if isinstance(item, LiveNode):
-            self.size += sum(len(key) + len(value) for key, value in item.labels.items())
-            self.size += sum(map(len, item.capabilities.features)) if item.capabilities is not None else 0
+            self.size += len(item.display_name) + sum(len(key) + len(value) for key, value in item.labels.items())
+            said = item.capabilities
+            self.size += sum(map(len, (*said.features, *said.shells))) if said is not None else 0
 
     def add_traffic(self, counted: SessionTraffic | TunnelTraffic) -> None:
         """Add counters."""

@@ -129,9 +129,9 @@ class HubServices:
         config, metrics = base.config, base.metrics
         self._started_at = config.clock.now()
         self.sessions = SessionRouter()
-        self._kept = KeptSessions(config.clock, base.kept_records)
+        self.kept = KeptSessions(config.clock, base.kept_records)
         for session in base.kept_records.sessions() if base.kept_records is not None else ():
-            self._kept.load(session)
+            self.kept.load(session)
         self.broker = self._make_broker()
         self.requests = self._make_requests()
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
@@ -185,7 +185,7 @@ class HubServices:
             metrics=base.metrics,
             clock=config.clock,
             new_id=config.new_id,
-            kept=self._kept,
+            kept=self.kept,
             bus=base.bus,
         )
 
@@ -248,7 +248,7 @@ class HubServices:
         return LeftoverSessions(
             base.nodes,
             self.sessions,
-            self._kept,
+            self.kept,
             Guests(base.store),
             gate=self.gate,
             policy=base.policy,

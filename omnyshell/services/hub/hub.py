@@ -204,6 +204,7 @@ class OmnyShellHub:
             self._keepalive.close()
         await self._services.admin.aclose()
         self._services.addresses.write()
+        self._services.kept.write()
         self._services.refusals.flush()
         self.audit.record("hub.stop")
         await self._close_records()
@@ -270,6 +271,7 @@ class OmnyShellHub:
             services.broker.expire,
             services.requests.expire,
             services.leftovers.tick,
+            lambda _now: services.kept.write(),
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._note_addresses,

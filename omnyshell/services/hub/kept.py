@@ -4,7 +4,7 @@ A plain object that the broker tells what it does. Whether a session waits in it
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,29 +48,49 @@ class KeptSession:
     """Since when its node says that it does not have it, on the monotonic clock."""
 
 
+Place = tuple[str, str]
+"""A node's id, and that of a session there."""
+
+
 class KeptRecords(Protocol):
-    """Where sessions are remembered over the hub's end; `put` and `remove` raise `ConfigException`."""
+    """Where sessions are remembered over the hub's end."""
 
-    def put(self, session: KeptSession) -> None:
-        """Store a session in place of what was known of it."""
-
-    def remove(self, node_id: str, session_id: str) -> None:
-        """Forget a session. Idempotent."""
+    def change(self, changes: Mapping[Place, KeptSession | None]) -> None:
+        """Store sessions in place of what was known of them, and forget others. Raises `ConfigException`."""
 
 
 class KeptSessions:
-    """Sessions by node and id, in memory and, where there are records, there."""
+    """Sessions by node and id, in memory and, where there are records, a moment later there too, see `write`."""
 
     def __init__(self, clock: Clock, records: KeptRecords | None = None) -> None:
         self._clock = clock
         self._records = records
         self._is_failing = False
+        self._recorded: set[Place] = set()
+        self._unwritten: dict[Place, KeptSession | None] = {}
         self._nodes: dict[str, dict[str, KeptSession]] = {}
 
     def load(self, session: KeptSession) -> None:
         """Take in what was recorded."""
-        session.since = self._clock.monotonic()
-        self._nodes.setdefault(session.node_id, {})[normal_id(session.id)] = session
+        self._recorded.add((session.node_id, session.id))
+        self._take(session)
+
+    def write(self) -> None:
+        """Record what has changed. What is shorter than the time between two calls costs nothing.
+
+        No session fails because of a full disk: what is not written is known until the hub ends.
+        """
+        if not self._unwritten or self._records is None:
+            return
+        try:
+            self._records.change(self._unwritten)
+        except ConfigException as exc:
+            logger.log(logging.DEBUG if self._is_failing else logging.ERROR, "sessions are not recorded: %s", exc)
+            self._is_failing = True
+            return
+        for place, session in self._unwritten.items():
+            (self._recorded.discard if session is None else self._recorded.add)(place)
+        self._unwritten, self._is_failing = {}, False
 
     def nodes(self) -> list[str]:
         """Return the ids of the nodes that have sessions."""
@@ -93,8 +113,9 @@ class KeptSessions:
         known = self.find(session.node_id, session.id)
         if known is not None and known.id != session.id:
             self.forget(known)
-        self.load(session)
-        self._write(lambda records: records.put(session))
+        self._take(session)
+        if self._records is not None:
+            self._unwritten[session.node_id, session.id] = session
 
     def forget(self, session: KeptSession) -> None:
         """Forget a session, but not what has taken its place. Idempotent."""
@@ -105,7 +126,10 @@ class KeptSessions:
         del sessions[key]
         if not sessions:
             del self._nodes[session.node_id]
-        self._write(lambda records: records.remove(session.node_id, session.id))
+        place = (session.node_id, session.id)
+        self._unwritten.pop(place, None)
+        if place in self._recorded:
+            self._unwritten[place] = None
 
     def miss(self, session: KeptSession) -> None:
         """A node does not have a session.
@@ -144,16 +168,9 @@ class KeptSessions:
         if known is not None:
             self.forget(known)
 
-    def _write(self, change: Callable[[KeptRecords], None]) -> None:
-        """No session fails because of a full disk: what is not written is known until the hub ends."""
-        if self._records is None:
-            return
-        try:
-            change(self._records)
-            self._is_failing = False
-        except ConfigException as exc:
-            logger.log(logging.DEBUG if self._is_failing else logging.ERROR, "sessions are not recorded: %s", exc)
-            self._is_failing = True
+    def _take(self, session: KeptSession) -> None:
+        session.since = self._clock.monotonic()
+        self._nodes.setdefault(session.node_id, {})[normal_id(session.id)] = session
 
 
 def can_outlive(route: SessionRoute) -> bool:

@@ -7,7 +7,7 @@ in a file beside the database: a copy of the database alone is nothing to guess 
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -21,7 +21,7 @@ from omnyshell.security.authorizer import Action
 from omnyshell.security.credentials import Proof
 from omnyshell.security.files import read_private, write_private
 from omnyshell.services.hub.database import open_database
-from omnyshell.services.hub.kept import KeptSession
+from omnyshell.services.hub.kept import KeptSession, Place
 
 KEY_FILE = "sessions.key"
 
@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS kept_sessions (
     PRIMARY KEY (node_id, session_id)
 ) WITHOUT ROWID;
 """
+
+_PUT = "INSERT OR REPLACE INTO kept_sessions VALUES (?, ?, ?, ?, ?, ?)"
+_REMOVE = "DELETE FROM kept_sessions WHERE node_id = ? AND session_id = ?"
 
 
 class EvidenceSeal:
@@ -76,8 +79,8 @@ class EvidenceSeal:
 class KeptStore:
     """The table, in the hub's database. All raise `ConfigException` where the file cannot be used.
 
-    A change survives the end of the process when it returns, and the loss of power a little later: every session that
-    opens makes one, and none waits for a disk.
+    Changes survive the end of the process when they are made, and the loss of power a little later: none waits for a
+    disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,28 +99,26 @@ class KeptStore:
             evidence = self._seal.open(sealed, _place(node_id, id_, name), principal) if sealed is not None else None
             yield KeptSession(node_id, id_, owner, Action(action), evidence)
 
-    def put(self, session: KeptSession) -> None:
-        """Store a session in place of what was known of it."""
+    def change(self, changes: Mapping[Place, KeptSession | None]) -> None:
+        """Store sessions in place of what was known of them, and forget others; all of them, or none."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(_REMOVE, [place for place, session in changes.items() if session is None])
+                self._db.executemany(_PUT, [self._row(session) for session in changes.values() if session is not None])
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+
+    def _row(self, session: KeptSession) -> tuple[object, ...]:
         name, sealed = session.owner.id, None
         if session.evidence is not None:
             sealed = self._seal.seal(session.evidence, _place(session.node_id, session.id, name))
         roles = json.dumps(sorted(session.owner.roles))
-        row = (session.node_id, session.id, name, roles, session.action, sealed)
-        self._change("INSERT OR REPLACE INTO kept_sessions VALUES (?, ?, ?, ?, ?, ?)", *row)
-
-    def remove(self, node_id: str, session_id: str) -> None:
-        """Forget a session. Idempotent."""
-        self._change("DELETE FROM kept_sessions WHERE node_id = ? AND session_id = ?", node_id, session_id)
+        return (session.node_id, session.id, name, roles, session.action, sealed)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._db.close()
-
-    def _change(self, statement: str, *values: object) -> None:
-        try:
-            self._db.execute(statement, values)
-        except sqlite3.Error as exc:
-            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 
 
 def _place(node_id: str, session_id: str, principal: str) -> bytes:

@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from omnyshell.cli.hub_state import state_directory
 from omnyshell.cli.output import say, say_json
 from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.model.audit import AuditRecord
-from omnyshell.paths import state_dir, user_path
+from omnyshell.paths import user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.audit_against import Against, hold_against
 from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord
@@ -30,7 +31,7 @@ FOLLOW_PERIOD = 0.2
 def list_records(options: argparse.Namespace) -> int:
     """Print the records that are wanted, and with --follow those to come."""
     show = _print_json if options.json else _print_line
-    with AuditReader(_directory(options) / AUDIT_FILE) as reader:
+    with AuditReader(state_directory(options) / AUDIT_FILE) as reader:
         for chained, record in _wanted(reader, options):
             show(chained, record)
     return 0
@@ -38,7 +39,7 @@ def list_records(options: argparse.Namespace) -> int:
 
 def export(options: argparse.Namespace) -> int:
     """Write the records that are wanted as JSON lines, each with its hash and the one before."""
-    with AuditReader(_directory(options) / AUDIT_FILE) as reader:
+    with AuditReader(state_directory(options) / AUDIT_FILE) as reader:
         for chained, _ in find_records(reader, _query(options)):
             sys.stdout.buffer.write(export_line(chained) + b"\n")
     return 0
@@ -46,7 +47,7 @@ def export(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Check the whole trail; says what is wrong and exits with 1 where something is."""
-    directory = _directory(options)
+    directory = state_directory(options)
     key = _public_key(options, directory)
     noted = read_noted(directory / STATE_FILE)
     report = verify_trail(directory / AUDIT_FILE, key, _known(options), noted)
@@ -84,7 +85,7 @@ def _told(against: Against) -> str:
 
 def head(options: argparse.Namespace) -> int:
     """Print where the trail ends, and the key that signs it: noted elsewhere, they prove what was there."""
-    directory = _directory(options)
+    directory = state_directory(options)
     with AuditReader(directory / AUDIT_FILE) as reader:
         end = reader.seal(HEAD)
     if end is None:
@@ -139,29 +140,6 @@ def _print_line(chained: ChainedRecord, record: AuditRecord) -> None:
     who = f"{record.principal or '-'}@{record.address or '-'}"
     line = f"{chained.seq:>7}  {at}  {record.outcome:<6}  {record.action:<18}  {who}  {where}"
     say(line.rstrip())
-
-
-def _directory(options: argparse.Namespace) -> Path:
-    """The state directory: the one given, the one that the hub's configuration says, or the only one there is."""
-    if options.state_dir:
-        return user_path(options.state_dir)
-    if options.hub_config:
-        return _configured(options.hub_config)
-    found = [*(state_dir() / "hubs").glob(f"*/{AUDIT_FILE}"), *(state_dir() / "local" / "hub").glob(AUDIT_FILE)]
-    if len(found) == 1:
-        return found[0].parent
-    if not found:
-        raise ConfigException("no hub of this user has an audit trail here; give --state-dir, the hub's own")
-    names = "".join(f"\n  --state-dir {path.parent}" for path in found)
-    raise ConfigException("several hubs have an audit trail here; choose one:" + names)
-
-
-def _configured(path: str) -> Path:
-    from omnyshell.cli.hub import state_dir_from
-    from omnyshell.cli.parsing import parse
-    from omnyshell.cli.spec import HUB_START
-
-    return state_dir_from(parse(HUB_START, ["--config", path]))
 
 
 def _public_key(options: argparse.Namespace, directory: Path) -> Ed25519PublicKey:

@@ -91,6 +91,11 @@ LIVE: tuple[Command, ...] = (
     ),
 )
 
+LOCKED = (
+    Option("kind", "what it is: principal, node or role", "KIND", choices=("principal", "node", "role")),
+    Option("name", "its name or id", "NAME"),
+)
+
 TTL = Option("--ttl", "how long the invite can be used, as 15m or 2d", "SPAN", default="15m")
 KEY_TTL = Option("--key-ttl", "how long the key that joins is good, as 30d; for ever if not given", "SPAN")
 USER = Option("name", "the principal", "NAME")
@@ -189,6 +194,29 @@ ADMIN: tuple[Command, ...] = (
         ),
     ),
     Command(("users", "revoke"), "remove a principal, and end what it has open", "users:revoke", (USER, *ACCESS)),
+    Command(
+        ("locks", "add"),
+        "shut out a principal, a node or a role, and end what it has open; no grant undoes that",
+        "locks:add",
+        (
+            *LOCKED,
+            Option("--for", "how long, as 2h; until it is removed if not given", "SPAN"),
+            Option("--why", "what is told to whoever asks", "TEXT"),
+            *ACCESS,
+        ),
+    ),
+    Command(("locks", "list"), "list what is locked", "locks:list_locks", (JSON, *ACCESS)),
+    Command(
+        ("locks", "remove"),
+        "end a lock",
+        "locks:remove",
+        (
+            *LOCKED,
+            Option("--offline", "on the hub's machine, while no hub runs there", kind="flag"),
+            *AUDIT_PLACE,
+            *ACCESS,
+        ),
+    ),
     Command(("invites", "list"), "list the invites that can be used", "invites:list_invites", (JSON, *ACCESS)),
     Command(
         ("invites", "revoke"),

@@ -9,6 +9,7 @@ from omnyshell.model.grammars import (
     BASE64,
     COUNT,
     ID,
+    LOCK_NAME,
     NODE_ID,
     PRINCIPAL,
     PRINCIPAL_OR_NONE,
@@ -32,6 +33,27 @@ class CredentialKind(StrEnum):
 
     TOKEN = "token"  # noqa: S105
     KEY = "key"
+
+
+class LockKind(StrEnum):
+    """What a lock locks."""
+
+    PRINCIPAL = "principal"
+    NODE = "node"
+    ROLE = "role"
+
+
+class LockInfo(WireObject, kw_only=True):
+    """Something that is locked: logins of a principal, or of everyone with a role, or all that is done on a node."""
+
+    id: Annotated[str, ID]
+    kind: LockKind
+    name: Annotated[str, LOCK_NAME]
+    why: Annotated[str, OMIT, FREE] = ""
+    created_at: datetime
+    created_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
+    expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends by itself; None is never."""
 
 
 class CredentialInfo(WireObject, kw_only=True):
@@ -123,6 +145,8 @@ class NodeRecord(WireObject, kw_only=True):
     principal: Annotated[str, PRINCIPAL_OR_NONE] = ""
     online: bool = False
     hub_labels: Annotated[dict[str, str], FREE] = {}
+    locked: Annotated[str, OMIT, FREE] = ""
+    """By whom it is locked, and why; empty where it is not."""
 
 
 class RightInfo(WireObject, kw_only=True):

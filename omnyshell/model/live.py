@@ -86,6 +86,9 @@ class LiveNode(WireObject, kw_only=True):
     """How many sessions of everyone go through the hub to this node."""
 
     latency_micros: Annotated[int | None, OMIT, COUNT] = None
+    locked: Annotated[str, OMIT, FREE] = ""
+    """By whom it is locked, and why; empty where it is not."""
+
     displaced_at: Annotated[datetime | None, OMIT] = None
     """When another process last took the id from one that was alive."""
 

@@ -11,6 +11,7 @@ from omnyshell.model.admin import (
     InviteInfo,
     InviteKind,
     LiveSession,
+    LockInfo,
     NodeRecord,
     PeerInfo,
     PrincipalInfo,
@@ -32,7 +33,7 @@ from omnyshell.model.grammars import (
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE, RIGHTS
+from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE, LOCKS, RIGHTS
 from omnyshell.protocol.messages.base import ControlMessage
 
 DEFAULT_OVERLAP = 3600
@@ -362,6 +363,43 @@ class InviteRevoke(AdminRequest, kw_only=True):
     invite_id: Annotated[str, ANSWERED]
 
 
+class LocksRequest(AdminRequest, kw_only=True):
+    """Asks for what is locked."""
+
+    TYPE: ClassVar[str] = "admin.locks.request"
+    NEEDS: ClassVar[str] = LOCKS
+
+
+class LocksResponse(AdminRequest, kw_only=True):
+    """What is locked, by kind and name."""
+
+    TYPE: ClassVar[str] = "admin.locks.response"
+
+    locks: tuple[LockInfo, ...] = ()
+
+
+class LockAdd(AdminRequest, kw_only=True):
+    """Locks a principal, a node or a role, for a time or until the lock is removed; `kind` is a `LockKind`."""
+
+    TYPE: ClassVar[str] = "admin.lock.add"
+    NEEDS: ClassVar[str] = LOCKS
+
+    kind: Annotated[str, ANSWERED]
+    name: Annotated[str, ANSWERED]
+    why: Annotated[str, OMIT, ANSWERED] = ""
+    ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+
+
+class LockRemove(AdminRequest, kw_only=True):
+    """Removes a lock."""
+
+    TYPE: ClassVar[str] = "admin.lock.remove"
+    NEEDS: ClassVar[str] = LOCKS
+
+    kind: Annotated[str, ANSWERED]
+    name: Annotated[str, ANSWERED]
+
+
 class AuditRequest(AdminRequest, kw_only=True):
     """Asks for the newest audit records that fit."""
 
@@ -461,6 +499,10 @@ MESSAGES: tuple[type[ControlMessage], ...] = (
     InvitesRequest,
     InvitesResponse,
     InviteRevoke,
+    LocksRequest,
+    LocksResponse,
+    LockAdd,
+    LockRemove,
     AuditRequest,
     AuditResponse,
     AuditAcknowledge,

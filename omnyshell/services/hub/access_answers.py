@@ -12,11 +12,12 @@ from omnyshell.protocol.extensions import ADMIN
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
 from omnyshell.security.authenticators import can_list, principals_of
-from omnyshell.security.authorizer import OWN_MACHINE, Action, NodeResource
+from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
 from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.locks import told
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
@@ -108,7 +109,8 @@ class AccessAnswers:
         return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
 
     def _right(self, who: Principal, action: Action, resource: NodeResource, node: RegisteredNode | None) -> RightInfo:
-        decision = self._policy.judge(who, action, resource)
+        lock = self._gate.locks.of_login(who)
+        decision = self._policy.judge(who, action, resource) if lock is None else Decision(False, told(lock))
         needed = () if decision.allowed else decision.needed
         unserved = node is not None and not serves(node.capabilities, action)
         return RightInfo(

@@ -13,19 +13,21 @@ from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.admin_credentials import CredentialAdmin
 from omnyshell.services.hub.admin_live import LiveAdmin
-from omnyshell.services.hub.admin_scope import AdminScope, Plan
+from omnyshell.services.hub.admin_locks import LockAdmin
+from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
 from omnyshell.services.hub.audit import LONGEST_NAME
 from omnyshell.services.hub.enrolment_store import Invite
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.invites import Invites, JoinRefusedException
+from omnyshell.services.hub.lock_keeper import LockKeeper
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.role_service import Handler
 
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
-TARGETS = ("kind", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
+TARGETS = ("kind", "name", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
 """Fields that say what a request is about; they are audited where it is refused."""
 
 UNWRITTEN = "The hub cannot keep its records"
@@ -36,12 +38,12 @@ logger = logging.getLogger("omnyshell.hub")
 class AdminService:
     """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
 
-    def __init__(self, scope: AdminScope, gate: LoginGate, metrics: HubMetrics) -> None:
+    def __init__(self, scope: AdminScope, gate: LoginGate, metrics: HubMetrics, keeper: LockKeeper) -> None:
         self._scope = scope
         self._gate = gate
         self._metrics = metrics
         self._invites = Invites(scope)
-        members = (CredentialAdmin(scope), LiveAdmin(scope), self._invites)
+        members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope, keeper), self._invites)
         self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
         self._plans: dict[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {}
         for member in members:
@@ -113,6 +115,9 @@ class AdminService:
 
     async def _act(self, peer: HubPeer, message: AdminRequest) -> None:
         try:
+            if not self._scope.eviction.upholds(peer):
+                # It was locked or revoked while the request waited: two admins who lock each other are not both out.
+                raise AdminRefusedException("This login is not good any more", code=ErrorCodes.NOT_AUTHORIZED)
             plan = self._plans[type(message)](message, peer)
         except OmnyShellException as exc:
             target = _target(message)

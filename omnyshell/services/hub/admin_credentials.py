@@ -25,6 +25,7 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.services.hub.admin_locks import check_not_locked
 from omnyshell.services.hub.admin_scope import (
     AdminRefusedException,
     AdminScope,
@@ -104,6 +105,7 @@ class CredentialAdmin:
         scope, now = self._scope, self._scope.clock.now()
         found, ends = scope.known_principal(ask.principal), scope.after("ttlSeconds", ask.ttl_seconds)
         made = with_roles(found, check_roles(ask.roles), ends, now)
+        check_not_locked(scope.locks, made.principal, made.roles_at(now))
         detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
         if ends is not None:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"

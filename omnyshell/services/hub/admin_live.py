@@ -39,6 +39,7 @@ from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope
 from omnyshell.services.hub.audit_query import AuditQuery
 from omnyshell.services.hub.event_bus import KillEvent, NodeEvent
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.locks import told
 from omnyshell.services.hub.router import SessionRoute
 from omnyshell.version import __version__
 
@@ -124,14 +125,16 @@ class LiveAdmin:
     def _nodes(self, ask: NodeRecordsRequest) -> NodeRecordsResponse:
         owners, labels = self._scope.owners.owners(), self._scope.nodes.hub_labels
         online = self._scope.nodes.online()
+        locked = self._scope.locks.of_nodes()
         nodes = tuple(
             NodeRecord(
                 node_id=node_id,
                 principal=owners.get(node_id, ""),
                 online=node_id in online,
                 hub_labels=labels.get(node_id, {}),
+                locked=told(locked[node_id]) if node_id in locked else "",
             )
-            for node_id in sorted({*owners, *labels, *online})
+            for node_id in sorted({*owners, *labels, *online, *locked})
         )
         return NodeRecordsResponse(request_id=ask.request_id, nodes=nodes)
 

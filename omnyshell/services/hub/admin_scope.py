@@ -20,6 +20,7 @@ from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentS
 from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
@@ -64,6 +65,7 @@ class AdminScope:
     peers: Iterable[HubPeer]
     broker: HubBroker
     eviction: Eviction
+    locks: Locks
     tunnels: TunnelBroker
     audit: AuditLog
     bus: EventBus

@@ -14,6 +14,7 @@ from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
     EVENTS,
     INTERACTIVE,
+    LOCKS,
     NODE_INSTANCE,
     RESUME_OFFSET,
     RIGHTS,
@@ -51,6 +52,8 @@ from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
+from omnyshell.services.hub.lock_keeper import LockKeeper
+from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.message_watch import MessageWatch
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
@@ -89,6 +92,7 @@ FEATURES = frozenset(
         WIDE_WINDOW,
         NODE_INSTANCE,
         RIGHTS,
+        LOCKS,
     }
 )
 
@@ -111,6 +115,7 @@ class HubBase:
     store: HubStore | None
     kept_records: KeptStore | None
     enrolments: EnrolmentStore
+    locks: Locks
     tunnels: TunnelBroker
     peers: set[HubPeer]
     audit: AuditLog
@@ -144,7 +149,7 @@ class HubServices:
         self.addresses = HubAddresses(base.store, config.clock, base.audit, metrics)
         limiter = LoginLimiter(config.login_limit, config.clock)
         proofs = ProofRules(config, BoundKeys(base.store))
-        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics)
+        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks)
         self.gate.why_no_more = self._why_no_connection
         self.quota = base.policy.quota
         self.refusals = RefusalSums(base.policy.quota, base.audit, config.clock)
@@ -152,9 +157,11 @@ class HubServices:
         self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)
-        self.node_service.handlers = self.leftovers.behind(own_requests.before(self.node_service.handlers))
+        self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
+        behind = self.leftovers.behind(own_requests.before(self.node_service.handlers))
+        self.node_service.handlers = self.lock_keeper.before(behind)
         self._eviction = self._make_eviction()
-        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics)
+        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics, self.lock_keeper)
         self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
         self._client_service = self._make_client_service(relay, tunnel_messages)
         self._client_service.handlers = {
@@ -345,6 +352,7 @@ class HubServices:
             takeovers=self._takeovers,
             routes=self.sessions,
             policy=base.policy,
+            locks=base.locks,
             tunnels=base.tunnels,
             peers=base.peers,
             audit=base.audit,
@@ -366,6 +374,7 @@ class HubServices:
             peers=base.peers,
             broker=self.broker,
             eviction=self._eviction,
+            locks=base.locks,
             tunnels=base.tunnels,
             audit=base.audit,
             bus=base.bus,

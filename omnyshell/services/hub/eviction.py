@@ -16,6 +16,7 @@ from omnyshell.services.hub.event_bus import EventBus, RightsEvent
 from omnyshell.services.hub.gate import LoginGate, Standing
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.locks import told
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.requests import SessionRequests
@@ -23,6 +24,7 @@ from omnyshell.services.hub.router import SessionRoute, SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 REVOKED = "This login was revoked"
+LOCKED = "This login is locked"
 NOT_ANY_MORE = "You may not do this on the node any more"
 CHANGED = "The roles of this login have changed: log in again"
 
@@ -77,14 +79,14 @@ class Eviction:
         """Judge again all that is live, after credentials, roles, grants or labels have changed."""
         standing = self._gate.standing()
         for peer in self._logged_in():
-            now = standing(peer.principal, peer.evidence) if peer.evidence is not None else peer.principal
+            now = self._now(peer, standing)
             if now is None or now.roles != peer.principal.roles:
                 self._audit.record(
                     "peer.revoked",
                     "denied",
                     principal=peer.principal.id,
                     address=peer.address,
-                    reason=self._why(peer.principal, now, standing),
+                    reason=self._why(peer, now, standing),
                     detail=peer.role,
                 )
                 logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
@@ -106,12 +108,12 @@ class Eviction:
             return
         if peer.role != NODE_PEER:
             self.end_sessions(peer, text)
-        peer.evict(ErrorCodes.AUTH_FAILED if text == REVOKED else ErrorCodes.NOT_AUTHORIZED, text)
+        peer.evict(ErrorCodes.AUTH_FAILED if text in (REVOKED, LOCKED) else ErrorCodes.NOT_AUTHORIZED, text)
 
     def _end_login(self, peer: HubPeer, now: Principal | None) -> None:
         """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
         if now is None:
-            self.drop(peer, REVOKED)
+            self.drop(peer, LOCKED if self._gate.locks.of_login(peer.principal) is not None else REVOKED)
         else:
             self._change_roles(peer, now)
 
@@ -131,13 +133,29 @@ class Eviction:
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
+    def upholds(self, peer: HubPeer) -> bool:
+        """Tell whether a login is still as good as it was: nothing is done for one that is about to end."""
+        now = self._now(peer, self._gate.standing())
+        return now is not None and now.roles == peer.principal.roles
+
     def names(self) -> frozenset[PrincipalId]:
         """Everyone who can log in; nobody where that cannot be told."""
-        return frozenset(principals_of(self._gate.authenticator)) if self._gate.can_list else frozenset()
+        if not self._gate.can_list:
+            return frozenset()
+        known = principals_of(self._gate.authenticator)
+        return frozenset(name for name, found in known.items() if self._gate.locks.of_login(found) is None)
 
-    @staticmethod
-    def _why(was: Principal, now: Principal | None, standing: Standing) -> str:
+    def _now(self, peer: HubPeer, standing: Standing) -> Principal | None:
+        """Who a connection is now; one whose credential is of no known kind is bound by locks alone."""
+        if peer.evidence is not None:
+            return standing(peer.principal, peer.evidence)
+        return peer.principal if self._gate.locks.of_login(peer.principal) is None else None
+
+    def _why(self, peer: HubPeer, now: Principal | None, standing: Standing) -> str:
         """Why a login is not upheld any more."""
+        was, lock = peer.principal, self._gate.locks.of_login(peer.principal)
+        if lock is not None:
+            return told(lock)
         named = standing(was, None)
         if named is None:
             return "the principal was revoked"

@@ -1,11 +1,13 @@
 """Who gets in: judges credentials, slows down guessing, and audits both (wire protocol sections 2 and 9)."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 
+from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
@@ -25,6 +27,7 @@ from omnyshell.security.credentials import (
 )
 from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.proofs import ProofRules
 
@@ -36,6 +39,9 @@ name counts, with the roles of all that it has.
 """
 
 logger = logging.getLogger("omnyshell.hub")
+
+MOST_LOCKED_OUT = 1_000
+"""Principals and addresses of locked logins that are audited one by one between two sums."""
 
 SUMMARY_PERIOD = 10.0
 """Seconds over which unanswered failures are summed up in the audit."""
@@ -71,8 +77,10 @@ class LoginGate:
         proofs: ProofRules,
         audit: AuditLog,
         metrics: HubMetrics,
+        locks: Locks | None = None,
     ) -> None:
         self.authenticator = authenticator
+        self.locks = locks if locks is not None else Locks(SystemClock())
         self.proofs = proofs
         self.limiter = limiter
         self._audit = audit
@@ -80,6 +88,7 @@ class LoginGate:
         self._next_summary = 0.0
         self.why_no_more: Callable[[Principal], str] = lambda _who: ""
         """Says why somebody gets no further connection; nothing where he gets it."""
+        self._locked_out: Counter[tuple[str, str]] = Counter()
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
         """Return who logged in, or how to refuse.
@@ -99,6 +108,8 @@ class LoginGate:
             return self.failed(request.principal, address, "wrong credential")
         if problem := self.proofs.problem(credential):
             return self.failed(request.principal, address, problem)
+        if self.locks.of_login(principal) is not None:
+            return self._refuse_locked(principal, address)
         if why := self.why_no_more(principal):
             self._audit.record(
                 "auth.limited",
@@ -123,10 +134,14 @@ class LoginGate:
         """Return what judges earlier logins by the credentials of this moment; do not keep it."""
         known = cache(lambda: principals_of(self.authenticator))
 
-        def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
+        def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
             if evidence is not None:
                 return as_now(self.authenticator, evidence, was) if self.proofs.upholds(evidence) else None
             return known().get(was.id) if self.can_list else was
+
+        def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
+            now = granted(was, evidence)
+            return now if now is not None and self.locks.of_login(now) is None else None
 
         return standing
 
@@ -135,12 +150,31 @@ class LoginGate:
         if now < self._next_summary:
             return
         self._next_summary = now + SUMMARY_PERIOD
+        locked_out, self._locked_out = self._locked_out, Counter()
+        for (principal, address), count in locked_out.items():
+            if count > 1:
+                self._record_locked(principal, address, f"{count - 1} more attempts")
         for sum_ in self.limiter.take_suppressed():
             logger.warning("%d more logins from %s were not answered", sum_.count, sum_.key)
             field = "address" if sum_.subject is Subject.ADDRESS else "principal"
             self._audit.record(
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
+
+    def _refuse_locked(self, principal: Principal, address: str) -> Refusal:
+        """Refuse a right credential, which is no guess; the first of many is audited, the others in sum."""
+        self._metrics.login_failures += 1
+        key = (str(principal.id), address)
+        if key in self._locked_out or len(self._locked_out) < MOST_LOCKED_OUT:
+            self._locked_out[key] += 1
+        if self._locked_out[key] == 1:
+            lock = self.locks.of_login(principal)
+            self._record_locked(*key, told(lock) if lock is not None else "")
+            logger.warning("login of %r from %s refused: it is locked", *key)
+        return Refusal.WRONG
+
+    def _record_locked(self, principal: str, address: str, detail: str) -> None:
+        self._audit.record("auth.fail", "denied", principal=principal, address=address, reason="locked", detail=detail)
 
     def _is_held_back(self, credential: Credential, address: str) -> bool:
         """Tell whether a credential is refused unseen, for what failed at its address."""

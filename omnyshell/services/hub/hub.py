@@ -16,6 +16,8 @@ from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.kept_store import KeptStore
+from omnyshell.services.hub.lock_store import LockStore
+from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
@@ -108,6 +110,7 @@ class OmnyShellHub:
         certificate = HubCertificate(config)
         try:
             services = HubServices(await self._open_base(certificate), self._why_not_ready)
+            services.lock_keeper.tell_offline(self._lock_store)
             context = services.context(on_login=self._peer_logged_in, on_closed=self._peer_closed)
             endpoint = await self._listen(services, context)
         except BaseException as exc:
@@ -128,7 +131,8 @@ class OmnyShellHub:
         config = self.config
         self._open_records()
         owners = self._store or MemoryNodeOwners()
-        policy = HubPolicy.of(config)
+        locks = Locks(config.clock, self._lock_store)
+        policy = HubPolicy.of(config, locks)
         self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus, policy.why_no_more_ids)
         await open_trail(self.audit, config)
         self.tunnels = await make_tunnel_broker(
@@ -144,6 +148,7 @@ class OmnyShellHub:
             store=self._store,
             kept_records=self._kept_records,
             enrolments=self._enrolments,
+            locks=locks,
             tunnels=self.tunnels,
             peers=self._peers,
             audit=self.audit,
@@ -253,6 +258,8 @@ class OmnyShellHub:
         state = directory / STATE_FILE if directory is not None else None
         self._enrolments = EnrolmentStore(state)
         self._records.callback(self._enrolments.close)
+        self._lock_store = LockStore(state)
+        self._records.callback(self._lock_store.close)
         if state is not None:
             self._store = HubStore(state)
             self._records.callback(self._store.close)
@@ -272,6 +279,7 @@ class OmnyShellHub:
             services.requests.expire,
             services.leftovers.tick,
             lambda _now: services.kept.write(),
+            services.lock_keeper.tick,
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._note_addresses,

@@ -182,6 +182,13 @@ class HubPeer:
         self._drop()
         self._pace.charge()
 
+    def send_away(self, code: int, reason: str) -> None:
+        """End what the connection holds at once, and the connection soon; the peer may come back."""
+        if self._service is not None:
+            self._service.left(self)
+        self.close(code, reason)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
     # What the link calls
 
     def link_opened(self) -> None:

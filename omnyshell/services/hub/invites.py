@@ -25,6 +25,7 @@ from omnyshell.security.authenticators import hash_token, principals_of
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
+from omnyshell.services.hub.admin_locks import check_not_locked
 from omnyshell.services.hub.admin_scope import (
     AdminRefusedException,
     AdminScope,
@@ -141,7 +142,9 @@ class Invites:
         if not invite.roles or (ends is not None and invite.roles <= made.roles):
             # It has them for good already.
             return made
-        return with_roles(made, invite.roles, ends, now)
+        given = with_roles(made, invite.roles, ends, now)
+        check_not_locked(self._scope.locks, name, given.roles_at(now))
+        return given
 
     def _principal(self, name: str, invite: Invite) -> EnrolledPrincipal:
         """A principal with the roles that it has had."""

@@ -118,6 +118,10 @@ class LeftoverSessions:
             if now - self._asked_at.get(node.node_id, 0.0) >= ASK_AGAIN:
                 self._look_after(node)
 
+    def is_ending(self, node_id: str) -> bool:
+        """Tell whether a node has still to be asked to end some of its sessions."""
+        return node_id in self._unfinished
+
     def behind(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
         """Return a node service's handlers: once a node has said what it supports, it is asked."""
         capabilities = handlers[NodeCapabilitiesMessage]

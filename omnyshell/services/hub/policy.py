@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 
+from omnyshell.clock import SystemClock
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import (
     MOST_SHOWN_ROLES,
@@ -18,6 +19,7 @@ from omnyshell.security.authorizer import (
 )
 from omnyshell.security.grants import GrantAuthorizer
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.quota import Quota, QuotaLimits, Resource
 from omnyshell.services.hub.registry import RegisteredNode
 
@@ -44,12 +46,13 @@ class HubPolicy:
     list_all_nodes: bool = False
     """Whether clients are told of nodes that they may not use."""
 
+    locks: Locks = field(default_factory=lambda: Locks(SystemClock()))
     quota: Quota = field(default_factory=Quota)
     """What each principal may take."""
 
     @classmethod
-    def of(cls, config: HubConfig) -> Self:
-        """Return the policy that a hub's settings say."""
+    def of(cls, config: HubConfig, locks: Locks) -> Self:
+        """Return the policy that a hub's settings say, beside its locks."""
         authorizer = GrantAuthorizer(
             with_decisions(config.authorizer),
             config.grants,
@@ -60,11 +63,13 @@ class HubPolicy:
             authorizer=authorizer,
             max_channels=config.max_channels,
             list_all_nodes=config.list_all_nodes,
+            locks=locks,
             quota=Quota(QuotaLimits(config.node_ids, config.quotas)),
         )
 
-    def follow(self, other: "HubPolicy") -> None:
-        """Decide as another policy does from now on."""
+    def follow(self, config: HubConfig) -> None:
+        """Decide by other settings from now on; what is locked stays locked."""
+        other = HubPolicy.of(config, self.locks)
         for setting in fields(self):
             if setting.name != "quota":
                 setattr(self, setting.name, getattr(other, setting.name))
@@ -79,7 +84,10 @@ class HubPolicy:
         return self.judge(principal, action, OWN_MACHINE if node is None else node.resource)
 
     def judge(self, principal: Principal, action: Action, resource: NodeResource) -> Decision:
-        """Decide as `decide` does, about a node that need not be connected."""
+        """Decide as `decide` does, about a node that need not be connected. A lock comes before every right."""
+        lock = self.locks.of_node(resource.node_id)
+        if lock is not None:
+            return Decision(allowed=False, why=told(lock))
         try:
             return self.authorizer.decide(principal, action, resource)
         except Exception:

@@ -123,7 +123,7 @@ class HubUpkeep:
             parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
         parts.gate.proofs.follow(config)
         parts.heartbeats.timeout = config.heartbeat_timeout
-        parts.policy.follow(HubPolicy.of(config))
+        parts.policy.follow(config)
         parts.nodes.set_hub_labels(ceilings(config, parts.store))
         parts.pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
         parts.audit.commands = config.audit_commands

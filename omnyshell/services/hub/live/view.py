@@ -29,6 +29,7 @@ from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
+from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.policy import HubPolicy
@@ -53,6 +54,7 @@ class HubParts:
     takeovers: Takeovers
     routes: SessionRouter
     policy: HubPolicy
+    locks: Locks
     tunnels: TunnelBroker
     peers: Iterable[HubPeer]
     audit: AuditLog
@@ -196,7 +198,8 @@ class LiveView:
         """Return the keys of a part's items."""
         if part is Part.NODES:
             parts = self._parts
-            return sorted({*parts.owners.owners(), *parts.nodes.hub_labels, *parts.nodes.online()})
+            locked = parts.locks.of_nodes()
+            return sorted({*parts.owners.owners(), *parts.nodes.hub_labels, *parts.nodes.online(), *locked})
         known: dict[Part, Iterable[str]] = {
             Part.SESSIONS: self._sessions,
             Part.TUNNELS: self._tunnels,
@@ -251,6 +254,7 @@ class LiveView:
             item.principal = node.peer.principal.id
             item.hub_labels = node.hub_labels
             item.address = node.peer.address
+            item.locked = self._locked(node_id)
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
             displaced = self._parts.takeovers.last(node_id)
             if displaced is not None:
@@ -263,11 +267,16 @@ class LiveView:
         """Admins see what the hub remembers; for others, a node that they could not list is not there (section 3)."""
         parts = self._parts
         owner, labels = parts.owners.owners().get(node_id), parts.nodes.hub_labels.get(node_id, {})
-        if not viewer.is_admin or (owner is None and not labels):
+        locked = self._locked(node_id)
+        if not viewer.is_admin or (owner is None and not labels and not locked):
             return LiveNode(node_id=node_id, state=NodePresence.OFFLINE, gone=True)
         known = parts.departed.find(node_id) if owner is not None else None
         item = known or LiveNode(node_id=node_id, state=NodePresence.OFFLINE)
-        return msgspec.structs.replace(item, principal=owner or "", hub_labels=labels)
+        return msgspec.structs.replace(item, principal=owner or "", hub_labels=labels, locked=locked)
+
+    def _locked(self, node_id: str) -> str:
+        lock = self._parts.locks.of_node(node_id)
+        return told(lock) if lock is not None else ""
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)

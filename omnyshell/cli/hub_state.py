@@ -1,0 +1,31 @@
+"""Where a hub of this machine keeps its state, for commands that read it themselves."""
+
+import argparse
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.paths import state_dir, user_path
+from omnyshell.services.hub.audit_store import AUDIT_FILE
+
+
+def state_directory(options: argparse.Namespace) -> Path:
+    """The state directory: the one given, the one that the hub's configuration says, or the only one there is."""
+    if options.state_dir:
+        return user_path(options.state_dir)
+    if options.hub_config:
+        return _configured(options.hub_config)
+    found = [*(state_dir() / "hubs").glob(f"*/{AUDIT_FILE}"), *(state_dir() / "local" / "hub").glob(AUDIT_FILE)]
+    if len(found) == 1:
+        return found[0].parent
+    if not found:
+        raise ConfigException("no hub of this user has an audit trail here; give --state-dir, the hub's own")
+    names = "".join(f"\n  --state-dir {path.parent}" for path in found)
+    raise ConfigException("several hubs have an audit trail here; choose one:" + names)
+
+
+def _configured(path: str) -> Path:
+    from omnyshell.cli.hub import state_dir_from
+    from omnyshell.cli.parsing import parse
+    from omnyshell.cli.spec import HUB_START
+
+    return state_dir_from(parse(HUB_START, ["--config", path]))

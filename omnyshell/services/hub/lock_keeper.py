@@ -1,0 +1,108 @@
+"""Has locks take effect on nodes, which keep coming, and tells of locks that have ended by themselves."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.admin import LockInfo, LockKind
+from omnyshell.model.schema import write_timestamp
+from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
+from omnyshell.protocol.messages import ControlMessage, NodeRegister
+from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
+from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.lock_store import LockStore
+from omnyshell.services.hub.locks import Locks, told
+from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.registry import NodeRegistry
+from omnyshell.services.hub.role_service import Handler
+
+LOCKED = "the node is locked"
+
+TIME_TO_END = 0.5
+LONGEST_TO_END = 5.0
+"""Seconds that a node which is locked gets to end what was left in it; the second, where that is very much."""
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class LockKeeper:
+    """Sends locked nodes away. A lock of a login needs no keeper: the gate judges every login by the locks."""
+
+    def __init__(
+        self,
+        locks: Locks,
+        nodes: NodeRegistry,
+        is_ending: Callable[[str], bool],
+        audit: AuditLog,
+        bus: EventBus,
+    ) -> None:
+        """`is_ending` tells whether a node has still to be asked to end something."""
+        self._locks = locks
+        self._nodes = nodes
+        self._is_ending = is_ending
+        self._audit = audit
+        self._bus = bus
+        self._locked_since: dict[Peer, float] = {}
+        self._could_not_tell = False
+
+    def before(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
+        """Return a node service's handlers: a locked node id is registered by nobody."""
+        register = handlers[NodeRegister]
+
+        def handle(peer: HubPeer, message: NodeRegister, channel: int) -> None:
+            lock = self._locks.of_node(message.node_id.strip())
+            if lock is None:
+                register(peer, message, channel)
+            else:
+                self._refuse(peer, lock)
+
+        return {**handlers, NodeRegister: handle}
+
+    def changed(self, lock: LockInfo) -> None:
+        """Have whoever watches see that a lock came or went."""
+        self._bus.publish(NodeEvent(lock.name) if lock.kind is LockKind.NODE else RightsEvent())
+
+    def tick(self, now: float) -> None:
+        """Send locked nodes away that are connected, and tell of locks that have ended; `now` is monotonic."""
+        self._tell_ends()
+        before, self._locked_since = self._locked_since, {}
+        for node in filter(None, map(self._nodes.find, self._locks.of_nodes())):
+            since = self._locked_since[node.peer] = before.get(node.peer, now)
+            is_over = now - since >= (LONGEST_TO_END if self._is_ending(node.node_id) else TIME_TO_END)
+            if is_over and isinstance(node.peer, HubPeer):
+                logger.warning("node %s is sent away: it is locked", node.node_id)
+                node.peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
+
+    def tell_offline(self, store: LockStore) -> None:
+        """Audit what was unlocked while no hub ran. Raises `ConfigException`; it is told at the next start then."""
+        for found in store.offline_unlocks():
+            detail = f"{found.kind} {found.name}, offline at {write_timestamp(found.at)} by {found.by}"
+            self._audit.record("lock.remove", detail=detail)
+        store.forget_offline_unlocks()
+
+    def _refuse(self, peer: HubPeer, lock: LockInfo) -> None:
+        self._audit.record(
+            "node.rejected",
+            "denied",
+            principal=peer.principal.id,
+            address=peer.address,
+            node_id=lock.name[:LONGEST_NAME],
+            reason=told(lock),
+        )
+        peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
+
+    def _tell_ends(self) -> None:
+        try:
+            ended = self._locks.take_ended()
+        except OmnyShellException as exc:
+            # They hold no more, and are told as soon as that can be noted.
+            logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends of locks: %s", exc)
+            self._could_not_tell = True
+            return
+        self._could_not_tell = False
+        for lock in ended:
+            logger.info("the lock of %s %s has ended", lock.kind, lock.name)
+            node_id = lock.name if lock.kind is LockKind.NODE else ""
+            self._audit.record("lock.ended", node_id=node_id, detail=f"{lock.kind} {lock.name}")
+            self.changed(lock)

@@ -9,7 +9,6 @@ from omnyshell.model.grammars import (
     BASE64,
     COUNT,
     ID,
-    LOCK_NAME,
     NODE_ID,
     PRINCIPAL,
     PRINCIPAL_OR_NONE,
@@ -48,7 +47,7 @@ class LockInfo(WireObject, kw_only=True):
 
     id: Annotated[str, ID]
     kind: LockKind
-    name: Annotated[str, LOCK_NAME]
+    name: Annotated[str, PRINCIPAL]
     why: Annotated[str, OMIT, FREE] = ""
     created_at: datetime
     created_by: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""

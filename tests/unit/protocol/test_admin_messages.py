@@ -104,6 +104,15 @@ MINIMAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("admin.invite.revoke", R | {"inviteId": "i"}, R | {"inviteId": "i"}),
     ("admin.audit.acknowledge", R, R),
+    ("admin.locks.request", R, R),
+    ("admin.locks.response", R, R | {"locks": []}),
+    (
+        "admin.locks.response",
+        R | {"locks": [{"id": "l", "kind": "role", "name": "ops", "createdAt": TS}]},
+        R | {"locks": [{"id": "l", "kind": "role", "name": "ops", "createdAt": TS}]},
+    ),
+    ("admin.lock.add", R | {"kind": "node", "name": "n"}, R | {"kind": "node", "name": "n"}),
+    ("admin.lock.remove", R | {"kind": "node", "name": "n"}, R | {"kind": "node", "name": "n"}),
     ("admin.audit.request", R, R | {"limit": 200}),
     (
         "admin.audit.response",

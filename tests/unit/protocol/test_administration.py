@@ -34,7 +34,13 @@ def test_what_a_hub_of_0_1_0_does_not_answer_names_the_extension_that_it_is_of()
     declared = [found for found in vars(admin).values() if isinstance(found, type) and issubclass(found, AdminRequest)]
     asked = [found for found in declared if found is not AdminRequest and not _is_answer(found)]
     assert sorted(found.TYPE for found in asked if not found.NEEDS) == OF_0_1_0
-    assert sorted(found.TYPE for found in asked if found.NEEDS) == ["admin.access.request", "admin.audit.acknowledge"]
+    assert {found.TYPE: found.NEEDS for found in asked if found.NEEDS} == {
+        "admin.access.request": "rights",
+        "admin.audit.acknowledge": "audit-acknowledge",
+        "admin.locks.request": "locks",
+        "admin.lock.add": "locks",
+        "admin.lock.remove": "locks",
+    }
 
 
 def _is_answer(found: type[AdminRequest]) -> bool:

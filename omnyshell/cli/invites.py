@@ -26,6 +26,8 @@ def invite_node(options: argparse.Namespace) -> int:
         labels=parse_pairs(options.label, "--label"),
         ttl_seconds=seconds(options.ttl, "--ttl"),
         key_ttl_seconds=optional_seconds(options, "key_ttl"),
+        uses=options.uses,
+        id_prefix=options.id_prefix,
     )
     return _print(options, InviteKind.NODE, ask(options, request, InviteCreated))
 
@@ -52,14 +54,15 @@ def list_invites(options: argparse.Namespace) -> int:
         (
             one.invite_id,
             one.kind,
-            one.node_id or one.principal or "(any)",
+            one.node_id or one.principal or (f"{one.id_prefix}*" if one.id_prefix else "(any)"),
+            str(1 if one.uses_left is None else one.uses_left),
             ",".join(one.roles) or "-",
             one.created_by,
             moment(one.expires_at),
         )
         for one in invites
     ]
-    header = ("INVITE", "KIND", "FOR", "ROLES", "BY", "EXPIRES (UTC)")
+    header = ("INVITE", "KIND", "FOR", "USES LEFT", "ROLES", "BY", "EXPIRES (UTC)")
     return show(options, invites, header, rows, "no invite can be used")
 
 
@@ -74,6 +77,8 @@ def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -
         say_json({**made.to_wire(), "requestId": None, "command": line})
         return 0
     say(line)
-    complain(f"good once, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`")
+    uses = getattr(options, "uses", None) or 1
+    often = f"good for {uses} machines" if uses > 1 else "good once"
+    complain(f"{often}, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`")
     complain("without OMNYSHELL_TOKEN=... before it, the command asks for the token")
     return 0

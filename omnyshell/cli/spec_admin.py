@@ -129,6 +129,8 @@ ADMIN: tuple[Command, ...] = (
         "invites:invite_node",
         (
             Option("--id", "id that the node must take; any free one if not given", "ID"),
+            Option("--uses", "how many machines may join by it, each with an id of its own", "N", "int"),
+            Option("--id-prefix", "what the ids of those machines begin with", "PREFIX"),
             Option("--label", "label of the node, which the hub holds it to; may be repeated", "K=V", "list"),
             TTL,
             KEY_TTL,

@@ -10,6 +10,7 @@ from omnyshell.model.grammars import (
     COUNT,
     ID,
     NODE_ID,
+    NODE_ID_OR_NONE,
     PRINCIPAL,
     PRINCIPAL_OR_NONE,
     ROLE,
@@ -110,6 +111,12 @@ class InviteInfo(WireObject, kw_only=True):
 
     key_ttl_seconds: Annotated[int | None, OMIT, COUNT] = None
     """For how long the key that is enrolled can be used."""
+
+    uses_left: Annotated[int | None, OMIT, COUNT] = None
+    """How many machines can still join by it; None for an invite that is good once."""
+
+    id_prefix: Annotated[str, OMIT, NODE_ID_OR_NONE] = ""
+    """What the ids of those machines begin with."""
 
 
 class PeerInfo(WireObject, kw_only=True):

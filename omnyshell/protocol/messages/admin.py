@@ -47,6 +47,9 @@ class AdminRequest(ControlMessage, kw_only=True):
     ENDS: ClassVar[tuple[str, ...]] = ()
     """Fields of the extension `admin-ends`: a hub without it would grant for good what is meant for a time."""
 
+    FLEET: ClassVar[tuple[str, ...]] = ()
+    """Fields of the extension `fleet-invites`: a hub without it would make an invite of another kind."""
+
     NEEDS: ClassVar[str] = ""
     """The extension of which the request is, beside `admin`; a hub without it drops what it does not know."""
 
@@ -315,6 +318,7 @@ class InviteCreate(AdminRequest, kw_only=True):
     """Makes a token that lets a node, or a user, join once."""
 
     TYPE: ClassVar[str] = "admin.invite.create"
+    FLEET: ClassVar[tuple[str, ...]] = ("uses", "id_prefix")
     ENDS: ClassVar[tuple[str, ...]] = ("role_ttl_seconds", "key_ttl_seconds")
 
     kind: Annotated[str, ANSWERED]
@@ -328,6 +332,10 @@ class InviteCreate(AdminRequest, kw_only=True):
     ttl_seconds: Annotated[int, ANSWERED] = DEFAULT_INVITE_TTL
     role_ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
     key_ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    uses: Annotated[int | None, OMIT, ANSWERED] = None
+    """How many machines can join by it, each as a node of its own."""
+
+    id_prefix: Annotated[str | None, OMIT, ANSWERED] = None
 
 
 class InviteCreated(AdminRequest, kw_only=True):

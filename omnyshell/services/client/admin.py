@@ -14,7 +14,7 @@ from omnyshell.errors import (
 )
 from omnyshell.ids import new_id
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, register
@@ -95,6 +95,9 @@ class AdminClient:
         known = self._connection.features if self._connection is not None else frozenset()
         if request.NEEDS and request.NEEDS not in known:
             text = "this hub is older and does not know this request: update it"
+            raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
+        if FLEET_INVITES not in known and any(getattr(request, name) is not None for name in request.FLEET):
+            text = "this hub is of a version whose invites are for one machine each: nothing was changed"
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
         if ADMIN_ENDS not in known and any(getattr(request, name) is not None for name in request.ENDS):
             text = "this hub is of a version that lets tokens end, and no keys or roles: nothing was changed"

@@ -13,6 +13,7 @@ from omnyshell.protocol.extensions import (
     AUTH_BIND_2,
     CLIPBOARD_AUDIT,
     EVENTS,
+    FLEET_INVITES,
     INTERACTIVE,
     LOCKS,
     NODE_INSTANCE,
@@ -93,6 +94,7 @@ FEATURES = frozenset(
         NODE_INSTANCE,
         RIGHTS,
         LOCKS,
+        FLEET_INVITES,
     }
 )
 

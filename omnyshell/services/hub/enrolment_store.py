@@ -57,6 +57,12 @@ CREATE TABLE IF NOT EXISTS timed_roles (
     ends_at   TEXT NOT NULL,
     PRIMARY KEY (principal, role)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fleet_invites (
+    id        TEXT PRIMARY KEY REFERENCES invites ON DELETE CASCADE,
+    uses      INTEGER NOT NULL,
+    used      INTEGER NOT NULL,
+    id_prefix TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS invite_terms (
     id           TEXT PRIMARY KEY REFERENCES invites ON DELETE CASCADE,
     role_seconds INTEGER,
@@ -108,9 +114,23 @@ class EnrolledCredential:
         return self.expires_at is not None and self.expires_at <= now
 
 
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How many machines can join by an invite, how many have, and what their ids begin with."""
+
+    uses: int
+    used: int = 0
+    id_prefix: str = ""
+
+    @property
+    def left(self) -> int:
+        """How many can still join."""
+        return self.uses - self.used
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """A one-time token, as its SHA-256, and what it gives.
+    """A token, as its SHA-256, and what it gives: good once, or for a `fleet`. `used_at` is set when it is used up.
 
     `role_seconds` and `key_seconds` say for how long it gives roles and key, from its use on; None is for good.
     """
@@ -129,6 +149,7 @@ class Invite:
     used_at: datetime | None = None
     role_seconds: int | None = None
     key_seconds: int | None = None
+    fleet: Fleet | None = None
 
 
 class Ended(NamedTuple):
@@ -201,6 +222,10 @@ class EnrolmentStore:
     def principal(self, name: str) -> EnrolledPrincipal | None:
         """Return one principal."""
         return next((found for found in self.principals() if found.principal == name), None)
+
+    def has_principal(self, name: str) -> bool:
+        """Tell whether there is a principal of that name."""
+        return bool(self._rows("SELECT 1 FROM principals WHERE principal = ?", name))
 
     def put_principal(self, made: EnrolledPrincipal) -> None:
         """Add a principal, or replace what is said of it; its credentials stay."""
@@ -306,6 +331,9 @@ class EnrolmentStore:
             )
             terms = (made.role_seconds, made.key_seconds)
             self._change("INSERT OR REPLACE INTO invite_terms VALUES (?, ?, ?)", made.id, *terms)
+            if made.fleet is not None:
+                counted = (made.fleet.uses, made.fleet.used, made.fleet.id_prefix)
+                self._change("INSERT OR REPLACE INTO fleet_invites VALUES (?, ?, ?, ?)", made.id, *counted)
 
     def remove_invite(self, id_: str) -> None:
         """Remove an invite."""
@@ -335,11 +363,15 @@ class EnrolmentStore:
             self._db.execute(statement, values)
 
 
-_INVITES = "SELECT invites.*, role_seconds, key_seconds FROM invites LEFT JOIN invite_terms USING (id)"
+_INVITES = (
+    "SELECT invites.*, role_seconds, key_seconds, uses, used, id_prefix FROM invites"
+    " LEFT JOIN invite_terms USING (id) LEFT JOIN fleet_invites USING (id)"
+)
 
 
 def _invite(row: Any) -> Invite:
-    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used, role_seconds, key_seconds = row
+    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used, *more = row
+    role_seconds, key_seconds, uses, used_by, prefix = more
     return Invite(
         id=id_,
         token_hash=hash_,
@@ -355,6 +387,7 @@ def _invite(row: Any) -> Invite:
         used_at=read_timestamp(used) if used is not None else None,
         role_seconds=role_seconds,
         key_seconds=key_seconds,
+        fleet=Fleet(uses, used_by, prefix) if uses is not None else None,
     )
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import chain, count
 from typing import Any
 
 from omnyshell.errors import AuthException
-from omnyshell.ids import PrincipalId, is_node_id, new_typed_token, short_id
+from omnyshell.ids import MAX_NODE_ID, PrincipalId, is_node_id, new_typed_token, short_id
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
 from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
@@ -19,6 +20,7 @@ from omnyshell.protocol.messages.admin import (
     InvitesRequest,
     InvitesResponse,
     JoinAccepted,
+    JoinRefused,
     JoinRequest,
 )
 from omnyshell.security.authenticators import hash_token, principals_of
@@ -36,10 +38,15 @@ from omnyshell.services.hub.admin_scope import (
     check_text,
     with_roles,
 )
-from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Invite
+from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 from omnyshell.services.hub.hub_peer import HubPeer
 
 LONGEST_TTL = 30 * 86400
+MOST_USES = 10_000
+LONGEST_PREFIX = 64
+LONGEST_NUMBER = 6
+"""Characters of a number behind an id, with its dash: there are no more machines than uses."""
+
 REMEMBERED = timedelta(days=30)
 """How long an invite that is over is told apart from a wrong token."""
 
@@ -78,7 +85,8 @@ class Invites:
         """Plan the enrolment. Raises `JoinRefusedException`."""
         now = self._scope.clock.now()
         if invite.used_at is not None:
-            text = f"this token was used on {invite.used_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
+            often = f"{invite.fleet.uses} times, last" if invite.fleet is not None else "on"
+            text = f"this token was used {often} {invite.used_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
             raise JoinRefusedException(text, code="used")
         if now >= invite.expires_at:
             text = f"this token expired on {invite.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
@@ -95,15 +103,11 @@ class Invites:
         if invite.node_id and request.node_id and request.node_id != invite.node_id:
             text = f"this token is for the node id '{invite.node_id}', not '{request.node_id[:64]}'"
             raise JoinRefusedException(text, code="other_id")
-        node_id = invite.node_id or request.node_id or request.suggested_id or ""
-        if not is_node_id(node_id):
-            raise JoinRefusedException("the node needs an id: give --id", code="bad_id")
+        if invite.fleet is not None:
+            node_id = self._id_in_fleet(request, invite.fleet)
+        else:
+            node_id = self._id_of_one(request, invite)
         principal = NODE_PREFIX + node_id
-        owner = scope.owners.owners().get(node_id)
-        is_new = scope.store.principal(principal) is None
-        if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
-            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
-            raise JoinRefusedException(text, code="id_taken")
         made = replace(self._principal(principal, invite), roles=frozenset({NODE_ROLE}), timed_roles={})
 
         def change() -> None:
@@ -114,13 +118,60 @@ class Invites:
                 scope.store.set_node_labels(node_id, invite.labels)
 
         def do() -> ControlMessage:
+            if not scope.owners.claim(node_id, principal):
+                # Somebody registered it while this was written into the audit.
+                self._scope.audit.record(
+                    "invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id
+                )
+                return JoinRefused(reason="id_taken", message=f"the node id '{node_id}' was just taken: try again")
             with scope.store.transaction():
                 change()
-            scope.owners.claim(node_id, principal)
             scope.apply_labels()
             return self._accepted(made, invite, node_id)
 
-        return Plan("invite.use", {"principal": principal, "node_id": node_id, "detail": invite.id}, do)
+        left = f", {invite.fleet.left - 1} of {invite.fleet.uses} uses left" if invite.fleet is not None else ""
+        return Plan("invite.use", {"principal": principal, "node_id": node_id, "detail": f"{invite.id}{left}"}, do)
+
+    def _id_of_one(self, request: JoinRequest, invite: Invite) -> str:
+        """The id that an invite for one machine gives; under its own invite, a machine may have it again."""
+        node_id = invite.node_id or request.node_id or request.suggested_id or ""
+        _check_id(node_id)
+        principal = NODE_PREFIX + node_id
+        owner = self._scope.owners.owners().get(node_id)
+        is_new = self._scope.store.principal(principal) is None
+        if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
+            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
+            raise JoinRefusedException(text, code="id_taken")
+        return node_id
+
+    def _id_in_fleet(self, request: JoinRequest, fleet: Fleet) -> str:
+        """A new id that begins as those of the fleet do: the one asked for, or one made of what is suggested.
+
+        Whoever has the token is one of many, and never gets what another machine has.
+        """
+        if request.node_id is not None:
+            return self._asked_in_fleet(request.node_id, fleet)
+        suggested = request.suggested_id or "node"
+        wanted = suggested if suggested.startswith(fleet.id_prefix) else fleet.id_prefix + suggested
+        # Machines of one image have one name: the second is told from the first by its number.
+        numbered = (f"{wanted[: MAX_NODE_ID - LONGEST_NUMBER]}-{number}" for number in count(2))
+        node_id = next(name for name in chain((wanted[:MAX_NODE_ID],), numbered) if not self._is_taken(name))
+        _check_id(node_id)
+        return node_id
+
+    def _asked_in_fleet(self, node_id: str, fleet: Fleet) -> str:
+        _check_id(node_id)
+        if not node_id.startswith(fleet.id_prefix):
+            text = f"this token is for node ids that begin with '{fleet.id_prefix}', not '{node_id[:64]}'"
+            raise JoinRefusedException(text, code="other_id")
+        if self._is_taken(node_id):
+            raise JoinRefusedException(f"the node id '{node_id}' is taken: give another one", code="id_taken")
+        return node_id
+
+    def _is_taken(self, node_id: str) -> bool:
+        scope = self._scope
+        known = node_id in scope.owners.owners() or scope.nodes.find(node_id) is not None
+        return known or scope.locks.of_node(node_id) is not None or scope.store.has_principal(NODE_PREFIX + node_id)
 
     def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
         scope = self._scope
@@ -175,7 +226,7 @@ class Invites:
                 expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
             )
         )
-        store.put_invite(replace(invite, used_at=now))
+        store.put_invite(_used(invite, now))
 
     def _accepted(self, made: EnrolledPrincipal, invite: Invite, node_id: str | None) -> JoinAccepted:
         self._scope.credentials_changed()
@@ -212,6 +263,7 @@ class Invites:
             expires_at=now + timedelta(seconds=ask.ttl_seconds),
             role_seconds=_role_seconds(ask, kind),
             key_seconds=check_seconds("keyTtlSeconds", ask.key_ttl_seconds),
+            fleet=_fleet(ask, kind),
         )
 
         def do() -> ControlMessage:
@@ -226,6 +278,8 @@ class Invites:
             )
 
         whom = invite.principal or invite.node_id or "any id"
+        if invite.fleet is not None:
+            whom = f"{invite.fleet.uses} nodes {invite.fleet.id_prefix}*"
         detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
         for what, seconds in (("roles", invite.role_seconds), ("key", invite.key_seconds)):
             detail += f", {what} for {seconds} s" if seconds is not None else ""
@@ -256,6 +310,34 @@ class Invites:
         return Plan("invite.revoke", {"detail": ask.invite_id}, do)
 
 
+def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:
+    """Return what makes an invite one for many machines. Raises `AdminRefusedException`."""
+    if ask.uses is None and ask.id_prefix is None:
+        return None
+    if kind is not InviteKind.NODE or ask.node_id is not None:
+        raise AdminRefusedException("uses and idPrefix are for nodes, each of which takes an id of its own")
+    uses, prefix = ask.uses if ask.uses is not None else 1, ask.id_prefix or ""
+    if not 1 <= uses <= MOST_USES:
+        raise AdminRefusedException(f"uses must be 1 to {MOST_USES}")
+    if prefix and (not is_node_id(prefix) or len(prefix) > LONGEST_PREFIX):
+        text = f"idPrefix has up to {LONGEST_PREFIX} letters, digits, '_', '.' and '-'"
+        raise AdminRefusedException(text)
+    return Fleet(uses, 0, prefix)
+
+
+def _used(invite: Invite, now: datetime) -> Invite:
+    """An invite after one more machine, or the person, has joined by it."""
+    if invite.fleet is None:
+        return replace(invite, used_at=now)
+    fleet = replace(invite.fleet, used=invite.fleet.used + 1)
+    return replace(invite, fleet=fleet, used_at=None if fleet.left else now)
+
+
+def _check_id(node_id: str) -> None:
+    if not is_node_id(node_id):
+        raise JoinRefusedException("the node needs an id: give --id", code="bad_id")
+
+
 def _role_seconds(ask: InviteCreate, kind: InviteKind) -> int | None:
     if ask.role_ttl_seconds is not None and (kind is InviteKind.NODE or not ask.roles):
         raise AdminRefusedException("roleTtlSeconds is for the roles of a user, and there are none")
@@ -275,4 +357,6 @@ def _describe(found: Invite) -> InviteInfo:
         expires_at=found.expires_at,
         role_ttl_seconds=found.role_seconds,
         key_ttl_seconds=found.key_seconds,
+        uses_left=found.fleet.left if found.fleet is not None else None,
+        id_prefix=found.fleet.id_prefix if found.fleet is not None else "",
     )

@@ -21,13 +21,13 @@ MAX_COLS, MAX_ROWS = 500, 200
 """A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""
 
 MOST_SECONDS = 2.0
-"""Seconds of work that a screen is worth: one of that size takes a tenth of it."""
+"""Seconds of processor time that a screen is worth: several times what one takes of that size in true colour."""
 
 
 def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
     """Print it with its colours on a terminal, as text otherwise."""
     emulator = Emulator(MAX_COLS, MAX_ROWS)
-    deque(draw_for(emulator, screen.data, time.monotonic, MOST_SECONDS), maxlen=0)
+    deque(draw_for(emulator, screen.data, time.thread_time, MOST_SECONDS), maxlen=0)
     if as_json:
         say_json(_plain(screen, plain_text(emulator)))
     elif sys.stdout.isatty():

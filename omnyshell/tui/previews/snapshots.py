@@ -56,7 +56,7 @@ class Snapshot:
 
     async def _show(self, data: bytes) -> None:
         screen = Emulator(MOST_COLUMNS, MOST_LINES)
-        for _ in draw_for(screen, data, time.monotonic, MOST_SECONDS):
+        for _ in draw_for(screen, data, time.thread_time, MOST_SECONDS):
             await asyncio.sleep(REST)
         self.screen = screen
         self.is_known = True

@@ -12,7 +12,7 @@ from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.link import LinkHandler
-from omnyshell.transport.listener import Listener, bound_socket
+from omnyshell.transport.listener import Listener, bound_socket, first_byte
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls
 from omnyshell.transport.server_link import ServerLink
@@ -185,15 +185,20 @@ class WsServerEndpoint:
 
     async def _admit(self, sock: socket.socket, address: str, stranger: Stranger) -> None:
         """Do TLS with a stranger, and hand the connection to a handler of its own."""
+        link: ServerLink | None = None
         try:
+            # Whoever says nothing costs a socket, and no state of TLS.
+            async with asyncio.timeout(self.limits.tls_timeout):
+                await first_byte(sock)
             link = await self._handshake(sock, address)
         except (OSError, TimeoutError):
-            self.strangers.leave(stranger)
-            return
-        except BaseException:
-            self.strangers.leave(stranger)
-            raise
-        if link.has_ended or link in self._members:
+            sock.close()
+        finally:
+            self._settle(stranger, link)
+
+    def _settle(self, stranger: Stranger, link: ServerLink | None) -> None:
+        """Go on with a stranger whose link is there and has yet to log in; forget any other."""
+        if link is None or link.has_ended or link in self._members:
             self.strangers.leave(stranger)
         else:
             stranger.cut = link.abort

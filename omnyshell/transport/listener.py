@@ -30,6 +30,24 @@ def bound_socket(family: int, address: tuple[object, ...]) -> socket.socket:
     return sock
 
 
+async def first_byte(sock: socket.socket) -> None:
+    """Wait until there is something to read, and leave it there. Raises `OSError` where the other side goes before."""
+    loop = asyncio.get_running_loop()
+    arrived = loop.create_future()
+    loop.add_reader(sock, _arrived, arrived)
+    try:
+        await arrived
+    finally:
+        loop.remove_reader(sock)
+    if not sock.recv(1, socket.MSG_PEEK):
+        raise ConnectionError("closed before it said anything")
+
+
+def _arrived(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
 class Listener:
     """Accepts on sockets that listen until it is closed, a few in each turn of the loop."""
 

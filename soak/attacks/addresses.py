@@ -1,15 +1,18 @@
-"""Floods from one address, of which most is refused before TLS, and logins from others meanwhile."""
+"""Floods from one address, logins from others meanwhile, a fleet that comes back through them, a local owner."""
 
 import argparse
 import asyncio
+import logging
 import resource
 import ssl
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
+import uvloop
 from support.hub_process import HubProcess
 from support.raw_peer import RawPeer
 from support.stack import Certificates
@@ -17,7 +20,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from bench.idle_peers import processor_seconds
+from omnyshell import OmnyShellHub
+from omnyshell.services.local.parts import hub_config
+from omnyshell.services.local.setup import LocalSetup, user_name
+from omnyshell.transport.backoff import STABLE_AFTER
+from soak.fleet import fleet
 from soak.machines import workplace
+from soak.many_nodes import all_registered
 from soak.report import Figure, report
 from soak.strangers import client_hello
 
@@ -30,6 +39,7 @@ HELD = 8_000
 """Connections that the attacker keeps open."""
 
 ATTACKER, KNOWN_ATTACKER = "127.9.0.1", "127.9.0.2"
+OUTAGE = 5.0
 FLOODS = ("nothing said", "closed at once", "half a TLS hello", "whole TLS", "wrong logins")
 GONE = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError, EOFError)
 
@@ -40,7 +50,9 @@ async def say(port: int, source: str, data: bytes, tls: ssl.SSLContext | None = 
     return writer
 
 
-async def log_in(certificates: Certificates, port: int, source: str, token: str = "admin-token") -> str:
+async def log_in(
+    certificates: Certificates, port: int, source: str, token: str = "admin-token", principal: str = "admin"
+) -> str:
     """One try to log in from an address; what came of it."""
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     url = f"wss://127.0.0.1:{port}"
@@ -48,7 +60,7 @@ async def log_in(certificates: Certificates, port: int, source: str, token: str 
         peer = RawPeer(ws)
         await peer.hear("hello")
         await peer.greet("client")
-        await peer.say("auth.request", {"method": "token", "principal": "admin", "token": token})
+        await peer.say("auth.request", {"method": "token", "principal": principal, "token": token})
         return str((await peer.hear())["t"])
 
 
@@ -147,24 +159,77 @@ async def attack(kind: str, *, is_known: bool, count: int) -> Figure:
     )
 
 
+async def comes_back(flooded: str | None, count: int) -> Figure:
+    """A fleet behind one address loses its hub, and comes back while somebody floods."""
+    with workplace() as (directory, certificates):
+        hub = HubProcess(certificates, directory / "hub", "--node-ids", str(count))
+        await hub.start()
+        try:
+            async with fleet(certificates, hub.port, directory, count) as nodes, AsyncExitStack() as stack:
+                await all_registered(nodes, 120)
+                # For the hub to have written down where they come from, and for the backoff to begin anew.
+                await asyncio.sleep(STABLE_AFTER + 1)
+                if flooded is not None:
+                    await stack.enter_async_context(flooder("nothing said", certificates, hub.port, flooded))
+                hub.kill()
+                await asyncio.sleep(OUTAGE)
+                await hub.start()
+                took = await all_registered(nodes, 60)
+        finally:
+            hub.kill()
+    meanwhile = ", flooded from another address" if flooded is not None else ""
+    return Figure(
+        f"{count} nodes behind one address, hub killed and back after {OUTAGE:g} s{meanwhile}",
+        "all registered within 35 s",
+        f"after {took:.1f} s",
+        took <= 35,
+    )
+
+
+async def locked_out(count: int) -> Figure:
+    """An owner, whose address is that of all others of the machine, logs in while they fail to."""
+    with workplace() as (directory, _):
+        setup = LocalSetup(directory / "local")
+        config = hub_config(setup, 0)
+        certificates = Certificates(setup.ca_file, config.cert, config.key)
+        async with OmnyShellHub(config) as hub:
+            for number in range(20):
+                with suppress(*GONE):
+                    await log_in(certificates, hub.port, "127.0.0.1", f"wrong{number}", user_name())
+            results = Counter[str]()
+            for number in range(count):
+                results[await log_in(certificates, hub.port, "127.0.0.1", setup.secret("admin"), user_name())] += 1
+                with suppress(*GONE):
+                    await log_in(certificates, hub.port, "127.0.0.1", f"wrong{number}", user_name())
+    return Figure(
+        "the owner of a local hub, while others of the machine fail to log in",
+        f"{count} of {count} logins",
+        f"{results['auth.ok']} of {count}",
+        results["auth.ok"] == count,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--logins", type=int, default=LOGINS)
+    parser.add_argument("--nodes", type=int, default=1_000)
     parser.add_argument("--kind", choices=FLOODS, action="append")
-    parser.add_argument("--flood", nargs=4)
+    parser.add_argument("--flood", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    logging.disable(logging.ERROR)
     if options.flood is not None:
         kind, ca, port, source = options.flood
-
         asyncio.run(flood(kind, Certificates(Path(ca), Path(ca), Path(ca)), int(port), source))
         return
-    figures = []
-    for kind in options.kind or FLOODS:
-        for is_known in (False, True):
-            figures.append(asyncio.run(attack(kind, is_known=is_known, count=options.logins)))
-            print(figures[-1])
+    figures = [
+        asyncio.run(attack(kind, is_known=is_known, count=options.logins))
+        for kind in options.kind or FLOODS
+        for is_known in (False, True)
+    ]
+    figures.append(asyncio.run(locked_out(options.logins)))
+    figures += [uvloop.run(asyncio.wait_for(comes_back(where, options.nodes), 250)) for where in (None, ATTACKER)]
     report("attacks.addresses", *figures)
 
 

@@ -112,6 +112,19 @@ async def test_a_known_address_may_not_have_everything(certificates: Certificate
         cut(held)
 
 
+async def test_who_says_nothing_costs_a_socket_and_goes_in_time(certificates: Certificates) -> None:
+    limits = EndpointLimits(tls_timeout=0.3)
+    async with OmnyShellHub(hub_config(certificates, endpoint=limits)) as hub:
+        held = [dial(hub.port, ATTACKER) for _ in range(50)]
+        await until(lambda: hub.connections == 50)
+        assert hub._peers == set()
+        async with coming_from(certificates, hub.port, HONEST):
+            assert len(hub._peers) == 1
+        await until(lambda: hub.connections == 0)
+        assert [sock.recv(1) for sock in held] == [b""] * 50
+        cut(held)
+
+
 async def test_limits_are_taken_over_by_a_reload(certificates: Certificates) -> None:
     config = hub_config(certificates, endpoint=FEW)
     async with OmnyShellHub(config) as hub:

@@ -2,11 +2,13 @@
 
 import logging
 import os
-import queue
+import re
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from logging.handlers import SysLogHandler
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +16,26 @@ from typing import Protocol
 from omnyshell.errors import ConfigException
 from omnyshell.paths import user_path
 from omnyshell.printable import printable_json
+from omnyshell.services.hub import syslog_tls
 from omnyshell.services.hub.audit_chain import ChainedRecord
+from omnyshell.services.hub.syslog_tls import SinkTls, SyslogTlsSink
 
 SINK_LIMIT = 10_000
 """Records that may wait for a sink; beyond it that sink misses some, which it is told."""
 
+SINK_BATCH = 500
+"""Records that a sink is given together."""
+
+SINK_RETRY = 1.0
+"""Seconds between two tries while a sink fails."""
+
+KINDS = "file:PATH, syslog, syslog:HOST:PORT, syslog-tls:HOST:PORT or stdout"
+
+_PLACE = re.compile(
+    r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\s:\[\]]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
+)
 _SYSLOG_PORT = 514
-_CLOSE_TIMEOUT = 1.0
+_CLOSE_TIMEOUT = 2.0
 
 logger = logging.getLogger("omnyshell.audit")
 
@@ -41,13 +56,17 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd = -1
+        self._is_cut = False
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append the lines."""
         self._follow_rotation()
-        data = b"".join(line + b"\n" for line in lines)
+        # A line that the disk took half of stays one by itself: the whole of it comes again.
+        data = (b"\n" if self._is_cut else b"") + b"".join(line + b"\n" for line in lines)
         while data:
-            data = data[os.write(self._fd, data) :]
+            written = os.write(self._fd, data)
+            self._is_cut = data[written - 1 : written] != b"\n"
+            data = data[written:]
 
     def close(self) -> None:
         """Close the file."""
@@ -107,46 +126,73 @@ class _RaisingSyslog(SysLogHandler):
 
 
 class SinkThread:
-    """Feeds one sink from a bounded queue. A sink that fails is tried again with the next records."""
+    """Feeds one sink from a bounded queue. What a sink does not take is given to it again, until it does."""
 
     def __init__(self, sink: Sink, name: str, limit: int = SINK_LIMIT) -> None:
         self._sink = sink
         self._name = name
-        self._queue: queue.Queue[Sequence[ChainedRecord] | None] = queue.Queue(limit)
+        self._limit = limit
+        self._waiting: deque[ChainedRecord] = deque()
+        self._changed = threading.Condition()
         self._missed = 0
+        self._is_failing = False
+        self._is_closing = False
         self._thread = threading.Thread(target=self._run, name=f"audit-{name}", daemon=True)
         self._thread.start()
 
     def put(self, chained: Sequence[ChainedRecord]) -> None:
-        """Hand over records; never waits."""
-        if chained:
-            try:
-                self._queue.put_nowait(chained)
-            except queue.Full:
-                self._miss(len(chained), "too slow")
+        """Hand over records; never waits for the sink. Those that find no place are missed, loudly."""
+        with self._changed:
+            room = self._limit - len(self._waiting)
+            self._waiting.extend(chained[:room])
+            if len(chained) > room:
+                if not self._missed:
+                    logger.error("AUDIT SINK %s MISSES RECORDS: %d wait for it", self._name, len(self._waiting))
+                self._missed += len(chained) - room
+            self._changed.notify()
 
     def close(self) -> None:
         """Write what waits, for a while, and end."""
-        with suppress(queue.Full):
-            self._queue.put(None, timeout=_CLOSE_TIMEOUT)
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
         self._thread.join(_CLOSE_TIMEOUT)
+        if self._waiting:
+            logger.error("audit sink %s has not taken %d records", self._name, len(self._waiting))
 
     def _run(self) -> None:
-        while (chained := self._queue.get()) is not None:
+        while batch := self._next():
             try:
-                self._sink.write([export_line(record) for record in chained])
+                self._sink.write([export_line(record) for record in batch])
             except OSError as exc:
-                self._miss(len(chained), str(exc))
+                if not self._is_failing:
+                    logger.error("AUDIT SINK %s FAILS, records wait: %s", self._name, exc)
+                self._is_failing = True
+                if self._pause():
+                    break
             else:
-                if self._missed:
-                    logger.error("audit sink %s works again; it missed %d records", self._name, self._missed)
-                    self._missed = 0
+                self._took(len(batch))
         self._sink.close()
 
-    def _miss(self, count: int, why: str) -> None:
-        if not self._missed:
-            logger.error("AUDIT SINK %s MISSES RECORDS: %s", self._name, why)
-        self._missed += count
+    def _next(self) -> list[ChainedRecord]:
+        """Wait for records, and return the first of them; none where it is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closing)
+            return list(islice(self._waiting, SINK_BATCH))
+
+    def _pause(self) -> bool:
+        """Wait until the next try; returns whether it is to end instead."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._is_closing, SINK_RETRY)
+
+    def _took(self, count: int) -> None:
+        with self._changed:
+            for _ in range(count):
+                self._waiting.popleft()
+            missed, self._missed = self._missed, 0
+        if self._is_failing or missed:
+            logger.error("audit sink %s works again; it missed %d records", self._name, missed)
+        self._is_failing = False
 
 
 def export_line(record: ChainedRecord) -> bytes:
@@ -158,8 +204,8 @@ def export_line(record: ChainedRecord) -> bytes:
     return f'{head},"previous":"{record.previous.hex()}","hash":"{record.hash.hex()}"}}'.encode()
 
 
-def open_sink(text: str) -> Sink:
-    """Return the sink that `file:PATH`, `syslog`, `syslog:HOST[:PORT]` or `stdout` names. Raises `ConfigException`."""
+def open_sink(text: str, tls: SinkTls | None = None) -> Sink:
+    """Return the sink that a text names, see `KINDS`. Raises `ConfigException`."""
     kind, _, rest = text.partition(":")
     if kind == "file" and rest:
         return FileSink(user_path(rest))
@@ -167,14 +213,24 @@ def open_sink(text: str) -> Sink:
         return StdoutSink()
     if text == "syslog":
         return SyslogSink("/dev/log")
-    if kind == "syslog":
-        host, _, port = rest.rpartition(":") if rest.count(":") == 1 else (rest, "", str(_SYSLOG_PORT))
-        if host and port.isdigit() and 0 < int(port) < 65536:
-            return SyslogSink((host, int(port)))
-    raise ConfigException(f"an audit sink is file:PATH, syslog, syslog:HOST:PORT or stdout, not '{text}'")
+    place = _place(rest, syslog_tls.PORT if kind == "syslog-tls" else _SYSLOG_PORT)
+    if kind == "syslog" and place is not None:
+        return SyslogSink(place)
+    if kind == "syslog-tls" and place is not None:
+        return SyslogTlsSink(*place, (tls or SinkTls()).context())
+    raise ConfigException(f"an audit sink is {KINDS}, not '{text}'")
 
 
-def start_sinks(texts: Iterable[str]) -> list[SinkThread]:
+def _place(text: str, port: int) -> tuple[str, int] | None:
+    """Read HOST, HOST:PORT or [HOST]:PORT; an IPv6 address without a port may do without brackets."""
+    found = _PLACE.fullmatch(text)
+    if found is None:
+        return None
+    given = int(found[3] or port)
+    return (found[1] or found[2], given) if 0 < given < 65536 else None
+
+
+def start_sinks(texts: Iterable[str], tls: SinkTls | None = None) -> list[SinkThread]:
     """Start the sinks that are named. Raises `ConfigException` before any is started."""
-    opened = [(open_sink(text), text) for text in texts]
+    opened = [(open_sink(text, tls), text) for text in texts]
     return [SinkThread(sink, text) for sink, text in opened]

@@ -17,6 +17,7 @@ from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader
 from omnyshell.services.hub.audit_witness import AuditWitness
 from omnyshell.services.hub.audit_writer import AuditWriter
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.disk_reserve import RESERVE_FILE, DiskReserve
 from omnyshell.services.hub.store import STATE_FILE
 from omnyshell.version import __version__
 
@@ -52,14 +53,15 @@ async def open_trail(audit: AuditLog, config: HubConfig) -> None:
         end = store.end(noted, was_used=had_key)
         held = hold(end, noted, store.public_key)
         store.go_on_behind(held.seq, held.hash, noted.key if noted is not None and noted.is_genuine else None)
-        sinks = start_sinks(config.audit_sinks)
+        sinks = start_sinks(config.audit_sinks, config.audit_sink_tls)
     except BaseException:
         store.close()
         if witness is not None:
             witness.close()
         raise
     audit.recall(_newest(path))
-    audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness)
+    reserve = DiskReserve(config.state_dir / RESERVE_FILE)
+    audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness, reserve=reserve)
     await _tell(audit, held)
     audit.check = TrailCheck(audit, path, _scan_for(end, noted, store))
     await audit.check.wait(CHECK_WAIT)

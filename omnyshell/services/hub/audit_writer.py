@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from omnyshell.services.hub.audit_chain import ChainedRecord
 from omnyshell.services.hub.audit_sinks import SinkThread
 from omnyshell.services.hub.audit_store import AuditStore, Retention
 from omnyshell.services.hub.audit_witness import AuditWitness
+from omnyshell.services.hub.disk_reserve import DiskReserve
 
 QUEUE_LIMIT = 100_000
 """Records that may wait for the disk; beyond it they are counted, and the count is recorded."""
@@ -36,6 +38,21 @@ CHORES_PERIOD = 60.0
 CLOSE_TIMEOUT = 3.0
 """Seconds to go on trying, at the end, to write what waits."""
 
+RELIEVING = frozenset(
+    {
+        "admin.session.close",
+        "admin.tunnel.close",
+        "audit.acknowledge",
+        "credential.revoke",
+        "hub.stop",
+        "invite.revoke",
+        "lock.add",
+        "peer.drop",
+        "principal.revoke",
+    }
+)
+"""Actions that take access away, end something or stop the hub: the reserve on the disk is for their records."""
+
 logger = logging.getLogger("omnyshell.audit")
 
 
@@ -47,8 +64,13 @@ class AuditUnavailableException(OmnyShellException):
 class _Waiting:
     record: AuditRecord
     committed: "asyncio.Future[None] | None" = None
-    is_refused: bool = False
-    """Whether who waited was told that it is not kept."""
+    is_settled: bool = False
+    """Whether it was written before its turn, or who waited was told that it is not kept."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it must be written also where the disk is full."""
+        return self.record.action in RELIEVING and not self.is_settled
 
 
 class AuditWriter:
@@ -62,9 +84,13 @@ class AuditWriter:
         sinks: Sequence[SinkThread] = (),
         *,
         witness: AuditWitness | None = None,
+        reserve: DiskReserve | None = None,
         limit: int = QUEUE_LIMIT,
     ) -> None:
-        """`witness` is told each head; all that is given belongs to the writer from now on."""
+        """`witness` is told each head, `reserve` has room for `RELIEVING` actions.
+
+        All that is given belongs to the writer from now on.
+        """
         self.retention = retention
         self.is_failing = False
         self.lost = 0
@@ -74,6 +100,8 @@ class AuditWriter:
         self._clock = clock
         self._sinks = sinks
         self._witness = witness
+        self._reserve = reserve
+        self._is_reserve_used = False
         self._noted = _noted_by(witness)
         self._is_witness_failing = False
         self._has_news = True
@@ -157,6 +185,11 @@ class AuditWriter:
             self._work.set()
 
     def _finish(self, deadline: float) -> None:
+        if self.is_failing and self._reserve is not None:
+            # Nothing comes after this: the room is for all that waits.
+            self._reserve.release_all()
+            self._reserve = None
+            self._is_reserve_used = False
         self._write_what_waits()
         while self._queue and time.monotonic() < deadline:
             time.sleep(GATHER)
@@ -196,19 +229,57 @@ class AuditWriter:
 
     def _written(self) -> bool:
         """Write one batch; returns whether that worked. A disk that refuses is told once, and when it works again."""
+        if self._is_reserve_used and not self._has_room_again():
+            self._relieve_or_refuse()
+            return False
         try:
             self._write_batch()
         except Exception as exc:  # whatever it is, the thread must live on
             if not self.is_failing:
                 logger.error("THE AUDIT TRAIL CANNOT BE WRITTEN: %s; administrative actions are refused", exc)
             self.is_failing = True
-            self._refuse_who_waits()
+            self._relieve_or_refuse()
             return False
         return True
 
+    def _has_room_again(self) -> bool:
+        """Whether the reserve is whole: until then what is free of it is not for everything."""
+        self._is_reserve_used = self._reserve is not None and not self._reserve.refill()
+        return not self._is_reserve_used
+
+    def _relieve_or_refuse(self) -> None:
+        """Write what is urgent, and refuse whoever waits for anything else; not who comes meanwhile."""
+        waiting = self._head(len(self._queue))
+        self._relieve([one for one in waiting if one.is_urgent])
+        self._refuse(waiting)
+
+    def _relieve(self, urgent: Sequence[_Waiting]) -> None:
+        """On a full disk, write what must be done all the same, and nothing else, into the room of the reserve."""
+        reserve = self._reserve
+        if not urgent or reserve is None:
+            return
+        while True:
+            try:
+                chained = self._store.append([waiting.record for waiting in urgent])
+                break
+            except Exception as exc:
+                if not (reserve.is_short or _is_full(exc)) or not reserve.release():
+                    return
+                self._is_reserve_used = True
+        self._make_room(reserve)
+        self._has_news = True
+        for waiting in urgent:
+            waiting.is_settled = True
+            self._settle_from_thread(waiting, None)
+        self._publish(chained)
+
+    def _make_room(self, reserve: DiskReserve) -> None:
+        """Have room for what follows an urgent record: what it tells of is written to the same disk."""
+        self._is_reserve_used = reserve.make_room() or self._is_reserve_used
+
     def _write_batch(self) -> None:
         batch = self._head(BATCH)
-        records = [waiting.record for waiting in batch if not waiting.is_refused]
+        records = [waiting.record for waiting in batch if not waiting.is_settled]
         lost = self.lost - self._reported
         if lost:
             records.append(self._own_record("audit.lost", f"{lost} records"))
@@ -222,8 +293,10 @@ class AuditWriter:
         self._reported += lost
         for _ in batch:
             self._queue.popleft()
+        if self._reserve is not None and any(waiting.is_urgent for waiting in batch):
+            self._make_room(self._reserve)
         for waiting in batch:
-            if not waiting.is_refused:
+            if not waiting.is_settled:
                 self._settle_from_thread(waiting, None)
         self._publish(chained)
 
@@ -243,12 +316,12 @@ class AuditWriter:
         for sink in self._sinks:
             sink.put(chained)
 
-    def _refuse_who_waits(self) -> None:
+    def _refuse(self, all_that_waits: Sequence[_Waiting]) -> None:
         """Fail closed: an action whose record is not on disk is not done, so its record is not kept either."""
         error = AuditUnavailableException("the hub cannot write its audit trail")
-        for waiting in self._head(len(self._queue)):
-            if waiting.committed is not None and not waiting.is_refused:
-                waiting.is_refused = True
+        for waiting in all_that_waits:
+            if waiting.committed is not None and not waiting.is_settled:
+                waiting.is_settled = True
                 self._settle_from_thread(waiting, error)
 
     def _head(self, size: int) -> list[_Waiting]:
@@ -270,6 +343,10 @@ class AuditWriter:
             future.set_result(None)
         else:
             future.set_exception(error)
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _noted_by(witness: AuditWitness | None) -> int:

@@ -18,6 +18,7 @@ from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.hub.audit_commands import AuditedCommands
 from omnyshell.services.hub.audit_store import Retention
 from omnyshell.services.hub.quota import Allowance, QuotaLimits
+from omnyshell.services.hub.syslog_tls import SinkTls
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
@@ -88,7 +89,9 @@ class HubConfig:
 
     audit_retention: Retention = field(default_factory=Retention)
     audit_sinks: tuple[str, ...] = ()
-    """Where else records go: `file:PATH`, `syslog`, `syslog:HOST:PORT`, `stdout`."""
+    """Where else records go: see `audit_sinks.KINDS`."""
+
+    audit_sink_tls: SinkTls = field(default_factory=SinkTls)
 
     tunnel_ports: PortRange | None = None
     """Public ports that tunnels may take; None means no tunnels."""

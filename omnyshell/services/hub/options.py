@@ -18,7 +18,7 @@ from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
 from omnyshell.services.hub.audit_commands import AuditedCommands
-from omnyshell.services.hub.audit_sinks import open_sink
+from omnyshell.services.hub.audit_sinks import KINDS, open_sink
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.proofs import parse_unbound_keys
 from omnyshell.services.hub.quota import Allowance
@@ -264,11 +264,38 @@ RECORDS = (
     ),
     Option(
         "--audit-sink",
-        "where audit records go too: file:PATH, syslog, syslog:HOST:PORT, stdout; may be repeated",
+        f"where audit records go too: {KINDS}; may be repeated",
         "SINK",
         "list",
         sets="audit_sinks",
         parse=read_sinks,
+        restart=True,
+    ),
+    Option(
+        "--audit-sink-ca",
+        "authorities for the servers of syslog-tls, PEM; the system's if not given",
+        "F",
+        "file",
+        sets="audit_sink_tls.ca",
+        parse=user_path,
+        restart=True,
+    ),
+    Option(
+        "--audit-sink-cert",
+        "certificate that servers of syslog-tls ask for, PEM",
+        "F",
+        "file",
+        sets="audit_sink_tls.cert",
+        parse=user_path,
+        restart=True,
+    ),
+    Option(
+        "--audit-sink-key",
+        "private key of --audit-sink-cert",
+        "F",
+        "file",
+        sets="audit_sink_tls.key",
+        parse=user_path,
         restart=True,
     ),
     Option(
@@ -289,12 +316,12 @@ RECORDS = (
     ),
     Option(
         "--audit-max-size",
-        "MiB that the audit trail may take; no limit if not given",
+        "MiB that the audit trail may take, 1024 if not given; 0 for no limit",
         "N",
         "int",
         sets="audit_retention.max_bytes",
         parse=lambda size: size * MIB,
-        check=at_least(1, "MiB"),
+        check=at_least(0, "MiB"),
     ),
     Option("--metrics-token-file", "file with a token that lets /metrics be read", "F", "file"),
     Option(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
@@ -135,7 +136,8 @@ class HubUpkeep:
         parts.eviction.enforce()
         self._tell_stranded()
         started = self._in_force
-        return [shown for name, shown in NEEDS_RESTART.items() if getattr(config, name) != getattr(started, name)]
+        values = ((shown, attrgetter(name)) for name, shown in NEEDS_RESTART.items())
+        return [shown for shown, value in values if value(config) != value(started)]
 
     def _tell_stranded(self) -> None:
         """Say who is connected by an address for which no login is taken any more."""

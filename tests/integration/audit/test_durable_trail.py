@@ -16,6 +16,7 @@ import pytest
 from support.stack import until, within
 
 from omnyshell import AuditRecord, OmnyShellException, SystemClock
+from omnyshell.services.hub import audit_store
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.audit_query import AuditQuery, TrailReport, find_records, verify_trail
 from omnyshell.services.hub.audit_sinks import SinkThread, open_sink
@@ -349,3 +350,34 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed(tmp_path: Path,
         opened = sum(1 for _ in find_records(reader, AuditQuery(action="session.open")))
     assert acknowledged in committed
     assert opened >= int(acknowledged)
+
+
+def test_a_trail_has_a_default_size_and_none_where_that_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_store, "DEFAULT_SIZE", 500_000)
+    store = fill(tmp_path, 5000)
+    assert store.trim(Retention(max_bytes=0)) == []
+    assert store.trim(Retention()) != []
+    store.close()
+    assert (tmp_path / AUDIT_FILE).stat().st_size <= 550_000
+    assert verified(tmp_path).findings == ()
+
+
+def test_a_larger_trail_of_0_1_0_is_kept_until_a_size_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5000).close()
+    edit(tmp_path, "PRAGMA user_version = 0")
+    monkeypatch.setattr(audit_store, "DEFAULT_SIZE", 500_000)
+    for _ in range(2):
+        store = fill(tmp_path, 1)
+        assert store.trim(Retention()) == []
+        store.close()
+    store = fill(tmp_path, 1)
+    assert store.trim(Retention(max_bytes=400_000)) != []
+    store.close()
+    store = fill(tmp_path, 5000)
+    # From then on it is one like others.
+    assert store.trim(Retention()) != []
+    store.close()

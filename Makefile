@@ -40,7 +40,8 @@ bench: $(STAMP)
 # About two hours; each runs alone as well, and enters its figures in docs/reliability.md.
 SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sessions hub_killed screens \
 	transfers service hub_cycles many_nodes many_idle far_away long_run fuzz attacks.restricted_node attacks.proofs \
-	attacks.tunnel_certificates attacks.ends attacks.one_id attacks.rights attacks.addresses
+	attacks.tunnel_certificates attacks.ends attacks.one_id attacks.rights attacks.addresses \
+	attacks.starving
 
 soak: $(STAMP)
 	@failed=; for name in $(SOAKS); do \

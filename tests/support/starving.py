@@ -73,7 +73,7 @@ class Attacked:
 
     async def take_session(self, who: str, node_id: str = "n1") -> str:
         client = await self.client(who)
-        await client.say("session.open", {"nodeId": node_id, "command": "x"}, self.next_number())
+        await client.say("session.open", {"nodeId": node_id, "command": "sleep 600"}, self.next_number())
         return told_by(await client.hear(), "session.opened")
 
     async def take_session_anywhere(self, who: str) -> str:
@@ -127,6 +127,22 @@ def frame(kind: int, payload: bytes) -> bytes:
 
 def text_frame(text: str) -> bytes:
     return frame(0x81, text.encode())
+
+
+FLOODS: dict[str, tuple[bytes, int]] = {
+    "requests": (text_frame('{"t":"node.list.request","d":{}}'), 1),
+    "pings": (text_frame('{"t":"ping","d":{"id":"x","ts":"2026-01-02T03:04:05.678Z"}}'), 1),
+    "requests of a node": (text_frame('{"t":"sessions.list.request","d":{"requestId":"r","nodeId":"n1"}}'), 1),
+    "requests without a right": (text_frame('{"t":"admin.hub.request","d":{"requestId":"r"}}'), 1),
+    "no JSON": (text_frame("{"), 0),
+    "unknown messages": (text_frame('{"t":"x","d":{}}'), 0),
+    "windows without a channel": (text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}'), 0),
+    "data without a channel": (frame(0x82, struct.pack(">BBII", 1, 1, 9, 1) + b"x"), 0),
+    "data without a header": (frame(0x82, b"x"), 0),
+    "WebSocket pings": (frame(0x89, b""), 0),
+    "a message in fragments": (frame(0x01, b"{") + frame(0x00, b" ") * 197 + frame(0x80, b"}"), 0),
+}
+"""What is sent, and how many messages answer each."""
 
 
 def told_by(message: dict[str, Any], good: str) -> str:

@@ -73,7 +73,9 @@ class AdminService:
         """
         if self._invite_for(peer, request, context) is None:
             return
-        if not self._put(lambda: self._join(peer, request, context)):
+        # Whoever joins leaves half of the line to administrators.
+        is_busy = self._queue.qsize() >= QUEUE_LIMIT // 2
+        if is_busy or not self._put(lambda: self._join(peer, request, context)):
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
     def _requested(self, peer: HubPeer, message: AdminRequest, _channel: int) -> None:

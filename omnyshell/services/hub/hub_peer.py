@@ -8,7 +8,7 @@ from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolExcepti
 from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
-from omnyshell.protocol.frames import HEADER_SIZE, ControlFrame, readdressed_header, unpack_header
+from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
     CLOSE_TRY_AGAIN_LATER,
@@ -203,25 +203,11 @@ class HubPeer:
 
     def text_received(self, data: bytes) -> None:
         """Take a control message; one that cannot be decoded is dropped and counted."""
-        dropped_before = self._context.metrics.frames_dropped
-        try:
-            frame = self._context.codec.decode_control(data)
-        except ProtocolException as exc:
-            self.dropped()
-            if isinstance(exc, ImproperValueException):
-                self._refuse(exc)
-            return
-        self._take(frame)
+        clock, dropped_before = self._context.config.clock, self._context.metrics.frames_dropped
+        began = clock.monotonic()
+        message = self._take(data)
         had_place = self._context.metrics.frames_dropped == dropped_before
-        self._pace.said(frame.message, len(data), had_place=had_place)
-
-    def _take(self, frame: ControlFrame) -> None:
-        if self.is_logged_in:
-            self._dispatch(frame.message, frame.channel or 0)
-        elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
-            self._context.join(self, frame.message, self._login_context())
-        elif self._handshake.state is not HandshakeState.FAILED:
-            self._shake_hands(frame.message)
+        self._pace.said(message, clock.monotonic() - began, had_place=had_place)
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, or comes before login, is dropped and counted."""
@@ -249,6 +235,23 @@ class HubPeer:
         self._context.on_closed(self)
 
     # The rest
+
+    def _take(self, data: bytes) -> ControlMessage | None:
+        """Deal with a message; returns it, or nothing where it cannot be decoded."""
+        try:
+            frame = self._context.codec.decode_control(data)
+        except ProtocolException as exc:
+            self._drop()
+            if isinstance(exc, ImproperValueException):
+                self._refuse(exc)
+            return None
+        if self.is_logged_in:
+            self._dispatch(frame.message, frame.channel or 0)
+        elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
+            self._context.join(self, frame.message, self._login_context())
+        elif self._handshake.state is not HandshakeState.FAILED:
+            self._shake_hands(frame.message)
+        return frame.message
 
     def _slow_frames_received(self, frames: int) -> None:
         if problem := self._pace.slow_read(frames):

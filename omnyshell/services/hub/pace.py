@@ -1,7 +1,6 @@
 """How fast a connection is read: what its principal asks too fast waits unread, and unfinished messages are counted."""
 
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -39,8 +38,8 @@ FLOW = frozenset(
 FLOW_COST = 1 / 16
 """What they count: a stream takes one for every 128 KiB."""
 
-COSTLY_SIZE = 16 * KIB
-"""Bytes of a message that take as long as a request."""
+REQUEST_TIME = 0.0005
+"""Seconds that a request may take the hub: one that takes longer, as a list of all nodes does, counts for several."""
 
 FREE_REQUESTS = 16.0
 """What each connection may ask besides: a fleet that comes back at once is not slowed down."""
@@ -71,10 +70,10 @@ class Pace:
             self._quota.unfinished_grew(self._account, -self._unfinished)
             self._quota.disconnected(self._account)
 
-    def said(self, message: ControlMessage, size: int, *, had_place: bool) -> None:
-        """Count a message, and its size in bytes."""
+    def said(self, message: ControlMessage | None, took: float, *, had_place: bool) -> None:
+        """Count a message, None where it cannot be read, for more where it took the hub long; `took` in seconds."""
         is_flow = had_place and type(message) in FLOW
-        self.charge((FLOW_COST if is_flow else 1.0) + size / COSTLY_SIZE)
+        self.charge(max(FLOW_COST if is_flow else 1.0, took / REQUEST_TIME))
 
     def charge(self, cost: float = 1.0) -> None:
         """Count what costs as much as so many requests; where that is too much for now, the rest is read later."""

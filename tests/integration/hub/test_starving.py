@@ -1,14 +1,13 @@
 """Principals that take all they can get: others, and administrators, still get theirs."""
 
 import asyncio
-import struct
 import time
 from dataclasses import replace
 
 import pytest
 from support.raw_peer import RawPeer
 from support.stack import Certificates, until, within
-from support.starving import ATTACKS, CROWD, Attacked, attacked, frame, text_frame
+from support.starving import ATTACKS, CROWD, FLOODS, Attacked, attacked
 
 from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
 
@@ -87,22 +86,6 @@ async def test_an_administrator_can_list_and_end_what_fills_the_hub(certificates
                 assert (await admin.hear("admin.result"))["d"]["ok"] is True
         await until(lambda: world.hub._services.quota.connections_of("mallory") == 0)
         assert await within(world.take_connection("ann")) == ""
-
-
-FLOODS: dict[str, tuple[bytes, int]] = {
-    "requests": (text_frame('{"t":"node.list.request","d":{}}'), 1),
-    "pings": (text_frame('{"t":"ping","d":{"id":"x","ts":"2026-01-02T03:04:05.678Z"}}'), 1),
-    "requests of a node": (text_frame('{"t":"sessions.list.request","d":{"requestId":"r","nodeId":"n1"}}'), 1),
-    "requests without a right": (text_frame('{"t":"admin.hub.request","d":{"requestId":"r"}}'), 1),
-    "no JSON": (text_frame("{"), 0),
-    "unknown messages": (text_frame('{"t":"x","d":{}}'), 0),
-    "windows without a channel": (text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}'), 0),
-    "data without a channel": (frame(0x82, struct.pack(">BBII", 1, 1, 9, 1) + b"x"), 0),
-    "data without a header": (frame(0x82, b"x"), 0),
-    "WebSocket pings": (frame(0x89, b""), 0),
-    "a message in fragments": (frame(0x01, b"{") + frame(0x00, b" ") * 197 + frame(0x80, b"}"), 0),
-}
-"""What is sent, and how many messages answer each."""
 
 
 @pytest.mark.parametrize("kind", FLOODS)

@@ -135,7 +135,7 @@ def test_requests_of_all_connections_of_a_principal_count_together() -> None:
     bob, bobs_link = pace_of(quota, principal("bob"))
     for _ in range(3000):
         for mine in (pace, other):
-            mine.said(NodeListRequest(), 0, had_place=True)
+            mine.said(NodeListRequest(), 0.0001, had_place=True)
         other_link.last_heard = link.last_heard = max(link.last_heard, other_link.last_heard)
     assert link.last_heard == pytest.approx((6000 - 2 * FREE_REQUESTS) / 1000 - BURST, abs=0.1)
     bob.said(NodeListRequest(), 0, had_place=True)
@@ -148,9 +148,17 @@ def test_what_flows_on_channels_counts_little_where_it_has_a_place() -> None:
     for had_place, most in ((True, 0.1), (False, 10.0)):
         pace, link = pace_of(quota, principal(f"of-{had_place}"))
         for _ in range(4000):
-            pace.said(ChannelWindow(credit=1), 60, had_place=had_place)
+            pace.said(ChannelWindow(credit=1), 0.00001, had_place=had_place)
         assert (link.last_heard > 1) is not had_place
         assert link.last_heard < most
+
+
+def test_a_request_that_takes_the_hub_long_counts_for_several() -> None:
+    pace, link = pace_of(Quota())
+    for _ in range(100):
+        pace.said(NodeListRequest(), 0.03, had_place=True)
+    # Half of the time is left for everybody else.
+    assert link.last_heard == pytest.approx(2 * 100 * 0.03, abs=0.5)
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -11,6 +11,7 @@ from omnyshell.protocol.messages.admin import (
     AuditAcknowledge,
     InviteCreate,
     InviteCreated,
+    LockAdd,
     NodeRelease,
     PrincipalRevoke,
 )
@@ -34,6 +35,15 @@ async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
     note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
     return LineDialog(join_line(kind, hub.access.address, made), note)
+
+
+async def lock(app: App[int], hub: HubLink, request: LockAdd) -> None:
+    """Lock something. Raises as `AdminClient.ask` does."""
+    async with hub.admin() as admin:
+        done = await admin.do(request)
+    until = f" until {done.expires_at.astimezone():%H:%M on %d %B}" if done.expires_at is not None else ""
+    text = done.message or f"The {request.kind} {request.name} is locked{until}."
+    app.notify(printable(text), title="Locked", severity="warning" if done.message else "information", markup=False)
 
 
 def what_revoking_ends(hub: HubLink, principal: str, node_id: str = "") -> str:

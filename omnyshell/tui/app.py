@@ -19,6 +19,7 @@ from omnyshell.tui import acting, administering, messages
 from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
@@ -326,6 +327,10 @@ class ConsoleApp(App[int]):
                 self.push_screen(line)
 
         self.push_screen(InviteDialog(invite), show)
+
+    def on_lock(self, message: messages.Lock) -> None:
+        """Ask for how long and why, and lock."""
+        self.push_screen(LockDialog(lambda ask: administering.lock(self, self.hub, ask), message.kind, message.name))
 
     def on_revoke(self, message: messages.Revoke) -> None:
         """Revoke a principal, after asking."""

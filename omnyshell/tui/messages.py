@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
+from omnyshell.model.admin import LockKind
 from omnyshell.model.audit import AuditRecord
 
 
@@ -98,6 +99,15 @@ class Revoke(Message):
         super().__init__()
         self.principal = principal
         self.node_id = node_id
+
+
+class Lock(Message):
+    """Ask for the terms, and lock something."""
+
+    def __init__(self, kind: LockKind, name: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.name = name
 
 
 class AcknowledgeAudit(Message):

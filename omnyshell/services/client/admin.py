@@ -13,11 +13,12 @@ from omnyshell.errors import (
     ProtocolException,
 )
 from omnyshell.ids import new_id
+from omnyshell.model.admin import LockInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS
 from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, register
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRequest, LocksResponse, register
 from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.dial import HubAccess, dial
@@ -102,6 +103,12 @@ class AdminClient:
         if ADMIN_ENDS not in known and any(getattr(request, name) is not None for name in request.ENDS):
             text = "this hub is of a version that lets tokens end, and no keys or roles: nothing was changed"
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
+
+    async def locks(self) -> tuple[LockInfo, ...]:
+        """Return what is locked: nothing at a hub that knows no locks. Raises as `ask` does."""
+        if self._connection is None or LOCKS not in self._connection.features:
+            return ()
+        return (await self.ask(LocksRequest(request_id=""), LocksResponse)).locks
 
     async def do(self, request: AdminRequest) -> AdminResult:
         """Have an action done; raises as `ask` does."""

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from omnyshell.ids import short_id
-from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, PrincipalInfo
-from omnyshell.protocol.messages.admin import AdminRequest, CredentialRevoke, InviteRevoke, PrincipalRevoke
+from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, LockInfo, PrincipalInfo
+from omnyshell.protocol.messages.admin import AdminRequest, CredentialRevoke, InviteRevoke, LockRemove, PrincipalRevoke
 
 CONFIGURED = "configuration"
 """The `source` of principals that the hub's configuration grants."""
@@ -20,6 +20,7 @@ class EntryKind(StrEnum):
     TOKEN = "token"  # noqa: S105
     KEY = "key"
     INVITE = "invite"
+    LOCK = "lock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +29,13 @@ class Entry:
 
     kind: EntryKind
     principal: str
-    """Who has it; of an invite, whom it is for, empty for any node."""
+    """Who has it; of an invite, whom it is for, empty for any node; of a lock, what is locked."""
 
     ident: str = ""
     what: str = ""
     source: str = ""
+    """Where a principal is kept; of a lock, the kind of what is locked."""
+
     created_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -46,6 +49,8 @@ class Entry:
         """How people know it."""
         if self.kind is EntryKind.PRINCIPAL:
             return f"{self.principal} ({self.what or 'no roles'})"
+        if self.kind is EntryKind.LOCK:
+            return f"lock of the {self.source} {self.principal}"
         owner = f" of {self.principal}" if self.kind is not EntryKind.INVITE else f" for {self.principal or 'a node'}"
         return f"{self.kind} {short_id(self.ident)}{owner}{f' ({self.what})' if self.what else ''}"
 
@@ -60,16 +65,20 @@ class Entry:
             return PrincipalRevoke(request_id="", principal=self.principal)
         if self.kind is EntryKind.INVITE:
             return InviteRevoke(request_id="", invite_id=self.ident)
+        if self.kind is EntryKind.LOCK:
+            return LockRemove(request_id="", kind=self.source, name=self.principal)
         return CredentialRevoke(request_id="", principal=self.principal, credential_id=self.ident)
 
 
-def entries(principals: Iterable[PrincipalInfo], invites: Iterable[InviteInfo]) -> list[Entry]:
-    """Return each principal followed by its credentials, and the invites behind them."""
+def entries(
+    principals: Iterable[PrincipalInfo], invites: Iterable[InviteInfo], locks: Iterable[LockInfo] = ()
+) -> list[Entry]:
+    """Return each principal followed by its credentials, and the invites and locks behind them."""
     found: list[Entry] = []
     for principal in principals:
         found.append(_of_principal(principal))
         found += [_of_credential(principal.principal, one) for one in principal.credentials]
-    return found + [_of_invite(invite) for invite in invites]
+    return [*found, *map(_of_invite, invites), *map(_of_lock, locks)]
 
 
 def _of_principal(principal: PrincipalInfo) -> Entry:
@@ -102,13 +111,27 @@ def _of_credential(principal: str, credential: CredentialInfo) -> Entry:
 
 def _of_invite(invite: InviteInfo) -> Entry:
     labels = [f"{name}={value}" for name, value in sorted(invite.labels.items())]
+    left = [f"{invite.uses_left} uses left"] if invite.uses_left is not None else []
+    prefix = f"{invite.id_prefix}*" if invite.id_prefix else ""
     return Entry(
         kind=EntryKind.INVITE,
-        principal=invite.principal or invite.node_id or "",
+        principal=invite.principal or invite.node_id or prefix,
         ident=invite.invite_id,
-        what=", ".join([invite.kind, *invite.roles, *labels]),
+        what=", ".join([invite.kind, *left, *invite.roles, *labels]),
         created_at=invite.created_at,
         expires_at=invite.expires_at,
+    )
+
+
+def _of_lock(lock: LockInfo) -> Entry:
+    return Entry(
+        kind=EntryKind.LOCK,
+        principal=lock.name,
+        ident=lock.id,
+        what=": ".join(filter(None, (str(lock.kind), lock.why))),
+        source=lock.kind,
+        created_at=lock.created_at,
+        expires_at=lock.expires_at,
     )
 
 
@@ -129,6 +152,8 @@ def consequence(chosen: Sequence[Entry], me: str) -> str:
         texts.append("Connections made with a token or key end at once.")
     if EntryKind.INVITE in kinds:
         texts.append("Nobody can join with the invite any more.")
-    if any(entry.principal == me and entry.kind is not EntryKind.INVITE for entry in chosen):
+    if EntryKind.LOCK in kinds:
+        texts.append("What was locked may log in and do what it could before.")
+    if any(entry.principal == me and entry.kind not in (EntryKind.INVITE, EntryKind.LOCK) for entry in chosen):
         texts.append("You are among them: this console may lose the hub.")
     return " ".join(texts)

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
+from omnyshell.model.admin import LockKind
 from omnyshell.protocol.messages.admin import (
     InvitesRequest,
     InvitesResponse,
@@ -32,7 +33,7 @@ from omnyshell.tui.widgets.footer import KeyFooter
 
 LOADING = "Asking the hub…"
 NOBODY = "Nobody but those that the hub's configuration grants. Press i to invite somebody."
-_TONES = {EntryKind.PRINCIPAL: Tone.STRONG, EntryKind.INVITE: Tone.ACCENT}
+_TONES = {EntryKind.PRINCIPAL: Tone.STRONG, EntryKind.INVITE: Tone.ACCENT, EntryKind.LOCK: Tone.BAD}
 
 COLUMNS = (
     Column("KIND", 9, lambda entry, _: Cell(entry.kind, _TONES.get(entry.kind, Tone.PLAIN)), keep=90),
@@ -105,10 +106,11 @@ class AccessScreen(ModalScreen[None]):
             async with self._hub.admin() as admin:
                 known = await admin.ask(PrincipalsRequest(request_id=""), PrincipalsResponse)
                 invited = await admin.ask(InvitesRequest(request_id=""), InvitesResponse)
+                locked = await admin.locks()
         except OmnyShellException as exc:
             self._note(advice(exc), is_wrong=True)
             return
-        self.present(entries(known.principals, invited.invites))
+        self.present(entries(known.principals, invited.invites, locked))
 
     def present(self, found: Sequence[Entry]) -> None:
         """Show these."""
@@ -134,6 +136,13 @@ class AccessScreen(ModalScreen[None]):
     def action_invite(self) -> None:
         """Invite a node or a person."""
         self.app.post_message(messages.Invite())
+
+    def action_lock(self) -> None:
+        """Lock whose row it is, or whom the form names."""
+        entry = self.rows.current
+        is_principal = entry is not None and entry.kind in (EntryKind.PRINCIPAL, EntryKind.TOKEN, EntryKind.KEY)
+        name = entry.principal if entry is not None and is_principal else ""
+        self.app.post_message(messages.Lock(LockKind.PRINCIPAL, name))
 
     def action_revoke(self) -> None:
         """Revoke what is selected, after asking."""

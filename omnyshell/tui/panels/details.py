@@ -29,6 +29,7 @@ def of_node(node: LiveNode, now: datetime) -> Details:
     return _details(
         f"Node {node.node_id}",
         ("state", "online" if node.is_online else "offline"),
+        ("locked", node.locked),
         ("name", node.display_name),
         ("host", platform.hostname if platform is not None else ""),
         ("platform", f"{platform.os}/{platform.arch}, agent {platform.agent_version}" if platform is not None else ""),

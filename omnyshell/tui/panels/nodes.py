@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 
+from omnyshell.model.admin import LockKind
 from omnyshell.model.live import LiveNode, Part
 from omnyshell.printable import printable
 from omnyshell.tui import messages
@@ -26,6 +27,8 @@ def is_contested(node: LiveNode, now: datetime) -> bool:
 
 
 def _state(node: LiveNode, now: datetime) -> Cell:
+    if node.locked:
+        return Cell("✕ locked", Tone.BAD)
     if is_contested(node, now):
         return Cell("▲ clashes", Tone.BAD)
     return Cell("● online", Tone.GOOD) if node.is_online else Cell("○ offline", Tone.DIM)
@@ -80,7 +83,7 @@ class NodesPanel(Panel[LiveNode]):
         Column("NAME", 8, lambda node, _: Cell(_name(node)), most=24, keep=20),
     )
     FIELDS: ClassVar = {
-        "state": lambda node: "online" if node.is_online else "offline",
+        "state": lambda node: "locked" if node.locked else "online" if node.is_online else "offline",
         "node": lambda node: node.node_id,
         "name": lambda node: node.display_name,
         "platform": lambda node: _platform(node, node.last_heard_at).text,
@@ -133,6 +136,11 @@ class NodesPanel(Panel[LiveNode]):
     def action_invite(self) -> None:
         """Invite a node or a user."""
         self.post_message(messages.Invite())
+
+    def action_lock(self) -> None:
+        """Lock the node."""
+        if self.rows.current is not None:
+            self.post_message(messages.Lock(LockKind.NODE, self.rows.current.node_id))
 
     def action_revoke(self) -> None:
         """Revoke the node."""

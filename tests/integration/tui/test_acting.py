@@ -38,6 +38,7 @@ from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
@@ -451,3 +452,40 @@ async def test_a_session_of_somebody_else_is_ended_by_an_admin(
             await until(lambda: not app.hub.state.sessions)
             assert session.has_ended
             assert await ops.list_sessions("n1") == ()
+
+
+async def test_a_node_and_a_principal_are_locked_and_unlocked(certificates: Certificates, tmp_path: Path) -> None:
+    async with console(certificates, tmp_path) as (app, pilot, _):
+        login = await enrolled(app, "eve", "developer")
+        await pilot.press("L")
+        await until(lambda: isinstance(app.screen, LockDialog))
+        await fill(pilot, why="being looked into")
+        await pilot.press("enter")
+        await until(lambda: app.hub.state.nodes["n1"].locked.endswith(": being looked into"))
+        await until(lambda: app.screen is app.overview)
+        await pilot.press("u")
+        await until(lambda: isinstance(app.screen, AccessScreen))
+        screen = app.screen
+        assert isinstance(screen, AccessScreen)
+        await until(lambda: any(entry.kind == "lock" for entry in screen.rows.shown))
+        async with OmnyShellClient(ClientConfig(access=login, reconnect_timeout=0)) as eve:
+            screen.rows.find(next(entry.key for entry in screen.rows.shown if entry.principal == "eve"))
+            await pilot.press("l")
+            await until(lambda: isinstance(app.screen, LockDialog))
+            await pilot.press("enter")
+            await asyncio.wait_for(eve.wait_lost(), DEADLINE)
+        await until(lambda: sum(entry.kind == "lock" for entry in screen.rows.shown) == 2)
+        for _ in range(2):
+            left = sum(entry.kind == "lock" for entry in screen.rows.shown)
+            screen.rows.find(next(entry.key for entry in screen.rows.shown if entry.kind == "lock"))
+            await pilot.press("x")
+            await until(lambda: isinstance(app.screen, Question))
+            await pilot.press("tab", "enter")
+            await until(lambda left=left: sum(entry.kind == "lock" for entry in screen.rows.shown) == left - 1)
+        await until(lambda: not app.hub.state.nodes["n1"].locked)
+        # The console's own login is not locked by it.
+        await pilot.press("l")
+        await until(lambda: isinstance(app.screen, LockDialog))
+        await fill(pilot, name="admin")
+        await pilot.press("enter")
+        await until(lambda: "nobody locks themselves" in complaint(app))

@@ -9,12 +9,21 @@ from support.stack import until
 from textual.command import CommandList
 from textual.widgets import Static
 
-from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo
+from omnyshell.model.admin import (
+    CredentialInfo,
+    CredentialKind,
+    InviteInfo,
+    InviteKind,
+    LockInfo,
+    LockKind,
+    PrincipalInfo,
+)
 from omnyshell.model.sessions import SessionMode
 from omnyshell.tui.access.entries import Entry, entries
 from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
+from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
@@ -159,7 +168,16 @@ def some_access() -> list[Entry]:
         created_at=NOW - timedelta(minutes=10),
         expires_at=NOW + timedelta(minutes=5),
     )
-    return entries([ann, fleet], [invite])
+    lock = LockInfo(
+        id="41c2",
+        kind=LockKind.NODE,
+        name="db-1",
+        why="being looked into",
+        created_at=NOW - timedelta(hours=1),
+        created_by="ann",
+        expires_at=NOW + timedelta(hours=1),
+    )
+    return entries([ann, fleet], [invite], [lock])
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
@@ -180,6 +198,16 @@ async def test_who_may_use_the_hub(width: int, height: int) -> None:
         text = " ".join(str(static.content) for static in app.screen.query(Static))
         assert "token 3f8a11c0 of ann (laptop)" in text
         assert "Connections made with" in text
+
+
+async def test_a_locked_node_shows_and_another_is_to_be_locked() -> None:
+    locked = node("web-1", locked="the node is locked by ann: being looked into")
+    async with console(snapshot([node("db-1"), locked])) as (app, pilot):
+        await pilot.press("L")
+        assert isinstance(app.screen, LockDialog)
+        assert app.screen.value("name") == "db-1"
+        await pilot.press(*"stolen disk")
+        await check_picture(app, "dialog-lock")
 
 
 async def test_labels_that_are_wrong_are_explained_at_once() -> None:

@@ -23,6 +23,7 @@ CLOSE_MESSAGE_TOO_BIG = 1009
 
 CLOSE_REPLACED = 1000
 REPLACED = "another connection registered this node"
+HELD_OFF = "another process has this node id"
 """How the reason begins for which a node's connection is closed in favour of another one; its address may follow."""
 
 

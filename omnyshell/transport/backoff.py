@@ -36,7 +36,7 @@ UNDISTURBED = 2 * DISPLACED_CEILINGS[1]
 
 
 class DisplacedBackoff:
-    """Delays in seconds for two processes that use one node id: uniform in the upper half of a ceiling that doubles.
+    """Delays in seconds for two processes with one node id: uniform in the upper half of a ceiling that doubles.
 
     Each waits longer than the last time, so that the id changes hands less and less often.
     """

@@ -74,6 +74,8 @@ LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 
 class FakePeer(HubPeer):
     """A connection that remembers what it was sent; nothing of `HubPeer` but its name."""
 
+    silent_for = 0.0
+
     def __init__(self, name: str, role: str) -> None:
         self.name = name
         self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))

@@ -143,7 +143,7 @@ class HubServices:
         self.requests = self._make_requests()
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
-        departed, self._takeovers = DepartedNodes(config.clock), Takeovers(config.clock)
+        departed, self._takeovers = DepartedNodes(config.clock), Takeovers(config.clock, base.store)
         self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)

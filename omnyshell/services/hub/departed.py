@@ -1,6 +1,5 @@
 """Nodes that were connected since the hub started and are not any more: what is remembered of them."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from omnyshell.clock import Clock
@@ -47,5 +46,4 @@ class DepartedNodes:
 
 def last_heard(peer: HubPeer, clock: Clock) -> datetime:
     """Return when something last came from a peer."""
-    silent = asyncio.get_running_loop().time() - peer.link.last_heard
-    return clock.now() - timedelta(seconds=max(0.0, silent))
+    return clock.now() - timedelta(seconds=peer.silent_for)

@@ -2,6 +2,10 @@
 
 from collections.abc import Hashable
 
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
+
+BEAT_AND_A_HALF = 1.5 * HEARTBEAT_INTERVAL
+
 
 class HeartbeatMonitor:
     """Watches registrations on a monotonic clock that the caller reads. Times in seconds."""
@@ -9,6 +13,14 @@ class HeartbeatMonitor:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._last: dict[Hashable, tuple[float, int | None]] = {}
+
+    @property
+    def alive_for(self) -> float:
+        """Seconds after which a node that nothing came from is waited for no more, though it is not dropped yet.
+
+        A node that beats as usual is alive all the time, however short the timeout is.
+        """
+        return min(self.timeout, max(self.timeout / 2, BEAT_AND_A_HALF))
 
     def register(self, key: Hashable, now: float) -> None:
         """Begin to watch, or begin anew: the next heartbeat may have any number."""

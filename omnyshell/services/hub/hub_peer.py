@@ -131,6 +131,11 @@ class HubPeer:
         return self.link.peer_address
 
     @property
+    def silent_for(self) -> float:
+        """Seconds since something last came from the peer."""
+        return max(0.0, asyncio.get_running_loop().time() - self.link.last_heard)
+
+    @property
     def is_open(self) -> bool:
         """Whether messages can still be sent."""
         return self.link.is_open

@@ -1,5 +1,6 @@
 """The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 6)."""
 
+import hashlib
 import logging
 from collections.abc import Mapping
 
@@ -7,7 +8,13 @@ from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
 from omnyshell.printable import printable
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.handshake import CLOSE_HEARTBEAT_TIMEOUT, CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, REPLACED
+from omnyshell.protocol.handshake import (
+    CLOSE_HEARTBEAT_TIMEOUT,
+    CLOSE_REPLACED,
+    CLOSE_TRY_AGAIN_LATER,
+    HELD_OFF,
+    REPLACED,
+)
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -31,6 +38,7 @@ from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.held_off import HeldOff
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
@@ -75,6 +83,7 @@ class NodeService:
         self._departed = departed
         self._takeovers = takeovers
         self._audit = audit
+        self._held_off = HeldOff(audit)
         self._metrics = metrics
         self._clock = clock
         self.handlers: Mapping[type[ControlMessage], Handler] = {
@@ -108,7 +117,7 @@ class NodeService:
         if displaced is not None:
             self._displaced(peer, displaced)
         if node is not None:
-            self._departed.note(node, peer)
+            self._gone(node, peer)
             self._record("node.offline", peer, node.node_id)
 
     def postpone(self, by: float) -> None:
@@ -117,19 +126,22 @@ class NodeService:
 
     def drop_silent(self, now: float) -> None:
         """Drop nodes that have not been heard of in time; `now` on the monotonic clock."""
+        self._held_off.summarize(now)
         for peer in self._heartbeats.expired(now):
             if isinstance(peer, HubPeer):
                 self._metrics.heartbeat_timeouts += 1
                 node = self._registry.remove(peer)
                 if node is not None:
-                    self._departed.note(node, peer)
+                    self._gone(node, peer)
                 self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
                 self._end_routes(peer)
                 peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
-        if self._must_wait(peer, message):
-            peer.close(CLOSE_TRY_AGAIN_LATER, "another process has this node id")
+        holder = self._other_holder(peer, message)
+        is_alive = holder is not None and self._is_alive(holder.peer)
+        if holder is not None and not self._may_take(holder, peer, message, is_alive=is_alive):
+            self._hold_off(holder, peer)
             return
         try:
             node, older = self._registry.register(peer, message)
@@ -147,25 +159,45 @@ class NodeService:
             return
         self._heartbeats.register(peer, self._clock.monotonic())
         if older is not None and isinstance(older.peer, HubPeer):
-            self._replace(older.peer, _claimant(older.peer, older.registration), node)
+            self._replace(older.peer, older, node, is_alive=is_alive)
+        self._takeovers.registered(node.node_id, peer.principal.id, _claimant(node))
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
-    def _must_wait(self, peer: HubPeer, message: NodeRegister) -> bool:
-        """Whether a node id that two processes take from each other stays where it is for now."""
+    def _other_holder(self, peer: HubPeer, message: NodeRegister) -> RegisteredNode | None:
+        """Return who has the id over another connection, where the same principal asks for it."""
         node = self._registry.find(message.node_id.strip())
-        if node is None or node.peer is peer or node.peer.principal.id != peer.principal.id:
-            return False
-        holder = _claimant(node.peer, node.registration)
-        return self._takeovers.must_wait(node.node_id, holder, _claimant(peer, message))
+        is_other = node is not None and node.peer is not peer and node.peer.principal.id == peer.principal.id
+        return node if is_other else None
 
-    def _replace(self, older: HubPeer, claimant: Claimant, node: RegisteredNode) -> None:
+    def _is_alive(self, peer: Peer) -> bool:
+        """Whether something came from a node lately; what it says at its end is its own choice."""
+        return isinstance(peer, HubPeer) and peer.silent_for < self._heartbeats.alive_for
+
+    def _may_take(self, holder: RegisteredNode, peer: HubPeer, message: NodeRegister, *, is_alive: bool) -> bool:
+        older, newer = _claimant(holder), _claimant(RegisteredNode(peer, message))
+        return self._takeovers.may_take(holder.node_id, peer.principal.id, older, newer, alive=is_alive)
+
+    def _hold_off(self, holder: RegisteredNode, peer: HubPeer) -> None:
+        """Refuse a node id that two processes take from each other: it stays where it is for now."""
+        now = self._clock.monotonic()
+        self._held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
+        peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF)
+
+    def _replace(self, peer: HubPeer, older: RegisteredNode, node: RegisteredNode, *, is_alive: bool) -> None:
         """Close the connection that held a node id until now, and end what it carries."""
-        self._heartbeats.forget(older)
-        self._end_routes(older)
-        self._takeovers.replaced(older, node.node_id, claimant, _claimant(node.peer, node.registration))
-        older.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
+        self._heartbeats.forget(peer)
+        self._end_routes(peer)
+        owner, claimants = peer.principal.id, (_claimant(older), _claimant(node))
+        lost = self._takeovers.replaced(peer, node.node_id, owner, *claimants, alive=is_alive)
+        if lost is not None:
+            self._displaced(peer, lost)
+        peer.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
+
+    def _gone(self, node: RegisteredNode, peer: HubPeer) -> None:
+        self._departed.note(node, peer)
+        self._takeovers.left(node.node_id, _claimant(node))
 
     def _displaced(self, older: HubPeer, lost: Displacement) -> None:
         self._audit.record(
@@ -206,6 +238,8 @@ class NodeService:
         )
 
 
-def _claimant(peer: Peer, registration: NodeRegister) -> Claimant:
-    host = printable(registration.platform.hostname[:LONGEST_NAME])
-    return Claimant(registration.instance or "", peer.address, host)
+def _claimant(node: RegisteredNode) -> Claimant:
+    given = node.registration
+    host = printable(given.platform.hostname[:LONGEST_NAME])
+    instance = hashlib.sha256(given.instance.encode()).hexdigest() if given.instance else ""
+    return Claimant(instance, node.peer.address, host, given.uid or "")

@@ -29,6 +29,14 @@ CREATE TABLE IF NOT EXISTS known_addresses (
     principal TEXT NOT NULL,
     seen_at   INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS first_holders (
+    node_id   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    instance  TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    host      TEXT NOT NULL,
+    uid       TEXT NOT NULL
+) WITHOUT ROWID;
 """
 
 
@@ -115,6 +123,7 @@ class HubStore:
     def release(self, node_id: str) -> None:
         """Let anybody claim the id; on disk when it returns. Idempotent."""
         try:
+            self._db.execute("DELETE FROM first_holders WHERE node_id = ?", (node_id,))
             self._db.execute("DELETE FROM node_owners WHERE node_id = ?", (node_id,))
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
@@ -158,6 +167,17 @@ class HubStore:
                 self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")
+        except sqlite3.Error as exc:
+            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+
+    def first_holders(self) -> list[tuple[str, str, str, str, str, str]]:
+        """Return node id and principal, and instance, address, host and UID of the process that had the id first."""
+        return list(self._db.execute("SELECT node_id, principal, instance, address, host, uid FROM first_holders"))
+
+    def note_first_holder(self, *row: str) -> None:
+        """Keep a row as `first_holders` returns it, instead of an older one; on disk when it returns."""
+        try:
+            self._db.execute("INSERT OR REPLACE INTO first_holders VALUES (?, ?, ?, ?, ?, ?)", row)
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 

@@ -30,7 +30,7 @@ from omnyshell.protocol.extensions import (
     TUNNEL_EOF,
     WIDE_WINDOW,
 )
-from omnyshell.protocol.handshake import CLOSE_REPLACED, NODE_PEER, REPLACED
+from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, NODE_PEER, REPLACED
 from omnyshell.protocol.messages import (
     ControlMessage,
     NodeCapabilitiesMessage,
@@ -82,6 +82,9 @@ class OmnyShellNode:
         self._exposer = TunnelExposer(config.reachable)
         self._backoff = Backoff()
         self._displaced = DisplacedBackoff()
+        self._hub_decides = False
+        """Whether the hub of the last connection tells processes of one id apart."""
+
         self._instance = new_secure_token()
         """Names this process to the hub, which tells it from another one of the same id."""
 
@@ -182,7 +185,8 @@ class OmnyShellNode:
             on_improper=self._refused,
             codec=register_events(FrameCodec()),
         )
-        connection.send(self._registration(NODE_INSTANCE in connection.features))
+        self._hub_decides = NODE_INSTANCE in connection.features
+        connection.send(self._registration(self._hub_decides))
         connection.send(self._capabilities())
         return lost
 
@@ -278,23 +282,34 @@ class OmnyShellNode:
             delay = random.uniform(*REFUSED_RETRY)  # noqa: S311
             logger.error("THE HUB REFUSES THIS NODE: %s; next try in %.0f s", error, delay)
         elif _is_displacement(error):
-            delay = self._displaced.next_delay(held or 0.0)
+            delay = self._displaced_delay(held)
             text = "ANOTHER PROCESS USES THE NODE ID %s: %s. Give one of the two another id; next try in %.0f s"
             logger.error(text, self._config.node_id, error, delay)
         else:
-            if held is not None:
-                self._backoff.lost()
-                if held >= STABLE_AFTER:
-                    self._backoff.reset()
-            delay = self._backoff.next_delay()
+            delay = self._usual_delay(held)
             logger.warning("%s; next try in %.1f s", error, delay)
         return delay
 
+    def _usual_delay(self, held: float | None) -> float:
+        if held is not None:
+            self._backoff.lost()
+            if held >= STABLE_AFTER:
+                self._backoff.reset()
+        return self._backoff.next_delay()
+
+    def _displaced_delay(self, held: float | None) -> float:
+        """Return the seconds to wait where another process has the id.
+
+        A hub that tells processes apart decides who has it, and needs nobody's patience. Toward an older one two nodes
+        would take it from each other for ever.
+        """
+        return self._usual_delay(held) if self._hub_decides else self._displaced.next_delay(held or 0.0)
+
 
 def _is_displacement(error: OmnyShellException) -> bool:
-    """Whether the hub closed a connection that was alive because another process registered the id."""
-    return (
-        isinstance(error, TransportException)
-        and error.close_code == CLOSE_REPLACED
-        and error.close_reason.startswith(REPLACED)
-    )
+    """Whether the hub said that another process has the node's id: it took it just now, or keeps it."""
+    if not isinstance(error, TransportException):
+        return False
+    code, reason = error.close_code, error.close_reason
+    taken = code == CLOSE_REPLACED and reason.startswith(REPLACED)
+    return taken or (code == CLOSE_TRY_AGAIN_LATER and reason == HELD_OFF)

@@ -18,7 +18,7 @@ from omnyshell.tui.panels.rows import natural
 from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, milliseconds
 
 CONTEST_SHOWN = 900.0
-"""Seconds for which a node shows that two processes took its id from each other: longer than either waits."""
+"""Seconds for which a node shows that another process took its id."""
 
 
 def is_contested(node: LiveNode, now: datetime) -> bool:

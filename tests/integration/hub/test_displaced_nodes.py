@@ -4,23 +4,27 @@ import asyncio
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.raw_peer import RawPeer, logged_in, registered
 from support.stack import DEADLINE, Certificates, access, connected_client, hub_config, running_node, until
+from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
-from omnyshell.services.hub.takeovers import MOST
 from omnyshell.transport import link
+
+COMEBACKS = 50
 
 REPLACED = "another connection registered this node, from 127.0.0.1"
 
@@ -43,6 +47,12 @@ async def take(stack: AsyncExitStack, certificates: Certificates, hub: OmnyShell
     return await stack.enter_async_context(registered(certificates, hub.port, **extra))
 
 
+def fall_silent(stack: AsyncExitStack, peer: RawPeer) -> None:
+    """Have a peer hear nothing and answer nothing from now on."""
+    peer.ws.transport.pause_reading()
+    stack.callback(peer.ws.transport.abort)
+
+
 async def refused(peer: RawPeer) -> tuple[int, str]:
     await peer.say("node.register", {"nodeId": "n1", "platform": platform("again")})
     return await peer.hear_close()
@@ -60,17 +70,22 @@ async def test_another_process_is_told_with_both_addresses(certificates: Certifi
     assert record.detail.isprintable()
 
 
-@pytest.mark.parametrize("instance", ["", "the-same-process"])
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"features": ("node-instance",), "instance": "the-same-process"},
+        {"uid": "nod_0123456789abcdef", "platform": platform("box-a")},
+    ],
+    ids=["instance", "0.1.0"],
+)
 async def test_a_process_that_comes_back_over_a_half_open_connection_is_not(
-    certificates: Certificates, hub: OmnyShellHub, instance: str, monkeypatch: pytest.MonkeyPatch
+    certificates: Certificates, hub: OmnyShellHub, says: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link, "CLOSE_TIMEOUT", 0.1)
-    more = {"instance": instance} if instance else {}
     async with AsyncExitStack() as stack:
-        for _ in range(2 * MOST):
-            last = await take(stack, certificates, hub, features=("node-instance",), **more)
-            # From now on it hears nothing, and answers nothing.
-            last.ws.transport.pause_reading()
+        for _ in range(COMEBACKS):
+            last = await take(stack, certificates, hub, **says)
+            fall_silent(stack, last)
         # All but the last one are gone.
         await until(lambda: hub.connections == 1)
         assert hub.nodes.online() == {"n1"}
@@ -81,56 +96,154 @@ async def test_the_same_process_is_not_displaced_by_itself_though_the_old_connec
     certificates: Certificates, hub: OmnyShellHub
 ) -> None:
     async with AsyncExitStack() as stack:
-        for _ in range(2 * MOST):
+        for _ in range(COMEBACKS):
             await take(stack, certificates, hub, features=("node-instance",), instance="one")
         await until(lambda: hub.connections == 1)
         assert displaced(hub) == []
 
 
-async def test_two_that_fight_are_made_to_wait_and_the_one_that_has_the_id_keeps_it(
-    certificates: Certificates, hub: OmnyShellHub
+async def knock(stack: AsyncExitStack, certificates: Certificates, hub: OmnyShellHub) -> tuple[int, str]:
+    return await refused(await stack.enter_async_context(logged_in(certificates, hub.port, "node", "box")))
+
+
+def held_off(hub: OmnyShellHub) -> list[str]:
+    return [record.detail for record in hub.audit if record.action == "node.held-off"]
+
+
+async def test_the_first_gets_its_id_back_and_the_other_is_held_off_audited_in_sum(
+    certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.held_off.SUMMARY_PERIOD", 0.2)
+    first = {"features": ("node-instance",), "instance": "first"}
     async with AsyncExitStack() as stack:
-        for number in range(MOST + 1):
-            holder = await take(stack, certificates, hub, platform=platform(f"box-{number % 2}"))
-            await until(lambda number=number: len(displaced(hub)) == number)
-        for _ in range(3):
-            other = await stack.enter_async_context(logged_in(certificates, hub.port, "node", "box"))
-            assert await refused(other) == (1013, "another process has this node id")
+        await take(stack, certificates, hub, **first)
+        await take(stack, certificates, hub)
+        holder = await take(stack, certificates, hub, **first)
+        for _ in range(20):
+            assert await knock(stack, certificates, hub) == (1013, "another process has this node id")
         await holder.still_there()
-        assert len(displaced(hub)) == MOST
+        assert len(displaced(hub)) == 2
+        assert held_off(hub)[0] == "stays with 127.0.0.1 (unknown)"
+        await until(lambda: sum(int(text.split()[0]) for text in held_off(hub)[1:]) >= 1, 3 * DEADLINE)
+        assert len(held_off(hub)) < 20
         # Once it is gone, its id is free as ever.
         await holder.ws.close()
         await until(lambda: not hub.nodes.online())
         await take(stack, certificates, hub)
 
 
+@pytest.mark.parametrize("hears", [True, False], ids=["answers", "never-answers"])
+async def test_others_among_themselves_keep_nothing_from_the_first(
+    certificates: Certificates, hub: OmnyShellHub, hears: bool
+) -> None:
+    first = {"features": ("node-instance",), "instance": "first", "platform": platform("db-1")}
+    async with AsyncExitStack() as stack:
+        await take(stack, certificates, hub, **first)
+        evil = await take(stack, certificates, hub, platform=platform("evil"))
+        if not hears:
+            fall_silent(stack, evil)
+        # Its own second connection gains it nothing, nor does it matter whether it answers its close.
+        await knock(stack, certificates, hub)
+        await take(stack, certificates, hub, **first)
+        assert (await knock(stack, certificates, hub))[0] == 1013
+        details = [record.detail for record in displaced(hub)]
+        assert details == ["127.0.0.1 (db-1) -> 127.0.0.1 (evil)", "127.0.0.1 (evil) -> 127.0.0.1 (db-1)"]
+
+
+async def test_a_holder_that_fell_silent_is_waited_for_no_longer_than_half_of_its_time(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What bounds the wait of a node that was started anew while a contest lasts."""
+    monkeypatch.setattr("omnyshell.services.hub.heartbeat.BEAT_AND_A_HALF", 0.0)
+    async with OmnyShellHub(hub_config(certificates, heartbeat_timeout=2.0)) as hub, AsyncExitStack() as stack:
+        await take(stack, certificates, hub, instance="first", features=("node-instance",))
+        await take(stack, certificates, hub)
+        await take(stack, certificates, hub, instance="first", features=("node-instance",))
+        begun = asyncio.get_running_loop().time()
+        assert (await knock(stack, certificates, hub))[0] == 1013
+
+        async def is_let_in() -> bool:
+            peer = await stack.enter_async_context(logged_in(certificates, hub.port, "node", "box"))
+            await peer.say("node.register", {"nodeId": "n1", "platform": platform("again")})
+            try:
+                await peer.hear("node.registered")
+            except ConnectionClosed:
+                return False
+            return True
+
+        while not await is_let_in():
+            pass
+        assert 0.9 <= asyncio.get_running_loop().time() - begun < 1.9
+        assert len(displaced(hub)) == 2
+
+
+async def test_after_a_restart_of_the_hub_the_fastest_is_not_the_first(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    first = {"features": ("node-instance",), "instance": "the-process", "platform": platform("db-1")}
+    config = hub_config(certificates, state_dir=tmp_path)
+    async with OmnyShellHub(config) as hub, AsyncExitStack() as stack:
+        await take(stack, certificates, hub, **first)
+    async with OmnyShellHub(config) as hub, AsyncExitStack() as stack:
+        for _ in range(2):
+            await take(stack, certificates, hub, platform=platform("evil"))
+        holder = await take(stack, certificates, hub, **first)
+        assert (await knock(stack, certificates, hub))[0] == 1013
+        await holder.still_there()
+    assert not any(b"the-process" in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
 async def test_a_hold_is_no_answer_for_another_principal(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with AsyncExitStack() as stack:
-        for _ in range(MOST + 1):
+        for _ in range(2):
             await take(stack, certificates, hub)
-        await until(lambda: len(displaced(hub)) == MOST)
+        assert (await knock(stack, certificates, hub))[0] == 1013
         other = await stack.enter_async_context(logged_in(certificates, hub.port, "node", "admin"))
         assert (await refused(other))[0] == 4400
 
 
-async def test_ours_say_so_loudly_wait_for_long_and_name_the_other(
+async def test_ours_has_its_id_back_in_a_moment_and_the_copy_says_loudly_who_has_it(
     certificates: Certificates, hub: OmnyShellHub, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with (
-        running_node(certificates, hub.port, tmp_path / "a") as first,
-        running_node(certificates, hub.port, tmp_path / "b") as second,
-    ):
-        await until(lambda: not first.registered.is_set() and "ANOTHER PROCESS USES" in caplog.text)
-        assert second.registered.is_set()
-        said = next(text for text in caplog.messages if "ANOTHER PROCESS" in text)
-        found = re.search(r"node id n1: .*from 127\.0\.0\.1.*; next try in (\d+) s", said, re.IGNORECASE)
-        assert found is not None, said
-        assert 60 <= int(found[1]) <= 120
-        # Somebody who has sorted it out need not wait.
-        first.dial_now()
-        await asyncio.wait_for(first.registered.wait(), DEADLINE)
-    assert len(displaced(hub)) == 2
+    async with running_node(certificates, hub.port, tmp_path / "a") as first:
+        async with running_node(certificates, hub.port, tmp_path / "b") as second:
+            await until(lambda: "ANOTHER PROCESS USES THE NODE ID n1" in caplog.text)
+            said = next(text for text in caplog.messages if "ANOTHER PROCESS" in text)
+            found = re.search(r"node id n1: .*from 127\.0\.0\.1.*; next try in (\d+) s", said, re.IGNORECASE)
+            assert found is not None, said
+            assert int(found[1]) <= 2
+            await until(lambda: first.registered.is_set() and bool(held_off(hub)))
+            await until(lambda: "another process has this node id" in caplog.text)
+            assert not second.registered.is_set()
+        assert len(displaced(hub)) == 2
+        assert first.registered.is_set()
+
+
+async def test_an_attacker_that_comes_at_once_and_never_answers_has_the_id_for_seconds(
+    certificates: Certificates, hub: OmnyShellHub, tmp_path: Path
+) -> None:
+    """The attacker tries as fast as it can, as a machine of the same name behind the same address."""
+    attempts = 0
+
+    async def attack(stack: AsyncExitStack) -> None:
+        nonlocal attempts
+        while True:
+            peer = await stack.enter_async_context(logged_in(certificates, hub.port, "node", "box"))
+            await peer.say("node.register", {"nodeId": "n1", "platform": platform(socket.gethostname())})
+            fall_silent(stack, peer)
+            attempts += 1
+
+    async with running_node(certificates, hub.port, tmp_path / "a") as node, AsyncExitStack() as stack:
+        attacker = asyncio.create_task(attack(stack))
+        try:
+            await until(lambda: len(displaced(hub)) >= 2 and node.registered.is_set())
+            so_far, taken = attempts, len(displaced(hub))
+            await until(lambda: attempts >= so_far + 30 or attacker.done())
+            assert node.registered.is_set()
+            assert len(displaced(hub)) == taken <= 3
+        finally:
+            attacker.cancel()
+            await asyncio.gather(attacker, return_exceptions=True)
 
 
 async def test_whoever_watches_is_told_of_the_node(certificates: Certificates, hub: OmnyShellHub) -> None:
@@ -138,7 +251,8 @@ async def test_whoever_watches_is_told_of_the_node(certificates: Certificates, h
     feed = asyncio.create_task(LiveFeed(access(certificates, hub.port, "admin"), state).run())
     try:
         async with AsyncExitStack() as stack:
-            await take(stack, certificates, hub, platform=platform("box-a"))
+            first = {"features": ("node-instance",), "instance": "first", "platform": platform("box-a")}
+            await take(stack, certificates, hub, **first)
             await until(lambda: "n1" in state.nodes)
             assert state.nodes["n1"].displaced_at is None
             await take(stack, certificates, hub, platform=platform("box-b"))
@@ -151,6 +265,11 @@ async def test_whoever_watches_is_told_of_the_node(certificates: Certificates, h
             assert found is not None
             assert found.is_online
             assert found.displaced == "127.0.0.1 (box-a) -> 127.0.0.1 (box-b)"
+            # What the first lost is shown still when it has its id back, and took it from the other for that.
+            await take(stack, certificates, hub, **first, labels={"back": "yes"})
+            await until(lambda: state.nodes["n1"].labels.get("back") == "yes")
+            assert len(displaced(hub)) == 2
+            assert state.nodes["n1"].displaced == found.displaced
     finally:
         feed.cancel()
         await asyncio.gather(feed, return_exceptions=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from omnyshell.cli.loop import run
 from omnyshell.cli.output import announce, complain
 from omnyshell.cli.parsing import parse
-from omnyshell.cli.service import set_up_logging, tune_memory, watch_signals
+from omnyshell.cli.service import allow_many_descriptors, set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
 from omnyshell.cli.strict import check_files, strict_modes
 from omnyshell.errors import ConfigException, OmnyShellException
@@ -40,6 +40,7 @@ logger = logging.getLogger("omnyshell.hub")
 def start(options: argparse.Namespace) -> int:
     """Serve a hub until a signal ends it."""
     tune_memory()
+    allow_many_descriptors()
     set_up_logging(options.log_level, options.log_format)
     return run(_serve(options))
 

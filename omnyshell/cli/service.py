@@ -5,6 +5,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,21 @@ _USUAL_THRESHOLDS = (700, 10, 10)
 
 # From malloc.h.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+
+
+MANY_DESCRIPTORS = 65_536
+
+
+def allow_many_descriptors() -> None:
+    """Open as many files as the system allows: some shells allow a thousand at first, which strangers can take.
+
+    Not where sessions run: what they start inherits it, and old programs cannot count that far.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MANY_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def set_up_logging(level: str, style: str = "auto") -> None:

@@ -24,3 +24,13 @@ async def test_without_descriptors_the_hub_serves_on_and_recovers(certificates: 
         async with asyncio.timeout(10), logged_in(certificates, hub.port, "client", "dev") as later:
             await later.still_there()
         await client.still_there()
+
+
+async def test_a_hub_takes_what_descriptors_the_system_allows(certificates: Certificates, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        async with hub_process(certificates, tmp_path) as hub:
+            assert resource.prlimit(hub.pid, resource.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -88,7 +88,7 @@ def known_nodes(options: argparse.Namespace) -> int:
     rows = [
         (
             one.node_id,
-            "online" if one.online else "offline",
+            "locked" if one.locked else "online" if one.online else "offline",
             one.principal or "-",
             ",".join(f"{key}={value}" for key, value in sorted(one.hub_labels.items())) or "-",
         )

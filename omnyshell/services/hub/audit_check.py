@@ -85,7 +85,8 @@ def hold(end: TrailEnd, noted: SignedHead | None, key: Ed25519PublicKey) -> Held
     held = Held(end.seq, end.hash)
     keys = [key]
     if noted is not None and not noted.is_genuine:
-        held.find("unnoted", 0, "what the hub's other database says of the trail is not signed by the hub")
+        text = f"what the hub's other database says of the trail up to record {end.seq} is not signed by the hub"
+        held.find("unnoted", end.seq, text)
         noted = None
     if noted is not None and noted.key != key:
         keys.append(noted.key)

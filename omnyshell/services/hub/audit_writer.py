@@ -206,6 +206,8 @@ class AuditWriter:
         """Sign where the trail ends, where anything was written since: in the trail, in all sinks, in the witness."""
         try:
             if self._has_news:
+                # Before and after: so the head itself says what is noted already, and an older database shows.
+                self._tell_witness()
                 self._publish(self._store.append_head(self._noted))
                 self._has_news = False
                 self._tell_witness()

@@ -70,6 +70,9 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
 MAX_UNFINISHED = 64 * MIB
 """Bytes of unfinished messages of everybody together."""
 
+ALWAYS_UNFINISHED = MIB
+"""Bytes that each principal may have whatever the others have: nobody pays for what they hold."""
+
 RESERVE_SHARE, MAX_RESERVE, LEAST_WITH_RESERVE = 8, 64, 4
 """One part in so many of what there is, and no more than so many, are kept for administrators; of few, nothing is."""
 
@@ -273,9 +276,10 @@ class Quota:
         self.unfinished += by
         who = account.who
         most = MAX_UNFINISHED if who.is_admin else MAX_UNFINISHED - MAX_UNFINISHED // RESERVE_SHARE
-        limit = self._limits.limit(who, Resource.UNFINISHED) * MIB
-        if by <= 0 or (account.unfinished <= limit and self.unfinished <= most):
+        is_over = account.unfinished > self._limits.limit(who, Resource.UNFINISHED) * MIB
+        are_over = self.unfinished > most and account.unfinished > ALWAYS_UNFINISHED
+        if by <= 0 or not (is_over or are_over):
             return ""
         self.refused[Resource.UNFINISHED] += 1
-        whose = f"'{who.id}' has" if account.unfinished > limit else "All together have"
+        whose = f"'{who.id}' has" if is_over else "All together have"
         return f"{whose} too many {NOUNS[Resource.UNFINISHED]} (limit '{Resource.UNFINISHED}')"

@@ -204,6 +204,8 @@ def test_together_nobody_but_administrators_fills_the_memory_for_unfinished_mess
     assert problems[:7] == [""] * 7
     assert "All together" in problems[7]
     assert quota.unfinished == MAX_UNFINISHED
+    # Who has little is not cut off for what others have.
+    assert quota.unfinished_grew(Account(ANN), MIB) == ""
     quota.unfinished_grew(Account(principal("m7")), -8 * MIB)
     assert quota.unfinished_grew(Account(ADMIN), 4 * MIB) == ""
 

@@ -19,6 +19,7 @@ from omnyshell.protocol.messages import (
     NodeSessionOpen,
 )
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
+from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, KillEvent
@@ -102,6 +103,7 @@ class LeftoverSessions:
         """
         for node in filter(None, map(self._nodes.find, self._kept.nodes())):
             self._judge(node, standing)
+        self._condemn()
         names = sorted(revoked)
         for node in self._nodes.connected() if names else ():
             if isinstance(node.peer, HubPeer) and EVENTS not in node.peer.features and keeps_sessions(node):
@@ -110,6 +112,7 @@ class LeftoverSessions:
 
     def tick(self, now: float) -> None:
         """Go on with what was too much for once, and ask nodes what has become of sessions; `now` is monotonic."""
+        self._condemn()
         unfinished, self._unfinished = self._unfinished, set()
         for node in filter(None, map(self._nodes.find, unfinished)):
             self._judge(node, self._gate.standing())
@@ -146,6 +149,20 @@ class LeftoverSessions:
             self._end(node, session)
         if len(ending) > MOST_AT_ONCE:
             self._unfinished.add(node.node_id)
+
+    def _condemn(self) -> None:
+        """Have what is locked in nodes that are away end when they are back, though the lock be gone by then."""
+        locks = self._gate.locks
+        if not any(locks):
+            return
+        for node_id in self._kept.nodes():
+            if self._nodes.find(node_id) is None:
+                is_locked = locks.of_node(node_id) is not None
+                for session in self._kept.at(node_id):
+                    nothing = Evidence(session.owner.id, "", b"")
+                    if session.evidence != nothing and (is_locked or locks.of_login(session.owner) is not None):
+                        session.evidence = nothing
+                        self._kept.put(session)
 
     def _may_stay(self, node: RegisteredNode, session: KeptSession, standing: Standing) -> bool:
         now = standing(session.owner, session.evidence)

@@ -276,6 +276,29 @@ async def test_what_a_locked_login_left_in_a_node_that_was_away_ends_when_it_com
             await until(lambda: sessions(node) == 0, SOON)
 
 
+@pytest.mark.parametrize("kind", LOCKS)
+async def test_what_was_left_in_a_node_that_was_away_all_the_time_ends_too(
+    certificates: Certificates, tmp_path: Path, kind: str
+) -> None:
+    config = config_in(certificates, tmp_path)
+    async with site(certificates, tmp_path, config) as (hub, node, _):
+        async with logged_in(certificates, hub.port, "client", "ann", FEATURES) as ann:
+            await has_left(ann, node, "exec")
+        port = hub.port
+        await hub.stop()
+        # At another port the node does not find it.
+        async with (
+            OmnyShellHub(config) as elsewhere,
+            logged_in(certificates, elsewhere.port, "client", "admin", ADMIN) as admin,
+        ):
+            assert (await lock(admin, kind))["ok"]
+            await unlock(admin, kind)
+        assert sessions(node) == 1
+        async with OmnyShellHub(replace(config, port=port)) as again:
+            await until(lambda: bool(again.nodes.online()))
+            await until(lambda: sessions(node) == 0, SOON)
+
+
 async def test_a_lock_for_a_time_ends_by_itself_also_while_no_hub_runs(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -40,7 +40,15 @@ def ask_secret(question: str, otherwise: str) -> str:
 
     Raises `ConfigException` where nothing is, or nobody can be asked: `otherwise` says how else it is given.
     """
-    answer = _ask(question).strip() if can_ask() else ""
+    answer = ask_exactly(question, otherwise).strip()
+    if not answer:
+        raise ConfigException(otherwise)
+    return answer
+
+
+def ask_exactly(question: str, otherwise: str) -> str:
+    """Return what is typed, as it is; raises as `ask_secret` does."""
+    answer = _ask(question) if can_ask() else ""
     if not answer:
         raise ConfigException(otherwise)
     return answer
@@ -60,15 +68,20 @@ def ask_passphrase(path: Path) -> Iterator[str]:
             print("omnyshell: that is not its passphrase", file=sys.stderr, flush=True)
 
 
-def new_passphrase() -> str:
-    """Return a passphrase that is typed twice. Raises `ConfigException` where nobody can be asked, or one is empty."""
+KEY_OTHERWISE = "give the passphrase in a file with --key-passphrase-file, or in OMNYSHELL_KEY_PASSPHRASE"
+
+
+def new_passphrase(what: str = "the key", otherwise: str = KEY_OTHERWISE) -> str:
+    """Return a passphrase that is typed twice.
+
+    Raises `ConfigException` where nobody can be asked, which `otherwise` says what to do about, or one is empty.
+    """
     if not can_ask():
-        text = "give the passphrase in a file with --key-passphrase-file, or in OMNYSHELL_KEY_PASSPHRASE"
-        raise ConfigException(f"there is no terminal to ask on: {text}")
+        raise ConfigException(f"there is no terminal to ask on: {otherwise}")
     for _ in range(TRIES):
-        passphrase = _ask("Passphrase for the key: ")
+        passphrase = _ask(f"Passphrase for {what}: ")
         if not passphrase:
-            raise ConfigException("the passphrase is empty: leave out --passphrase for a key without one")
+            raise ConfigException("the passphrase is empty: it would protect nothing")
         if _ask("The same again: ") == passphrase:
             return passphrase
         print("omnyshell: these are two passphrases", file=sys.stderr, flush=True)

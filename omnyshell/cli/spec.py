@@ -3,7 +3,7 @@
 Handlers are named, not imported: a command loads only what it needs.
 """
 
-from omnyshell.cli.spec_admin import ADMIN, AUDIT, AUDIT_OF_HUB, LIVE
+from omnyshell.cli.spec_admin import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
 from omnyshell.cli.spec_base import JSON, NODE, Command
 from omnyshell.options.option import Option
 from omnyshell.services.client.options import ACCESS, KEY_PASSPHRASE_FILE
@@ -189,6 +189,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     *LIVE,
     *ADMIN,
+    *BACKUP,
     *AUDIT,
     AUDIT_OF_HUB,
     Command(

@@ -3,11 +3,8 @@
 from omnyshell.cli.spec_base import JSON, NODE, Command
 from omnyshell.options.option import Option
 from omnyshell.services.client.options import ACCESS, BINDING
+from omnyshell.services.hub_place import HUB_PLACE
 
-AUDIT_PLACE = (
-    Option("--state-dir", "state directory of the hub; found by itself where there is only one", "DIR", "directory"),
-    Option("--hub-config", "hub.toml of the hub, which says where its state directory is", "FILE", "file"),
-)
 AUDIT_CHOICE = (
     Option("--since", "only records from then on: a span such as 1h or 7d, or a time", "WHEN"),
     Option("--action", "only these actions; a pattern such as session.*", "PATTERN"),
@@ -20,13 +17,13 @@ AUDIT: tuple[Command, ...] = (
         ("audit", "list"),
         "print the audit records of a hub on this machine",
         "audit:list_records",
-        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *AUDIT_PLACE),
+        (*AUDIT_CHOICE, Option("--follow", "go on with the records to come", kind="flag"), JSON, *HUB_PLACE),
     ),
     Command(
         ("audit", "export"),
         "print audit records as JSON lines, with their hashes",
         "audit:export",
-        (*AUDIT_CHOICE, *AUDIT_PLACE),
+        (*AUDIT_CHOICE, *HUB_PLACE),
     ),
     Command(
         ("audit", "verify"),
@@ -41,14 +38,29 @@ AUDIT: tuple[Command, ...] = (
                 "FILE",
                 "list",
             ),
-            *AUDIT_PLACE,
+            *HUB_PLACE,
         ),
     ),
     Command(
         ("audit", "head"),
         "print where the audit trail ends, to be noted elsewhere",
         "audit:head",
-        AUDIT_PLACE,
+        HUB_PLACE,
+    ),
+)
+
+BACKUP: tuple[Command, ...] = (
+    Command(
+        ("hub", "backup"),
+        "write all that a hub on this machine knows into one encrypted file, also while it runs",
+        "backup:back_up",
+        "omnyshell.services.hub.backup_options:BACKUP_OPTIONS",
+    ),
+    Command(
+        ("hub", "restore"),
+        "make a hub's state directory from a backup",
+        "backup:restore_hub",
+        "omnyshell.services.hub.backup_options:RESTORE_OPTIONS",
     ),
 )
 
@@ -215,7 +227,7 @@ ADMIN: tuple[Command, ...] = (
         (
             *LOCKED,
             Option("--offline", "on the hub's machine, while no hub runs there", kind="flag"),
-            *AUDIT_PLACE,
+            *HUB_PLACE,
             *ACCESS,
         ),
     ),

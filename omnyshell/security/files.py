@@ -27,7 +27,7 @@ def write_private(path: Path, data: bytes) -> None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as exc:
         raise ConfigException(f"cannot write {path}: {exc.strerror}") from exc
 
@@ -90,7 +90,7 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
     """Make the rename itself durable, where directories can be opened."""
     if os.name != "posix":
         return

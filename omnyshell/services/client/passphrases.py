@@ -30,7 +30,7 @@ def read_passphrase(given: Mapping[str, str]) -> tuple[bytes | None, str]:
         return None, ""
     path = user_path(given[PASSPHRASE_FILE])
     try:
-        return _read_line(path), str(path)
+        return read_line(path), str(path)
     except ConfigException as exc:
         exc.option = PASSPHRASE_FILE
         raise
@@ -58,7 +58,8 @@ def as_bytes(passphrase: str) -> bytes:
     return passphrase.encode("utf-8", "surrogateescape")
 
 
-def _read_line(path: Path) -> bytes:
+def read_line(path: Path) -> bytes:
+    """Return the passphrase in a file. Raises `ConfigException` where it is missing, empty or open to other users."""
     data = read_private(path)
     line = (data or b"").removesuffix(b"\n").removesuffix(b"\r")
     if not line:

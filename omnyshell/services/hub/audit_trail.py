@@ -18,6 +18,7 @@ from omnyshell.services.hub.audit_witness import AuditWitness
 from omnyshell.services.hub.audit_writer import AuditWriter
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.disk_reserve import RESERVE_FILE, DiskReserve
+from omnyshell.services.hub.restored import read_restored, told_restored
 from omnyshell.services.hub.store import STATE_FILE
 from omnyshell.version import __version__
 
@@ -62,14 +63,18 @@ async def open_trail(audit: AuditLog, config: HubConfig) -> None:
     audit.recall(_newest(path))
     reserve = DiskReserve(config.state_dir / RESERVE_FILE)
     audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness, reserve=reserve)
-    await _tell(audit, held)
+    await _tell(audit, held, config.state_dir)
     audit.check = TrailCheck(audit, path, _scan_for(end, noted, store))
     await audit.check.wait(CHECK_WAIT)
 
 
-async def _tell(audit: AuditLog, held: Held) -> None:
+async def _tell(audit: AuditLog, held: Held, directory: Path) -> None:
     for finding in held.findings:
         await audit.commit(**broken(audit, finding))
+    if restored := read_restored(directory):
+        logger.warning("the hub's state was restored %s", restored)
+        await audit.commit("hub.restored", detail=restored)
+        told_restored(directory)
     await audit.commit("hub.start", detail=f"version {__version__}")
 
 

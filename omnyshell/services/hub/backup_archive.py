@@ -41,6 +41,9 @@ SETTINGS = {
     "authorized_keys": "authorized_keys",
     "grant_token_file": "grant-tokens",
     "metrics_token_file": "metrics-token",
+    "audit_sink_ca": "audit-sink-ca.pem",
+    "audit_sink_cert": "audit-sink.pem",
+    "audit_sink_key": "audit-sink.key",
 }
 """The files that a hub's options name, by the option."""
 

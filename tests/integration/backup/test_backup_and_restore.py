@@ -36,7 +36,7 @@ from omnyshell.services.hub import audit_writer, backup
 from omnyshell.services.hub.audit_query import verify_trail
 from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, load_audit_key
 from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.backup_archive import NAMES, Manifest, entry, write_archive
+from omnyshell.services.hub.backup_archive import NAMES, SETTINGS, Manifest, entry, write_archive
 from omnyshell.services.hub.restore import restore
 from omnyshell.services.hub.store import STATE_FILE
 
@@ -135,7 +135,7 @@ async def test_a_backup_made_under_load_is_restored_elsewhere_and_its_peers_retu
             node_by_key(by_key(certificates, hub.port, "box1", machine), tmp_path, "web"),
             OmnyShellClient(ClientConfig(access=by_key(certificates, hub.port, "ann", person))) as client,
         ):
-            assert (await client.execute("web", "echo back")).exit_code == 0
+            assert (await client.execute("web", "echo back")).stdout == b"back\n"
     assert findings(elsewhere) == ()
     told = [text for text in texts(elsewhere) if '"hub.restored"' in text]
     assert len(told) == 1
@@ -309,9 +309,11 @@ async def run(*words: str) -> tuple[int, str]:
     return ran.returncode, ran.stdout + ran.stderr
 
 
-def test_no_option_takes_a_passphrase_and_all_names_are_plain() -> None:
+def test_no_option_takes_a_passphrase_and_every_file_of_a_hub_has_a_plain_name() -> None:
     from omnyshell.services.hub.backup_options import BACKUP_OPTIONS, RESTORE_OPTIONS
+    from omnyshell.services.hub.options import OPTIONS
 
     secret = [option.name for option in (*BACKUP_OPTIONS, *RESTORE_OPTIONS) if "passphrase" in option.name]
     assert set(secret) == {"--passphrase-file"}
     assert all(name.count("/") == 1 and ".." not in name for name in NAMES)
+    assert {option.key for option in OPTIONS if option.kind == "file"} == set(SETTINGS)

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import shutil
+import sqlite3
 import stat
 import subprocess
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from support.hub_process import OMNYSHELL, HubProcess
 from support.stack import Certificates, access, connected_client, hub_config, running_node, until, within
 
 from omnyshell import (
+    AuditRecord,
     ClientConfig,
     ConfigException,
     HubAccess,
@@ -34,8 +36,8 @@ from omnyshell.security.sealed_stream import Passphrase, SealingStream
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.hub import audit_writer, backup
 from omnyshell.services.hub.audit_query import verify_trail
-from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, load_audit_key
-from omnyshell.services.hub.audit_witness import read_noted
+from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, AuditStore, load_audit_key
+from omnyshell.services.hub.audit_witness import AuditWitness, read_noted
 from omnyshell.services.hub.backup_archive import NAMES, SETTINGS, Manifest, entry, write_archive
 from omnyshell.services.hub.restore import restore
 from omnyshell.services.hub.store import STATE_FILE
@@ -257,6 +259,36 @@ async def test_a_trail_that_was_tampered_with_is_no_better_after_a_restore(
     back_up(certificates, tmp_path / "state", tmp_path / "backup")
     restore(tmp_path / "backup", SECRET, tmp_path / "new", None, CLOCK, replace=False)
     assert findings(tmp_path / "new") != ()
+
+
+async def test_databases_that_part_between_the_copies_are_copied_again(
+    certificates: Certificates, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, open_one, moments = tmp_path / "state", backup._reading, [1]
+    shutil.copytree(made / "state", state)
+    store, witness = AuditStore(state / AUDIT_FILE, load_audit_key(state), CLOCK), AuditWitness(state / STATE_FILE)
+
+    def reading(path: Path) -> sqlite3.Connection:
+        """Have the hub sign heads, and note them, when one of its databases is read and the other is not yet."""
+        if path.name == AUDIT_FILE and moments:
+            moments.pop()
+            for _ in range(3):
+                noted, _ = witness.noted(), store.append([AuditRecord(at=CLOCK.now(), action="session.open")])
+                store.append_head(noted.seal.seq if noted is not None else 0)
+                assert store.head is not None
+                witness.note(store.head)
+        return open_one(path)
+
+    monkeypatch.setattr(backup, "_reading", reading)
+    back_up(certificates, state, tmp_path / "backup")
+    store.close()
+    witness.close()
+    assert not moments
+    restore(tmp_path / "backup", SECRET, tmp_path / "new", None, CLOCK, replace=False)
+    async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "new")) as hub:
+        assert hub.audit.check is not None
+        await hub.audit.check.wait(10)
+        assert hub.audit.gaps == []
 
 
 def test_a_backup_is_not_written_over_and_not_half_written(

@@ -166,8 +166,8 @@ class Strangers:
         for members, limit in self._limits(stranger):
             refused = limit.refused(len(members))
             if refused >= 1:
-                oldest = next(iter(members))
-                if stranger.since - oldest.since < EVICTABLE_AGE:
+                oldest = next(iter(members), None)
+                if oldest is None or stranger.since - oldest.since < EVICTABLE_AGE:
                     return None
                 leaving.add(oldest)
             elif refused and self._chance() < refused:

@@ -84,6 +84,10 @@ def test_one_address_ends_at_its_limit_and_no_other_notices():
     assert door.take_refused() == {}
 
 
+def test_a_limit_of_nothing_lets_nobody_in():
+    assert admitted(come(doorway(in_all=StrangerLimit.exactly(0)), ["192.0.2.1", KNOWN])) == 0
+
+
 def test_defaults_let_one_address_end_before_others_feel_it():
     limits = EndpointLimits()
     assert limits.max_before_login_by_address.full < limits.max_before_login.start

@@ -24,8 +24,9 @@ from omnyshell.services.hub.store import STATE_FILE
 from soak.machines import workplace
 from soak.report import Figure, report
 
-LAG_GOAL = 0.02
-"""Seconds that the loop of a hub may be held up by going through a large trail."""
+NAP = 0.005
+LAG_GOAL = 0.005
+"""Seconds by which the loop of a hub may be later, in 99 of 100 cases, while a large trail is gone through."""
 
 Tables = list[tuple[object, ...]]
 
@@ -187,8 +188,8 @@ async def tamper(certificates: Certificates, directory: Path, seed: int) -> tupl
     return changed, wrong
 
 
-async def go_through(certificates: Certificates, directory: Path, count: int) -> tuple[float, float]:
-    """Return how long a hub that serves takes to go through a large trail, and how late its loop was at most."""
+async def go_through(certificates: Certificates, directory: Path, count: int) -> tuple[float, float, float]:
+    """Return how long a hub that serves takes to go through a large trail, how late its loop was, and is otherwise."""
     clock = SystemClock()
     store = AuditStore(directory / AUDIT_FILE, load_audit_key(directory), clock)
     made = [
@@ -197,13 +198,22 @@ async def go_through(certificates: Certificates, directory: Path, count: int) ->
     for _ in range(count // len(made)):
         store.append(made)
     store.close()
-    begun, late = time.monotonic(), 0.0
     async with OmnyShellHub(hub_config(certificates, state_dir=directory)) as hub:
-        while hub.audit.check is not None and not hub.audit.check.is_done:
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            late = max(late, time.monotonic() - before - 0.005)
-        return time.monotonic() - begun, late
+        check, begun = hub.audit.check, time.monotonic()
+        late = await lateness(lambda: check is not None and not check.is_done)
+        seconds = time.monotonic() - begun
+        idle_until = time.monotonic() + seconds
+        return seconds, late, await lateness(lambda: time.monotonic() < idle_until)
+
+
+async def lateness(goes_on: Callable[[], bool]) -> float:
+    """Return by how much a loop is late in 99 of 100 cases."""
+    seen = [0.0]
+    while goes_on():
+        before = time.monotonic()
+        await asyncio.sleep(NAP)
+        seen.append(time.monotonic() - before - NAP)
+    return sorted(seen)[int(len(seen) * 0.99)]
 
 
 async def all_seeds(certificates: Certificates, directory: Path, count: int) -> tuple[int, list[str]]:
@@ -226,7 +236,7 @@ def main() -> None:
         changed, wrong = asyncio.run(all_seeds(certificates, directory, options.seeds))
         for problem in wrong:
             print(problem, flush=True)
-        seconds, late = asyncio.run(go_through(certificates, directory / "large", options.records))
+        seconds, late, idle = asyncio.run(go_through(certificates, directory / "large", options.records))
     report(
         "attacks.audit_trail",
         Figure(
@@ -237,9 +247,9 @@ def main() -> None:
         ),
         Figure(
             "a large audit trail is gone through while the hub serves",
-            f"the loop is late by at most {LAG_GOAL * 1000:g} ms",
-            f"{options.records} records in {seconds:.0f} s, late by {late * 1000:.1f} ms at most",
-            late <= LAG_GOAL,
+            f"in 99 of 100 cases the loop is later by at most {LAG_GOAL * 1000:g} ms",
+            f"{options.records} records in {seconds:.0f} s, late by {late * 1000:.1f} ms, idle {idle * 1000:.1f} ms",
+            late - idle <= LAG_GOAL,
         ),
     )
 

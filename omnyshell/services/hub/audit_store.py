@@ -106,7 +106,7 @@ class AuditStore:
             end = _end(self._db, None)
             self._note_size()
         except (OSError, sqlite3.Error) as exc:
-            text = f"cannot use the audit trail {path}: {exc}; moved away, it is missed, and a new one begins"
+            text = f"cannot use the audit trail {path}: {exc}; if you move it away, a new one says what is missing"
             raise ConfigException(text) from exc
         self._seq, self._hash, self._head = end.seq, end.hash, end.head
 

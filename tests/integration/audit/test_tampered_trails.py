@@ -213,6 +213,20 @@ async def test_what_was_done_to_the_files_is_told_for_ever(
     assert "gap" in {finding.kind for finding in verified(state).findings}
 
 
+async def test_a_file_that_is_no_database_any_more_keeps_the_hub_from_starting_and_says_what_to_do(
+    certificates: Certificates, used: tuple[Path, Path], tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    shutil.copytree(used[0], state)
+    (state / AUDIT_FILE).write_bytes(b"nothing of the kind" * 1000)
+    with pytest.raises(ConfigException, match="move it away"):
+        await run(certificates, state)
+    (state / AUDIT_FILE).unlink()
+    readiness, gaps = await run(certificates, state)
+    assert readiness.startswith(BROKEN)
+    assert len(gaps) == 1
+
+
 async def acknowledge(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with AdminClient(access(certificates, hub.port, "admin")) as admin:
         await admin.do(AuditAcknowledge(request_id=""))

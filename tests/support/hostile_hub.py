@@ -21,10 +21,13 @@ from omnyshell.protocol.messages import ControlMessage, admin, events
 Alter = Callable[[type[ControlMessage], dict[str, Any]], dict[str, Any]]
 
 FEATURES = (
+    "fleet-invites",
     "interactive",
+    "locks",
     "events",
     "admin",
     "admin-ends",
+    "audit-acknowledge",
     "resume-offset",
     "rights",
     "screen-etag",
@@ -57,6 +60,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "admin.access.request": admin.AccessResponse,
     "admin.invites.request": admin.InvitesResponse,
     "admin.audit.request": admin.AuditResponse,
+    "admin.locks.request": admin.LocksResponse,
     "events.subscribe": events.EventsSnapshot,
     "events.unsubscribe": events.EventsEnded,
     "join.request": admin.JoinAccepted,

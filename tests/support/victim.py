@@ -20,7 +20,7 @@ WITHIN = 8.0
 
 ARGUMENTS = {
     "node": "n1", "session": UUID[:8], "command": "true", "port": "80", "ref": "t", "name": "ann", "id": "c1",
-    "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann",
+    "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
 }  # fmt: skip
 RAW = ("exec", "connect", "sessions resume")
 """Commands whose output is that of a program, which is passed on as it is."""

@@ -60,7 +60,12 @@ def hub(certificates: Certificates, tmp_path_factory: Any) -> Iterator[HubProces
     place = tmp_path_factory.mktemp("hub")
     sink = f"--audit-sink=file:{place / 'audit.jsonl'}"
     options = ("--log-level=debug", "--log-format=json", "--tunnel-port-range=20500-20599", sink)
-    process = HubProcess(certificates, place / "state", *options, "--login-limit=0", "--metrics-from=loopback")
+    # What is refused stands in the trail, each time.
+    settings = tmp_path_factory.mktemp("settings") / "hub.toml"
+    settings.write_text('[[quotas]]\nprincipals = ["*"]\nrefusals = 1000000\nrequests = 1000000\n')
+    process = HubProcess(
+        certificates, place / "state", *options, "--login-limit=0", "--metrics-from=loopback", f"--config={settings}"
+    )
     process.log = place / "hub.log"
     process.start_and_wait()
     try:

@@ -54,6 +54,9 @@ def files(tmp_path: Path, certificates: Certificates, monkeypatch: pytest.Monkey
         "ca": certificates.ca.read_text(),
         "bind_certificate": certificates.cert.read_text(),
         "config": "# nothing\n",
+        "audit_sink_ca": certificates.ca.read_text(),
+        "audit_sink_cert": certificates.cert.read_text(),
+        "audit_sink_key": certificates.key.read_text(),
     }
     for name, text in made.items():
         write_private(directory / name, text.encode())

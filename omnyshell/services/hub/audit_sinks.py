@@ -164,7 +164,7 @@ class SinkThread:
         while batch := self._next():
             try:
                 self._sink.write([export_line(record) for record in batch])
-            except OSError as exc:
+            except Exception as exc:
                 if not self._is_failing:
                     logger.error("AUDIT SINK %s FAILS, records wait: %s", self._name, exc)
                 self._is_failing = True

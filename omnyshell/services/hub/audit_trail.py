@@ -136,9 +136,10 @@ class TrailCheck:
         try:
             with AuditReader(self._path) as reader:
                 return scan(reader.records(), self._trail, self._pause)
-        except sqlite3.Error as exc:
+        except Exception as exc:
+            # Whatever keeps it from being read, the trail is not called whole.
             found = self._trail.result()
-            found.findings.append(Finding("damaged", 0, f"the file is damaged: {exc}"))
+            found.findings.append(Finding("damaged", 0, f"the file cannot be read: {exc}"))
             return found
 
     def _pause(self) -> bool:

@@ -232,17 +232,21 @@ class AuditWriter:
     def _written(self) -> bool:
         """Write one batch; returns whether that worked. A disk that refuses is told once, and when it works again."""
         if self._is_reserve_used and not self._has_room_again():
+            self._fails("the disk is full but for what revoking, ending and stopping need")
             self._relieve_or_refuse()
             return False
         try:
             self._write_batch()
         except Exception as exc:  # whatever it is, the thread must live on
-            if not self.is_failing:
-                logger.error("THE AUDIT TRAIL CANNOT BE WRITTEN: %s; administrative actions are refused", exc)
-            self.is_failing = True
+            self._fails(exc)
             self._relieve_or_refuse()
             return False
         return True
+
+    def _fails(self, why: object) -> None:
+        if not self.is_failing:
+            logger.error("THE AUDIT TRAIL CANNOT BE WRITTEN: %s; administrative actions are refused", why)
+        self.is_failing = True
 
     def _has_room_again(self) -> bool:
         """Whether the reserve is whole: until then what is free of it is not for everything."""

@@ -191,9 +191,9 @@ class OmnyShellHub:
         if endpoint is None:
             return
         await endpoint.stop_accepting()
-        await self._introductions.aclose()
         self._services.events.close()
         await self.tunnels.close()
+        await self._introductions.aclose()
         for peer in list(self._peers):
             peer.close(CLOSE_HUB_STOPPING, "hub stopping")
         if self._peers:

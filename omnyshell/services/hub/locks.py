@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from omnyshell.clock import Clock
+from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.principals import Principal
 from omnyshell.services.hub.lock_store import LockStore
@@ -57,10 +58,19 @@ class Locks:
         self._held.pop((lock.kind, lock.name), None)
 
     def take_ended(self) -> list[LockInfo]:
-        """Forget the locks whose time is up; returns them. Raises as `remove` does; they do not hold all the same."""
-        ended = [lock for lock in self._held.values() if not self._holds(lock)]
-        for lock in ended:
-            self.remove(lock)
+        """Forget the locks whose time is up; returns those that are forgotten, the rest comes with the next call.
+
+        Raises as `remove` does where none could be forgotten; they do not hold all the same.
+        """
+        ended: list[LockInfo] = []
+        for lock in [lock for lock in self._held.values() if not self._holds(lock)]:
+            try:
+                self.remove(lock)
+            except ConfigException:
+                if not ended:
+                    raise
+                break
+            ended.append(lock)
         return ended
 
     def _holds(self, lock: LockInfo) -> bool:

@@ -41,6 +41,9 @@ FLOW_COST = 1 / 16
 REQUEST_TIME = 0.0005
 """Seconds that a request may take the hub: one that takes longer, as a list of all nodes does, counts for several."""
 
+LONGEST_HOLD = 5.0
+"""Seconds that a connection is not read at most: its heartbeats and pongs come in time, and then it is held again."""
+
 FREE_REQUESTS = 16.0
 """What each connection may ask besides: a fleet that comes back at once is not slowed down."""
 
@@ -83,7 +86,7 @@ class Pace:
         wait = self._account.charge(self.link.last_heard, cost)
         if wait:
             self._quota.refused[Resource.REQUESTS] += 1
-            self.link.hold_reading(wait)
+            self.link.hold_reading(min(wait, LONGEST_HOLD))
 
     def slow_read(self, frames: int) -> str:
         """Take note of so many frames that did not come whole or at once; returns why there are too many, if so."""

@@ -107,6 +107,31 @@ def test_pipes_and_devices_that_were_opened_for_us_pass() -> None:
         os.close(writer)
 
 
+def test_a_link_to_a_device_is_judged_as_any_other(file: Path, tmp_path: Path) -> None:
+    link = file.parent / "link"
+    link.symlink_to("/dev/null")
+    with pytest.raises(ConfigException, match="others can write /dev/null"):
+        STRICT.check(link)
+    master, slave = os.openpty()
+    try:
+        STRICT.check(Path(os.ttyname(slave)))
+        link.unlink()
+        link.symlink_to(os.ttyname(slave))
+        os.fchmod(slave, 0o666)
+        with pytest.raises(ConfigException, match="others can write"):
+            STRICT.check(link)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("path", ["/dev/fd/../../../{}", "/proc/self/fd/../../../{}"])
+def test_no_way_round_by_what_is_opened(file: Path, path: str) -> None:
+    file.chmod(0o666)
+    with pytest.raises(ConfigException):
+        STRICT.check(Path(path.format(str(file).lstrip("/"))))
+
+
 def test_relative_paths_are_judged_from_where_we_are(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(file.parent)
     STRICT.check(Path(file.name))

@@ -14,8 +14,10 @@ SUMMARY_PERIOD = 10.0
 
 MINUTE = 60.0
 
-SUMMED_ELSEWHERE = frozenset({"auth.fail", "tunnel.refused"})
-"""Of these the principal is not the one who caused them."""
+CAUSED_BY_OTHERS = frozenset(
+    {"auth.fail", "tunnel.refused", "node.displaced", "node.held-off", "node.timeout", "peer.revoked"}
+)
+"""Of these the principal is not the one who caused them, or the hub ended something: each stands with its address."""
 
 AT_WILL = frozenset({"events.subscribe"})
 """What anybody may do as often as he likes, and changes nothing."""
@@ -35,7 +37,7 @@ class RefusalSums:
     def admits(self, record: AuditRecord) -> bool:
         """Whether a record is kept; one that is not is counted."""
         is_refusal = record.outcome != "ok" or record.action in AT_WILL
-        if not is_refusal or not record.principal or record.action in SUMMED_ELSEWHERE:
+        if not is_refusal or not record.principal or record.action in CAUSED_BY_OTHERS:
             return True
         interval, now = MINUTE / max(1, self._limit(record.principal)), self._clock.monotonic()
         bucket = self._buckets.setdefault(record.principal, Bucket())

@@ -30,7 +30,7 @@ from omnyshell.services.hub.quota import (
     QuotaLimits,
     Resource,
 )
-from omnyshell.services.hub.refusal_sums import MINUTE, SUMMARY_PERIOD, RefusalSums
+from omnyshell.services.hub.refusal_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, RefusalSums
 
 
 def principal(name: str = "ann", *roles: str) -> Principal:
@@ -255,7 +255,7 @@ def test_refusals_are_audited_up_to_a_limit_and_then_in_sum_by_what_was_refused(
     assert len(audit) == before + 1
 
 
-@pytest.mark.parametrize("action", ["auth.fail", "tunnel.refused"])
+@pytest.mark.parametrize("action", sorted(CAUSED_BY_OTHERS))
 def test_what_others_do_in_somebodys_name_takes_nothing_of_what_is_told_of_him(action: str) -> None:
     audit, _, _ = sums(1)
     for _ in range(10):

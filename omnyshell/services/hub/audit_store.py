@@ -32,7 +32,7 @@ from omnyshell.services.hub.audit_chain import (
 )
 from omnyshell.services.hub.audit_check import TrailEnd, any_of
 from omnyshell.services.hub.audit_heads import ACKNOWLEDGE_ACTION, BROKEN_ACTION, OWN_MARK, SignedHead, head_record
-from omnyshell.services.hub.database import LOCKED_WAIT, open_database
+from omnyshell.services.hub.database import LOCKED_WAIT, open_database, transaction
 
 AUDIT_FILE = "audit.sqlite3"
 KEY_FILE = "audit.key"
@@ -139,7 +139,7 @@ class AuditStore:
     def append(self, records: Sequence[AuditRecord]) -> list[ChainedRecord]:
         """Add records in one transaction; they are on disk when this returns."""
         chained = self._chain(records)
-        with self._transaction():
+        with transaction(self._db):
             head = self._insert(chained)
         self._ended_with(head)
         return chained
@@ -171,7 +171,7 @@ class AuditStore:
         last, hash_ = removed[0], _bytes(removed[1])
         record = AuditRecord(at=self._clock.now(), action="audit.trim", reason=why, detail=f"records {first} to {last}")
         chained = self._chain([record, *self._gaps_until(last)])
-        with self._transaction():
+        with transaction(self._db):
             self._put_seal(ANCHOR, last, hash_)
             self._db.execute("DELETE FROM records WHERE seq <= ?", (last,))
             head = self._insert(chained)
@@ -248,9 +248,6 @@ class AuditStore:
         self._db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?)", made)
         return made
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
-
     def _first(self) -> int | None:
         (first,) = self._db.execute("SELECT min(seq) FROM records").fetchone()
         return int(first) if first is not None else None
@@ -280,31 +277,6 @@ class AuditStore:
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-class _Transaction:
-    """All or nothing: rolls back where anything raises, the commit included."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, _value: object, _traceback: object) -> None:
-        if kind is None:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                self._roll_back()
-                raise
-        else:
-            self._roll_back()
-
-    def _roll_back(self) -> None:
-        # A full disk rolls back by itself.
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
 
 
 class AuditReader:

@@ -1,7 +1,8 @@
 """The hub's SQLite files (decision 8 of the architecture): private, and written so that a crash loses nothing."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from omnyshell.security.files import make_private_directory
@@ -27,3 +28,22 @@ def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -
         database.execute(f"PRAGMA {pragma}")
     database.executescript(schema)
     return database
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """Have the changes inside take effect together, or not at all; one inside another is part of that.
+
+    What raises rolls back, the commit too: a full disk. Raises `sqlite3.Error`.
+    """
+    if database.in_transaction:
+        yield
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        # Nothing is done where an error has rolled back already.
+        database.rollback()
+        raise

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.services.hub.database import open_database
+from omnyshell.services.hub.database import open_database, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS principals (
@@ -186,19 +186,8 @@ class EnrolmentStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Have the changes inside take effect together, or not at all; one inside another is part of that."""
-        is_part = self._db.in_transaction
-        if is_part:
+        with _translated(), transaction(self._db):
             yield
-            return
-        with _translated():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
 
     def principals(self) -> list[EnrolledPrincipal]:
         """Return all principals, sorted."""

@@ -20,7 +20,7 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.security.credentials import Proof
 from omnyshell.security.files import read_private, write_private
-from omnyshell.services.hub.database import open_database
+from omnyshell.services.hub.database import open_database, transaction
 from omnyshell.services.hub.kept import KeptSession, Place
 
 KEY_FILE = "sessions.key"
@@ -102,8 +102,7 @@ class KeptStore:
     def change(self, changes: Mapping[Place, KeptSession | None]) -> None:
         """Store sessions in place of what was known of them, and forget others; all of them, or none."""
         try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
+            with transaction(self._db):
                 self._db.executemany(_REMOVE, [place for place, session in changes.items() if session is None])
                 self._db.executemany(_PUT, [self._row(session) for session in changes.values() if session is not None])
         except sqlite3.Error as exc:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.services.hub.database import open_database
+from omnyshell.services.hub.database import open_database, transaction
 from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.store import STATE_FILE
 
@@ -90,12 +90,10 @@ class LockStore:
 
     def remove_offline(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
         """Remove a lock, and note that for the hub that starts next; returns whether there was one."""
-        with _translated():
-            self._db.execute("BEGIN IMMEDIATE")
+        with _translated(), transaction(self._db):
             is_removed = self.remove(kind, name)
             if is_removed:
                 self._run("INSERT INTO offline_unlocks VALUES (?, ?, ?, ?)", kind, name, write_timestamp(at), by)
-            self._db.execute("COMMIT")
         return is_removed
 
     def offline_unlocks(self) -> list[OfflineUnlock]:

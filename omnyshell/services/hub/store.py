@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.hub.database import open_database
+from omnyshell.services.hub.database import open_database, transaction
 
 STATE_FILE = "hub.sqlite3"
 
@@ -159,14 +159,9 @@ class HubStore:
     def note_addresses(self, seen: Iterable[KnownAddress], gone: Iterable[str]) -> None:
         """Keep addresses, and drop others by their networks; on disk, all of it or nothing, when it returns."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._db):
                 self._db.executemany("DELETE FROM known_addresses WHERE network = ?", ((network,) for network in gone))
                 self._db.executemany("INSERT OR REPLACE INTO known_addresses VALUES (?, ?, ?)", seen)
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as exc:
             raise ConfigException(f"cannot write the hub's state: {exc}") from exc
 

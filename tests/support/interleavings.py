@@ -212,6 +212,7 @@ class World:
             (1, self.drop_client),
             (5, self.connect_node),
             (1, self.drop_node),
+            (1, self.register_again),
             (2, self.late_end),
             (8, self.open),
             (3, self.close),
@@ -271,6 +272,11 @@ class World:
         self.from_node(peer, NodeRegister(node_id=node_id, platform=platform))
         self.from_node(peer, m.NodeCapabilitiesMessage(features=FEATURES, max_sessions=4))
         return node_id
+
+    def register_again(self) -> str:
+        """A node takes another id, or its own anew, over the connection that it has."""
+        peer = self._pick(self.nodes)
+        return f"{peer!r} {self._register(peer)}" if peer is not None else "nobody"
 
     def drop_node(self) -> str:
         peer = self._pick(self.nodes)
@@ -460,6 +466,8 @@ class World:
         for route in routes:
             assert route.client.is_open, "a route whose client is gone"
             assert route.node.is_open, "a route whose node is gone"
+            at = self.registry.find(route.session.node_id)
+            assert at is self.registry.of_peer(route.node) is not None, "a route of an id that its node has no more"
             assert self.router.find(route.client, route.client_channel) is route
             assert self.router.find(route.node, route.node_channel) is route
             for credit in (route.to_client, route.to_node):

@@ -194,6 +194,11 @@ class HubBroker:
             else:
                 self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
 
+    def node_became_another(self, node: Peer) -> None:
+        """A node's connection goes on under another id: what it carries was opened at a node that is gone."""
+        for route in self._router.of_peer(node):
+            self.end(route, CloseReason.NODE_CLOSED, f"The node {route.session.node_id} has another id now")
+
     def fail_route(self, route: SessionRoute) -> None:
         """An end sent more than its credit: the session ends for both."""
         self._end_both(route, "More data than the credit allows")

@@ -164,8 +164,10 @@ class Eviction:
         return "its credential was revoked or has expired"
 
     def _may_go_on(self, route: SessionRoute, principal: Principal) -> bool:
-        node = self._nodes.of_peer(route.node)
-        return node is None or self._policy.decide(principal, route.right, node).allowed
+        node = self._nodes.find(route.session.node_id)
+        if node is None or node.peer is not route.node:
+            return False
+        return self._policy.decide(principal, route.right, node).allowed
 
     def _logged_in(self) -> Iterator[HubPeer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)

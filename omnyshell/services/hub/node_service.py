@@ -109,7 +109,7 @@ class NodeService:
             self._relay.data_from_node(peer, opcode, channel, raw)
 
     def left(self, peer: HubPeer) -> None:
-        """End what the connection carried; a newer registration of the same id is not touched."""
+        """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
         self._end_routes(peer)
@@ -143,6 +143,7 @@ class NodeService:
         if holder is not None and not self._may_take(holder, peer, message, is_alive=is_alive):
             self._hold_off(holder, peer)
             return
+        before = self._registry.of_peer(peer)
         try:
             node, older = self._registry.register(peer, message)
         except ProtocolException as exc:
@@ -150,6 +151,7 @@ class NodeService:
             return
         except AuthorizationException as exc:
             self._record("node.rejected", peer, message.node_id[:LONGEST_NAME], outcome="denied", reason=exc.message)
+            self.left(peer)
             peer.fail(ErrorCodes(exc.code), exc.message)
             return
         except ConfigException as exc:
@@ -157,6 +159,8 @@ class NodeService:
             logger.error("cannot register node %r: %s", message.node_id[:LONGEST_NAME], exc)
             peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
+        if before is not None and before.node_id != node.node_id:
+            self._became_another(before, peer)
         self._heartbeats.register(peer, self._clock.monotonic())
         if older is not None and isinstance(older.peer, HubPeer):
             self._replace(older.peer, older, node, is_alive=is_alive)
@@ -183,6 +187,7 @@ class NodeService:
         """Refuse a node id that two processes take from each other: it stays where it is for now."""
         now = self._clock.monotonic()
         self._held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
+        self.left(peer)
         peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF)
 
     def _replace(self, peer: HubPeer, older: RegisteredNode, node: RegisteredNode, *, is_alive: bool) -> None:
@@ -194,6 +199,13 @@ class NodeService:
         if lost is not None:
             self._displaced(peer, lost)
         peer.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
+
+    def _became_another(self, before: RegisteredNode, peer: HubPeer) -> None:
+        """End what a connection carried under the id that it had, which is judged by that id."""
+        self._gone(before, peer)
+        self._record("node.offline", peer, before.node_id)
+        self._broker.node_became_another(peer)
+        self._requests.node_gone(peer)
 
     def _gone(self, node: RegisteredNode, peer: HubPeer) -> None:
         self._departed.note(node, peer)

@@ -258,8 +258,10 @@ class SessionRequests:
     def enforce(self) -> None:
         """Judge again what nodes have been asked, after rights have changed: the answer is for nobody then."""
         for id_, pending in self._where(lambda _: True):
-            node = self._nodes.of_peer(pending.node)
-            why = self._why_not(pending.client, pending.request, node) if node is not None else None
+            node = self._nodes.find(pending.request.node_id)
+            if node is None or node.peer is not pending.node:
+                continue
+            why = self._why_not(pending.client, pending.request, node)
             if why is not None:
                 self._forget(id_, pending)
                 self._deny(pending.kind, pending.client, pending.request, why)

@@ -28,6 +28,4 @@ class SystemClock:
         """The wall-clock time, aware, in UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Seconds since an arbitrary moment; never goes back."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)

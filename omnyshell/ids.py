@@ -4,6 +4,7 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NewType
 
 ChannelId = NewType("ChannelId", int)
@@ -62,6 +63,7 @@ def matches_ref(full_id: str, ref: str) -> bool:
     return wanted != "" and normal_id(full_id).startswith(wanted)
 
 
+@lru_cache(maxsize=4096)
 def normal_id(text: str) -> str:
     """Return an id without what does not matter in a reference."""
     return text.replace("-", "").casefold()

@@ -152,7 +152,7 @@ class KeptSessions:
     def opened(self, route: SessionRoute) -> None:
         """A node has started a session, or a client has taken one up: it lives by that client's login from now on."""
         session = route.session
-        if normal_id(session.id) != normal_id(route.asked_id):
+        if session.id != route.asked_id and normal_id(session.id) != normal_id(route.asked_id):
             self.ended(session.node_id, route.asked_id)
         known = self.find(session.node_id, session.id)
         if known is not None and route.is_resume:

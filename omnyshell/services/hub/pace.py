@@ -58,6 +58,9 @@ class Pace:
         self._account = stranger()
         self._is_counted = False
         self._free = FREE_REQUESTS
+        self._owed = 0.0
+        """Parts of a request that the account has not been charged for yet."""
+
         self._unfinished = 0
         """Bytes of an unfinished message that the account knows of."""
 
@@ -75,11 +78,16 @@ class Pace:
 
     def said(self, message: ControlMessage | None, took: float, *, had_place: bool) -> None:
         """Count a message, None where it cannot be read, for more where it took the hub long; `took` in seconds."""
-        is_flow = had_place and type(message) in FLOW
-        self.charge(max(FLOW_COST if is_flow else 1.0, took / REQUEST_TIME))
+        least = FLOW_COST if had_place and type(message) in FLOW else 1.0
+        cost = took / REQUEST_TIME
+        self._owed += max(least, cost)
+        if self._owed >= 1:
+            self.charge(0)
 
     def charge(self, cost: float = 1.0) -> None:
         """Count what costs as much as so many requests; where that is too much for now, the rest is read later."""
+        cost += self._owed
+        self._owed = 0.0
         if self._free > 0:
             self._free -= cost
             return

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import NODE_PREFIX, Principal
@@ -89,8 +90,7 @@ HOLD_AT_LEAST = 0.02
 _NOBODY = Principal(PrincipalId(""))
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """What all share: how much there is, and how much of it is taken."""
 
     size: int
@@ -146,6 +146,8 @@ class QuotaLimits:
         return exception is not None and exception.rank(who) > 1
 
     def _exception(self, who: Principal, resource: Resource) -> Allowance | None:
+        if not self.exceptions:
+            return None
         mine = [each for each in self.exceptions if resource in each.limits and each.rank(who)]
         return max(reversed(mine), key=lambda each: each.rank(who), default=None)
 
@@ -161,8 +163,8 @@ class Bucket:
 
         One comes back each `interval`; `depth` is how many seconds the whole takes to come back.
         """
-        self.full_at = max(self.full_at, now) + interval
-        return self.full_at - now - depth
+        full_at = self.full_at = (max(now, self.full_at)) + interval
+        return full_at - now - depth
 
     def has_one(self, now: float, interval: float, depth: float) -> bool:
         """Whether there is one to take."""
@@ -227,14 +229,14 @@ class Quota:
         return why
 
     def _problem(self, who: Principal, resource: Resource, held: int, pool: Pool | None) -> str:
-        limit, noun = self._limits.limit(who, resource), NOUNS[resource]
+        limit = self._limits.limit(who, resource)
         if pool is not None and not who.is_admin:
             if not self._limits.is_said(who, resource):
                 limit = min(limit, pool.share)
             if pool.taken >= pool.size - pool.reserve:
-                return f"All {noun} are in use but those kept for administrators (limit '{resource}')"
+                return f"All {NOUNS[resource]} are in use but those kept for administrators (limit '{resource}')"
         if held >= limit:
-            return f"'{who.id}' has its {limit} {noun} (limit '{resource}'); an administrator can allow more"
+            return f"'{who.id}' has its {limit} {NOUNS[resource]} (limit '{resource}'); an administrator can allow more"
         return ""
 
     # Connections

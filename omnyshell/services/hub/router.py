@@ -1,6 +1,5 @@
 """The sessions that are open through this hub, and the two channels that each connects."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,7 +67,7 @@ class SessionRouter:
     def __init__(self) -> None:
         self._routes: dict[Peer, dict[int, SessionRoute]] = {}
         self._count = 0
-        self._held: Counter[tuple[str, str]] = Counter()
+        self._held: dict[tuple[str, str], int] = {}
         """How many each principal has at each node, and, with an empty node id, in all."""
 
     def __len__(self) -> int:
@@ -85,7 +84,8 @@ class SessionRouter:
         self._routes.setdefault(route.client, {})[route.client_channel] = route
         self._routes.setdefault(route.node, {})[route.node_channel] = route
         self._count += 1
-        self._held.update(_places(route.session))
+        for place in _places(route.session):
+            self._held[place] = self._held.get(place, 0) + 1
 
     def find(self, peer: Peer, channel: int) -> SessionRoute | None:
         """Return the route that has this end."""
@@ -109,9 +109,9 @@ class SessionRouter:
         if self._drop(route.client, route.client_channel, route):
             self._count -= 1
             for place in _places(route.session):
-                self._held[place] -= 1
-                if not self._held[place]:
-                    del self._held[place]
+                left = self._held.pop(place) - 1
+                if left:
+                    self._held[place] = left
         self._drop(route.node, route.node_channel, route)
 
     def _drop(self, peer: Peer, channel: int, route: SessionRoute) -> bool:

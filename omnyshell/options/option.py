@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 LIST_KINDS = ("list", "tables")
 """Kinds whose value is empty where nothing was given."""
@@ -12,14 +14,14 @@ SWITCH = ("true", "false")
 """Choices of an option that a file gives as TOML's own `true` or `false`."""
 
 
-class Check(NamedTuple):
+class Check(msgspec.Struct, frozen=True):
     """What a value must be, and how that is said."""
 
     is_right: Callable[[Any], bool]
     rule: str
 
 
-class Option(NamedTuple):
+class Option(msgspec.Struct, frozen=True):
     """One option or argument: all that the command line, a configuration file and the documents know of it.
 
     A program's settings come from its options by `values.settings`.

@@ -1,8 +1,9 @@
 """The two kinds of frames, and the binary layout of the one that carries data (wire protocol section 1)."""
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from omnyshell.errors import ErrorCodes, ProtocolException
 from omnyshell.ids import MAX_CHANNEL_ID
@@ -28,16 +29,14 @@ class DataOpcode(IntEnum):
 _OPCODES = {int(opcode): opcode for opcode in DataOpcode}
 
 
-@dataclass(frozen=True, slots=True)
-class ControlFrame:
+class ControlFrame(msgspec.Struct, frozen=True):
     """A control message, and the channel it is about."""
 
     message: ControlMessage
     channel: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DataFrame:
+class DataFrame(msgspec.Struct, frozen=True):
     """One chunk of a channel's stream, at most `MAX_PAYLOAD` bytes."""
 
     opcode: DataOpcode

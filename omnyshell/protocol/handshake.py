@@ -1,8 +1,9 @@
 """Both sides of the handshake as state machines (wire protocol section 2): messages in, messages and outcomes out."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum, auto
+
+import msgspec
 
 from omnyshell.errors import AuthException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.ids import is_uid
@@ -37,15 +38,13 @@ class HandshakeState(Enum):
     FAILED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(msgspec.Struct, frozen=True):
     """The peer broke the handshake: send `error`, fatal, then close 4400 with the code as reason."""
 
     error: ProtocolError
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialOffered:
+class CredentialOffered(msgspec.Struct, frozen=True):
     """The peer offers a credential: judge it, then call `accept` or `refuse`."""
 
     request: AuthRequest

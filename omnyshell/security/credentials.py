@@ -6,9 +6,10 @@ signature over the nonce's text alone, and the extension `auth-bind` (section 9)
 """
 
 import re
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from omnyshell.errors import AuthException
 from omnyshell.ids import PrincipalId
@@ -55,8 +56,7 @@ class UnknownMethodException(AuthException):
         super().__init__("Unknown authentication method")
 
 
-@dataclass(frozen=True, slots=True)
-class LoginContext:
+class LoginContext(msgspec.Struct, frozen=True):
     """The connection a login belongs to. Both ends hold the same values, unless something sits between them.
 
     `role` is what the peer says in its `hello`. `spki_sha256` is the SHA-256 of the SubjectPublicKeyInfo in the
@@ -71,27 +71,31 @@ class LoginContext:
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a peer offers; the principal is a claim until an authenticator accepts it."""
+class _OfPrincipal(msgspec.Struct, frozen=True):
+    """What belongs to a principal, whose name is all that a log shows of it."""
 
     principal: PrincipalId
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(principal={self.principal!r})"
 
-@dataclass(frozen=True, slots=True)
-class TokenCredential(Credential):
+
+class Credential(_OfPrincipal, frozen=True):
+    """What a peer offers; the principal is a claim until an authenticator accepts it."""
+
+
+class TokenCredential(Credential, frozen=True):
     """A shared secret."""
 
-    token: str = field(repr=False)
+    token: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKeyCredential(Credential):
+class PublicKeyCredential(Credential, frozen=True):
     """The possession of a private key, proved by signatures."""
 
     public_key: Ed25519PublicKey
-    signature: bytes = field(repr=False)
-    binding: bytes | None = field(default=None, repr=False)
+    signature: bytes
+    binding: bytes | None = None
     host: str = ""
     port: int = 0
     """What was dialled, in a proof that names it."""
@@ -107,7 +111,7 @@ class PublicKeyCredential(Credential):
         """Tell whether every signature that there is is the key's, and for this connection. Never raises."""
         verify = self.public_key.verify
         if self.host:
-            dialled = replace(context, host=self.host, port=self.port)
+            dialled = msgspec.structs.replace(context, host=self.host, port=self.port)
             return context.spki_sha256 is not None and verify(self.signature, bound_message(dialled, self.principal))
         proved = verify(self.signature, proof_message(context))
         if self.binding is None:
@@ -213,24 +217,20 @@ class CredentialProvider(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCredentialProvider:
+class TokenCredentialProvider(_OfPrincipal, frozen=True):
     """Logs in with a token."""
 
-    principal: PrincipalId
-    token: str = field(repr=False)
+    token: str
 
     def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:  # noqa: ARG002
         """The request to send; a token is bound to nothing."""
         return AuthRequest(method=TOKEN_METHOD, principal=self.principal, token=self.token)
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKeyCredentialProvider:
+class PublicKeyCredentialProvider(_OfPrincipal, frozen=True):
     """Logs in with a private key."""
 
-    principal: PrincipalId
-    private_key: Ed25519PrivateKey = field(repr=False)
+    private_key: Ed25519PrivateKey
 
     def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:
         """The request to send, bound to this hub where `bind` is set; without the hub's key, `ValueError` is raised."""

@@ -6,9 +6,10 @@ never pays for it.
 
 import binascii
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from omnyshell.security.files import write_private
 from omnyshell.security.key_files import check_free, decode_private_key, encode_private_key, read_key_file
@@ -50,8 +51,7 @@ def decode_base64_lenient(text: str) -> bytes:
     return data
 
 
-@dataclass(frozen=True, slots=True)
-class Ed25519PublicKey:
+class Ed25519PublicKey(msgspec.Struct, frozen=True):
     """A public key: its 32 bytes. Raises `AuthException` for any other number of them."""
 
     raw: bytes

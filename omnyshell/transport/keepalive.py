@@ -1,13 +1,13 @@
 """Finds connections whose other end is gone: only a deadline finds a half-open one."""
 
 import asyncio
-from dataclasses import dataclass
+
+import msgspec
 
 from omnyshell.transport.link import WebSocketLink
 
 
-@dataclass(frozen=True, slots=True)
-class KeepaliveTimes:
+class KeepaliveTimes(msgspec.Struct, frozen=True):
     """Seconds of silence after which a link is pinged, and seconds it then has to answer.
 
     Together with a look at the links every third of the shorter one, these are less than the 30 s in which a hub finds

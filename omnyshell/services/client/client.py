@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import msgspec
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import (
@@ -72,8 +73,7 @@ START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
 """First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
+class ExecResult(msgspec.Struct, frozen=True):
     """What a command printed, and how it ended."""
 
     status: ExitStatus

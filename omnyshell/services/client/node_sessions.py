@@ -2,7 +2,8 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
+
+import msgspec
 
 from omnyshell.errors import (
     AuthorizationException,
@@ -22,8 +23,7 @@ _ERRORS: dict[str, type[OmnyShellException]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SessionScreen:
+class SessionScreen(msgspec.Struct, frozen=True):
     """A session's screen: bytes that paint it on a terminal of its size.
 
     `etag` names this state of the screen, where hub and node know about that; `is_same` stands for a screen that has

@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from omnyshell.errors import (
     ChannelException,
@@ -56,8 +57,7 @@ def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
     return 0
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChunk:
+class OutputChunk(msgspec.Struct, frozen=True):
     """Bytes of one stream, in the order they were sent."""
 
     stream: DataOpcode
@@ -69,8 +69,7 @@ class OutputChunk:
         return self.stream is DataOpcode.STDERR
 
 
-@dataclass(frozen=True, slots=True)
-class ExitStatus:
+class ExitStatus(msgspec.Struct, frozen=True):
     """How a program ended: its exit code, or minus the number of the signal that killed it."""
 
     code: int

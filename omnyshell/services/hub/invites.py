@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from itertools import chain, count
 from typing import Any
 
+import msgspec
+
 from omnyshell.errors import AuthException
 from omnyshell.ids import MAX_NODE_ID, PrincipalId, is_node_id, new_typed_token, short_id
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
@@ -78,7 +80,7 @@ class Invites:
             host, port = dialled_in(request.host, request.port)
         except (AuthException, ValueError):
             return None
-        proved = key.verify(signature, join_message(replace(context, host=host, port=port), token_hash))
+        proved = key.verify(signature, join_message(msgspec.structs.replace(context, host=host, port=port), token_hash))
         return invite if proved else None
 
     def use(self, request: JoinRequest, invite: Invite, role: str) -> Plan:

@@ -1,5 +1,7 @@
 """The options of `omnyshell-console`; what it keeps between two starts is in `tui/settings.py`."""
 
+from msgspec.structs import replace
+
 from omnyshell.options.option import Option
 from omnyshell.services.client.options import (
     ALLOW_UNBOUND,
@@ -14,13 +16,13 @@ from omnyshell.services.client.options import (
 from omnyshell.services.service_options import CONFIG, STRICT_MODES
 
 WHICH_HUB = (
-    HUB._replace(help="its URL, or the name of a saved login"),
-    PRINCIPAL._replace(help="who you are"),
-    KEY._replace(help="log in with this private key"),
-    KEY_PASSPHRASE_FILE._replace(help="its passphrase is in this file; asked for if not given"),
-    TOKEN_FILE._replace(help="log in with the token in this file"),
-    CA._replace(help="trust these certificates about the hub"),
-    BIND_CERTIFICATE._replace(help="the hub's own certificate, where a proxy ends TLS before it"),
+    replace(HUB, help="its URL, or the name of a saved login"),
+    replace(PRINCIPAL, help="who you are"),
+    replace(KEY, help="log in with this private key"),
+    replace(KEY_PASSPHRASE_FILE, help="its passphrase is in this file; asked for if not given"),
+    replace(TOKEN_FILE, help="log in with the token in this file"),
+    replace(CA, help="trust these certificates about the hub"),
+    replace(BIND_CERTIFICATE, help="the hub's own certificate, where a proxy ends TLS before it"),
     ALLOW_UNBOUND,
     STRICT_MODES,
 )
@@ -30,7 +32,7 @@ LOCAL = Option("--local", "this machine's own hub, whatever logins are saved", k
 
 ALONE = (
     Option("--headless", "serve the hub alone, without a terminal, until SIGTERM", kind="flag"),
-    CONFIG._replace(help="with --headless: the file of `omnyshell hub start --config`"),
+    replace(CONFIG, help="with --headless: the file of `omnyshell hub start --config`"),
 )
 
 BROWSER = (

@@ -1,5 +1,7 @@
 """The options of a node: of `omnyshell node start`, and of the file that `--config` names."""
 
+from msgspec.structs import replace
+
 from omnyshell.durations import format_duration
 from omnyshell.ids import is_node_id
 from omnyshell.options.option import Check, Option, default_of
@@ -40,7 +42,7 @@ IDENTITY = (
 
 _FILES = (CA, BIND_CERTIFICATE)
 
-NODE_ACCESS = tuple(option._replace(check=file_exists()) if option in _FILES else option for option in ACCESS)
+NODE_ACCESS = tuple(replace(option, check=file_exists()) if option in _FILES else option for option in ACCESS)
 
 RULES = (
     Option(
@@ -136,4 +138,4 @@ CHECK_OPTIONS = (
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 # A node has nothing that it reads again.
-OPTIONS = (CONFIG, *(option._replace(restart=True) for option in _DECLARED))
+OPTIONS = (CONFIG, *(replace(option, restart=True) for option in _DECLARED))

@@ -153,7 +153,7 @@ async def test_a_provider_of_ones_own_that_does_less_is_not_sent(certificates: C
 
         def auth_request(self, context: Any, *, bind: bool) -> AuthRequest:
             real = PublicKeyCredentialProvider(self.principal, KEY)
-            return real.auth_request(replace(context, host="", port=0), bind=bind)
+            return real.auth_request(structs.replace(context, host="", port=0), bind=bind)
 
     async with false_hub(certificates, ANNOUNCED["both"]) as hub:
         with pytest.raises(ConfigException, match="credential provider"):

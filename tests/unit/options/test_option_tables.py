@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from omnyshell.options.markdown import option_table
 from omnyshell.options.option import Option
@@ -18,7 +19,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 TABLES = {
     ("configuration.md", "hub"): HUB_OPTIONS,
-    ("configuration.md", "node"): [option._replace(restart=False) for option in NODE_OPTIONS],
+    ("configuration.md", "node"): [replace(option, restart=False) for option in NODE_OPTIONS],
     ("console.md", "console"): CONSOLE_OPTIONS,
     ("console.md", "settings"): SETTINGS,
 }

@@ -1,7 +1,7 @@
-import dataclasses
 import hashlib
 import hmac
 
+import msgspec
 import pytest
 
 from omnyshell.errors import AuthException, ConfigException
@@ -36,7 +36,7 @@ def refuses(authenticator, credential, context):
 
 def offer(context, *, principal="alice", key=KEY, bind=False, **changes):
     request = PublicKeyCredentialProvider(principal, key).auth_request(context, bind=bind)
-    return dataclasses.replace(credential_from_request(request), **changes)
+    return msgspec.structs.replace(credential_from_request(request), **changes)
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_wrong_keys_are_refused(store, context):
 
 
 def test_proof_for_another_connection_is_refused(store, context):
-    elsewhere = dataclasses.replace(context, nonce="another nonce")
+    elsewhere = msgspec.structs.replace(context, nonce="another nonce")
     assert refuses(PublicKeyAuthenticator(store), offer(elsewhere), context)
 
 
@@ -173,9 +173,9 @@ def test_a_binding_that_is_present_must_be_right(store, context, change):
     authenticator = PublicKeyAuthenticator(store)
     bound = offer(context, bind=True)
     assert authenticator.authenticate(bound, context).id == "alice"
-    here = dataclasses.replace(context, **change)
+    here = msgspec.structs.replace(context, **change)
     proof = offer(here).signature
-    assert refuses(authenticator, dataclasses.replace(bound, signature=proof), here)
+    assert refuses(authenticator, msgspec.structs.replace(bound, signature=proof), here)
 
 
 def test_a_binding_of_another_principal_is_refused(store, context):
@@ -202,7 +202,7 @@ def test_a_binding_can_be_required(store, context):
 
 def test_a_bound_proof_counts_as_bound_where_that_is_required(store, context):
     authenticator = PublicKeyAuthenticator(store, require_binding=lambda _: True)
-    dialled = dataclasses.replace(context, host="hub.example", port=8443)
+    dialled = msgspec.structs.replace(context, host="hub.example", port=8443)
     assert authenticator.authenticate(offer(dialled, bind=True), context).id == "alice"
     assert refuses(authenticator, offer(dialled, bind=True, port=8444), context)
     assert refuses(authenticator, offer(context), context)
@@ -210,7 +210,7 @@ def test_a_bound_proof_counts_as_bound_where_that_is_required(store, context):
 
 @pytest.mark.parametrize("proof", Proof)
 def test_every_key_is_verified_and_compared_as_often(store, context, comparisons, monkeypatch, proof):
-    here = dataclasses.replace(context, host="hub.example", port=8443) if proof is Proof.BOUND else context
+    here = msgspec.structs.replace(context, host="hub.example", port=8443) if proof is Proof.BOUND else context
     bind, verified = proof is not Proof.UNBOUND, []
     real = Ed25519PublicKey.verify
 

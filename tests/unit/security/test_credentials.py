@@ -1,7 +1,7 @@
 import base64
-import dataclasses
 import struct
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey as RawKey
 from hypothesis import given, strategies as st
@@ -72,16 +72,16 @@ def test_a_bound_proof_is_one_signature_over_the_fields_of_section_10():
     here = LoginContext(nonce="nöncé", role="node", spki_sha256=b"\xaa" * 32)
     assert credential.is_proved(here)
     for name, other in (("nonce", "n"), ("role", "client"), ("spki_sha256", b"\xab" * 32), ("spki_sha256", None)):
-        assert not credential.is_proved(dataclasses.replace(here, **{name: other}))
+        assert not credential.is_proved(msgspec.structs.replace(here, **{name: other}))
     for name, other in (("host", "hub"), ("port", 443), ("principal", "bob"), ("signature", b"\0" * 64)):
-        assert not dataclasses.replace(credential, **{name: other}).is_proved(here)
+        assert not msgspec.structs.replace(credential, **{name: other}).is_proved(here)
 
 
 def test_a_join_is_over_the_fields_of_its_version():
     context = LoginContext(nonce="nonce", role="node", spki_sha256=b"\xaa" * 32)
     parts = [b"nonce", b"\xaa" * 32, b"node", b"\xbb" * 32]
     assert join_message(context, b"\xbb" * 32) == length_prefixed(b"omnyshell:join:v1", *parts)
-    bound = dataclasses.replace(context, host="hub.example", port=8443)
+    bound = msgspec.structs.replace(context, host="hub.example", port=8443)
     assert join_message(bound, b"\xbb" * 32) == length_prefixed(b"omnyshell:join:v2", *parts, b"hub.example", b"8443")
 
 

@@ -1,0 +1,109 @@
+"""Administration over the wire and joining by invite: extension `admin`, described in `docs/extensions.md`.
+
+Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
+"""
+
+from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.messages.admin.audit import AuditAcknowledge, AuditRequest, AuditResponse
+from omnyshell.protocol.messages.admin.base import AdminRequest, AdminResult
+from omnyshell.protocol.messages.admin.invites import (
+    InviteCreate,
+    InviteCreated,
+    InviteRevoke,
+    InvitesRequest,
+    InvitesResponse,
+)
+from omnyshell.protocol.messages.admin.joining import JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.protocol.messages.admin.live import (
+    AllTunnelsRequest,
+    AllTunnelsResponse,
+    HubInfoRequest,
+    HubInfoResponse,
+    LiveSessionsRequest,
+    LiveSessionsResponse,
+    PeerDrop,
+    PeersRequest,
+    PeersResponse,
+    SessionEnd,
+    TunnelEnd,
+)
+from omnyshell.protocol.messages.admin.locks import LockAdd, LockRemove, LocksRequest, LocksResponse
+from omnyshell.protocol.messages.admin.nodes import (
+    AccessRequest,
+    AccessResponse,
+    NodeLabelsSet,
+    NodeRecordsRequest,
+    NodeRecordsResponse,
+    NodeRelease,
+)
+from omnyshell.protocol.messages.admin.principals import (
+    CredentialRevoke,
+    KeyAdd,
+    PrincipalAdd,
+    PrincipalRevoke,
+    PrincipalRoles,
+    PrincipalsRequest,
+    PrincipalsResponse,
+    TokenAdd,
+    TokenAdded,
+    TokenRotate,
+)
+from omnyshell.protocol.messages.base import ControlMessage
+
+__all__ = [
+    "AccessRequest",
+    "AccessResponse",
+    "AdminRequest",
+    "AdminResult",
+    "AllTunnelsRequest",
+    "AllTunnelsResponse",
+    "AuditAcknowledge",
+    "AuditRequest",
+    "AuditResponse",
+    "CredentialRevoke",
+    "HubInfoRequest",
+    "HubInfoResponse",
+    "InviteCreate",
+    "InviteCreated",
+    "InviteRevoke",
+    "InvitesRequest",
+    "InvitesResponse",
+    "JoinAccepted",
+    "JoinRefused",
+    "JoinRequest",
+    "KeyAdd",
+    "LiveSessionsRequest",
+    "LiveSessionsResponse",
+    "LockAdd",
+    "LockRemove",
+    "LocksRequest",
+    "LocksResponse",
+    "NodeLabelsSet",
+    "NodeRecordsRequest",
+    "NodeRecordsResponse",
+    "NodeRelease",
+    "PeerDrop",
+    "PeersRequest",
+    "PeersResponse",
+    "PrincipalAdd",
+    "PrincipalRevoke",
+    "PrincipalRoles",
+    "PrincipalsRequest",
+    "PrincipalsResponse",
+    "SessionEnd",
+    "TokenAdd",
+    "TokenAdded",
+    "TokenRotate",
+    "TunnelEnd",
+]
+
+MESSAGES: tuple[type[ControlMessage], ...] = tuple(
+    declared for name in __all__ if hasattr(declared := globals()[name], "TYPE")
+)
+
+
+def register(codec: FrameCodec) -> FrameCodec:
+    """Teach a codec these messages; returns it."""
+    for declared in MESSAGES:
+        codec.register(declared.TYPE, declared.from_wire)
+    return codec

@@ -1,0 +1,67 @@
+"""Node ids that a hub knows, and who may do what on them (docs/extensions.md#what-is-live)."""
+
+from typing import Annotated, ClassVar
+
+from omnyshell.model.admin import NodeRecord, RightInfo
+from omnyshell.model.grammars import EXPOSER_ID, PRINCIPAL, ROLES
+from omnyshell.model.schema import ANSWERED, OMIT
+from omnyshell.protocol.extensions import RIGHTS
+from omnyshell.protocol.messages.admin.base import AdminRequest
+
+
+class NodeRecordsRequest(AdminRequest, kw_only=True):
+    """Asks for the node ids that are known, connected or not."""
+
+    TYPE: ClassVar[str] = "admin.nodes.request"
+
+
+class NodeRecordsResponse(AdminRequest, kw_only=True):
+    """The node ids, sorted."""
+
+    TYPE: ClassVar[str] = "admin.nodes.response"
+
+    nodes: tuple[NodeRecord, ...] = ()
+
+
+class AccessRequest(AdminRequest, kw_only=True):
+    """Asks what a principal may do on a node, and why. Everybody may ask about themselves, which no principal means."""
+
+    TYPE: ClassVar[str] = "admin.access.request"
+    NEEDS: ClassVar[str] = RIGHTS
+
+    node_id: Annotated[str, ANSWERED]
+    principal: Annotated[str | None, OMIT, ANSWERED] = None
+
+
+class AccessResponse(AdminRequest, kw_only=True):
+    """What a principal may do on a node."""
+
+    TYPE: ClassVar[str] = "admin.access.response"
+
+    node_id: Annotated[str, EXPOSER_ID]
+    principal: Annotated[str, PRINCIPAL]
+    known: bool = False
+    """Whether anybody of that name can log in, as far as the hub can tell."""
+
+    online: bool = False
+    """Whether the node is connected; otherwise only the hub's own labels for it count."""
+
+    roles: Annotated[tuple[str, ...], ROLES] = ()
+    rights: tuple[RightInfo, ...] = ()
+
+
+class NodeLabelsSet(AdminRequest, kw_only=True):
+    """Sets the hub's labels of a node id: a ceiling for its own. None of them removes what was set."""
+
+    TYPE: ClassVar[str] = "admin.node.labels"
+
+    node_id: Annotated[str, ANSWERED]
+    labels: Annotated[dict[str, str], ANSWERED] = {}
+
+
+class NodeRelease(AdminRequest, kw_only=True):
+    """Releases a node id, so that another principal can register it."""
+
+    TYPE: ClassVar[str] = "admin.node.release"
+
+    node_id: Annotated[str, ANSWERED]

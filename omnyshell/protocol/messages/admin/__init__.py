@@ -98,7 +98,7 @@ __all__ = [
 ]
 
 MESSAGES: tuple[type[ControlMessage], ...] = tuple(
-    declared for name in __all__ if hasattr(declared := globals()[name], "TYPE")
+    globals()[name] for name in __all__ if hasattr(globals()[name], "TYPE")
 )
 
 

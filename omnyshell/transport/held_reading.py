@@ -14,7 +14,8 @@ class HeldReading:
         self._loop = loop
         self._deal_with = deal_with
         self._rest = b""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._until = 0.0
 
     @property
     def is_held(self) -> bool:
@@ -22,15 +23,16 @@ class HeldReading:
         return self._timer is not None
 
     def hold(self, seconds: float) -> None:
-        """Read nothing for so long, if not for longer already."""
+        """Read nothing for so long, if not for longer already; for no time means until others have had their turn."""
         until = self._loop.time() + seconds
         if self._timer is None:
             self._transport.pause_reading()
-        elif self._timer.when() >= until:
+        elif self._until >= until:
             return
         else:
             self._timer.cancel()
-        self._timer = self._loop.call_at(until, self._go_on)
+        self._until = until
+        self._timer = self._loop.call_at(until, self._go_on) if seconds else self._loop.call_soon(self._go_on)
 
     def keep(self, rest: bytes) -> None:
         """Keep what arrived behind what had to wait; nothing is kept yet, or it has been handed out."""

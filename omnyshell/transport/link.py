@@ -94,6 +94,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
     is_open = False
     """Whether messages can be sent. Kept beside the state of `websockets`, as every frame asks for it."""
 
+    frames_a_turn = 0
+    """After so many frames everybody else has a turn; 0 for no end."""
+
     round_trip: float | None = None
     """Seconds between the last ping that was answered and its answer; None before the first."""
 
@@ -325,6 +328,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Hand on what has arrived, up to where reading is held."""
         self.last_heard = self._loop.time()
         frames = self._bulk.feed(view)
+        left = self.frames_a_turn
         for kind, data in frames:
             if kind == OTHER:
                 if self._is_deaf:
@@ -332,6 +336,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._receive(data)
             elif self._close_when_flushed is None and self.is_open and self._fragments is None:
                 self._message_received(data, is_text=kind == BULK_TEXT)
+            left -= 1
+            if not left:
+                self.hold_reading(0)
             if self._held is not None and self._held.is_held:
                 frames.close()
                 self._held.keep(self._bulk.take_rest())

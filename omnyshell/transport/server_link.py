@@ -10,6 +10,9 @@ from websockets.server import ServerProtocol
 from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 
+FRAMES_A_TURN = 128
+"""A millisecond's work. Those of a stream, even at 4 KiB each, fit what is read at a time, and are not held up."""
+
 
 class ServerLink(WebSocketLink):
     """A connection that a peer made to us, from `peer_address`: where a balancer is between, what that says.
@@ -17,6 +20,8 @@ class ServerLink(WebSocketLink):
     `max_size` bounds messages, in bytes, until `limit_messages`. A peer that does not ask for the upgrade within
     `upgrade_timeout` seconds is cut off. `responder` answers requests that ask for none.
     """
+
+    frames_a_turn = FRAMES_A_TURN
 
     def __init__(
         self,

@@ -119,7 +119,7 @@ class FakePeer(HubPeer):
     def discard(self, channel: int) -> None:
         self.inbox = [item for item in self.inbox if item[0] != channel or not isinstance(item[1], bytes)]
 
-    def dropped(self) -> None:
+    def dropped(self, _size: int) -> None:
         """Nobody reads it more slowly."""
 
     def fail(self, code: str, text: str) -> None:

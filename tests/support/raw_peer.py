@@ -40,8 +40,10 @@ class RawPeer:
         return message
 
     async def hear_whenever(self) -> Any:
-        """The next message, however long it takes."""
-        return json.loads(await self.ws.recv())
+        """The next control message, however long it takes."""
+        while isinstance(raw := await self.ws.recv(), bytes):
+            pass
+        return json.loads(raw)
 
     async def hear_close(self) -> tuple[int, str]:
         """Read to the end; the close code and reason."""

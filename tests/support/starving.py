@@ -63,6 +63,15 @@ class Attacked:
             self._clients[who] = await self.new_client(who)
         return self._clients[who]
 
+    def deaf(self, who: str, peer: RawPeer) -> None:
+        """Have somebody's connection cut at its end: it has not read what it would have to before it can close."""
+        self._held[who].callback(peer.ws.transport.abort)
+
+    async def outside(self, who: str, port: int) -> None:
+        """Hold a connection to a public port."""
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        self._held.setdefault(who, AsyncExitStack()).push_async_callback(_closed, writer)
+
     # Taking one more: why it was refused, or nothing
 
     async def take_connection(self, who: str) -> str:
@@ -118,6 +127,12 @@ class Attacked:
         return ""
 
 
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 def frame(kind: int, payload: bytes) -> bytes:
     """A masked WebSocket frame of up to 65,535 bytes whose mask changes nothing."""
     size = len(payload)
@@ -129,20 +144,82 @@ def text_frame(text: str) -> bytes:
     return frame(0x81, text.encode())
 
 
-FLOODS: dict[str, tuple[bytes, int]] = {
-    "requests": (text_frame('{"t":"node.list.request","d":{}}'), 1),
-    "pings": (text_frame('{"t":"ping","d":{"id":"x","ts":"2026-01-02T03:04:05.678Z"}}'), 1),
-    "requests of a node": (text_frame('{"t":"sessions.list.request","d":{"requestId":"r","nodeId":"n1"}}'), 1),
-    "requests without a right": (text_frame('{"t":"admin.hub.request","d":{"requestId":"r"}}'), 1),
-    "no JSON": (text_frame("{"), 0),
-    "unknown messages": (text_frame('{"t":"x","d":{}}'), 0),
-    "windows without a channel": (text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}'), 0),
-    "data without a channel": (frame(0x82, struct.pack(">BBII", 1, 1, 9, 1) + b"x"), 0),
-    "data without a header": (frame(0x82, b"x"), 0),
-    "WebSocket pings": (frame(0x89, b""), 0),
-    "a message in fragments": (frame(0x01, b"{") + frame(0x00, b" ") * 197 + frame(0x80, b"}"), 0),
+def data_frame(opcode: int, channel: int, payload: bytes) -> bytes:
+    return frame(0x82, struct.pack(">BBII", 1, opcode, channel, len(payload)) + payload)
+
+
+async def with_session(world: Attacked, who: str) -> RawPeer:
+    """A client with a command that reads whatever comes, on channel 1."""
+    client = await world.new_client(who)
+    await client.say("session.open", {"nodeId": "n1", "command": "cat >/dev/null"}, 1)
+    await client.hear("session.opened")
+    return client
+
+
+async def as_node(world: Attacked, who: str) -> RawPeer:
+    """A node with a session on channel 1, which an administrator has."""
+    node_id = f"{who}-{world.next_number()}"
+    node, client = await world.new_client(who, "node"), await world.new_client("admin")
+    await node.say("node.register", {"nodeId": node_id, "platform": {"os": "x", "arch": "x"}})
+    await node.hear("node.registered")
+    await client.say("session.open", {"nodeId": node_id, "command": "x"}, 1)
+    asked = await node.hear("node.session.open")
+    await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
+    await client.hear("session.opened")
+    world.deaf("admin", client)
+    return node
+
+
+async def with_tunnel(world: Attacked, who: str) -> RawPeer:
+    """A client that has exposed something, and has a connection from the outside."""
+    client = await world.new_client(who)
+    await client.say("tunnel.open.request", {"requestId": "t", "nodeId": "@local", "targetPort": 80})
+    port = (await client.hear("tunnel.opened"))["d"]["publicPort"]
+    await world.outside(who, port)
+    asked = await client.hear("node.tunnel.connect")
+    await client.say("node.tunnel.connected", {"tunnelId": asked["d"]["tunnelId"]}, asked["c"])
+    return client
+
+
+@dataclass(frozen=True)
+class Flood:
+    """What is said again and again, and how many messages answer each time."""
+
+    data: bytes
+    answers: int = 0
+    cost: float = 1.0
+    """How many requests it counts for, each time."""
+
+    begin: Callable[[Attacked, str], Awaitable[RawPeer]] = Attacked.new_client
+    who: str = "mallory"
+    is_data: bool = False
+    """Whether it costs credit, which nobody gives back."""
+
+
+SMALL = 1 / 64
+FRAGMENTS = 40
+
+FLOODS: dict[str, Flood] = {
+    "requests": Flood(text_frame('{"t":"node.list.request","d":{}}'), 1),
+    "pings": Flood(text_frame('{"t":"ping","d":{"id":"x","ts":"2026-01-02T03:04:05.678Z"}}'), 1),
+    "requests of a node": Flood(text_frame('{"t":"sessions.list.request","d":{"requestId":"r","nodeId":"n1"}}'), 1),
+    "requests without a right": Flood(text_frame('{"t":"admin.hub.request","d":{"requestId":"r"}}'), 1),
+    "no JSON": Flood(text_frame("{")),
+    "unknown messages": Flood(text_frame('{"t":"x","d":{}}')),
+    "windows without a channel": Flood(text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}')),
+    "data without a channel": Flood(data_frame(1, 9, b"x"), cost=SMALL),
+    "data without a header": Flood(frame(0x82, b"x")),
+    "empty data": Flood(data_frame(1, 1, b""), begin=with_session),
+    "tiny data": Flood(data_frame(1, 1, b"x"), cost=SMALL, begin=with_session, is_data=True),
+    "empty output of a node": Flood(data_frame(2, 1, b""), begin=as_node, who="rogue"),
+    "tiny output of a node": Flood(data_frame(2, 1, b"x"), cost=SMALL, begin=as_node, who="rogue", is_data=True),
+    "empty data of a tunnel": Flood(data_frame(2, 0x40000000, b""), begin=with_tunnel),
+    "tiny data of a tunnel": Flood(data_frame(2, 0x40000000, b"x"), cost=SMALL, begin=with_tunnel, is_data=True),
+    "WebSocket pings": Flood(frame(0x89, b"")),
+    "a message in fragments": Flood(
+        frame(0x01, b"{") + frame(0x00, b" ") * (FRAGMENTS - 2) + frame(0x80, b"}"), cost=FRAGMENTS
+    ),
 }
-"""What is sent, and how many messages answer each."""
 
 
 def told_by(message: dict[str, Any], good: str) -> str:

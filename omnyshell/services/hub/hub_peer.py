@@ -36,7 +36,7 @@ from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.pace import Pace
+from omnyshell.services.hub.pace import SMALL_DATA, Pace
 from omnyshell.services.hub.quota import Quota
 from omnyshell.services.hub.role_service import RoleService
 from omnyshell.transport.link import ABNORMAL_CLOSURE
@@ -182,10 +182,10 @@ class HubPeer:
         self.link.hold_reading(2 * EVICTION_TIMEOUT)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
-    def dropped(self) -> None:
-        """Count a frame of the peer that has no place."""
+    def dropped(self, size: int) -> None:
+        """Count a data frame of the peer that has no place, with so many bytes."""
         self._drop()
-        self._pace.charge()
+        self._pace.misplaced(size)
 
     def send_away(self, code: int, reason: str) -> None:
         """End what the connection holds at once, and the connection soon; the peer may come back."""
@@ -215,16 +215,19 @@ class HubPeer:
         self._pace.said(message, clock.monotonic() - began, had_place=had_place)
 
     def binary_received(self, data: bytes | memoryview) -> None:
-        """Take a data frame; one that is malformed, or comes before login, is dropped and counted."""
-        if self._service is None:
-            self.dropped()
-            return
+        """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
+        size = len(data)
         try:
             opcode, channel = unpack_header(data)
         except ProtocolException:
-            self.dropped()
+            size = 0
+        if size <= HEADER_SIZE or self._service is None:
+            self._drop()
+            self._pace.charge()
             return
         self._service.data(self, opcode, channel, data)
+        if size < SMALL_DATA:
+            self._pace.small_data()
 
     def channel_flooded(self, channel: int) -> None:
         """More messages come on a channel than the peer takes: what they belong to ends."""

@@ -1,6 +1,7 @@
 """How fast a connection is read: what its principal asks too fast waits unread, and unfinished messages are counted."""
 
 from omnyshell.model.principals import Principal
+from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import (
     ChannelClose,
     ChannelEof,
@@ -37,6 +38,14 @@ FLOW = frozenset(
 
 FLOW_COST = 1 / 16
 """What they count: a stream takes one for every 128 KiB."""
+
+SMALL_DATA = 4 * KIB
+SMALL_DATA_COST = 1 / 64
+"""What a data frame counts that is smaller: it takes the hub 8 us, so that a principal has half of the hub's time for
+them, as for all it asks. Larger ones have their credit, and take less time than their bytes do on the line."""
+
+MISPLACED_SIZE = 512 * KIB
+"""Bytes of data without a place that count as one request more. What a session's end finds under way is cheap."""
 
 REQUEST_TIME = 0.0005
 """Seconds that a request may take the hub: one that takes longer, as a list of all nodes does, counts for several."""
@@ -81,6 +90,18 @@ class Pace:
         least = FLOW_COST if had_place and type(message) in FLOW else 1.0
         cost = took / REQUEST_TIME
         self._owed += max(least, cost)
+        if self._owed >= 1:
+            self.charge(0)
+
+    def small_data(self) -> None:
+        """Count a data frame below `SMALL_DATA`."""
+        self._owed += SMALL_DATA_COST
+        if self._owed >= 1:
+            self.charge(0)
+
+    def misplaced(self, size: int) -> None:
+        """Count, besides, what a data frame of so many bytes costs that has no place."""
+        self._owed += size / MISPLACED_SIZE
         if self._owed >= 1:
             self.charge(0)
 

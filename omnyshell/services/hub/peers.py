@@ -43,8 +43,8 @@ class Peer(Protocol):
     def discard(self, channel: int) -> None:
         """Forget what waits to be sent on the channel."""
 
-    def dropped(self) -> None:
-        """Count a frame of the peer that has no place."""
+    def dropped(self, size: int) -> None:
+        """Count a data frame of the peer that has no place, with so many bytes."""
 
     def fail(self, code: ErrorCodes, text: str) -> None:
         """Send a fatal `error` and close 4400."""

@@ -35,7 +35,7 @@ class Relay:
         """Pass stdin on to the node."""
         route = self._router.find(peer, channel)
         if route is None or not route.is_open or opcode is not DataOpcode.STDIN:
-            peer.dropped()
+            peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_node.spend(size):
@@ -50,7 +50,7 @@ class Relay:
         """Pass stdout and stderr on to the client."""
         route = self._router.find(peer, channel)
         if route is None or not route.is_open or opcode is DataOpcode.STDIN:
-            peer.dropped()
+            peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_client.spend(size):

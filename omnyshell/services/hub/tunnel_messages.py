@@ -27,7 +27,7 @@ class TunnelMessages:
             # A view, so that nothing is copied: the frame is ours alone.
             channels.receive_data(channel, DataOpcode.STDOUT, memoryview(raw)[HEADER_SIZE:])
         else:
-            peer.dropped()
+            peer.dropped(len(raw))
         return True
 
     def before(self, otherwise: Handler | None = None) -> Handler:

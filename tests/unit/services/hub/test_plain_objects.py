@@ -65,7 +65,7 @@ class RecordingPeer:
     def discard(self, channel: int) -> None:
         pass
 
-    def dropped(self) -> None:
+    def dropped(self, _size: int) -> None:
         """Nobody reads it more slowly."""
 
     def fail(self, code: str, text: str) -> None:

@@ -16,6 +16,7 @@ from support.starving import ATTACKS, FLOODS, Attacked
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellClient
+from omnyshell.protocol.limits import INITIAL_CREDIT
 from omnyshell.services.hub.quota import Resource
 from soak.machines import machines, memory_of
 from soak.report import Figure, report
@@ -23,6 +24,7 @@ from soak.report import Figure, report
 SECONDS = 10.0
 CONNECTIONS = 8
 PAUSE = 0.05
+AT_ONCE = 2_000
 MEGABYTE = 1e6
 GRANTS = ("mallory:mallory-token:developer", "ann:ann-token:developer", "rogue:rogue-token:node")
 HOLDS = (
@@ -39,14 +41,17 @@ MOST = 2_000
 
 async def flood(kind: str, world: Attacked) -> None:
     """Say one thing for ever, over several connections, and read no answer."""
-    peers = [await world.new_client("mallory") for _ in range(CONNECTIONS)]
+    attack = FLOODS[kind]
+    peers = [await attack.begin(world, attack.who) for _ in range(CONNECTIONS)]
     print("ready", flush=True)
-    many = FLOODS[kind][0] * 200
+    many, credit = attack.data * AT_ONCE, dict.fromkeys(range(CONNECTIONS), INITIAL_CREDIT)
     while True:
-        for peer in peers:
+        for number, peer in enumerate(peers):
             transport = peer.ws.transport
-            if not transport.is_closing() and transport.get_write_buffer_size() < len(many):
-                transport.write(many)
+            if transport.is_closing() or transport.get_write_buffer_size() >= len(many) or credit[number] < AT_ONCE:
+                continue
+            transport.write(many)
+            credit[number] -= AT_ONCE * attack.is_data
         await asyncio.sleep(0.001)
 
 

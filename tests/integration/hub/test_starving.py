@@ -97,9 +97,7 @@ async def test_a_flood_is_dealt_with_slowly_and_holds_nobody_up(certificates: Ce
         flooding = [await attack.begin(world, attack.who) for _ in range(2)]
         ann = await world.client("ann")
         began, longest = time.monotonic(), 0.0
-        waiting = [
-            asyncio.create_task(flood(peer, attack.data * times, attack.answers * times)) for peer in flooding
-        ]
+        waiting = [asyncio.create_task(flood(peer, attack.data * times, attack.answers * times)) for peer in flooding]
         while not all(task.done() for task in waiting):
             before = time.monotonic()
             await ann.still_there()

@@ -12,7 +12,7 @@ from support.clock import FakeClock
 from omnyshell import AuditLog, Principal, PrincipalId
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
-from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.messages import ChannelWindow, NodeListRequest
 from omnyshell.services.hub.options import read_quotas
 from omnyshell.services.hub.pace import FLOW, FREE_REQUESTS, Pace
@@ -151,6 +151,17 @@ def test_what_flows_on_channels_counts_little_where_it_has_a_place() -> None:
             pace.said(ChannelWindow(credit=1), 0.00001, had_place=had_place)
         assert (link.last_heard > 1) is not had_place
         assert link.last_heard < most
+
+
+def test_small_data_counts_as_little_as_it_takes_and_bulk_nothing() -> None:
+    pace, link = pace_of(Quota())
+    for _ in range(64_000):
+        pace.small_data()
+    assert link.last_heard == pytest.approx(1 - BURST, abs=0.1)
+    pace, link = pace_of(Quota())
+    for _ in range(8_000):
+        pace.misplaced(64 * KIB)
+    assert link.last_heard == pytest.approx(1 - BURST, abs=0.1)
 
 
 def test_a_request_that_takes_the_hub_long_counts_for_several() -> None:

@@ -106,9 +106,12 @@ class Channel:
     def send_data(self, opcode: DataOpcode, data: bytes) -> None:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
         self._check_open()
+        if not data:
+            # An empty frame says nothing, and a hub counts it as a request.
+            return
         if not self._waiting and len(data) <= MAX_PAYLOAD and self._credit.spend(len(data)):
             self._link.send_binary(self.id, pack_header(opcode, self.id, len(data)), data)
-        elif data:
+        else:
             self._waiting.append((opcode, memoryview(data)))
             self._send_waiting()
 

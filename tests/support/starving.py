@@ -196,7 +196,7 @@ class Flood:
     """Whether it costs credit, which nobody gives back."""
 
 
-SMALL = 1 / 64
+SMALL_INPUT, SMALL_OUTPUT = 1 / 16, 1 / 32
 FRAGMENTS = 40
 
 FLOODS: dict[str, Flood] = {
@@ -207,14 +207,14 @@ FLOODS: dict[str, Flood] = {
     "no JSON": Flood(text_frame("{")),
     "unknown messages": Flood(text_frame('{"t":"x","d":{}}')),
     "windows without a channel": Flood(text_frame('{"t":"channel.window","c":9,"d":{"credit":1}}')),
-    "data without a channel": Flood(data_frame(1, 9, b"x"), cost=SMALL),
+    "data without a channel": Flood(data_frame(1, 9, b"x"), cost=SMALL_INPUT),
     "data without a header": Flood(frame(0x82, b"x")),
     "empty data": Flood(data_frame(1, 1, b""), begin=with_session),
-    "tiny data": Flood(data_frame(1, 1, b"x"), cost=SMALL, begin=with_session, is_data=True),
+    "tiny data": Flood(data_frame(1, 1, b"x"), cost=SMALL_INPUT, begin=with_session, is_data=True),
     "empty output of a node": Flood(data_frame(2, 1, b""), begin=as_node, who="rogue"),
-    "tiny output of a node": Flood(data_frame(2, 1, b"x"), cost=SMALL, begin=as_node, who="rogue", is_data=True),
+    "tiny output of a node": Flood(data_frame(2, 1, b"x"), cost=SMALL_OUTPUT, begin=as_node, who="rogue", is_data=True),
     "empty data of a tunnel": Flood(data_frame(2, 0x40000000, b""), begin=with_tunnel),
-    "tiny data of a tunnel": Flood(data_frame(2, 0x40000000, b"x"), cost=SMALL, begin=with_tunnel, is_data=True),
+    "tiny data of a tunnel": Flood(data_frame(2, 0x40000000, b"x"), cost=SMALL_INPUT, begin=with_tunnel, is_data=True),
     "WebSocket pings": Flood(frame(0x89, b"")),
     "a message in fragments": Flood(
         frame(0x01, b"{") + frame(0x00, b" ") * (FRAGMENTS - 2) + frame(0x80, b"}"), cost=FRAGMENTS

@@ -323,7 +323,7 @@ class HubPeer:
         metrics, clock = self._context.metrics, self._context.config.clock
         metrics.login_seconds.observe(clock.monotonic() - self._opened_at)
         self._principal = principal
-        self._pace.logged_in(principal)
+        self._pace.logged_in(principal, self.role)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._service = self._context.services.get(self._handshake.role)
         self.send(self._handshake.accept(principal, new_secure_token()))

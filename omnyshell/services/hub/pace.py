@@ -43,7 +43,8 @@ FLOW_COST = 1 / 16
 SMALL_DATA = 4 * KIB
 SMALL_INPUT_COST, SMALL_OUTPUT_COST = 1 / 16, 1 / 32
 """What a data frame counts that is smaller: from a client, 16,000 a second, as each takes its node 25 us; from a node,
-which sends no more than 15,000 a second itself, 32,000, as they take the hub 8 to 16 us. Larger ones have their credit."""
+which sends no more than 15,000 a second itself, 32,000, as they take the hub 8 to 16 us. Larger ones have their
+credit."""
 
 MISPLACED_SIZE = 512 * KIB
 """Bytes of data without a place that count as one request more. What a session's end finds under way is cheap."""

@@ -5,19 +5,28 @@ import os
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_exactly, new_passphrase
-from omnyshell.cli.hub_state import state_directory
+from omnyshell.cli.hub_state import local_user, state_directory
 from omnyshell.cli.output import complain, say
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.paths import state_dir, user_path
-from omnyshell.security.sealed_stream import Lock, Passphrase, Recipient, RecipientKey, Unlock, make_recipient
+from omnyshell.security.sealed_stream import (
+    Lock,
+    Passphrase,
+    Recipient,
+    RecipientKey,
+    Unlock,
+    check_kind,
+    make_recipient,
+)
+from omnyshell.security.uid_store import UidStore
 from omnyshell.services.client.passphrases import as_bytes, read_line
-from omnyshell.services.hub.backup import back_up as make_backup
+from omnyshell.services.hub.backup import BackupFile, back_up as make_backup
 from omnyshell.services.hub.backup_archive import CONFIG, SETTINGS, Manifest
 from omnyshell.services.hub.backup_options import FILE_OPTIONS, VARIABLE
-from omnyshell.services.hub.restore import restore
+from omnyshell.services.hub.restore import Target, restore
 
 OTHERWISE = f"give the passphrase in a file with --passphrase-file, or in {VARIABLE}"
 
@@ -34,9 +43,12 @@ def back_up(options: argparse.Namespace) -> int:
     if not options.file:
         raise ConfigException("name the file to write: omnyshell hub backup FILE")
     directory, settings = state_directory(options), _settings(options)
-    target = user_path(options.file)
-    manifest = make_backup(directory, settings, target, _lock(options), SystemClock(), replace=options.force)
-    _tell(manifest, f"wrote {target}, a backup of {directory}")
+    target = BackupFile(user_path(options.file), _lock(options), replace=options.force, by=local_user())
+    manifest = make_backup(directory, settings, target, SystemClock())
+    _tell(manifest, f"wrote {target.path}, a backup of {directory}, signed by {manifest.maker.uid}")
+    before = UidStore.for_hub(directory, SystemClock()).read()
+    if before is not None and before.uid != manifest.maker.uid:
+        complain(f"the hub was {before.uid} when it started last: its key, or this machine's name, has changed")
     return 0
 
 
@@ -44,8 +56,10 @@ def restore_hub(options: argparse.Namespace) -> int:
     """Make a state directory from a backup."""
     source, state = user_path(options.file), user_path(options.state_dir)
     out = user_path(options.out) if options.out else None
-    manifest = restore(source, _unlock(options), state, out, SystemClock(), replace=options.force)
-    _tell(manifest, f"restored {state} from the backup of {manifest.created_at}")
+    target = Target(state, out, replace=options.force)
+    unlock = _unlock(options, source)
+    manifest = restore(source, unlock, target, SystemClock(), expected=options.hub or "", by=local_user())
+    _tell(manifest, f"restored {state} from the backup of {manifest.created_at}, made by {manifest.maker.uid}")
     if out is not None:
         say(f"configuration and certificates are in {out}: look over the paths in {SETTINGS['config']}")
     elif any(member.name.startswith(CONFIG) for member in manifest.files):
@@ -79,7 +93,13 @@ def _lock(options: argparse.Namespace) -> Lock:
     return Passphrase(_given_passphrase(options) or as_bytes(new_passphrase("the backup", OTHERWISE)))
 
 
-def _unlock(options: argparse.Namespace) -> Unlock:
+def _unlock(options: argparse.Namespace, source: Path) -> Unlock:
+    try:
+        with source.open("rb") as file:
+            # Before a passphrase is asked for, which another kind of backup does not need.
+            check_kind(file.read(64), RecipientKey.kind if options.key else Passphrase.kind)
+    except OSError as exc:
+        raise ConfigException(f"cannot read {source}: {exc.strerror}") from exc
     if options.key:
         return RecipientKey.load(user_path(options.key))
     return Passphrase(_given_passphrase(options) or as_bytes(ask_exactly("Passphrase of the backup: ", OTHERWISE)))

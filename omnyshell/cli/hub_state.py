@@ -1,6 +1,8 @@
 """Where a hub of this machine keeps its state, for commands that read it themselves."""
 
 import argparse
+import os
+import pwd
 from pathlib import Path
 
 from omnyshell.errors import ConfigException
@@ -21,6 +23,14 @@ def state_directory(options: argparse.Namespace) -> Path:
         raise ConfigException("no hub of this user has an audit trail here; give --state-dir, the hub's own")
     names = "".join(f"\n  --state-dir {path.parent}" for path in found)
     raise ConfigException("several hubs have an audit trail here; choose one:" + names)
+
+
+def local_user() -> str:
+    """Who sits at this machine, as the system knows it."""
+    try:
+        return f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _configured(path: str) -> Path:

@@ -1,8 +1,6 @@
 """`omnyshell locks add`, `list` and `remove`: shutting out a principal, a node or a role, whatever it is granted."""
 
 import argparse
-import getpass
-import os
 from datetime import UTC, datetime
 
 from omnyshell.cli.administer import ask, do, moment, optional_seconds, show
@@ -50,21 +48,13 @@ def remove(options: argparse.Namespace) -> int:
 
 
 def _remove_offline(options: argparse.Namespace, said: str) -> int:
-    from omnyshell.cli.hub_state import state_directory
+    from omnyshell.cli.hub_state import local_user, state_directory
     from omnyshell.services.hub.lock_store import offline_locks
 
     directory = state_directory(options)
     with offline_locks(directory) as store:
-        if not store.remove_offline(LockKind(options.kind), options.name, datetime.now(UTC), _who()):
+        if not store.remove_offline(LockKind(options.kind), options.name, datetime.now(UTC), local_user()):
             held = ", ".join(f"{lock.kind} {lock.name}" for lock in store.locks())
             raise ConfigException(f"{options.kind} {options.name} is not locked in {directory}; locked: {held or '-'}")
     say(f"{said}; the hub audits that when it starts")
     return 0
-
-
-def _who() -> str:
-    """Who sits at this machine, as the system knows it."""
-    try:
-        return f"{getpass.getuser()} (uid {os.getuid()})"
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

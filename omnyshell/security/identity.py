@@ -58,7 +58,11 @@ class UidComputer:
             material = spki_of_der(leaf_der)
         except CertGeneratorException:
             material = leaf_der
-        return self._compute(HUB_PREFIX, _HUB_TAG, material)
+        return self.hub_of_key(material)
+
+    def hub_of_key(self, spki: bytes) -> OmnyUid:
+        """The UID of a hub whose certificate has this SubjectPublicKeyInfo, in DER."""
+        return self._compute(HUB_PREFIX, _HUB_TAG, spki)
 
     def _compute(self, prefix: str, tag: bytes, key_material: bytes) -> OmnyUid:
         machine = self._machine

@@ -28,6 +28,10 @@ PIECE = 64 * 1024
 
 _TAG, _RANDOM, _KEY_BYTES = 16, 32, 32
 _HEAD = len(MAGIC) + 1 + _RANDOM
+_TOLD = {
+    b"P": "the backup is encrypted to a passphrase, and not to a key: leave out --key",
+    b"K": "the backup is encrypted to a key: give --key FILE, which `hub backup --make-key` wrote",
+}
 _SCRYPT_COST, _SCRYPT_BLOCK = 2**17, 8  # 128 MiB, and some tenths of a second a try.
 
 
@@ -35,6 +39,8 @@ class Lock(Protocol):
     """Makes the key of a new stream."""
 
     kind: bytes
+    told: str
+    """How to say for whom it is."""
 
     def begin(self) -> tuple[bytes, bytes]:
         """Return what stands in the head, and the key."""
@@ -55,6 +61,7 @@ class Passphrase:
     """Locks and unlocks by scrypt."""
 
     kind = b"P"
+    told = "encrypted to a passphrase"
     wrong = "the passphrase is wrong, or the file is damaged"
 
     def __init__(self, passphrase: bytes) -> None:
@@ -77,6 +84,7 @@ class Recipient:
 
     def __init__(self, public: X25519PublicKey) -> None:
         self._public = public
+        self.told = f"encrypted to the key {encode_base64(public.public_bytes_raw())}"
 
     @classmethod
     def read(cls, text: str) -> "Recipient":
@@ -166,12 +174,8 @@ class SealedFile:
         """Read the head. Raises `ConfigException` where it is another file, or for another way to unlock."""
         self._file, self._wrong = file, unlock.wrong
         self._head = file.read(_HEAD)
-        if len(self._head) != _HEAD or not self._head.startswith(MAGIC):
-            raise ConfigException("this is no backup, or its beginning is damaged")
-        kind, random = self._head[len(MAGIC) : len(MAGIC) + 1], self._head[-_RANDOM:]
-        if kind != unlock.kind:
-            how = {b"P": "it is encrypted to a passphrase", b"K": "it is encrypted to a key: give --key FILE"}
-            raise ConfigException(how.get(kind, "this is no backup, or its beginning is damaged"))
+        check_kind(self._head, unlock.kind)
+        random = self._head[-_RANDOM:]
         try:
             self._cipher = ChaCha20Poly1305(unlock.key_for(random))
         except ValueError as exc:
@@ -194,6 +198,15 @@ class SealedFile:
         except InvalidTag as exc:
             where = f"the file is damaged or was cut, at byte {_HEAD + number * (PIECE + _TAG)} or behind"
             raise ConfigException(where if number else self._wrong) from exc
+
+
+def check_kind(head: bytes, kind: bytes) -> None:
+    """Hold the first bytes of a file, 64 are enough, against how it is to be unlocked. Raises `ConfigException`."""
+    found = head[len(MAGIC) : len(MAGIC) + 1]
+    if len(head) < _HEAD or not head.startswith(MAGIC) or found not in _TOLD:
+        raise ConfigException("this is no backup, or its beginning is damaged")
+    if found != kind:
+        raise ConfigException(_TOLD[found])
 
 
 def _agreed(private: X25519PrivateKey, public: X25519PublicKey, random: bytes, recipient: X25519PublicKey) -> bytes:

@@ -62,6 +62,11 @@ class AuditLog:
             return f"broken, {len(self.gaps)} not acknowledged"
         return "being checked" if self.check is not None and not self.check.is_done else ""
 
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether everything that was recorded is on disk, or nothing will be."""
+        return self.writer is None or not (self.writer.depth or self.writer.is_failing)
+
     async def aclose(self) -> None:
         """Write what waits, and end: nothing is kept on disk from then on. Idempotent."""
         if self.check is not None:

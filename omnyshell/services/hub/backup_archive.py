@@ -1,10 +1,12 @@
-"""What is inside a backup: the length of a manifest, the manifest, and the files that it lists, one behind the other.
+"""What is inside a backup: a manifest, the hub's signature of it, and the files that it lists, one behind the other.
 
-All is in one sealed stream (`security/sealed_stream.py`). Names are from a fixed set: no file leads anywhere else.
+The first two have their lengths before them. All is in one sealed stream (`security/sealed_stream.py`). Names are from
+a fixed set: no file leads anywhere else.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -22,8 +24,10 @@ from omnyshell.security.cert_generator import (
     TUNNEL_CERT_FILE,
     TUNNEL_KEY_FILE,
 )
+from omnyshell.security.length_prefix import length_prefixed
 from omnyshell.security.sealed_stream import PIECE, SealedFile, SealingStream
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE as AUDIT_KEY_FILE
+from omnyshell.services.hub.backup_maker import Maker
 from omnyshell.services.hub.kept_store import KEY_FILE as SESSIONS_KEY_FILE
 from omnyshell.services.hub.store import STATE_FILE
 
@@ -69,16 +73,26 @@ class Entry(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What the manifests of all formats have."""
+
+    version: str
+    format: int
+
+
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     """What a backup is."""
 
     version: str
-    hub: str
-    """The hub's UID."""
-
+    maker: Maker
     created_at: str
     files: tuple[Entry, ...]
     format: int = FORMAT
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(member.size for member in self.files)
 
 
 def entry(name: str, path: Path) -> Entry:
@@ -87,10 +101,12 @@ def entry(name: str, path: Path) -> Entry:
         return Entry(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def write_archive(stream: SealingStream, manifest: Manifest, files: Mapping[str, Path]) -> None:
+def write_archive(
+    stream: SealingStream, manifest: Manifest, files: Mapping[str, Path], sign: Callable[[bytes], bytes]
+) -> None:
     """Write all, and end the stream. Raises `ConfigException` for a file that is not as the manifest says."""
     encoded = msgspec.json.encode(manifest)
-    stream.write(len(encoded).to_bytes(_LENGTH, "big") + encoded)
+    stream.write(length_prefixed(encoded, sign(encoded)))
     for member in manifest.files:
         digest = hashlib.sha256()
         with files[member.name].open("rb") as file:
@@ -102,8 +118,8 @@ def write_archive(stream: SealingStream, manifest: Manifest, files: Mapping[str,
     stream.finish()
 
 
-def read_archive(sealed: SealedFile, into: Path | None = None) -> Manifest:
-    """Check a whole backup, and write its files below `into`, where that is given, by their names.
+def read_archive(sealed: SealedFile, place: Callable[[str], Path | None] = lambda _name: None) -> Manifest:
+    """Check a whole backup, also that the hub signed it that it names; write its files where `place` says for a name.
 
     Raises `ConfigException` for one that is not whole, and `OSError` where a file cannot be written.
     """
@@ -112,11 +128,15 @@ def read_archive(sealed: SealedFile, into: Path | None = None) -> Manifest:
     for member in manifest.files:
         digest = hashlib.sha256()
         with ExitStack() as opened:
-            file = opened.enter_context(_private_file(into / member.name)) if into is not None else None
+            path = place(member.name)
+            file = opened.enter_context(_private_file(path)) if path is not None else None
             for piece in contents.take(member.size):
                 digest.update(piece)
                 if file is not None:
                     file.write(piece)
+            if file is not None:
+                file.flush()
+                os.fsync(file.fileno())
         if digest.hexdigest() != member.sha256:
             raise ConfigException(f"{member.name} in the backup is not what the backup says of it")
     contents.expect_end()
@@ -124,15 +144,15 @@ def read_archive(sealed: SealedFile, into: Path | None = None) -> Manifest:
 
 
 def _manifest(contents: "_Contents") -> Manifest:
-    size = int.from_bytes(b"".join(contents.take(_LENGTH)), "big")
-    if size > _LONGEST_MANIFEST:
-        raise ConfigException("this is no backup of a hub")
+    encoded, signature = contents.field(), contents.field()
     try:
-        manifest = msgspec.json.decode(b"".join(contents.take(size)), type=Manifest)
+        known = msgspec.json.decode(encoded, type=_Known)
+        if known.format != FORMAT:
+            raise ConfigException(f"the backup is of version {known.version[:40]!r}, whose format is not known here")
+        manifest = msgspec.json.decode(encoded, type=Manifest)
     except msgspec.MsgspecError as exc:
         raise ConfigException("this is no backup of a hub") from exc
-    if manifest.format != FORMAT:
-        raise ConfigException(f"the backup is of version {manifest.version[:40]!r}, whose format is not known here")
+    manifest.maker.check(signature, encoded)
     names = [member.name for member in manifest.files]
     if not NAMES.issuperset(names) or len(set(names)) != len(names):
         raise ConfigException("the backup has files that no hub has: it is not restored")
@@ -144,7 +164,6 @@ def _manifest(contents: "_Contents") -> Manifest:
 
 
 def _private_file(path: Path) -> BinaryIO:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
     path.touch(mode=0o600, exist_ok=False)
     return path.open("wb")
 
@@ -155,6 +174,13 @@ class _Contents:
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = b""
+
+    def field(self) -> bytes:
+        """Take what has its length before it. Raises `ConfigException` for one that is too long, or cut."""
+        size = int.from_bytes(b"".join(self.take(_LENGTH)), "big")
+        if size > _LONGEST_MANIFEST:
+            raise ConfigException("this is no backup of a hub")
+        return b"".join(self.take(size))
 
     def take(self, size: int) -> Iterator[bytes]:
         """Yield so many bytes, in parts. Raises `ConfigException` where there are fewer."""

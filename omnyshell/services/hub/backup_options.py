@@ -40,5 +40,8 @@ RESTORE_OPTIONS = (
     ),
     Option("--force", "restore where something is: the old files are moved beside it", kind="flag"),
     _PASSPHRASE_FILE,
+    Option(
+        "--hub", "UID of the hub that has to have made it, as `hub info` and `hub backup` say; any if not given", "UID"
+    ),
     Option("--key", "private key that the backup is encrypted to, made by `hub backup --make-key`", "F", "file"),
 )

@@ -19,6 +19,7 @@ from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.lock_store import LockStore
 from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.offline_notes import OfflineNotes
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
@@ -62,6 +63,7 @@ class OmnyShellHub:
 
         self._store: HubStore | None = None
         self._kept_records: KeptStore | None = None
+        self._notes: OfflineNotes | None = None
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -110,7 +112,7 @@ class OmnyShellHub:
         certificate = HubCertificate(config)
         try:
             services = HubServices(await self._open_base(certificate), self._why_not_ready)
-            services.lock_keeper.tell_offline(self._lock_store)
+            self._tell_notes()
             context = services.context(on_login=self._peer_logged_in, on_closed=self._peer_closed)
             endpoint = await self._listen(services, context)
         except BaseException as exc:
@@ -265,6 +267,12 @@ class OmnyShellHub:
             self._records.callback(self._store.close)
             self._kept_records = KeptStore(state)
             self._records.callback(self._kept_records.close)
+            self._notes = OfflineNotes(state, self.audit)
+            self._records.callback(self._notes.close)
+
+    def _tell_notes(self) -> None:
+        if self._notes is not None:
+            self._notes.tell()
 
     async def _close_records(self) -> None:
         await self.audit.aclose()
@@ -280,6 +288,7 @@ class OmnyShellHub:
             services.leftovers.tick,
             lambda _now: services.kept.write(),
             services.lock_keeper.tick,
+            lambda _now: self._tell_notes(),
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._note_addresses,

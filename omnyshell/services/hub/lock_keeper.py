@@ -5,13 +5,11 @@ from collections.abc import Callable, Mapping
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import LockInfo, LockKind
-from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.protocol.messages import ControlMessage, NodeRegister
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
 from omnyshell.services.hub.hub_peer import HubPeer
-from omnyshell.services.hub.lock_store import LockStore
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry
@@ -73,13 +71,6 @@ class LockKeeper:
             if is_over and isinstance(node.peer, HubPeer):
                 logger.warning("node %s is sent away: it is locked", node.node_id)
                 node.peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
-
-    def tell_offline(self, store: LockStore) -> None:
-        """Audit what was unlocked while no hub ran. Raises `ConfigException`; it is told at the next start then."""
-        for found in store.offline_unlocks():
-            detail = f"{found.kind} {found.name}, offline at {write_timestamp(found.at)} by {found.by}"
-            self._audit.record("lock.remove", detail=detail)
-        store.forget_offline_unlocks()
 
     def _refuse(self, peer: HubPeer, lock: LockInfo) -> None:
         self._audit.record(

@@ -1,16 +1,17 @@
-"""Locks in the hub's SQLite file, and those that somebody removed there while no hub ran."""
+"""Locks in the hub's SQLite file, also to be removed there while no hub runs."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.services.hub.database import open_database, transaction
+from omnyshell.services.hub.offline_notes import SCHEMA, note
 from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.store import STATE_FILE
 
@@ -25,22 +26,7 @@ CREATE TABLE IF NOT EXISTS locks (
     expires_at TEXT,
     PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS offline_unlocks (
-    kind       TEXT NOT NULL,
-    name       TEXT NOT NULL,
-    removed_at TEXT NOT NULL,
-    removed_by TEXT NOT NULL
-);
 """
-
-
-class OfflineUnlock(NamedTuple):
-    """A lock was removed while no hub ran; the hub that starts next audits it."""
-
-    kind: LockKind
-    name: str
-    at: datetime
-    by: str
 
 
 class LockStore:
@@ -49,7 +35,7 @@ class LockStore:
     def __init__(self, path: Path | None) -> None:
         """Open the file; without one, everything ends with the process."""
         with _translated():
-            self._db = open_database(path, _SCHEMA)
+            self._db = open_database(path, _SCHEMA + SCHEMA)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
@@ -93,17 +79,8 @@ class LockStore:
         with _translated(), transaction(self._db):
             is_removed = self.remove(kind, name)
             if is_removed:
-                self._run("INSERT INTO offline_unlocks VALUES (?, ?, ?, ?)", kind, name, write_timestamp(at), by)
+                note(self._db, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
         return is_removed
-
-    def offline_unlocks(self) -> list[OfflineUnlock]:
-        """Return what was removed while no hub ran, oldest first."""
-        rows = self._run("SELECT kind, name, removed_at, removed_by FROM offline_unlocks ORDER BY rowid")
-        return [OfflineUnlock(LockKind(kind), name, read_timestamp(at), by) for kind, name, at, by in rows]
-
-    def forget_offline_unlocks(self) -> None:
-        """Forget them: they are audited."""
-        self._run("DELETE FROM offline_unlocks")
 
     def _run(self, statement: str, *values: object) -> list[Any]:
         with _translated():

@@ -1,34 +1,65 @@
-"""Restores a hub from a backup: everything is checked first, and what was there before is kept beside it."""
+"""Restores a hub from a backup: everything is checked first, and what was there before is kept."""
 
 import os
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
 from omnyshell.model.schema import write_timestamp
-from omnyshell.security.files import make_private_directory, sync_directory, write_private
+from omnyshell.security.files import write_private
 from omnyshell.security.sealed_stream import SealedFile, Unlock
 from omnyshell.services.hub.backup_archive import CONFIG, STATE, Manifest, read_archive
-from omnyshell.services.hub.restored import Restored, note_restored
+from omnyshell.services.hub.restored import RESTORED_FILE, Restored
+from omnyshell.services.hub.room import check_room
 from omnyshell.services.hub.state_lock import LOCK_FILE, StateLock
+from omnyshell.services.hub.swap import Place, place_for_old, swapping
+from omnyshell.services.hub.unfinished import BACKUPS
+
+_BEFORE = "before-"
+"""What directories for old files begin with."""
 
 
-def restore(source: Path, unlock: Unlock, state: Path, config: Path | None, clock: Clock, *, replace: bool) -> Manifest:
-    """Restore a state directory, and where `config` is given the other files of the backup in there.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a backup goes: the state, and the files that a hub's options name, which stay in it without `config`."""
 
-    Raises `ConfigException` where the backup is not whole, a hub uses the directory, or something is there that is not
-    to be replaced: nothing has changed then.
+    state: Path
+    config: Path | None = None
+    replace: bool = False
+    """Whether what is there may be moved away."""
+
+
+def restore(
+    source: Path, unlock: Unlock, target: Target, clock: Clock, *, expected: str = "", by: str = ""
+) -> Manifest:
+    """Restore a hub: the one with the UID that is `expected`, if any. `by` is who does that.
+
+    Raises `ConfigException` where the backup is not whole or another hub's, a hub uses the directory, there is no room,
+    or something is there that is not to be replaced: nothing has changed then.
     """
     try:
         with source.open("rb") as file:
             sealed = SealedFile(file, unlock)
             manifest = read_archive(sealed)
-            _check_free(config, _names(manifest, CONFIG), replace=replace)
-            lock = StateLock(state)
+            _check_maker(manifest, expected)
+            _check_config(target, manifest)
+            lock = StateLock(target.state)
             try:
-                _restore(sealed, manifest, state, config, clock, replace=replace)
+                now = clock.now()
+                told = Restored(
+                    hub=manifest.maker.uid,
+                    version=manifest.version,
+                    created_at=manifest.created_at,
+                    restored_at=write_timestamp(now),
+                    source=str(source),
+                    by=by,
+                )
+                _restore(sealed, manifest, target, told, now)
             finally:
                 lock.release()
     except OSError as exc:
@@ -36,54 +67,64 @@ def restore(source: Path, unlock: Unlock, state: Path, config: Path | None, cloc
     return manifest
 
 
-def _restore(
-    sealed: SealedFile, manifest: Manifest, state: Path, config: Path | None, clock: Clock, *, replace: bool
-) -> None:
-    before = sorted(path for path in state.iterdir() if path.name != LOCK_FILE)
-    if before and not replace:
-        raise ConfigException(f"{state} is not empty: choose another directory, or --force, which keeps the old files")
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=state) as place:
-        staging = Path(place)
-        read_archive(sealed, staging)
-        stamp = f"before-{clock.now():%Y%m%dT%H%M%S}-{os.urandom(2).hex()}"
-        if before:
-            _keep(before, state.resolve().with_name(f"{state.resolve().name}.{stamp}"))
-        told = Restored(manifest.hub, manifest.version, manifest.created_at, write_timestamp(clock.now()))
-        note_restored(state, told)
-        _move(staging / STATE, _names(manifest, STATE), state)
-        if config is not None:
-            _restore_config(staging / CONFIG, _names(manifest, CONFIG), config, stamp)
+def _check_maker(manifest: Manifest, expected: str) -> None:
+    made_by = manifest.maker.uid
+    if expected and made_by != expected:
+        raise ConfigException(f"the backup was made by {made_by}, and not by {expected}: it is not restored")
 
 
-def _restore_config(staging: Path, names: list[str], config: Path, stamp: str) -> None:
-    make_private_directory(config)
-    if present := [config / name for name in names if os.path.lexists(config / name)]:
-        _keep(present, config / stamp)
-    for name in names:
-        write_private(config / name, (staging / name).read_bytes())
-
-
-def _check_free(config: Path | None, names: Iterable[str], *, replace: bool) -> None:
-    if config is None or replace:
+def _check_config(target: Target, manifest: Manifest) -> None:
+    config = target.config
+    if config is None:
         return
-    for name in names:
+    if Path(os.path.realpath(config)).is_relative_to(os.path.realpath(target.state)):
+        raise ConfigException(f"--out {config} is the state directory, or in it: choose another")
+    for name in () if target.replace else _names(manifest, CONFIG):
         if os.path.lexists(config / name):
             text = f"{config / name} exists: choose another --out, or --force, which keeps the old files"
             raise ConfigException(text)
 
 
-def _keep(paths: Iterable[Path], where: Path) -> None:
-    where.mkdir(mode=0o700)
-    for path in paths:
-        path.rename(where / path.name)
+def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Restored, now: datetime) -> None:
+    state = Path(os.path.realpath(target.state))
+    before = sorted(path.name for path in state.iterdir() if not _stays(path.name))
+    if before and not target.replace:
+        raise ConfigException(f"{state} is not empty: choose another directory, or --force, which keeps the old files")
+    config = Path(os.path.realpath(target.config)) if target.config is not None else None
+    _check_room(manifest, state, config)
+    mark = os.urandom(2).hex()
+    stamp = f"{_BEFORE}{now:%Y%m%dT%H%M%S}-{mark}"
+    kept = state / stamp
+    if before:
+        kept = place_for_old(state, state.with_name(f"{state.name}.{stamp}"), kept)
+    staging = state / f".restore-{mark}"
+    new = (*_names(manifest, STATE), RESTORED_FILE)
+    places = {STATE: Place(str(state), str(staging), str(kept), tuple(before), new)}
+    if config is not None:
+        new = tuple(_names(manifest, CONFIG))
+        old = tuple(name for name in new if os.path.lexists(config / name))
+        places[CONFIG] = Place(str(config), str(config / staging.name), str(config / stamp), old, new)
+    with swapping(tuple(places.values())):
+        read_archive(sealed, _placing(places))
+        write_private(staging / RESTORED_FILE, msgspec.json.encode(told))
 
 
-def _move(staging: Path, names: Iterable[str], where: Path) -> None:
-    for name in names:
-        with (staging / name).open("rb") as file:
-            os.fsync(file.fileno())
-        (staging / name).replace(where / name)
-    sync_directory(where)
+def _stays(name: str) -> bool:
+    return name == LOCK_FILE or name.startswith((_BEFORE, BACKUPS))
+
+
+def _check_room(manifest: Manifest, state: Path, config: Path | None) -> None:
+    sizes = {kind: sum(one.size for one in manifest.files if one.name.startswith(kind)) for kind in (STATE, CONFIG)}
+    check_room([(state, sizes[STATE]), *([(config, sizes[CONFIG])] if config is not None else [])])
+
+
+def _placing(places: dict[str, Place]) -> Callable[[str], Path | None]:
+    def place(name: str) -> Path | None:
+        kind, _, rest = name.rpartition("/")
+        found = places.get(f"{kind}/")
+        return Path(found.staging, rest) if found is not None else None
+
+    return place
 
 
 def _names(manifest: Manifest, kind: str) -> list[str]:

@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 
 from omnyshell.errors import ConfigException
-from omnyshell.security.files import write_private
 
 RESTORED_FILE = "restored.json"
 
@@ -17,15 +16,12 @@ class Restored(msgspec.Struct, frozen=True, rename="camel"):
     version: str
     created_at: str
     restored_at: str
+    source: str
+    by: str
 
     def __str__(self) -> str:
-        of = f" of {self.hub}" if self.hub else ""
-        return f"from the backup of {self.created_at}{of}, version {self.version}; restored at {self.restored_at}"
-
-
-def note_restored(directory: Path, restored: Restored) -> None:
-    """Have the hub say it at its next start. Raises `ConfigException`."""
-    write_private(directory / RESTORED_FILE, msgspec.json.encode(restored))
+        made = f"from the backup of {self.created_at} by {self.hub}, version {self.version}"
+        return f"{made}; restored at {self.restored_at} from {self.source} by {self.by or 'an unknown user'}"
 
 
 def read_restored(directory: Path) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import make_private_directory
+from omnyshell.services.hub.swap import settle
+from omnyshell.services.hub.unfinished import BACKUPS, remove_unfinished
 
 LOCK_FILE = "hub.lock"
 
@@ -13,7 +15,8 @@ LOCK_FILE = "hub.lock"
 class StateLock:
     """Held from its making until `release`, or the end of the process, however that comes.
 
-    Raises `ConfigException` where another hub holds the directory, or the directory cannot be used.
+    What commands that were killed left in the directory is finished or removed first. Raises `ConfigException` where
+    that fails, where another hub holds the directory, and where the directory cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -28,6 +31,12 @@ class StateLock:
             os.close(self._fd)
             text = f"another hub uses the state directory {directory}: stop it, or give this one its own --state-dir"
             raise ConfigException(text) from exc
+        remove_unfinished(directory.glob(f"{BACKUPS}*"))
+        try:
+            settle(directory)
+        except ConfigException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Let another hub have the directory."""

@@ -1,0 +1,113 @@
+"""Backups that cost little to make, and peers that have saved what they need to come back."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.stack import Certificates, within
+
+from omnyshell import ConfigException, HubAccess, HubAddress, NodeConfig, OmnyShellNode, PrincipalId, SystemClock
+from omnyshell.protocol.messages.admin import KeyAdd, PrincipalAdd
+from omnyshell.security.credentials import PublicKeyCredentialProvider
+from omnyshell.security.keys import Ed25519PrivateKey
+from omnyshell.security.sealed_stream import Passphrase, SealingStream
+from omnyshell.services.client.admin import AdminClient
+from omnyshell.services.hub import backup
+from omnyshell.services.hub.audit_query import verify_trail
+from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, load_audit_key
+from omnyshell.services.hub.audit_witness import read_noted
+from omnyshell.services.hub.backup import BackupFile
+from omnyshell.services.hub.backup_archive import Entry, Manifest, entry, write_archive
+from omnyshell.services.hub.backup_maker import BackupSigner
+from omnyshell.services.hub.restore import Target, restore as restore_into
+from omnyshell.services.hub.store import STATE_FILE
+
+
+class QuickPassphrase(Passphrase):
+    """One that costs nothing to try."""
+
+    def key_for(self, random: bytes) -> bytes:
+        return hashlib.sha256(random + self._passphrase).digest()
+
+
+SECRET = QuickPassphrase(b"correct horse")
+CLOCK = SystemClock()
+
+
+def by_key(certificates: Certificates, port: int, name: str, key: Ed25519PrivateKey) -> HubAccess:
+    provider = PublicKeyCredentialProvider(PrincipalId(name), key)
+    return HubAccess(address=HubAddress("127.0.0.1", port), credentials=provider, ca=certificates.ca)
+
+
+async def enrol(admin: AdminClient, name: str, role: str, key: Ed25519PrivateKey) -> None:
+    await admin.do(PrincipalAdd(request_id="", principal=name, roles=(role,)))
+    await admin.do(KeyAdd(request_id="", principal=name, public_key=key.public_key.to_base64()))
+
+
+@asynccontextmanager
+async def node_by_key(access_: HubAccess, state: Path, name: str) -> AsyncIterator[OmnyShellNode]:
+    node = OmnyShellNode(NodeConfig(node_id=name, access=access_, state_dir=state))
+    running = asyncio.create_task(node.run())
+    try:
+        await within(node.registered.wait())
+        yield node
+    finally:
+        node.stop()
+        await within(running)
+
+
+def settings_of(certificates: Certificates) -> dict[str, Path]:
+    return {"cert": certificates.cert, "key": certificates.key}
+
+
+def back_up(certificates: Certificates, state: Path, target: Path, **changes: Any) -> Manifest:
+    return backup.back_up(state, settings_of(certificates), BackupFile(target, SECRET, **changes), CLOCK)
+
+
+def restore(source: Path, state: Path, config: Path | None = None, unlock: Passphrase = SECRET, **changes: Any) -> None:
+    replace = changes.pop("replace", False)
+    restore_into(source, unlock, Target(state, config, replace=replace), CLOCK, **changes)
+
+
+def findings(state: Path) -> tuple[Any, ...]:
+    noted = read_noted(state / STATE_FILE)
+    return verify_trail(state / AUDIT_FILE, load_audit_key(state).public_key, None, noted).findings
+
+
+def texts(state: Path) -> list[str]:
+    with AuditReader(state / AUDIT_FILE) as reader:
+        return [chained.text.decode() for chained in reader.records()]
+
+
+def listed(place: Path) -> list[str]:
+    return sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+
+
+def refused(source: Path, place: Path, match: str, unlock: Passphrase = SECRET, **changes: Any) -> None:
+    """Check that nothing is restored, and nothing changed."""
+    before = listed(place)
+    arguments: dict[str, Any] = {"config": place / "files", **changes}
+    with pytest.raises(ConfigException, match=match):
+        restore(source, place / "new", unlock=unlock, **arguments)
+    assert listed(place) == before
+
+
+def archive(
+    certificates: Certificates,
+    place: Path,
+    files: dict[str, Path],
+    entries: tuple[Entry, ...] | None = None,
+    **changes: Any,
+) -> Path:
+    """Write what somebody who knows the passphrase may write, with a key of a hub."""
+    signer = BackupSigner(certificates.cert, certificates.key)
+    listed = entries if entries is not None else tuple(entry(name, path) for name, path in files.items())
+    said = {"version": "0", "maker": signer.maker, "created_at": "", "files": listed, **changes}
+    sign = said.pop("sign", signer.sign)
+    with (place / "archive").open("wb") as file:
+        write_archive(SealingStream(file, SECRET), Manifest(**said), files, sign)
+    return place / "archive"

@@ -16,9 +16,9 @@ from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeRes
 from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.gate import LoginGate
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.locks import told
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.rights import serves
@@ -47,7 +47,7 @@ class AccessAnswers:
         self._metrics = metrics
         self.handlers: Mapping[type[ControlMessage], Handler] = {AccessRequest: self._asked}
 
-    def _asked(self, peer: HubPeer, ask: AccessRequest, _channel: int) -> None:
+    def _asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
         if ADMIN not in peer.features:
             self._metrics.frames_dropped += 1
             return
@@ -56,7 +56,7 @@ class AccessAnswers:
         except AdminRefusedException as exc:
             peer.send(AdminResult(request_id=ask.request_id, code=exc.code, message=exc.message))
 
-    def _answer(self, peer: HubPeer, ask: AccessRequest) -> AccessResponse:
+    def _answer(self, peer: Peer, ask: AccessRequest) -> AccessResponse:
         is_own = ask.principal is None or ask.principal == peer.principal.id
         if not is_own:
             self._check_admin(peer, ask)
@@ -74,7 +74,7 @@ class AccessAnswers:
             rights=tuple(self._right(who, action, resource, node) for action in _asked_of(resource)),
         )
 
-    def _check_admin(self, peer: HubPeer, ask: AccessRequest) -> None:
+    def _check_admin(self, peer: Peer, ask: AccessRequest) -> None:
         fields = {"principal": peer.principal.id, "address": peer.address, "node_id": ask.node_id[:LONGEST_NAME]}
         about = f"principal={(ask.principal or '')[:LONGEST_NAME]}"
         if not peer.principal.is_admin:
@@ -83,12 +83,12 @@ class AccessAnswers:
             raise AdminRefusedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         self._audit.record("admin.read", **fields, detail=f"{ask.TYPE} {about}")
 
-    def _known_node(self, peer: HubPeer, node_id: str) -> RegisteredNode | None:
+    def _known_node(self, peer: Peer, node_id: str) -> RegisteredNode | None:
         """The node, where it is connected and whoever asks may know it."""
         node = self._nodes.find(node_id)
         return node if node is not None and self._policy.may_know(peer.principal, node) else None
 
-    def _unconnected(self, peer: HubPeer, node_id: str) -> NodeResource:
+    def _unconnected(self, peer: Peer, node_id: str) -> NodeResource:
         """What is judged instead of a connected node. Raises for a node that whoever asks may not know."""
         if node_id in ("", LOCAL_EXPOSER):
             return OWN_MACHINE

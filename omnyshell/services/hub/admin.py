@@ -22,6 +22,7 @@ from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.invites import Invites, JoinRefusedException
 from omnyshell.services.hub.lock_keeper import LockKeeper
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.role_service import Handler
 
 QUEUE_LIMIT = 256
@@ -45,7 +46,7 @@ class AdminService:
         self._invites = Invites(scope)
         members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope, keeper), self._invites)
         self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
-        self._plans: dict[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {}
+        self._plans: dict[type[ControlMessage], Callable[[Any, Peer], Plan]] = {}
         for member in members:
             self._reads.update(member.reads)
             self._plans.update(member.plans)
@@ -78,7 +79,7 @@ class AdminService:
         if is_busy or not self._put(lambda: self._join(peer, request, context)):
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
-    def _requested(self, peer: HubPeer, message: AdminRequest, _channel: int) -> None:
+    def _requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
         if ADMIN not in peer.features:
             self._metrics.frames_dropped += 1
         elif not peer.principal.is_admin:
@@ -90,7 +91,7 @@ class AdminService:
             self._record(message.TYPE, "error", peer, reason=ErrorCodes.CAPACITY_EXCEEDED, **_target(message))
             _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
 
-    def _read(self, peer: HubPeer, message: AdminRequest) -> None:
+    def _read(self, peer: Peer, message: AdminRequest) -> None:
         self._record("admin.read", "ok", peer, detail=message.TYPE)
         try:
             answer = self._reads[type(message)](message)
@@ -115,7 +116,7 @@ class AdminService:
                 # One action that fails must not keep the next ones from being done.
                 logger.exception("an administrative action failed")
 
-    async def _act(self, peer: HubPeer, message: AdminRequest) -> None:
+    async def _act(self, peer: Peer, message: AdminRequest) -> None:
         try:
             if not self._scope.eviction.upholds(peer):
                 # It was locked or revoked while the request waited: two admins who lock each other are not both out.
@@ -193,7 +194,7 @@ class AdminService:
             self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})
             raise
 
-    def _record(self, action: str, outcome: str, peer: HubPeer, **fields: str) -> None:
+    def _record(self, action: str, outcome: str, peer: Peer, **fields: str) -> None:
         self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
 
 
@@ -206,6 +207,6 @@ def _target(message: AdminRequest) -> dict[str, str]:
     return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAME]}" for name, text in shown)}
 
 
-def _refuse(peer: HubPeer, message: AdminRequest, code: str, text: str) -> None:
+def _refuse(peer: Peer, message: AdminRequest, code: str, text: str) -> None:
     if peer.is_open:
         peer.send(AdminResult(request_id=message.request_id, code=code, message=text))

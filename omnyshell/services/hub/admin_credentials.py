@@ -36,7 +36,7 @@ from omnyshell.services.hub.admin_scope import (
     with_roles,
 )
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
-from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.peers import Peer
 
 
 class CredentialAdmin:
@@ -45,7 +45,7 @@ class CredentialAdmin:
     def __init__(self, scope: AdminScope) -> None:
         self._scope = scope
         self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {PrincipalsRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
             PrincipalAdd: self._add_principal,
             PrincipalRoles: self._set_roles,
             PrincipalRevoke: self._revoke_principal,
@@ -85,7 +85,7 @@ class CredentialAdmin:
         principals = sorted([*enrolled, *configured], key=lambda info: info.principal)
         return PrincipalsResponse(request_id=ask.request_id, principals=tuple(principals))
 
-    def _add_principal(self, ask: PrincipalAdd, admin: HubPeer) -> Plan:
+    def _add_principal(self, ask: PrincipalAdd, admin: Peer) -> Plan:
         scope = self._scope
         scope.check_new_name(ask.principal)
         if scope.store.principal(ask.principal) is not None:
@@ -101,7 +101,7 @@ class CredentialAdmin:
         detail = f"{ask.principal} roles {_names(made, now)}{_until(ends)}"
         return self._plan("principal.add", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
 
-    def _set_roles(self, ask: PrincipalRoles, _admin: HubPeer) -> Plan:
+    def _set_roles(self, ask: PrincipalRoles, _admin: Peer) -> Plan:
         scope, now = self._scope, self._scope.clock.now()
         found, ends = scope.known_principal(ask.principal), scope.after("ttlSeconds", ask.ttl_seconds)
         made = with_roles(found, check_roles(ask.roles), ends, now)
@@ -111,7 +111,7 @@ class CredentialAdmin:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
         return self._plan("principal.roles", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
 
-    def _revoke_principal(self, ask: PrincipalRevoke, _admin: HubPeer) -> Plan:
+    def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
 
         def change() -> None:
@@ -119,12 +119,12 @@ class CredentialAdmin:
 
         return self._plan("principal.revoke", found.principal, ask.request_id, change)
 
-    def _add_token(self, ask: TokenAdd, _admin: HubPeer) -> Plan:
+    def _add_token(self, ask: TokenAdd, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
         expires = self._scope.after("ttlSeconds", ask.ttl_seconds)
         return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
 
-    def _rotate_token(self, ask: TokenRotate, _admin: HubPeer) -> Plan:
+    def _rotate_token(self, ask: TokenRotate, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
         check_seconds("overlapSeconds", ask.overlap_seconds, least=0)
         ends = self._scope.clock.now() + timedelta(seconds=ask.overlap_seconds)
@@ -171,7 +171,7 @@ class CredentialAdmin:
             detail += f" for {retired.id}{_until(retired.expires_at)}"
         return Plan(action, {"detail": detail}, do)
 
-    def _add_key(self, ask: KeyAdd, _admin: HubPeer) -> Plan:
+    def _add_key(self, ask: KeyAdd, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
         try:
             key = Ed25519PublicKey.from_base64(ask.public_key)
@@ -185,7 +185,7 @@ class CredentialAdmin:
         put = self._scope.store.put_credential
         return self._plan("key.add", detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
 
-    def _revoke_credential(self, ask: CredentialRevoke, _admin: HubPeer) -> Plan:
+    def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
         ids = [known.id for known in self._credentials(found.principal)]
         if ask.credential_id not in ids:

@@ -38,8 +38,8 @@ from omnyshell.protocol.messages.admin import (
 from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan, check_node
 from omnyshell.services.hub.audit_query import AuditQuery
 from omnyshell.services.hub.event_bus import KillEvent, NodeEvent
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.locks import told
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.router import SessionRoute
 from omnyshell.version import __version__
 
@@ -60,7 +60,7 @@ class LiveAdmin:
             NodeRecordsRequest: self._nodes,
             AuditRequest: self._audit,
         }
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
             PeerDrop: self._drop_peer,
             SessionEnd: self._end_session,
             TunnelEnd: self._end_tunnel,
@@ -88,7 +88,7 @@ class LiveAdmin:
             request_id=ask.request_id, peers=tuple(self._describe(peer) for peer in self._scope.logged_in())
         )
 
-    def _describe(self, peer: HubPeer) -> PeerInfo:
+    def _describe(self, peer: Peer) -> PeerInfo:
         node = self._scope.nodes.of_peer(peer)
         return PeerInfo(
             peer_id=peer.id,
@@ -144,7 +144,7 @@ class LiveAdmin:
         wanted = [record for record in self._scope.audit if query.matches(record)][-limit:]
         return AuditResponse(request_id=ask.request_id, records=tuple(map(_entry, wanted)))
 
-    def _acknowledge(self, ask: AuditAcknowledge, _admin: HubPeer) -> Plan:
+    def _acknowledge(self, ask: AuditAcknowledge, _admin: Peer) -> Plan:
         audit = self._scope.audit
         if audit.check is not None and not audit.check.is_done:
             raise AdminRefusedException("the audit trail is still being gone through: try again in a moment")
@@ -153,14 +153,14 @@ class LiveAdmin:
         detail = f"{len(audit.gaps)} gaps: {'; '.join(audit.gaps)}"
         return _plan("audit.acknowledge", {"detail": detail}, ask.request_id, audit.gaps.clear)
 
-    def _drop_peer(self, ask: PeerDrop, _admin: HubPeer) -> Plan:
+    def _drop_peer(self, ask: PeerDrop, _admin: Peer) -> Plan:
         peer = next((peer for peer in self._scope.logged_in() if peer.id == ask.peer_id), None)
         if peer is None:
             raise AdminRefusedException(f"there is no connection '{ask.peer_id[:64]}'", code="not_found")
         detail = f"{peer.id} {peer.role} {peer.principal.id} {peer.address}"
         return _plan("peer.drop", {"detail": detail}, ask.request_id, lambda: self._scope.eviction.drop(peer, ENDED))
 
-    def _end_session(self, ask: SessionEnd, admin: HubPeer) -> Plan:
+    def _end_session(self, ask: SessionEnd, admin: Peer) -> Plan:
         try:
             route = self._route(ask.session_ref)
         except AdminRefusedException:
@@ -175,10 +175,10 @@ class LiveAdmin:
 
         return _plan("admin.session.close", fields, ask.request_id, end)
 
-    def _end_detached(self, ask: SessionEnd, node_id: str, owner: str, admin: HubPeer) -> Plan:
+    def _end_detached(self, ask: SessionEnd, node_id: str, owner: str, admin: Peer) -> Plan:
         """A session that does not go through the hub: its node heeds the owner, in whose name it is asked."""
         node = self._scope.nodes.find(node_id)
-        if node is None or not isinstance(node.peer, HubPeer) or not node.peer.is_open:
+        if node is None or not node.peer.is_open:
             raise AdminRefusedException(f"the node '{node_id[:64]}' is not connected", code=ErrorCodes.NODE_OFFLINE)
         peer = node.peer
 
@@ -205,7 +205,7 @@ class LiveAdmin:
             raise AdminRefusedException(text, code="not_found" if not found else "ambiguous")
         return (exact or found)[0]
 
-    def _end_tunnel(self, ask: TunnelEnd, _admin: HubPeer) -> Plan:
+    def _end_tunnel(self, ask: TunnelEnd, _admin: Peer) -> Plan:
         ref = ask.tunnel_ref
         tunnels = self._scope.tunnels
         found = [tunnel for tunnel in tunnels.tunnels if ref and tunnel.info.tunnel_id.startswith(ref)]
@@ -217,7 +217,7 @@ class LiveAdmin:
         fields = {"node_id": info.node_id, "detail": f"{short_id(info.tunnel_id)} of {info.owner_user_id}"}
         return _plan("admin.tunnel.close", fields, ask.request_id, lambda: tunnels.end(found[0]))
 
-    def _set_labels(self, ask: NodeLabelsSet, _admin: HubPeer) -> Plan:
+    def _set_labels(self, ask: NodeLabelsSet, _admin: Peer) -> Plan:
         check_node(ask.node_id, ask.labels)
 
         def do() -> None:
@@ -228,7 +228,7 @@ class LiveAdmin:
         shown = " ".join(f"{key}={value}" for key, value in sorted(ask.labels.items())) or "-"
         return _plan("node.labels", {"node_id": ask.node_id, "detail": shown}, ask.request_id, do)
 
-    def _release(self, ask: NodeRelease, _admin: HubPeer) -> Plan:
+    def _release(self, ask: NodeRelease, _admin: Peer) -> Plan:
         scope = self._scope
         # Who joined with an invite is known as a principal too: the id is not free while that one could log in.
         enrolled = scope.store.principal(NODE_PREFIX + ask.node_id)

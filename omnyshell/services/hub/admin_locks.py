@@ -12,9 +12,9 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminResult, LockAdd, LockRemove, LocksRequest, LocksResponse
 from omnyshell.security.authenticators import can_list, principals_of
 from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException, AdminScope, Plan, check_text
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.lock_keeper import LockKeeper
 from omnyshell.services.hub.locks import Locks
+from omnyshell.services.hub.peers import Peer
 
 _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: ROLE}
 
@@ -26,7 +26,7 @@ class LockAdmin:
         self._scope = scope
         self._keeper = keeper
         self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {LocksRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
             LockAdd: self._add,
             LockRemove: self._remove,
         }
@@ -34,7 +34,7 @@ class LockAdmin:
     def _list(self, ask: LocksRequest) -> LocksResponse:
         return LocksResponse(request_id=ask.request_id, locks=tuple(self._scope.locks))
 
-    def _add(self, ask: LockAdd, admin: HubPeer) -> Plan:
+    def _add(self, ask: LockAdd, admin: Peer) -> Plan:
         scope, kind = self._scope, _kind(ask.kind)
         if not _NAMES[kind].fits(ask.name):
             raise AdminRefusedException(f"'{ask.name[:SHOWN]}' must be {_NAMES[kind].rule}")
@@ -63,7 +63,7 @@ class LockAdmin:
         until = f" until {write_timestamp(lock.expires_at)}" if lock.expires_at is not None else ""
         return Plan("lock.add", _fields(lock, f"{until}{f': {lock.why}' if lock.why else ''}"), do)
 
-    def _remove(self, ask: LockRemove, _admin: HubPeer) -> Plan:
+    def _remove(self, ask: LockRemove, _admin: Peer) -> Plan:
         kind = _kind(ask.kind)
         lock = self._scope.locks.find(kind, ask.name)
         if lock is None:

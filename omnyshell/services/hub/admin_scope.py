@@ -19,9 +19,9 @@ from omnyshell.services.hub.enrolled import EnrolledAuthenticator
 from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentStore
 from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
@@ -62,7 +62,7 @@ class AdminScope:
     owners: NodeOwners
     nodes: NodeRegistry
     sessions: SessionRouter
-    peers: Iterable[HubPeer]
+    peers: Iterable[Peer]
     broker: HubBroker
     eviction: Eviction
     locks: Locks
@@ -81,7 +81,7 @@ class AdminScope:
 
     started_at: datetime
 
-    def logged_in(self) -> Iterator[HubPeer]:
+    def logged_in(self) -> Iterator[Peer]:
         """Yield the connections that have logged in, oldest first."""
         return iter(sorted((peer for peer in self.peers if peer.is_logged_in), key=lambda peer: peer.connected_at))
 

@@ -61,6 +61,7 @@ from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, met
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.quota import Pool, Resource
@@ -144,7 +145,7 @@ class HubServices:
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
         departed, self._takeovers = DepartedNodes(config.clock), Takeovers(config.clock, base.store)
-        self._heartbeats = HeartbeatMonitor(config.heartbeat_timeout)
+        self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])

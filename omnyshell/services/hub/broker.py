@@ -3,6 +3,8 @@
 A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
 """
 
+from datetime import datetime
+
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
@@ -93,7 +95,7 @@ class HubBroker:
         )
         self._router.add(route)
         self._kept.asked(route)
-        self._bus.publish(SessionEvent(route))
+        self._tell(route)
         node.peer.send(_node_request(request, route), route.node_channel)
 
     def close_from_client(self, client: Peer, channel: int, message: ChannelClose) -> None:
@@ -130,7 +132,7 @@ class HubBroker:
             return
         route.session.state = SessionState.DETACHED
         self._router.remove(route)
-        self._bus.publish(SessionEvent(route, expires_at=message.expires_at))
+        self._tell(route, expires_at=message.expires_at)
         self._audit_session("session.detach", route)
 
     def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
@@ -147,7 +149,7 @@ class HubBroker:
         session.state = SessionState.OPEN
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
-        self._bus.publish(SessionEvent(route))
+        self._tell(route)
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
 
@@ -243,6 +245,9 @@ class HubBroker:
 
     # The rest
 
+    def _tell(self, route: SessionRoute, reason: str = "", expires_at: datetime | None = None) -> None:
+        self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
+
     def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
         """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
         route.client.send_in_order(message, route.client_channel)
@@ -280,7 +285,7 @@ class HubBroker:
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
         route.session.state = SessionState.CLOSED
         self._router.remove(route)
-        self._bus.publish(SessionEvent(route, reason))
+        self._tell(route, reason)
         why = SessionRejectedException(text, code=reason)
         self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command)
 
@@ -291,7 +296,7 @@ class HubBroker:
     def _finish(self, route: SessionRoute, reason: str) -> None:
         route.session.state = SessionState.CLOSED
         self._router.remove(route)
-        self._bus.publish(SessionEvent(route, reason))
+        self._tell(route, reason)
         self._audit_session("session.close", route, reason)
 
     def _audit_session(self, action: str, route: SessionRoute, reason: str = "") -> None:

@@ -22,9 +22,9 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.clipboards import ClipboardNotes
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.listing import list_response
 from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
@@ -81,12 +81,12 @@ class ClientService:
             **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
 
-    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass input on to its node, and what comes from a tunnel's target to the outside."""
         if not self._tunnel_messages.data(peer, opcode, channel, raw):
             self._relay.data_from_client(peer, opcode, channel, raw)
 
-    def left(self, peer: HubPeer) -> None:
+    def left(self, peer: Peer) -> None:
         """End what the connection held."""
         self._events.left(peer)
         self._clipboards.left(peer)
@@ -94,13 +94,13 @@ class ClientService:
         self._requests.client_gone(peer)
         self._tunnels.exposer_gone(peer)
 
-    def _relay_message(self, peer: HubPeer, message: ChannelMessage, channel: int) -> None:
+    def _relay_message(self, peer: Peer, message: ChannelMessage, channel: int) -> None:
         self._relay.message_from_client(peer, channel, message)
 
-    def _list_nodes(self, peer: HubPeer, message: NodeListRequest, _channel: int) -> None:
+    def _list_nodes(self, peer: Peer, message: NodeListRequest, _channel: int) -> None:
         may_know = self._policy.may_know
         found = self._registry.list(message.filter, lambda node: may_know(peer.principal, node))
         peer.send(list_response(found, message.filter))
 
-    def _answer_at_once(self, peer: HubPeer, message: ControlMessage, _channel: int) -> None:
+    def _answer_at_once(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
         peer.send(UNSERVED[type(message)](message))

@@ -8,8 +8,8 @@ from omnyshell.protocol.extensions import CLIPBOARD_AUDIT
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.router import SessionRoute, SessionRouter
 
@@ -34,14 +34,14 @@ class ClipboardNotes:
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
-        self._told: dict[HubPeer, _Told] = {}
+        self._told: dict[Peer, _Told] = {}
         self.handlers: Mapping[type[ControlMessage], Handler] = {SessionClipboard: self._noted}
 
-    def left(self, peer: HubPeer) -> None:
+    def left(self, peer: Peer) -> None:
         """A client's connection ended."""
         self._told.pop(peer, None)
 
-    def _noted(self, peer: HubPeer, note: SessionClipboard, channel: int) -> None:
+    def _noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
         route = self._router.find(peer, channel)
         if route is None or CLIPBOARD_AUDIT not in peer.features:
             self._metrics.frames_dropped += 1
@@ -54,7 +54,7 @@ class ClipboardNotes:
         self._told[peer] = _Told(now)
         self._record(peer, route, note, told)
 
-    def _record(self, peer: HubPeer, route: SessionRoute, note: SessionClipboard, before: _Told | None) -> None:
+    def _record(self, peer: Peer, route: SessionRoute, note: SessionClipboard, before: _Told | None) -> None:
         detail = f"{note.size} bytes"
         if before is not None and before.count:
             detail += f"; {before.count} more since the last record, {before.size} bytes"

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from omnyshell.clock import Clock
 from omnyshell.model.live import LiveNode, NodePresence
-from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import RegisteredNode
 
 MAX_REMEMBERED = 5_000
@@ -19,7 +19,7 @@ class DepartedNodes:
         self._clock = clock
         self._nodes: dict[str, LiveNode] = {}
 
-    def note(self, node: RegisteredNode, peer: HubPeer) -> None:
+    def note(self, node: RegisteredNode, peer: Peer) -> None:
         """A node's connection ended."""
         given = node.registration
         labels = given.labels
@@ -44,6 +44,6 @@ class DepartedNodes:
         return self._nodes.get(node_id)
 
 
-def last_heard(peer: HubPeer, clock: Clock) -> datetime:
+def last_heard(peer: Peer, clock: Clock) -> datetime:
     """Return when something last came from a peer."""
     return clock.now() - timedelta(seconds=peer.silent_for)

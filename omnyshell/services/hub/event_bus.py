@@ -1,19 +1,15 @@
 """How the hub's parts say what changed, and who listens to it.
 
 `EventBus` is all that publishers and listeners know, so that a cluster's bus can take this place (decision 9 of the
-architecture). Publishing costs next to nothing while nobody listens.
+architecture): events are values, ids and items as they are told, nothing that lives in this process.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from omnyshell.services.hub.hub_peer import HubPeer
-    from omnyshell.services.hub.open_tunnel import OpenTunnel
-    from omnyshell.services.hub.router import SessionRoute
-
+from omnyshell.model.live import LivePeer, LiveSession, LiveTunnel
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -25,9 +21,14 @@ class NodeEvent(NamedTuple):
 
 
 class SessionEvent(NamedTuple):
-    """A session's state changed; `route.session.state` is the new one."""
+    """A session's state changed; `session.state` is the new one."""
 
-    route: "SessionRoute"
+    session: LiveSession
+    """The session as it is now, with what it has carried."""
+
+    route_id: str
+    """Names what carries it; when it is resumed, another does."""
+
     reason: str = ""
     """Why it was closed."""
 
@@ -46,14 +47,14 @@ class KillEvent(NamedTuple):
 class TunnelEvent(NamedTuple):
     """A tunnel was opened, or closed."""
 
-    tunnel: "OpenTunnel"
+    tunnel: LiveTunnel
     is_open: bool
 
 
 class PeerEvent(NamedTuple):
     """A peer logged in, or its connection ended."""
 
-    peer: "HubPeer"
+    peer: LivePeer
     is_connected: bool
 
 

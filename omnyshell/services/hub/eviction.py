@@ -14,9 +14,9 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.event_bus import EventBus, RightsEvent
 from omnyshell.services.hub.gate import LoginGate, Standing
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.locks import told
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.requests import SessionRequests
@@ -37,7 +37,7 @@ class Eviction:
     def __init__(
         self,
         *,
-        peers: Iterable[HubPeer],
+        peers: Iterable[Peer],
         nodes: NodeRegistry,
         broker: HubBroker,
         policy: HubPolicy,
@@ -61,11 +61,11 @@ class Eviction:
         self._leftovers = leftovers
         self._bus = bus
         self._known = self.names()
-        self._spared: HubPeer | None = None
+        self._spared: Peer | None = None
         self._put_off: Callable[[], None] | None = None
 
     @contextmanager
-    def sparing(self, peer: HubPeer) -> Iterator[None]:
+    def sparing(self, peer: Peer) -> Iterator[None]:
         """End the connection of whoever acts last, where the action ends it: the answer goes out before."""
         self._spared = peer
         try:
@@ -101,7 +101,7 @@ class Eviction:
         self._known = known
         self._bus.publish(RightsEvent())
 
-    def drop(self, peer: HubPeer, text: str) -> None:
+    def drop(self, peer: Peer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
         if peer is self._spared:
             self._put_off = lambda: self.drop(peer, text)
@@ -110,14 +110,14 @@ class Eviction:
             self.end_sessions(peer, text)
         peer.evict(ErrorCodes.AUTH_FAILED if text in (REVOKED, LOCKED) else ErrorCodes.NOT_AUTHORIZED, text)
 
-    def _end_login(self, peer: HubPeer, now: Principal | None) -> None:
+    def _end_login(self, peer: Peer, now: Principal | None) -> None:
         """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
         if now is None:
             self.drop(peer, LOCKED if self._gate.locks.of_login(peer.principal) is not None else REVOKED)
         else:
             self._change_roles(peer, now)
 
-    def _change_roles(self, peer: HubPeer, now: Principal) -> None:
+    def _change_roles(self, peer: Peer, now: Principal) -> None:
         """End what the new roles do not allow, and have the peer log in anew; the rest waits for it in the nodes."""
         if peer is self._spared:
             self._put_off = lambda: self._change_roles(peer, now)
@@ -127,13 +127,13 @@ class Eviction:
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         peer.evict(ErrorCodes.AUTH_FAILED, CHANGED, retry_after=0)
 
-    def end_sessions(self, peer: HubPeer, text: str) -> None:
+    def end_sessions(self, peer: Peer, text: str) -> None:
         """End the sessions of a connection, with what runs in them."""
         for route in list(self._sessions):
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
-    def upholds(self, peer: HubPeer) -> bool:
+    def upholds(self, peer: Peer) -> bool:
         """Tell whether a login is still as good as it was: nothing is done for one that is about to end."""
         now = self._now(peer, self._gate.standing())
         return now is not None and now.roles == peer.principal.roles
@@ -145,13 +145,13 @@ class Eviction:
         known = principals_of(self._gate.authenticator)
         return frozenset(name for name, found in known.items() if self._gate.locks.of_login(found) is None)
 
-    def _now(self, peer: HubPeer, standing: Standing) -> Principal | None:
+    def _now(self, peer: Peer, standing: Standing) -> Principal | None:
         """Who a connection is now; one whose credential is of no known kind is bound by locks alone."""
         if peer.evidence is not None:
             return standing(peer.principal, peer.evidence)
         return peer.principal if self._gate.locks.of_login(peer.principal) is None else None
 
-    def _why(self, peer: HubPeer, now: Principal | None, standing: Standing) -> str:
+    def _why(self, peer: Peer, now: Principal | None, standing: Standing) -> str:
         """Why a login is not upheld any more."""
         was, lock = peer.principal, self._gate.locks.of_login(peer.principal)
         if lock is not None:
@@ -169,9 +169,9 @@ class Eviction:
             return False
         return self._policy.decide(principal, route.right, node).allowed
 
-    def _logged_in(self) -> Iterator[HubPeer]:
+    def _logged_in(self) -> Iterator[Peer]:
         return (peer for peer in list(self._peers) if peer.is_logged_in)
 
 
-def _ids(peer: HubPeer) -> dict[str, str]:
+def _ids(peer: Peer) -> dict[str, str]:
     return {"peer": peer.id, "principal": peer.principal.id, "address": peer.address}

@@ -1,18 +1,21 @@
 """Which nodes are alive: only a heartbeat with a new number counts as life (wire protocol section 3)."""
 
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 
 BEAT_AND_A_HALF = 1.5 * HEARTBEAT_INTERVAL
 
+Key = TypeVar("Key", bound=Hashable)
 
-class HeartbeatMonitor:
+
+class HeartbeatMonitor(Generic[Key]):
     """Watches registrations on a monotonic clock that the caller reads. Times in seconds."""
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
-        self._last: dict[Hashable, tuple[float, int | None]] = {}
+        self._last: dict[Key, tuple[float, int | None]] = {}
 
     @property
     def alive_for(self) -> float:
@@ -22,11 +25,11 @@ class HeartbeatMonitor:
         """
         return min(self.timeout, max(self.timeout / 2, BEAT_AND_A_HALF))
 
-    def register(self, key: Hashable, now: float) -> None:
+    def register(self, key: Key, now: float) -> None:
         """Begin to watch, or begin anew: the next heartbeat may have any number."""
         self._last[key] = (now, None)
 
-    def beat(self, key: Hashable, seq: int, now: float) -> bool:
+    def beat(self, key: Key, seq: int, now: float) -> bool:
         """Take a heartbeat; returns whether it counts. A replayed or unknown one does not."""
         known = self._last.get(key)
         if known is None or (known[1] is not None and seq <= known[1]):
@@ -34,11 +37,11 @@ class HeartbeatMonitor:
         self._last[key] = (now, seq)
         return True
 
-    def forget(self, key: Hashable) -> None:
+    def forget(self, key: Key) -> None:
         """Stop watching. Idempotent."""
         self._last.pop(key, None)
 
-    def expired(self, now: float) -> list[Hashable]:
+    def expired(self, now: float) -> list[Key]:
         """Return, and forget, what has been silent for the timeout."""
         silent = [key for key, (heard, _) in self._last.items() if now - heard >= self.timeout]
         for key in silent:

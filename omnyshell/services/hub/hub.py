@@ -238,14 +238,15 @@ class OmnyShellHub:
     def _peer_logged_in(self, peer: HubPeer) -> None:
         self.tunnels.principal_seen(peer.principal, peer.evidence)
         self._services.addresses.known.logged_in(peer.address, peer.principal.id)
-        self.bus.publish(PeerEvent(peer, is_connected=True))
+        self.bus.publish(PeerEvent(peer.describe(), is_connected=True))
         if self._endpoint is not None and self._keepalive is not None:
             self._endpoint.logged_in(peer.link)
             self._keepalive.watch(peer.link)
 
     def _peer_closed(self, peer: HubPeer) -> None:
         self._peers.discard(peer)
-        self.bus.publish(PeerEvent(peer, is_connected=False))
+        if peer.is_logged_in:
+            self.bus.publish(PeerEvent(peer.describe(), is_connected=False))
         if not self._peers:
             self._all_gone.set()
         if self._endpoint is not None:

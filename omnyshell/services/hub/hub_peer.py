@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolException
 from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
+from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
@@ -39,6 +40,7 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.pace import SMALL_DATA, Pace
 from omnyshell.services.hub.quota import Quota
 from omnyshell.services.hub.role_service import RoleService
+from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
 
@@ -139,6 +141,39 @@ class HubPeer:
     def is_open(self) -> bool:
         """Whether messages can still be sent."""
         return self.link.is_open
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now goes out at once, or waits for little."""
+        return self.link.has_room
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait to be sent. Walks over what waits: not for every frame."""
+        return self.link.queued_bytes
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds between the last ping that was answered and its answer; None before the first."""
+        return self.link.round_trip
+
+    def describe(self) -> LivePeer:
+        """The connection as it is told; raises `RuntimeError` before the login."""
+        return LivePeer(
+            peer_id=self.id,
+            role=self.role,
+            principal=self.principal.id,
+            address=self.address,
+            connected_at=self.connected_at,
+        )
+
+    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
+        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them."""
+        return ChannelMultiplexer(self.link, incoming)
+
+    def ping(self) -> None:
+        """Have `round_trip` measured anew."""
+        self.link.ping()
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data."""

@@ -41,7 +41,7 @@ from omnyshell.services.hub.admin_scope import (
     with_roles,
 )
 from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Fleet, Invite
-from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.peers import Peer
 
 LONGEST_TTL = 30 * 86400
 MOST_USES = 10_000
@@ -65,7 +65,7 @@ class Invites:
     def __init__(self, scope: AdminScope) -> None:
         self._scope = scope
         self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {InvitesRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, HubPeer], Plan]] = {
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
             InviteCreate: self._create,
             InviteRevoke: self._revoke,
         }
@@ -245,7 +245,7 @@ class Invites:
         usable = [found for found in self._scope.store.invites() if found.used_at is None and now < found.expires_at]
         return InvitesResponse(request_id=ask.request_id, invites=tuple(map(_describe, usable)))
 
-    def _create(self, ask: InviteCreate, admin: HubPeer) -> Plan:
+    def _create(self, ask: InviteCreate, admin: Peer) -> Plan:
         scope, now = self._scope, self._scope.clock.now()
         if not 0 < ask.ttl_seconds <= LONGEST_TTL:
             raise AdminRefusedException(f"ttlSeconds must be 1 to {LONGEST_TTL} ({LONGEST_TTL // 86400} days)")
@@ -301,7 +301,7 @@ class Invites:
             raise AdminRefusedException(text)
         return InviteKind.NODE
 
-    def _revoke(self, ask: InviteRevoke, _admin: HubPeer) -> Plan:
+    def _revoke(self, ask: InviteRevoke, _admin: Peer) -> Plan:
         if all(found.id != ask.invite_id for found in self._scope.store.invites()):
             raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
 

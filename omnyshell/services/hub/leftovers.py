@@ -25,9 +25,9 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.gate import LoginGate, Standing
 from omnyshell.services.hub.guests import Guests
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.kept import KeptSession, KeptSessions
 from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.role_service import Handler
@@ -106,7 +106,7 @@ class LeftoverSessions:
         self._condemn()
         names = sorted(revoked)
         for node in self._nodes.connected() if names else ():
-            if isinstance(node.peer, HubPeer) and EVENTS not in node.peer.features and keeps_sessions(node):
+            if EVENTS not in node.peer.features and keeps_sessions(node):
                 for name in names:
                     self._ask_for(node, node.peer, name, self._clock.monotonic())
 
@@ -129,7 +129,7 @@ class LeftoverSessions:
         """Return a node service's handlers: once a node has said what it supports, it is asked."""
         capabilities = handlers[NodeCapabilitiesMessage]
 
-        def handle(peer: HubPeer, message: ControlMessage, channel: int) -> None:
+        def handle(peer: Peer, message: ControlMessage, channel: int) -> None:
             before = self._nodes.of_peer(peer)
             is_new = before is not None and before.capabilities is None
             capabilities(peer, message, channel)
@@ -170,7 +170,7 @@ class LeftoverSessions:
 
     def _end(self, node: RegisteredNode, session: KeptSession) -> None:
         peer = node.peer
-        if not keeps_sessions(node) or not isinstance(peer, HubPeer):
+        if not keeps_sessions(node):
             return
         session.asked = node
         if session.action is Action.EXEC and KEPT_COMMANDS not in peer.features:
@@ -253,7 +253,7 @@ class LeftoverSessions:
         """Ask a node for its sessions: for everyone's at once, or for each principal's apart."""
         peer, now = node.peer, self._clock.monotonic()
         self._asked_at[node.node_id] = now
-        if not keeps_sessions(node) or not isinstance(peer, HubPeer):
+        if not keeps_sessions(node):
             return
         if EVENTS in peer.features:
             id_ = self._requests.expect(peer, lambda answer: self._listed(node, answer, now, None))
@@ -263,7 +263,7 @@ class LeftoverSessions:
         for name in sorted(owners.union(map(PrincipalId, self._guests.at(node.node_id)))):
             self._ask_for(node, peer, name, now)
 
-    def _ask_for(self, node: RegisteredNode, peer: HubPeer, name: PrincipalId, now: float) -> None:
+    def _ask_for(self, node: RegisteredNode, peer: Peer, name: PrincipalId, now: float) -> None:
         id_ = self._requests.expect(peer, lambda answer: self._listed(node, answer, now, name))
         peer.send(NodeDetachedSessionsRequest(request_id=id_, principal=name))
 

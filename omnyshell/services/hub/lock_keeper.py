@@ -9,7 +9,6 @@ from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.protocol.messages import ControlMessage, NodeRegister
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry
@@ -48,7 +47,7 @@ class LockKeeper:
         """Return a node service's handlers: a locked node id is registered by nobody."""
         register = handlers[NodeRegister]
 
-        def handle(peer: HubPeer, message: NodeRegister, channel: int) -> None:
+        def handle(peer: Peer, message: NodeRegister, channel: int) -> None:
             lock = self._locks.of_node(message.node_id.strip())
             if lock is None:
                 register(peer, message, channel)
@@ -68,11 +67,11 @@ class LockKeeper:
         for node in filter(None, map(self._nodes.find, self._locks.of_nodes())):
             since = self._locked_since[node.peer] = before.get(node.peer, now)
             is_over = now - since >= (LONGEST_TO_END if self._is_ending(node.node_id) else TIME_TO_END)
-            if is_over and isinstance(node.peer, HubPeer):
+            if is_over:
                 logger.warning("node %s is sent away: it is locked", node.node_id)
                 node.peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
 
-    def _refuse(self, peer: HubPeer, lock: LockInfo) -> None:
+    def _refuse(self, peer: Peer, lock: LockInfo) -> None:
         self._audit.record(
             "node.rejected",
             "denied",

@@ -19,7 +19,7 @@ from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 if TYPE_CHECKING:
-    from omnyshell.services.hub.hub_peer import HubPeer
+    from omnyshell.services.hub.peers import Peer
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -57,7 +57,7 @@ class MetricsSource:
     detached: Callable[[], int | None]
     """How many sessions wait in nodes; None where the hub cannot tell."""
 
-    peers: "Iterable[HubPeer]"
+    peers: "Iterable[Peer]"
     tunnels: TunnelBroker
 
     def collect(self) -> Iterator[Metric]:
@@ -88,7 +88,7 @@ class MetricsSource:
         for peer in self.peers:
             role = peer.role if peer.is_logged_in else "stranger"
             roles[role if role in roles else "other"] += 1
-            size = peer.link.queued_bytes
+            size = peer.queued_bytes
             waiting, longest = waiting + size, max(longest, size)
         family = GaugeMetricFamily("omnyshell_peers", "Connections, by role", labels=["role"])
         for role, count in roles.items():

@@ -39,7 +39,6 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.held_off import HeldOff
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
@@ -60,7 +59,7 @@ class NodeService:
         self,
         *,
         registry: NodeRegistry,
-        heartbeats: HeartbeatMonitor,
+        heartbeats: HeartbeatMonitor[Peer],
         broker: HubBroker,
         relay: Relay,
         requests: SessionRequests,
@@ -103,12 +102,12 @@ class NodeService:
             NodeTunnelConnectFailed: before(),
         }
 
-    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass output on to its client, or to the outside of a tunnel."""
         if not self._tunnel_messages.data(peer, opcode, channel, raw):
             self._relay.data_from_node(peer, opcode, channel, raw)
 
-    def left(self, peer: HubPeer) -> None:
+    def left(self, peer: Peer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
@@ -128,16 +127,15 @@ class NodeService:
         """Drop nodes that have not been heard of in time; `now` on the monotonic clock."""
         self._held_off.summarize(now)
         for peer in self._heartbeats.expired(now):
-            if isinstance(peer, HubPeer):
-                self._metrics.heartbeat_timeouts += 1
-                node = self._registry.remove(peer)
-                if node is not None:
-                    self._gone(node, peer)
-                self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
-                self._end_routes(peer)
-                peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
+            self._metrics.heartbeat_timeouts += 1
+            node = self._registry.remove(peer)
+            if node is not None:
+                self._gone(node, peer)
+            self._record("node.timeout", peer, node.node_id if node is not None else "", outcome="error")
+            self._end_routes(peer)
+            peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
-    def _register(self, peer: HubPeer, message: NodeRegister, _channel: int) -> None:
+    def _register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
         holder = self._other_holder(peer, message)
         is_alive = holder is not None and self._is_alive(holder.peer)
         if holder is not None and not self._may_take(holder, peer, message, is_alive=is_alive):
@@ -162,14 +160,14 @@ class NodeService:
         if before is not None and before.node_id != node.node_id:
             self._became_another(before, peer)
         self._heartbeats.register(peer, self._clock.monotonic())
-        if older is not None and isinstance(older.peer, HubPeer):
+        if older is not None:
             self._replace(older.peer, older, node, is_alive=is_alive)
         self._takeovers.registered(node.node_id, peer.principal.id, _claimant(node))
         self._tunnels.node_registered(peer, node)
         self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
-    def _other_holder(self, peer: HubPeer, message: NodeRegister) -> RegisteredNode | None:
+    def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
         """Return who has the id over another connection, where the same principal asks for it."""
         node = self._registry.find(message.node_id.strip())
         is_other = node is not None and node.peer is not peer and node.peer.principal.id == peer.principal.id
@@ -177,20 +175,20 @@ class NodeService:
 
     def _is_alive(self, peer: Peer) -> bool:
         """Whether something came from a node lately; what it says at its end is its own choice."""
-        return isinstance(peer, HubPeer) and peer.silent_for < self._heartbeats.alive_for
+        return peer.silent_for < self._heartbeats.alive_for
 
-    def _may_take(self, holder: RegisteredNode, peer: HubPeer, message: NodeRegister, *, is_alive: bool) -> bool:
+    def _may_take(self, holder: RegisteredNode, peer: Peer, message: NodeRegister, *, is_alive: bool) -> bool:
         older, newer = _claimant(holder), _claimant(RegisteredNode(peer, message))
         return self._takeovers.may_take(holder.node_id, peer.principal.id, older, newer, alive=is_alive)
 
-    def _hold_off(self, holder: RegisteredNode, peer: HubPeer) -> None:
+    def _hold_off(self, holder: RegisteredNode, peer: Peer) -> None:
         """Refuse a node id that two processes take from each other: it stays where it is for now."""
         now = self._clock.monotonic()
         self._held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
         self.left(peer)
         peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF)
 
-    def _replace(self, peer: HubPeer, older: RegisteredNode, node: RegisteredNode, *, is_alive: bool) -> None:
+    def _replace(self, peer: Peer, older: RegisteredNode, node: RegisteredNode, *, is_alive: bool) -> None:
         """Close the connection that held a node id until now, and end what it carries."""
         self._heartbeats.forget(peer)
         self._end_routes(peer)
@@ -200,18 +198,18 @@ class NodeService:
             self._displaced(peer, lost)
         peer.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
 
-    def _became_another(self, before: RegisteredNode, peer: HubPeer) -> None:
+    def _became_another(self, before: RegisteredNode, peer: Peer) -> None:
         """End what a connection carried under the id that it had, which is judged by that id."""
         self._gone(before, peer)
         self._record("node.offline", peer, before.node_id)
         self._broker.node_became_another(peer)
         self._requests.node_gone(peer)
 
-    def _gone(self, node: RegisteredNode, peer: HubPeer) -> None:
+    def _gone(self, node: RegisteredNode, peer: Peer) -> None:
         self._departed.note(node, peer)
         self._takeovers.left(node.node_id, _claimant(node))
 
-    def _displaced(self, older: HubPeer, lost: Displacement) -> None:
+    def _displaced(self, older: Peer, lost: Displacement) -> None:
         self._audit.record(
             "node.displaced",
             "error",
@@ -224,27 +222,27 @@ class NodeService:
         logger.warning("two processes use the node id %s: %s", lost.node_id, lost)
         self._registry.announce(lost.node_id)
 
-    def _end_routes(self, peer: HubPeer) -> None:
+    def _end_routes(self, peer: Peer) -> None:
         self._broker.node_gone(peer)
         self._requests.node_gone(peer)
         self._tunnels.exposer_gone(peer)
 
-    def _exit(self, peer: HubPeer, message: ChannelExit, channel: int) -> None:
+    def _exit(self, peer: Peer, message: ChannelExit, channel: int) -> None:
         self._broker.exited(peer, channel)
         self._relay.message_from_node(peer, channel, message)
 
-    def _capabilities(self, peer: HubPeer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+    def _capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
         if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
 
-    def _heartbeat(self, peer: HubPeer, message: NodeHeartbeat, _channel: int) -> None:
+    def _heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:
         if self._registry.of_peer(peer) is None:
             self._metrics.frames_dropped += 1
             return
         self._heartbeats.beat(peer, message.seq, self._clock.monotonic())
         peer.send(NodeHeartbeatAck(seq=message.seq, ts=self._clock.now()))
 
-    def _record(self, action: str, peer: HubPeer, node_id: str, *, outcome: str = "ok", reason: str = "") -> None:
+    def _record(self, action: str, peer: Peer, node_id: str, *, outcome: str = "ok", reason: str = "") -> None:
         self._audit.record(
             action, outcome, principal=peer.principal.id, address=peer.address, node_id=node_id, reason=reason
         )

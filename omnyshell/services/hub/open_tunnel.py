@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from omnyshell.ids import short_id
+from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import TunnelInfo
@@ -53,7 +54,27 @@ class OpenTunnel:
         """The tunnel as it is listed."""
         return self.registration.info
 
-    def describe(self) -> str:
+    def describe(self) -> LiveTunnel:
+        """The tunnel as it is told."""
+        info, counters = self.info, self.counters
+        return LiveTunnel(
+            tunnel_id=info.tunnel_id,
+            node_id=info.node_id,
+            principal=info.owner_user_id,
+            target_host=info.target_host,
+            target_port=info.target_port,
+            public_host=info.public_host,
+            public_port=info.public_port,
+            secure=info.secure,
+            protocol=info.protocol,
+            created_at=info.created_at,
+            connections=counters.connections_now,
+            connections_total=counters.connections_total,
+            bytes_in=counters.bytes_in,
+            bytes_out=counters.bytes_out,
+        )
+
+    def __str__(self) -> str:
         """The tunnel in a few words, for the audit."""
         info = self.info
         kind = f"{info.protocol}{'+tls' if info.secure else ''}"

@@ -13,7 +13,7 @@ from omnyshell.protocol.messages import (
     NodeDetachedSessionsResponse,
 )
 from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
-from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.role_service import Handler
 
 MAX_PENDING = 5_000
@@ -33,9 +33,9 @@ class OwnRequests:
 
     def __init__(self, new_id: IdFactory) -> None:
         self._new_id = new_id
-        self._pending: dict[str, tuple[HubPeer, Callable[[Any], None]]] = {}
+        self._pending: dict[str, tuple[Peer, Callable[[Any], None]]] = {}
 
-    def expect(self, peer: HubPeer, take: Callable[[Any], None]) -> str:
+    def expect(self, peer: Peer, take: Callable[[Any], None]) -> str:
         """Return the id for a question to `peer`, whose answer `take` gets."""
         while len(self._pending) >= MAX_PENDING:
             del self._pending[next(iter(self._pending))]
@@ -48,7 +48,7 @@ class OwnRequests:
         return {**handlers, **{kind: self._first(handlers.get(kind)) for kind in ANSWERS}}
 
     def _first(self, otherwise: Handler | None) -> Handler:
-        def handle(peer: HubPeer, message: ControlMessage, channel: int) -> None:
+        def handle(peer: Peer, message: ControlMessage, channel: int) -> None:
             request_id = getattr(message, "request_id", "")
             known = self._pending.get(request_id)
             if known is not None and known[0] is peer:

@@ -1,23 +1,38 @@
-"""What the broker, the registry and the relay need of a connected peer."""
+"""What all parts of the hub need of a connection."""
 
+from datetime import datetime
 from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
+from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Evidence
+from omnyshell.transport.channels import ChannelMultiplexer
 
 
 class Peer(Protocol):
-    """A logged-in connection. Peers are compared and hashed by identity."""
+    """A connection, which has a principal once it has logged in. Peers are compared and hashed by identity."""
+
+    @property
+    def id(self) -> str:
+        """Names the connection in logs and to admins."""
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection has logged in."""
 
     @property
     def principal(self) -> Principal:
-        """Who logged in."""
+        """Who logged in. Raises `RuntimeError` before that."""
 
     @property
     def evidence(self) -> Evidence | None:
         """What the login was accepted for, where that is known."""
+
+    @property
+    def role(self) -> str:
+        """What the peer says it is; empty before its hello."""
 
     @property
     def features(self) -> frozenset[str]:
@@ -28,8 +43,43 @@ class Peer(Protocol):
         """The peer's IP address."""
 
     @property
+    def connected_at(self) -> datetime:
+        """When the connection was accepted."""
+
+    @property
     def is_open(self) -> bool:
         """Whether messages can still be sent."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now goes out at once, or waits for little."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait to be sent. Walks over what waits: not for every frame."""
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since something last came from the peer."""
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds between the last ping that was answered and its answer; None before the first."""
+
+    @property
+    def has_said_goodbye(self) -> bool:
+        """Whether the connection has ended with the peer's own close, so that the peer was alive."""
+
+    def __hash__(self) -> int: ...
+
+    def describe(self) -> LivePeer:
+        """The connection as it is told. Raises `RuntimeError` before the login."""
+
+    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
+        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them."""
+
+    def ping(self) -> None:
+        """Have `round_trip` measured anew."""
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data."""
@@ -46,8 +96,17 @@ class Peer(Protocol):
     def dropped(self, size: int) -> None:
         """Count a data frame of the peer that has no place, with so many bytes."""
 
-    def fail(self, code: ErrorCodes, text: str) -> None:
+    def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
         """Send a fatal `error` and close 4400."""
 
     def close(self, code: int, reason: str) -> None:
         """Close with this code."""
+
+    def evict(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
+        """End what the connection holds at once, and the connection soon, whether the peer answers or not.
+
+        `retry_after` are seconds after which the peer may connect again.
+        """
+
+    def send_away(self, code: int, reason: str) -> None:
+        """End what the connection holds at once, and the connection soon; the peer may come back."""

@@ -7,9 +7,9 @@ from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ControlMessage
 
 if TYPE_CHECKING:
-    from omnyshell.services.hub.hub_peer import HubPeer
+    from omnyshell.services.hub.peers import Peer
 
-Handler = Callable[["HubPeer", Any, int], None]
+Handler = Callable[["Peer", Any, int], None]
 """Takes a message of the type it is entered under, and its channel, 0 where it has none."""
 
 
@@ -20,8 +20,8 @@ class RoleService(Protocol):
     def handlers(self) -> Mapping[type[ControlMessage], Handler]:
         """The messages that the role may send."""
 
-    def data(self, peer: "HubPeer", opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def data(self, peer: "Peer", opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Take a data frame whose header is sound."""
 
-    def left(self, peer: "HubPeer") -> None:
+    def left(self, peer: "Peer") -> None:
         """A connection of the role has ended."""

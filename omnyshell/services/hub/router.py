@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from omnyshell.model.live import LiveSession
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.credit import SendCredit
 from omnyshell.security.authorizer import Action
@@ -34,14 +35,14 @@ class SessionRoute:
     client_channel: int
     node: Peer
     node_channel: int
+    asked_id: str
+    """The session's id in `node.session.open`, and the route's own; a node that resumes answers with that session's."""
+
     open_deadline: float
     """When the node must have answered, on the monotonic clock."""
 
     right: Action = Action.SHELL
     """What its principal must be allowed at the node, as long as it goes on."""
-
-    asked_id: str = ""
-    """The session's id in `node.session.open`; a node that resumes a session answers with that one's."""
 
     is_resume: bool = False
     has_offsets: bool = False
@@ -60,30 +61,44 @@ class SessionRoute:
         """Whether the node has started the session."""
         return self.session.state is SessionState.OPEN
 
+    def describe(self) -> LiveSession:
+        """The session as it is told."""
+        session = self.session
+        return LiveSession(
+            session_id=session.id,
+            node_id=session.node_id,
+            principal=session.principal,
+            mode=session.mode,
+            state=session.state,
+            created_at=session.created_at,
+            address=self.client.address,
+            command=session.command,
+            resumed=self.is_resume,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+        )
+
 
 class SessionRouter:
     """Finds a route by either of its ends."""
 
     def __init__(self) -> None:
         self._routes: dict[Peer, dict[int, SessionRoute]] = {}
-        self._count = 0
+        self._by_id: dict[str, SessionRoute] = {}
         self._held: dict[tuple[str, str], int] = {}
         """How many each principal has at each node, and, with an empty node id, in all."""
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._by_id)
 
     def __iter__(self) -> Iterator[SessionRoute]:
-        for end, routes in self._routes.items():
-            for route in routes.values():
-                if route.client is end:
-                    yield route
+        return iter(self._by_id.values())
 
     def add(self, route: SessionRoute) -> None:
-        """Enter a route under both its ends, which must be free."""
+        """Enter a route under its id and both its ends, which must be free."""
         self._routes.setdefault(route.client, {})[route.client_channel] = route
         self._routes.setdefault(route.node, {})[route.node_channel] = route
-        self._count += 1
+        self._by_id[route.asked_id] = route
         for place in _places(route.session):
             self._held[place] = self._held.get(place, 0) + 1
 
@@ -91,6 +106,11 @@ class SessionRouter:
         """Return the route that has this end."""
         routes = self._routes.get(peer)
         return routes.get(channel) if routes is not None else None
+
+    def carried(self, route_id: str) -> tuple[int, int] | None:
+        """Return how many bytes a route has carried, in and out; None once it is gone."""
+        route = self._by_id.get(route_id)
+        return (route.bytes_in, route.bytes_out) if route is not None else None
 
     def of_peer(self, peer: Peer) -> list[SessionRoute]:
         """Return all routes that have an end at this connection."""
@@ -107,7 +127,7 @@ class SessionRouter:
     def remove(self, route: SessionRoute) -> None:
         """Forget a route. Idempotent."""
         if self._drop(route.client, route.client_channel, route):
-            self._count -= 1
+            del self._by_id[route.asked_id]
             for place in _places(route.session):
                 left = self._held.pop(place) - 1
                 if left:

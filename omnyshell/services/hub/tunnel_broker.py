@@ -11,6 +11,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
 from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
 from omnyshell.model.grammars import is_host
+from omnyshell.model.live import LiveTunnel
 from omnyshell.model.nodes import TUNNEL_SERVICE
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
@@ -34,9 +35,9 @@ from omnyshell.services.hub.gate import Standing
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
 from omnyshell.services.hub.http_connection import HttpTunnelConnection
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.quota import Resource
@@ -87,9 +88,9 @@ class TunnelContext:
 class _Exposer:
     """A connection that serves tunnels: its channels, and how their ids are chosen."""
 
-    def __init__(self, peer: HubPeer, node: RegisteredNode | None) -> None:
+    def __init__(self, peer: Peer, node: RegisteredNode | None) -> None:
         self.node = node
-        self.channels = ChannelMultiplexer(peer.link, INCOMING)
+        self.channels = peer.multiplexer(INCOMING)
         self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
 
     def allocate_channel(self) -> int:
@@ -109,11 +110,11 @@ class TunnelBroker:
         self._ports = ports
         self._refusals = TunnelRefusals(context.audit)
         self._tunnels: dict[str, OpenTunnel] = {}
-        self._exposers: dict[HubPeer, _Exposer] = {}
+        self._exposers: dict[Peer, _Exposer] = {}
 
     # From clients
 
-    def open(self, client: HubPeer, request: TunnelOpenRequest) -> None:
+    def open(self, client: Peer, request: TunnelOpenRequest) -> None:
         """Open a tunnel, or reject it with the first reason that applies."""
         try:
             tunnel = self._open(client, request)
@@ -127,7 +128,7 @@ class TunnelBroker:
             return
         info = tunnel.info
         self._context.metrics.tunnels_opened += 1
-        self._record("tunnel.open", client, info.node_id, "", tunnel.describe())
+        self._record("tunnel.open", client, info.node_id, "", str(tunnel))
         client.send(
             TunnelOpened(
                 request_id=request.request_id,
@@ -139,7 +140,7 @@ class TunnelBroker:
             )
         )
 
-    def close_requested(self, client: HubPeer, request: TunnelCloseRequest) -> None:
+    def close_requested(self, client: Peer, request: TunnelCloseRequest) -> None:
         """Close one of the caller's tunnels."""
         registration = self._registry.find(client.principal.id, request.tunnel_ref)
         problem = None
@@ -149,7 +150,7 @@ class TunnelBroker:
             self._close(self._tunnels[registration.info.tunnel_id], CloseReason.TUNNEL_CLOSED, client.address)
         client.send(TunnelCloseResponse(request_id=request.request_id, ok=problem is None, message=problem))
 
-    def list_requested(self, client: HubPeer, request: TunnelListRequest) -> None:
+    def list_requested(self, client: Peer, request: TunnelListRequest) -> None:
         """List the caller's tunnels."""
         tunnels = tuple(found.info for found in self._registry.of_owner(client.principal.id))
         client.send(TunnelListResponse(request_id=request.request_id, tunnels=tunnels))
@@ -167,6 +168,11 @@ class TunnelBroker:
     def tunnels(self) -> tuple[OpenTunnel, ...]:
         """The tunnels that are open, with their counters."""
         return tuple(self._tunnels.values())
+
+    def describe(self, tunnel_id: str) -> LiveTunnel | None:
+        """Return a tunnel as it is now; None where it is not open."""
+        tunnel = self._tunnels.get(tunnel_id)
+        return tunnel.describe() if tunnel is not None else None
 
     @property
     def connections(self) -> int:
@@ -190,7 +196,7 @@ class TunnelBroker:
             else:
                 tunnel.owner = owner
 
-    def channels_of(self, peer: HubPeer) -> ChannelMultiplexer | None:
+    def channels_of(self, peer: Peer) -> ChannelMultiplexer | None:
         """Return the tunnel channels toward a connection, if it has any."""
         exposer = self._exposers.get(peer)
         return exposer.channels if exposer is not None else None
@@ -202,7 +208,7 @@ class TunnelBroker:
             if tunnel.evidence == evidence:
                 tunnel.owner = principal
 
-    def node_registered(self, peer: HubPeer, node: RegisteredNode) -> None:
+    def node_registered(self, peer: Peer, node: RegisteredNode) -> None:
         """A connection registered, maybe again: its tunnels are those of the id it has now."""
         exposer = self._exposers.get(peer)
         if exposer is None:
@@ -212,7 +218,7 @@ class TunnelBroker:
             if tunnel.info.node_id != node.node_id:
                 self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
 
-    def exposer_gone(self, peer: HubPeer) -> None:
+    def exposer_gone(self, peer: Peer) -> None:
         """A connection ended: so do the tunnels that it served, and their ports are free at once."""
         exposer = self._exposers.pop(peer, None)
         if exposer is None:
@@ -234,11 +240,11 @@ class TunnelBroker:
 
     # Opening
 
-    def _open(self, client: HubPeer, request: TunnelOpenRequest) -> OpenTunnel:
+    def _open(self, client: Peer, request: TunnelOpenRequest) -> OpenTunnel:
         protocol = self._check_request(request)
         is_local = request.node_id in ("", LOCAL_EXPOSER)
         node = self._check_exposer(client.principal, None if is_local else request.node_id)
-        peer = client if node is None else _peer_of(node)
+        peer = client if node is None else node.peer
         self._check_quota(client.principal)
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
@@ -259,7 +265,7 @@ class TunnelBroker:
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
         tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
-        self._context.bus.publish(TunnelEvent(tunnel, is_open=True))
+        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
 
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
@@ -321,7 +327,7 @@ class TunnelBroker:
 
     # Connections
 
-    def _accepted(self, tunnel: OpenTunnel, peer: HubPeer, sock: socket.socket, address: str) -> None:
+    def _accepted(self, tunnel: OpenTunnel, peer: Peer, sock: socket.socket, address: str) -> None:
         """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
         if self._tunnels.get(tunnel.info.tunnel_id) is not tunnel:
             # It has ended while a balancer was saying for whom it connects.
@@ -361,7 +367,7 @@ class TunnelBroker:
         connection.forwarder = HttpForwarder(marks)
         return connection
 
-    def _problem_of(self, tunnel: OpenTunnel, peer: HubPeer, exposer: _Exposer) -> str:
+    def _problem_of(self, tunnel: OpenTunnel, peer: Peer, exposer: _Exposer) -> str:
         if not peer.is_open:
             return ErrorCodes.NODE_OFFLINE
         if not self._may_expose(tunnel.owner, exposer.node).allowed:
@@ -390,18 +396,18 @@ class TunnelBroker:
         self._registry.remove(tunnel.registration)
         del self._tunnels[tunnel.info.tunnel_id]
         ended = tunnel.close(reason)
-        self._context.bus.publish(TunnelEvent(tunnel, is_open=False))
+        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
         self._context.audit.record(
             "tunnel.close",
             principal=tunnel.owner.id,
             address=address,
             node_id=tunnel.info.node_id,
             reason=reason,
-            detail=tunnel.describe(),
+            detail=str(tunnel),
         )
         return ended
 
-    def _record(self, action: str, client: HubPeer, node_id: str, reason: str, detail: str) -> None:
+    def _record(self, action: str, client: Peer, node_id: str, reason: str, detail: str) -> None:
         self._context.audit.record(
             action,
             "denied" if reason else "ok",
@@ -411,10 +417,3 @@ class TunnelBroker:
             reason=reason,
             detail=detail,
         )
-
-
-def _peer_of(node: RegisteredNode) -> HubPeer:
-    peer = node.peer
-    if not isinstance(peer, HubPeer):
-        raise TunnelRejectedException("The node is not connected to this hub", code="unsupported")
-    return peer

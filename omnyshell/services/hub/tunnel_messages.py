@@ -2,8 +2,8 @@
 
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode
 from omnyshell.protocol.messages import ChannelMessage, ChannelWindow
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
@@ -18,7 +18,7 @@ class TunnelMessages:
         self._broker = broker
         self._metrics = metrics
 
-    def data(self, peer: HubPeer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> bool:
+    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> bool:
         """Take a data frame; returns False where the channel is none of a tunnel."""
         channels = self._broker.channels_of(peer)
         if channels is None or channel not in channels:
@@ -33,7 +33,7 @@ class TunnelMessages:
     def before(self, otherwise: Handler | None = None) -> Handler:
         """Return a handler that asks tunnels first, and then `otherwise`; without it, what is left is dropped."""
 
-        def handle(peer: HubPeer, message: ChannelMessage, channel: int) -> None:
+        def handle(peer: Peer, message: ChannelMessage, channel: int) -> None:
             channels = self._broker.channels_of(peer)
             if channels is not None and channel in channels:
                 if isinstance(message, ChannelWindow) and message.stream != GRANTED:

@@ -53,5 +53,5 @@ class TunnelRefusals:
             address=address,
             node_id=tunnel.info.node_id,
             reason=reason,
-            detail=" ".join(filter(None, (tunnel.describe(), more))),
+            detail=" ".join(filter(None, (str(tunnel), more))),
         )

@@ -19,9 +19,10 @@ from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.hub_peer import HubContext
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.pages import HubPages
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy, only_admins_expose
 from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.registry import NodeRegistry
@@ -59,14 +60,14 @@ class Adjustable:
     gate: LoginGate
     policy: HubPolicy
     nodes: NodeRegistry
-    heartbeats: HeartbeatMonitor
+    heartbeats: HeartbeatMonitor[Peer]
     pages: HubPages
     audit: AuditLog
     eviction: Eviction
     store: EnrolmentStore
     enrolled: EnrolledAuthenticator
     tunnels: TunnelBroker
-    peers: Iterable[HubPeer]
+    peers: Iterable[Peer]
 
 
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:

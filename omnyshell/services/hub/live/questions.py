@@ -11,10 +11,10 @@ from omnyshell.clock import Clock
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import NodeDetachedSessionsRequest, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import keeps_sessions
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 
 ASK_AGAIN = 5.0
@@ -85,7 +85,7 @@ class SessionQuestions:
         """Ask a node; returns how many questions that took."""
         self._asked_at[node_id] = now
         node = self._nodes.find(node_id)
-        if node is None or not isinstance(node.peer, HubPeer) or not node.peer.is_open:
+        if node is None or not node.peer.is_open:
             return 0
         if EVENTS in node.peer.features:
             self._ask_for_all(node, node.peer, now)
@@ -99,14 +99,14 @@ class SessionQuestions:
             self._ask_for(node, node.peer, name, now)
         return len(names)
 
-    def _ask_for_all(self, node: RegisteredNode, peer: HubPeer, now: float) -> None:
+    def _ask_for_all(self, node: RegisteredNode, peer: Peer, now: float) -> None:
         def take(answer: NodeLiveSessionsResponse) -> None:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now)
 
         peer.send(NodeLiveSessionsRequest(request_id=self._requests.expect(peer, take)))
 
-    def _ask_for(self, node: RegisteredNode, peer: HubPeer, principal: str, now: float) -> None:
+    def _ask_for(self, node: RegisteredNode, peer: Peer, principal: str, now: float) -> None:
         def take(answer: NodeDetachedSessionsResponse) -> None:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now, principal)

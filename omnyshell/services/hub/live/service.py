@@ -17,7 +17,6 @@ from omnyshell.services.hub.event_bus import (
     RightsEvent,
     SessionEvent,
 )
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.leftovers import keeps_sessions
 from omnyshell.services.hub.live.questions import SessionQuestions
 from omnyshell.services.hub.live.sessions import LiveSessions
@@ -26,6 +25,7 @@ from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.view import HubParts, LiveView
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.own_requests import OwnRequests
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.quota import Pool, Resource
 from omnyshell.services.hub.role_service import Handler
 
@@ -55,13 +55,13 @@ DUPLICATE = "duplicate"
 class PeerReceiver:
     """Tells a peer."""
 
-    def __init__(self, peer: HubPeer) -> None:
+    def __init__(self, peer: Peer) -> None:
         self.peer = peer
 
     @property
     def has_room(self) -> bool:
         """Whether a message would go out at once."""
-        return self.peer.link.has_room
+        return self.peer.has_room
 
     def tell(self, message: ControlMessage) -> None:
         """Send a message."""
@@ -79,7 +79,7 @@ class EventsService:
         self._bus = bus
         self._clock = parts.clock
         self._subscribers = Subscribers(parts.clock)
-        self._sessions = LiveSessions(self._subscribers.mark, parts.clock, self._keeps_sessions)
+        self._sessions = LiveSessions(self._subscribers.mark, parts.clock, parts.routes.carried, self._keeps_sessions)
         self._view = LiveView(parts, self._sessions, lambda: len(self._subscribers))
         self._questions = SessionQuestions(self._sessions, parts.nodes, requests, parts.clock, names)
         self._ends: list[Callable[[], None]] = []
@@ -101,7 +101,7 @@ class EventsService:
         """Return how many sessions wait in nodes; None where nobody follows sessions: nodes are not asked then."""
         return self._sessions.count_detached().total() if self._subscribers.wants(Part.SESSIONS) else None
 
-    def left(self, peer: HubPeer) -> None:
+    def left(self, peer: Peer) -> None:
         """A connection ended: nobody is told there any more. Idempotent."""
         self._remove(lambda member: _peer_of(member) is peer)
 
@@ -112,7 +112,7 @@ class EventsService:
 
     # Subscribing
 
-    def _subscribe(self, peer: HubPeer, ask: EventsSubscribe, _channel: int) -> None:
+    def _subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
         if EVENTS not in peer.features:
             self._parts.metrics.frames_dropped += 1
             return
@@ -132,7 +132,7 @@ class EventsService:
         self._subscribers.add(subscription, PeerReceiver(peer))
         self._schedule(0.0)
 
-    def _problem(self, peer: HubPeer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
+    def _problem(self, peer: Peer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
         """Why a subscription is refused: a code and a text; None where it is not."""
         mine = [member.subscription.id for member in self._subscribers if _peer_of(member) is peer]
         if not 0 < len(ask.subscription_id) <= LONGEST_ID:
@@ -150,7 +150,7 @@ class EventsService:
         why = self._parts.policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
         return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
-    def _unsubscribe(self, peer: HubPeer, ask: EventsUnsubscribe, _channel: int) -> None:
+    def _unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
         if EVENTS not in peer.features:
             self._parts.metrics.frames_dropped += 1
             return
@@ -197,10 +197,10 @@ class EventsService:
             self._subscribers.mark_for_others(Part.SESSIONS, self._view.owned_sessions())
         elif event.is_open:
             self._view.add_tunnel(event.tunnel)
-            self._subscribers.mark(Part.TUNNELS, event.tunnel.info.tunnel_id, event.tunnel.info.owner_user_id)
+            self._subscribers.mark(Part.TUNNELS, event.tunnel.key, event.tunnel.principal)
         else:
             final = self._view.remove_tunnel(event.tunnel)
-            self._subscribers.mark(Part.TUNNELS, event.tunnel.info.tunnel_id, event.tunnel.info.owner_user_id, final)
+            self._subscribers.mark(Part.TUNNELS, final.key, final.principal, final)
 
     def _node_changed(self, node_id: str) -> None:
         self._subscribers.mark(Part.NODES, node_id, None)
@@ -210,8 +210,9 @@ class EventsService:
             self._sessions.node_gone(node_id)
         else:
             self._questions.came(node_id)
-            self._view.note_node(peer, node_id)
-            self._subscribers.mark(Part.PEERS, peer.id, peer.principal.id)
+            told = self._view.note_node(peer.id, node_id)
+            if told is not None:
+                self._subscribers.mark(Part.PEERS, told.key, told.principal)
 
     def _peer_changed(self, event: PeerEvent) -> None:
         peer = event.peer
@@ -219,10 +220,10 @@ class EventsService:
         if event.is_connected:
             self._view.add_peer(peer)
         else:
-            final = self._view.remove_peer(peer)
+            final = self._view.remove_peer(peer.key)
             if final is None:
                 return
-        self._subscribers.mark(Part.PEERS, peer.id, peer.principal.id, final)
+        self._subscribers.mark(Part.PEERS, peer.key, peer.principal, final)
 
     def _keeps_sessions(self, node_id: str) -> bool:
         node = self._parts.nodes.find(node_id)
@@ -275,9 +276,9 @@ class EventsService:
         for _ in range(len(self._parts.nodes) // 10 + 1):
             peer = self._view.peer_of_node(self._pinged.pop()) if self._pinged else None
             if peer is not None:
-                peer.link.ping()
+                peer.ping()
 
-    def _record(self, peer: HubPeer, outcome: str, ask: EventsSubscribe, reason: str) -> None:
+    def _record(self, peer: Peer, outcome: str, ask: EventsSubscribe, reason: str) -> None:
         self._parts.audit.record(
             "events.subscribe",
             outcome,
@@ -288,5 +289,5 @@ class EventsService:
         )
 
 
-def _peer_of(member: Subscriber) -> HubPeer | None:
+def _peer_of(member: Subscriber) -> Peer | None:
     return member.receiver.peer if isinstance(member.receiver, PeerReceiver) else None

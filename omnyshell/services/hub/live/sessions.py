@@ -5,7 +5,8 @@ A plain object fed with what the hub does and with what nodes say; `clock` is fo
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+
+import msgspec
 
 from omnyshell.clock import Clock
 from omnyshell.ids import matches_ref
@@ -14,7 +15,6 @@ from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMo
 from omnyshell.services.hub.event_bus import KillEvent, SessionEvent
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
-from omnyshell.services.hub.router import SessionRoute
 
 LONGEST_ID = 128
 MAX_OF_NODE = 1_000
@@ -24,66 +24,54 @@ Mark = Callable[[Part, str, str, LiveSession | None], None]
 """Takes a part, the key of what changed, its owner, and its last word where it has ended."""
 
 
+Carried = Callable[[str], tuple[int, int] | None]
+"""Returns how many bytes a route has carried, in and out; None once it is gone."""
+
+
 class SessionEntry:
-    """One session. `route` is what carries it, or None while it is detached.
+    """One session. `route_id` names what carries it; it is empty while the session is detached."""
 
-    Its item is made when it is asked for: a hub may carry ten thousand sessions when somebody begins to watch.
-    """
+    __slots__ = ("_carried", "_rates", "end_reason", "item", "route_id", "since")
 
-    __slots__ = ("_item", "_rates", "end_reason", "mode", "node_id", "principal", "route", "since", "state")
+    def __init__(self, item: LiveSession, since: float, carried: Carried, route_id: str = "") -> None:
+        self.item = item
+        """The session, with its counters as they were when they were last looked at."""
 
-    def __init__(self, route: SessionRoute | None, item: LiveSession | None, since: float) -> None:
-        known = route.session if route is not None else item
-        if known is None:
-            raise ValueError("a session needs a route or an item")
-        self.node_id = known.node_id
-        self.principal = known.principal
-        self.mode = known.mode
-        self.state = known.state
-        self.route = route
-        self._item = item
+        self.route_id = route_id
         self.since = since
         """When its state was last known from the hub itself, on the monotonic clock."""
 
         self.end_reason = ""
         """Why it will be gone when its node tells of it no more, as far as the hub knows."""
 
-        self._rates = Rates(route.bytes_in, route.bytes_out) if route is not None else Rates(0, 0)
+        self._carried = carried
+        self._rates = Rates(item.bytes_in, item.bytes_out)
 
     @property
-    def item(self) -> LiveSession:
-        """The session, without its counters as they are now."""
-        if self._item is None:
-            self._item = self._make_item()
-        return self._item
+    def node_id(self) -> str:
+        """Where it runs."""
+        return self.item.node_id
 
-    def _make_item(self) -> LiveSession:
-        route = self.route
-        if route is None:
-            raise RuntimeError("a detached session has an item")
-        session = route.session
-        return LiveSession(
-            session_id=session.id,
-            node_id=session.node_id,
-            principal=session.principal,
-            mode=session.mode,
-            state=self.state,
-            created_at=session.created_at,
-            address=route.client.address,
-            command=session.command,
-            resumed=route.is_resume,
-        )
+    @property
+    def principal(self) -> str:
+        """Whose it is."""
+        return self.item.principal
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether it may wait in its node for another client."""
+        return self.item.mode is SessionMode.SHELL
 
     def sample(self, seconds: float) -> bool:
         """Compute the rates of the last `seconds`; returns whether any counter changed."""
-        route = self.route
-        return route is not None and self._rates.sample(route.bytes_in, route.bytes_out, seconds)
+        counted = self._carried(self.route_id)
+        return counted is not None and self._rates.sample(*counted, seconds)
 
     def describe(self) -> LiveSession:
         """The session as it is now."""
-        item, route = self.item, self.route
-        if route is not None:
-            item.bytes_in, item.bytes_out = route.bytes_in, route.bytes_out
+        item, counted = self.item, self._carried(self.route_id)
+        if counted is not None:
+            item.bytes_in, item.bytes_out = counted
             item.rate_in, item.rate_out = self._rates.rate_in, self._rates.rate_out
         return item
 
@@ -103,9 +91,10 @@ class SessionEntry:
 class LiveSessions:
     """Keeps an entry for each session, and says through `mark` what changed."""
 
-    def __init__(self, mark: Mark, clock: Clock, keeps_sessions: Callable[[str], bool]) -> None:
+    def __init__(self, mark: Mark, clock: Clock, carried: Carried, keeps_sessions: Callable[[str], bool]) -> None:
         self._mark = mark
         self._clock = clock
+        self._carried = carried
         self._keeps_sessions = keeps_sessions
         """Tells whether a node that is connected keeps the shells of clients that vanish."""
 
@@ -123,10 +112,10 @@ class LiveSessions:
         """Return the entry of that key."""
         return self._entries.get(key)
 
-    def start(self, routes: Iterable[SessionRoute]) -> None:
+    def start(self, carried: Iterable[SessionEvent]) -> None:
         """Begin with the sessions that the hub carries."""
-        for route in routes:
-            self.receive(SessionEvent(route))
+        for event in carried:
+            self.receive(event)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -135,16 +124,16 @@ class LiveSessions:
 
     def nodes_with_shells(self) -> set[str]:
         """Return the nodes whose sessions have a foreground command, a directory, or an end of their own."""
-        return {entry.node_id for entry in self._entries.values() if entry.mode is SessionMode.SHELL}
+        return {entry.node_id for entry in self._entries.values() if entry.is_shell}
 
     def owners_at(self, node_id: str) -> set[str]:
         """Return who has a shell on a node."""
-        shells = (entry for entry in self._entries.values() if entry.mode is SessionMode.SHELL)
+        shells = (entry for entry in self._entries.values() if entry.is_shell)
         return {entry.principal for entry in shells if entry.node_id == node_id}
 
     def count_detached(self) -> Counter[str]:
         """Return how many sessions wait in each node."""
-        return Counter(entry.node_id for entry in self._entries.values() if entry.route is None)
+        return Counter(entry.node_id for entry in self._entries.values() if not entry.route_id)
 
     def sample(self, seconds: float, changed: Callable[[str, str], None]) -> None:
         """Compute all rates; `changed` gets key and owner of each session whose counters changed."""
@@ -154,21 +143,21 @@ class LiveSessions:
 
     def receive(self, event: SessionEvent) -> None:
         """Take what the hub did with a session."""
-        route, state = event.route, event.route.session.state
-        if len(route.session.id) > LONGEST_ID:
+        item = event.session
+        if len(item.session_id) > LONGEST_ID:
             return
-        if state is SessionState.OPENING:
-            if not route.is_resume:
+        if item.state is SessionState.OPENING:
+            if not item.resumed:
                 # What a resume leads to has an id already, which the node tells.
-                self._carry(route)
-        elif state is SessionState.OPEN:
-            if route.asked_id != route.session.id:
-                self._end(session_key(route.session.node_id, route.asked_id), route, "")
-            self._carry(route)
-        elif state is SessionState.DETACHED:
-            self._detach(route, event.expires_at)
+                self._carry(event)
+        elif item.state is SessionState.OPEN:
+            if event.route_id != item.session_id:
+                self._end(session_key(item.node_id, event.route_id), event.route_id)
+            self._carry(event)
+        elif item.state is SessionState.DETACHED:
+            self._detach(event)
         else:
-            self._closed(route, event.reason)
+            self._closed(event)
 
     def report(
         self, node_id: str, infos: Iterable[DetachedSessionInfo], asked_at: float, principal: str | None = None
@@ -181,13 +170,13 @@ class LiveSessions:
                 self._reported(node_id, info, principal or clean(info.owner_user_id))
         for key, entry in list(self._entries.items()):
             is_asked = entry.node_id == node_id and principal in (None, entry.principal)
-            if is_asked and entry.route is None and key not in named and entry.since < asked_at:
+            if is_asked and not entry.route_id and key not in named and entry.since < asked_at:
                 self._finish(key, entry.end_reason)
 
     def killed(self, event: KillEvent) -> None:
         """A shell was killed in its node: once the node tells of it no more, that is why."""
         for entry in self._entries.values():
-            is_meant = entry.route is None and (entry.node_id, entry.principal) == (event.node_id, event.principal)
+            is_meant = not entry.route_id and (entry.node_id, entry.principal) == (event.node_id, event.principal)
             if is_meant and matches_ref(entry.item.session_id, event.session_ref):
                 entry.end_reason = CloseReason.NODE_CLOSED
                 self.unsure.add(entry.node_id)
@@ -195,52 +184,54 @@ class LiveSessions:
     def node_gone(self, node_id: str) -> None:
         """A node left: what waits in it can be had when it comes back."""
         for key, entry in list(self._entries.items()):
-            if entry.node_id == node_id and entry.route is None:
+            if entry.node_id == node_id and not entry.route_id:
                 self._finish(key, CloseReason.NODE_CLOSED)
 
     # The rest
 
-    def _carry(self, route: SessionRoute) -> None:
-        session = route.session
-        key = session_key(session.node_id, session.id)
-        before = self._entries.get(key)
-        entry = self._entries[key] = SessionEntry(route, None, self._clock.monotonic())
-        if before is not None and before.route is not route:
-            item, known = entry.item, before.item
+    def _carry(self, event: SessionEvent) -> None:
+        item = msgspec.structs.replace(event.session)
+        before = self._entries.get(item.key)
+        self._entries[item.key] = SessionEntry(item, self._clock.monotonic(), self._carried, event.route_id)
+        if before is not None and before.route_id != event.route_id:
+            known = before.item
             item.created_at = known.created_at
             item.command, item.cwd = item.command or known.command, known.cwd
-        self._mark(Part.SESSIONS, key, session.principal, None)
+        self._mark(Part.SESSIONS, item.key, item.principal, None)
 
-    def _detach(self, route: SessionRoute, expires_at: datetime | None) -> None:
-        key = session_key(route.session.node_id, route.session.id)
-        entry = self._entries.get(key)
-        if entry is None or entry.route is not route:
+    def _detach(self, event: SessionEvent) -> None:
+        entry = self._carried_by(event.session.key, event.route_id)
+        if entry is None:
             return
-        item = entry.describe()
-        item.state = entry.state = SessionState.DETACHED
+        item = entry.item
+        item.bytes_in, item.bytes_out = event.session.bytes_in, event.session.bytes_out
+        item.state = SessionState.DETACHED
         item.address, item.resumed = "", False
-        item.detached_at, item.expires_at = self._clock.now(), expires_at
+        item.detached_at, item.expires_at = self._clock.now(), event.expires_at
         item.rate_in = item.rate_out = 0
-        entry.route, entry.since = None, self._clock.monotonic()
+        entry.route_id, entry.since = "", self._clock.monotonic()
         self.unsure.add(item.node_id)
-        self._mark(Part.SESSIONS, key, item.principal, None)
+        self._mark(Part.SESSIONS, item.key, item.principal, None)
 
-    def _closed(self, route: SessionRoute, reason: str) -> None:
-        key = session_key(route.session.node_id, route.session.id)
-        entry = self._entries.get(key)
-        if entry is None or entry.route is not route:
+    def _closed(self, event: SessionEvent) -> None:
+        entry = self._carried_by(event.session.key, event.route_id)
+        if entry is None:
             return
-        was_lost = reason == CloseReason.CLIENT_DISCONNECTED and entry.state is SessionState.OPEN
-        if was_lost and entry.mode is SessionMode.SHELL and self._keeps_sessions(entry.node_id):
+        was_lost = event.reason == CloseReason.CLIENT_DISCONNECTED and entry.item.state is SessionState.OPEN
+        if was_lost and entry.is_shell and self._keeps_sessions(entry.node_id):
             # The node detaches it, or ends it: it is asked, and the shell is shown as detached until it answers.
-            self._detach(route, None)
+            self._detach(event)
         else:
-            self._finish(key, reason)
+            entry.item.bytes_in, entry.item.bytes_out = event.session.bytes_in, event.session.bytes_out
+            self._finish(event.session.key, event.reason)
 
-    def _end(self, key: str, route: SessionRoute, reason: str) -> None:
+    def _end(self, key: str, route_id: str) -> None:
+        if self._carried_by(key, route_id) is not None:
+            self._finish(key, "")
+
+    def _carried_by(self, key: str, route_id: str) -> SessionEntry | None:
         entry = self._entries.get(key)
-        if entry is not None and entry.route is route:
-            self._finish(key, reason)
+        return entry if entry is not None and entry.route_id == route_id else None
 
     def _finish(self, key: str, reason: str) -> None:
         item = self._entries.pop(key).describe()
@@ -268,7 +259,7 @@ class LiveSessions:
                 detached_at=info.detached_at,
                 expires_at=info.expires_at,
             )
-            self._entries[key] = SessionEntry(None, item, self._clock.monotonic())
+            self._entries[key] = SessionEntry(item, self._clock.monotonic(), self._carried)
             self._mark(Part.SESSIONS, key, principal, None)
             return
         item = entry.item
@@ -277,7 +268,7 @@ class LiveSessions:
         if item.resumed:
             # The hub may have been started after the session.
             item.created_at = info.created_at
-        if entry.route is None:
+        if not entry.route_id:
             item.detached_at = info.detached_at or item.detached_at
             item.expires_at = info.expires_at or item.expires_at
         if told != (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at):

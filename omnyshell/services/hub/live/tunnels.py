@@ -1,51 +1,35 @@
 """A tunnel as subscribers are told it."""
 
+from collections.abc import Callable
+
 from omnyshell.model.live import LiveTunnel
 from omnyshell.services.hub.live.rates import Rates
-from omnyshell.services.hub.open_tunnel import OpenTunnel
 
 
 class TunnelEntry:
-    """An open tunnel, and how fast its counters grow."""
+    """An open tunnel, and how fast its counters grow; `look` returns it as it is now, and None once it is closed."""
 
-    __slots__ = ("_connections", "_rates", "_tunnel")
+    __slots__ = ("_item", "_look", "_rates")
 
-    def __init__(self, tunnel: OpenTunnel) -> None:
-        counters = tunnel.counters
-        self._tunnel = tunnel
-        self._rates = Rates(counters.bytes_in, counters.bytes_out)
-        self._connections = (counters.connections_now, counters.connections_total)
+    def __init__(self, item: LiveTunnel, look: Callable[[str], LiveTunnel | None]) -> None:
+        self._item = item
+        self._look = look
+        self._rates = Rates(item.bytes_in, item.bytes_out)
 
     @property
     def owner(self) -> str:
         """Whose tunnel it is."""
-        return self._tunnel.info.owner_user_id
+        return self._item.principal
 
     def sample(self, seconds: float) -> bool:
         """Compute the rates of the last `seconds`; returns whether any counter changed."""
-        counters = self._tunnel.counters
-        before = self._connections
-        self._connections = (counters.connections_now, counters.connections_total)
-        return self._rates.sample(counters.bytes_in, counters.bytes_out, seconds) or before != self._connections
+        before, now = self._item, self._look(self._item.tunnel_id) or self._item
+        self._item = now
+        had, has = ((item.connections, item.connections_total) for item in (before, now))
+        return self._rates.sample(now.bytes_in, now.bytes_out, seconds) or had != has
 
     def describe(self) -> LiveTunnel:
         """The tunnel as it is now."""
-        info, counters = self._tunnel.info, self._tunnel.counters
-        return LiveTunnel(
-            tunnel_id=info.tunnel_id,
-            node_id=info.node_id,
-            principal=info.owner_user_id,
-            target_host=info.target_host,
-            target_port=info.target_port,
-            public_host=info.public_host,
-            public_port=info.public_port,
-            secure=info.secure,
-            protocol=info.protocol,
-            created_at=info.created_at,
-            connections=counters.connections_now,
-            connections_total=counters.connections_total,
-            bytes_in=counters.bytes_in,
-            bytes_out=counters.bytes_out,
-            rate_in=self._rates.rate_in,
-            rate_out=self._rates.rate_out,
-        )
+        item = self._look(self._item.tunnel_id) or self._item
+        item.rate_in, item.rate_out = self._rates.rate_in, self._rates.rate_out
+        return item

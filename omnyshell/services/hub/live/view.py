@@ -24,14 +24,14 @@ from omnyshell.model.live import (
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.departed import DepartedNodes, last_heard
-from omnyshell.services.hub.hub_peer import HubPeer
+from omnyshell.services.hub.event_bus import SessionEvent
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.router import SessionRouter
@@ -56,7 +56,7 @@ class HubParts:
     policy: HubPolicy
     locks: Locks
     tunnels: TunnelBroker
-    peers: Iterable[HubPeer]
+    peers: Iterable[Peer]
     audit: AuditLog
     metrics: HubMetrics
     clock: Clock
@@ -71,10 +71,7 @@ class LiveView:
         self._parts = parts
         self._sessions = sessions
         self._subscribers = subscribers
-        self._peers: dict[str, HubPeer] = {}
-        self._node_ids: dict[str, str] = {}
-        """The node id of each peer that is one: when its connection ends, the registry has forgotten it already."""
-
+        self._peers: dict[str, LivePeer] = {}
         self._tunnels: dict[str, TunnelEntry] = {}
         self._figures: dict[str, tuple[int, int | None]] = {}
         self._metrics: LiveMetrics | None = None
@@ -87,19 +84,19 @@ class LiveView:
 
     def start(self) -> None:
         """Take note of what there is."""
-        self._peers = {peer.id: peer for peer in self._parts.peers if peer.is_logged_in}
+        for peer in self._parts.peers:
+            if peer.is_logged_in:
+                self.add_peer(peer.describe())
         for node in self._parts.nodes.connected():
-            if isinstance(node.peer, HubPeer):
-                self.note_node(node.peer, node.node_id)
+            self.note_node(node.peer.id, node.node_id)
         for tunnel in self._parts.tunnels.tunnels:
-            self.add_tunnel(tunnel)
-        self._sessions.start(self._parts.routes)
+            self.add_tunnel(tunnel.describe())
+        self._sessions.start(SessionEvent(route.describe(), route.asked_id) for route in self._parts.routes)
         self.sample_nodes()
 
     def stop(self) -> None:
         """Forget it."""
         self._peers.clear()
-        self._node_ids.clear()
         self._tunnels.clear()
         self._figures.clear()
         self._sessions.clear()
@@ -107,33 +104,35 @@ class LiveView:
 
     # What happens
 
-    def add_peer(self, peer: HubPeer) -> None:
+    def add_peer(self, peer: LivePeer) -> None:
         """A peer has logged in."""
-        self._peers[peer.id] = peer
+        self._peers[peer.key] = msgspec.structs.replace(peer, role=clean(peer.role))
 
-    def note_node(self, peer: HubPeer, node_id: str) -> None:
-        """A peer has registered as a node."""
-        self._node_ids[peer.id] = node_id
+    def note_node(self, peer_id: str, node_id: str) -> LivePeer | None:
+        """A peer has registered as a node; returns it."""
+        peer = self._peers.get(peer_id)
+        if peer is not None:
+            peer.node_id = node_id
+        return peer
 
-    def remove_peer(self, peer: HubPeer) -> LivePeer | None:
+    def remove_peer(self, peer_id: str) -> LivePeer | None:
         """A connection ended; returns the last word about it, where it had logged in."""
-        item = self._describe_peer(peer) if self._peers.pop(peer.id, None) is not None else None
-        self._node_ids.pop(peer.id, None)
+        item = self._peers.pop(peer_id, None)
         return msgspec.structs.replace(item, gone=True) if item is not None else None
 
-    def add_tunnel(self, tunnel: OpenTunnel) -> None:
+    def add_tunnel(self, tunnel: LiveTunnel) -> None:
         """A tunnel was opened."""
-        self._tunnels[tunnel.info.tunnel_id] = TunnelEntry(tunnel)
+        self._tunnels[tunnel.key] = TunnelEntry(tunnel, self._parts.tunnels.describe)
 
-    def remove_tunnel(self, tunnel: OpenTunnel) -> LiveTunnel | None:
+    def remove_tunnel(self, tunnel: LiveTunnel) -> LiveTunnel:
         """A tunnel was closed; returns the last word about it."""
-        known = self._tunnels.pop(tunnel.info.tunnel_id, None)
-        return msgspec.structs.replace(known.describe(), gone=True) if known is not None else None
+        self._tunnels.pop(tunnel.key, None)
+        return msgspec.structs.replace(tunnel, gone=True)
 
-    def peer_of_node(self, node_id: str) -> HubPeer | None:
+    def peer_of_node(self, node_id: str) -> Peer | None:
         """Return the connection of a node."""
         node = self._parts.nodes.find(node_id)
-        return node.peer if node is not None and isinstance(node.peer, HubPeer) else None
+        return node.peer if node is not None else None
 
     # Sampling, once a second
 
@@ -250,7 +249,7 @@ class LiveView:
             labels=given.labels,
             capabilities=node.capabilities,
         )
-        if viewer.is_admin and isinstance(node.peer, HubPeer):
+        if viewer.is_admin:
             item.principal = node.peer.principal.id
             item.hub_labels = node.hub_labels
             item.address = node.peer.address
@@ -294,22 +293,12 @@ class LiveView:
 
     def _peer(self, peer_id: str, viewer: Viewer) -> LivePeer | None:
         peer = self._peers.get(peer_id)
-        return self._describe_peer(peer) if peer is not None and viewer.owns(peer.principal.id) else None
-
-    def _describe_peer(self, peer: HubPeer) -> LivePeer:
-        return LivePeer(
-            peer_id=peer.id,
-            role=clean(peer.role),
-            principal=peer.principal.id,
-            address=peer.address,
-            node_id=self._node_ids.get(peer.id, ""),
-            connected_at=peer.connected_at,
-        )
+        return peer if peer is not None and viewer.owns(peer.principal) else None
 
 
 def _latency(node: RegisteredNode, before: tuple[int, int | None] | None) -> int | None:
     """The round trip to a node in microseconds; what was told before, where it is about the same."""
-    measured = node.peer.link.round_trip if isinstance(node.peer, HubPeer) else None
+    measured = node.peer.round_trip
     if measured is None:
         return None
     told, now = before[1] if before is not None else None, int(measured * 1e6)

@@ -38,7 +38,12 @@ class Hub:
     def __init__(self, *, keeps: bool = True) -> None:
         self.clock = Clock()
         self.marks: list[tuple[str, LiveSession | None]] = []
-        self.live = LiveSessions(self._mark, self.clock, lambda _: keeps)
+        self.routes: dict[str, SessionRoute] = {}
+        self.live = LiveSessions(self._mark, self.clock, self._carried, lambda _: keeps)
+
+    def _carried(self, route_id: str) -> tuple[int, int] | None:
+        route = self.routes.get(route_id)
+        return (route.bytes_in, route.bytes_out) if route is not None else None
 
     def _mark(self, part: Part, key: str, owner: str, final: LiveSession | None) -> None:
         assert part is Part.SESSIONS
@@ -48,11 +53,15 @@ class Hub:
         mode = extra.pop("mode", SessionMode.SHELL)
         session = Session(id_, "n1", "ann", mode, AT)
         client: Any = Address()
-        return SessionRoute(session, client, 1, client, 2, 0.0, asked_id=id_, **extra)
+        asked_id = f"{id_}-{len(self.routes)}" if extra.get("is_resume") else id_
+        route = self.routes[asked_id] = SessionRoute(session, client, 1, client, 2, asked_id, 0.0, **extra)
+        return route
 
     def state(self, route: SessionRoute, state: SessionState, reason: str = "", **extra: Any) -> None:
         route.session.state = state
-        self.live.receive(SessionEvent(route, reason, **extra))
+        if state in (SessionState.DETACHED, SessionState.CLOSED):
+            self.routes.pop(route.asked_id, None)
+        self.live.receive(SessionEvent(route.describe(), route.asked_id, reason, **extra))
 
     def opened(self, id_: str, **extra: Any) -> SessionRoute:
         route = self.route(id_, **extra)

@@ -1,6 +1,7 @@
 """The hub's plain objects, fed with a clock and records instead of peers."""
 
 import tracemalloc
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Table:
             audit=self.audit,
             metrics=HubMetrics(),
             clock=self.clock,
-            new_id=lambda: "session",
+            new_id=chain(["session"], map(str, count())).__next__,
             kept=KeptSessions(self.clock),
             bus=LocalEventBus(),
         )

@@ -28,6 +28,7 @@ from omnyshell import (
     SessionRouter,
     TunnelRegistry,
 )
+from omnyshell.model.live import LivePeer
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
@@ -37,7 +38,6 @@ from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.event_bus import LocalEventBus
-from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
@@ -50,6 +50,7 @@ from omnyshell.services.hub.store import MemoryNodeOwners
 from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.transport.channels import ChannelMultiplexer
 
 STEPS = 200
 CHANNELS = 6
@@ -71,17 +72,20 @@ LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 
 """Of one of the principals."""
 
 
-class FakePeer(HubPeer):
-    """A connection that remembers what it was sent; nothing of `HubPeer` but its name."""
+class FakePeer:
+    """A connection that remembers what it was sent."""
 
     silent_for = 0.0
+    round_trip = None
+    is_logged_in = has_room = True
+    queued_bytes = 0
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name
         self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))
         self._open = True
         self.inbox: list[tuple[int | None, Any]] = []
-        self.link = cast("Any", SimpleNamespace(last_heard=0.0))
+        self.role = role
         self.known_gone = False
         self.evidence = None
         self.has_said_goodbye = False
@@ -107,6 +111,15 @@ class FakePeer(HubPeer):
     def is_open(self) -> bool:
         return self._open
 
+    def describe(self) -> LivePeer:
+        return LivePeer(peer_id=self.id, role=self.role, principal=self.principal.id, connected_at=self.connected_at)
+
+    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
+        return ChannelMultiplexer(cast("Any", SimpleNamespace(last_heard=0.0)), incoming)
+
+    def ping(self) -> None:
+        """Nobody measures it."""
+
     def send(self, message: Any, channel: int | None = None) -> None:
         self.inbox.append((channel, message))
 
@@ -122,10 +135,16 @@ class FakePeer(HubPeer):
     def dropped(self, _size: int) -> None:
         """Nobody reads it more slowly."""
 
-    def fail(self, code: str, text: str) -> None:
+    def fail(self, code: str, text: str, *, retry_after: int | None = None) -> None:
+        self._open = False
+
+    def evict(self, code: str, text: str, *, retry_after: int | None = None) -> None:
         self._open = False
 
     def close(self, code: int, reason: str) -> None:
+        self._open = False
+
+    def send_away(self, code: int, reason: str) -> None:
         self._open = False
 
     def vanish(self) -> None:

@@ -39,6 +39,14 @@ if TYPE_CHECKING:
     from omnyshell.model.audit import (
         AuditRecord as AuditRecord,
     )
+    from omnyshell.model.live import (
+        LiveMetrics as LiveMetrics,
+        LiveNode as LiveNode,
+        LivePeer as LivePeer,
+        LiveSession as LiveSession,
+        LiveTunnel as LiveTunnel,
+        Part as Part,
+    )
     from omnyshell.model.nodes import (
         NodeCapabilities as NodeCapabilities,
         NodeDescriptor as NodeDescriptor,
@@ -143,6 +151,7 @@ if TYPE_CHECKING:
     from omnyshell.security.authenticators import (
         Authenticator as Authenticator,
         CompositeAuthenticator as CompositeAuthenticator,
+        Evidence as Evidence,
         PublicKeyAuthenticator as PublicKeyAuthenticator,
         TokenAuthenticator as TokenAuthenticator,
         TokenGrant as TokenGrant,
@@ -168,6 +177,7 @@ if TYPE_CHECKING:
     from omnyshell.security.credentials import (
         Credential as Credential,
         CredentialProvider as CredentialProvider,
+        LoginContext as LoginContext,
         PublicKeyCredential as PublicKeyCredential,
         PublicKeyCredentialProvider as PublicKeyCredentialProvider,
         TokenCredential as TokenCredential,
@@ -194,12 +204,23 @@ if TYPE_CHECKING:
         UidResolution as UidResolution,
         UidStore as UidStore,
     )
+    from omnyshell.services.client.access import (
+        access_from_environment as access_from_environment,
+    )
     from omnyshell.services.client.client import (
         ExecResult as ExecResult,
         OmnyShellClient as OmnyShellClient,
     )
     from omnyshell.services.client.config import (
         ClientConfig as ClientConfig,
+    )
+    from omnyshell.services.client.live.feed import (
+        LiveFeed as LiveFeed,
+    )
+    from omnyshell.services.client.live.state import (
+        Change as Change,
+        HubState as HubState,
+        Link as Link,
     )
     from omnyshell.services.client.login_store import (
         CredentialStore as CredentialStore,
@@ -219,8 +240,14 @@ if TYPE_CHECKING:
     from omnyshell.services.dial import (
         HubAccess as HubAccess,
     )
+    from omnyshell.services.exposer.targets import (
+        NoTargets as NoTargets,
+        TargetPatterns as TargetPatterns,
+        TargetPolicy as TargetPolicy,
+    )
     from omnyshell.services.hub.audit import (
         AuditLog as AuditLog,
+        AuditSink as AuditSink,
     )
     from omnyshell.services.hub.broker import (
         HubBroker as HubBroker,
@@ -248,6 +275,8 @@ if TYPE_CHECKING:
         TunnelRegistry as TunnelRegistry,
     )
     from omnyshell.services.node.backend import (
+        Foreground as Foreground,
+        OutputSink as OutputSink,
         ShellBackend as ShellBackend,
         ShellRequest as ShellRequest,
         ShellSession as ShellSession,
@@ -293,6 +322,7 @@ _HOMES = {
     ),
     "omnyshell.ids": "ChannelId NodeId PrincipalId SessionId new_id new_secure_token short_id",
     "omnyshell.model.audit": "AuditRecord",
+    "omnyshell.model.live": "LiveMetrics LiveNode LivePeer LiveSession LiveTunnel Part",
     "omnyshell.model.nodes": "NodeCapabilities NodeDescriptor PlatformInfo",
     "omnyshell.model.principals": "Principal",
     "omnyshell.model.sessions": "CloseReason DetachedSessionInfo PtySpec SessionMode SessionState ShellFamily",
@@ -316,15 +346,15 @@ _HOMES = {
     ),
     "omnyshell.protocol.version": "MIN_PROTOCOL_VERSION PROTOCOL_VERSION is_protocol_compatible",
     "omnyshell.security.authenticators": (
-        "Authenticator CompositeAuthenticator PublicKeyAuthenticator TokenAuthenticator TokenGrant"
+        "Authenticator CompositeAuthenticator Evidence PublicKeyAuthenticator TokenAuthenticator TokenGrant"
     ),
     "omnyshell.security.authorized_keys": "AuthorizedKey AuthorizedKeysStore",
     "omnyshell.security.authorizer": "Action Authorizer Decision NodeResource RoleBasedAuthorizer",
     "omnyshell.security.cert_generator": "CertGenerator GeneratedCertificates",
     "omnyshell.security.certificates": "CertificateIdentity",
     "omnyshell.security.credentials": (
-        "Credential CredentialProvider PublicKeyCredential PublicKeyCredentialProvider TokenCredential "
-        "TokenCredentialProvider"
+        "Credential CredentialProvider LoginContext PublicKeyCredential PublicKeyCredentialProvider "
+        "TokenCredential TokenCredentialProvider"
     ),
     "omnyshell.security.grants": "Grant",
     "omnyshell.security.identity": "OmnyUid UidComputer",
@@ -332,14 +362,18 @@ _HOMES = {
     "omnyshell.security.login_limit": "LoginLimit",
     "omnyshell.security.machine": "MachineId",
     "omnyshell.security.uid_store": "UidResolution UidStore",
+    "omnyshell.services.client.access": "access_from_environment",
     "omnyshell.services.client.client": "ExecResult OmnyShellClient",
     "omnyshell.services.client.config": "ClientConfig",
+    "omnyshell.services.client.live.feed": "LiveFeed",
+    "omnyshell.services.client.live.state": "Change HubState Link",
     "omnyshell.services.client.login_store": "CredentialStore StoredSession",
     "omnyshell.services.client.node_sessions": "SessionScreen",
     "omnyshell.services.client.session": "ExitStatus OutputChunk RemoteSession",
     "omnyshell.services.client.states": "LinkState",
     "omnyshell.services.dial": "HubAccess",
-    "omnyshell.services.hub.audit": "AuditLog",
+    "omnyshell.services.exposer.targets": "NoTargets TargetPatterns TargetPolicy",
+    "omnyshell.services.hub.audit": "AuditLog AuditSink",
     "omnyshell.services.hub.broker": "HubBroker",
     "omnyshell.services.hub.config": "HubConfig",
     "omnyshell.services.hub.heartbeat": "HeartbeatMonitor",
@@ -347,7 +381,7 @@ _HOMES = {
     "omnyshell.services.hub.registry": "NodeRegistry RegisteredNode",
     "omnyshell.services.hub.router": "Session SessionRoute SessionRouter",
     "omnyshell.services.hub.tunnels": "TunnelRegistration TunnelRegistry",
-    "omnyshell.services.node.backend": "ShellBackend ShellRequest ShellSession",
+    "omnyshell.services.node.backend": "Foreground OutputSink ShellBackend ShellRequest ShellSession",
     "omnyshell.services.node.config": "NodeConfig",
     "omnyshell.services.node.keeping": "Keeping",
     "omnyshell.services.node.node": "OmnyShellNode",

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 from msgspec import structs
@@ -52,6 +53,15 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
         access.binding.hubs.assume(access.address)
     is_old = not saved.since and not any(name in given for name in _SECRETS)
     return replace(access, binding=structs.replace(access.binding, is_old_friend=is_old))
+
+
+def access_from_environment(hub: str | None = None) -> HubAccess:
+    """Return how to reach a hub, as the command line would: by the environment's `OMNYSHELL_...`, then the saved login.
+
+    `hub` is its URL, or the name that its login was saved under; without one it is the environment's, or the default.
+    Raises `ConfigException` that says what is missing; `PassphraseException` where that is a key's passphrase.
+    """
+    return complete(given_access(SimpleNamespace(hub=hub)))
 
 
 def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:

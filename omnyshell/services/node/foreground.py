@@ -2,21 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
+from omnyshell.services.node.backend import Foreground
 from omnyshell.services.node.process_table import group_members
 
 MAX_COMMAND = 256
 """Characters of a command line that are told."""
 
 _PROC = Path("/proc")
-
-
-class Foreground(NamedTuple):
-    """A command line and a working directory; None where it cannot be known."""
-
-    command: str | None = None
-    cwd: str | None = None
 
 
 def foreground_of(terminal: int) -> Foreground:

@@ -1,28 +1,49 @@
 """The backend of this machine: terminals and pipes."""
 
+import logging
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import OutputSink, ShellRequest
 from omnyshell.services.node.commands import CommandPolicy, prepare
-from omnyshell.services.node.environment import inherited_variables
+from omnyshell.services.node.environment import find_shells, inherited_variables
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.pipes import PipeSession
 from omnyshell.services.node.process_session import ProcessSession
 from omnyshell.services.node.pty import PtySession
 
+logger = logging.getLogger("omnyshell.node")
+
 
 class LocalBackend:
-    """Starts processes on this machine."""
+    """Starts processes on this machine; see `ShellBackend`."""
 
-    def __init__(self, ledger: ChildLedger, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
-        """`refused_variables` are patterns of names that requests may not set."""
-        self._ledger = ledger
+    def __init__(self, state_dir: Path, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
+        """`state_dir` keeps the list of children, `refused_variables` are patterns of names that requests may not set.
+
+        Raises `ConfigException` for a directory that cannot be used.
+        """
+        self._ledger = ChildLedger(state_dir / "children")
         self._policy = policy
         self._refused_variables = refused_variables
         self._inherited = inherited_variables(os.environ)
+
+    async def begin(self) -> Sequence[str]:
+        """End what a node that was killed has left behind, and say what may run; returns the shells that work."""
+        count = await self._ledger.end_leftovers()
+        if count:
+            logger.warning("ended %d sessions that an earlier run of this node left behind", count)
+        logger.info("%s", self._policy)
+        for warning in self._policy.warnings():
+            logger.warning("%s", warning)
+        return () if self._policy.is_restricted else await find_shells()
+
+    async def aclose(self) -> None:
+        """End what is left of the sessions of all children. Takes about 2 s at most."""
+        await self._ledger.close()
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
         """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""

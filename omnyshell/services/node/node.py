@@ -50,8 +50,9 @@ from omnyshell.security.uid_store import UidStore
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.exposer.targets import NoTargets
+from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
-from omnyshell.services.node.environment import find_shells
+from omnyshell.services.node.local_backend import LocalBackend
 from omnyshell.services.node.proofs import NodeProofs
 from omnyshell.services.node.screens import FollowedScreen
 from omnyshell.services.node.session_requests import SessionAnswers
@@ -74,10 +75,18 @@ logger = logging.getLogger("omnyshell.node")
 class OmnyShellNode:
     """A node. `run` it until it is told to `stop`."""
 
-    def __init__(self, config: NodeConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: NodeConfig, clock: Clock | None = None, *, backend: ShellBackend | None = None) -> None:
+        """`backend` is what sessions run on, in place of this machine's processes; it belongs to the node from now on.
+
+        Raises `ConfigException` for a state directory that cannot be used, and for restricted commands with a backend,
+        which has to restrict its requests itself.
+        """
+        if backend is not None and config.commands.is_restricted:
+            raise ConfigException("`commands` restricts processes of this machine: a backend has to judge its requests")
         self._config = config
         self._clock = clock or SystemClock()
-        self._sessions = NodeSessions(config, self._clock, FollowedScreen)
+        self._backend = backend or LocalBackend(config.state_dir, config.commands, config.refused_variables)
+        self._sessions = NodeSessions(config, self._backend, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.reachable)
         self._backoff = Backoff()
@@ -109,11 +118,7 @@ class OmnyShellNode:
         self._runner = asyncio.current_task()
         try:
             self._proofs.begin()
-            await self._sessions.end_leftovers()
-            logger.info("%s", self._config.commands)
-            for warning in self._config.commands.warnings():
-                logger.warning("%s", warning)
-            self._shells = () if self._config.commands.is_restricted else await find_shells()
+            self._shells = tuple(await self._backend.begin())
             while True:
                 await self._serve_once()
         except asyncio.CancelledError:

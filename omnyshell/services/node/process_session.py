@@ -5,10 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.services.node.backend import OutputSink
+from omnyshell.services.node.backend import Foreground, OutputSink
 from omnyshell.services.node.child import Child
 from omnyshell.services.node.fdio import FdReader, FdWriter, do_nothing
-from omnyshell.services.node.foreground import Foreground
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_table import signal_name
 

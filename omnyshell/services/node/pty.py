@@ -10,8 +10,8 @@ from contextlib import ExitStack, suppress
 
 from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.frames import DataOpcode
-from omnyshell.services.node.backend import OutputSink
-from omnyshell.services.node.foreground import Foreground, foreground_of
+from omnyshell.services.node.backend import Foreground, OutputSink
+from omnyshell.services.node.foreground import foreground_of
 from omnyshell.services.node.ledger import ChildLedger
 from omnyshell.services.node.process_session import ProcessSession
 from omnyshell.services.node.process_table import signal_number

@@ -23,8 +23,8 @@ from omnyshell.protocol.messages import (
     NodeSessionRejected,
 )
 from omnyshell.services.node.attachment import Attachment
+from omnyshell.services.node.backend import ShellSession
 from omnyshell.services.node.keeping import Keeping
-from omnyshell.services.node.process_session import ProcessSession
 from omnyshell.services.node.screen_pump import Painting
 from omnyshell.services.node.session_output import SessionOutput
 from omnyshell.services.node.session_refs import NOT_FOUND
@@ -60,7 +60,7 @@ class NodeSession:
         self._on_end = on_end
         self._last_painting = Painting()
         self._attachment: Attachment | None = None
-        self._process: ProcessSession | None = None
+        self._process: ShellSession | None = None
         self._detached_at: datetime | None = None
         self._expires_at: datetime | None = None
         self._expiry: asyncio.TimerHandle | None = None
@@ -121,7 +121,7 @@ class NodeSession:
 
     # Coming and going
 
-    def start(self, process: ProcessSession, attachment: Attachment, *, offsets: bool) -> None:
+    def start(self, process: ShellSession, attachment: Attachment, *, offsets: bool) -> None:
         """Join the process that was started with this session as its sink to its first channel, and tell the hub."""
         self._process = process
         self._attach(attachment, offsets=offsets)
@@ -277,7 +277,7 @@ class NodeSession:
         return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
 
     @property
-    def _leader(self) -> ProcessSession:
+    def _leader(self) -> ShellSession:
         if self._process is None:
             raise RuntimeError("the session is not started")
         return self._process

@@ -9,11 +9,9 @@ from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedExce
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.attachment import Attachment
-from omnyshell.services.node.backend import ShellRequest
+from omnyshell.services.node.backend import ShellBackend, ShellRequest
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.ended import EndedSessions
-from omnyshell.services.node.ledger import ChildLedger
-from omnyshell.services.node.local_backend import LocalBackend
 from omnyshell.services.node.screen_pump import ScreenFollower, ScreenPump
 from omnyshell.services.node.session import NodeSession
 from omnyshell.services.node.session_refs import NOT_FOUND, find_session
@@ -31,12 +29,12 @@ logger = logging.getLogger("omnyshell.node")
 class NodeSessions:
     """All sessions of a node, whatever becomes of its connections to the hub."""
 
-    def __init__(self, config: NodeConfig, clock: Clock, new_screen: ScreenFactory) -> None:
+    def __init__(self, config: NodeConfig, backend: ShellBackend, clock: Clock, new_screen: ScreenFactory) -> None:
+        """The backend belongs to the sessions from now on."""
         self._config = config
+        self._backend = backend
         self._clock = clock
         self._new_screen = new_screen
-        self._ledger = ChildLedger(config.state_dir / "children")
-        self._backend = LocalBackend(self._ledger, config.commands, config.refused_variables)
         self._sessions: dict[str, NodeSession] = {}
         self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
         self._all_ended = asyncio.Event()
@@ -60,12 +58,6 @@ class NodeSessions:
         """Return the principal's shells that ended a short while ago."""
         return [session for session in self._ended_sessions if session.is_shell and session.owner == principal]
 
-    async def end_leftovers(self) -> None:
-        """End what a node that was killed has left behind."""
-        count = await self._ledger.end_leftovers()
-        if count:
-            logger.warning("ended %d sessions that an earlier run of this node left behind", count)
-
     def open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         """Start what the hub asks for, and answer it."""
         try:
@@ -88,7 +80,7 @@ class NodeSessions:
         for session in list(self._sessions.values()):
             session.close()
         self._ended_sessions.close()
-        await self._ledger.close()
+        await self._backend.aclose()
 
     def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         if request.resume_session_id is not None:

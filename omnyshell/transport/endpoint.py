@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from omnyshell.errors import TransportException
@@ -129,6 +130,7 @@ class WsServerEndpoint:
     def logged_in(self, link: ServerLink) -> None:
         """Count a connection among those that have logged in."""
         self._members.add(link)
+        link.may_receive = None
         self._no_stranger(link)
 
     def closed(self, link: ServerLink) -> None:
@@ -190,7 +192,7 @@ class WsServerEndpoint:
             # Whoever says nothing costs a socket, and no state of TLS.
             async with asyncio.timeout(self.limits.tls_timeout):
                 await first_byte(sock)
-            link = await self._handshake(sock, address)
+            link = await self._handshake(sock, address, stranger)
         except (OSError, TimeoutError):
             sock.close()
         finally:
@@ -204,12 +206,13 @@ class WsServerEndpoint:
             stranger.cut = link.abort
             self._links[link] = stranger
 
-    async def _handshake(self, sock: socket.socket, address: str) -> ServerLink:
+    async def _handshake(self, sock: socket.socket, address: str, stranger: Stranger) -> ServerLink:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         owner = self._on_connection()
         link = owner.link = ServerLink(
             owner, MAX_DATA_FRAME, self.limits.upgrade_timeout, self._responder, peer_address=address
         )
+        link.may_receive = partial(self.strangers.may_receive, stranger)
         try:
             await serve_tls(
                 lambda: link,

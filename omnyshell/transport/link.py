@@ -94,6 +94,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
     is_open = False
     """Whether messages can be sent. Kept beside the state of `websockets`, as every frame asks for it."""
 
+    may_receive: Callable[[int], bool] | None = None
+    """Asked for so many bytes as long as it is there, and the connection cut off where it says no."""
+
     frames_a_turn = 0
     """After so many frames everybody else has a turn; 0 for no end."""
 
@@ -261,6 +264,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Parse what arrived and hand it on."""
         view = self._buffer[:nbytes]
+        if self.may_receive is not None and not self.may_receive(nbytes):
+            self.abort()
+            return
         if not self.is_open and self._ws.state is CONNECTING:
             view = self._receive_handshake(view)
         self._deal_with(view)

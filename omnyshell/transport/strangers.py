@@ -1,7 +1,9 @@
 """How many connections that have not logged in there may be, by address and in all. No I/O; time is given.
 
 Most of what such a connection costs is TLS. So what is too much is closed as it is accepted, which takes microseconds;
-above a number at random, so that whoever comes again gets in at some time, however many others come.
+above a number at random, so that whoever comes again gets in at some time, however many others come. Where the places
+of all are short, whoever has fewer of them than another takes one of that other's: so a few addresses, however often
+they come, keep out nobody who comes from elsewhere.
 """
 
 import random
@@ -14,9 +16,17 @@ from typing import NamedTuple, Self
 
 from omnyshell.errors import ConfigException
 from omnyshell.networks import network_of
+from omnyshell.protocol.limits import KIB, MIB
 
 EVICTABLE_AGE = 3.0
 """Seconds after which a connection that has not logged in yields its place to a new one, where places are short."""
+
+MAX_RECEIVED = 128 * KIB
+"""Bytes that a connection may send before it has logged in: the largest message, and the upgrade."""
+
+MAX_RECEIVED_IN_ALL = 16 * MIB
+ALWAYS_RECEIVED = 16 * KIB
+"""Where all together have sent more, one that has sent more than this is cut off: hello and login are a tenth of it."""
 
 MAX_ADDRESSES = 10_000
 """How many addresses' rates are remembered; the one that came least recently makes room."""
@@ -85,6 +95,7 @@ class Stranger:
     standing: Standing
     since: float
     cut: Callable[[], object] = field(default=lambda: None)
+    received: int = 0
 
 
 @dataclass(slots=True)
@@ -95,6 +106,57 @@ class _Allowance:
 
 _Members = dict[Stranger, None]
 """Strangers, the one that has been there for longest first."""
+
+
+class _Crowd:
+    """Strangers of one standing, by network, and which network has the most. Each step takes the same time."""
+
+    def __init__(self) -> None:
+        self.members: _Members = {}
+        self._by_network: dict[str, _Members] = {}
+        self._by_size: dict[int, dict[str, None]] = {}
+        self._most = 0
+
+    def of(self, network: str) -> _Members:
+        """Those of a network."""
+        return self._by_network.get(network, {})
+
+    def add(self, stranger: Stranger) -> None:
+        """Take in one more."""
+        self.members[stranger] = None
+        mine = self._by_network.setdefault(stranger.network, {})
+        mine[stranger] = None
+        self._resize(stranger.network, len(mine) - 1, len(mine))
+
+    def remove(self, stranger: Stranger) -> bool:
+        """Forget one; returns whether it was there."""
+        if stranger not in self.members:
+            return False
+        del self.members[stranger]
+        mine = self._by_network[stranger.network]
+        del mine[stranger]
+        self._resize(stranger.network, len(mine) + 1, len(mine))
+        if not mine:
+            del self._by_network[stranger.network]
+        return True
+
+    def one_of_the_most(self, count: int) -> Stranger | None:
+        """The oldest of a network that has the most, if those are more than `count`."""
+        if self._most <= count:
+            return None
+        return next(iter(self._by_network[next(iter(self._by_size[self._most]))]))
+
+    def _resize(self, network: str, before: int, after: int) -> None:
+        if before:
+            alike = self._by_size[before]
+            del alike[network]
+            if not alike:
+                del self._by_size[before]
+        if after:
+            self._by_size.setdefault(after, {})[network] = None
+        if after > self._most or self._most not in self._by_size:
+            # It goes up and down by one.
+            self._most = after
 
 
 class Strangers:
@@ -116,13 +178,15 @@ class Strangers:
         self.by_address = by_address
         self._is_known = is_known
         self._chance = chance
-        self._by_network: dict[str, _Members] = {}
-        self._by_standing: dict[Standing, _Members] = {standing: {} for standing in Standing}
+        self._crowds = {standing: _Crowd() for standing in Standing}
+        self._received = 0
+        """Bytes of all that are here."""
+
         self._allowances: OrderedDict[tuple[str, Standing], _Allowance] = OrderedDict()
         self._refused: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_standing.values()))
+        return sum(len(crowd.members) for crowd in self._crowds.values())
 
     def admit(self, address: str, now: float) -> Stranger | None:
         """Return the new connection's entry; None where it is to be closed. Old ones may be cut in its favour."""
@@ -136,43 +200,59 @@ class Strangers:
         for other in leaving:
             self.leave(other)
             other.cut()
-        self._by_network.setdefault(network, {})[stranger] = None
-        self._by_standing[stranger.standing][stranger] = None
+        self._crowds[standing].add(stranger)
         return stranger
 
     def leave(self, stranger: Stranger) -> None:
         """Forget a connection: it has logged in, or ended. Idempotent."""
-        self._by_standing[stranger.standing].pop(stranger, None)
-        members = self._by_network.get(stranger.network, {})
-        members.pop(stranger, None)
-        if not members:
-            self._by_network.pop(stranger.network, None)
+        if self._crowds[stranger.standing].remove(stranger):
+            self._received -= stranger.received
+
+    def may_receive(self, stranger: Stranger, size: int) -> bool:
+        """Count bytes that one sends who has not left; returns False where it has to be cut off instead."""
+        if stranger not in self._crowds[stranger.standing].members:
+            return True
+        stranger.received += size
+        self._received += size
+        most = MAX_RECEIVED if self._received <= MAX_RECEIVED_IN_ALL else ALWAYS_RECEIVED
+        return stranger.received <= most
 
     def take_refused(self) -> Counter[str]:
         """Return how many connections were refused since the last call, by network."""
         taken, self._refused = self._refused, Counter()
         return taken
 
-    def _limits(self, stranger: Stranger) -> tuple[tuple[_Members, StrangerLimit], ...]:
-        alike, others = self._by_network.get(stranger.network, {}), self._by_standing[stranger.standing]
-        if stranger.standing is Standing.UNKNOWN:
-            return (alike, self.by_address), (others, self.in_all)
+    def _limits(self, standing: Standing) -> tuple[StrangerLimit, StrangerLimit]:
+        """Those of one address, and of all together."""
+        if standing is Standing.UNKNOWN:
+            return self.by_address, self.in_all
         full = self.in_all.full
-        return (alike, StrangerLimit.exactly(full)), (others, StrangerLimit.exactly(2 * full))
+        return StrangerLimit.exactly(full), StrangerLimit.exactly(2 * full)
 
-    def _leaving_for(self, stranger: Stranger) -> set[Stranger] | None:
+    def _leaving_for(self, stranger: Stranger) -> list[Stranger] | None:
         """Return who makes room; None where nobody does who has to."""
-        leaving = set()
-        for members, limit in self._limits(stranger):
-            refused = limit.refused(len(members))
-            if refused >= 1:
-                oldest = next(iter(members), None)
-                if oldest is None or stranger.since - oldest.since < EVICTABLE_AGE:
-                    return None
-                leaving.add(oldest)
-            elif refused and self._chance() < refused:
-                return None
-        return leaving
+        crowd = self._crowds[stranger.standing]
+        by_address, in_all = self._limits(stranger.standing)
+        alike = crowd.of(stranger.network)
+        leaving = self._yielding(alike, by_address, stranger.since)
+        if leaving is None or leaving:
+            # Whoever takes the place of one of its own leaves those of all others alone.
+            return leaving
+        yielding = self._yielding(crowd.members, in_all, stranger.since)
+        if yielding == []:
+            return yielding
+        from_most = crowd.one_of_the_most(len(alike) + 1)
+        return [from_most] if from_most is not None else yielding
+
+    def _yielding(self, members: _Members, limit: StrangerLimit, now: float) -> list[Stranger] | None:
+        """Return who has been silent for long enough, where one has to make room; None where nobody has."""
+        refused = limit.refused(len(members))
+        if refused < 1:
+            return None if refused and self._chance() < refused else []
+        oldest = next(iter(members), None)
+        if oldest is None or now - oldest.since < EVICTABLE_AGE:
+            return None
+        return [oldest]
 
     def _may_connect(self, stranger: Stranger) -> bool:
         """Tell whether the address may connect once more just now; if so, that is counted."""

@@ -8,7 +8,7 @@ import ssl
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -39,6 +39,9 @@ HELD = 8_000
 """Connections that the attacker keeps open."""
 
 ATTACKER, KNOWN_ATTACKER = "127.9.0.1", "127.9.0.2"
+SEVERAL = tuple(f"127.9.1.{number}" for number in range(1, 5))
+"""As many as fill the places of all."""
+
 OUTAGE = 5.0
 FLOODS = ("nothing said", "closed at once", "half a TLS hello", "whole TLS", "wrong logins")
 GONE = (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, asyncio.IncompleteReadError, EOFError)
@@ -64,13 +67,13 @@ async def log_in(
         return str((await peer.hear())["t"])
 
 
-async def flood(kind: str, certificates: Certificates, port: int, source: str) -> None:
-    """Connect as often as can be, in one way, until this process is ended."""
+async def flood(kind: str, certificates: Certificates, port: int, sources: Sequence[str]) -> None:
+    """Connect as often as can be, in one way, from each address in turn, until this process is ended."""
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     half = client_hello()[:100]
     held: list[asyncio.StreamWriter] = []
 
-    async def once() -> None:
+    async def once(source: str) -> None:
         with suppress(*GONE):
             if kind == "wrong logins":
                 await log_in(certificates, port, source, "wrong")
@@ -90,7 +93,7 @@ async def flood(kind: str, certificates: Certificates, port: int, source: str) -
     print("ready", flush=True)
     while True:
         while count < (time.monotonic() - began) * RATE and len(tasks) < RATE:
-            task = asyncio.create_task(once())
+            task = asyncio.create_task(once(sources[count % len(sources)]))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
             count += 1
@@ -98,10 +101,10 @@ async def flood(kind: str, certificates: Certificates, port: int, source: str) -
 
 
 @asynccontextmanager
-async def flooder(kind: str, certificates: Certificates, port: int, source: str) -> AsyncIterator[None]:
+async def flooder(kind: str, certificates: Certificates, port: int, *sources: str) -> AsyncIterator[None]:
     """A flood from a process of its own."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "soak.attacks.addresses", "--flood", kind, str(certificates.ca), str(port), source,
+        sys.executable, "-m", "soak.attacks.addresses", "--flood", kind, str(certificates.ca), str(port), *sources,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -132,15 +135,14 @@ def never_seen(number: int) -> str:
     return f"127.1.{number // 200}.{number % 200 + 1}"
 
 
-async def attack(kind: str, *, is_known: bool, count: int) -> Figure:
+async def attack(kind: str, sources: Sequence[str], count: int) -> Figure:
     with workplace() as (directory, certificates):
         hub = HubProcess(certificates, directory / "hub", "--log-level", "error")
         await hub.start()
-        source = KNOWN_ATTACKER if is_known else ATTACKER
         try:
-            if is_known:
-                await log_in(certificates, hub.port, source)
-            async with flooder(kind, certificates, hub.port, source):
+            if KNOWN_ATTACKER in sources:
+                await log_in(certificates, hub.port, KNOWN_ATTACKER)
+            async with flooder(kind, certificates, hub.port, *sources):
                 await asyncio.sleep(2)
                 worked, began = processor_seconds(hub.pid), time.monotonic()
                 times = await logins(
@@ -150,7 +152,9 @@ async def attack(kind: str, *, is_known: bool, count: int) -> Figure:
         finally:
             hub.kill()
     failed = sum(each == float("inf") for each in times)
-    standing = "a known address" if is_known else "one address"
+    standing = (
+        "a known address" if KNOWN_ATTACKER in sources else {1: "one address"}.get(len(sources), "four addresses")
+    )
     return Figure(
         f"{RATE} connections a second from {standing}, {kind}; logins from others",
         "all within 1 s",
@@ -214,19 +218,19 @@ def main() -> None:
     parser.add_argument("--logins", type=int, default=LOGINS)
     parser.add_argument("--nodes", type=int, default=1_000)
     parser.add_argument("--kind", choices=FLOODS, action="append")
-    parser.add_argument("--flood", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--flood", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     logging.disable(logging.ERROR)
     if options.flood is not None:
-        kind, ca, port, source = options.flood
-        asyncio.run(flood(kind, Certificates(Path(ca), Path(ca), Path(ca)), int(port), source))
+        kind, ca, port, *sources = options.flood
+        asyncio.run(flood(kind, Certificates(Path(ca), Path(ca), Path(ca)), int(port), sources))
         return
     figures = [
-        asyncio.run(attack(kind, is_known=is_known, count=options.logins))
+        asyncio.run(attack(kind, sources, options.logins))
         for kind in options.kind or FLOODS
-        for is_known in (False, True)
+        for sources in ((ATTACKER,), SEVERAL, (KNOWN_ATTACKER,))
     ]
     figures.append(asyncio.run(locked_out(options.logins)))
     figures += [uvloop.run(asyncio.wait_for(comes_back(where, options.nodes), 250)) for where in (None, ATTACKER)]

@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -174,7 +175,68 @@ def test_a_known_address_is_held_to_neither_limit_and_has_one_of_its_own():
 def test_known_addresses_together_have_an_end_too():
     known = tuple(f"198.51.100.{number}" for number in range(9))
     door = doorway(known=known)
-    assert admitted(come(door, [address for address in known for _ in range(100)])) == 2 * IN_ALL.full
+    come(door, [address for address in known for _ in range(100)])
+    assert len(door) == 2 * IN_ALL.full
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 15])
+@pytest.mark.parametrize("chance", [never, always])
+def test_whoever_comes_from_elsewhere_takes_the_place_of_one_who_has_many(count, chance):
+    by_address, in_all = StrangerLimit(200, 30, 400), StrangerLimit(600, 30, 1200)
+    door = doorway(chance, in_all, by_address)
+    flooding = [f"203.0.113.{number}" for number in range(count)]
+    gone = []
+
+    def flood(times):
+        for _ in range(times):
+            for entry in come(door, flooding):
+                if entry is not None:
+                    entry.cut = lambda entry=entry: gone.append(entry)
+
+    flood(700)
+    honest = []
+    for number in range(40):
+        entry = door.admit(f"198.51.100.{number}", 0.0)
+        assert entry is not None
+        entry.cut = lambda entry=entry: gone.append(entry)
+        honest.append(entry)
+        flood(50)
+    assert not set(honest) & set(gone)
+    assert len(door) <= in_all.full
+    sizes = [len(door._crowds[Standing.UNKNOWN].of(network)) for network in flooding]
+    # They share what is left evenly, so far as they have reached it.
+    assert max(sizes) - min(sizes) <= max(1, by_address.full - in_all.start // count)
+
+
+def test_where_nobody_has_more_than_another_it_is_as_it_is_for_one():
+    door = doorway(always, StrangerLimit(10, 30, 20))
+    assert admitted(come(door, [f"10.0.0.{number}" for number in range(50)])) == 10
+
+
+def test_networks_of_ipv6_count_as_one_address():
+    door = doorway(always, StrangerLimit(4, 30, 8), StrangerLimit.exactly(100))
+    come(door, [f"2001:db8::{number:x}" for number in range(50)])
+    assert admitted(come(door, [f"2001:db8:1::{number:x}" for number in range(50)])) == 2
+    assert len(door._crowds[Standing.UNKNOWN].of("2001:db8:1::/64")) == 2
+
+
+def test_what_a_stranger_sends_has_an_end_and_what_all_send_too():
+    limit = StrangerLimit.exactly(1000)
+    door = doorway(in_all=limit, by_address=limit)
+    many = come(door, ["192.0.2.1"] * 200)
+    assert door.may_receive(many[0], strangers.MAX_RECEIVED)
+    assert not door.may_receive(many[0], 1)
+    door.leave(many.pop(0))
+    kept = [each for each in many if door.may_receive(each, 120 * strangers.KIB)]
+    assert len(kept) * 120 * strangers.KIB == pytest.approx(strangers.MAX_RECEIVED_IN_ALL, abs=120 * strangers.KIB)
+    (late,) = come(door, ["192.0.2.2"])
+    assert door.may_receive(late, strangers.ALWAYS_RECEIVED)
+    assert not door.may_receive(late, 1)
+    for each in [*many, late]:
+        door.leave(each)
+        # Whoever has logged in sends what it likes.
+        assert door.may_receive(each, 10 * strangers.MAX_RECEIVED)
+    assert door._received == 0
 
 
 def test_what_is_remembered_of_addresses_is_bounded(monkeypatch):
@@ -217,6 +279,13 @@ def test_the_books_hold_whatever_comes_and_goes(steps, chance):
         assert len(strangers_inside) <= 6
         for network in {each.network for each in strangers_inside}:
             assert sum(each.network == network for each in strangers_inside) <= 6
+        for standing, crowd in door._crowds.items():
+            sizes = Counter(each.network for each in inside if each.standing is standing)
+            assert {size: set(alike) for size, alike in crowd._by_size.items()} == {
+                size: {network for network in sizes if sizes[network] == size} for size in set(sizes.values())
+            }
+            most = crowd.one_of_the_most(0)
+            assert (sizes[most.network] if most else 0) == max(sizes.values(), default=0)
     for entry in inside:
         door.leave(entry)
-    assert (len(door), door._by_network) == (0, {})
+    assert (len(door), [crowd._by_network for crowd in door._crowds.values()]) == (0, [{}, {}])

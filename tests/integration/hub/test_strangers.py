@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from support.hub_process import HubProcess
-from support.raw_peer import RawPeer
+from support.raw_peer import RawPeer, stranger
 from support.stack import Certificates, hub_config, until, within
+from support.starving import frame
 from websockets.asyncio.client import connect
 
 from omnyshell import EndpointLimits, OmnyShellHub
@@ -124,6 +125,20 @@ async def test_who_says_nothing_costs_a_socket_and_goes_in_time(certificates: Ce
         await until(lambda: hub.connections == 0)
         assert [sock.recv(1) for sock in held] == [b""] * 50
         cut(held)
+
+
+async def test_who_sends_much_before_the_login_is_cut_off_and_nobody_else(certificates: Certificates) -> None:
+    async with OmnyShellHub(hub_config(certificates)) as hub:
+        async with stranger(certificates, hub.port) as flooding, stranger(certificates, hub.port) as other:
+            for _ in range(20):
+                flooding.ws.transport.write(frame(0x89, b"") * 2000)
+            assert await flooding.hear_close() == (1006, "")
+            await other.greet("client")
+            await other.say("auth.request", GOOD)
+            await other.hear("auth.ok")
+            await other.ws.send(bytes(200 * 1024))
+            await other.still_there()
+        await until(lambda: hub._endpoint.strangers._received == 0)
 
 
 async def test_limits_are_taken_over_by_a_reload(certificates: Certificates) -> None:

@@ -20,7 +20,7 @@ from omnyshell.services.hub.audit_query import AuditQuery, find_records, parse_m
 from omnyshell.services.hub.audit_sinks import export_line
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader
 from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 TAMPERED = 1
 """Exit code of `verify` where the trail is not what the hub wrote."""

@@ -20,7 +20,7 @@ from omnyshell.services.hub.audit_query import verify_trail
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditStore, load_audit_key
 from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 from soak.machines import workplace
 from soak.report import Figure, report
 

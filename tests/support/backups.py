@@ -24,7 +24,7 @@ from omnyshell.services.hub.backup import BackupFile
 from omnyshell.services.hub.backup_archive import Entry, Manifest, entry, write_archive
 from omnyshell.services.hub.backup_maker import BackupSigner
 from omnyshell.services.hub.restore import Target, restore as restore_into
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 
 class QuickPassphrase(Passphrase):

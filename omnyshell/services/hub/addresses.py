@@ -2,13 +2,14 @@
 
 import logging
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
 from omnyshell.networks import network_of
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.late_writes import LateTable
 from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.store import HubStore, KnownAddress
+from omnyshell.services.hub.store import KnownAddress
 
 DAY = 86_400
 REMEMBERED = 30 * DAY
@@ -16,12 +17,6 @@ REMEMBERED = 30 * DAY
 
 MAX_KNOWN = 10_000
 """How many addresses are known; beyond that, whoever logged in from most of them loses the one not seen for longest."""
-
-WRITE_PERIOD = 5.0
-"""Seconds between writes: logins from new addresses are kept together, so that a fleet costs few of them."""
-
-RETRY_PERIOD = 60.0
-"""Seconds until a disk that took nothing is tried again."""
 
 SUMMARY_PERIOD = 10.0
 SHOWN = 10
@@ -33,11 +28,17 @@ logger = logging.getLogger("omnyshell.hub")
 class KnownAddresses:
     """The networks from which there were good logins of late. No I/O; a day is the finest that is kept of time."""
 
-    def __init__(self, clock: Clock, remembered: list[KnownAddress] | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        records: LateTable[str, KnownAddress] | None = None,
+        remembered: Iterable[KnownAddress] = (),
+    ) -> None:
+        """`remembered` are those of earlier, the one not seen for longest first; `records` is where they are kept."""
         self._clock = clock
-        self._known: OrderedDict[str, KnownAddress] = OrderedDict((each.network, each) for each in remembered or ())
+        self._records = records
+        self._known: OrderedDict[str, KnownAddress] = OrderedDict((each.network, each) for each in remembered)
         self._by_principal = Counter(each.principal for each in self._known.values())
-        self._changed: dict[str, KnownAddress | None] = {}
         self._make_room()
 
     def __len__(self) -> int:
@@ -56,19 +57,11 @@ class KnownAddresses:
                 self._known.move_to_end(network)
                 return
             self._forget(network)
-        self._known[network] = self._changed[network] = KnownAddress(network, principal, now)
+        self._known[network] = seen = KnownAddress(network, principal, now)
+        if self._records is not None:
+            self._records.put(network, seen)
         self._by_principal[principal] += 1
         self._make_room()
-
-    def take_changes(self) -> tuple[list[KnownAddress], list[str]]:
-        """Return what was seen anew, and the networks that are gone, since the last call."""
-        taken, self._changed = self._changed, {}
-        gone = [network for network, known in taken.items() if known is None]
-        return [known for known in taken.values() if known is not None], gone
-
-    def give_back(self, seen: list[KnownAddress]) -> None:
-        """Take back what could not be written; what is gone is dropped anew when it is read again."""
-        self._changed |= {each.network: each for each in seen if self._known.get(each.network) is each}
 
     def _make_room(self) -> None:
         while self._known and self._now() - (oldest := next(iter(self._known.values()))).seen_at >= REMEMBERED:
@@ -80,7 +73,8 @@ class KnownAddresses:
 
     def _forget(self, network: str) -> None:
         gone = self._known.pop(network)
-        self._changed[network] = None
+        if self._records is not None:
+            self._records.remove(network)
         self._by_principal[gone.principal] -= 1
         if not self._by_principal[gone.principal]:
             del self._by_principal[gone.principal]
@@ -90,15 +84,14 @@ class KnownAddresses:
 
 
 class HubAddresses:
-    """Keeps known addresses on disk, where there is a store, and audits who was turned away. `tick` it now and then."""
+    """Knows addresses with good logins, and audits who was turned away. `tick` it now and then."""
 
-    def __init__(self, store: HubStore | None, clock: Clock, audit: AuditLog, metrics: HubMetrics) -> None:
-        self._store = store
+    def __init__(self, known: KnownAddresses, audit: AuditLog, metrics: HubMetrics) -> None:
+        self.known = known
         self._audit = audit
         self._metrics = metrics
-        self.known = KnownAddresses(clock, store.known_addresses() if store is not None else None)
         self._refused: Counter[str] = Counter()
-        self._next_write = self._next_summary = 0.0
+        self._next_summary = 0.0
 
     def refused(self, counts: Counter[str]) -> None:
         """Count connections that were turned away before they could log in, by network."""
@@ -106,25 +99,10 @@ class HubAddresses:
         self._metrics.connections_refused += counts.total()
 
     def tick(self, now: float) -> None:
-        """Write and audit what is due; `now` on the monotonic clock."""
-        if now >= self._next_write:
-            self._next_write = now + (WRITE_PERIOD if self.write() else RETRY_PERIOD)
+        """Audit what is due; `now` on the monotonic clock."""
         if now >= self._next_summary:
             self._next_summary = now + SUMMARY_PERIOD
             self._audit_refused()
-
-    def write(self) -> bool:
-        """Write what has changed; returns whether that went well. A disk that takes nothing keeps nobody out."""
-        seen, gone = self.known.take_changes()
-        if self._store is None or not (seen or gone):
-            return True
-        try:
-            self._store.note_addresses(seen, gone)
-        except ConfigException as exc:
-            self.known.give_back(seen)
-            logger.error("addresses with good logins are forgotten at the next start: %s", exc)
-            return False
-        return True
 
     def _audit_refused(self) -> None:
         refused, self._refused = self._refused, Counter()

@@ -16,7 +16,7 @@ from omnyshell.services.hub.admin_live import LiveAdmin
 from omnyshell.services.hub.admin_locks import LockAdmin
 from omnyshell.services.hub.admin_scope import AdminRefusedException, AdminScope, Plan
 from omnyshell.services.hub.audit import LONGEST_NAME
-from omnyshell.services.hub.enrolment_store import Invite
+from omnyshell.services.hub.enrolments import Invite
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.invites import Invites, JoinRefusedException

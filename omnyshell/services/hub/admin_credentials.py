@@ -35,7 +35,7 @@ from omnyshell.services.hub.admin_scope import (
     check_text,
     with_roles,
 )
-from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal
+from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.peers import Peer
 
 

@@ -16,7 +16,8 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment_store import EnrolledPrincipal, EnrolmentStore
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.enrolments import EnrolledPrincipal
 from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.locks import Locks

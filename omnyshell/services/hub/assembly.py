@@ -41,15 +41,11 @@ from omnyshell.services.hub.clipboards import ClipboardNotes
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.gate import LoginGate
-from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
-from omnyshell.services.hub.kept import KeptSessions
-from omnyshell.services.hub.kept_store import KeptStore
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
@@ -63,16 +59,15 @@ from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.proofs import BoundKeys, ProofRules
+from omnyshell.services.hub.proofs import ProofRules
 from omnyshell.services.hub.quota import Pool, Resource
+from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.refusal_sums import RefusalSums
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.store import HubStore, NodeOwners
-from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
@@ -114,10 +109,7 @@ class HubBase:
     policy: HubPolicy
     certificate: HubCertificate
     nodes: NodeRegistry
-    owners: NodeOwners
-    store: HubStore | None
-    kept_records: KeptStore | None
-    enrolments: EnrolmentStore
+    records: HubRecords
     locks: Locks
     tunnels: TunnelBroker
     peers: set[HubPeer]
@@ -137,21 +129,20 @@ class HubServices:
         config, metrics = base.config, base.metrics
         self._started_at = config.clock.now()
         self.sessions = SessionRouter()
-        self.kept = KeptSessions(config.clock, base.kept_records)
-        for session in base.kept_records.sessions() if base.kept_records is not None else ():
-            self.kept.load(session)
+        self.records = records = base.records
+        self.kept = records.kept_sessions(config.clock)
         self.broker = self._make_broker()
         self.requests = self._make_requests()
         relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
-        departed, self._takeovers = DepartedNodes(config.clock), Takeovers(config.clock, base.store)
+        departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
         self.node_service = self._make_node_service(relay, tunnel_messages, departed)
-        self._enrolled = EnrolledAuthenticator(base.enrolments, config.clock)
+        self._enrolled = EnrolledAuthenticator(records.enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
-        self.addresses = HubAddresses(base.store, config.clock, base.audit, metrics)
+        self.addresses = HubAddresses(records.known_addresses(config.clock), base.audit, metrics)
         limiter = LoginLimiter(config.login_limit, config.clock)
-        proofs = ProofRules(config, BoundKeys(base.store))
+        proofs = ProofRules(config, records.bound_keys())
         self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks)
         self.gate.why_no_more = self._why_no_connection
         self.quota = base.policy.quota
@@ -181,7 +172,7 @@ class HubServices:
         quota, size = self._base.policy.quota, self._base.config_in_force().endpoint.max_connections
         nodes = 0
         if who.may_register_nodes:
-            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.owners.count_of(who.id))
+            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.records.owners.count_of(who.id))
         held = max(0, quota.connections_of(who.id) - nodes)
         return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
 
@@ -247,7 +238,7 @@ class HubServices:
         return AccessAnswers(
             policy=base.policy,
             nodes=base.nodes,
-            owners=base.owners,
+            owners=base.records.owners,
             gate=self.gate,
             audit=base.audit,
             metrics=base.metrics,
@@ -259,7 +250,7 @@ class HubServices:
             base.nodes,
             self.sessions,
             self.kept,
-            Guests(base.store),
+            base.records.guests(),
             gate=self.gate,
             policy=base.policy,
             audit=base.audit,
@@ -318,7 +309,7 @@ class HubServices:
             pages=self.pages,
             audit=base.audit,
             eviction=self._eviction,
-            store=base.enrolments,
+            store=base.records.enrolments,
             enrolled=self._enrolled,
             tunnels=base.tunnels,
             peers=base.peers,
@@ -350,7 +341,7 @@ class HubServices:
         base = self._base
         return HubParts(
             nodes=base.nodes,
-            owners=base.owners,
+            owners=base.records.owners,
             departed=departed,
             takeovers=self._takeovers,
             routes=self.sessions,
@@ -367,11 +358,11 @@ class HubServices:
 
     def _admin_scope(self, own_requests: OwnRequests) -> AdminScope:
         base = self._base
-        config, enrolments = base.config, base.enrolments
+        config, enrolments = base.config, base.records.enrolments
         return AdminScope(
             store=enrolments,
             enrolled=self._enrolled,
-            owners=base.owners,
+            owners=base.records.owners,
             nodes=base.nodes,
             sessions=self.sessions,
             peers=base.peers,

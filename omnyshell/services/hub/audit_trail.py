@@ -19,7 +19,7 @@ from omnyshell.services.hub.audit_writer import AuditWriter
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.disk_reserve import RESERVE_FILE, DiskReserve
 from omnyshell.services.hub.restored import read_restored, told_restored
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.version import __version__
 
 logger = logging.getLogger("omnyshell.audit")

@@ -31,7 +31,7 @@ from omnyshell.services.hub.backup_maker import BackupSigner
 from omnyshell.services.hub.database import LOCKED_WAIT, open_database
 from omnyshell.services.hub.offline_notes import SCHEMA, note
 from omnyshell.services.hub.room import check_room
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.services.hub.unfinished import BACKUPS, remove_unfinished, under_way
 from omnyshell.version import __version__
 

@@ -29,7 +29,7 @@ from omnyshell.security.sealed_stream import PIECE, SealedFile, SealingStream
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE as AUDIT_KEY_FILE
 from omnyshell.services.hub.backup_maker import Maker
 from omnyshell.services.hub.kept_store import KEY_FILE as SESSIONS_KEY_FILE
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 UID_FILE = "uid-hub.json"
 DATABASES = (STATE_FILE, AUDIT_FILE)

@@ -20,7 +20,8 @@ from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStor
 from omnyshell.security.credentials import Credential, LoginContext
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.refusal import refused
-from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, EnrolmentStore
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
 
 
 class EnrolledAuthenticator:
@@ -71,7 +72,9 @@ class EnrolledAuthenticator:
         known = self._store.principals()
         ends = [end for found in known for end in found.timed_roles.values() if end > now]
         principals = {found.principal: replace(found, roles=found.roles_at(now)) for found in known}
-        valid = [found for found in self._store.credentials() if not found.has_ended(now)]
+        # What is said of an owner may be damaged: its credentials are worth nothing then.
+        owned = (found for found in self._store.credentials() if found.principal in principals)
+        valid = [found for found in owned if not found.has_ended(now)]
         self._tokens.replace(_grant(principals, found) for found in valid if found.kind is CredentialKind.TOKEN)
         self._keys.replace(_key(principals, found) for found in valid if found.kind is CredentialKind.KEY)
         self._binding = frozenset(name for name, found in principals.items() if found.binds)

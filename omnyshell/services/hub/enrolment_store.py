@@ -1,18 +1,21 @@
 """Principals, credentials, invites and labels that admins made, in the hub's SQLite file. Tokens are hashed."""
 
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.services.hub.database import open_database, transaction
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.enrolments import MOST_USES, Ended, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
+from omnyshell.services.hub.state_file import StateFile, blob, number, settings, text, texts
+
+logger = logging.getLogger("omnyshell.hub")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS principals (
@@ -77,149 +80,70 @@ _FROM_0_1_0 = "DELETE FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:
 """What ended before anybody was told of ends is not told now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolledPrincipal:
-    """A principal. `binds` says that its key logins must carry `auth-bind`'s signature.
+UNREADABLE = {"": "unreadable"}
+"""The labels of a node id whose own cannot be read. No label is named so; nobody may use a node that has it."""
 
-    `roles` are those it has for good, `timed_roles` those beside them that end, with their ends.
-    """
+_UP_TO_SECONDS = len("2026-01-02T03:04:05")
+"""Characters of a time, by which times can be compared as texts."""
 
+
+class _TimedRole(NamedTuple):
     principal: str
-    display_name: str = ""
-    roles: frozenset[str] = frozenset()
-    timed_roles: dict[str, datetime] = field(default_factory=dict)
-    binds: bool = False
-    created_at: datetime
-    created_by: str = ""
-
-    def roles_at(self, now: datetime) -> frozenset[str]:
-        """Return the roles that it has at that time."""
-        return self.roles.union(role for role, end in self.timed_roles.items() if now < end)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnrolledCredential:
-    """A token's SHA-256, or a public key, by `kind`."""
-
-    id: str
-    principal: str
-    kind: CredentialKind
-    secret: bytes = field(repr=False)
-    label: str = ""
-    created_at: datetime
-    expires_at: datetime | None = None
-
-    def has_ended(self, now: datetime) -> bool:
-        """Whether nobody can log in with it any more at that time."""
-        return self.expires_at is not None and self.expires_at <= now
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """How many machines can join by an invite, how many have, and what their ids begin with."""
-
-    uses: int
-    used: int = 0
-    id_prefix: str = ""
-
-    @property
-    def left(self) -> int:
-        """How many can still join."""
-        return self.uses - self.used
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invite:
-    """A token, as its SHA-256, and what it gives: good once, or for a `fleet`. `used_at` is set when it is used up.
-
-    `role_seconds` and `key_seconds` say for how long it gives roles and key, from its use on; None is for good.
-    """
-
-    id: str
-    token_hash: bytes = field(repr=False)
-    kind: InviteKind
-    node_id: str | None = None
-    principal: str | None = None
-    display_name: str = ""
-    roles: frozenset[str] = frozenset()
-    labels: dict[str, str] = field(default_factory=dict)
-    created_at: datetime
-    created_by: str = ""
-    expires_at: datetime
-    used_at: datetime | None = None
-    role_seconds: int | None = None
-    key_seconds: int | None = None
-    fleet: Fleet | None = None
-
-
-class Ended(NamedTuple):
-    """A role that a principal had for a time, or a credential of its, has ended."""
-
-    principal: str
-    what: str
-    at: datetime
+    role: str
+    ends_at: datetime
 
 
 class EnrolmentStore:
-    """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used."""
+    """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used.
 
-    def __init__(self, path: Path | None) -> None:
-        """Open the file; without one, everything ends with the process."""
-        with _translated():
-            self._db = open_database(path, _SCHEMA)
-            self._migrate(path)
+    Nothing is granted by a row that is damaged: it is left out of every answer, or the answer fails.
+    """
 
-    def _migrate(self, path: Path | None) -> None:
-        ((version,),) = self._db.execute("PRAGMA user_version")
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        file.create(_SCHEMA)
+        self._migrate()
+
+    def _migrate(self) -> None:
+        ((version,),) = self._file.run("PRAGMA user_version")
         if version > _VERSION:
-            self._db.close()
-            raise ConfigException(f"{path} was written by a newer version of OmnyShell: use that one")
+            raise ConfigException(f"{self._file.path} was written by a newer version of OmnyShell: use that one")
         if version < _VERSION:
             with self.transaction():
-                self._db.execute(_FROM_0_1_0)
-                self._db.execute(f"PRAGMA user_version = {_VERSION}")
+                self._file.run(_FROM_0_1_0)
+                self._file.run(f"PRAGMA user_version = {_VERSION}")
 
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Have the changes inside take effect together, or not at all; one inside another is part of that."""
-        with _translated(), transaction(self._db):
-            yield
+        return self._file.transaction()
 
     def principals(self) -> list[EnrolledPrincipal]:
         """Return all principals, sorted."""
         timed: dict[str, dict[str, datetime]] = {}
-        for principal, role, end in self._rows("SELECT * FROM timed_roles"):
-            timed.setdefault(principal, {})[role] = read_timestamp(end)
-        rows = self._rows("SELECT * FROM principals ORDER BY principal")
-        return [
-            EnrolledPrincipal(
-                principal=principal,
-                display_name=name,
-                roles=frozenset(json.loads(roles)),
-                timed_roles=timed.get(principal, {}),
-                binds=bool(binds),
-                created_at=read_timestamp(at),
-                created_by=by,
-            )
-            for principal, name, roles, binds, at, by in rows
-        ]
+        for found in self._timed_roles("SELECT principal, role, ends_at FROM timed_roles"):
+            timed.setdefault(found.principal, {})[found.role] = found.ends_at
+        rows = self._file.read("the principal", _principal, "SELECT * FROM principals ORDER BY principal")
+        return [replace(found, timed_roles=timed.get(found.principal, {})) for found in rows]
 
     def principal(self, name: str) -> EnrolledPrincipal | None:
-        """Return one principal."""
-        return next((found for found in self.principals() if found.principal == name), None)
+        """Return one principal. Raises `ConfigException` where its row is damaged."""
+        rows = self._file.read("the principal", _principal, "SELECT * FROM principals WHERE principal = ?", name)
+        if not rows:
+            if self.has_principal(name):
+                problem = f"what the hub's state file says of '{name}' is damaged: revoke it, and add it anew"
+                raise ConfigException(problem)
+            return None
+        timed = self._timed_roles("SELECT principal, role, ends_at FROM timed_roles WHERE principal = ?", name)
+        return replace(rows[0], timed_roles={found.role: found.ends_at for found in timed})
 
     def has_principal(self, name: str) -> bool:
         """Tell whether there is a principal of that name."""
-        return bool(self._rows("SELECT 1 FROM principals WHERE principal = ?", name))
+        return bool(self._file.run("SELECT 1 FROM principals WHERE principal = ?", name))
 
     def put_principal(self, made: EnrolledPrincipal) -> None:
         """Add a principal, or replace what is said of it; its credentials stay."""
         with self.transaction():
-            self._change(
+            self._file.run(
                 "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal) DO UPDATE SET"
                 " display_name = excluded.display_name, roles = excluded.roles, binds = excluded.binds",
                 made.principal,
@@ -229,33 +153,24 @@ class EnrolmentStore:
                 write_timestamp(made.created_at),
                 made.created_by,
             )
-            self._change("DELETE FROM timed_roles WHERE principal = ?", made.principal)
+            self._file.run("DELETE FROM timed_roles WHERE principal = ?", made.principal)
             for role, end in made.timed_roles.items():
-                self._change("INSERT INTO timed_roles VALUES (?, ?, ?)", made.principal, role, write_timestamp(end))
+                self._file.run("INSERT INTO timed_roles VALUES (?, ?, ?)", made.principal, role, write_timestamp(end))
 
     def remove_principal(self, name: str) -> None:
         """Remove a principal and its credentials."""
-        self._change("DELETE FROM principals WHERE principal = ?", name)
+        self._file.run("DELETE FROM principals WHERE principal = ?", name)
 
     def credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
         """Return all credentials, or one principal's, oldest first."""
-        query = "SELECT * FROM credentials WHERE ?1 IS NULL OR principal = ?1 ORDER BY created_at, id"
-        return [
-            EnrolledCredential(
-                id=id_,
-                principal=owner,
-                kind=CredentialKind(kind),
-                secret=secret,
-                label=label,
-                created_at=read_timestamp(at),
-                expires_at=read_timestamp(expires) if expires is not None else None,
-            )
-            for id_, owner, kind, secret, label, at, expires in self._rows(query, principal)
-        ]
+        if principal is None:
+            return self._file.read("the credential", _credential, f"{_CREDENTIALS} ORDER BY created_at, id")
+        query = f"{_CREDENTIALS} WHERE principal = ? ORDER BY created_at, id"
+        return self._file.read("the credential", _credential, query, principal)
 
     def put_credential(self, made: EnrolledCredential) -> None:
         """Add a credential, or replace the one with its id."""
-        self._change(
+        self._file.run(
             "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
             made.id,
             made.principal,
@@ -269,20 +184,21 @@ class EnrolmentStore:
     def remove_credentials(self, ids: Sequence[str]) -> None:
         """Remove credentials."""
         for id_ in ids:
-            self._change("DELETE FROM credentials WHERE id = ?", id_)
+            self._file.run("DELETE FROM credentials WHERE id = ?", id_)
 
     def take_ends(self, now: datetime) -> list[Ended]:
         """Forget timed roles and credentials that have ended; returns them."""
-        timed = (
-            (principal, role, read_timestamp(end)) for principal, role, end in self._rows("SELECT * FROM timed_roles")
-        )
-        roles = [found for found in timed if found[2] <= now]
-        credentials = [found for found in self.credentials() if found.has_ended(now)]
+        second = write_timestamp(now)[:_UP_TO_SECONDS]
+        query = "SELECT principal, role, ends_at FROM timed_roles WHERE substr(ends_at, 1, ?) <= ?"
+        roles = [found for found in self._timed_roles(query, _UP_TO_SECONDS, second) if found.ends_at <= now]
+        query = f"{_CREDENTIALS} WHERE substr(expires_at, 1, ?) <= ? ORDER BY created_at, id"
+        credentials = self._file.read("the credential", _credential, query, _UP_TO_SECONDS, second)
+        credentials = [found for found in credentials if found.has_ended(now)]
         if not roles and not credentials:
             return []
         with self.transaction():
             for principal, role, _ in roles:
-                self._change("DELETE FROM timed_roles WHERE principal = ? AND role = ?", principal, role)
+                self._file.run("DELETE FROM timed_roles WHERE principal = ? AND role = ?", principal, role)
             self.remove_credentials([found.id for found in credentials])
         ended = [Ended(principal, f"role {role}", end) for principal, role, end in roles]
         return ended + [
@@ -293,17 +209,17 @@ class EnrolmentStore:
 
     def invites(self) -> list[Invite]:
         """Return all invites that are remembered, oldest first, the used ones too."""
-        return [_invite(row) for row in self._rows(f"{_INVITES} ORDER BY created_at, id")]
+        return self._file.read("the invite", _invite, f"{_INVITES} ORDER BY created_at, id")
 
     def invite_of(self, token_hash: bytes) -> Invite | None:
         """Return the invite with this token."""
-        rows = self._rows(f"{_INVITES} WHERE token_hash = ?", token_hash)
-        return _invite(rows[0]) if rows else None
+        rows = self._file.read("the invite", _invite, f"{_INVITES} WHERE token_hash = ?", token_hash)
+        return rows[0] if rows else None
 
     def put_invite(self, made: Invite) -> None:
         """Add an invite, or replace the one with its id."""
         with self.transaction():
-            self._change(
+            self._file.run(
                 "INSERT OR REPLACE INTO invites VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 made.id,
                 made.token_hash,
@@ -319,70 +235,115 @@ class EnrolmentStore:
                 write_timestamp(made.used_at) if made.used_at is not None else None,
             )
             terms = (made.role_seconds, made.key_seconds)
-            self._change("INSERT OR REPLACE INTO invite_terms VALUES (?, ?, ?)", made.id, *terms)
+            self._file.run("INSERT OR REPLACE INTO invite_terms VALUES (?, ?, ?)", made.id, *terms)
             if made.fleet is not None:
                 counted = (made.fleet.uses, made.fleet.used, made.fleet.id_prefix)
-                self._change("INSERT OR REPLACE INTO fleet_invites VALUES (?, ?, ?, ?)", made.id, *counted)
+                self._file.run("INSERT OR REPLACE INTO fleet_invites VALUES (?, ?, ?, ?)", made.id, *counted)
 
     def remove_invite(self, id_: str) -> None:
         """Remove an invite."""
-        self._change("DELETE FROM invites WHERE id = ?", id_)
+        self._file.run("DELETE FROM invites WHERE id = ?", id_)
 
     def forget_invites(self, before: datetime) -> None:
         """Forget invites that expired before; until then a used one is told apart from a wrong token."""
-        self._change("DELETE FROM invites WHERE expires_at < ?", write_timestamp(before))
+        self._file.run("DELETE FROM invites WHERE expires_at < ?", write_timestamp(before))
 
     def node_labels(self) -> dict[str, dict[str, str]]:
-        """Return the labels set for node ids."""
-        return {node: json.loads(labels) for node, labels in self._rows("SELECT * FROM node_labels")}
+        """Return the labels set for node ids; for those whose labels are damaged `UNREADABLE`."""
+        return dict(self._file.read("the labels of the node", _labels, "SELECT node_id, labels FROM node_labels"))
+
+    def labels_of(self, node_id: str) -> dict[str, str]:
+        """Return the labels set for one node id."""
+        query = "SELECT node_id, labels FROM node_labels WHERE node_id = ?"
+        return dict(self._file.read("the labels of the node", _labels, query, node_id)).get(node_id, {})
 
     def set_node_labels(self, node_id: str, labels: dict[str, str]) -> None:
         """Set the labels of a node id; none of them removes what was set."""
         if labels:
-            self._change("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", node_id, json.dumps(labels))
+            self._file.run("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", node_id, json.dumps(labels))
         else:
-            self._change("DELETE FROM node_labels WHERE node_id = ?", node_id)
+            self._file.run("DELETE FROM node_labels WHERE node_id = ?", node_id)
 
-    def _rows(self, query: str, *values: object) -> list[Any]:
-        with _translated():
-            return self._db.execute(query, values).fetchall()
-
-    def _change(self, statement: str, *values: object) -> None:
-        with _translated():
-            self._db.execute(statement, values)
+    def _timed_roles(self, query: str, *values: object) -> list[_TimedRole]:
+        return self._file.read("a role of", _timed_role, query, *values)
 
 
+_CREDENTIALS = "SELECT * FROM credentials"
 _INVITES = (
     "SELECT invites.*, role_seconds, key_seconds, uses, used, id_prefix FROM invites"
     " LEFT JOIN invite_terms USING (id) LEFT JOIN fleet_invites USING (id)"
 )
 
 
-def _invite(row: Any) -> Invite:
-    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used, *more = row
-    role_seconds, key_seconds, uses, used_by, prefix = more
-    return Invite(
-        id=id_,
-        token_hash=hash_,
-        kind=InviteKind(kind),
-        node_id=node_id,
-        principal=principal,
-        display_name=name,
-        roles=frozenset(json.loads(roles)),
-        labels=json.loads(labels),
-        created_at=read_timestamp(at),
-        created_by=by,
-        expires_at=read_timestamp(expires),
-        used_at=read_timestamp(used) if used is not None else None,
-        role_seconds=role_seconds,
-        key_seconds=key_seconds,
-        fleet=Fleet(uses, used_by, prefix) if uses is not None else None,
+# What a row says. All raise `ValueError` for a damaged one.
+
+
+def _principal(
+    name: object, display_name: object, roles: object, binds: object, at: object, by: object
+) -> EnrolledPrincipal:
+    return EnrolledPrincipal(
+        principal=text(name),
+        display_name=text(display_name),
+        roles=texts(roles),
+        binds=bool(number(binds)),
+        created_at=read_timestamp(text(at)),
+        created_by=text(by),
     )
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _timed_role(principal: object, role: object, end: object) -> _TimedRole:
+    return _TimedRole(text(principal), text(role), read_timestamp(text(end)))
+
+
+def _credential(
+    id_: object, owner: object, kind: object, secret: object, label: object, at: object, end: object
+) -> EnrolledCredential:
+    made_as = CredentialKind(text(kind))
+    return EnrolledCredential(
+        id=text(id_),
+        principal=text(owner),
+        kind=made_as,
+        secret=Ed25519PublicKey(blob(secret)).raw if made_as is CredentialKind.KEY else blob(secret),
+        label=text(label),
+        created_at=read_timestamp(text(at)),
+        expires_at=_moment(end),
+    )
+
+
+def _invite(*row: object) -> Invite:
+    id_, hash_, kind, node_id, principal, name, roles, labels, at, by, expires, used, *more = row
+    role_seconds, key_seconds, *fleet = more
+    return Invite(
+        id=text(id_),
+        token_hash=blob(hash_),
+        kind=InviteKind(text(kind)),
+        node_id=text(node_id) if node_id is not None else None,
+        principal=text(principal) if principal is not None else None,
+        display_name=text(name),
+        roles=texts(roles),
+        labels=settings(labels),
+        created_at=read_timestamp(text(at)),
+        created_by=text(by),
+        expires_at=read_timestamp(text(expires)),
+        used_at=_moment(used),
+        role_seconds=number(role_seconds, 1) if role_seconds is not None else None,
+        key_seconds=number(key_seconds, 1) if key_seconds is not None else None,
+        fleet=_fleet(*fleet) if fleet != [None, None, None] else None,
+    )
+
+
+def _fleet(uses: object, used: object, prefix: object) -> Fleet:
+    most = number(uses, 1, MOST_USES)
+    return Fleet(most, number(used, 0, most), text(prefix))
+
+
+def _labels(node_id: object, labels: object) -> tuple[str, dict[str, str]]:
     try:
-        yield
-    except (OSError, sqlite3.Error) as exc:
-        raise ConfigException(f"cannot use the hub's state file: {exc}") from exc
+        return text(node_id), settings(labels)
+    except (ValueError, RecursionError):
+        logger.error("the labels of the node %s are damaged: nobody may use it until they are set anew", node_id)
+        return text(node_id), UNREADABLE
+
+
+def _moment(value: object) -> datetime | None:
+    return read_timestamp(text(value)) if value is not None else None

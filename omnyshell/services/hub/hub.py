@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
@@ -12,20 +11,17 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.audit_trail import open_trail
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.hub_peer import HubContext, HubPeer
-from omnyshell.services.hub.kept_store import KeptStore
-from omnyshell.services.hub.lock_store import LockStore
 from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.offline_notes import OfflineNotes
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
+from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.state_lock import StateLock
-from omnyshell.services.hub.store import STATE_FILE, HubStore, MemoryNodeOwners
+from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
@@ -58,11 +54,7 @@ class OmnyShellHub:
         self.audit = AuditLog(config.clock, config.audit_capacity)
         self.audit.commands = config.audit_commands
         self._introductions = Introductions(config.proxy_protocol_from)
-        self._records = ExitStack()
-        """What to close at the end: databases, and the lock of the directory that they are in."""
-
-        self._store: HubStore | None = None
-        self._kept_records: KeptStore | None = None
+        self._records: HubRecords | None = None
         self._notes: OfflineNotes | None = None
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
@@ -111,7 +103,8 @@ class OmnyShellHub:
         check_public_urls(config.public_urls, config.tunnel_ports, config.port)
         certificate = HubCertificate(config)
         try:
-            services = HubServices(await self._open_base(certificate), self._why_not_ready)
+            base = await self._open_base(certificate)
+            services = HubServices(base, self._why_not_ready)
             self._tell_notes()
             context = services.context(on_login=self._peer_logged_in, on_closed=self._peer_closed)
             endpoint = await self._listen(services, context)
@@ -131,11 +124,13 @@ class OmnyShellHub:
     async def _open_base(self, certificate: HubCertificate) -> HubBase:
         """Open the records, and return what all parts share. Raises as `start` does."""
         config = self.config
-        self._open_records()
-        owners = self._store or MemoryNodeOwners()
-        locks = Locks(config.clock, self._lock_store)
+        records = self._records = HubRecords(config.state_dir)
+        if config.state_dir is not None:
+            self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
+        locks = Locks(config.clock, records.locks)
         policy = HubPolicy.of(config, locks)
-        self.nodes = NodeRegistry(owners, ceilings(config, self._enrolments), self.bus, policy.why_no_more_ids)
+        labels = ceilings(config, records.enrolments)
+        self.nodes = NodeRegistry(records.owners, labels, self.bus, policy.why_no_more_ids)
         await open_trail(self.audit, config)
         self.tunnels = await make_tunnel_broker(
             config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy, self._introductions
@@ -146,10 +141,7 @@ class OmnyShellHub:
             policy=policy,
             certificate=certificate,
             nodes=self.nodes,
-            owners=owners,
-            store=self._store,
-            kept_records=self._kept_records,
-            enrolments=self._enrolments,
+            records=records,
             locks=locks,
             tunnels=self.tunnels,
             peers=self._peers,
@@ -210,8 +202,6 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.close()
         await self._services.admin.aclose()
-        self._services.addresses.write()
-        self._services.kept.write()
         self._services.refusals.flush()
         self.audit.record("hub.stop")
         await self._close_records()
@@ -254,31 +244,16 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.forget(peer.link)
 
-    def _open_records(self) -> None:
-        directory = self.config.state_dir
-        if directory is not None:
-            self._records.callback(StateLock(directory).release)
-        state = directory / STATE_FILE if directory is not None else None
-        self._enrolments = EnrolmentStore(state)
-        self._records.callback(self._enrolments.close)
-        self._lock_store = LockStore(state)
-        self._records.callback(self._lock_store.close)
-        if state is not None:
-            self._store = HubStore(state)
-            self._records.callback(self._store.close)
-            self._kept_records = KeptStore(state)
-            self._records.callback(self._kept_records.close)
-            self._notes = OfflineNotes(state, self.audit)
-            self._records.callback(self._notes.close)
-
     def _tell_notes(self) -> None:
         if self._notes is not None:
             self._notes.tell()
 
     async def _close_records(self) -> None:
         await self.audit.aclose()
-        self._store = self._kept_records = None
-        self._records.close()
+        if self._notes is not None:
+            self._notes.close()
+        if self._records is not None:
+            await self._records.aclose()
 
     async def _sweep(self) -> None:
         clock, services = self.config.clock, self._services
@@ -287,7 +262,7 @@ class OmnyShellHub:
             services.broker.expire,
             services.requests.expire,
             services.leftovers.tick,
-            lambda _now: services.kept.write(),
+            lambda _now: services.records.tick(),
             services.lock_keeper.tick,
             lambda _now: self._tell_notes(),
             self.tunnels.sweep,

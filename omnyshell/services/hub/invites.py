@@ -40,11 +40,10 @@ from omnyshell.services.hub.admin_scope import (
     check_text,
     with_roles,
 )
-from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, Fleet, Invite
+from omnyshell.services.hub.enrolments import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 from omnyshell.services.hub.peers import Peer
 
 LONGEST_TTL = 30 * 86400
-MOST_USES = 10_000
 LONGEST_PREFIX = 64
 LONGEST_NUMBER = 6
 """Characters of a number behind an id, with its dash: there are no more machines than uses."""
@@ -120,13 +119,11 @@ class Invites:
                 scope.store.set_node_labels(node_id, invite.labels)
 
         def do() -> ControlMessage:
-            if not scope.owners.claim(node_id, principal):
-                # Somebody registered it while this was written into the audit.
-                self._scope.audit.record(
-                    "invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id
-                )
-                return JoinRefused(reason="id_taken", message=f"the node id '{node_id}' was just taken: try again")
-            with scope.store.transaction():
+            with scope.owners.claiming(node_id, principal) as is_ours, scope.store.transaction():
+                if not is_ours:
+                    # Somebody registered it while this was written into the audit.
+                    scope.audit.record("invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id)
+                    return JoinRefused(reason="id_taken", message=f"the node id '{node_id}' was just taken: try again")
                 change()
             scope.apply_labels()
             return self._accepted(made, invite, node_id)

@@ -3,22 +3,18 @@
 A plain object that the broker tells what it does. Whether a session waits in its node at present, only the node knows.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
 from omnyshell.ids import normal_id
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.late_writes import LateTable
 from omnyshell.services.hub.registry import RegisteredNode
 from omnyshell.services.hub.router import SessionRoute
-
-logger = logging.getLogger("omnyshell.hub")
 
 
 @dataclass(eq=False, slots=True)
@@ -52,45 +48,20 @@ Place = tuple[str, str]
 """A node's id, and that of a session there."""
 
 
-class KeptRecords(Protocol):
-    """Where sessions are remembered over the hub's end."""
-
-    def change(self, changes: Mapping[Place, KeptSession | None]) -> None:
-        """Store sessions in place of what was known of them, and forget others. Raises `ConfigException`."""
-
-
 class KeptSessions:
-    """Sessions by node and id, in memory and, where there are records, a moment later there too, see `write`."""
+    """Sessions by node and id, in memory and, where there are records, a moment later there too."""
 
-    def __init__(self, clock: Clock, records: KeptRecords | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        records: LateTable[Place, KeptSession] | None = None,
+        recorded: Iterable[KeptSession] = (),
+    ) -> None:
         self._clock = clock
         self._records = records
-        self._is_failing = False
-        self._recorded: set[Place] = set()
-        self._unwritten: dict[Place, KeptSession | None] = {}
         self._nodes: dict[str, dict[str, KeptSession]] = {}
-
-    def load(self, session: KeptSession) -> None:
-        """Take in what was recorded."""
-        self._recorded.add((session.node_id, session.id))
-        self._take(session)
-
-    def write(self) -> None:
-        """Record what has changed. What is shorter than the time between two calls costs nothing.
-
-        No session fails because of a full disk: what is not written is known until the hub ends.
-        """
-        if not self._unwritten or self._records is None:
-            return
-        try:
-            self._records.change(self._unwritten)
-        except ConfigException as exc:
-            logger.log(logging.DEBUG if self._is_failing else logging.ERROR, "sessions are not recorded: %s", exc)
-            self._is_failing = True
-            return
-        for place, session in self._unwritten.items():
-            (self._recorded.discard if session is None else self._recorded.add)(place)
-        self._unwritten, self._is_failing = {}, False
+        for session in recorded:
+            self._take(session)
 
     def nodes(self) -> list[str]:
         """Return the ids of the nodes that have sessions."""
@@ -115,7 +86,7 @@ class KeptSessions:
             self.forget(known)
         self._take(session)
         if self._records is not None:
-            self._unwritten[session.node_id, session.id] = session
+            self._records.put((session.node_id, session.id), session)
 
     def forget(self, session: KeptSession) -> None:
         """Forget a session, but not what has taken its place. Idempotent."""
@@ -126,10 +97,8 @@ class KeptSessions:
         del sessions[key]
         if not sessions:
             del self._nodes[session.node_id]
-        place = (session.node_id, session.id)
-        self._unwritten.pop(place, None)
-        if place in self._recorded:
-            self._unwritten[place] = None
+        if self._records is not None:
+            self._records.remove((session.node_id, session.id))
 
     def miss(self, session: KeptSession) -> None:
         """A node does not have a session.

@@ -5,9 +5,8 @@ in a file beside the database: a copy of the database alone is nothing to guess 
 """
 
 import json
+import logging
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -20,8 +19,11 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.security.credentials import Proof
 from omnyshell.security.files import read_private, write_private
-from omnyshell.services.hub.database import open_database, transaction
 from omnyshell.services.hub.kept import KeptSession, Place
+from omnyshell.services.hub.late_writes import LateTable
+from omnyshell.services.hub.state_file import StateFile, blob, text, texts
+
+logger = logging.getLogger("omnyshell.hub")
 
 KEY_FILE = "sessions.key"
 
@@ -70,43 +72,46 @@ class EvidenceSeal:
         """Decrypt. What cannot be opened is evidence that nothing upholds."""
         try:
             plain = self._cipher.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], place)
+            method, secret, proof = json.loads(plain)
+            return Evidence(principal, method, bytes.fromhex(secret), Proof(proof) if proof is not None else None)
         except (InvalidTag, ValueError):
             return Evidence(principal, "", b"")
-        method, secret, proof = json.loads(plain)
-        return Evidence(principal, method, bytes.fromhex(secret), Proof(proof) if proof is not None else None)
 
 
 class KeptStore:
-    """The table, in the hub's database. All raise `ConfigException` where the file cannot be used.
+    """The table, in the hub's state file, and what its changes are written by."""
 
-    Changes survive the end of the process when they are made, and the loss of power a little later: none waits for a
-    disk.
-    """
+    def __init__(self, file: StateFile) -> None:
+        """Raises `ConfigException` where file or key cannot be used."""
+        if file.path is None:
+            raise ConfigException("sessions are recorded in a file alone")
+        self._seal = EvidenceSeal.load(file.path.with_name(KEY_FILE))
+        self._file = file
+        file.create(_SCHEMA)
+        self.table: LateTable[Place, KeptSession] = LateTable(_PUT, _REMOVE, self._row, tuple)
 
-    def __init__(self, path: Path) -> None:
-        self._seal = EvidenceSeal.load(path.with_name(KEY_FILE))
+    def sessions(self) -> list[KeptSession]:
+        """Return what was stored. Of a damaged row all but the session is forgotten, so that it ends."""
+        query = "SELECT session_id, node_id, principal, roles, action, evidence FROM kept_sessions"
+        found = self._file.read("the session", self._session, query)
+        self.table.hold((session.node_id, session.id) for session in found)
+        return found
+
+    def _session(
+        self, id_: object, node_id: object, name: object, roles: object, action: object, sealed: object
+    ) -> KeptSession:
+        session_id, at = text(id_), text(node_id)
         try:
-            self._db = open_database(path, _SCHEMA)
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        except (OSError, sqlite3.Error) as exc:
-            raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
-
-    def sessions(self) -> Iterator[KeptSession]:
-        """Yield what was stored."""
-        for node_id, id_, name, roles, action, sealed in self._db.execute("SELECT * FROM kept_sessions"):
-            principal = PrincipalId(name)
-            owner = Principal(principal, frozenset(json.loads(roles)))
-            evidence = self._seal.open(sealed, _place(node_id, id_, name), principal) if sealed is not None else None
-            yield KeptSession(node_id, id_, owner, Action(action), evidence)
-
-    def change(self, changes: Mapping[Place, KeptSession | None]) -> None:
-        """Store sessions in place of what was known of them, and forget others; all of them, or none."""
-        try:
-            with transaction(self._db):
-                self._db.executemany(_REMOVE, [place for place, session in changes.items() if session is None])
-                self._db.executemany(_PUT, [self._row(session) for session in changes.values() if session is not None])
-        except sqlite3.Error as exc:
-            raise ConfigException(f"cannot write the hub's state: {exc}") from exc
+            principal = PrincipalId(text(name))
+            owner = Principal(principal, texts(roles))
+            evidence = None
+            if sealed is not None:
+                evidence = self._seal.open(blob(sealed), _place(at, session_id, principal), principal)
+            return KeptSession(at, session_id, owner, Action(text(action)), evidence)
+        except (ValueError, RecursionError):
+            nobody = PrincipalId(name if isinstance(name, str) else "")
+            logger.error("what opened the session %s at %s is damaged: it ends", session_id, at)
+            return KeptSession(at, session_id, Principal(nobody), Action.SHELL, Evidence(nobody, "", b""))
 
     def _row(self, session: KeptSession) -> tuple[object, ...]:
         name, sealed = session.owner.id, None
@@ -114,10 +119,6 @@ class KeptStore:
             sealed = self._seal.seal(session.evidence, _place(session.node_id, session.id, name))
         roles = json.dumps(sorted(session.owner.roles))
         return (session.node_id, session.id, name, roles, session.action, sealed)
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._db.close()
 
 
 def _place(node_id: str, session_id: str, principal: str) -> bytes:

@@ -1,19 +1,21 @@
 """Locks in the hub's SQLite file, also to be removed there while no hub runs."""
 
-import sqlite3
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.services.hub.database import open_database, transaction
 from omnyshell.services.hub.offline_notes import SCHEMA, note
+from omnyshell.services.hub.state_file import STATE_FILE, StateFile, text
 from omnyshell.services.hub.state_lock import StateLock
-from omnyshell.services.hub.store import STATE_FILE
+
+DAMAGED = "what it says is damaged"
+
+logger = logging.getLogger("omnyshell.hub")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS locks (
@@ -32,34 +34,21 @@ CREATE TABLE IF NOT EXISTS locks (
 class LockStore:
     """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open the file; without one, everything ends with the process."""
-        with _translated():
-            self._db = open_database(path, _SCHEMA + SCHEMA)
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._db.close()
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        file.create(_SCHEMA + SCHEMA)
 
     def locks(self) -> list[LockInfo]:
-        """Return all locks, those too whose time is up."""
+        """Return all locks, those too whose time is up. One that is damaged holds, and has no end.
+
+        Raises `ConfigException` where it cannot be told what is locked.
+        """
         query = "SELECT kind, name, id, why, created_at, created_by, expires_at FROM locks"
-        return [
-            LockInfo(
-                id=id_,
-                kind=LockKind(kind),
-                name=name,
-                why=why,
-                created_at=read_timestamp(at),
-                created_by=by,
-                expires_at=read_timestamp(end) if end is not None else None,
-            )
-            for kind, name, id_, why, at, by, end in self._run(query)
-        ]
+        return [_lock(*row) for row in self._file.run(query)]
 
     def put(self, lock: LockInfo) -> None:
         """Add a lock, or replace the one of its name."""
-        self._run(
+        self._file.run(
             "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?)",
             lock.kind,
             lock.name,
@@ -72,19 +61,15 @@ class LockStore:
 
     def remove(self, kind: LockKind, name: str) -> bool:
         """Remove a lock; returns whether there was one."""
-        return bool(self._run("DELETE FROM locks WHERE kind = ? AND name = ? RETURNING id", kind, name))
+        return bool(self._file.run("DELETE FROM locks WHERE kind = ? AND name = ? RETURNING kind", kind, name))
 
     def remove_offline(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
         """Remove a lock, and note that for the hub that starts next; returns whether there was one."""
-        with _translated(), transaction(self._db):
+        with self._file.transaction():
             is_removed = self.remove(kind, name)
             if is_removed:
-                note(self._db, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
+                note(self._file.connection, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
         return is_removed
-
-    def _run(self, statement: str, *values: object) -> list[Any]:
-        with _translated():
-            return self._db.execute(statement, values).fetchall()
 
 
 @contextmanager
@@ -98,18 +83,31 @@ def offline_locks(directory: Path) -> Iterator[LockStore]:
         raise ConfigException(f"{directory} is no state directory of a hub: {STATE_FILE} is missing")
     held = StateLock(directory)
     try:
-        store = LockStore(path)
-        try:
-            yield store
-        finally:
-            store.close()
+        with closing(StateFile(path)) as file:
+            yield LockStore(file)
     finally:
         held.release()
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
+def _lock(
+    kind: object, name: object, id_: object, why: object, created_at: object, created_by: object, expires_at: object
+) -> LockInfo:
     try:
-        yield
-    except (OSError, sqlite3.Error) as exc:
-        raise ConfigException(f"cannot use the hub's state file: {exc}") from exc
+        of, named = LockKind(text(kind)), text(name)
+    except ValueError as exc:
+        what = "a lock in the hub's state file is damaged, and nobody can tell whom it locks"
+        raise ConfigException(f"{what}: restore a backup, or delete it from the table `locks`") from exc
+    try:
+        return LockInfo(
+            id=text(id_),
+            kind=of,
+            name=named,
+            why=text(why),
+            created_at=read_timestamp(text(created_at)),
+            created_by=text(created_by),
+            expires_at=read_timestamp(text(expires_at)) if expires_at is not None else None,
+        )
+    except ValueError:
+        logger.error("the lock of %s %s is damaged: it holds until it is removed", of, named)
+        long_ago = datetime.fromtimestamp(0, UTC)
+        return LockInfo(id=f"{of}-{named}", kind=of, name=named, why=DAMAGED, created_at=long_ago, created_by="")

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS offline_notes (
     detail TEXT NOT NULL
 );
 """
-_NEW = "SELECT id, action, detail FROM offline_notes WHERE id > ? ORDER BY id"
+_NEW = "SELECT id, CAST(action AS TEXT), CAST(detail AS TEXT) FROM offline_notes WHERE id > ? ORDER BY id"
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -35,6 +35,8 @@ class OfflineNotes:
         self._could_not_tell = False
         try:
             self._db = open_database(path, SCHEMA)
+            # A damaged note is told as far as it can be read.
+            self._db.text_factory = lambda raw: raw.decode(errors="replace")
         except (OSError, sqlite3.Error) as exc:
             raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
 

@@ -19,6 +19,7 @@ from omnyshell.security.authorizer import (
 )
 from omnyshell.security.grants import GrantAuthorizer
 from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.enrolment_store import UNREADABLE
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.quota import Quota, QuotaLimits, Resource
 from omnyshell.services.hub.registry import RegisteredNode
@@ -88,6 +89,8 @@ class HubPolicy:
         lock = self.locks.of_node(resource.node_id)
         if lock is not None:
             return Decision(allowed=False, why=told(lock))
+        if not UNREADABLE.keys().isdisjoint(resource.hub_labels):
+            return Decision(allowed=False, why="its labels at the hub are damaged: an admin has to set them anew")
         try:
             return self.authorizer.decide(principal, action, resource)
         except Exception:

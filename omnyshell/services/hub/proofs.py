@@ -4,7 +4,6 @@ A bound proof is taken for an address of this hub alone. A pair of `auth-bind` i
 one, a proof that is not bound from principals that the operator named, and from nobody else.
 """
 
-import logging
 from collections.abc import Iterable
 
 from omnyshell.errors import ConfigException
@@ -14,7 +13,7 @@ from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import Evidence
 from omnyshell.security.credentials import Credential, Proof, PublicKeyCredential
 from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.store import HubStore
+from omnyshell.services.hub.late_writes import LateTable
 from omnyshell.transport.connection import HubAddress
 
 OUTGROWN = (
@@ -22,30 +21,24 @@ OUTGROWN = (
     "or name its principal in --allow-unbound-keys"
 )
 
-logger = logging.getLogger("omnyshell.hub")
-
 
 class BoundKeys:
-    """The keys that have made a bound proof: from then on they make no other. Kept on disk where there is a store."""
+    """The keys that have made a bound proof: from then on they make no other."""
 
-    def __init__(self, store: HubStore | None) -> None:
-        self._store = store
-        self._known = store.bound_keys() if store is not None else set[bytes]()
+    def __init__(self, records: LateTable[bytes, bytes] | None = None, remembered: Iterable[bytes] = ()) -> None:
+        """`remembered` are those of earlier; `records` is where they are kept."""
+        self._records = records
+        self._known = set(remembered)
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._known
 
     def add(self, key: bytes) -> None:
-        """Remember a key, on disk when this returns. A disk that takes nothing keeps nobody out: that is logged."""
-        if key in self._known:
-            return
-        self._known.add(key)
-        if self._store is None:
-            return
-        try:
-            self._store.note_bound_key(key)
-        except ConfigException as exc:
-            logger.error("a key that makes bound proofs is forgotten at the next start: %s", exc)
+        """Remember a key."""
+        if key not in self._known:
+            self._known.add(key)
+            if self._records is not None:
+                self._records.put(key, key)
 
 
 class ProofRules:

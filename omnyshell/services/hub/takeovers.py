@@ -8,16 +8,15 @@ for seconds at most.
 Who had an id first outlives the hub, where it keeps anything: else the fastest would be first after each restart.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
-from omnyshell.services.hub.store import HubStore
+from omnyshell.services.hub.late_writes import LateTable
+from omnyshell.services.hub.store import FirstHolder
 
 CONTEST = 1_800.0
 """Seconds after an id was taken from a live process in which it is taken only by who goes before its holder.
@@ -32,10 +31,7 @@ MAX_REMEMBERED = 10_000
 """Ids that are remembered. Beyond that the principal with the most of them loses its oldest."""
 
 
-logger = logging.getLogger("omnyshell.hub")
-
-
-class Standing(IntEnum):
+class Nearness(IntEnum):
     """How near a process is to the one that had the id first. Who has less goes before who has more."""
 
     FIRST = 0
@@ -71,11 +67,11 @@ class Claimant:
         says_enough = self.host != "" and self.uid != "" and not self.instance
         return says_enough and self == other
 
-    def standing(self, first: "Claimant") -> Standing:
+    def nearness(self, first: "Claimant") -> Nearness:
         """Return how near this one is to the first holder."""
         if self.is_same_process(first):
-            return Standing.FIRST
-        return Standing.SAME_PLACE if self.is_at_the_place_of(first) else Standing.STRANGER
+            return Nearness.FIRST
+        return Nearness.SAME_PLACE if self.is_at_the_place_of(first) else Nearness.STRANGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +102,9 @@ class _Tenure:
 
     def has(self, holder: Claimant, now: float) -> None:
         """Somebody has the id: the first holder, or one who takes that place where it has been away for too long."""
-        standing = holder.standing(self.first)
+        nearness = holder.nearness(self.first)
         memory = min(max(self.seen - self.since, SHORTEST_MEMORY), LONGEST_MEMORY)
-        if standing is Standing.FIRST or (standing is Standing.SAME_PLACE and not self.first.instance):
+        if nearness is Nearness.FIRST or (nearness is Nearness.SAME_PLACE and not self.first.instance):
             self.seen = now
         elif now - self.seen > memory:
             self.first, self.since, self.seen = holder, now, now
@@ -116,21 +112,29 @@ class _Tenure:
     def lost(self, displacement: Displacement, now: float) -> None:
         """A live process lost the id. What the nearest to the first holder lost is what stays to be shown."""
         self.contested_until = now + CONTEST
-        shown, newest = self.last, displacement.older.standing(self.first)
-        if shown is None or newest <= shown.older.standing(self.first):
+        shown, newest = self.last, displacement.older.nearness(self.first)
+        if shown is None or newest <= shown.older.nearness(self.first):
             self.last = displacement
 
 
 class Takeovers:
     """A plain object. `may_take` first; then `replaced`, if there was a holder, and `registered`; at last `left`."""
 
-    def __init__(self, clock: Clock, store: HubStore | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        records: LateTable[str, FirstHolder] | None = None,
+        remembered: Iterable[FirstHolder] = (),
+    ) -> None:
+        """`remembered` are those of earlier, the oldest first; `records` is where they are kept."""
         self._clock = clock
-        self._store = store
+        self._records = records
         self._closing: dict[Hashable, Displacement] = {}
-        rows = store.first_holders()[-MAX_REMEMBERED:] if store is not None else ()
+        self._tenures: dict[str, _Tenure] = {}
         now = clock.monotonic()
-        self._tenures = {id_: _Tenure(owner, Claimant(*first), now, now) for id_, owner, *first in rows}
+        for id_, owner, *first, _ in remembered:
+            self._make_room()
+            self._tenures[id_] = _Tenure(owner, Claimant(*first), now, now)
 
     def may_take(self, node_id: str, owner: str, holder: Claimant, newer: Claimant, *, alive: bool) -> bool:
         """Whether the id goes to `newer` now; `alive` is whether the holder was heard of lately.
@@ -142,7 +146,7 @@ class Takeovers:
             return True
         now = self._clock.monotonic()
         tenure = self._tenure(node_id, owner, holder)
-        theirs, ours = holder.standing(tenure.first), newer.standing(tenure.first)
+        theirs, ours = holder.nearness(tenure.first), newer.nearness(tenure.first)
         if ours < theirs or now >= tenure.contested_until:
             return True
         if ours > theirs:
@@ -207,17 +211,15 @@ class Takeovers:
         return tenure
 
     def _keep(self, node_id: str, tenure: _Tenure) -> None:
-        if self._store is None:
-            return
-        first = tenure.first
-        try:
-            self._store.note_first_holder(node_id, tenure.owner, first.instance, first.address, first.host, first.uid)
-        except ConfigException as exc:
-            # The node is of use without it; only a restart of the hub would have asked for it.
-            logger.error("cannot note who has the node id %s: %s", node_id, exc)
+        if self._records is not None:
+            first, now = tenure.first, int(self._clock.now().timestamp())
+            row = FirstHolder(node_id, tenure.owner, first.instance, first.address, first.host, first.uid, now)
+            self._records.put(node_id, row)
 
     def _make_room(self) -> None:
         while len(self._tenures) >= MAX_REMEMBERED:
             [(greediest, _)] = Counter(tenure.owner for tenure in self._tenures.values()).most_common(1)
             oldest = next(id_ for id_, tenure in self._tenures.items() if tenure.owner == greediest)
             del self._tenures[oldest]
+            if self._records is not None:
+                self._records.remove(oldest)

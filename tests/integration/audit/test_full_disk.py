@@ -18,7 +18,7 @@ from omnyshell.services.hub.audit_query import AuditQuery, find_records, verify_
 from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, load_audit_key
 from omnyshell.services.hub.audit_witness import read_noted
 from omnyshell.services.hub.disk_reserve import RESERVE_FILE, RESERVE_SIZE, DiskReserve
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 REVOKED = 25
 DISK = 32

@@ -33,7 +33,7 @@ from omnyshell.services.hub.audit_store import (
 )
 from omnyshell.services.hub.audit_witness import AuditWitness, read_noted
 from omnyshell.services.hub.audit_writer import AuditWriter
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 RECORDS = 30
 BROKEN, WHOLE = "ready\naudit: broken", "ready\n"

@@ -23,7 +23,7 @@ from omnyshell.services.hub.audit_witness import AuditWitness
 from omnyshell.services.hub.backup import BackupFile
 from omnyshell.services.hub.backup_archive import NAMES, SETTINGS, entry
 from omnyshell.services.hub.backup_maker import BackupSigner
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 
 
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.2, 0.5, 0.9, 0.99999])

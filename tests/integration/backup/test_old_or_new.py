@@ -12,8 +12,8 @@ from support.stack import Certificates, hub_config
 
 from omnyshell import ConfigException, OmnyShellHub
 from omnyshell.services.hub import backup
+from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.services.hub.state_lock import LOCK_FILE
-from omnyshell.services.hub.store import STATE_FILE
 from omnyshell.services.hub.swap import SWAP_FILE
 
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import stat
 from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.hub import audit_writer
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
-from omnyshell.services.hub.store import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE, StateFile
 
 ADMINS, USERS = 30, 20
 LABELS = {"allow-roles": "developer"}
@@ -91,9 +91,8 @@ async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(
     elsewhere, files = tmp_path / "elsewhere", tmp_path / "files"
     restore(target, elsewhere, files)
     assert findings(elsewhere) == ()
-    enrolments = EnrolmentStore(elsewhere / STATE_FILE)
-    known = {one.principal for one in enrolments.principals()}
-    enrolments.close()
+    with closing(StateFile(elsewhere / STATE_FILE)) as file:
+        known = {one.principal for one in EnrolmentStore(file).principals()}
     # A request that the hub was about to answer may be in it too, one of each admin.
     assert before <= known
     assert len(known - after - {"ann", "box1"}) <= ADMINS

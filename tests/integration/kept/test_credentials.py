@@ -21,7 +21,7 @@ from omnyshell.clock import SystemClock
 from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyAuthenticator, hash_token
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.services.hub import leftovers
-from omnyshell.services.hub.hub import STATE_FILE
+from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.services.node.session_refs import find_session
 from omnyshell.services.node.session_requests import SessionAnswers

@@ -2,18 +2,19 @@
 
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.clock import FakeClock
 
-from omnyshell.errors import ConfigException
 from omnyshell.services.hub import addresses
 from omnyshell.services.hub.addresses import HubAddresses, KnownAddresses
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.store import HubStore
+from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.state_file import STATE_FILE
 
 
 class MovedClock(FakeClock):
@@ -30,23 +31,6 @@ def clock() -> MovedClock:
     return MovedClock()
 
 
-class CountingStore(HubStore):
-    """Counts writes, and can be made to fail."""
-
-    writes = 0
-    is_full = False
-
-    def note_addresses(self, *changes: object) -> None:
-        if self.is_full:
-            raise ConfigException("disk full")
-        self.writes += 1
-        super().note_addresses(*changes)  # type: ignore[arg-type]
-
-
-def keeper(store: HubStore | None, clock: FakeClock) -> HubAddresses:
-    return HubAddresses(store, clock, AuditLog(clock), HubMetrics())
-
-
 def test_an_address_is_known_for_a_time_after_a_good_login(clock: MovedClock) -> None:
     known = KnownAddresses(clock)
     known.logged_in("2001:db8:1:2::9", "ann")
@@ -58,34 +42,28 @@ def test_an_address_is_known_for_a_time_after_a_good_login(clock: MovedClock) ->
     assert ["2001:db8:1:2::/64" in known, "192.0.2.1" in known] == [False, True]
 
 
-def test_they_are_kept_over_restarts_and_written_rarely(clock: MovedClock, tmp_path: Path) -> None:
-    path = tmp_path / "hub.sqlite3"
-    store = CountingStore(path)
-    hub = keeper(store, clock)
-    for second in range(60):
-        for number in range(100):
-            hub.known.logged_in(f"10.0.0.{number}", "box")
-        hub.known.logged_in(f"10.1.0.{second // 30}", "box")
-        hub.tick(float(second))
-    assert store.writes == 2
-    store.close()
-    again = HubStore(path)
-    assert len(keeper(again, clock).known) == 102
-    assert "10.0.0.99" in keeper(again, clock).known
+async def test_they_are_kept_over_restarts(clock: MovedClock, tmp_path: Path) -> None:
+    records = HubRecords(tmp_path)
+    known = records.known_addresses(clock)
+    for number in range(100):
+        known.logged_in(f"10.0.0.{number}", "box")
+    await records.aclose()
+    records = HubRecords(tmp_path)
+    again = records.known_addresses(clock)
+    assert (len(again), "10.0.0.99" in again) == (100, True)
     clock.days = 31
-    assert len(keeper(again, clock).known) == 0
+    assert len(records.known_addresses(clock)) == 0
+    await records.aclose()
 
 
-def test_what_was_forgotten_is_gone_from_disk(clock: MovedClock, tmp_path: Path) -> None:
-    store = HubStore(tmp_path / "hub.sqlite3")
-    keeper_before = keeper(store, clock)
-    keeper_before.known.logged_in("192.0.2.1", "ann")
-    assert keeper_before.write()
-    clock.days = 31
-    after = keeper(store, clock)
-    after.known.logged_in("192.0.2.2", "ann")
-    assert after.write()
-    assert [each.network for each in store.known_addresses()] == ["192.0.2.2"]
+async def test_what_was_forgotten_is_gone_from_disk(clock: MovedClock, tmp_path: Path) -> None:
+    for day, address in ((0, "192.0.2.1"), (31, "192.0.2.2")):
+        clock.days = day
+        records = HubRecords(tmp_path)
+        records.known_addresses(clock).logged_in(address, "ann")
+        await records.aclose()
+    with closing(sqlite3.connect(tmp_path / STATE_FILE)) as database:
+        assert list(database.execute("SELECT network FROM known_addresses")) == [("192.0.2.2",)]
 
 
 def test_a_login_from_thousands_of_networks_drives_nobody_elses_out(
@@ -103,21 +81,6 @@ def test_a_login_from_thousands_of_networks_drives_nobody_elses_out(
     assert known._by_principal.total() == 100
 
 
-def test_a_full_disk_keeps_nobody_out_and_is_tried_again(
-    clock: MovedClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    store = CountingStore(tmp_path / "hub.sqlite3")
-    hub, store.is_full = keeper(store, clock), True
-    hub.known.logged_in("192.0.2.1", "ann")
-    for second in range(30):
-        hub.tick(float(second))
-    assert "192.0.2.1" in hub.known
-    assert len(caplog.records) == 1
-    store.is_full = False
-    hub.tick(addresses.RETRY_PERIOD)
-    assert [each.network for each in store.known_addresses()] == ["192.0.2.1"]
-
-
 @pytest.mark.parametrize("jump", [-400, 400])
 def test_a_clock_that_jumps_leaves_the_books_right(clock: MovedClock, jump: int) -> None:
     known = KnownAddresses(clock)
@@ -128,22 +91,22 @@ def test_a_clock_that_jumps_leaves_the_books_right(clock: MovedClock, jump: int)
     assert (len(known), known._by_principal.total()) == (1, 1)
 
 
-def test_a_database_of_before_gets_the_table(clock: MovedClock, tmp_path: Path) -> None:
-    path = tmp_path / "hub.sqlite3"
-    with sqlite3.connect(path) as before:
+async def test_a_database_of_before_gets_the_table(clock: MovedClock, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / STATE_FILE) as before:
         before.execute("CREATE TABLE node_owners (node_id TEXT PRIMARY KEY, principal TEXT NOT NULL) WITHOUT ROWID")
         before.execute("INSERT INTO node_owners VALUES ('n1', 'box')")
     before.close()
-    store = HubStore(path)
-    hub = keeper(store, clock)
-    hub.known.logged_in("192.0.2.1", "ann")
-    assert hub.write()
-    assert (dict(store.owners()), "192.0.2.1" in keeper(store, clock).known) == ({"n1": "box"}, True)
+    records = HubRecords(tmp_path)
+    records.known_addresses(clock).logged_in("192.0.2.1", "ann")
+    await records.aclose()
+    records = HubRecords(tmp_path)
+    assert (dict(records.owners.owners()), "192.0.2.1" in records.known_addresses(clock)) == ({"n1": "box"}, True)
+    await records.aclose()
 
 
 def test_who_was_turned_away_is_counted_and_audited_in_sum(clock: FakeClock) -> None:
     audit, metrics = AuditLog(clock), HubMetrics()
-    hub = HubAddresses(None, clock, audit, metrics)
+    hub = HubAddresses(KnownAddresses(clock), audit, metrics)
     hub.refused(Counter({"": 7} | {f"10.0.0.{number}": 100 - number for number in range(50)}))
     hub.refused(Counter({"10.0.0.49": 1000}))
     for second in range(20):

@@ -1,6 +1,7 @@
 """The hub's database: what 0.1.0 wrote is taken over, roles are given for a time, and each end is told once."""
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,13 +12,9 @@ from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.security.authenticators import hash_token
 from omnyshell.security.credentials import LoginContext, TokenCredential
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment_store import (
-    Ended,
-    EnrolledCredential,
-    EnrolledPrincipal,
-    EnrolmentStore,
-    Invite,
-)
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.enrolments import Ended, EnrolledCredential, EnrolledPrincipal, Invite
+from omnyshell.services.hub.state_file import StateFile
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -103,9 +100,8 @@ def token(text="token", **changes):
 
 @pytest.fixture
 def store(tmp_path):
-    made = EnrolmentStore(tmp_path / "hub.sqlite3")
-    yield made
-    made.close()
+    with closing(StateFile(tmp_path / "hub.sqlite3")) as file:
+        yield EnrolmentStore(file)
 
 
 def test_a_file_of_0_1_0_is_taken_over(tmp_path):
@@ -113,7 +109,8 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
     old = sqlite3.connect(path)
     old.executescript(SCHEMA_OF_0_1_0 + ROWS_OF_0_1_0)
     old.close()
-    store = EnrolmentStore(path)
+    file = StateFile(path)
+    store = EnrolmentStore(file)
     (principal,) = store.principals()
     assert (principal.principal, principal.roles, principal.timed_roles, principal.binds) == (
         "ann",
@@ -128,11 +125,11 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
     assert store.node_labels() == {"n1": {"env": "prod"}}
     assert store.take_ends(NOW) == []
     store.put_principal(ann(timed_roles={"ops": NOW + HOUR}))
-    store.close()
+    file.close()
     # Once more, as after each restart.
-    again = EnrolmentStore(path)
-    assert again.principal("ann").timed_roles == {"ops": NOW + HOUR}
-    again.close()
+    file = StateFile(path)
+    assert EnrolmentStore(file).principal("ann").timed_roles == {"ops": NOW + HOUR}
+    file.close()
     # And back: the version before reads what it knows.
     old = sqlite3.connect(path)
     assert old.execute("SELECT roles FROM principals").fetchall() == [('["developer"]',)]
@@ -143,12 +140,13 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
 
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
     path = tmp_path / "hub.sqlite3"
-    EnrolmentStore(path).close()
+    with closing(StateFile(path)) as file:
+        EnrolmentStore(file)
     newer = sqlite3.connect(path)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(ConfigException, match="newer version of OmnyShell"):
-        EnrolmentStore(path)
+    with closing(StateFile(path)) as file, pytest.raises(ConfigException, match="newer version of OmnyShell"):
+        EnrolmentStore(file)
 
 
 def test_roles_are_there_until_their_end_and_not_a_moment_longer(store):
@@ -222,12 +220,13 @@ def test_an_end_is_noticed_though_a_change_came_first(store):
 
 
 def test_without_its_database_a_hub_takes_nothing_that_may_have_ended(tmp_path):
-    store, clock = EnrolmentStore(tmp_path / "hub.sqlite3"), Clock()
+    file = StateFile(tmp_path / "hub.sqlite3")
+    store, clock = EnrolmentStore(file), Clock()
     store.put_principal(ann())
     store.put_credential(token(expires_at=NOW + HOUR))
     enrolled = EnrolledAuthenticator(store, clock)
     login, context = TokenCredential(PrincipalId("ann"), "token"), LoginContext(nonce="n", role="client")
-    store.close()
+    file.close()
     assert enrolled.authenticate(login, context).id == "ann"
     clock.at += HOUR
     with pytest.raises(AuthException):

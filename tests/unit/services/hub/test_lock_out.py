@@ -24,10 +24,12 @@ from omnyshell.security.login_limit import LoginLimit, LoginLimiter
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment_store import EnrolledCredential, EnrolledPrincipal, EnrolmentStore
+from omnyshell.services.hub.enrolment_store import EnrolmentStore
+from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.proofs import BoundKeys, ProofRules
+from omnyshell.services.hub.state_file import StateFile
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 KEY, STRANGE_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -36,7 +38,7 @@ CONTEXT = LoginContext("n" * 43, "client", b"\x07" * 32, "hub.example", 8443)
 
 
 def enrolments(clock: FakeClock) -> EnrolledAuthenticator:
-    store, now = EnrolmentStore(None), clock.now()
+    store, now = EnrolmentStore(StateFile(None)), clock.now()
     store.put_principal(EnrolledPrincipal(principal="eve", created_at=now, created_by="admin"))
     store.put_credential(
         EnrolledCredential(
@@ -58,7 +60,7 @@ def gate() -> LoginGate:
     authenticator = CompositeAuthenticator([configured, enrolments(clock)])
     config = HubConfig(cert=Path("/nowhere"), key=Path("/nowhere"), authenticator=authenticator)
     limiter = LoginLimiter(LoginLimit.parse("10/min"), clock)
-    return LoginGate(authenticator, limiter, ProofRules(config, BoundKeys(None)), AuditLog(clock), HubMetrics())
+    return LoginGate(authenticator, limiter, ProofRules(config, BoundKeys()), AuditLog(clock), HubMetrics())
 
 
 def token(principal: str, text: str) -> AuthRequest:

@@ -39,6 +39,7 @@ from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.state_file import StateFile
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
 from omnyshell.transport.backoff import Backoff
 
@@ -211,13 +212,14 @@ def test_a_registration_is_checked_owned_and_taken_over() -> None:
 
 
 def test_ownership_of_node_ids_survives_a_restart(tmp_path: Path) -> None:
-    store = HubStore(tmp_path / "hub.sqlite3")
-    assert store.claim("n1", "box")
-    store.close()
-    store = HubStore(tmp_path / "hub.sqlite3")
+    file = StateFile(tmp_path / "hub.sqlite3")
+    assert HubStore(file).claim("n1", "box")
+    file.close()
+    file = StateFile(tmp_path / "hub.sqlite3")
+    store = HubStore(file)
     assert not store.claim("n1", "eve")
     assert store.claim("n1", "box")
-    store.close()
+    file.close()
     with pytest.raises(ConfigException):
         store.claim("n2", "box")
     assert (tmp_path / "hub.sqlite3").stat().st_mode & 0o777 == 0o600

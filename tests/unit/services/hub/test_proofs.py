@@ -24,7 +24,7 @@ from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, Refusal
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.proofs import BoundKeys, ProofRules, check_public_urls, parse_unbound_keys
-from omnyshell.services.hub.store import HubStore
+from omnyshell.services.hub.records import HubRecords
 from omnyshell.transport.connection import HubAddress
 
 KEY = Ed25519PrivateKey.generate()
@@ -73,7 +73,7 @@ def gate_of(rules: ProofRules) -> LoginGate:
 def rules_of(keys: BoundKeys | None = None, **settings: Any) -> ProofRules:
     nobody = PublicKeyAuthenticator(AuthorizedKeysStore())
     config = HubConfig(cert=Path("/nowhere"), key=Path("/nowhere"), authenticator=nobody, **settings)
-    return ProofRules(config, keys or BoundKeys(None))
+    return ProofRules(config, keys or BoundKeys())
 
 
 def request_by(key: Recorder, proof: Proof, *, host: str = "hub.example", port: int = 8443) -> AuthRequest:
@@ -129,7 +129,7 @@ def test_every_peer_at_every_hub(
     )
     assert len(key.signed) == (2 if proof is Proof.PAIR else 1)
 
-    keys = BoundKeys(None)
+    keys = BoundKeys()
     if key_was_bound:
         keys.add(KEY.public_key.raw)
     gate = gate_of(rules_of(keys, allow_unbound_keys=frozenset({ANN} if listed else ()), tunnel_ports=TUNNELS))
@@ -150,7 +150,7 @@ def test_what_is_no_nonce_is_not_signed_alone(nonce: str, announced: str) -> Non
 
 @pytest.mark.parametrize("proof", Proof)
 def test_a_wrong_proof_is_refused_for_that_alone_and_notes_nothing(proof: Proof) -> None:
-    keys = BoundKeys(None)
+    keys = BoundKeys()
     gate = gate_of(rules_of(keys, public_urls=(HubAddress("elsewhere.example", 1),)))
     request = request_by(Recorder(), proof)
     assert gate.judge(request, LoginContext("another nonce", "client", SPKI), "192.0.2.1") is Refusal.WRONG
@@ -159,21 +159,13 @@ def test_a_wrong_proof_is_refused_for_that_alone_and_notes_nothing(proof: Proof)
     assert KEY.public_key.raw not in keys
 
 
-def test_a_disk_that_takes_nothing_keeps_nobody_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    store = HubStore(tmp_path / "hub.sqlite3")
-    keys = BoundKeys(store)
-    store.close()
-    keys.add(b"k" * 32)
-    assert b"k" * 32 in keys
-    assert "forgotten at the next start" in caplog.text
-
-
-def test_keys_are_remembered_in_the_file(tmp_path: Path) -> None:
-    store = HubStore(tmp_path / "hub.sqlite3")
-    BoundKeys(store).add(b"k" * 32)
-    BoundKeys(store).add(b"k" * 32)
-    store.close()
-    assert b"k" * 32 in BoundKeys(HubStore(tmp_path / "hub.sqlite3"))
+async def test_keys_are_remembered_in_the_file(tmp_path: Path) -> None:
+    for is_known in (False, True):
+        records = HubRecords(tmp_path)
+        keys = records.bound_keys()
+        assert (b"k" * 32 in keys) is is_known
+        keys.add(b"k" * 32)
+        await records.aclose()
 
 
 @pytest.mark.parametrize("own_port", [None, *range(TUNNELS.first - 1, TUNNELS.last + 2)])

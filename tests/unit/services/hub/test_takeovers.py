@@ -2,8 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterator
-from contextlib import closing
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from support.clock import FakeClock
 
 from omnyshell.services.hub import takeovers as module
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.store import HubStore
+from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.takeovers import CONTEST, LONGEST_MEMORY, SHORTEST_MEMORY, Claimant, Takeovers
 from omnyshell.transport.backoff import STABLE_AFTER, UNDISTURBED, Backoff, DisplacedBackoff
 
@@ -47,12 +46,21 @@ class Node:
         self.dials_at = now + self._backoff.next_delay()
 
 
+class MovedClock(FakeClock):
+    """A clock whose days a test moves."""
+
+    days = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=self.days)
+
+
 class Hub:
     """Takeovers as the hub uses it: one id, who has it, and since when nothing came from there."""
 
-    def __init__(self, store: HubStore | None = None) -> None:
+    def __init__(self, records: HubRecords | None = None) -> None:
         self.clock = FakeClock()
-        self.takeovers = Takeovers(self.clock, store)
+        self.takeovers = records.takeovers(self.clock) if records is not None else Takeovers(self.clock)
         self.holder: Claimant | None = None
         self.is_silent = False
         self.displaced: list[tuple[float, Claimant, Claimant]] = []
@@ -254,33 +262,45 @@ def test_memory_is_bounded_and_one_principal_pushes_out_no_other(monkeypatch: py
     assert not hub.register(B)
 
 
-@pytest.fixture(name="store")
-def _store(tmp_path: Path) -> Iterator[HubStore]:
-    with closing(HubStore(tmp_path / "hub.db")) as store:
-        yield store
-
-
-def test_a_hub_that_is_started_anew_knows_who_was_first_whoever_comes_first(store: HubStore) -> None:
-    assert Hub(store).register(A)
+async def test_a_hub_that_is_started_anew_knows_who_was_first_whoever_comes_first(tmp_path: Path) -> None:
+    records = HubRecords(tmp_path)
+    assert Hub(records).register(A)
     for _ in range(3):
-        hub = Hub(store)
+        await records.aclose()
+        records = HubRecords(tmp_path)
+        hub = Hub(records)
         assert hub.register(B)
         hub.clock.seconds += 30
         assert hub.register(A)
         assert not hub.register(B)
+    await records.aclose()
 
 
-def test_an_id_that_is_given_free_has_no_first_holder_and_a_full_disk_keeps_no_node_away(
-    store: HubStore, caplog: pytest.LogCaptureFixture
+async def test_an_id_that_is_given_free_has_no_first_holder(tmp_path: Path) -> None:
+    records = HubRecords(tmp_path)
+    assert Hub(records).register(A)
+    records.owners.release("n1")
+    await records.aclose()
+    records = HubRecords(tmp_path)
+    assert records.takeovers(FakeClock())._tenures == {}
+    await records.aclose()
+
+
+async def test_of_too_many_first_holders_the_oldest_go_whatever_their_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert Hub(store).register(A)
-    store.release("n1")
-    assert store.first_holders() == []
-    store.close()
-    broken = Hub()
-    broken.takeovers._store = store
-    assert broken.register(A)
-    assert "cannot note who has the node id n1" in caplog.text
+    records, clock = HubRecords(tmp_path), MovedClock()
+    takeovers = records.takeovers(clock)
+    ids = [f"n{number:02}" for number in range(20)]
+    for node_id in reversed(ids):
+        clock.days += 1
+        takeovers.registered(node_id, "box", A)
+    await records.aclose()
+    monkeypatch.setattr(module, "MAX_REMEMBERED", 5)
+    for _ in range(2):
+        records = HubRecords(tmp_path)
+        assert sorted(records.takeovers(clock)._tenures) == ids[:5]
+        await records.aclose()
 
 
 # Whatever the others do

@@ -41,6 +41,7 @@ from omnyshell.services.hub.event_bus import LocalEventBus
 from omnyshell.services.hub.kept import KeptSessions
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.quota import Allowance, Quota, QuotaLimits, Resource
@@ -201,7 +202,13 @@ class World:
         tunnel_messages = TunnelMessages(self.tunnels, metrics)
         shared: dict[str, Any] = {"registry": self.registry, "broker": self.broker, "relay": relay}
         shared |= {"requests": self.requests, "tunnels": self.tunnels, "tunnel_messages": tunnel_messages}
+        # Nothing is locked here, and nothing outlives its connection.
+        no_leftovers = cast("Any", SimpleNamespace(came=lambda _node: None))
+        no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
         self.node_service = NodeService(
+            own_requests=OwnRequests(self._new_id),
+            leftovers=no_leftovers,
+            lock_keeper=no_locks,
             heartbeats=self.heartbeats,
             audit=audit,
             metrics=metrics,
@@ -213,7 +220,9 @@ class World:
         # Nobody here subscribes to live state.
         no_events = cast("Any", SimpleNamespace(handlers={}, left=lambda _peer: None))
         clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
-        self.client_service = ClientService(events=no_events, policy=policy, clipboards=clipboards, **shared)
+        self.client_service = ClientService(
+            events=no_events, policy=policy, clipboards=clipboards, extensions=(), **shared
+        )
 
     # What peers say
 

@@ -12,6 +12,9 @@ class ControlMessage(WireObject):
     SCOPED: ClassVar[bool] = False
     """Whether the message belongs to a channel, so that a frame without `c` is undecodable."""
 
+    EXTENSION: ClassVar[str] = ""
+    """The extension that a peer announces to have the message dealt with; empty for what every peer may send."""
+
 
 class ChannelMessage(ControlMessage):
     """A control message about one channel."""

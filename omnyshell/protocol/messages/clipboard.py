@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import FREE, OMIT
 from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import CLIPBOARD_AUDIT
 from omnyshell.protocol.messages.base import ChannelMessage
 
 
@@ -12,6 +13,7 @@ class SessionClipboard(ChannelMessage, kw_only=True):
     """A program in the session asked for `size` bytes to be put on the client's clipboard (OSC 52)."""
 
     TYPE: ClassVar[str] = "session.clipboard"
+    EXTENSION: ClassVar[str] = CLIPBOARD_AUDIT
 
     size: Annotated[int, COUNT]
     refused: Annotated[str | None, OMIT, FREE] = None

@@ -21,6 +21,7 @@ from omnyshell.model.live import (
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.codec import FrameCodec
+from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages.base import ControlMessage
 
 DEFAULT_AUDIT_LIMIT = 200
@@ -30,6 +31,7 @@ class EventsSubscribe(ControlMessage, kw_only=True):
     """A client asks for the hub's state, and for what changes from then on. No parts means all of them."""
 
     TYPE: ClassVar[str] = "events.subscribe"
+    EXTENSION: ClassVar[str] = EVENTS
 
     subscription_id: Annotated[str, ANSWERED]
     parts: Annotated[tuple[str, ...], OMIT, ANSWERED] = ()
@@ -41,6 +43,7 @@ class EventsUnsubscribe(ControlMessage, kw_only=True):
     """A client wants to hear no more."""
 
     TYPE: ClassVar[str] = "events.unsubscribe"
+    EXTENSION: ClassVar[str] = EVENTS
 
     subscription_id: Annotated[str, ANSWERED]
 

@@ -8,7 +8,6 @@ from omnyshell.model.admin import RightInfo
 from omnyshell.model.grammars import PRINCIPAL, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.extensions import ADMIN
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
 from omnyshell.security.authenticators import can_list, principals_of
@@ -17,7 +16,6 @@ from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.locks import told
-from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
@@ -37,20 +35,15 @@ class AccessAnswers:
         owners: NodeOwners,
         gate: LoginGate,
         audit: AuditLog,
-        metrics: HubMetrics,
     ) -> None:
         self._policy = policy
         self._nodes = nodes
         self._owners = owners
         self._gate = gate
         self._audit = audit
-        self._metrics = metrics
         self.handlers: Mapping[type[ControlMessage], Handler] = {AccessRequest: self._asked}
 
     def _asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
-        if ADMIN not in peer.features:
-            self._metrics.frames_dropped += 1
-            return
         try:
             peer.send(self._answer(peer, ask))
         except AdminRefusedException as exc:

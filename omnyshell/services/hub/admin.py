@@ -21,7 +21,6 @@ from omnyshell.services.hub.gate import LoginGate
 from omnyshell.services.hub.hub_peer import HubPeer
 from omnyshell.services.hub.invites import Invites, JoinRefusedException
 from omnyshell.services.hub.lock_keeper import LockKeeper
-from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.role_service import Handler
 
@@ -39,10 +38,9 @@ logger = logging.getLogger("omnyshell.hub")
 class AdminService:
     """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
 
-    def __init__(self, scope: AdminScope, gate: LoginGate, metrics: HubMetrics, keeper: LockKeeper) -> None:
+    def __init__(self, scope: AdminScope, gate: LoginGate, keeper: LockKeeper) -> None:
         self._scope = scope
         self._gate = gate
-        self._metrics = metrics
         self._invites = Invites(scope)
         members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope, keeper), self._invites)
         self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
@@ -80,9 +78,7 @@ class AdminService:
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
     def _requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
-        if ADMIN not in peer.features:
-            self._metrics.frames_dropped += 1
-        elif not peer.principal.is_admin:
+        if not peer.principal.is_admin:
             self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
         elif type(message) in self._reads:

@@ -137,7 +137,6 @@ class HubServices:
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
         departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
-        self.node_service = self._make_node_service(relay, tunnel_messages, departed)
         self._enrolled = EnrolledAuthenticator(records.enrolments, config.clock)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self.addresses = HubAddresses(records.known_addresses(config.clock), base.audit, metrics)
@@ -152,17 +151,11 @@ class HubServices:
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)
         self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
-        behind = self.leftovers.behind(own_requests.before(self.node_service.handlers))
-        self.node_service.handlers = self.lock_keeper.before(behind)
+        self.node_service = self._make_node_service(relay, tunnel_messages, own_requests, departed)
         self._eviction = self._make_eviction()
-        self.admin = AdminService(self._admin_scope(own_requests), self.gate, metrics, self.lock_keeper)
+        self.admin = AdminService(self._admin_scope(own_requests), self.gate, self.lock_keeper)
         self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
         self._client_service = self._make_client_service(relay, tunnel_messages)
-        self._client_service.handlers = {
-            **self._client_service.handlers,
-            **self.admin.handlers,
-            **self._make_access().handlers,
-        }
         services = (self.node_service, self._client_service)
         self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
         self.pages = self._make_pages(not_ready)
@@ -202,7 +195,9 @@ class HubServices:
             bus=base.bus,
         )
 
-    def _make_node_service(self, relay: Relay, tunnel_messages: TunnelMessages, departed: DepartedNodes) -> NodeService:
+    def _make_node_service(
+        self, relay: Relay, tunnel_messages: TunnelMessages, own_requests: OwnRequests, departed: DepartedNodes
+    ) -> NodeService:
         base = self._base
         return NodeService(
             registry=base.nodes,
@@ -212,6 +207,9 @@ class HubServices:
             requests=self.requests,
             tunnels=base.tunnels,
             tunnel_messages=tunnel_messages,
+            own_requests=own_requests,
+            leftovers=self.leftovers,
+            lock_keeper=self.lock_keeper,
             departed=departed,
             takeovers=self._takeovers,
             audit=base.audit,
@@ -231,6 +229,7 @@ class HubServices:
             tunnel_messages=tunnel_messages,
             events=self.events,
             clipboards=ClipboardNotes(self.sessions, base.audit, base.metrics, base.config.clock),
+            extensions=(self.admin.handlers, self._make_access().handlers),
         )
 
     def _make_access(self) -> AccessAnswers:
@@ -241,7 +240,6 @@ class HubServices:
             owners=base.records.owners,
             gate=self.gate,
             audit=base.audit,
-            metrics=base.metrics,
         )
 
     def _make_leftovers(self, own_requests: OwnRequests) -> LeftoverSessions:

@@ -1,6 +1,6 @@
 """The hub toward clients: listing, sessions and tunnels (wire protocol sections 3 to 6)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import (
@@ -29,7 +29,7 @@ from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
-from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.role_service import Handlers, merged
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.unserved import UNSERVED
@@ -50,7 +50,9 @@ class ClientService:
         tunnel_messages: TunnelMessages,
         events: EventsService,
         clipboards: ClipboardNotes,
+        extensions: Iterable[Handlers],
     ) -> None:
+        """`extensions` are the tables of what holds nothing for a connection."""
         self._registry = registry
         self._policy = policy
         self._broker = broker
@@ -61,7 +63,7 @@ class ClientService:
         self._events = events
         self._clipboards = clipboards
         before = tunnel_messages.before
-        self.handlers: Mapping[type[ControlMessage], Handler] = {
+        own: Handlers = {
             NodeListRequest: self._list_nodes,
             SessionOpen: lambda peer, message, channel: broker.open(peer, channel, message),
             ChannelClose: before(lambda peer, message, channel: broker.close_from_client(peer, channel, message)),
@@ -69,17 +71,16 @@ class ClientService:
             ChannelResize: self._relay_message,
             ChannelSignal: self._relay_message,
             SessionDetachRequest: lambda peer, message, channel: broker.detach(peer, channel, message),
-            **dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message)),
             ChannelEof: before(self._relay_message),
             NodeTunnelConnected: before(),
             NodeTunnelConnectFailed: before(),
             TunnelOpenRequest: lambda peer, message, _channel: tunnels.open(peer, message),
             TunnelCloseRequest: lambda peer, message, _channel: tunnels.close_requested(peer, message),
             TunnelListRequest: lambda peer, message, _channel: tunnels.list_requested(peer, message),
-            **events.handlers,
-            **clipboards.handlers,
-            **dict.fromkeys(UNSERVED, self._answer_at_once),
         }
+        relayed: Handlers = dict.fromkeys(RELAYED_REQUESTS, lambda peer, message, _: requests.ask(peer, message))
+        unserved: Handlers = dict.fromkeys(UNSERVED, self._answer_at_once)
+        self.handlers = merged(own, relayed, unserved, events.handlers, clipboards.handlers, *extensions)
 
     def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Pass input on to its node, and what comes from a tunnel's target to the outside."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omnyshell.clock import Clock
-from omnyshell.protocol.extensions import CLIPBOARD_AUDIT
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.audit import AuditLog
@@ -43,7 +42,7 @@ class ClipboardNotes:
 
     def _noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
         route = self._router.find(peer, channel)
-        if route is None or CLIPBOARD_AUDIT not in peer.features:
+        if route is None:
             self._metrics.frames_dropped += 1
             return
         now, told = self._clock.monotonic(), self._told.get(peer)

@@ -310,7 +310,10 @@ class HubPeer:
     def _dispatch(self, message: ControlMessage, channel: int) -> None:
         handler = self._service.handlers.get(type(message)) if self._service is not None else None
         if handler is not None:
-            handler(self, message, channel)
+            if message.EXTENSION and message.EXTENSION not in self.features:
+                self._drop()
+            else:
+                handler(self, message, channel)
         elif isinstance(message, Ping):
             self.send(Pong(id=message.id, ts=message.ts, server_ts=self._context.config.clock.now()))
         elif isinstance(message, Hello | AuthRequest):

@@ -1,7 +1,7 @@
 """Ends the sessions that were left in nodes and may not go on, and finds out which of them have ended by themselves."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, PrincipalId, normal_id
@@ -10,8 +10,6 @@ from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMo
 from omnyshell.protocol.extensions import EVENTS, KEPT_COMMANDS
 from omnyshell.protocol.messages import (
     ChannelClose,
-    ControlMessage,
-    NodeCapabilitiesMessage,
     NodeDetachedSessionKillRequest,
     NodeDetachedSessionKillResponse,
     NodeDetachedSessionsRequest,
@@ -30,7 +28,6 @@ from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.router import SessionRouter
 
 DETACH_SERVICE = "detach"
@@ -125,20 +122,10 @@ class LeftoverSessions:
         """Tell whether a node has still to be asked to end some of its sessions."""
         return node_id in self._unfinished
 
-    def behind(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
-        """Return a node service's handlers: once a node has said what it supports, it is asked."""
-        capabilities = handlers[NodeCapabilitiesMessage]
-
-        def handle(peer: Peer, message: ControlMessage, channel: int) -> None:
-            before = self._nodes.of_peer(peer)
-            is_new = before is not None and before.capabilities is None
-            capabilities(peer, message, channel)
-            node = self._nodes.of_peer(peer)
-            if is_new and node is not None:
-                self._judge(node, self._gate.standing())
-                self._ask(node)
-
-        return {**handlers, NodeCapabilitiesMessage: handle}
+    def came(self, node: RegisteredNode) -> None:
+        """A node has said what it supports, for the first time since it registered: it is asked what it has."""
+        self._judge(node, self._gate.standing())
+        self._ask(node)
 
     # Ending
 

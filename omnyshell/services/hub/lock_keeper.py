@@ -1,18 +1,16 @@
 """Has locks take effect on nodes, which keep coming, and tells of locks that have ended by themselves."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
-from omnyshell.protocol.messages import ControlMessage, NodeRegister
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.role_service import Handler
 
 LOCKED = "the node is locked"
 
@@ -43,18 +41,12 @@ class LockKeeper:
         self._locked_since: dict[Peer, float] = {}
         self._could_not_tell = False
 
-    def before(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
-        """Return a node service's handlers: a locked node id is registered by nobody."""
-        register = handlers[NodeRegister]
-
-        def handle(peer: Peer, message: NodeRegister, channel: int) -> None:
-            lock = self._locks.of_node(message.node_id.strip())
-            if lock is None:
-                register(peer, message, channel)
-            else:
-                self._refuse(peer, lock)
-
-        return {**handlers, NodeRegister: handle}
+    def turns_away(self, peer: Peer, node_id: str) -> bool:
+        """Send a node away that would register a locked id, which nobody does; returns whether it was."""
+        lock = self._locks.of_node(node_id.strip())
+        if lock is not None:
+            self._refuse(peer, lock)
+        return lock is not None
 
     def changed(self, lock: LockInfo) -> None:
         """Have whoever watches see that a lock came or went."""

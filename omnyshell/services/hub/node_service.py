@@ -39,7 +39,10 @@ from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.departed import DepartedNodes
 from omnyshell.services.hub.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.held_off import HeldOff
+from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.lock_keeper import LockKeeper
 from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.own_requests import ANSWERS, OwnRequests
 from omnyshell.services.hub.peers import Peer
 from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.relay import Relay
@@ -65,6 +68,9 @@ class NodeService:
         requests: SessionRequests,
         tunnels: TunnelBroker,
         tunnel_messages: TunnelMessages,
+        own_requests: OwnRequests,
+        leftovers: LeftoverSessions,
+        lock_keeper: LockKeeper,
         departed: DepartedNodes,
         takeovers: Takeovers,
         audit: AuditLog,
@@ -79,6 +85,9 @@ class NodeService:
         self._tunnels = tunnels
         self._tunnel_messages = tunnel_messages
         before = tunnel_messages.before
+        self._own_requests = own_requests
+        self._leftovers = leftovers
+        self._lock_keeper = lock_keeper
         self._departed = departed
         self._takeovers = takeovers
         self._audit = audit
@@ -97,7 +106,7 @@ class NodeService:
             ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
             ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
             NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
-            **dict.fromkeys(RELAYED_ANSWERS, lambda peer, message, _: requests.answer(peer, message)),
+            **dict.fromkeys((*RELAYED_ANSWERS, *ANSWERS), self._answer),
             NodeTunnelConnected: before(),
             NodeTunnelConnectFailed: before(),
         }
@@ -136,6 +145,8 @@ class NodeService:
             peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def _register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
+        if self._lock_keeper.turns_away(peer, message.node_id):
+            return
         holder = self._other_holder(peer, message)
         is_alive = holder is not None and self._is_alive(holder.peer)
         if holder is not None and not self._may_take(holder, peer, message, is_alive=is_alive):
@@ -232,8 +243,16 @@ class NodeService:
         self._relay.message_from_node(peer, channel, message)
 
     def _capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+        node = self._registry.of_peer(peer)
+        is_new = node is not None and node.capabilities is None
         if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
+        if is_new and node is not None:
+            self._leftovers.came(node)
+
+    def _answer(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
+        if not self._own_requests.take(peer, message):
+            self._requests.answer(peer, message)
 
     def _heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:
         if self._registry.of_peer(peer) is None:

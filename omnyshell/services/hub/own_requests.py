@@ -3,7 +3,7 @@
 The ids are the hub's own, so that nodes need not know who asks; an answer counts only from the node that was asked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from omnyshell.ids import IdFactory
@@ -14,7 +14,6 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
 from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.role_service import Handler
 
 MAX_PENDING = 5_000
 """Answers that are waited for; a node that gives none costs no more than that."""
@@ -43,18 +42,12 @@ class OwnRequests:
         self._pending[request_id] = (peer, take)
         return request_id
 
-    def before(self, handlers: Mapping[type[ControlMessage], Handler]) -> dict[type[ControlMessage], Handler]:
-        """Return a node service's handlers, with the answers to our own questions taken out."""
-        return {**handlers, **{kind: self._first(handlers.get(kind)) for kind in ANSWERS}}
-
-    def _first(self, otherwise: Handler | None) -> Handler:
-        def handle(peer: Peer, message: ControlMessage, channel: int) -> None:
-            request_id = getattr(message, "request_id", "")
-            known = self._pending.get(request_id)
-            if known is not None and known[0] is peer:
-                del self._pending[request_id]
-                known[1](message)
-            elif otherwise is not None:
-                otherwise(peer, message, channel)
-
-        return handle
+    def take(self, peer: Peer, answer: ControlMessage) -> bool:
+        """Hand an answer to whoever asked; returns whether a question of the hub's own was open at that peer."""
+        request_id = getattr(answer, "request_id", "")
+        known = self._pending.get(request_id)
+        if known is None or known[0] is not peer:
+            return False
+        del self._pending[request_id]
+        known[1](answer)
+        return True

@@ -13,6 +13,20 @@ Handler = Callable[["Peer", Any, int], None]
 """Takes a message of the type it is entered under, and its channel, 0 where it has none."""
 
 
+Handlers = Mapping[type[ControlMessage], Handler]
+
+
+def merged(*tables: Handlers) -> dict[type[ControlMessage], Handler]:
+    """Return one table of all. Raises `ValueError` where two of them deal with the same message."""
+    whole: dict[type[ControlMessage], Handler] = {}
+    for table in tables:
+        doubles = ", ".join(sorted(kind.TYPE for kind in whole.keys() & table.keys()))
+        if doubles:
+            raise ValueError(f"dealt with twice: {doubles}")
+        whole.update(table)
+    return whole
+
+
 class RoleService(Protocol):
     """The hub's face toward one role. A message without a handler is dropped and counted."""
 

@@ -5,11 +5,14 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.grammars import ID
 from omnyshell.model.schema import FREE, OMIT
+from omnyshell.protocol.extensions import ADMIN
 from omnyshell.protocol.messages.base import ControlMessage
 
 
 class AdminRequest(ControlMessage, kw_only=True):
     """What every request of an admin has."""
+
+    EXTENSION: ClassVar[str] = ADMIN
 
     ENDS: ClassVar[tuple[str, ...]] = ()
     """Fields of the extension `admin-ends`: a hub without it would grant for good what is meant for a time."""

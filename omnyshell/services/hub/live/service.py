@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
-from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
 from omnyshell.services.hub.event_bus import (
@@ -113,9 +112,6 @@ class EventsService:
     # Subscribing
 
     def _subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
-        if EVENTS not in peer.features:
-            self._parts.metrics.frames_dropped += 1
-            return
         viewer = Viewer.of(peer.principal, self._parts.policy, self._parts.nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
@@ -151,9 +147,6 @@ class EventsService:
         return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
     def _unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
-        if EVENTS not in peer.features:
-            self._parts.metrics.frames_dropped += 1
-            return
         id_ = ask.subscription_id
         self._remove(lambda member: _peer_of(member) is peer and member.subscription.id == id_)
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))

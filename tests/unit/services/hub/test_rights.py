@@ -62,7 +62,7 @@ class Anything:
 
 def served() -> set[type[ControlMessage]]:
     names = ["registry", "policy", "broker", "relay", "requests", "tunnels", "tunnel_messages", "events", "clipboards"]
-    return set(ClientService(**dict.fromkeys(names, Anything())).handlers)
+    return set(ClientService(extensions=(), **dict.fromkeys(names, Anything())).handlers)
 
 
 def test_every_message_that_clients_may_send_takes_a_right_or_is_known_to_take_none() -> None:

@@ -34,6 +34,7 @@ from omnyshell.services.hub.addresses import HubAddresses
 from omnyshell.services.hub.admin import AdminService
 from omnyshell.services.hub.admin_scope import AdminScope
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.services.hub.audit_sums import AuditSums
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.client_service import ClientService
@@ -62,7 +63,6 @@ from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import ProofRules
 from omnyshell.services.hub.quota import Pool, Resource
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.refusal_sums import RefusalSums
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
@@ -145,8 +145,8 @@ class HubServices:
         self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks)
         self.gate.why_no_more = self._why_no_connection
         self.quota = base.policy.quota
-        self.refusals = RefusalSums(base.policy.quota, base.audit, config.clock)
-        base.audit.admits = self.refusals.admits
+        self.audit_sums = AuditSums(base.policy.quota, base.audit, config.clock)
+        base.audit.admits = self.audit_sums.admits
         self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)

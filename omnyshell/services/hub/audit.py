@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from omnyshell.clock import Clock
@@ -46,8 +46,8 @@ class AuditLog:
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
-        self.admits: Callable[[AuditRecord], bool] = lambda _record: True
-        """Tells whether a record is kept: what is refused too often is summed up."""
+        self.admits: Callable[[AuditRecord, Hashable], bool] = lambda _record, _alike: True
+        """Tells whether a record is kept: what is refused, or done alike, too often is summed up."""
 
     def __iter__(self) -> Iterator[AuditRecord]:
         return iter(self._records)
@@ -93,10 +93,13 @@ class AuditLog:
 
         return remove
 
-    def record(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
-        """Note what happened; `fields` are those of `AuditRecord`. On disk a moment later."""
+    def record(self, action: str, outcome: str = "ok", *, alike: Hashable = None, **fields: str) -> AuditRecord:
+        """Note what happened; `fields` are those of `AuditRecord`. On disk a moment later.
+
+        Of what goes well many that are alike are summed up: by all their fields, or by `alike` in place of details.
+        """
         entry = self._entry(action, outcome, fields)
-        if self.admits(entry):
+        if self.admits(entry, alike):
             self._keep(entry)
         return entry
 

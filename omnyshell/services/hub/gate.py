@@ -10,12 +10,14 @@ from functools import cache
 from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages import AuthRequest
 from omnyshell.security.authenticators import (
     Authenticator,
     Evidence,
     as_now,
     can_list,
+    evidence_of,
     is_beyond_guessing,
     principals_of,
 )
@@ -122,7 +124,10 @@ class LoginGate:
             return NoRoom(why)
         self.proofs.taken(credential)
         self._metrics.logins += 1
-        self._audit.record("auth.ok", principal=principal.id, address=address, detail=context.role)
+        # Roles that are none are the peer's own words.
+        role = context.role if context.role in (CLIENT_PEER, NODE_PEER) else ""
+        alike = (role, evidence_of(credential))
+        self._audit.record("auth.ok", alike=alike, principal=principal.id, address=address, detail=context.role)
         return principal
 
     @property

@@ -202,7 +202,7 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.close()
         await self._services.admin.aclose()
-        self._services.refusals.flush()
+        self._services.audit_sums.flush()
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
@@ -268,7 +268,7 @@ class OmnyShellHub:
             self.tunnels.sweep,
             services.gate.audit_suppressed,
             self._note_addresses,
-            services.refusals.summarize,
+            services.audit_sums.summarize,
             services.messages.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             self._upkeep.tick,

@@ -175,7 +175,8 @@ class NodeService:
             self._replace(older.peer, older, node, is_alive=is_alive)
         self._takeovers.registered(node.node_id, peer.principal.id, _claimant(node))
         self._tunnels.node_registered(peer, node)
-        self._record("node.register", peer, node.node_id)
+        if before is None or before.registration != node.registration:
+            self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:

@@ -31,6 +31,7 @@ class Resource(StrEnum):
     PENDING = "pending"
     REQUESTS = "requests"
     REFUSALS = "refusals"
+    REPEATS = "repeats"
     NODE_IDS = "node-ids"
     UNFINISHED = "unfinished"
 
@@ -46,6 +47,7 @@ DEFAULTS: Mapping[Resource, int] = MappingProxyType(
         Resource.PENDING: 256,
         Resource.REQUESTS: 1000,
         Resource.REFUSALS: 60,
+        Resource.REPEATS: 120,
         Resource.NODE_IDS: 20,
         Resource.UNFINISHED: 16,
     }
@@ -62,6 +64,7 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
         Resource.PENDING: "requests that wait for nodes",
         Resource.REQUESTS: "requests a second",
         Resource.REFUSALS: "audited refusals a minute",
+        Resource.REPEATS: "audited actions a minute that are alike",
         Resource.NODE_IDS: "node ids",
         Resource.UNFINISHED: "MiB of unfinished messages",
     }

@@ -29,7 +29,7 @@ def limits_for(resource: Resource) -> dict[Resource, int]:
 
 
 def test_every_resource_is_attacked() -> None:
-    assert {*ATTACKS, Resource.REQUESTS, Resource.REFUSALS} == {*Resource}
+    assert {*ATTACKS, Resource.REQUESTS, Resource.REFUSALS, Resource.REPEATS} == {*Resource}
 
 
 @pytest.mark.parametrize("resource", ATTACKS)
@@ -129,12 +129,25 @@ async def test_refusals_without_end_are_summed_up_in_the_audit(certificates: Cer
                 await peer.say("admin.hub.request", {"requestId": "r"})
             for _ in range(count):
                 assert (await peer.hear("admin.result"))["d"]["code"] == "not_authorized"
-        world.hub._services.refusals.flush()
+        world.hub._services.audit_sums.flush()
         by_mallory = [each for each in world.hub.audit if each.principal == "mallory" and each.outcome == "denied"]
         assert len(by_mallory) == 61
         assert (by_mallory[-1].reason, by_mallory[-1].detail) == ("limited", "240 more of these")
         assert by_mallory[-1].action == "admin.hub.request"
         assert [each.action for each in world.hub.audit if each.principal == "ann" and each.outcome == "denied"]
+
+
+async def test_a_node_that_registers_without_end_does_not_fill_the_audit(certificates: Certificates) -> None:
+    async with attacked(certificates, {Resource.REPEATS: 5}) as world:
+        node = await world.new_client("rogue", "node")
+        about = {"nodeId": "r1", "platform": {"os": "x", "arch": "x"}}
+        for labels in [{}] * 50 + [{"a": "1"}, {"a": "2"}] * 50:
+            await node.say("node.register", about | {"labels": labels})
+            await node.hear("node.registered")
+        world.hub._services.audit_sums.flush()
+        told = [each for each in world.hub.audit if each.principal == "rogue" and each.action == "node.register"]
+        assert [each.node_id for each in told] == ["r1"] * 6
+        assert (told[-1].reason, told[-1].detail) == ("limited", "96 more of these")
 
 
 async def test_a_message_that_does_not_end_ends_its_connection(certificates: Certificates) -> None:

@@ -1,6 +1,7 @@
 """What a login is worth at an address at which others keep failing."""
 
 import itertools
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,18 @@ def token(principal: str, text: str) -> AuthRequest:
 
 def proof(principal: str, key: Ed25519PrivateKey, context: LoginContext = CONTEXT) -> AuthRequest:
     return PublicKeyCredentialProvider(PrincipalId(principal), key).auth_request(context, bind=True)
+
+
+def test_logins_are_told_apart_by_credential_and_by_no_words_of_the_peers(gate: LoginGate) -> None:
+    told: list[Hashable] = []
+    gate._audit.admits = lambda _record, alike: told.append(alike) is None
+    for role in ("client", "node", "own words", "others"):
+        context = LoginContext("n" * 43, role, b"\x07" * 32, "hub.example", 8443)
+        for request in (token("eve", ENROLLED), token("bob", CHOSEN), proof("ann", KEY, context)):
+            assert isinstance(gate.judge(request, context, HERE), Principal)
+    assert len(told) == 12
+    # The roles that are none are one.
+    assert len(set(told)) == 9
 
 
 RIGHT_AND_NOT_GUESSED = {

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,6 +15,8 @@ from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.messages import ChannelWindow, NodeListRequest
+from omnyshell.services.hub import audit_sums
+from omnyshell.services.hub.audit_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, AuditSums
 from omnyshell.services.hub.options import read_quotas
 from omnyshell.services.hub.pace import FLOW, FREE_REQUESTS, Pace
 from omnyshell.services.hub.quota import (
@@ -30,7 +33,6 @@ from omnyshell.services.hub.quota import (
     QuotaLimits,
     Resource,
 )
-from omnyshell.services.hub.refusal_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, RefusalSums
 
 
 def principal(name: str = "ann", *roles: str) -> Principal:
@@ -235,11 +237,11 @@ def test_an_account_in_debt_is_kept_until_it_has_none() -> None:
     assert quota.account("ann") is None
 
 
-def sums(limit: int = 60) -> tuple[AuditLog, RefusalSums, FakeClock]:
+def sums(limit: int = 60) -> tuple[AuditLog, AuditSums, FakeClock]:
     clock = FakeClock()
     audit = AuditLog(clock)
     quota = Quota(QuotaLimits(exceptions=(Allowance({Resource.REFUSALS: limit}, frozenset({EVERYBODY})),)))
-    refusals = RefusalSums(quota, audit, clock)
+    refusals = AuditSums(quota, audit, clock)
     audit.admits = refusals.admits
     return audit, refusals, clock
 
@@ -274,6 +276,45 @@ def test_what_others_do_in_somebodys_name_takes_nothing_of_what_is_told_of_him(a
         audit.record(action, "denied", principal="ann")
     audit.record("session.rejected", "denied", principal="ann")
     assert len(audit) == 11
+
+
+def test_what_is_done_alike_is_audited_up_to_a_limit_and_then_in_sum() -> None:
+    audit, sums_, clock = sums()
+    for number in range(1000):
+        where = {"principal": "eve", "address": ("192.0.2.1", "192.0.2.2")[number % 2]}
+        audit.record("auth.ok", **where, alike=("client", b"key"), detail=f"role {number}")
+        audit.record("node.register", **where, node_id="n1")
+        audit.record("session.open", **where, session_id=f"{number}")
+    # What tells something new is kept: another credential, address, node or detail.
+    audit.record("auth.ok", principal="eve", address="192.0.2.1", alike=("client", b"other"), detail="role 1")
+    audit.record("node.register", principal="eve", address="192.0.2.1", node_id="n2")
+    audit.record("node.register", principal="eve", address="192.0.2.1", node_id="n1", detail="new")
+    audit.record("node.register", principal="ann", address="192.0.2.1", node_id="n1")
+    sums_.summarize(clock.monotonic())
+    count = Counter(record.action for record in audit)
+    assert count == {"auth.ok": 2 * 120 + 1 + 2, "node.register": 2 * 120 + 3 + 2, "session.open": 1000}
+    told = {(each.action, each.address, each.node_id): each.detail for each in audit if each.reason == "limited"}
+    assert told == {
+        ("auth.ok", "192.0.2.1", ""): "380 more of these",
+        ("auth.ok", "192.0.2.2", ""): "380 more of these",
+        ("node.register", "192.0.2.1", "n1"): "380 more of these",
+        ("node.register", "192.0.2.2", "n1"): "380 more of these",
+    }
+
+
+def test_of_what_is_alike_so_many_kinds_are_counted_and_what_is_beyond_them_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit_sums, "MOST_ALIKE", 10)
+    audit, sums_, clock = sums()
+    for number in range(100):
+        audit.record("auth.ok", principal="eve", address=f"192.0.2.{number}")
+    for _ in range(200):
+        audit.record("auth.ok", principal="eve", address="192.0.2.99")
+    assert (len(audit), len(sums_._buckets)) == (300, 10)
+    clock.seconds += MINUTE
+    sums_.summarize(clock.monotonic())
+    assert len(sums_._buckets) == 0
 
 
 def test_what_anybody_may_do_at_will_is_summed_up_too() -> None:

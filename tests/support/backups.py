@@ -2,16 +2,34 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import itertools
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.stack import Certificates, within
+from support.stack import Certificates, access, connected_client, within
 
-from omnyshell import ConfigException, HubAccess, HubAddress, NodeConfig, OmnyShellNode, PrincipalId, SystemClock
-from omnyshell.protocol.messages.admin import KeyAdd, PrincipalAdd
+from omnyshell import (
+    ConfigException,
+    HubAccess,
+    HubAddress,
+    NodeConfig,
+    OmnyShellClient,
+    OmnyShellNode,
+    PrincipalId,
+    SystemClock,
+)
+from omnyshell.model.admin import InviteKind
+from omnyshell.protocol.messages.admin import (
+    InviteCreate,
+    InviteCreated,
+    KeyAdd,
+    NodeLabelsSet,
+    PrincipalAdd,
+    PrincipalRoles,
+)
 from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.sealed_stream import Passphrase, SealingStream
@@ -46,6 +64,10 @@ def by_key(certificates: Certificates, port: int, name: str, key: Ed25519Private
 async def enrol(admin: AdminClient, name: str, role: str, key: Ed25519PrivateKey) -> None:
     await admin.do(PrincipalAdd(request_id="", principal=name, roles=(role,)))
     await admin.do(KeyAdd(request_id="", principal=name, public_key=key.public_key.to_base64()))
+
+
+ADMINS, USERS = 30, 20
+LABELS = {"allow-roles": "developer"}
 
 
 @asynccontextmanager
@@ -111,3 +133,37 @@ def archive(
     with (place / "archive").open("wb") as file:
         write_archive(SealingStream(file, SECRET), Manifest(**said), files, sign)
     return place / "archive"
+
+
+class Work:
+    """What clients do without end, and what the hub has said to be done."""
+
+    def __init__(self) -> None:
+        self.added: set[str] = set()
+        self.commands = 0
+
+    async def administer(self, admin: AdminClient, who: int) -> None:
+        for number in itertools.count():
+            name = f"p{who}.{number}"
+            await admin.do(PrincipalAdd(request_id="", principal=name, roles=("developer",)))
+            self.added.add(name)
+            await admin.do(NodeLabelsSet(request_id="", node_id=f"node{who}", labels={"n": str(number)}))
+            await admin.do(PrincipalRoles(request_id="", principal=name, roles=("developer", f"r{number}")))
+            invite = InviteCreate(request_id="", kind=InviteKind.NODE, node_id=f"node{who}-{number}")
+            await admin.ask(invite, InviteCreated)
+
+    async def use(self, client: OmnyShellClient) -> None:
+        while True:
+            await client.execute("busy", "true")
+            self.commands += 1
+
+
+async def at_work(stack: AsyncExitStack, certificates: Certificates, port: int, work: Work) -> list[asyncio.Task[None]]:
+    """Connect `ADMINS` and `USERS`, and have them work: on a node `busy`, which takes developers."""
+    admins = [AdminClient(access(certificates, port, "admin")) for _ in range(ADMINS)]
+    users = [connected_client(certificates, port, "dev") for _ in range(USERS)]
+    entering: list[Coroutine[Any, Any, Any]] = [stack.enter_async_context(one) for one in (*admins, *users)]
+    ready = await asyncio.gather(*entering)
+    doing = [work.administer(admin, number) for number, admin in enumerate(ready[:ADMINS])]
+    doing += [work.use(client) for client in ready[ADMINS:]]
+    return [asyncio.create_task(one) for one in doing]

@@ -1,62 +1,20 @@
 """A backup that is made while many work is restored elsewhere, where its peers return."""
 
 import asyncio
-import itertools
 import stat
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.backups import back_up, by_key, enrol, findings, node_by_key, restore, texts
-from support.stack import Certificates, access, connected_client, hub_config, running_node
+from support.backups import ADMINS, LABELS, Work, at_work, back_up, by_key, enrol, findings, node_by_key, restore, texts
+from support.stack import Certificates, access, hub_config, running_node
 
 from omnyshell import ClientConfig, OmnyShellClient, OmnyShellHub
-from omnyshell.model.admin import InviteKind
-from omnyshell.protocol.messages.admin import InviteCreate, InviteCreated, NodeLabelsSet, PrincipalAdd, PrincipalRoles
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.hub import audit_writer
 from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.state_file import STATE_FILE, StateFile
-
-ADMINS, USERS = 30, 20
-LABELS = {"allow-roles": "developer"}
-
-
-class Work:
-    """What clients do without end, and what the hub has said to be done."""
-
-    def __init__(self) -> None:
-        self.added: set[str] = set()
-        self.commands = 0
-
-    async def administer(self, admin: AdminClient, who: int) -> None:
-        for number in itertools.count():
-            name = f"p{who}.{number}"
-            await admin.do(PrincipalAdd(request_id="", principal=name, roles=("developer",)))
-            self.added.add(name)
-            await admin.do(NodeLabelsSet(request_id="", node_id=f"node{who}", labels={"n": str(number)}))
-            await admin.do(PrincipalRoles(request_id="", principal=name, roles=("developer", f"r{number}")))
-            invite = InviteCreate(request_id="", kind=InviteKind.NODE, node_id=f"node{who}-{number}")
-            await admin.ask(invite, InviteCreated)
-
-    async def use(self, client: OmnyShellClient) -> None:
-        while True:
-            await client.execute("busy", "true")
-            self.commands += 1
-
-
-async def opened(stack: AsyncExitStack, certificates: Certificates, port: int, work: Work) -> list[asyncio.Task[None]]:
-    """Connect all, and have them work."""
-    admins = [AdminClient(access(certificates, port, "admin")) for _ in range(ADMINS)]
-    users = [connected_client(certificates, port, "dev") for _ in range(USERS)]
-    entering: list[Coroutine[Any, Any, Any]] = [stack.enter_async_context(one) for one in (*admins, *users)]
-    ready = await asyncio.gather(*entering)
-    doing = [work.administer(admin, number) for number, admin in enumerate(ready[:ADMINS])]
-    doing += [work.use(client) for client in ready[ADMINS:]]
-    return [asyncio.create_task(one) for one in doing]
 
 
 async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(
@@ -74,7 +32,7 @@ async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(
         async with node_by_key(by_key(certificates, hub.port, "box1", machine), tmp_path, "web"):
             pass
         await stack.enter_async_context(running_node(certificates, hub.port, tmp_path / "busy", "busy", labels=LABELS))
-        working = await opened(stack, certificates, hub.port, work)
+        working = await at_work(stack, certificates, hub.port, work)
         for _ in range(2):
             before = set(work.added)
             manifest = await asyncio.to_thread(back_up, certificates, state, target, replace=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 
 from omnyshell.cli.asking import ask_passphrase
 from omnyshell.errors import ConfigException
@@ -16,8 +17,16 @@ def access_from(options: argparse.Namespace) -> HubAccess:
     try:
         return complete(given_access(options), ask_passphrase)
     except ConfigException as exc:
-        # Of what the environment or a saved login gave, no file says anything.
-        origin = getattr(options, "origins", {}).get(exc.option)
-        if origin is None:
+        if (origin := _origin(options, exc.option)) is None:
             raise
         raise ConfigException(f"{origin}: {exc}") from exc
+
+
+def _origin(options: argparse.Namespace, key: str | None) -> str | None:
+    """Return which line of a file, or variable, gave the value; None where it was said, or a saved login has it."""
+    if key is None:
+        return None
+    origins: dict[str, str] = getattr(options, "origins", {})
+    variable = f"OMNYSHELL_{key.upper()}"
+    is_from_there = os.environ.get(variable) and not getattr(options, key, None)
+    return origins.get(key) or (variable if is_from_there else None)

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from omnyshell import EndpointLimits, OmnyShellHub, StrangerLimit, TunnelProtocol
 from omnyshell.networks import Network
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.transport import introductions
 
 BALANCER, OTHER, CLIENT = "127.5.0.1", "127.9.0.1", "203.0.113.5"
@@ -191,6 +192,23 @@ async def test_a_hub_stops_while_balancers_owe_their_headers(certificates: Certi
         await until(lambda: len(hub._introductions._waiting) == 3)
     for sock in waiting:
         assert await what_is_read(sock) == b""
+
+
+async def test_who_comes_to_a_tunnel_while_it_closes_is_closed_too(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close, (peer, accepted) = TunnelBroker.close, socket.socketpair()
+    async with OmnyShellHub(hub_config(certificates, proxy_protocol_from=FROM_BALANCERS)) as hub:
+
+        async def close_late(tunnels: TunnelBroker) -> None:
+            # One more is accepted in the last moment: it owes its header.
+            hub._introductions.before(lambda _sock, _address: None)(accepted, BALANCER)
+            await close(tunnels)
+
+        monkeypatch.setattr(TunnelBroker, "close", close_late)
+    assert accepted.fileno() == -1
+    assert peer.recv(1) == b""
+    peer.close()
 
 
 async def test_tunnels_are_told_of_the_address_too(certificates: Certificates) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from omnyshell.cli.access import access_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.errors import ConfigException
@@ -171,3 +172,23 @@ def test_what_another_memory_knows_counts_and_is_not_copied(tmp_path: Path) -> N
     hubs = BoundHubs(tmp_path / "hubs", beside=known)
     assert HUB in hubs
     assert not (tmp_path / "hubs").exists()
+
+
+@pytest.mark.parametrize("name", ["key", "ca", "token_file"])
+def test_a_file_that_others_can_write_is_told_with_the_variable_that_names_it(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    given = {"OMNYSHELL_HUB": URL, "OMNYSHELL_PRINCIPAL": "ann", "OMNYSHELL_KEY": key}
+    bad = tmp_path / "bad"
+    bad.write_text("hello\n")
+    bad.chmod(0o666)
+    if name == "token_file":
+        del given["OMNYSHELL_KEY"]
+    for variable, value in (given | {f"OMNYSHELL_{name.upper()}": str(bad)}).items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigException, match=f"^OMNYSHELL_{name.upper()}: others can write {bad}; chmod go-w"):
+        access_from(options())
+    # Where it was said on the command line, the variable has no part in it.
+    monkeypatch.setenv(f"OMNYSHELL_{name.upper()}", key)
+    with pytest.raises(ConfigException, match=f"^others can write {bad}"):
+        access_from(options(f"--{name.replace('_', '-')}", str(bad)))

@@ -13,12 +13,12 @@ from support.clock import FakeClock
 from omnyshell import AuditLog, Principal, PrincipalId
 from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
-from omnyshell.protocol.limits import KIB, MIB
+from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, KIB, MIB
 from omnyshell.protocol.messages import ChannelWindow, NodeListRequest
 from omnyshell.services.hub import audit_sums
 from omnyshell.services.hub.audit_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, AuditSums
 from omnyshell.services.hub.options import read_quotas
-from omnyshell.services.hub.pace import FLOW, FREE_REQUESTS, Pace
+from omnyshell.services.hub.pace import FLOW, FREE_REQUESTS, LONGEST_HOLD, Pace
 from omnyshell.services.hub.quota import (
     BURST,
     DEFAULTS,
@@ -142,6 +142,21 @@ def test_requests_of_all_connections_of_a_principal_count_together() -> None:
     assert link.last_heard == pytest.approx((6000 - 2 * FREE_REQUESTS) / 1000 - BURST, abs=0.1)
     bob.said(NodeListRequest(), 0, had_place=True)
     assert bobs_link.last_heard == 0
+
+
+@pytest.mark.parametrize("owed", [0.1, 4.9, 5.1, 60, 3600])
+def test_a_connection_is_held_for_what_it_owes_and_never_longer_than_its_heartbeats_can_wait(owed: float) -> None:
+    quota = Quota()
+    pace, link = pace_of(quota)
+    pace.charge(FREE_REQUESTS)
+    pace.charge((BURST + owed) * DEFAULTS[Resource.REQUESTS])
+    assert link.last_heard == pytest.approx(min(owed, LONGEST_HOLD), abs=0.01)
+    assert HEARTBEAT_INTERVAL + LONGEST_HOLD < HEARTBEAT_TIMEOUT
+    held = link.last_heard
+    pace.charge()
+    # What is left is waited for in turns.
+    left = max(0, owed - LONGEST_HOLD)
+    assert link.last_heard - held == pytest.approx(min(left, LONGEST_HOLD), abs=0.03)
 
 
 def test_what_flows_on_channels_counts_little_where_it_has_a_place() -> None:

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
         AuditRecord as AuditRecord,
     )
     from omnyshell.model.live import (
-        LiveMetrics as LiveMetrics,
         LiveNode as LiveNode,
         LivePeer as LivePeer,
         LiveSession as LiveSession,
         LiveTunnel as LiveTunnel,
         Part as Part,
     )
+    from omnyshell.model.live_figures import LiveMetrics as LiveMetrics
     from omnyshell.model.nodes import (
         NodeCapabilities as NodeCapabilities,
         NodeDescriptor as NodeDescriptor,
@@ -322,7 +322,8 @@ _HOMES = {
     ),
     "omnyshell.ids": "ChannelId NodeId PrincipalId SessionId new_id new_secure_token short_id",
     "omnyshell.model.audit": "AuditRecord",
-    "omnyshell.model.live": "LiveMetrics LiveNode LivePeer LiveSession LiveTunnel Part",
+    "omnyshell.model.live": "LiveNode LivePeer LiveSession LiveTunnel Part",
+    "omnyshell.model.live_figures": "LiveMetrics",
     "omnyshell.model.nodes": "NodeCapabilities NodeDescriptor PlatformInfo",
     "omnyshell.model.principals": "Principal",
     "omnyshell.model.sessions": "CloseReason DetachedSessionInfo PtySpec SessionMode SessionState ShellFamily",

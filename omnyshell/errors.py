@@ -26,20 +26,49 @@ class ErrorCodes(StrEnum):
     """Stable codes of wire protocol section 7, used in `error` messages and rejections."""
 
     PROTOCOL_ERROR = "protocol_error"
+    """Something that the protocol does not allow."""
+
     MALFORMED_FRAME = "malformed_frame"
+    """A data frame that is too short, too long, or not as long as it says."""
+
     UNKNOWN_CHANNEL = "unknown_channel"
+    """A channel that is not there."""
+
     VERSION_MISMATCH = "version_mismatch"
+    """No version that both sides speak."""
+
     AUTH_FAILED = "auth_failed"
+    """A credential that is wrong, or good no more."""
+
     NOT_AUTHORIZED = "not_authorized"
+    """The principal may not do this."""
+
     NOT_AUTHENTICATED = "not_authenticated"
+    """Something before the login."""
+
     UNKNOWN_NODE = "unknown_node"
+    """No node of that id is connected, or the principal may not know of it."""
+
     NODE_OFFLINE = "node_offline"
+    """The node is not connected any more."""
+
     CAPACITY_EXCEEDED = "capacity_exceeded"
+    """No room: too many sessions, connections or requests."""
+
     SESSION_REJECTED = "session_rejected"
+    """A session that was refused, and nothing better is known."""
+
     BAD_REQUEST = "bad_request"
+    """A request that makes no sense, or cannot be done so."""
+
     TRANSPORT_ERROR = "transport_error"
+    """The connection could not be made, or was lost."""
+
     TIMEOUT = "timeout"
+    """No answer within the time for it."""
+
     INTERNAL_ERROR = "internal_error"
+    """A fault of the one who answers."""
 
 
 class OmnyShellException(Exception):

@@ -11,7 +11,8 @@ from omnyshell.cli.live import check_refused, doing, first_time, live_state, pub
 from omnyshell.cli.output import complain, printable
 from omnyshell.ids import short_id
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import LiveMetrics, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Part
+from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.schema import WireObject, camel_case, write_timestamp
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.feed import LiveFeed

@@ -83,36 +83,81 @@ def _are_roles(roles: Sequence[str]) -> bool:
 
 
 NODE_ID = Grammar(f"a node id: 1 to {MAX_NODE_ID} letters, digits, '_', '.' and '-'", is_node_id)
+"""1 to 255 of `A-Z a-z 0-9 _ . -`."""
+
 NODE_ID_OR_NONE = _optional(NODE_ID)
 EXPOSER_ID = Grammar("a node id or @local", lambda text: text == LOCAL_EXPOSER or is_node_id(text))
+"""A node id, or `@local` for a client."""
+
 UID = Grammar("nod_ or hub_ and URL-safe base64", is_uid)
+"""`nod_` or `hub_`, then 1 to 251 of the URL-safe base64 alphabet."""
+
 UID_OR_NONE = _optional(UID)
 PRINCIPAL = Grammar(f"a name of 1 to {MAX_PRINCIPAL} printable characters", is_principal)
+"""1 to 260 printable characters: `node:` and a node id fit."""
+
 PRINCIPAL_OR_NONE = _optional(PRINCIPAL)
 ROLE = Grammar(f"a name of 1 to {MAX_NAME} printable characters without a comma", is_role)
+"""1 to 256 printable characters, none of them a comma."""
+
 ROLES = Grammar(f"up to {MAX_ROLES} names of roles", _are_roles)
+"""A list of at most 1,024 roles."""
+
 SESSION_ID = Grammar("a UUID", _text("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"))
+"""A UUID, in any case."""
+
 SESSION_ID_OR_NONE = _optional(SESSION_ID)
 SHORT_ID = Grammar("the beginning of an id", _text("[0-9A-Za-z-]{0,36}"))
+"""Up to 36 of `A-Z a-z 0-9 -`."""
+
 TUNNEL_ID = Grammar("a URL-safe token", _text("[A-Za-z0-9_-]{1,128}"))
+"""1 to 128 of the URL-safe base64 alphabet."""
+
 TUNNEL_ID_OR_NONE = _optional(TUNNEL_ID)
 ID = Grammar("an id", _text("[A-Za-z0-9_.:-]{1,128}"))
+"""1 to 128 of `A-Z a-z 0-9 _ . : -`."""
+
 WORD = Grammar("a word of up to 64 characters", _text("[A-Za-z0-9_.:-]{1,64}"))
+"""1 to 64 of `A-Z a-z 0-9 _ . : -`."""
+
 ADDRESS = Grammar("an address", _text(r"[0-9A-Za-z_.:%\[\]-]{0,128}"))
+"""Up to 128 of `A-Z a-z 0-9 _ . : % [ ] -`."""
+
 HOST = Grammar(f"a host of 1 to {MAX_NAME} printable characters", is_host)
+"""1 to 256 printable characters, none of them a space."""
+
 HOST_OR_NONE = _optional(HOST)
 NONCE = Grammar("a nonce in URL-safe base64", _text("[A-Za-z0-9_-]{1,256}"))
+"""1 to 256 of the URL-safe base64 alphabet."""
+
 SECRET = Grammar("a secret of visible characters", _text(f"[!-~]{{1,{MAX_SECRET}}}"))
+"""1 to 4,096 visible characters of ASCII."""
+
 SECRET_OR_NONE = _optional(SECRET)
 BASE64 = Grammar("base64", _text(f"[A-Za-z0-9+/]{{0,{MAX_BASE64}}}={{0,2}}"))
+"""Base64 of the standard alphabet, padded or not: up to 4 MiB of text."""
+
 FINGERPRINT = Grammar("sha256: and 64 hexadecimal digits", _text("sha256:[0-9a-f]{64}"))
+"""`sha256:` and 64 hexadecimal digits in lower case."""
+
 FINGERPRINT_OR_NONE = _optional(FINGERPRINT)
 SETTINGS = Grammar("labels of printable characters, with names that have no '='", _are_labels)
-"""Labels that are written into a configuration file."""
+"""A map of printable texts whose names are not empty and have no `=`, as they are written into a configuration file."""
 
 PORT = Grammar(f"a port, 1 to {MAX_PORT}", _int(1, MAX_PORT + 1))
+"""1 to 65535."""
+
 COUNT = Grammar("0 or more", _int(0, INT_END))
+"""0 and more."""
+
 OFFSET = Grammar("a place in a stream", _int(0, 2**62))
+"""0 to 2^62 - 1."""
+
 CREDIT = Grammar("1 to 2147483647", _int(1, 2**31))
+"""1 to 2^31 - 1."""
+
 EXIT_CODE = Grammar("an exit code of 32 bits", _int(-(2**31), 2**32))
+"""-2^31 to 2^32 - 1."""
+
 STATUS = Grammar("an HTTP status", _int(0, 1000))
+"""0 to 999."""

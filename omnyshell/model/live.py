@@ -1,4 +1,4 @@
-"""What a hub says of its live state (extension `events`): each item as it is when it is sent, not how it changed."""
+"""What a hub says of its live state (docs/extensions.md#events): each item as it is, not how it changed."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import TunnelProtocol
 
 MICROSECOND = 1e-6
+"""Seconds."""
 
 
 class Part(StrEnum):
@@ -66,38 +67,58 @@ class LiveNode(WireObject, kw_only=True):
     """A node that is connected, or a node id that the hub remembers. What only admins may know is empty for others."""
 
     node_id: Annotated[str, NODE_ID]
+    """The node's id."""
+
     state: NodePresence
+    """Whether it is connected."""
+
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
     uid: Annotated[str, OMIT, UID_OR_NONE] = ""
+    """Its UID."""
+
     display_name: Annotated[str, OMIT, FREE] = ""
+    """Its name for people."""
+
     platform: Annotated[PlatformInfo | None, OMIT] = None
-    """None for one that has not been connected since the hub started."""
+    """The machine it runs on; missing for one that was not connected since the hub started."""
 
     labels: Annotated[dict[str, str], OMIT, FREE] = {}
+    """The labels that it has by itself."""
+
     hub_labels: Annotated[dict[str, str], OMIT, FREE] = {}
+    """For admins: the labels that the hub sets for it."""
+
     capabilities: Annotated[NodeCapabilities | None, OMIT] = None
+    """What it can do."""
+
     principal: Annotated[str, OMIT, PRINCIPAL_OR_NONE] = ""
-    """Whose node id it is."""
+    """For admins: whose node id it is."""
 
     address: Annotated[str, OMIT, ADDRESS] = ""
+    """For admins: where it comes from."""
+
     sessions: Annotated[int | None, OMIT, COUNT] = None
-    """How many sessions of everyone go through the hub to this node."""
+    """For admins: how many sessions of everyone go through the hub to it, or are known to wait there."""
 
     latency_micros: Annotated[int | None, OMIT, COUNT] = None
+    """For admins: the round trip to it, in microseconds."""
+
     locked: Annotated[str, OMIT, FREE] = ""
-    """By whom it is locked, and why; empty where it is not."""
+    """For admins: by whom it is locked, and why."""
 
     displaced_at: Annotated[datetime | None, OMIT] = None
-    """When another process last took the id from one that was alive."""
+    """For admins: when another process last took the id from one that was alive."""
 
     displaced: Annotated[str, OMIT, FREE] = ""
-    """Where the older and the newer one are."""
+    """For admins: where the older and the newer of those are."""
 
     connected_at: Annotated[datetime | None, OMIT] = None
+    """For admins: since when it is connected."""
+
     last_heard_at: Annotated[datetime | None, OMIT] = None
-    """When something last came from it, as of this item."""
+    """For admins: when something last came from it, as of this item."""
 
     @property
     def key(self) -> str:
@@ -119,11 +140,17 @@ class LiveSession(WireObject, kw_only=True):
     """A session: one that goes through the hub, or one that is detached and waits in its node."""
 
     session_id: Annotated[str, SESSION_ID]
-    """What `resume`, `kill_session` and `peek` take."""
+    """The session's id: of a detached one, what `resumeSessionId` takes."""
 
     node_id: Annotated[str, NODE_ID]
+    """Where it runs."""
+
     principal: Annotated[str, PRINCIPAL]
+    """Its owner."""
+
     mode: SessionMode
+    """What runs."""
+
     state: SessionState
     """`opening`, `open`, `detached` or `closed`."""
 
@@ -131,6 +158,8 @@ class LiveSession(WireObject, kw_only=True):
     """Whether the item is to be forgotten; `state` is `closed` then."""
 
     created_at: datetime
+    """When it was opened."""
+
     address: Annotated[str, OMIT, ADDRESS] = ""
     """Where its client is."""
 
@@ -138,20 +167,31 @@ class LiveSession(WireObject, kw_only=True):
     """What was asked to run; of a shell, what runs in its foreground."""
 
     cwd: Annotated[str, OMIT, FREE] = ""
+    """Its directory."""
+
     resumed: Annotated[bool, OMIT] = False
+    """Whether it was taken up after a detach."""
+
     detached_at: Annotated[datetime | None, OMIT] = None
+    """Since when it is detached."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends by itself."""
+
     reason: Annotated[str, OMIT, FREE] = ""
-    """Why it was closed."""
+    """Why it was closed, as a code."""
 
     bytes_in: Annotated[int, COUNT] = 0
-    """Input that the hub relayed, since the session was opened or resumed."""
+    """Bytes of input that were relayed since the session was opened or resumed."""
 
     bytes_out: Annotated[int, COUNT] = 0
+    """Bytes of output, likewise."""
+
     rate_in: Annotated[int, OMIT, COUNT] = 0
-    """Bytes a second."""
+    """Bytes of input a second."""
 
     rate_out: Annotated[int, OMIT, COUNT] = 0
+    """Bytes of output a second."""
 
     @property
     def key(self) -> str:
@@ -165,35 +205,58 @@ class LiveSession(WireObject, kw_only=True):
 
 
 class LiveTunnel(WireObject, kw_only=True):
-    """A tunnel with its counters; `in` is from the outside to the target."""
+    """A tunnel with its counters."""
 
     tunnel_id: Annotated[str, TUNNEL_ID]
+    """The tunnel's id."""
+
     node_id: Annotated[str, EXPOSER_ID]
-    """`@local` for one to the machine of the client that opened it."""
+    """The exposer: a node, or `@local` for a client."""
 
     principal: Annotated[str, PRINCIPAL]
+    """Who opened it."""
+
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
     target_host: Annotated[str, HOST]
+    """The target's host."""
+
     target_port: Annotated[int, PORT]
+    """The target's port."""
+
     public_host: Annotated[str, OMIT, HOST_OR_NONE] = ""
-    """Empty for the hub's own name."""
+    """Where it is reached; missing for the hub's own name."""
 
     public_port: Annotated[int, PORT]
+    """The hub's port."""
+
     secure: Annotated[bool, OMIT] = False
+    """Whether the hub speaks TLS with the outside."""
+
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
+    """`tcp` or `http`."""
+
     created_at: datetime
+    """When it was opened."""
+
     connections: Annotated[int, COUNT] = 0
     """How many go through it now."""
 
     connections_total: Annotated[int, COUNT] = 0
+    """How many have gone through it."""
+
     bytes_in: Annotated[int, COUNT] = 0
+    """Bytes from the outside to the target."""
+
     bytes_out: Annotated[int, COUNT] = 0
+    """Bytes from the target to the outside."""
+
     rate_in: Annotated[int, OMIT, COUNT] = 0
     """Bytes a second."""
 
     rate_out: Annotated[int, OMIT, COUNT] = 0
+    """Bytes a second."""
 
     @property
     def key(self) -> str:
@@ -205,111 +268,30 @@ class LivePeer(WireObject, kw_only=True):
     """A connection to the hub that has logged in."""
 
     peer_id: Annotated[str, ID]
+    """What it is called in requests of `admin`."""
+
     role: Annotated[str, FREE]
+    """The role in its `hello`."""
+
     principal: Annotated[str, PRINCIPAL]
+    """Who logged in."""
+
     gone: Annotated[bool, OMIT] = False
     """Whether the item is to be forgotten."""
 
     address: Annotated[str, OMIT, ADDRESS] = ""
+    """Where it comes from."""
+
     node_id: Annotated[str, OMIT, NODE_ID_OR_NONE] = ""
     """The node that it registered."""
 
     connected_at: datetime
+    """Since when."""
 
     @property
     def key(self) -> str:
         """What identifies the item."""
         return self.peer_id
-
-
-class Traffic(WireObject, kw_only=True):
-    """Counters of something, which take the place of those that its item had."""
-
-    bytes_in: Annotated[int, COUNT] = 0
-    bytes_out: Annotated[int, COUNT] = 0
-    rate_in: Annotated[int, OMIT, COUNT] = 0
-    rate_out: Annotated[int, OMIT, COUNT] = 0
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """The counters, by the names that they have in the item."""
-        return {
-            "bytes_in": self.bytes_in,
-            "bytes_out": self.bytes_out,
-            "rate_in": self.rate_in,
-            "rate_out": self.rate_out,
-        }
-
-
-class SessionTraffic(Traffic, kw_only=True):
-    """What changed about a session in the last second; rates in bytes a second."""
-
-    node_id: Annotated[str, NODE_ID]
-    session_id: Annotated[str, SESSION_ID]
-
-    @property
-    def key(self) -> str:
-        """The key of the session."""
-        return session_key(self.node_id, self.session_id)
-
-
-class TunnelTraffic(Traffic, kw_only=True):
-    """What changed about a tunnel in the last second; rates in bytes a second."""
-
-    tunnel_id: Annotated[str, TUNNEL_ID]
-    connections: Annotated[int, COUNT] = 0
-    connections_total: Annotated[int, COUNT] = 0
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """The counters, by the names that they have in the item."""
-        return super().counters | {"connections": self.connections, "connections_total": self.connections_total}
-
-    @property
-    def key(self) -> str:
-        """The key of the tunnel."""
-        return self.tunnel_id
-
-
-class LiveMetrics(WireObject, kw_only=True):
-    """Figures of a hub. Totals count from `started_at` on; rates are bytes a second."""
-
-    hub_uid: Annotated[str, UID_OR_NONE] = ""
-    version: Annotated[str, FREE] = ""
-    started_at: datetime
-    peers: Annotated[int, COUNT] = 0
-    nodes: Annotated[int, COUNT] = 0
-    """Nodes that are connected."""
-
-    sessions: Annotated[int, COUNT] = 0
-    """Sessions that go through the hub."""
-
-    tunnels: Annotated[int, COUNT] = 0
-    tunnel_connections: Annotated[int, COUNT] = 0
-    subscribers: Annotated[int, COUNT] = 0
-    logins: Annotated[int, COUNT] = 0
-    login_failures: Annotated[int, COUNT] = 0
-    sessions_opened: Annotated[int, COUNT] = 0
-    sessions_rejected: Annotated[int, COUNT] = 0
-    bytes_relayed: Annotated[int, COUNT] = 0
-    relay_rate: Annotated[int, COUNT] = 0
-    frames_relayed: Annotated[int, COUNT] = 0
-    frames_dropped: Annotated[int, COUNT] = 0
-    heartbeat_timeouts: Annotated[int, COUNT] = 0
-    audit_queue: Annotated[int, COUNT] = 0
-    """Records that wait for the disk."""
-
-    audit_lost: Annotated[int, COUNT] = 0
-    audit_broken: Annotated[int, COUNT] = 0
-    """Gaps in the audit trail that no admin has acknowledged."""
-
-    loop_lag_micros: Annotated[int, COUNT] = 0
-    """How late the hub's event loop was at most, in the last second."""
-
-    @property
-    def loop_lag(self) -> float:
-        """How late the hub's event loop was at most in the last second, in seconds."""
-        return self.loop_lag_micros * MICROSECOND
 
 
 LiveItem = LiveNode | LiveSession | LiveTunnel | LivePeer

@@ -12,30 +12,57 @@ TUNNEL_SERVICE = "tunnel"
 
 
 class PlatformInfo(WireObject, kw_only=True):
-    """The machine a node runs on. `os` and `arch` use the names of section 8."""
+    """The machine that a node runs on."""
 
     os: Annotated[str, FREE]
+    """`linux`, `macos` or `windows`."""
+
     arch: Annotated[str, FREE]
+    """`x64`, `arm64`, `ia32`, `arm` or `riscv64`."""
+
     agent_version: Annotated[str, FREE] = "unknown"
+    """The version of the node's software."""
+
     hostname: Annotated[str, FREE] = "unknown"
+    """The machine's name."""
 
 
 class NodeCapabilities(WireObject, kw_only=True):
-    """What a node supports; `features` are the names of section 3 and of the extensions."""
+    """What a node supports."""
 
     shells: Annotated[tuple[str, ...], FREE] = ()
+    """The shells that can be had."""
+
     features: Annotated[tuple[str, ...], FREE] = ()
+    """What it serves, and the extensions that it speaks."""
+
     max_sessions: Annotated[int, COUNT] = DEFAULT_MAX_SESSIONS
+    """How many sessions may be attached at a time."""
+
     direct_endpoint: Annotated[str | None, OMIT, FREE] = None
+    """Where it could be reached without the hub; nothing uses it."""
 
 
 class NodeDescriptor(WireObject, kw_only=True):
     """A node as clients see it in a listing."""
 
     node_id: Annotated[str, NODE_ID]
+    """The node's id."""
+
     uid: Annotated[str | None, OMIT, UID] = None
+    """Its UID."""
+
     display_name: Annotated[str, FREE] = ""
+    """Its name for people."""
+
     platform: PlatformInfo
+    """The machine it runs on."""
+
     labels: Annotated[dict[str, str], FREE] = {}
+    """The labels that it has by itself."""
+
     online: bool = False
+    """Whether it is connected."""
+
     capabilities: Annotated[NodeCapabilities | None, OMIT] = None
+    """What it can do."""

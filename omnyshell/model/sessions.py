@@ -51,40 +51,87 @@ class CloseReason(StrEnum):
     """Why a channel was closed (sections 4 and 6); peers may send others, which are passed on."""
 
     NORMAL = "normal"
+    """The program has ended, and all that it wrote was sent."""
+
     CLIENT_CLOSED = "client_closed"
+    """The client left on purpose: what runs is ended."""
+
     CLIENT_DISCONNECTED = "client_disconnected"
+    """The client was lost, or gives up an attempt to resume: what can wait waits."""
+
     NODE_CLOSED = "node_closed"
+    """The node is gone, or the session was ended there, by a kill or an admin."""
+
     ERROR = "error"
+    """An end broke the rules of credit, or failed."""
+
     TARGET_CLOSED = "target_closed"
+    """The target of a tunnel closed the connection."""
+
     TARGET_ERROR = "target_error"
+    """The connection to the target failed."""
+
     EXTERNAL_CLOSED = "external_closed"
+    """The outside closed the connection."""
+
     EXTERNAL_ERROR = "external_error"
+    """The connection from the outside failed."""
+
     TUNNEL_CLOSED = "tunnel_closed"
+    """The tunnel was closed."""
+
     EXPOSER_CLOSED = "exposer_closed"
+    """The exposer is gone."""
 
 
 class PtySpec(WireObject, kw_only=True):
     """The terminal a session asks for: its type, and its size in character cells."""
 
     term: Annotated[str, FREE] = DEFAULT_TERM
+    """Its type, for `TERM`."""
+
     cols: Annotated[int, ANSWERED] = DEFAULT_COLS
+    """Its width."""
+
     rows: Annotated[int, ANSWERED] = DEFAULT_ROWS
+    """Its height."""
 
 
 class DetachedSessionInfo(WireObject, kw_only=True):
     """One line of a session listing; covers attached sessions too."""
 
     session_id: Annotated[str, SESSION_ID]
+    """The session's id."""
+
     short_id: Annotated[str, SHORT_ID]
+    """Its first 8 characters."""
+
     node_id: Annotated[str, NODE_ID]
+    """Where it runs."""
+
     owner_user_id: Annotated[str, PRINCIPAL_OR_NONE]
+    """Its owner."""
+
     mode: SessionMode = SessionMode.SHELL
+    """What runs."""
+
     created_at: datetime
+    """When it was opened."""
+
     detached_at: Annotated[datetime | None, OMIT] = None
+    """Since when it is detached."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends by itself."""
+
     state: SessionState = SessionState.DETACHED
+    """Whether somebody has it: `attached` or `detached`."""
+
     current_command: Annotated[str | None, OMIT, FREE] = None
+    """What runs in the foreground."""
+
     current_cwd: Annotated[str | None, OMIT, FREE] = None
+    """The directory of what runs there."""
 
 
 def describe_exit(code: int) -> str:

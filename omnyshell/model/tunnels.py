@@ -38,15 +38,34 @@ class TunnelInfo(WireObject, kw_only=True):
     """One line of a tunnel listing."""
 
     tunnel_id: Annotated[str, TUNNEL_ID]
+    """The tunnel's id."""
+
     node_id: Annotated[str, EXPOSER_ID]
+    """The exposer: a node, or `@local` for a client."""
+
     owner_user_id: Annotated[str, PRINCIPAL_OR_NONE] = ""
+    """Who opened it."""
+
     target_host: Annotated[str, HOST] = "localhost"
+    """The target's host."""
+
     target_port: Annotated[int, PORT]
+    """The target's port."""
+
     public_host: Annotated[str, HOST_OR_NONE] = ""
+    """Where it is reached; empty for the hub's own name."""
+
     public_port: Annotated[int, PORT]
+    """The hub's port."""
+
     secure: Annotated[bool, OMIT] = False
+    """Whether the hub speaks TLS with the outside."""
+
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
+    """`tcp` or `http`."""
+
     created_at: datetime
+    """When it was opened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,52 @@
 """Names of the extensions in wire protocol section 9; each is used only toward a peer that announced it."""
 
 INTERACTIVE = "interactive"
+"""A login shell with prompt and echo."""
+
 AUTH_BIND = "auth-bind"
+"""A key's proof that names the hub's certificate, beside the one over the nonce."""
+
 AUTH_BIND_2 = "auth-bind-2"
+"""One proof of a key that names certificate, role, principal, host and port, in place of both."""
+
 ADMIN = "admin"
+"""Administration of a hub, and joining by invite."""
+
 ADMIN_ENDS = "admin-ends"
+"""Roles and keys that are granted for a time."""
+
 AUDIT_ACKNOWLEDGE = "audit-acknowledge"
+"""An admin says that gaps of the audit trail are known."""
+
 RESUME_OFFSET = "resume-offset"
+"""Shells and commands go on after a lost connection with no byte lost or doubled."""
+
 SCREEN_ETAG = "screen-etag"
+"""A screen that has not changed is not sent again; that of an ended session can still be had."""
+
 TUNNEL_EOF = "tunnel-eof"
+"""One direction of a tunnel's connection ends, and the other goes on."""
+
 EVENTS = "events"
+"""A subscription to a hub's live state."""
+
 CLIPBOARD_AUDIT = "clipboard-audit"
+"""The hub learns that a program wrote to the clipboard."""
+
 WIDE_WINDOW = "wide-window"
+"""More than 1 MiB of output may be under way."""
+
 NODE_INSTANCE = "node-instance"
+"""A node says which process it is, so that two with one id do not fight for ever."""
+
 RIGHTS = "rights"
+"""Why something is refused, which rights there are, and listings of bounded length."""
+
 LOCKS = "locks"
+"""Principals, nodes and roles can be locked."""
+
 FLEET_INVITES = "fleet-invites"
+"""One invite for many machines."""
+
 KEPT_COMMANDS = "kept-commands"
+"""The hub learns which commands wait in a node, and ends them."""

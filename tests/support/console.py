@@ -9,16 +9,8 @@ from typing import Any
 from textual.pilot import Pilot
 
 from omnyshell.model.admin import AuditEntry
-from omnyshell.model.live import (
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    NodePresence,
-    Part,
-    Scope,
-)
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part, Scope
+from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.nodes import NodeCapabilities, PlatformInfo
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.model.tunnels import TunnelProtocol

@@ -1,4 +1,4 @@
-"""What a client says of a clipboard: extension `clipboard-audit`, described in `docs/extensions.md`."""
+"""What a client says of a clipboard (docs/extensions.md#clipboard-audit)."""
 
 from typing import Annotated, ClassVar
 
@@ -10,12 +10,16 @@ from omnyshell.protocol.messages.base import ChannelMessage
 
 
 class SessionClipboard(ChannelMessage, kw_only=True):
-    """A program in the session asked for `size` bytes to be put on the client's clipboard (OSC 52)."""
+    """A program in the session asked for bytes to be put on the client's clipboard (OSC 52)."""
 
     TYPE: ClassVar[str] = "session.clipboard"
+    """client -> hub"""
+
     EXTENSION: ClassVar[str] = CLIPBOARD_AUDIT
 
     size: Annotated[int, COUNT]
+    """How many bytes."""
+
     refused: Annotated[str | None, OMIT, FREE] = None
     """Why the client did not do it."""
 

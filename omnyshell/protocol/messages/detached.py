@@ -13,197 +13,263 @@ class SessionDetachRequest(ChannelMessage, kw_only=True):
     """A client leaves its session running."""
 
     TYPE: ClassVar[str] = "session.detach.request"
+    """client -> hub"""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """How long it may wait there; the node decides where it is missing."""
 
 
 class NodeSessionDetach(ChannelMessage, kw_only=True):
     """The hub passes a detach on to the node, which goes by the channel."""
 
     TYPE: ClassVar[str] = "node.session.detach"
+    """hub -> node"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The id of `node.session.open`."""
+
     principal: Annotated[str, PRINCIPAL]
+    """The session's owner."""
+
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """How long it may wait there."""
 
 
 class NodeSessionDetached(ChannelMessage, kw_only=True):
     """The node detached the session."""
 
     TYPE: ClassVar[str] = "node.session.detached"
+    """node -> hub"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The session's id."""
+
     short_id: Annotated[str, SHORT_ID] = ""
+    """Its first 8 characters."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends by itself."""
 
 
 class SessionDetached(ChannelMessage, kw_only=True):
     """The session goes on without this client; nothing follows on the channel."""
 
     TYPE: ClassVar[str] = "session.detached"
+    """hub -> client"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The session's id."""
+
     short_id: Annotated[str, SHORT_ID] = ""
+    """Its first 8 characters."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends by itself."""
 
 
 class Request(ControlMessage, kw_only=True):
     """A request outside any channel; its answer carries the same id."""
 
     request_id: Annotated[str, FREE]
+    """Chosen by who asks, and echoed in the answer."""
 
 
 class ClientRequest(Request, kw_only=True):
     """A client's request about one node."""
 
     node_id: Annotated[str, ANSWERED]
+    """The node that is asked."""
 
 
 class RelayedRequest(Request, kw_only=True):
     """The hub's request to a node, on behalf of a principal."""
 
     principal: Annotated[str, PRINCIPAL]
+    """For whom the hub asks: the owner of the sessions meant."""
 
 
 class Outcome(Request, kw_only=True):
-    """Whether a request was done; `message` says why not."""
+    """Whether a request was done."""
 
     ok: bool = False
+    """Whether it was done."""
+
     message: Annotated[str | None, OMIT_EMPTY, FREE] = None
+    """Why not, in words."""
 
 
 class DetachedSessionsRequest(ClientRequest):
     """Lists the caller's sessions on a node."""
 
     TYPE: ClassVar[str] = "sessions.list.request"
+    """client -> hub"""
 
 
 class DetachedSessionsResponse(Request, kw_only=True):
-    """The caller's sessions on a node. `refused` is of the extension `rights`: why the caller may not list them."""
+    """The caller's sessions on a node."""
 
     TYPE: ClassVar[str] = "sessions.list.response"
+    """hub -> client"""
 
     sessions: tuple[DetachedSessionInfo, ...] = ()
+    """The sessions, attached and detached."""
+
     refused: Annotated[str | None, OMIT_EMPTY, FREE] = None
+    """Of `rights`: why the caller may not list them."""
 
 
 class NodeDetachedSessionsRequest(RelayedRequest):
     """Lists a principal's sessions."""
 
     TYPE: ClassVar[str] = "node.sessions.list.request"
+    """hub -> node"""
 
 
 class NodeDetachedSessionsResponse(Request, kw_only=True):
     """A principal's sessions."""
 
     TYPE: ClassVar[str] = "node.sessions.list.response"
+    """node -> hub"""
 
     sessions: tuple[DetachedSessionInfo, ...] = ()
+    """The sessions, attached and detached."""
 
 
 class DetachedSessionKillRequest(ClientRequest, kw_only=True):
     """Ends a session."""
 
     TYPE: ClassVar[str] = "sessions.kill.request"
+    """client -> hub"""
 
     session_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
 
 
 class DetachedSessionKillResponse(Outcome):
     """Whether the session was ended."""
 
     TYPE: ClassVar[str] = "sessions.kill.response"
+    """hub -> client"""
 
 
 class NodeDetachedSessionKillRequest(RelayedRequest, kw_only=True):
     """Ends a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.kill.request"
+    """hub -> node"""
 
     session_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
 
 
 class NodeDetachedSessionKillResponse(Outcome):
     """Whether the session was ended."""
 
     TYPE: ClassVar[str] = "node.sessions.kill.response"
+    """node -> hub"""
 
 
 class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
-    """Detaches an attached session from elsewhere; no reference means the only attached shell."""
+    """Detaches an attached session from elsewhere."""
 
     TYPE: ClassVar[str] = "sessions.detach.request"
+    """client -> hub"""
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
+    """Its id, or how that begins; empty for the only attached shell."""
+
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """How long it may wait there."""
 
 
 class DetachOutcome(Outcome, kw_only=True):
     """Whether a session was detached, and which."""
 
     short_id: Annotated[str | None, OMIT_EMPTY, SHORT_ID] = None
+    """The first 8 characters of its id."""
 
 
 class ActiveSessionDetachResponse(DetachOutcome):
     """Whether the session was detached."""
 
     TYPE: ClassVar[str] = "sessions.detach.response"
+    """hub -> client"""
 
 
 class NodeActiveSessionDetach(RelayedRequest, kw_only=True):
     """Detaches a principal's attached session."""
 
     TYPE: ClassVar[str] = "node.sessions.detach.request"
+    """hub -> node"""
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
+    """Its id, or how that begins; empty for the only attached shell."""
+
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """How long it may wait there."""
 
 
 class NodeActiveSessionDetachResponse(DetachOutcome):
     """Whether the session was detached."""
 
     TYPE: ClassVar[str] = "node.sessions.detach.response"
+    """node -> hub"""
 
 
 class ScreenOutcome(Outcome, kw_only=True):
-    """A session's screen as base64 of the bytes that paint it.
-
-    The last three fields belong to `screen-etag`: `same` stands for a screen that has not changed, `exit_code` is that
-    of a session that has ended.
-    """
+    """A session's screen."""
 
     screen: Annotated[str | None, OMIT_EMPTY, BASE64] = None
+    """The bytes that paint the screen."""
+
     alt_screen: Annotated[bool, OMIT] = False
+    """Whether it is the alternate screen."""
+
     etag: Annotated[str | None, OMIT, FREE] = None
+    """Of `screen-etag`: names this state of the screen."""
+
     same: Annotated[bool, OMIT] = False
+    """Of `screen-etag`: it is as the `etag` of the request says, and is not sent."""
+
     exit_code: Annotated[int | None, OMIT, EXIT_CODE] = None
+    """Of `screen-etag`: the session has ended with this code, and this is its last screen."""
 
 
 class SessionScreenRequest(ClientRequest, kw_only=True):
-    """Asks for a session's present screen; `etag`, empty at first, asks by the rules of `screen-etag`."""
+    """Asks for a session's present screen."""
 
     TYPE: ClassVar[str] = "sessions.screen.request"
+    """client -> hub"""
 
     session_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
+
     etag: Annotated[str | None, OMIT, FREE] = None
+    """Of `screen-etag`: the state that the client knows; empty for none."""
 
 
 class SessionScreenResponse(ScreenOutcome):
     """A session's present screen."""
 
     TYPE: ClassVar[str] = "sessions.screen.response"
+    """hub -> client"""
 
 
 class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
     """Asks for the present screen of a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.screen.request"
+    """hub -> node"""
 
     session_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
+
     etag: Annotated[str | None, OMIT, FREE] = None
+    """Of `screen-etag`: the state that the client knows; empty for none."""
 
 
 class NodeSessionScreenResponse(ScreenOutcome):
     """The present screen of a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.screen.response"
+    """node -> hub"""

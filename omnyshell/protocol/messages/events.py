@@ -1,4 +1,4 @@
-"""A hub's live state over the wire: extension `events`, described in `docs/extensions.md`.
+"""A hub's live state over the wire (docs/extensions.md#events).
 
 Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
 """
@@ -8,16 +8,8 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.grammars import COUNT
-from omnyshell.model.live import (
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    Scope,
-    SessionTraffic,
-    TunnelTraffic,
-)
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, Scope
+from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.codec import FrameCodec
@@ -28,67 +20,113 @@ DEFAULT_AUDIT_LIMIT = 200
 
 
 class EventsSubscribe(ControlMessage, kw_only=True):
-    """A client asks for the hub's state, and for what changes from then on. No parts means all of them."""
+    """A client asks for the hub's state, and for what changes from then on."""
 
     TYPE: ClassVar[str] = "events.subscribe"
+    """client -> hub"""
+
     EXTENSION: ClassVar[str] = EVENTS
 
     subscription_id: Annotated[str, ANSWERED]
+    """Names the subscription in all its messages: 1 to 128 characters."""
+
     parts: Annotated[tuple[str, ...], OMIT, ANSWERED] = ()
+    """What is asked for: `nodes`, `sessions`, `tunnels`, `peers`, `metrics`, `audit`; none is all."""
+
     audit_since: Annotated[datetime | None, OMIT] = None
+    """No audit records from before this are wanted."""
+
     audit_limit: Annotated[int, ANSWERED] = DEFAULT_AUDIT_LIMIT
+    """How many of the newest audit records come first: 1,000 at most."""
 
 
 class EventsUnsubscribe(ControlMessage, kw_only=True):
     """A client wants to hear no more."""
 
     TYPE: ClassVar[str] = "events.unsubscribe"
+    """client -> hub"""
+
     EXTENSION: ClassVar[str] = EVENTS
 
     subscription_id: Annotated[str, ANSWERED]
+    """The subscription to end."""
 
 
 class EventsUpdate(ControlMessage, kw_only=True):
-    """What snapshots and deltas have in common: items as they are now, and `seq`, one more with each message."""
+    """What snapshots and deltas have in common."""
 
     subscription_id: Annotated[str, FREE]
+    """The subscription."""
+
     seq: Annotated[int, COUNT]
+    """Counts its messages: one more with each."""
+
     at: datetime
+    """The hub's time."""
+
     nodes: Annotated[tuple[LiveNode, ...], OMIT] = ()
+    """Nodes, as they are now."""
+
     sessions: Annotated[tuple[LiveSession, ...], OMIT] = ()
+    """Sessions, as they are now."""
+
     tunnels: Annotated[tuple[LiveTunnel, ...], OMIT] = ()
+    """Tunnels, as they are now."""
+
     peers: Annotated[tuple[LivePeer, ...], OMIT] = ()
+    """Connections, as they are now."""
+
     metrics: Annotated[LiveMetrics | None, OMIT] = None
+    """The hub's figures."""
+
     records: Annotated[tuple[AuditEntry, ...], OMIT] = ()
+    """New audit records, oldest first."""
 
 
 class EventsSnapshot(EventsUpdate, kw_only=True):
     """A piece of the whole state. What no piece between `first` and `last` names is not there."""
 
     TYPE: ClassVar[str] = "events.snapshot"
+    """hub -> client"""
 
     scope: Scope
+    """Whose state it is: `all`, or the subscriber's `own`."""
+
     parts: Annotated[tuple[str, ...], FREE] = ()
+    """The parts of which this snapshot tells everything."""
+
     first: Annotated[bool, OMIT] = False
+    """Whether this is its first piece."""
+
     last: Annotated[bool, OMIT] = False
+    """Whether this is its last piece."""
 
 
 class EventsDelta(EventsUpdate, kw_only=True):
     """What changed since the message before."""
 
     TYPE: ClassVar[str] = "events.delta"
+    """hub -> client"""
 
     session_traffic: Annotated[tuple[SessionTraffic, ...], OMIT] = ()
+    """New counters of sessions."""
+
     tunnel_traffic: Annotated[tuple[TunnelTraffic, ...], OMIT] = ()
+    """New counters of tunnels."""
 
 
 class EventsLagged(ControlMessage, kw_only=True):
     """The subscriber did not keep up: what changed is lost to it, and a new snapshot follows."""
 
     TYPE: ClassVar[str] = "events.lagged"
+    """hub -> client"""
 
     subscription_id: Annotated[str, FREE]
+    """The subscription."""
+
     seq: Annotated[int, COUNT]
+    """Counts its messages: one more with each."""
+
     missed_records: Annotated[int, COUNT] = 0
     """Audit records that the subscriber will not get."""
 
@@ -97,28 +135,42 @@ class EventsEnded(ControlMessage, kw_only=True):
     """A subscription has ended, or was refused."""
 
     TYPE: ClassVar[str] = "events.ended"
+    """hub -> client"""
 
     subscription_id: Annotated[str, FREE]
+    """The subscription."""
+
     code: Annotated[str, FREE]
+    """Why, as a code."""
+
     message: Annotated[str, OMIT, FREE] = ""
+    """Why, in words."""
 
 
 class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
-    """A hub asks a node for the shells of everyone; by `commands`, of `kept-commands`, for what else runs too."""
+    """A hub asks a node for the shells of everyone."""
 
     TYPE: ClassVar[str] = "node.sessions.live.request"
+    """hub -> node"""
 
     request_id: Annotated[str, FREE]
+    """Chosen by the hub, and echoed in the answer."""
+
     commands: Annotated[bool, OMIT] = False
+    """Of `kept-commands`: commands are asked for too."""
 
 
 class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
     """The sessions of a node, attached and detached."""
 
     TYPE: ClassVar[str] = "node.sessions.live.response"
+    """node -> hub"""
 
     request_id: Annotated[str, FREE]
+    """That of the request."""
+
     sessions: tuple[DetachedSessionInfo, ...] = ()
+    """The sessions of every principal, attached and detached."""
 
 
 MESSAGES: tuple[type[ControlMessage], ...] = (

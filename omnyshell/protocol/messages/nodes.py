@@ -10,31 +10,48 @@ from omnyshell.protocol.messages.base import ControlMessage
 
 
 class NodeRegister(ControlMessage, kw_only=True):
-    """A node names itself to the hub. `instance` belongs to the extension `node-instance`."""
+    """A node names itself to the hub."""
 
     TYPE: ClassVar[str] = "node.register"
+    """node -> hub"""
 
     node_id: Annotated[str, ANSWERED]
+    """The id that the node wants to have."""
+
     uid: Annotated[str | None, OMIT, ANSWERED] = None
+    """What follows from its key and its machine."""
+
     display_name: Annotated[str, FREE] = ""
+    """Its name for people."""
+
     platform: PlatformInfo
+    """The machine it runs on."""
+
     labels: Annotated[dict[str, str], FREE] = {}
+    """Its labels; `allow-roles` says who may use it."""
+
     instance: Annotated[str | None, OMIT, ID] = None
+    """Of `node-instance`: names the process, over all its connections."""
 
 
 class NodeRegistered(ControlMessage, kw_only=True):
     """The hub took the registration."""
 
     TYPE: ClassVar[str] = "node.registered"
+    """hub -> node"""
 
     node_id: Annotated[str, NODE_ID]
+    """The id that the node now has."""
+
     assigned_at: datetime
+    """Since when, by the hub's clock."""
 
 
 class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):
     """A node says what it supports."""
 
     TYPE: ClassVar[str] = "node.capabilities"
+    """node -> hub"""
 
     @property
     def capabilities(self) -> NodeCapabilities:
@@ -48,42 +65,58 @@ class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):
 
 
 class NodeHeartbeat(ControlMessage, kw_only=True):
-    """A node is alive. `seq` strictly increases within one registration."""
+    """A node is alive."""
 
     TYPE: ClassVar[str] = "node.heartbeat"
+    """node -> hub"""
 
     node_id: Annotated[str, FREE]
+    """The node's id."""
+
     active_sessions: Annotated[int, COUNT] = 0
+    """How many sessions it has: for information."""
+
     seq: Annotated[int, FREE]
+    """Higher than the one before; the first of a registration is free."""
+
     ts: datetime
+    """The node's time."""
 
 
 class NodeHeartbeatAck(ControlMessage, kw_only=True):
     """The hub heard a heartbeat."""
 
     TYPE: ClassVar[str] = "node.heartbeat.ack"
+    """hub -> node"""
 
     seq: Annotated[int, FREE]
+    """That of the heartbeat."""
+
     ts: datetime
+    """The hub's time."""
 
 
 class NodeListRequest(ControlMessage, kw_only=True):
-    """A client asks for the connected nodes. The filter key `platform` matches platform.os."""
+    """A client asks for the connected nodes."""
 
     TYPE: ClassVar[str] = "node.list.request"
+    """client -> hub"""
 
     filter: Annotated[dict[str, str], OMIT, FREE] = {}
+    """Labels that a node must have, with their values; the key `platform` stands for the operating system."""
 
 
 class NodeListResponse(ControlMessage, kw_only=True):
-    """The connected nodes, sorted by id. Answers come in the order of the requests.
-
-    The last two count the nodes that are described without labels and capabilities, and those that are not told of,
-    where all that nodes say of themselves would not fit.
-    """
+    """The connected nodes. Answers come in the order of the requests."""
 
     TYPE: ClassVar[str] = "node.list.response"
+    """hub -> client"""
 
     nodes: Annotated[tuple[NodeDescriptor, ...], STRICT_ITEMS] = ()
+    """The nodes, sorted by id."""
+
     shortened: Annotated[int, OMIT, COUNT] = 0
+    """Of `rights`: how many are described without display name, uid, capabilities and most labels."""
+
     left_out: Annotated[int, OMIT, COUNT] = 0
+    """Of `rights`: how many are not told of, as there was no room."""

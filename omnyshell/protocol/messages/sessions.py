@@ -21,154 +21,243 @@ from omnyshell.protocol.messages.base import ChannelMessage
 
 
 class SessionRequest(ChannelMessage, kw_only=True):
-    """What a client asks to be run; the part that hub and node share.
-
-    `interactive` is an extension; the last three fields belong to `resume-offset` (docs/extensions.md).
-    """
+    """What a client asks to be run; the part that hub and node share."""
 
     mode: SessionMode = SessionMode.EXEC
+    """What is run."""
+
     command: Annotated[str | None, OMIT, FREE] = None
+    """The program, or without `args` a line for the shell."""
+
     args: Annotated[tuple[str, ...], OMIT, FREE] = ()
+    """Arguments, which make `command` a program that is run without a shell."""
+
     env: Annotated[dict[str, str], OMIT, FREE] = {}
+    """Variables beside those that the node gives."""
+
     cwd: Annotated[str | None, OMIT, FREE] = None
+    """The directory to start in."""
+
     pty: Annotated[PtySpec | None, OMIT] = None
+    """The terminal to run it on."""
+
     resume_session_id: Annotated[str | None, OMIT, ANSWERED] = None
+    """The session to take up again, by its id or how that begins."""
+
     shell_family: Annotated[ShellFamily | None, OMIT] = None
+    """The language in which `command` is written."""
+
     interactive: Annotated[bool, OMIT] = False
+    """Of `interactive`: a login shell with prompt and echo."""
+
     offsets: Annotated[bool, OMIT] = False
+    """Of `resume-offset`: asks for it."""
+
     output_offset: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `resume-offset`: how many bytes of output the client has."""
+
     repaint: Annotated[bool, OMIT] = False
+    """Of `resume-offset`: paint the screen behind the output that is sent again."""
 
 
 class StartedSession(ChannelMessage, kw_only=True):
-    """Where a channel with `resume-offset` begins, and how far `wide-window` lets it be opened (docs/extensions.md)."""
+    """What is said of a session that runs, whether to the hub or to the client."""
 
     offsets: Annotated[bool, OMIT] = False
+    """Of `resume-offset`: it is in force on this channel."""
+
     output_offset: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `resume-offset`: where the output that follows begins."""
+
     input_offset: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `resume-offset`: how many bytes of input the node has."""
+
     input_ended: Annotated[bool, OMIT] = False
+    """Of `resume-offset`: the node has the end of the input too."""
+
     reset: Annotated[bool, OMIT] = False
+    """Of `resume-offset`: output is missing, and the screen is painted instead."""
+
     max_window: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `wide-window`: how many bytes of output the node lets be under way."""
 
 
 class SessionOpen(SessionRequest, kw_only=True):
     """A client asks the hub for a session on a node."""
 
     TYPE: ClassVar[str] = "session.open"
+    """client -> hub"""
 
     node_id: Annotated[str, ANSWERED]
+    """Where it is to run; white space around it does not count."""
 
 
 class NodeSessionOpen(SessionRequest, kw_only=True):
     """The hub asks a node to start a session."""
 
     TYPE: ClassVar[str] = "node.session.open"
+    """hub -> node"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The id of a new session; of one that is taken up, that of the attempt."""
+
     principal: Annotated[str, PRINCIPAL]
+    """Who asks: the owner of the session."""
 
 
 class SessionOpened(StartedSession, kw_only=True):
-    """The session runs. `session_id` is what the node reported."""
+    """The session runs."""
 
     TYPE: ClassVar[str] = "session.opened"
+    """hub -> client"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The session's id, as the node reported it: of one that was taken up, the one it has had."""
+
     pty: bool = False
+    """Whether the mode is `shell`."""
+
     alt_screen: Annotated[bool, OMIT] = False
+    """Whether the program shows the alternate screen."""
+
     shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
+    """The language of the session's shell."""
 
 
 class SessionRejected(ChannelMessage, kw_only=True):
     """Hub or node refused the session."""
 
     TYPE: ClassVar[str] = "session.rejected"
+    """hub -> client"""
 
     reason: Annotated[str, FREE] = ErrorCodes.SESSION_REJECTED
+    """Why, as a code."""
+
     message: Annotated[str, FREE] = "Session rejected"
+    """Why, in words."""
 
 
 class NodeSessionOpened(StartedSession, kw_only=True):
     """A node started the session."""
 
     TYPE: ClassVar[str] = "node.session.opened"
+    """node -> hub"""
 
     session_id: Annotated[str, SESSION_ID]
+    """The session's id: of one that was taken up, the one it has had."""
+
     pid: Annotated[int | None, OMIT, COUNT] = None
+    """The process that leads the session."""
+
     alt_screen: Annotated[bool, OMIT] = False
+    """Whether the program shows the alternate screen."""
+
     shell: Annotated[ShellFamily, OMIT] = ShellFamily.POSIX
+    """The language of the session's shell."""
 
 
 class NodeSessionRejected(ChannelMessage, kw_only=True):
     """A node refused the session."""
 
     TYPE: ClassVar[str] = "node.session.rejected"
+    """node -> hub"""
 
     session_id: Annotated[str, SESSION_ID_OR_NONE] = ""
+    """That of the request."""
+
     reason: Annotated[str, FREE] = ErrorCodes.SESSION_REJECTED
+    """Why, as a code."""
+
     message: Annotated[str, FREE] = "Session rejected"
+    """Why, in words."""
 
 
 class ChannelResize(ChannelMessage, kw_only=True):
     """The client's terminal has a new size, in character cells."""
 
     TYPE: ClassVar[str] = "channel.resize"
+    """client -> hub -> node"""
 
     cols: Annotated[int, ANSWERED] = DEFAULT_COLS
+    """Its width."""
+
     rows: Annotated[int, ANSWERED] = DEFAULT_ROWS
+    """Its height."""
 
 
 class ChannelSignal(ChannelMessage, kw_only=True):
     """Asks the node to signal the session, by name such as `SIGINT`."""
 
     TYPE: ClassVar[str] = "channel.signal"
+    """client -> hub -> node"""
 
     signal: Annotated[str, FREE]
+    """The signal's name, with or without `SIG`, in any case; an unknown one is ignored."""
 
 
 class ChannelEof(ChannelMessage, kw_only=True):
     """A stream has ended."""
 
     TYPE: ClassVar[str] = "channel.eof"
+    """both ways"""
 
     stream: Annotated[str, FREE] = "stdin"
+    """`stdin`, on a tunnel's channel `stdout` too."""
 
 
 class ChannelExit(ChannelMessage, kw_only=True):
-    """The program has ended; a death by signal is its number below zero."""
+    """The program has ended."""
 
     TYPE: ClassVar[str] = "channel.exit"
+    """node -> hub -> client"""
 
     exit_code: Annotated[int, EXIT_CODE] = 0
+    """How it ended: its exit code, or the number of the signal that killed it, below zero."""
+
     signal: Annotated[str | None, OMIT, FREE] = None
+    """The name of that signal."""
+
     ts: datetime = msgspec.field(default_factory=SystemClock().now)
+    """When; the time of reading where it is missing."""
 
 
 class ChannelClose(ChannelMessage, kw_only=True):
     """The channel ends; nothing follows on it."""
 
     TYPE: ClassVar[str] = "channel.close"
+    """both ways"""
 
     reason: Annotated[str, FREE] = CloseReason.NORMAL
+    """Why, as a code."""
+
     message: Annotated[str | None, OMIT_EMPTY, FREE] = None
+    """Why, in words."""
 
 
 class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[misc]  # msgspec allows it
-    """Grants the sender credit, in bytes, whatever stream it names. Frozen, so that the codec can remember it.
+    """Grants the other end credit.
 
-    `offset` belongs to `resume-offset`: so many bytes of the stream have arrived since the session began.
+    Frozen, so that the codec can remember it.
     """
 
     TYPE: ClassVar[str] = "channel.window"
+    """both ways"""
 
     stream: Annotated[str, FREE] = "stdout"
+    """The stream that was consumed; credit is one for all of them."""
+
     credit: Annotated[int, CREDIT]
+    """How many bytes more may be sent."""
+
     offset: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `resume-offset`: how many bytes of the stream have arrived since the session began."""
 
 
 class ChannelPaint(ChannelMessage, kw_only=True):
-    """The next `size` bytes of output paint the screen and do not count in offsets (`resume-offset`)."""
+    """Of `resume-offset`: what comes next paints the screen, and does not count in offsets."""
 
     TYPE: ClassVar[str] = "channel.paint"
+    """node -> hub -> client"""
 
     size: Annotated[int, COUNT]
+    """How many of the bytes that follow only paint."""

@@ -10,91 +10,142 @@ from omnyshell.protocol.messages.detached import Outcome, Request
 
 
 class TunnelOpenRequest(Request, kw_only=True):
-    """A client asks for a public port. `protocol` stays text here, so that an unknown one can be refused."""
+    """A client asks for a public port.
+
+    `protocol` stays text here, so that an unknown one can be refused.
+    """
 
     TYPE: ClassVar[str] = "tunnel.open.request"
+    """client -> hub"""
 
     node_id: Annotated[str, ANSWERED]
+    """The node that connects to the target; `@local`, or nothing, for the asking client itself."""
+
     target_host: Annotated[str, ANSWERED] = "localhost"
+    """The target's host, as the exposer finds it."""
+
     target_port: Annotated[int, ANSWERED]
+    """The target's port."""
+
     public_port: Annotated[int | None, OMIT, ANSWERED] = None
+    """The hub's port; any that is free where it is missing."""
+
     secure: Annotated[bool, OMIT] = False
+    """Whether the hub speaks TLS with the outside."""
+
     protocol: Annotated[str, OMIT, ANSWERED] = TunnelProtocol.TCP.value
+    """`tcp` for bytes, `http` for requests that get forwarding headers."""
 
 
 class TunnelOpened(Request, kw_only=True):
-    """The tunnel is open; an empty host means the hub's own name."""
+    """The tunnel is open."""
 
     TYPE: ClassVar[str] = "tunnel.opened"
+    """hub -> client"""
 
     tunnel_id: Annotated[str, TUNNEL_ID]
+    """The tunnel's id."""
+
     public_host: Annotated[str, HOST_OR_NONE] = ""
+    """Where it is reached; empty for the hub's own name."""
+
     public_port: Annotated[int, PORT]
+    """The hub's port."""
+
     secure: Annotated[bool, OMIT] = False
+    """Whether the hub speaks TLS with the outside."""
+
     protocol: Annotated[TunnelProtocol, OMIT] = TunnelProtocol.TCP
+    """`tcp` or `http`."""
 
 
 class TunnelRejected(Request, kw_only=True):
     """The hub refused the tunnel."""
 
     TYPE: ClassVar[str] = "tunnel.rejected"
+    """hub -> client"""
 
     reason: Annotated[str, FREE] = "tunnel_rejected"
+    """Why, as a code."""
+
     message: Annotated[str, FREE] = "Tunnel rejected"
+    """Why, in words."""
 
 
 class TunnelCloseRequest(Request, kw_only=True):
-    """Closes one of the caller's tunnels, by id or unambiguous prefix."""
+    """Closes one of the caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.close.request"
+    """client -> hub"""
 
     tunnel_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
 
 
 class TunnelCloseResponse(Outcome):
     """Whether the tunnel was closed."""
 
     TYPE: ClassVar[str] = "tunnel.close.response"
+    """hub -> client"""
 
 
 class TunnelListRequest(Request):
     """Lists the caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.list.request"
+    """client -> hub"""
 
 
 class TunnelListResponse(Request, kw_only=True):
     """The caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.list.response"
+    """hub -> client"""
 
     tunnels: tuple[TunnelInfo, ...] = ()
+    """The tunnels that the caller opened."""
 
 
 class NodeTunnelConnect(ChannelMessage, kw_only=True):
     """The hub asks the exposer to connect to a target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connect"
+    """hub -> exposer"""
 
     tunnel_id: Annotated[str, TUNNEL_ID]
+    """The tunnel that somebody connected to."""
+
     target_host: Annotated[str, HOST] = "localhost"
+    """The target's host."""
+
     target_port: Annotated[int, PORT]
+    """The target's port."""
+
     principal: Annotated[str, PRINCIPAL_OR_NONE] = ""
+    """Who opened the tunnel."""
 
 
 class NodeTunnelConnected(ChannelMessage, kw_only=True):
     """The exposer is connected to the target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connected"
+    """exposer -> hub"""
 
     tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
+    """That of the request."""
 
 
 class NodeTunnelConnectFailed(ChannelMessage, kw_only=True):
     """The exposer could not, or may not, connect to the target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connect.failed"
+    """exposer -> hub"""
 
     tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
+    """That of the request."""
+
     reason: Annotated[str, FREE] = "dial_failed"
+    """`dial_failed`, or `forbidden` where the exposer does not allow the target."""
+
     message: Annotated[str | None, OMIT_EMPTY, FREE] = None
+    """Why, in words."""

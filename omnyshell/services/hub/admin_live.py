@@ -5,7 +5,7 @@ from typing import Any
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import short_id
-from omnyshell.model.admin import AuditEntry, LiveSession, NodeRecord, PeerInfo
+from omnyshell.model.admin import AuditEntry, NodeRecord, PeerInfo, SessionInfo
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.model.sessions import CloseReason
@@ -102,7 +102,7 @@ class LiveAdmin:
     def _sessions(self, ask: LiveSessionsRequest) -> LiveSessionsResponse:
         routes = sorted(self._scope.sessions, key=lambda route: route.session.created_at)
         sessions = tuple(
-            LiveSession(
+            SessionInfo(
                 session_id=route.session.id,
                 node_id=route.session.node_id,
                 principal=route.session.principal,

@@ -9,7 +9,8 @@ from support.stack import until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from omnyshell.model.live import NodePresence, SessionTraffic
+from omnyshell.model.live import NodePresence
+from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui import messages

@@ -10,16 +10,8 @@ from omnyshell.cli.events import event_of, item_of, words_of
 from omnyshell.cli.live import size
 from omnyshell.cli.top_view import clip, screen, shares
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import (
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    NodePresence,
-    Part,
-    Scope,
-)
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part, Scope
+from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.messages.events import EventsSnapshot
 from omnyshell.services.client.live.state import Change, HubState, Link

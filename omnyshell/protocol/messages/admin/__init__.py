@@ -1,4 +1,4 @@
-"""Administration over the wire and joining by invite: extension `admin`, described in `docs/extensions.md`.
+"""Administration over the wire and joining by invite (docs/extensions.md#admin).
 
 Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
 """

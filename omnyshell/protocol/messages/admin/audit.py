@@ -15,24 +15,38 @@ class AuditRequest(AdminRequest, kw_only=True):
     """Asks for the newest audit records that fit."""
 
     TYPE: ClassVar[str] = "admin.audit.request"
+    """client -> hub"""
 
     since: Annotated[datetime | None, OMIT] = None
+    """Nothing from before this."""
+
     action: Annotated[str, OMIT, FREE] = ""
+    """This action alone, or a pattern such as `session.*`."""
+
     principal: Annotated[str, OMIT, FREE] = ""
+    """This principal alone."""
+
     node_id: Annotated[str, OMIT, FREE] = ""
+    """This node alone."""
+
     limit: Annotated[int, ANSWERED] = DEFAULT_AUDIT_LIMIT
+    """How many, 1 to 1,000; what is outside counts as the nearer of the two."""
 
 
 class AuditResponse(AdminRequest, kw_only=True):
     """Audit records, oldest first."""
 
     TYPE: ClassVar[str] = "admin.audit.response"
+    """hub -> client"""
 
     records: tuple[AuditEntry, ...] = ()
+    """The records, oldest first."""
 
 
 class AuditAcknowledge(AdminRequest, kw_only=True):
-    """Says that an admin knows of the gaps in the audit trail; extension `audit-acknowledge`."""
+    """Says that an admin knows of the gaps in the audit trail."""
 
     TYPE: ClassVar[str] = "admin.audit.acknowledge"
+    """client -> hub"""
+
     NEEDS: ClassVar[str] = AUDIT_ACKNOWLEDGE

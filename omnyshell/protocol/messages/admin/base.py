@@ -24,16 +24,26 @@ class AdminRequest(ControlMessage, kw_only=True):
     """The extension of which the request is, beside `admin`; a hub without it drops what it does not know."""
 
     request_id: Annotated[str, FREE]
+    """Chosen by the client, and echoed in the answer."""
 
 
 class AdminResult(AdminRequest, kw_only=True):
     """An action was done, or any request was refused."""
 
     TYPE: ClassVar[str] = "admin.result"
+    """hub -> client"""
 
     ok: bool = False
+    """Whether it was done."""
+
     code: Annotated[str | None, OMIT, FREE] = None
+    """Why not, as a code."""
+
     message: Annotated[str | None, OMIT, FREE] = None
+    """Why not, in words; or what else is to be said."""
+
     id: Annotated[str | None, OMIT, ID] = None
+    """What was made: a credential, a lock."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
-    """When what was granted ends."""
+    """Of `admin-ends`: when what was granted ends."""

@@ -9,38 +9,63 @@ from omnyshell.protocol.messages.base import ControlMessage
 
 
 class JoinRequest(ControlMessage, kw_only=True):
-    """Trades an invite's token for an enrolled key, in place of a login.
-
-    `host` and `port` belong to the extension `auth-bind-2`.
-    """
+    """Trades an invite's token for an enrolled key, in place of a login."""
 
     TYPE: ClassVar[str] = "join.request"
+    """peer -> hub"""
 
     token: Annotated[str, ANSWERED]
+    """The invite's secret."""
+
     public_key: Annotated[str, ANSWERED]
+    """The Ed25519 key to enrol, in base64."""
+
     signature: Annotated[str, ANSWERED]
+    """What that key signed, in base64."""
+
     node_id: Annotated[str | None, OMIT, ANSWERED] = None
+    """The id that the node insists on."""
+
     suggested_id: Annotated[str | None, OMIT, ANSWERED] = None
+    """The id that it takes where neither it nor the invite names one."""
+
     host: Annotated[str | None, OMIT, ANSWERED] = None
+    """Of `auth-bind-2`: the host that was dialled, as it was signed."""
+
     port: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `auth-bind-2`: the port that was dialled."""
 
 
 class JoinAccepted(ControlMessage, kw_only=True):
     """The key is enrolled: connect again and log in with it."""
 
     TYPE: ClassVar[str] = "join.accepted"
+    """hub -> peer"""
 
     kind: InviteKind
+    """Whom the invite was for."""
+
     principal: Annotated[str, PRINCIPAL]
+    """As whom the key logs in."""
+
     roles: Annotated[tuple[str, ...], ROLES] = ()
+    """Its roles."""
+
     node_id: Annotated[str | None, OMIT, NODE_ID] = None
+    """The node's id, for an invite of kind `node`."""
+
     labels: Annotated[dict[str, str], SETTINGS] = {}
+    """The node's labels."""
 
 
 class JoinRefused(ControlMessage, kw_only=True):
     """The token is real and cannot be used so; the invite stays as it is."""
 
     TYPE: ClassVar[str] = "join.refused"
+    """hub -> peer"""
 
     reason: Annotated[str, FREE]
+    """Why, as a code."""
+
     message: Annotated[str, FREE] = ""
+    """Why, in words."""

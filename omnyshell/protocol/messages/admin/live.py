@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.admin import LiveSession, PeerInfo
+from omnyshell.model.admin import PeerInfo, SessionInfo
 from omnyshell.model.grammars import COUNT, FINGERPRINT_OR_NONE, UID_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
@@ -14,86 +14,122 @@ class HubInfoRequest(AdminRequest, kw_only=True):
     """Asks what this hub is."""
 
     TYPE: ClassVar[str] = "admin.hub.request"
+    """client -> hub"""
 
 
 class HubInfoResponse(AdminRequest, kw_only=True):
     """What this hub is."""
 
     TYPE: ClassVar[str] = "admin.hub.response"
+    """hub -> client"""
 
     hub_uid: Annotated[str, UID_OR_NONE]
+    """The hub's UID."""
+
     version: Annotated[str, FREE]
+    """The version of its software."""
+
     started_at: datetime
+    """When it started."""
+
     peers: Annotated[int, COUNT] = 0
+    """How many connections have logged in."""
+
     nodes: Annotated[int, COUNT] = 0
+    """How many nodes are connected."""
+
     sessions: Annotated[int, COUNT] = 0
+    """How many sessions go through it."""
+
     tunnels: Annotated[int, COUNT] = 0
+    """How many tunnels are open."""
+
     ca_fingerprint: Annotated[str, FINGERPRINT_OR_NONE] = ""
+    """What joining checks its certificate against; empty where it has none for that."""
 
 
 class PeersRequest(AdminRequest, kw_only=True):
     """Asks for the connections that have logged in."""
 
     TYPE: ClassVar[str] = "admin.peers.request"
+    """client -> hub"""
 
 
 class PeersResponse(AdminRequest, kw_only=True):
     """The connections, oldest first."""
 
     TYPE: ClassVar[str] = "admin.peers.response"
+    """hub -> client"""
 
     peers: tuple[PeerInfo, ...] = ()
+    """The connections, oldest first."""
 
 
 class PeerDrop(AdminRequest, kw_only=True):
     """Ends a connection, with the sessions and tunnels it holds."""
 
     TYPE: ClassVar[str] = "admin.peer.drop"
+    """client -> hub"""
 
     peer_id: Annotated[str, ANSWERED]
+    """The connection."""
 
 
 class LiveSessionsRequest(AdminRequest, kw_only=True):
     """Asks for the sessions of everyone."""
 
     TYPE: ClassVar[str] = "admin.sessions.request"
+    """client -> hub"""
 
 
 class LiveSessionsResponse(AdminRequest, kw_only=True):
     """The sessions, oldest first."""
 
     TYPE: ClassVar[str] = "admin.sessions.response"
+    """hub -> client"""
 
-    sessions: tuple[LiveSession, ...] = ()
+    sessions: tuple[SessionInfo, ...] = ()
+    """The sessions, oldest first."""
 
 
 class SessionEnd(AdminRequest, kw_only=True):
     """Ends any session, and what runs in it; with node and owner, one too that waits detached in its node."""
 
     TYPE: ClassVar[str] = "admin.session.close"
+    """client -> hub"""
 
     session_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""
+
     node_id: Annotated[str | None, OMIT, ANSWERED] = None
+    """Where it waits, if it is detached."""
+
     principal: Annotated[str | None, OMIT, ANSWERED] = None
+    """Its owner, if it is detached."""
 
 
 class AllTunnelsRequest(AdminRequest, kw_only=True):
     """Asks for the tunnels of everyone."""
 
     TYPE: ClassVar[str] = "admin.tunnels.request"
+    """client -> hub"""
 
 
 class AllTunnelsResponse(AdminRequest, kw_only=True):
     """The tunnels, by public port."""
 
     TYPE: ClassVar[str] = "admin.tunnels.response"
+    """hub -> client"""
 
     tunnels: tuple[TunnelInfo, ...] = ()
+    """The tunnels, sorted by public port."""
 
 
 class TunnelEnd(AdminRequest, kw_only=True):
     """Closes any tunnel."""
 
     TYPE: ClassVar[str] = "admin.tunnel.close"
+    """client -> hub"""
 
     tunnel_ref: Annotated[str, ANSWERED]
+    """Its id, or how that begins."""

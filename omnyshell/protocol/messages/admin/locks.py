@@ -12,6 +12,8 @@ class LocksRequest(AdminRequest, kw_only=True):
     """Asks for what is locked."""
 
     TYPE: ClassVar[str] = "admin.locks.request"
+    """client -> hub"""
+
     NEEDS: ClassVar[str] = LOCKS
 
 
@@ -19,27 +21,43 @@ class LocksResponse(AdminRequest, kw_only=True):
     """What is locked, by kind and name."""
 
     TYPE: ClassVar[str] = "admin.locks.response"
+    """hub -> client"""
 
     locks: tuple[LockInfo, ...] = ()
+    """The locks, sorted by kind and name."""
 
 
 class LockAdd(AdminRequest, kw_only=True):
-    """Locks a principal, a node or a role, for a time or until the lock is removed; `kind` is a `LockKind`."""
+    """Locks a principal, a node or a role, for a time or until the lock is removed."""
 
     TYPE: ClassVar[str] = "admin.lock.add"
+    """client -> hub"""
+
     NEEDS: ClassVar[str] = LOCKS
 
     kind: Annotated[str, ANSWERED]
+    """`principal`, `node` or `role`."""
+
     name: Annotated[str, ANSWERED]
+    """Which of that kind."""
+
     why: Annotated[str, OMIT, ANSWERED] = ""
+    """The reason: one line of 256 printable characters at most."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """For how long; until it is removed where it is missing."""
 
 
 class LockRemove(AdminRequest, kw_only=True):
     """Removes a lock."""
 
     TYPE: ClassVar[str] = "admin.lock.remove"
+    """client -> hub"""
+
     NEEDS: ClassVar[str] = LOCKS
 
     kind: Annotated[str, ANSWERED]
+    """`principal`, `node` or `role`."""
+
     name: Annotated[str, ANSWERED]
+    """Which of that kind."""

@@ -13,33 +13,46 @@ class NodeRecordsRequest(AdminRequest, kw_only=True):
     """Asks for the node ids that are known, connected or not."""
 
     TYPE: ClassVar[str] = "admin.nodes.request"
+    """client -> hub"""
 
 
 class NodeRecordsResponse(AdminRequest, kw_only=True):
     """The node ids, sorted."""
 
     TYPE: ClassVar[str] = "admin.nodes.response"
+    """hub -> client"""
 
     nodes: tuple[NodeRecord, ...] = ()
+    """Ids with an owner, labels, a connection or a lock, sorted."""
 
 
 class AccessRequest(AdminRequest, kw_only=True):
-    """Asks what a principal may do on a node, and why. Everybody may ask about themselves, which no principal means."""
+    """Asks what a principal may do on a node, and why. Everybody may ask about themselves."""
 
     TYPE: ClassVar[str] = "admin.access.request"
+    """client -> hub"""
+
     NEEDS: ClassVar[str] = RIGHTS
 
     node_id: Annotated[str, ANSWERED]
+    """The node, or `@local`."""
+
     principal: Annotated[str | None, OMIT, ANSWERED] = None
+    """Who would do it; the one who asks where it is missing."""
 
 
 class AccessResponse(AdminRequest, kw_only=True):
     """What a principal may do on a node."""
 
     TYPE: ClassVar[str] = "admin.access.response"
+    """hub -> client"""
 
     node_id: Annotated[str, EXPOSER_ID]
+    """The node."""
+
     principal: Annotated[str, PRINCIPAL]
+    """The principal."""
+
     known: bool = False
     """Whether anybody of that name can log in, as far as the hub can tell."""
 
@@ -47,21 +60,30 @@ class AccessResponse(AdminRequest, kw_only=True):
     """Whether the node is connected; otherwise only the hub's own labels for it count."""
 
     roles: Annotated[tuple[str, ...], ROLES] = ()
+    """The roles that count."""
+
     rights: tuple[RightInfo, ...] = ()
+    """What it may do there, and what not."""
 
 
 class NodeLabelsSet(AdminRequest, kw_only=True):
-    """Sets the hub's labels of a node id: a ceiling for its own. None of them removes what was set."""
+    """Sets the hub's labels of a node id: a ceiling for its own."""
 
     TYPE: ClassVar[str] = "admin.node.labels"
+    """client -> hub"""
 
     node_id: Annotated[str, ANSWERED]
+    """The node's id."""
+
     labels: Annotated[dict[str, str], ANSWERED] = {}
+    """The labels; none removes what was set."""
 
 
 class NodeRelease(AdminRequest, kw_only=True):
     """Releases a node id, so that another principal can register it."""
 
     TYPE: ClassVar[str] = "admin.node.release"
+    """client -> hub"""
 
     node_id: Annotated[str, ANSWERED]
+    """The node's id."""

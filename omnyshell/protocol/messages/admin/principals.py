@@ -15,95 +15,150 @@ class PrincipalsRequest(AdminRequest, kw_only=True):
     """Asks for the principals that the hub knows."""
 
     TYPE: ClassVar[str] = "admin.principals.request"
+    """client -> hub"""
 
 
 class PrincipalsResponse(AdminRequest, kw_only=True):
     """The principals, sorted, with their credentials but no secret."""
 
     TYPE: ClassVar[str] = "admin.principals.response"
+    """hub -> client"""
 
     principals: tuple[PrincipalInfo, ...] = ()
+    """The principals, sorted by name."""
 
 
 class PrincipalAdd(AdminRequest, kw_only=True):
-    """Adds a principal, without a credential yet; with a time, for which it has the roles."""
+    """Adds a principal, without a credential yet."""
 
     TYPE: ClassVar[str] = "admin.principal.add"
+    """client -> hub"""
+
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     display_name: Annotated[str, OMIT, ANSWERED] = ""
+    """Its name for people."""
+
     roles: Annotated[tuple[str, ...], ANSWERED] = ()
+    """The roles that it gets."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `admin-ends`: for how long it has them; for good where it is missing."""
 
 
 class PrincipalRoles(AdminRequest, kw_only=True):
-    """Gives a principal these roles instead of those it has; with a time, beside them and for so long."""
+    """Gives a principal roles: these and no others, or these too for a time."""
 
     TYPE: ClassVar[str] = "admin.principal.roles"
+    """client -> hub"""
+
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     roles: Annotated[tuple[str, ...], ANSWERED] = ()
+    """The roles that it gets."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `admin-ends`: for how long, beside those that it has; for good and instead of them where it is missing."""
 
 
 class PrincipalRevoke(AdminRequest, kw_only=True):
     """Removes a principal with all its credentials, and ends what it has open."""
 
     TYPE: ClassVar[str] = "admin.principal.revoke"
+    """client -> hub"""
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
 
 
 class TokenAdd(AdminRequest, kw_only=True):
     """Makes a token for a principal."""
 
     TYPE: ClassVar[str] = "admin.token.add"
+    """client -> hub"""
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     label: Annotated[str, OMIT, FREE] = ""
+    """What the token is for."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """For how long it can be used; for good where it is missing."""
 
 
 class TokenRotate(AdminRequest, kw_only=True):
-    """Makes a new token in place of one, which goes on for `overlapSeconds`."""
+    """Makes a new token in place of one."""
 
     TYPE: ClassVar[str] = "admin.token.rotate"
+    """client -> hub"""
+
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     credential_id: Annotated[str | None, OMIT, ANSWERED] = None
+    """The token to replace; the only one, or the only one without an end, where it is missing."""
+
     overlap_seconds: Annotated[int, ANSWERED] = DEFAULT_OVERLAP
+    """For how long the old token can still be used."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `admin-ends`: for how long the new one can be used; as long as the old one where it is missing."""
 
 
 class TokenAdded(AdminRequest, kw_only=True):
     """A token, which the hub says once and keeps as a hash."""
 
     TYPE: ClassVar[str] = "admin.token.added"
+    """hub -> client"""
 
     credential_id: Annotated[str, ID]
+    """What the token is called in other requests."""
+
     token: Annotated[str, SECRET]
+    """The secret, which is said this once."""
+
     expires_at: Annotated[datetime | None, OMIT] = None
+    """When it ends."""
 
 
 class KeyAdd(AdminRequest, kw_only=True):
     """Lets a principal log in with an Ed25519 key."""
 
     TYPE: ClassVar[str] = "admin.key.add"
+    """client -> hub"""
+
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     public_key: Annotated[str, ANSWERED]
+    """The Ed25519 key, in base64."""
+
     label: Annotated[str, OMIT, FREE] = ""
+    """What the key is for."""
+
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
+    """Of `admin-ends`: for how long it can be used; for good where it is missing."""
 
 
 class CredentialRevoke(AdminRequest, kw_only=True):
     """Removes a token or key, and ends the connections that logged in with it."""
 
     TYPE: ClassVar[str] = "admin.credential.revoke"
+    """client -> hub"""
 
     principal: Annotated[str, ANSWERED]
+    """The principal's name."""
+
     credential_id: Annotated[str, ANSWERED]
+    """The token or key."""

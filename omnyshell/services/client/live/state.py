@@ -11,19 +11,8 @@ import msgspec
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import (
-    ITEM_PARTS,
-    LiveItem,
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    Part,
-    Scope,
-    SessionTraffic,
-    TunnelTraffic,
-)
+from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part, Scope
+from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsUpdate
 
 AUDIT_KEPT = 2_000

@@ -13,18 +13,8 @@ from typing import Protocol
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
-from omnyshell.model.live import (
-    ITEM_PARTS,
-    LiveItem,
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    Part,
-    SessionTraffic,
-    TunnelTraffic,
-)
+from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, Part
+from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, EventsSnapshot
 from omnyshell.services.hub.live.viewer import Viewer

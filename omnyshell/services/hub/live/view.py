@@ -10,17 +10,8 @@ import msgspec
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import (
-    LiveItem,
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveTunnel,
-    NodePresence,
-    Part,
-    SessionTraffic,
-    TunnelTraffic,
-)
+from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, NodePresence, Part
+from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.departed import DepartedNodes, last_heard

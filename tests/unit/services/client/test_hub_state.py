@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from omnyshell.model.admin import AuditEntry
-from omnyshell.model.live import LiveNode, LiveSession, NodePresence, Part, Scope, SessionTraffic
+from omnyshell.model.live import LiveNode, LiveSession, NodePresence, Part, Scope
+from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot
 from omnyshell.services.client.live.state import Change, HubState, Link, Source

@@ -10,19 +10,8 @@ from hypothesis import example, given, strategies as st
 
 from omnyshell import FrameCodec
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import (
-    ITEM_PARTS,
-    LiveItem,
-    LiveMetrics,
-    LiveNode,
-    LivePeer,
-    LiveSession,
-    LiveTunnel,
-    NodePresence,
-    Part,
-    SessionTraffic,
-    TunnelTraffic,
-)
+from omnyshell.model.live import ITEM_PARTS, LiveItem, LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence, Part
+from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.messages import ControlMessage

@@ -176,7 +176,7 @@ def _about(declared: type[ControlMessage]) -> str:
     words = [sentence_of(declared, "TYPE")]
     words += ["on a channel"] * declared.SCOPED
     words += ["with `requestId`"] * any(field.field.name == REQUEST_ID for field in fields_of(declared))
-    needs = getattr(declared, "NEEDS", "")
+    needs = getattr(declared, "NEEDS", "") or declared.EXTENSION
     return ", ".join(words) + (f"; extension `{needs}`" if needs else "")
 
 

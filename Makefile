@@ -4,12 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# What is installed is what was tried together; `make lock` writes the file anew. Pip applies it to what builds as well.
+CONSTRAINTS := constraints.txt
+INSTALL = PIP_CONSTRAINT=$(CURDIR)/$(1) $(2)/bin/python -m pip install --quiet --disable-pip-version-check
+LOWEST := .venv-lowest
+
 # Where Python may not keep what it compiles (PYTHONDONTWRITEBYTECODE), every start would compile it again: 0.1 s of a command.
 COMPILE := $(BIN)/python -m compileall -q omnyshell
 
 PICTURED := tests/integration/tui
 
-.PHONY: docs-tables run test snapshots lint bench soak clean
+.PHONY: docs-tables run test test-lowest test-installs snapshots lint lock bench soak clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -49,11 +54,30 @@ soak: $(STAMP)
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(LOWEST)
 
-$(STAMP): pyproject.toml
+# Takes the newest releases that go together.
+lock: $(STAMP)
+	$(BIN)/python tools/requirements.py lock > $(CONSTRAINTS).new
+	mv $(CONSTRAINTS).new $(CONSTRAINTS)
+
+# Runs the suite on the oldest releases that pyproject.toml allows.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -W error -m pytest -n 4 $(PYTEST_ARGS)
+
+$(LOWEST)/.installed: pyproject.toml
+	@$(PYTHON) -m venv --clear $(LOWEST)
+	@$(PYTHON) tools/requirements.py lowest > $(LOWEST)/constraints.txt
+	@$(call INSTALL,$(LOWEST)/constraints.txt,$(LOWEST)) -e '.[dev,all]'
+	@touch $@
+
+# Installs OmnyShell with each extra alone, in an environment of its own, from the package index.
+test-installs: $(STAMP)
+	$(BIN)/python -W error -m pytest -m installs $(PYTEST_ARGS)
+
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	@echo "Installing OmnyShell in $(VENV), which takes a minute..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,fast,web]'
+	@$(call INSTALL,$(CONSTRAINTS),$(VENV)) -e '.[dev,all]'
 	@$(COMPILE)
 	@touch $(STAMP)

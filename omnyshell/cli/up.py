@@ -12,6 +12,7 @@ from pathlib import Path
 
 from omnyshell.cli.output import fail, say
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.extras import require
 from omnyshell.paths import logins_file
 from omnyshell.services.client.access import without_secrets
 from omnyshell.services.client.login_store import CredentialStore
@@ -31,6 +32,7 @@ def up(options: argparse.Namespace) -> int:
     setup = LocalSetup.default()
     if options.shell and options.background:
         raise ConfigException("--shell and --background exclude each other")
+    require("hub")
     if options.shell:
         return _with_shell(setup, options.port)
     running = setup.running()

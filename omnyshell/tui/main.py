@@ -6,6 +6,7 @@ import os
 import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.extras import needs, require
 from omnyshell.options.parser import add_options, fill_defaults
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
@@ -32,7 +33,8 @@ def run(words: list[str]) -> int:
         # Loading makes a lot of objects and no garbage; `start` looks for it again.
         gc.disable()
         # Imported late: `--headless` and `--help` need no user interface.
-        from omnyshell.tui.start import start
+        with needs("console"):
+            from omnyshell.tui.start import start
 
         return start(options)
     except OmnyShellException as exc:
@@ -42,6 +44,7 @@ def run(words: list[str]) -> int:
 
 def _headless(options: argparse.Namespace) -> int:
     """Become the hub alone, with the file of `omnyshell hub start --config`, or else this machine's own."""
+    require("hub")
     command = [sys.executable, "-m", "omnyshell.cli.local_server", "--hub-only"]
     if options.config:
         start = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell-console'; main()"
@@ -52,11 +55,8 @@ def _headless(options: argparse.Namespace) -> int:
 def _web(options: argparse.Namespace) -> int:
     from omnyshell.tui.places import chosen_place
 
-    try:
+    with needs("web"):
         from omnyshell.tui.web.server import serve
-    except ImportError as exc:
-        text = "the console in a browser needs textual-serve: pip install 'omnyshell[web]'"
-        raise ConfigException(text) from exc
     options.client_only = True
     try:
         is_known = chosen_place(options) is not None

@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
+from omnyshell.extras import require
 from omnyshell.paths import logins_file
 from omnyshell.services.client.access import complete, given_access
 from omnyshell.services.client.login_store import CredentialStore
@@ -164,6 +165,7 @@ def chosen_place(options: argparse.Namespace) -> Place | None:
 def _this_machine(options: argparse.Namespace) -> Place:
     setup = LocalSetup.default()
     if not options.client_only:
+        require("hub")
         return ThisMachine(setup)
     running = setup.running()
     if running is None:

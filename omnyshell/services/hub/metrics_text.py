@@ -5,9 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-
+from omnyshell.extras import needs
 from omnyshell.model.sessions import SessionState
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.services.hub.audit import AuditLog
@@ -17,6 +15,10 @@ from omnyshell.services.hub.quota import Quota, Resource
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
+
+with needs("hub"):
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 if TYPE_CHECKING:
     from omnyshell.services.hub.peers import Peer

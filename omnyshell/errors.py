@@ -23,7 +23,7 @@ from enum import StrEnum
 
 
 class ErrorCodes(StrEnum):
-    """Stable codes of wire protocol section 7, used in `error` messages and rejections."""
+    """Stable codes, used in `error` messages and rejections (docs/protocol.md#codes)."""
 
     PROTOCOL_ERROR = "protocol_error"
     """Something that the protocol does not allow."""

@@ -18,7 +18,7 @@ IdFactory = Callable[[], str]
 CONTROL_CHANNEL = ChannelId(0)
 MAX_CHANNEL_ID = 0xFFFF_FFFF
 FIRST_HUB_CHANNEL_AT_CLIENT = 0x4000_0000
-"""Channels that the hub opens toward a client start here (wire protocol section 1)."""
+"""Channels that the hub opens toward a client start here (docs/protocol.md#channels)."""
 
 MAX_NODE_ID = 255
 """Characters of a node id."""
@@ -57,7 +57,7 @@ def short_id(full_id: str) -> str:
 def matches_ref(full_id: str, ref: str) -> bool:
     """Tell whether an id is, or begins with, what a user wrote; an empty text matches none.
 
-    Hyphens and case do not matter: `sessionRef` in wire protocol section 5.
+    Hyphens and case do not matter: `sessionRef` in docs/protocol.md#detached-sessions.
     """
     wanted = normal_id(ref)
     return wanted != "" and normal_id(full_id).startswith(wanted)
@@ -70,10 +70,10 @@ def normal_id(text: str) -> str:
 
 
 def is_node_id(text: str) -> bool:
-    """Tell whether `text` is a well-formed node id (wire protocol section 3)."""
+    """Tell whether `text` is a well-formed node id (docs/protocol.md#what-a-value-may-be)."""
     return _NODE_ID.fullmatch(text) is not None
 
 
 def is_uid(text: str) -> bool:
-    """Tell whether `text` is a well-formed node or hub UID (wire protocol section 3)."""
+    """Tell whether `text` is a well-formed node or hub UID (docs/protocol.md#what-a-value-may-be)."""
     return _UID.fullmatch(text) is not None

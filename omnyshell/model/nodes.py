@@ -1,4 +1,4 @@
-"""Nodes: what they are, what they can do, and how a hub describes them (wire protocol section 3)."""
+"""Nodes: what they are, what they can do, and how a hub describes them (docs/protocol.md#nodes)."""
 
 from typing import Annotated
 

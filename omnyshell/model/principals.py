@@ -34,5 +34,5 @@ class Principal:
 
     @property
     def may_register_nodes(self) -> bool:
-        """Whether a connection of this principal may register as a node (section 9)."""
+        """Whether a connection of this principal may register as a node (docs/protocol.md#nodes)."""
         return self.is_admin or NODE_ROLE in self.roles

@@ -1,7 +1,7 @@
 """One declaration for each thing that travels as JSON; reading and writing derive from it.
 
 A class derived from `WireObject` lists its fields with types and defaults. From those this module
-makes a strict reader and a writer by the rules of wire protocol section 1. Python names are the wire's in snake case.
+makes a strict reader and a writer by the rules of docs/protocol.md#reading. Python names are the wire's in snake case.
 
 What an annotation means:
 
@@ -117,7 +117,7 @@ class WireField(NamedTuple):
     omit_empty: bool
 
     def is_written(self, value: Any) -> bool:
-        """Tell whether this value of an `OMIT` field appears on the wire (section 1, "Writing")."""
+        """Tell whether this value of an `OMIT` field appears on the wire (docs/protocol.md#writing)."""
         if value is False or value in ((), {}):
             return False
         if self.omit_empty and value == "":
@@ -278,7 +278,7 @@ def _read_datetime(value: Any, where: str) -> datetime:
 
 
 def _as_text(value: Any) -> str:
-    """A value inside a string map or list, as a string: section 1, "Reading"."""
+    """A value inside a string map or list, as a string: docs/protocol.md#reading."""
     if isinstance(value, str):
         return value
     # A peer may send hundreds of thousands of them: the usual kind goes without an encoder.
@@ -355,7 +355,7 @@ _SIMPLE: dict[Any, tuple[Reader, Writer | None]] = {
 
 
 class LenientEnum(StrEnum):
-    """A string enum whose unknown values read as a fallback (section 1, "Reading")."""
+    """A string enum whose unknown values read as a fallback (docs/protocol.md#reading)."""
 
     __fallback__: ClassVar[str]
 

@@ -1,4 +1,4 @@
-"""Sessions: their modes, states and terminals (wire protocol sections 4 and 5)."""
+"""Sessions: their modes, states and terminals (docs/protocol.md#sessions)."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -48,7 +48,7 @@ class ShellFamily(LenientEnum):
 
 
 class CloseReason(StrEnum):
-    """Why a channel was closed (sections 4 and 6); peers may send others, which are passed on."""
+    """Why a channel was closed (docs/protocol.md#how-a-session-ends); peers may send others, which are passed on."""
 
     NORMAL = "normal"
     """The program has ended, and all that it wrote was sent."""

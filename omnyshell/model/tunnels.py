@@ -1,4 +1,4 @@
-"""Tunnels: public ports of the hub that lead to a target beside a node or client (section 6)."""
+"""Tunnels: public ports of the hub that lead to a target beside a node or client (docs/protocol.md#tunnels)."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Flow control: how many bytes may be under way on a channel (wire protocol section 1, "Channels and credit")."""
+"""Flow control: how many bytes may be under way on a channel (docs/protocol.md#credit)."""
 
 from omnyshell.protocol.limits import GRANT_THRESHOLD, INITIAL_CREDIT, MAX_CREDIT, MAX_GRANT
 
@@ -23,7 +23,7 @@ class SendCredit:
     def grant(self, size: int) -> bool:
         """Add what a `channel.window` grants; return False, and add nothing, for a grant out of bounds.
 
-        Out of bounds is what lies outside 1..2^31-1 or would lift the credit above 4 MiB (section 9).
+        Out of bounds is what lies outside 1..2^31-1 or would lift the credit above 4 MiB (docs/protocol.md#credit).
         """
         if not 1 <= size <= MAX_GRANT or self.available + size > MAX_CREDIT:
             return False

@@ -1,4 +1,4 @@
-"""Names of the extensions in wire protocol section 9; each is used only toward a peer that announced it."""
+"""Names of the extensions (docs/protocol.md#extensions); each is used only toward a peer that announced it."""
 
 INTERACTIVE = "interactive"
 """A login shell with prompt and echo."""

@@ -1,4 +1,4 @@
-"""The two kinds of frames, and the binary layout of the one that carries data (wire protocol section 1)."""
+"""The two kinds of frames, and the binary layout of the one that carries data (docs/protocol.md#data-frames)."""
 
 import struct
 from enum import IntEnum

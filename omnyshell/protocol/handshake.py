@@ -1,4 +1,4 @@
-"""Both sides of the handshake as state machines (wire protocol section 2): messages in, messages and outcomes out."""
+"""Both sides of docs/protocol.md#handshake as state machines: messages in, messages and outcomes out."""
 
 from collections.abc import Callable, Iterable
 from enum import Enum, auto

@@ -18,7 +18,7 @@ INITIAL_CREDIT = 256 * KIB
 """Bytes a sender may have unacknowledged on a channel before any grant."""
 
 MAX_CREDIT = 4 * MIB
-"""Grants that would lift the outstanding credit above this are dropped by the hub (section 9)."""
+"""Grants that would lift the outstanding credit above this are dropped by the hub (docs/protocol.md#credit)."""
 
 MAX_GRANT = 2**31 - 1
 
@@ -33,11 +33,12 @@ WIDE_WINDOW_SIZE = 4 * MIB
 hub takes no more credit."""
 
 GRANT_THRESHOLD = 128 * KIB
-"""Consumed bytes after which credit goes back at once: as late as section 1 allows, as each grant costs a message."""
+"""Consumed bytes after which credit goes back at once: as late as docs/protocol.md#credit allows, as each grant
+costs a message."""
 
 GRANT_DELAY = 0.008
 """Credit for less than the threshold goes back once nothing was consumed for so long. That is seen after twice the
-time at the latest; section 1 asks for 20 ms."""
+time at the latest; docs/protocol.md#credit asks for 20 ms."""
 
 WIDE_GRANT_SHARE = 4
 """Of a wide window, one part in so many is returned at once."""

@@ -1,4 +1,4 @@
-"""Version negotiation (wire protocol section 1, "Versions")."""
+"""Version negotiation (docs/protocol.md#versions)."""
 
 PROTOCOL_VERSION = 1
 MIN_PROTOCOL_VERSION = 1

@@ -1,4 +1,4 @@
-"""The `authorized_keys` file: which key proves which principal, and its roles (wire protocol section 8).
+"""The `authorized_keys` file: which key proves which principal, and its roles (docs/protocol.md#authorized_keys).
 
 # principal  key                                          roles       display name
 alice        Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE  admin,dev   Alice Example

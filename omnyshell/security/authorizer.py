@@ -1,4 +1,4 @@
-"""Who may do what on which node (wire protocol sections 8 and 9)."""
+"""Who may do what on which node (docs/protocol.md#roles, docs/extensions.md#rights)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -34,7 +34,7 @@ def spki_of_der(cert_der: bytes) -> bytes:
 
 
 def spki_sha256_of_der(cert_der: bytes) -> bytes:
-    """Return the SHA-256 of a certificate's SubjectPublicKeyInfo: what `auth-bind` signs (wire protocol section 9).
+    """Return the SHA-256 of a certificate's SubjectPublicKeyInfo, which proofs of keys name.
 
     Raises `CertGeneratorException` when the key cannot be found.
     """

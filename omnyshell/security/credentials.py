@@ -1,8 +1,8 @@
-"""Credentials: what a peer offers to prove who it is, how it is made and how it is read (wire protocol section 2).
+"""Credentials: what a peer offers to prove who it is, how it is made and how it is read (docs/protocol.md#credentials).
 
-A key proves itself by a signature. With the extension `auth-bind-2` (section 10) it names the hub, the role, the
+A key proves itself by a signature. With the extension `auth-bind-2` it names the hub, the role, the
 principal, and the host and port that were dialled, so that it is worth nothing anywhere else. Older hubs know a
-signature over the nonce's text alone, and the extension `auth-bind` (section 9) a second one beside it.
+signature over the nonce's text alone, and the extension `auth-bind` a second one beside it.
 """
 
 import re

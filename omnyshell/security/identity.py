@@ -1,4 +1,4 @@
-"""UIDs: names of nodes and hubs that follow from their keys and machines (wire protocol section 8)."""
+"""UIDs: names of nodes and hubs that follow from their keys and machines (docs/protocol.md#uids)."""
 
 import binascii
 import hashlib

@@ -1,4 +1,4 @@
-"""Ed25519 keys, and base64 as peers write it (wire protocol section 2).
+"""Ed25519 keys, and base64 as peers write it (docs/protocol.md#credentials).
 
 `cryptography` is imported when a key first signs, verifies or is loaded: a client that logs in with a token
 never pays for it.

@@ -1,4 +1,4 @@
-"""Length-prefixed fields: the form in which things are hashed and signed (wire protocol sections 8 and 9)."""
+"""Length-prefixed fields: what is hashed and signed (docs/protocol.md#length-prefixed-fields)."""
 
 
 def length_prefixed(*fields: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Limits on failed logins, by address and by principal (wire protocol section 9). No I/O; time comes from a clock.
+"""Limits on failed logins, by address and by principal (docs/protocol.md#handshake). No I/O; time comes from a clock.
 
 What a hub does with it, for each connection:
 

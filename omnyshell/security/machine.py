@@ -1,4 +1,4 @@
-"""What identifies the machine this runs on (wire protocol section 8)."""
+"""What identifies the machine this runs on (docs/protocol.md#uids)."""
 
 import platform
 import re
@@ -104,7 +104,7 @@ def arch_name(machine: str | None = None, *, is_64_bit: bool = sys.maxsize > 2**
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    """The machine's part of a UID; `os` and `arch` as in section 8."""
+    """The machine's part of a UID; `os` and `arch` as in docs/protocol.md#uids."""
 
     machine_id: str
     os: str

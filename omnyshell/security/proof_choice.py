@@ -9,7 +9,7 @@ from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
 from omnyshell.security.credentials import Proof
 
 _NONCE = r"[A-Za-z0-9_-]{43}"
-"""32 bytes in base64 (wire protocol section 2): whatever else a hub wants to have signed is no nonce."""
+"""32 bytes in base64 (docs/protocol.md#handshake): whatever else a hub wants to have signed is no nonce."""
 
 
 class NotSignedException(ConfigException):

@@ -3,7 +3,7 @@
 from omnyshell.errors import AuthException
 
 REFUSED = "Authentication failed"
-"""What a peer is told, whatever was wrong (wire protocol section 9)."""
+"""What a peer is told, whatever was wrong (docs/protocol.md#handshake)."""
 
 
 def refused() -> AuthException:

@@ -1,4 +1,4 @@
-"""The UID a node or hub had when it last started, and those it had before (wire protocol section 8)."""
+"""The UID a node or hub had when it last started, and those it had before (docs/protocol.md#uids)."""
 
 import json
 import logging

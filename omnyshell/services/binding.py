@@ -1,4 +1,4 @@
-"""How a key's logins are bound to the hub that was dialled, and what is known of that hub (section 10)."""
+"""How a key's logins are bound to the hub that was dialled, and what is known of it: docs/extensions.md#auth-bind-2."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ _VT220_WITH_COLOUR: Final = "\x1b[?62;22c"
 
 
 class Reports(Commands):
-    """A grid that answers DA1 and DSR 5 and 6 while `answering` (wire protocol, section 9, "Device queries")."""
+    """A grid that answers DA1 and DSR 5 and 6 while `answering` (docs/protocol.md#sessions, "Device queries")."""
 
     answering: bool
     _replies: str

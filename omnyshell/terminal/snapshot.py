@@ -41,9 +41,9 @@ _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b
 def paint(screen: Emulator) -> bytes:
     """Return the bytes that bring any terminal of the same size to the state of `screen`: a few KB.
 
-    Of the alternate screen they begin with `ESC[?1049h` and carry nothing of the main screen (wire protocol, section
-    5); paint again when the program left it (see `feed_until_main`). What is left of an unfinished sequence comes
-    last, so that the bytes which follow live complete it.
+    Of the alternate screen they begin with `ESC[?1049h` and carry nothing of the main screen
+    (docs/protocol.md#detached-sessions); paint again when the program left it (see `feed_until_main`). What is left of
+    an unfinished sequence comes last, so that the bytes which follow live complete it.
     """
     painter = Painter()
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l", _SOFT_RESET)

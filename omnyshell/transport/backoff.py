@@ -1,4 +1,4 @@
-"""How long a peer waits before it dials again (wire protocol section 3)."""
+"""How long a peer waits before it dials again (docs/protocol.md#nodes)."""
 
 import math
 import random

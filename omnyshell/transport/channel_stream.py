@@ -1,4 +1,4 @@
-"""Joins a channel with a byte stream: what a connection through a tunnel is, at both of its ends (section 6)."""
+"""Joins a channel with a byte stream: both ends of a connection through a tunnel (docs/protocol.md#tunnels)."""
 
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason

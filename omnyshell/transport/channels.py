@@ -1,4 +1,4 @@
-"""A peer's channels: streams under credit, multiplexed over one connection (wire protocol section 1)."""
+"""A peer's channels: streams under credit, multiplexed over one connection (docs/protocol.md#channels)."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""Services of the original that this project leaves out; asking for one gets an answer at once (section 7)."""
+"""Services of the original that this project leaves out, answered at once (docs/protocol.md#what-is-not-served)."""
 
 from typing import Annotated, ClassVar
 

@@ -1,4 +1,4 @@
-"""Detachable sessions: detach, list, kill and screen (wire protocol section 5)."""
+"""Detachable sessions: detach, list, kill and screen (docs/protocol.md#detached-sessions)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""Connection control: handshake, errors and pings (wire protocol section 2)."""
+"""Connection control: handshake, errors and pings (docs/protocol.md#handshake)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

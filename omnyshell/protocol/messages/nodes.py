@@ -1,4 +1,4 @@
-"""Registration, heartbeats and listing of nodes (wire protocol section 3)."""
+"""Registration, heartbeats and listing of nodes (docs/protocol.md#nodes)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""Opening sessions and what travels on their channels (wire protocol section 4)."""
+"""Opening sessions and what travels on their channels (docs/protocol.md#sessions)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

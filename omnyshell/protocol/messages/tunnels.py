@@ -1,4 +1,4 @@
-"""Tunnels: opening, listing, closing, and the connections through them (wire protocol section 6)."""
+"""Tunnels: opening, listing, closing, and the connections through them (docs/protocol.md#tunnels)."""
 
 from typing import Annotated, ClassVar
 

@@ -70,7 +70,7 @@ A = TypeVar("A", bound=ControlMessage)
 FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
-"""First line toward a node without `interactive` (section 9): its quiet shell becomes a login shell."""
+"""First line toward a node without `interactive` (docs/protocol.md#sessions): its quiet shell becomes a login shell."""
 
 
 class ExecResult(msgspec.Struct, frozen=True):

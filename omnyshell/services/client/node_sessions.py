@@ -1,4 +1,7 @@
-"""What can be asked about the sessions of a node (wire protocol section 5), and how answers become values or errors."""
+"""What can be asked about the sessions of a node, and how answers become values or errors.
+
+See docs/protocol.md#detached-sessions.
+"""
 
 import base64
 import binascii

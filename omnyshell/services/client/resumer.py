@@ -1,4 +1,4 @@
-"""Gets a lost hub back, and takes up the sessions that were open (wire protocol sections 5 and 9)."""
+"""Gets a lost hub back, and takes up the sessions that were open (docs/extensions.md#resume-offset)."""
 
 import asyncio
 import math

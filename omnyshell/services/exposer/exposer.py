@@ -1,4 +1,4 @@
-"""Connects the hub's tunnel channels to their targets (wire protocol section 6)."""
+"""Connects the hub's tunnel channels to their targets (docs/protocol.md#tunnels)."""
 
 import asyncio
 import logging

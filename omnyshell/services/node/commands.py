@@ -1,4 +1,4 @@
-"""From a request to the program and arguments that are run (wire protocol section 4)."""
+"""From a request to the program and arguments that are run (docs/protocol.md#sessions)."""
 
 import os
 import shutil

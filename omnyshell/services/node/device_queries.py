@@ -1,4 +1,6 @@
-"""Questions that programs ask their terminal, answered by the node while no terminal is attached (section 9).
+"""Questions that programs ask their terminal, answered by the node while no terminal is attached.
+
+See "Device queries" in docs/protocol.md#sessions.
 
 Only the primary device attributes and the two status reports (DA1, DSR 5 and 6 in xterm's control sequences): their
 answers hold nothing that the program chose.

@@ -1,4 +1,4 @@
-"""What becomes of sessions whose client or hub is gone (wire protocol sections 5 and 9)."""
+"""What becomes of sessions whose client or hub is gone (docs/extensions.md#resume-offset)."""
 
 from dataclasses import dataclass
 

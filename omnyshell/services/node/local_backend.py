@@ -64,5 +64,5 @@ class LocalBackend:
 
 
 def _is_quiet_shell(request: ShellRequest) -> bool:
-    """Whether this is the original's shell without prompt and echo (wire protocol section 4, "shell")."""
+    """Whether this is the original's shell without prompt and echo (docs/protocol.md#sessions)."""
     return request.mode is SessionMode.SHELL and not (request.interactive or request.command or request.args)

@@ -1,4 +1,4 @@
-"""Notices where a program leaves the alternate screen (wire protocol section 5)."""
+"""Notices where a program leaves the alternate screen (docs/protocol.md#detached-sessions)."""
 
 import re
 

@@ -16,7 +16,8 @@ class ProcessSession(ABC):
     """A process whose end is told behind its last output.
 
     After the leader has exited, output is drained to its end, or, where a descendant keeps a stream open, until
-    `quiet` seconds after the last byte (wire protocol section 4). That clock stands still while the sink has no budget.
+    `quiet` seconds after the last byte (docs/protocol.md#how-a-session-ends). That clock stands still while
+    the sink has no budget.
     """
 
     def __init__(self, sink: OutputSink, *, quiet: float) -> None:

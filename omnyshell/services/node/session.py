@@ -273,7 +273,7 @@ class NodeSession:
 
     @property
     def _max_window(self) -> int | None:
-        """A shell's window stays as it is: nobody wants to wait for what is under way (section 1)."""
+        """A shell's window stays as it is: nobody wants to wait for what is under way (docs/protocol.md#credit)."""
         return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
 
     @property

@@ -1,4 +1,4 @@
-"""Which session a user means (wire protocol section 5, `sessionRef`)."""
+"""Which session a user means (`sessionRef` in docs/protocol.md#detached-sessions)."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar

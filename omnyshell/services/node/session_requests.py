@@ -1,4 +1,4 @@
-"""Answers what the hub asks about a principal's sessions (wire protocol section 5)."""
+"""Answers what the hub asks about a principal's sessions (docs/protocol.md#detached-sessions)."""
 
 import base64
 from collections.abc import Callable, Mapping

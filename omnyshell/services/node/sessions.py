@@ -1,4 +1,4 @@
-"""The sessions of a node, whatever becomes of its connections to the hub (wire protocol sections 4 and 5)."""
+"""The sessions of a node, whatever becomes of its connections to the hub (docs/protocol.md#detached-sessions)."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Section 5 of the wire protocol between a real hub and peers that know nothing but its words."""
+"""Detached sessions between a real hub and peers that know docs/protocol.md#detached-sessions alone."""
 
 import contextlib
 from collections.abc import AsyncIterator

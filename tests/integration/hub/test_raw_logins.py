@@ -197,7 +197,7 @@ def write_keys(certificates: Certificates, public: bytes) -> Path:
 
 
 def binding(peer: RawPeer, nonce: str, role: str, principal: str) -> bytes:
-    """What section 9 (`auth-bind`) says is signed."""
+    """What docs/extensions.md#auth-bind says is signed."""
     import hashlib
 
     from cryptography import x509

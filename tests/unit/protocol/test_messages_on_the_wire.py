@@ -1,4 +1,4 @@
-"""Every message of the wire protocol as raw JSON, written by hand from the specification's tables."""
+"""Every message of docs/protocol.md as raw JSON, written by hand."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The audit trail, as an admin reads it (docs/extensions.md#what-is-live)."""
+"""The audit trail, as an admin reads it (docs/extensions.md#audit-acknowledge)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar

@@ -1,4 +1,4 @@
-"""How a peer trades an invite's token for an enrolled key (docs/extensions.md#invites-and-joining)."""
+"""How a peer trades an invite's token for an enrolled key (docs/extensions.md#joining)."""
 
 from typing import Annotated, ClassVar
 

@@ -1,5 +1,7 @@
 """Names of this machine, and one spelling for each host."""
 
+import re
+
 LOCALHOST = "localhost"
 LOOPBACK = (LOCALHOST, "127.0.0.1", "::1")
 """How a machine calls itself."""
@@ -18,6 +20,28 @@ def canonical_host(host: str) -> str:
 def is_loopback(host: str) -> bool:
     """Tell whether a canonical host is this machine itself, by name or by address."""
     return host in (LOCALHOST, "::1") or (host.startswith("127.") and host.replace(".", "").isdigit())
+
+
+LONGEST_NAME = 253
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", re.ASCII)
+
+
+def is_name_or_address(host: str) -> bool:
+    """Tell whether that can be the name of a host (RFC 1123, underscores too, or IDNA), or is an IP address."""
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(host)
+        return True
+    except ValueError:
+        pass
+    try:
+        name = host.encode("idna").decode() if not host.isascii() else host
+    except UnicodeError:
+        return False
+    labels = name.removesuffix(".").split(".")
+    # A last label of digits alone is that of an address, which this is none of.
+    return len(name) <= LONGEST_NAME and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _address(bare: str) -> str:

@@ -178,7 +178,7 @@ async def tamper(certificates: Certificates, directory: Path, seed: int) -> tupl
         now = await start(certificates, state, chance.randint(1, 30))
         if is_changed != bool(set(now) - set(gaps)):
             wrong.append(f"seed {seed}: {way.__name__} {'not told' if is_changed else 'told without reason'}")
-        if await start(certificates, state, 1) != now:
+        if sorted(await start(certificates, state, 1)) != sorted(now):
             wrong.append(f"seed {seed}: {way.__name__} told twice, or forgotten")
         gaps = now
         noted = read_noted(state / STATE_FILE)

@@ -18,6 +18,11 @@ GENESIS = bytes(32)
 
 HEAD = "head"
 ANCHOR = "anchor"
+NOTED = "noted"
+RECORDED = "recorded"
+"""Kinds of seals. Each is good in its place alone: the end and the beginning in the trail's file, the end in the hub's
+other database, the end in a record of the trail. So whoever finds one cannot put it into the place of another.
+"""
 
 _SEAL_TAG = b"omnyshell:audit:v1"
 
@@ -38,7 +43,7 @@ class ChainedRecord(NamedTuple):
 class Seal(NamedTuple):
     """The hub's signed word that the record `seq` had this hash.
 
-    The `head` is the newest record, the `anchor` the last one that retention removed.
+    The `anchor` is the last record that retention removed, all others are the newest one of their time.
     """
 
     kind: str
@@ -97,6 +102,9 @@ class ChainVerifier:
     def __init__(self, anchor: Seal | None, check: SignatureCheck) -> None:
         self.findings: list[Finding] = []
         self.records = 0
+        self.at = ""
+        """The time that the last record says."""
+
         self._check = check
         self._expected = 1
         self._previous: bytes | None = GENESIS
@@ -116,7 +124,7 @@ class ChainVerifier:
         self._previous = self._last_hash = record.hash
 
     def _check_record(self, record: ChainedRecord) -> None:
-        said = _number_in(record.text)
+        said, self.at = _read(record.text)
         if said is None:
             self._find("altered", record.seq, f"record {record.seq} altered: it is no record any more")
         elif said != record.seq:
@@ -138,13 +146,16 @@ class ChainVerifier:
         self.findings.append(Finding(kind, seq, text))
 
 
-def _number_in(text: bytes) -> int | None:
+def _read(text: bytes) -> tuple[int | None, str]:
+    """Return the number and the time that a record says, as far as it says any."""
     try:
         data = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    seq = data.get("seq") if isinstance(data, dict) else None
-    return seq if type(seq) is int else None
+        return None, ""
+    if not isinstance(data, dict):
+        return None, ""
+    seq, at = data.get("seq"), data.get("at")
+    return (seq if type(seq) is int else None), (at if isinstance(at, str) else "")
 
 
 def numbers(first: int, last: int) -> str:

@@ -10,7 +10,7 @@ from omnyshell.errors import AuthException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.schema import read_timestamp
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient, encode_base64
-from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord, Seal, read_record, seal_message
+from omnyshell.services.hub.audit_chain import RECORDED, ChainedRecord, Seal, read_record, seal_message
 
 HEAD_ACTION = "audit.head"
 BROKEN_ACTION = "audit.broken"
@@ -28,7 +28,10 @@ _DETAIL = re.compile(
 
 
 class SignedHead(NamedTuple):
-    """The hub's word, signed by `key`, that the trail's record `seal.seq` has the hash `seal.hash`."""
+    """The hub's word, signed by `key`, that the trail's record `seal.seq` has the hash `seal.hash`.
+
+    The kind of `seal` is that of the place where it was found: no signature is good in another one.
+    """
 
     seal: Seal
     key: Ed25519PublicKey
@@ -40,7 +43,7 @@ class SignedHead(NamedTuple):
         """Whether `key` signed it."""
         mark = self.seal
         message = seal_message(mark.kind, mark.seq, mark.hash, mark.at)
-        return mark.kind == HEAD and self.key.verify(mark.signature, message)
+        return self.key.verify(mark.signature, message)
 
 
 def head_record(head: SignedHead) -> AuditRecord:
@@ -63,7 +66,7 @@ def read_head(detail: str) -> SignedHead | None:
         signer, signed = Ed25519PublicKey.from_base64(key), decode_base64_lenient(signature)
     except (AuthException, ValueError):
         return None
-    return SignedHead(Seal(HEAD, int(seq), bytes.fromhex(hash_), at, signed), signer, int(noted))
+    return SignedHead(Seal(RECORDED, int(seq), bytes.fromhex(hash_), at, signed), signer, int(noted))
 
 
 def own_record(chained: ChainedRecord) -> AuditRecord | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from omnyshell.errors import ConfigException
+from omnyshell.hosts import is_name_or_address
 from omnyshell.paths import user_path
 from omnyshell.printable import printable_json
 from omnyshell.services.hub import syslog_tls
@@ -31,9 +32,7 @@ SINK_RETRY = 1.0
 
 KINDS = "file:PATH, syslog, syslog:HOST:PORT, syslog-tls:HOST:PORT or stdout"
 
-_PLACE = re.compile(
-    r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\s:\[\]]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*))(?::([0-9]{1,5}))?"
-)
+_PLACE = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?", re.ASCII)
 _SYSLOG_PORT = 514
 _CLOSE_TIMEOUT = 2.0
 
@@ -213,21 +212,26 @@ def open_sink(text: str, tls: SinkTls | None = None) -> Sink:
         return StdoutSink()
     if text == "syslog":
         return SyslogSink("/dev/log")
-    place = _place(rest, syslog_tls.PORT if kind == "syslog-tls" else _SYSLOG_PORT)
-    if kind == "syslog" and place is not None:
-        return SyslogSink(place)
-    if kind == "syslog-tls" and place is not None:
-        return SyslogTlsSink(*place, (tls or SinkTls()).context())
+    if kind == "syslog":
+        return SyslogSink(_place(rest, _SYSLOG_PORT, text))
+    if kind == "syslog-tls":
+        return SyslogTlsSink(*_place(rest, syslog_tls.PORT, text), (tls or SinkTls()).context())
     raise ConfigException(f"an audit sink is {KINDS}, not '{text}'")
 
 
-def _place(text: str, port: int) -> tuple[str, int] | None:
-    """Read HOST, HOST:PORT or [HOST]:PORT; an IPv6 address without a port may do without brackets."""
-    found = _PLACE.fullmatch(text)
-    if found is None:
-        return None
-    given = int(found[3] or port)
-    return (found[1] or found[2], given) if 0 < given < 65536 else None
+def _place(place: str, port: int, text: str) -> tuple[str, int]:
+    """Read HOST, HOST:PORT or [HOST]:PORT; an IPv6 address without a port may do without brackets.
+
+    Raises `ConfigException` naming `text`, the whole sink.
+    """
+    found = _PLACE.fullmatch(place)
+    host = place if found is None else found[1] or found[2]
+    given = int(found[3] or port) if found is not None else port
+    if not is_name_or_address(host):
+        raise ConfigException(f"the audit sink '{text}': '{host}' is neither the name of a host nor an IP address")
+    if not 0 < given < 65536:
+        raise ConfigException(f"the audit sink '{text}': a port is from 1 to 65535, not {given}")
+    return host, given
 
 
 def start_sinks(texts: Iterable[str], tls: SinkTls | None = None) -> list[SinkThread]:

@@ -5,7 +5,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,24 +18,29 @@ from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.limits import MIB
+from omnyshell.security.files import sync_directory
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
 from omnyshell.services.hub.audit_chain import (
     ANCHOR,
     GENESIS,
     HEAD,
+    NOTED,
+    RECORDED,
     ChainedRecord,
     Seal,
     chain,
-    read_record,
     seal,
     seal_message,
 )
 from omnyshell.services.hub.audit_check import TrailEnd, any_of
-from omnyshell.services.hub.audit_heads import ACKNOWLEDGE_ACTION, BROKEN_ACTION, OWN_MARK, SignedHead, head_record
+from omnyshell.services.hub.audit_gaps import GAP_ACTIONS, ToldGaps
+from omnyshell.services.hub.audit_heads import SignedHead, head_record
 from omnyshell.services.hub.database import LOCKED_WAIT, open_database, transaction
 
 AUDIT_FILE = "audit.sqlite3"
 KEY_FILE = "audit.key"
+FIRST_KEY_FILE = "audit.key.first"
+"""The key until the first record is on disk: a start that got no further leaves no sign of a trail."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -58,8 +63,6 @@ _INSERT = """
 INSERT INTO records (seq, previous, record, hash)
 SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)
 """
-
-_WITH_ACTION = "SELECT seq, record FROM records WHERE instr(record, ?) ORDER BY seq"
 
 YIELD_EVERY = 256
 """Records between two moments at which the thread that works for the trail lets others run."""
@@ -87,10 +90,19 @@ class Retention:
 
 def load_audit_key(state_dir: Path) -> Ed25519PrivateKey:
     """Return the key that signs the trail, made at the first call. Raises `ConfigException`."""
-    path = state_dir / KEY_FILE
-    if not path.exists():
-        Ed25519PrivateKey.generate().save(path)
-    return Ed25519PrivateKey.load(path)
+    path, first = state_dir / KEY_FILE, state_dir / FIRST_KEY_FILE
+    if path.exists():
+        return Ed25519PrivateKey.load(path)
+    if not first.exists():
+        Ed25519PrivateKey.generate().save(first)
+    return Ed25519PrivateKey.load(first)
+
+
+def keep_audit_key(state_dir: Path) -> None:
+    """Put the key into its place, now that it has signed a record. Idempotent; raises `OSError`."""
+    if (state_dir / FIRST_KEY_FILE).exists():
+        (state_dir / FIRST_KEY_FILE).replace(state_dir / KEY_FILE)
+        sync_directory(state_dir)
 
 
 class AuditStore:
@@ -108,21 +120,25 @@ class AuditStore:
         except (OSError, sqlite3.Error) as exc:
             text = f"cannot use the audit trail {path}: {exc}; if you move it away, a new one says what is missing"
             raise ConfigException(text) from exc
-        self._seq, self._hash, self._head = end.seq, end.hash, end.head
+        self._seq, self._hash = end.seq, end.hash
+        self._gaps = ToldGaps()
 
     @property
     def public_key(self) -> Ed25519PublicKey:
         """The key that the trail is signed with."""
         return self._key.public_key
 
-    @property
-    def head(self) -> SignedHead | None:
-        """The signed end; None where nothing has ever been recorded."""
-        return SignedHead(self._head, self.public_key) if self._head is not None else None
+    def signed_end(self) -> SignedHead | None:
+        """Return the end, signed for the hub's other database; None where nothing has ever been recorded."""
+        return SignedHead(self._sign(NOTED), self.public_key) if self._seq else None
 
-    def end(self, noted: SignedHead | None, *, was_used: bool) -> TrailEnd:
+    def end(self, noted: SignedHead | None, signs: tuple[str, ...] = ()) -> TrailEnd:
         """Return what the file says of its end, with the record that was noted elsewhere."""
-        return _end(self._db, noted)._replace(was_used=was_used)
+        return _end(self._db, noted)._replace(signs=signs)
+
+    def know(self, gaps: ToldGaps) -> None:
+        """Take what the trail tells of gaps: whoever edits the file from then on changes nothing about that."""
+        self._gaps.add(gaps)
 
     def go_on_behind(self, seq: int, hash_: bytes, earlier: Ed25519PublicKey | None) -> None:
         """Have the next record follow this one, which may be gone.
@@ -140,8 +156,8 @@ class AuditStore:
         """Add records in one transaction; they are on disk when this returns."""
         chained = self._chain(records)
         with transaction(self._db):
-            head = self._insert(chained)
-        self._ended_with(head)
+            self._insert(chained)
+        self._ended_with(chained, records)
         return chained
 
     def append_head(self, noted: int) -> list[ChainedRecord]:
@@ -149,10 +165,9 @@ class AuditStore:
 
         Raises `RuntimeError` where nothing has ever been recorded.
         """
-        if self._head is None:
+        if not self._seq:
             raise RuntimeError("there is no end yet")
-        mark = seal(HEAD, self._seq, self._hash, write_timestamp(self._clock.now()), self._key.sign)
-        return self.append([head_record(SignedHead(mark, self.public_key, noted))])
+        return self.append([head_record(SignedHead(self._sign(RECORDED), self.public_key, noted))])
 
     def trim(self, retention: Retention, noted: int | None = None) -> list[ChainedRecord]:
         """Remove what is too old or too much, leaving a signed anchor; returns the record of doing so.
@@ -170,12 +185,14 @@ class AuditStore:
             return []
         last, hash_ = removed[0], _bytes(removed[1])
         record = AuditRecord(at=self._clock.now(), action="audit.trim", reason=why, detail=f"records {first} to {last}")
-        chained = self._chain([record, *self._gaps_until(last)])
+        again = (msgspec.structs.replace(gap, at=record.at) for gap in self._gaps.until(last))
+        records = [record, *again]
+        chained = self._chain(records)
         with transaction(self._db):
             self._put_seal(ANCHOR, last, hash_)
             self._db.execute("DELETE FROM records WHERE seq <= ?", (last,))
-            head = self._insert(chained)
-        self._ended_with(head)
+            self._insert(chained)
+        self._ended_with(chained, records)
         # A script is stepped to its end; `execute` would free one page.
         self._db.executescript("PRAGMA incremental_vacuum")
         return chained
@@ -195,24 +212,6 @@ class AuditStore:
             previous = made.hash
             chained.append(made)
         return chained
-
-    def _gaps_until(self, last: int) -> list[AuditRecord]:
-        """What the records up to that one say of gaps, to be said again; outcome `ok` where it was acknowledged."""
-        found = self._own_records(BROKEN_ACTION)
-        kept = {(gap.reason, gap.detail) for seq, gap in found if seq > last}
-        acknowledged = max((seq for seq, _ in self._own_records(ACKNOWLEDGE_ACTION)), default=0) if found else 0
-        again: dict[tuple[str, str], AuditRecord] = {}
-        for seq, gap in found:
-            place = (gap.reason, gap.detail)
-            if seq <= last and place not in kept:
-                outcome = "ok" if seq < acknowledged else gap.outcome
-                again[place] = msgspec.structs.replace(gap, at=self._clock.now(), outcome=outcome)
-        return list(again.values())
-
-    def _own_records(self, action: str) -> list[tuple[int, AuditRecord]]:
-        rows = self._db.execute(_WITH_ACTION, (f'{OWN_MARK}{action.removeprefix("audit.")}"',)).fetchall()
-        chained = (ChainedRecord(seq, b"", _bytes(text), b"") for seq, text in rows)
-        return [(found.seq, record) for found in chained if (record := read_record(found)) is not None]
 
     def _note_size(self) -> None:
         """Note, once, whether the file was larger than the default before there was one."""
@@ -234,19 +233,24 @@ class AuditStore:
         pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
         return (pages - free) * size
 
-    def _insert(self, chained: Sequence[ChainedRecord]) -> Seal:
+    def _insert(self, chained: Sequence[ChainedRecord]) -> None:
         hashes = chained[0].previous + b"".join(made.hash for made in chained)
         texts = msgspec.json.encode([made.text.decode() for made in chained])
         self._db.execute(_INSERT, (chained[0].seq, hashes, texts))
-        return self._put_seal(HEAD, chained[-1].seq, chained[-1].hash)
+        self._put_seal(HEAD, chained[-1].seq, chained[-1].hash)
 
-    def _ended_with(self, head: Seal) -> None:
-        self._head, self._seq, self._hash = head, head.seq, head.hash
+    def _ended_with(self, chained: Sequence[ChainedRecord], records: Sequence[AuditRecord]) -> None:
+        self._seq, self._hash = chained[-1].seq, chained[-1].hash
+        for seq, record in enumerate(records, chained[0].seq):
+            if record.action in GAP_ACTIONS:
+                self._gaps.heed(seq, record)
 
-    def _put_seal(self, kind: str, seq: int, hash_: bytes) -> Seal:
+    def _sign(self, kind: str) -> Seal:
+        return seal(kind, self._seq, self._hash, write_timestamp(self._clock.now()), self._key.sign)
+
+    def _put_seal(self, kind: str, seq: int, hash_: bytes) -> None:
         made = seal(kind, seq, hash_, write_timestamp(self._clock.now()), self._key.sign)
         self._db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?)", made)
-        return made
 
     def _first(self) -> int | None:
         (first,) = self._db.execute("SELECT min(seq) FROM records").fetchone()
@@ -307,13 +311,13 @@ class AuditReader:
 
     def end(self, noted: SignedHead | None) -> TrailEnd:
         """Return what the file says of its end, with the record that was noted elsewhere. Raises `sqlite3.Error`."""
-        return _end(self._db, noted)._replace(was_used=True)
+        return _end(self._db, noted)._replace(signs=(AUDIT_FILE,))
 
     def hash_of(self, seq: int) -> bytes | None:
         """Return a record's hash; None where it is not there. Raises `sqlite3.Error` for a damaged file."""
         return _hash_of(self._db, seq)
 
-    def records(self, after: int = 0) -> Iterator[ChainedRecord]:
+    def records(self, after: int = 0) -> Generator[ChainedRecord, None, None]:
         """Yield the records whose numbers are greater. Raises `sqlite3.Error` for a damaged file."""
         query = "SELECT seq, previous, record, hash FROM records WHERE seq > ? ORDER BY seq"
         with closing(self._db.execute(query, (after,))) as rows:

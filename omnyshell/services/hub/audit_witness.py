@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.audit_chain import HEAD, Seal
+from omnyshell.services.hub.audit_chain import NOTED, Seal
 from omnyshell.services.hub.audit_heads import SignedHead
 from omnyshell.services.hub.database import LOCKED_WAIT, open_database
 
@@ -26,25 +26,26 @@ class AuditWitness:
     """Notes the head, and says which was noted. Used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Open the hub's database. Raises `ConfigException` where it cannot be used."""
-        try:
-            self._db = open_database(path, _SCHEMA)
-        except (OSError, sqlite3.Error) as exc:
-            raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
+        """Take the hub's database, which is opened, or made, when there is something to note."""
+        self._path = path
+        self._db: sqlite3.Connection | None = None
 
     def noted(self) -> SignedHead | None:
-        """Return the head that was noted, genuine or not; None where none is. Raises `sqlite3.Error`."""
-        return _noted(self._db)
+        """Return the head that was noted, genuine or not; None where none is. Raises `ConfigException`."""
+        return read_noted(self._path)
 
     def note(self, head: SignedHead) -> None:
-        """Note a head instead of the one before; on disk when this returns. Raises `sqlite3.Error`."""
+        """Note a head instead of the one before; on disk when this returns. Raises `OSError` and `sqlite3.Error`."""
+        if self._db is None:
+            self._db = open_database(self._path, _SCHEMA)
         mark = head.seal
         row = (mark.seq, mark.hash, mark.at, mark.signature, head.key.raw)
         self._db.execute("INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Close the file. Idempotent."""
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
 
 
 def read_noted(path: Path) -> SignedHead | None:
@@ -71,8 +72,8 @@ def _noted(db: sqlite3.Connection) -> SignedHead | None:
         return None
     seq, hash_, at, signature, key = row
     try:
-        mark = Seal(HEAD, int(seq), bytes(hash_), str(at), bytes(signature))
+        mark = Seal(NOTED, int(seq), bytes(hash_), str(at), bytes(signature))
         return SignedHead(mark, Ed25519PublicKey(bytes(key)))
     except (AuthException, TypeError, ValueError):
         # Edited to what is no head: that is known, and genuine it is not.
-        return SignedHead(Seal(HEAD, 0, b"", "", b""), Ed25519PublicKey(bytes(32)))
+        return SignedHead(Seal(NOTED, 0, b"", "", b""), Ed25519PublicKey(bytes(32)))

@@ -15,6 +15,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.services.hub.audit_chain import ChainedRecord
+from omnyshell.services.hub.audit_gaps import ToldGaps
 from omnyshell.services.hub.audit_sinks import SinkThread
 from omnyshell.services.hub.audit_store import AuditStore, Retention
 from omnyshell.services.hub.audit_witness import AuditWitness
@@ -105,6 +106,7 @@ class AuditWriter:
         self._noted = _noted_by(witness)
         self._is_witness_failing = False
         self._has_news = True
+        self._told: ToldGaps | None = None
         self._limit = limit
         self._queue: deque[_Waiting] = deque()
         self._reported = 0
@@ -116,8 +118,12 @@ class AuditWriter:
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
-    def begin_chores(self) -> None:
-        """Sign where the trail ends, soon and from now on: once all is recorded that is wrong with it."""
+    def begin_chores(self, told: ToldGaps | None = None) -> None:
+        """Sign where the trail ends, soon and from now on: once all is recorded that is wrong with it.
+
+        `told` is what the trail said of gaps before: retention takes none of them along.
+        """
+        self._told = told
         self._next_chores = 0.0
         self._work.set()
 
@@ -199,6 +205,9 @@ class AuditWriter:
 
     def _do_chores(self) -> None:
         self._next_chores = time.monotonic() + CHORES_PERIOD
+        if self._told is not None:
+            self._store.know(self._told)
+            self._told = None
         self._write_head()
         self._trim()
 
@@ -217,7 +226,7 @@ class AuditWriter:
             logger.error("the end of the audit trail cannot be signed: %s", exc)
 
     def _tell_witness(self) -> None:
-        head = self._store.head
+        head = self._store.signed_end()
         if self._witness is None or head is None:
             return
         try:

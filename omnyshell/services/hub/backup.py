@@ -19,10 +19,8 @@ from omnyshell.services.hub.audit_witness import read_noted
 from omnyshell.services.hub.backup_archive import (
     AUTHORITIES,
     CONFIG,
-    DATABASES,
     SETTINGS,
     STATE,
-    STATE_NAMES,
     Manifest,
     entry,
     write_archive,
@@ -32,6 +30,7 @@ from omnyshell.services.hub.database import LOCKED_WAIT, open_database
 from omnyshell.services.hub.offline_notes import SCHEMA, note
 from omnyshell.services.hub.room import check_room
 from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.state_names import DATABASES, STATE_NAMES
 from omnyshell.services.hub.unfinished import BACKUPS, remove_unfinished, under_way
 from omnyshell.version import __version__
 

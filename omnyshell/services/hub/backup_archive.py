@@ -26,15 +26,8 @@ from omnyshell.security.cert_generator import (
 )
 from omnyshell.security.length_prefix import length_prefixed
 from omnyshell.security.sealed_stream import PIECE, SealedFile, SealingStream
-from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE as AUDIT_KEY_FILE
 from omnyshell.services.hub.backup_maker import Maker
-from omnyshell.services.hub.kept_store import KEY_FILE as SESSIONS_KEY_FILE
-from omnyshell.services.hub.state_file import STATE_FILE
-
-UID_FILE = "uid-hub.json"
-DATABASES = (STATE_FILE, AUDIT_FILE)
-STATE_NAMES = (*DATABASES, AUDIT_KEY_FILE, SESSIONS_KEY_FILE, UID_FILE)
-"""The files of a state directory."""
+from omnyshell.services.hub.state_names import DATABASES, STATE_NAMES
 
 SETTINGS = {
     "config": "hub.toml",

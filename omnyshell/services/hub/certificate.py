@@ -11,7 +11,7 @@ from omnyshell.security.cert_chain import read_chain, system_authorities
 from omnyshell.security.cert_files import why_unusable
 from omnyshell.security.cert_separation import what_is_shared
 from omnyshell.security.certificates import spki_sha256_of_der
-from omnyshell.security.identity import UidComputer
+from omnyshell.security.identity import OmnyUid, UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.hub.config import HubConfig
@@ -71,13 +71,19 @@ class HubCertificate:
         """Load it. Raises `ConfigException`."""
         self.current, self.tunnels = _load(config)
 
+    def note_uid(self, config: HubConfig) -> None:
+        """Put the hub's UID on record, where there is a state directory. Raises `ConfigException`."""
+        _note_uid(config, self.current.uid)
+
     def renew(self, config: HubConfig) -> None:
         """Take the files' contents in one step.
 
         Raises `ConfigException`, and keeps what it has, where they are wrong. Certificate and key must match, and must
         not change while they are read.
         """
-        self.current, self.tunnels = _load(config)
+        current, tunnels = _load(config)
+        _note_uid(config, current.uid)
+        self.current, self.tunnels = current, tunnels
 
 
 def load_pair(cert: Path, key: Path) -> LoadedPair:
@@ -101,7 +107,7 @@ def dialled_hosts(config: HubConfig) -> tuple[str, ...]:
 def _load(config: HubConfig) -> tuple[LoadedCertificate, SecureTunnels]:
     pair = load_pair(config.cert, config.key)
     leaf = pair.chain[0]
-    current = LoadedCertificate(pair.tls, pair.chain, _resolve_uid(config, leaf), spki_sha256_of_der(leaf))
+    current = LoadedCertificate(pair.tls, pair.chain, _uid_of(leaf), spki_sha256_of_der(leaf))
     return current, _load_tunnels(config, pair)
 
 
@@ -135,8 +141,10 @@ def _is_one_place(host: str) -> bool:
         return bool(host)
 
 
-def _resolve_uid(config: HubConfig, leaf: bytes) -> str:
-    computed = UidComputer(MachineFacts.read()).hub(leaf)
-    if config.state_dir is None:
-        return computed.value
-    return UidStore.for_hub(config.state_dir, config.clock).resolve(computed).uid.value
+def _uid_of(leaf: bytes) -> str:
+    return UidComputer(MachineFacts.read()).hub(leaf).value
+
+
+def _note_uid(config: HubConfig, uid: str) -> None:
+    if config.state_dir is not None:
+        UidStore.for_hub(config.state_dir, config.clock).resolve(OmnyUid(uid))

@@ -22,6 +22,7 @@ from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
@@ -54,6 +55,7 @@ class OmnyShellHub:
         self.audit = AuditLog(config.clock, config.audit_capacity)
         self.audit.commands = config.audit_commands
         self._introductions = Introductions(config.proxy_protocol_from)
+        self._lock: StateLock | None = None
         self._records: HubRecords | None = None
         self._notes: OfflineNotes | None = None
         self._endpoint: WsServerEndpoint | None = None
@@ -124,6 +126,11 @@ class OmnyShellHub:
     async def _open_base(self, certificate: HubCertificate) -> HubBase:
         """Open the records, and return what all parts share. Raises as `start` does."""
         config = self.config
+        if config.state_dir is not None:
+            self._lock = StateLock(config.state_dir)
+            # Before all else: by what is there already it says whether there was a trail before.
+            await open_trail(self.audit, config)
+            certificate.note_uid(config)
         records = self._records = HubRecords(config.state_dir)
         if config.state_dir is not None:
             self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
@@ -131,7 +138,6 @@ class OmnyShellHub:
         policy = HubPolicy.of(config, locks)
         labels = ceilings(config, records.enrolments)
         self.nodes = NodeRegistry(records.owners, labels, self.bus, policy.why_no_more_ids)
-        await open_trail(self.audit, config)
         self.tunnels = await make_tunnel_broker(
             config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy, self._introductions
         )
@@ -254,6 +260,9 @@ class OmnyShellHub:
             self._notes.close()
         if self._records is not None:
             await self._records.aclose()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     async def _sweep(self) -> None:
         clock, services = self.config.clock, self._services

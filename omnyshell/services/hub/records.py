@@ -13,15 +13,14 @@ from omnyshell.services.hub.late_writes import LateWriter
 from omnyshell.services.hub.lock_store import LockStore
 from omnyshell.services.hub.proofs import BoundKeys
 from omnyshell.services.hub.state_file import STATE_FILE, StateFile
-from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
 from omnyshell.services.hub.takeovers import Takeovers
 
 
 class HubRecords:
-    """The records in a state directory, which no other hub uses meanwhile; without one, all ends with the process.
+    """The records in a state directory; without one, all ends with the process.
 
-    Call `tick` now and then, and `aclose` at the end.
+    No other hub may use the directory meanwhile (`StateLock`). Call `tick` now and then, and `aclose` at the end.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -37,8 +36,6 @@ class HubRecords:
             raise
 
     def _open(self, directory: Path | None) -> None:
-        if directory is not None:
-            self._closing.callback(StateLock(directory).release)
         file = StateFile(directory / STATE_FILE if directory is not None else None)
         self._closing.callback(file.close)
         self.enrolments = EnrolmentStore(file)

@@ -20,7 +20,14 @@ from omnyshell.services.hub import audit_store
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.audit_query import AuditQuery, TrailReport, find_records, verify_trail
 from omnyshell.services.hub.audit_sinks import SinkThread, open_sink
-from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, AuditStore, Retention, load_audit_key
+from omnyshell.services.hub.audit_store import (
+    AUDIT_FILE,
+    AuditReader,
+    AuditStore,
+    Retention,
+    keep_audit_key,
+    load_audit_key,
+)
 from omnyshell.services.hub.audit_writer import AuditUnavailableException, AuditWriter
 
 
@@ -62,6 +69,7 @@ def test_an_untouched_trail_is_whole_and_goes_on_after_a_restart(tmp_path: Path)
     fill(tmp_path, 5).close()
     report = verified(tmp_path)
     assert (report.records, report.findings) == (15, ())
+    keep_audit_key(tmp_path)
     assert (tmp_path / "audit.key").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / AUDIT_FILE).stat().st_mode & 0o777 == 0o600
 

@@ -200,28 +200,6 @@ def test_files_that_cannot_be_used_are_refused_at_start(certificates: Certificat
             open_sink("syslog-tls:h", SinkTls(**files | {name: wrong}))
 
 
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("h", ("h", 6514)),
-        ("h:1", ("h", 1)),
-        ("[::1]", ("::1", 6514)),
-        ("[::1]:99", ("::1", 99)),
-        ("::1", ("::1", 6514)),
-        ("10.0.0.1:65535", ("10.0.0.1", 65535)),
-    ],
-)
-def test_places(text: str, place: tuple[str, int]) -> None:
-    assert open_sink(f"syslog-tls:{text}")._place == place  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize("text", ["", ":1", "h:", "h:0", "h:65536", "h:x", "[::1", "h h", "[h]:1:2"])
-def test_what_is_no_place(text: str) -> None:
-    for kind in ("syslog", "syslog-tls"):
-        with pytest.raises(ConfigException, match="audit sink"):
-            open_sink(f"{kind}:{text}")
-
-
 RSYSLOG = """
 global(workDirectory="{work}" defaultNetstreamDriverCAFile="{ca}" defaultNetstreamDriverCertFile="{cert}"
        defaultNetstreamDriverKeyFile="{key}" maxMessageSize="64k")

@@ -19,7 +19,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
 from omnyshell.services.hub import audit_writer
 from omnyshell.services.hub.audit_against import Against, hold_against
-from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, link, seal
+from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, link, read_record, seal
 from omnyshell.services.hub.audit_heads import read_head
 from omnyshell.services.hub.audit_query import TrailReport, verify_trail
 from omnyshell.services.hub.audit_sinks import export_line
@@ -113,6 +113,11 @@ ATTACKS: dict[str, Attack] = {
     "emptied, with the seals": lambda d, _: change(d, "DELETE FROM records", "DELETE FROM seals"),
     "the file removed": lambda d, _: roll_back(d, d / "nothing", AUDIT_FILE),
     "the file and its key removed": lambda d, _: roll_back(d, d / "nothing", AUDIT_FILE, KEY_FILE),
+    "the file, its key and what was noted removed": lambda d, _: forgotten(d),
+    "the file, its key and the other database removed": lambda d, _: roll_back(
+        d, d / "nothing", AUDIT_FILE, KEY_FILE, STATE_FILE
+    ),
+    "cut at one of its own heads, what was noted too": lambda d, _: cut_at_own_head(d),
     "the key removed": lambda d, _: (d / KEY_FILE).unlink(),
     "the key exchanged, all signed anew": lambda d, _: with_another_key(d),
     "the file and the other database removed": lambda d, _: roll_back(d, d / "nothing", AUDIT_FILE, STATE_FILE),
@@ -128,6 +133,29 @@ def with_another_key(directory: Path) -> None:
     (directory / KEY_FILE).unlink()
     Ed25519PrivateKey.generate().save(directory / KEY_FILE)
     rewrite(directory, load_audit_key(directory), first=12, keep=last(directory))
+
+
+def forgotten(directory: Path) -> None:
+    roll_back(directory, directory / "nothing", AUDIT_FILE, KEY_FILE)
+    without_note(directory, "DELETE FROM audit_head")
+
+
+def cut_at_own_head(directory: Path) -> None:
+    """Put the first head that the trail holds into the place of the file's own, and of the one that was noted."""
+    with AuditReader(directory / AUDIT_FILE) as reader:
+        found = [read_record(record) for record in reader.records()]
+        head = next(head for own in found if own is not None and (head := read_head(own.detail)) is not None)
+    mark = head.seal
+    db = sqlite3.connect(directory / AUDIT_FILE)
+    db.execute("DELETE FROM records WHERE seq > ?", (mark.seq,))
+    db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?)", mark._replace(kind=HEAD))
+    db.commit()
+    db.close()
+    db = sqlite3.connect(directory / STATE_FILE)
+    row = (mark.seq, mark.hash, mark.at, mark.signature, head.key.raw)
+    db.execute("INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?, ?, ?, ?)", row)
+    db.commit()
+    db.close()
 
 
 def without_note(directory: Path, statement: str) -> None:

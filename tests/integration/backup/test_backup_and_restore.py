@@ -87,8 +87,9 @@ async def test_databases_that_part_between_the_copies_are_copied_again(
             for _ in range(3):
                 noted, _ = witness.noted(), store.append([AuditRecord(at=CLOCK.now(), action="session.open")])
                 store.append_head(noted.seal.seq if noted is not None else 0)
-                assert store.head is not None
-                witness.note(store.head)
+                end = store.signed_end()
+                assert end is not None
+                witness.note(end)
         return open_one(path)
 
     monkeypatch.setattr(backup, "_reading", reading)

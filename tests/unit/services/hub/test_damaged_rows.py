@@ -181,7 +181,6 @@ def opened(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[sqlit
     file.path = state / STATE_FILE
     idle = SimpleNamespace(release=lambda: None)
     monkeypatch.setattr(records_module, "StateFile", lambda _path: file)
-    monkeypatch.setattr(records_module, "StateLock", lambda _directory: idle)
     monkeypatch.setattr(records_module, "LateWriter", lambda _path, _tables: idle)
     file._db.execute("PRAGMA foreign_keys = OFF")
     with closing(file), closing(sqlite3.connect(state / STATE_FILE)) as whole:

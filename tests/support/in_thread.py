@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import uvloop
+
 DEADLINE = 10.0
 
 Served = Callable[[Callable[[], None], asyncio.Event], Coroutine[Any, Any, None]]
@@ -15,7 +17,7 @@ Served = Callable[[Callable[[], None], asyncio.Event], Coroutine[Any, Any, None]
 @contextmanager
 def in_thread(serve: Served) -> Iterator[None]:
     """Serve meanwhile."""
-    loop = asyncio.new_event_loop()
+    loop = uvloop.new_event_loop()
     ready, done = threading.Event(), asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve(ready.set, done)))
     thread.start()

@@ -1,5 +1,6 @@
 """Version 0.1.0 as programs, made from its commit; and a site whose hub, node and people run either version."""
 
+import compileall
 import json
 import os
 import subprocess
@@ -39,6 +40,8 @@ def build(directory: Path) -> Path:
     source.mkdir()
     program.parent.mkdir()
     subprocess.run(["tar", "-x", "-C", str(source)], input=archive.stdout, check=True)
+    # Each of its many starts would compile it otherwise, where Python may not keep what it compiles.
+    compileall.compile_dir(source, quiet=2)
     program.write_text(_STARTER.format(source=source, python=sys.executable))
     program.chmod(0o755)
     return program.parent

@@ -3,20 +3,31 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.file_tree import FileTree
 from support.hostile import UUID, unprintable
 from support.hostile_hub import OUTPUT
 
+from omnyshell import FrameCodec, ProtocolException
+from omnyshell.cli import connect
 from omnyshell.cli.main import run
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.cli.spec_base import Command
 from omnyshell.paths import bound_hubs_file, logins_file
+from omnyshell.protocol.messages import ControlMessage, admin as admin_messages, events
+from omnyshell.services.client import admin, session
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.live import feed
 from omnyshell.services.client.options import ACCESS
+from omnyshell.services.dial import HubAccess
 
 WITHIN = 8.0
-"""Seconds that a command may take, where it waits at most a second for an answer."""
+"""Seconds that a command may take, where it waits at most `PATIENCE` for an answer."""
+PATIENCE = 1.0
+SHORTLY = 0.1
+"""Seconds to wait for an answer: one that comes, and one that does not or that counts as if it had not."""
 
 ARGUMENTS = {
     "node": "n1", "session": UUID[:8], "command": "true", "port": "80", "ref": "t", "name": "ann", "id": "c1",
@@ -36,9 +47,50 @@ ASKING = [command for command in COMMANDS if asks_a_hub(command)]
 RUNS = [(command, False) for command in ASKING] + [
     (command, True) for command in ASKING if any(option.name == "--json" for option in command.options)
 ]
+WAITS = (
+    (admin, "REQUEST_TIMEOUT"),
+    (session, "CLOSE_TIMEOUT"),
+    (feed, "ANSWER_TIMEOUT"),
+    (feed, "PING_PERIOD"),
+    (connect, "RECONNECT_TIMEOUT"),
+)
+"""Constants of modules that say how long a command waits for its hub."""
+
 every_command = pytest.mark.parametrize(
     ("command", "as_json"), RUNS, ids=[f"{command.name}{' --json' * as_json}" for command, as_json in RUNS]
 )
+
+
+CODEC = events.register(admin_messages.register(FrameCodec()))
+
+
+def reads(declared: type[ControlMessage], whole: dict[str, Any]) -> Exception | None:
+    """How our peers take a body: what is wrong with it, or nothing."""
+    try:
+        CODEC.decode_control(json.dumps({"t": declared.TYPE, "c": 1, "d": whole}).encode())
+    except ProtocolException as exc:
+        return exc
+    return None
+
+
+def keep_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands wait as long as ever again once the test is over."""
+    for config in (ClientConfig, HubAccess):
+        monkeypatch.setattr(config.__init__, "__kwdefaults__", dict(config.__init__.__kwdefaults__))
+    for module, name in WAITS:
+        monkeypatch.setattr(module, name, PATIENCE)
+
+
+def wait_at_most(seconds: float) -> None:
+    """Have everything that commands wait for come within that time, or not at all."""
+    times = ("request_timeout", "open_timeout", "reconnect_timeout", "node_timeout")
+    for config, shorter in (
+        (ClientConfig, dict.fromkeys(times, seconds)),
+        (HubAccess, {"connect_timeout": 2 * seconds}),
+    ):
+        config.__init__.__kwdefaults__ = config.__init__.__kwdefaults__ | shorter
+    for module, name in WAITS:
+        setattr(module, name, seconds)
 
 
 class Victim:
@@ -49,15 +101,16 @@ class Victim:
         self._words = [*command.words, *arguments, *(["--json"] if as_json else [])]
         self._is_raw = command.name in RAW
         self._is_lines = command.name == "events"
-        self._as_json = as_json
+        self.as_json = as_json
         # Directories on the way count too. Which hubs have announced the newest proof is remembered.
         own = [bound_hubs_file(), *([logins_file()] if command.name == "login" else [])]
         self._may_write = {path for file in own for path in (file, *file.parents)}
         self._capfd = capfd
         self._before = FileTree.of(place)
 
-    def run(self, what: object = "") -> int:
+    def run(self, what: object = "", *, waits: float = PATIENCE) -> int:
         """Run it, and see that it did no harm; returns its exit code."""
+        wait_at_most(waits)
         self._capfd.readouterr()
         started = time.monotonic()
         code = run(list(self._words))
@@ -67,7 +120,7 @@ class Victim:
         assert unprintable(printed.err) == [], what
         out = printed.out.replace(OUTPUT.decode(), "") if self._is_raw else printed.out
         assert unprintable(out) == [], (what, out[:500])
-        if self._as_json and code == 0:
+        if self.as_json and code == 0:
             for text in printed.out.splitlines() if self._is_lines else [printed.out]:
                 json.loads(text)
         assert set(self._before.changes()) <= self._may_write, what

@@ -6,11 +6,7 @@ from pathlib import Path
 import pytest
 from support.hostile_hub import HostileHub, hostile_hub
 from support.stack import Certificates
-
-from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.dial import HubAccess
-
-WAITS = 1.0
+from support.victim import keep_patience
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +27,6 @@ def machine(hostile: HostileHub, certificates: Certificates, tmp_path: Path, mon
     given = (("HUB", hostile.url), ("PRINCIPAL", "ann"), ("TOKEN", "secret"), ("CA", str(certificates.ca)))
     for name, value in given:
         monkeypatch.setenv(f"OMNYSHELL_{name}", value)
-    shorten(monkeypatch)
+    keep_patience(monkeypatch)
     hostile.behave()
     return tmp_path
-
-
-def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have everything that is waited for come within a second, or not at all."""
-    times = ("request_timeout", "open_timeout", "reconnect_timeout", "node_timeout")
-    for config, shorter in (
-        (ClientConfig, dict.fromkeys(times, WAITS)),
-        (HubAccess, {"connect_timeout": 2 * WAITS}),
-    ):
-        defaults = config.__init__.__kwdefaults__
-        monkeypatch.setattr(config.__init__, "__kwdefaults__", defaults | shorter)
-    monkeypatch.setattr("omnyshell.services.client.admin.REQUEST_TIMEOUT", WAITS)
-    monkeypatch.setattr("omnyshell.services.client.session.CLOSE_TIMEOUT", WAITS)
-    monkeypatch.setattr("omnyshell.services.client.live.feed.ANSWER_TIMEOUT", WAITS)
-    monkeypatch.setattr("omnyshell.services.client.live.feed.PING_PERIOD", WAITS)
-    monkeypatch.setattr("omnyshell.cli.connect.RECONNECT_TIMEOUT", WAITS)

@@ -29,7 +29,7 @@ from support.hostile_node import ANSWERS, hostile_node
 from support.hub_process import HubProcess
 from support.raw_peer import RawPeer, logged_in
 from support.stack import Certificates
-from support.victim import RUNS, Victim
+from support.victim import PATIENCE, RUNS, SHORTLY, Victim, reads
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell.cli.main import run
@@ -114,11 +114,17 @@ def test_what_a_node_says_of_itself_does_no_harm(
                 victim.run(str(value)[:40])
 
 
+def patience(declared: type[ControlMessage], whole: dict[str, Any]) -> float:
+    """How long to wait for an answer: what the hub cannot read or did not ask for counts as if it had not come."""
+    is_asked_for = whole.get("requestId") == body(declared).get("requestId")
+    return PATIENCE if is_asked_for and reads(declared, whole) is None else SHORTLY
+
+
 @pytest.mark.parametrize("declared", SAID[2:], ids=lambda declared: declared.TYPE)
 def test_no_answer_of_a_node_does_harm(
     hub: HubProcess, admin: Path, certificates: Certificates, declared: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    looking = victims(capfd, admin)
+    looking, whole = victims(capfd, admin), body(declared)
     with hostile_node(certificates, hub.port) as node:
         concerned = []
         for victim in looking:
@@ -128,15 +134,17 @@ def test_no_answer_of_a_node_does_harm(
                 concerned.append(victim)
         for value in EVERYWHERE:
             node.alter = saturating((declared,), value)
+            waits = patience(declared, saturated(declared, whole, value))
             for victim in concerned:
-                victim.run((declared.TYPE, str(value)[:40]))
+                victim.run((declared.TYPE, str(value)[:40]), waits=waits)
         for place, field in leaves(declared):
             for value in (*hostile_values(field),)[:2]:
                 node.alter = lambda kind, whole, at=place, put=value: (
                     replaced(whole, at, put) if kind is declared else whole
                 )
+                waits = patience(declared, replaced(whole, place, value))
                 for victim in concerned[:1]:
-                    victim.run((declared.TYPE, place, str(value)[:40]))
+                    victim.run((declared.TYPE, place, str(value)[:40]), waits=waits)
 
 
 async def say_everything(

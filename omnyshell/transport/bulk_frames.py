@@ -9,10 +9,14 @@ import os
 import struct
 from collections.abc import Generator
 
-from websockets.speedups import apply_mask
-
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.protocol.limits import KIB, MAX_MESSAGE_TO_HUB
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:
+    # Where it was built without a compiler; twenty times slower, and the same.
+    from websockets.utils import apply_mask
 
 TEXT, BINARY, OTHER = 0x81, 0x82, 0
 """First byte of a final text frame, of a final binary frame, and what stands for all others."""

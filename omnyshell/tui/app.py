@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from textual import events
 from textual.app import App, SystemCommand
 from textual.driver import Driver
-from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from omnyshell.clock import Clock, SystemClock
@@ -23,11 +22,11 @@ from omnyshell.tui.dialogs.lock import LockDialog
 from omnyshell.tui.dialogs.question import Question
 from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog, TunnelSpec
-from omnyshell.tui.driver import ConsoleDriver
 from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.inside import own_driver
 from omnyshell.tui.key_order import KeyOrder
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.palette import ConsolePalette
@@ -114,9 +113,8 @@ class ConsoleApp(App[int]):
         return self.hub.client
 
     def get_driver_class(self) -> type[Driver]:
-        """Return Textual's driver; on a terminal the one that reads keys as programs in terminals need them."""
-        driver = super().get_driver_class()
-        return ConsoleDriver if driver is LinuxDriver else driver
+        """Return the driver that reads keys as programs in terminals need them, in place of Textual's."""
+        return own_driver(super().get_driver_class())
 
     def _add_modes(self) -> None:
         screens: dict[str, Callable[[], Screen[None]]] = {

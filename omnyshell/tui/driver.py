@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,7 +11,7 @@ from typing import Final
 from textual import constants, events
 from textual._parser import ParseEOF, ParseError
 from textual._xterm_parser import XTermParser
-from textual.keys import _character_to_key
+from textual.keys import KEY_NAME_REPLACEMENTS
 from textual.message import Message
 
 from omnyshell.tui.lasting import LastingDriver
@@ -42,7 +43,7 @@ class ConsoleParser(XTermParser):
     @property
     def is_waiting(self) -> bool:
         """Whether what was read may be the beginning of more."""
-        return self._timeout_time is not None
+        return getattr(self, "_timeout_time", self) is not None
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
         if len(sequence) == 2 and sequence[0] == "\x1b" and sequence[1] not in "[O\x1b":
@@ -59,10 +60,18 @@ def alt_key(character: str) -> events.Key:
     if character in _CONTROL_NAMES:
         return events.Key(f"alt+{_CONTROL_NAMES[character]}", None)
     if character < " ":
-        return events.Key(f"alt+ctrl+{_character_to_key(chr(ord(character) | 0x40)).lower()}", None)
+        return events.Key(f"alt+ctrl+{key_name(chr(ord(character) | 0x40)).lower()}", None)
     if character.isalpha() and character.isupper():
         return events.Key(f"alt+shift+{character.lower()}", character)
-    return events.Key(f"alt+{_character_to_key(character)}", character)
+    return events.Key(f"alt+{key_name(character)}", character)
+
+
+def key_name(character: str) -> str:
+    """Return Textual's name of the key that types a character."""
+    if character.isalnum():
+        return character
+    name = unicodedata.name(character, character).lower().replace("-", "_").replace(" ", "_")
+    return KEY_NAME_REPLACEMENTS.get(name, name)
 
 
 _CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "space", "\x00": "ctrl+space"}

@@ -81,7 +81,7 @@ class TerminalPane(TabPane):
         self.attachment = self._new_attachment(spec)
         self._work: asyncio.Task[None] | None = None
         self._helper: asyncio.Task[None] | None = None
-        self._words = Notice(self._uncover)
+        self._words = Notice(self._show_last_lines)
         self._mark = TabMark.NONE
         self._is_seen = True
 
@@ -361,9 +361,9 @@ class TerminalPane(TabPane):
         if self.is_mounted:
             self._words.update(text)
             self._words.set_class(bool(text.plain), "-shown")
-            self.call_after_refresh(self._uncover)
+            self.call_after_refresh(self._show_last_lines)
 
-    def _uncover(self) -> None:
+    def _show_last_lines(self) -> None:
         """Keep what the program wrote last in sight above the notice."""
         lies_over = self._words.has_class("-shown") and self.attachment.phase is not Phase.OPENING
         self.terminal.covered = self._words.size.height if lies_over else 0

@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from omnyshell.terminal import Emulator, Row
 from omnyshell.terminal.modes import REVERSE_SCREEN, SHOW_CURSOR, SYNCHRONIZED
+from omnyshell.tui.inside import show_now
 from omnyshell.tui.terminal.lines import Lines, Point
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter
 from omnyshell.tui.terminal.palette import DARK_NAMED, LIGHT_NAMED, Palette, Rgb
@@ -177,21 +178,10 @@ class TerminalView(Widget):
         changed = [y for y in range(height) if not _same(before[y], wanted[y])]
         if changed:
             self.refresh(*(Region(0, first, width, count) for first, count in _runs(changed)))
-            self._show_now()
+            # A sixtieth of a second later is Textual's limit on repaints; here `touch` keeps it already.
+            show_now(self)
             took = asyncio.get_running_loop().time() - now
             self._next_frame = now + max(FRAME, _REST * took)
-
-    def _show_now(self) -> None:
-        """Have the screen show what is dirty, now.
-
-        Textual 8.2.8 does so a sixtieth of a second later, which a typist feels. That is its limit on repaints; here
-        `touch` keeps it already.
-        """
-        screen = self.screen
-        if screen.is_current and self._repaint_required:
-            self._repaint_required = False
-            screen._dirty_widgets.add(self)
-            screen._on_timer_update()
 
     def _is_held(self, now: float) -> bool:
         """Whether the program is in the middle of a frame."""

@@ -1,18 +1,19 @@
 """A console's end of the pipe to the web server: keys come in, the screen goes out."""
 
 import asyncio
+import json
 import os
 import selectors
 import signal
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from textual.drivers._byte_stream import ByteStream
 from textual.drivers.web_driver import WebDriver
 
 from omnyshell.tui.driver import ESCAPE_SECONDS, IDLE_SECONDS, READ_SIZE, ConsoleParser, hurry_escape
+from omnyshell.tui.web.packets import Packets
 
 if TYPE_CHECKING:
     from omnyshell.tui.app import ConsoleApp
@@ -27,17 +28,18 @@ class ConsoleWebDriver(WebDriver):
     ever when the server is gone.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, app: "ConsoleApp", **options: Any) -> None:
+        super().__init__(app, **options)
+        self._console = app
         self._write = partial(self._write_all)
-        self._loop = asyncio.get_running_loop()
+        self._own_loop = asyncio.get_running_loop()
         self._is_leaving = False
 
     def start_application_mode(self) -> None:
         """Begin to paint and to read."""
         super().start_application_mode()
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._leave)
+            self._own_loop.add_signal_handler(number, self._leave)
 
     def run_input_thread(self) -> None:
         """Read what the server sends until the console has ended, or the server has."""
@@ -49,7 +51,7 @@ class ConsoleWebDriver(WebDriver):
 
     def _read(self) -> None:
         decode = getincrementaldecoder("utf-8")("replace").decode
-        packets, parser = ByteStream(), ConsoleParser()
+        packets, parser = Packets(), ConsoleParser()
         with selectors.DefaultSelector() as selector:
             selector.register(_STDIN, selectors.EVENT_READ)
             while not self.exit_event.is_set():
@@ -58,11 +60,12 @@ class ConsoleWebDriver(WebDriver):
                     if not data:
                         return
                     for kind, payload in packets.feed(data):
-                        if kind == "D":
+                        if kind == Packets.KEYS:
                             for event in parser.feed(decode(payload)):
                                 self.process_message(event)
                         else:
-                            self._on_meta(kind, payload)
+                            said = json.loads(payload)
+                            self.on_meta(said["type"], said)
                 for event in parser.tick():
                     self.process_message(event)
 
@@ -76,12 +79,12 @@ class ConsoleWebDriver(WebDriver):
     def _leave_soon(self) -> None:
         """In the thread that reads."""
         with suppress(RuntimeError):  # the loop may have ended
-            self._loop.call_soon_threadsafe(self._leave)
+            self._own_loop.call_soon_threadsafe(self._leave)
 
     def _leave(self) -> None:
         if not self._is_leaving:
             self._is_leaving = True
-            cast("ConsoleApp", self._app).action_quit_console()
+            self._console.action_quit_console()
 
     def _write_all(self, data: bytes) -> int:
         """Write to the server; without one, nowhere."""

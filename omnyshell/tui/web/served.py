@@ -1,15 +1,24 @@
 """A console that a page shows: a process of its own, which ends with the page."""
 
 import asyncio
+import os
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from typing import Final
 
-from aiohttp import web
+from aiohttp import WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
-DRIVER: Final = "omnyshell.tui.web.driver:ConsoleWebDriver"
+ENVIRONMENT: Final = {
+    # In its place the console takes its own.
+    "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver",
+    "TEXTUAL_FPS": "60",
+    "TEXTUAL_COLOR_SYSTEM": "truecolor",
+    "TERM_PROGRAM": "textual",
+}
+"""What Textual is told of a page."""
+
 MAX_CELLS: Final = 1_000
 """Columns and lines that a page may ask for."""
 
@@ -29,7 +38,8 @@ class ServedConsole(AppService):
         self._ending: asyncio.Task[None] | None = None
 
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
-        env = {**self._build_environment(_bounded(width), _bounded(height)), "TEXTUAL_DRIVER": DRIVER}
+        size = {"COLUMNS": str(_bounded(width)), "ROWS": str(_bounded(height))}
+        env = os.environ | ENVIRONMENT | size
         # Not by a shell, so that the process that is known is the console.
         process = await asyncio.create_subprocess_exec(*self._words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env)
         self._process, self._stdin = process, process.stdin
@@ -46,6 +56,28 @@ class ServedConsole(AppService):
                 self._ending = asyncio.create_task(self._end(self._process))
             # Whoever waits may be cancelled; the console ends all the same.
             await asyncio.shield(self._ending)
+
+    async def follow(self, socket: web.WebSocketResponse) -> None:
+        """Tell the console what its page says, until that is gone.
+
+        Raises `LookupError`, `TypeError`, `ValueError` and `AttributeError` for what no page of ours says.
+        """
+        async for message in socket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            match message.json():
+                case ["stdin", text]:
+                    await self.send_bytes(text.encode())
+                case ["resize", size]:
+                    await self.set_terminal_size(size["width"], size["height"])
+                case ["ping", said]:
+                    await socket.send_json(["pong", said])
+                case ["blur", *_]:
+                    await self.blur()
+                case ["focus", *_]:
+                    await self.focus()
+                case other:
+                    raise ValueError(type(other))
 
     async def _end(self, process: Process) -> None:
         try:

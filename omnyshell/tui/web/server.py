@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aiohttp import WSCloseCode, web
+from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from omnyshell.errors import ConfigException
@@ -72,8 +73,8 @@ class ConsoleServer(Server):
         self._consoles.add(console)
         try:
             await console.start(to_int(request.query.get("width", ""), 80), to_int(request.query.get("height", ""), 24))
-            await self._process_messages(socket, console)
-        except (AssertionError, AttributeError, LookupError, TypeError, ValueError):
+            await console.follow(socket)
+        except (AttributeError, LookupError, TypeError, ValueError):
             await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=b"not what a page of ours says")
         finally:
             await console.stop()
@@ -108,6 +109,7 @@ def serve(words: list[str], port: int) -> int:
     """
     if not 0 <= port <= MAX_PORT:
         raise ConfigException(f"--port: 0 to {MAX_PORT}")
+    _check_release()
     try:
         listener = socket.create_server((HOST, port))
     except OSError as exc:
@@ -115,6 +117,13 @@ def serve(words: list[str], port: int) -> int:
     with listener:
         asyncio.run(_serve(ConsoleServer(words, Gate(listener.getsockname()[1])), listener))
     return 0
+
+
+def _check_release() -> None:
+    """Serve nothing where the inside of textual-serve is another: the gate and the process of a page are set there."""
+    for kind, name in ((Server, "_make_app"), (AppService, "_open_app_process")):
+        if not hasattr(kind, name):
+            raise ConfigException("this release of textual-serve does not fit: pip install 'omnyshell[web]'")
 
 
 async def _serve(server: ConsoleServer, listener: socket.socket) -> None:

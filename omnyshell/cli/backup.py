@@ -5,10 +5,8 @@ import os
 from pathlib import Path
 
 from omnyshell.cli.asking import ask_exactly, new_passphrase
-from omnyshell.cli.hub_state import local_user, state_directory
+from omnyshell.cli.hub_state import hub_options, local_user, state_directory
 from omnyshell.cli.output import complain, say
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import HUB_START
 from omnyshell.clock import SystemClock
 from omnyshell.errors import ConfigException
 from omnyshell.paths import state_dir, user_path
@@ -78,7 +76,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Path]:
     given = {option.key: str(value) for option in FILE_OPTIONS if (value := getattr(options, option.key))}
     if options.hub_config:
         words = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
-        hub = parse(HUB_START, ["--config", options.hub_config, *words])
+        hub = hub_options(options, *words)
         given = {key: str(value) for key in SETTINGS if (value := getattr(hub, key))}
     elif not given and state_directory(options) == state_dir() / "local" / "hub":
         certificates = state_dir() / "local" / "certs"

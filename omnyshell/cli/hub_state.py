@@ -15,7 +15,7 @@ def state_directory(options: argparse.Namespace) -> Path:
     if options.state_dir:
         return user_path(options.state_dir)
     if options.hub_config:
-        return _configured(options.hub_config)
+        return _configured(options)
     found = [*(state_dir() / "hubs").glob(f"*/{AUDIT_FILE}"), *(state_dir() / "local" / "hub").glob(AUDIT_FILE)]
     if len(found) == 1:
         return found[0].parent
@@ -33,9 +33,16 @@ def local_user() -> str:
         return f"uid {os.getuid()}"
 
 
-def _configured(path: str) -> Path:
-    from omnyshell.cli.hub import state_dir_from
+def hub_options(options: argparse.Namespace, *words: str) -> argparse.Namespace:
+    """Return what `hub start` has of the file of --hub-config, judged as --strict-modes says, and of `words`."""
     from omnyshell.cli.parsing import parse
     from omnyshell.cli.spec import HUB_START
 
-    return state_dir_from(parse(HUB_START, ["--config", path]))
+    strict = ("--strict-modes", options.strict_modes) if options.strict_modes else ()
+    return parse(HUB_START, ["--config", options.hub_config, *strict, *words])
+
+
+def _configured(options: argparse.Namespace) -> Path:
+    from omnyshell.cli.hub import state_dir_from
+
+    return state_dir_from(hub_options(options))

@@ -2,10 +2,14 @@
 
 import argparse
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from omnyshell.cli.output import complain, printable, say
 from omnyshell.model.sessions import PtySpec
 from omnyshell.options.toml_file import read_options
+from omnyshell.paths import user_path
+from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
@@ -22,7 +26,7 @@ def check(options: argparse.Namespace) -> int:
 
     Raises `ConfigException` for a file that is wrong, and `SessionRejectedException` for what is no command.
     """
-    given = read_options(options.config, OPTIONS).values if options.config else {}
+    given = _given(options)
     policy = CommandPolicy(options.allow_command or given.get("allow_command", ()), given.get("commands", ()))
     for warning in policy.warnings():
         complain(f"warning: {printable(warning)}")
@@ -31,6 +35,14 @@ def check(options: argparse.Namespace) -> int:
         return ALLOWED
     refused = given.get("refuse_env") or REFUSED_VARIABLES
     return _report(policy, _request(options.rest, options.cwd, tty=options.tty), refused)
+
+
+def _given(options: argparse.Namespace) -> Mapping[str, Any]:
+    """What the file says, which a node takes only where nobody else can have written it."""
+    if not options.config:
+        return {}
+    StrictModes.said(options.strict_modes).check(user_path(options.config))
+    return read_options(options.config, OPTIONS).values
 
 
 def _request(words: list[str], cwd: str | None, *, tty: bool) -> ShellRequest:

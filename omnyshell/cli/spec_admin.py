@@ -227,8 +227,7 @@ ADMIN: tuple[Command, ...] = (
         (
             *LOCKED,
             Option("--offline", "on the hub's machine, while no hub runs there", kind="flag"),
-            *HUB_PLACE,
-            *ACCESS,
+            *dict.fromkeys((*HUB_PLACE, *ACCESS)),
         ),
     ),
     Command(("invites", "list"), "list the invites that can be used", "invites:list_invites", (JSON, *ACCESS)),

@@ -13,7 +13,7 @@ from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
-from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL
+from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 
 
 def _timeout(name: str) -> str:
@@ -132,6 +132,7 @@ CHECK_OPTIONS = (
     *(option for option in RULES if option.name == "--allow-command"),
     Option("--cwd", "directory that a client would ask for", "DIR"),
     Option("--tty", "as a client would ask for a terminal", kind="flag"),
+    STRICT_MODES,
 )
 """What `omnyshell node check` takes: it asks the rules of a node, and starts none."""
 

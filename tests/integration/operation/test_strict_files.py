@@ -10,9 +10,12 @@ from support.stack import Certificates, hub_config, until
 from omnyshell import ConfigException, OmnyShellHub, PublicKeyAuthenticator
 from omnyshell.cli.access import access_from
 from omnyshell.cli.hub import config_from as hub_config_from
+from omnyshell.cli.hub_state import state_directory
 from omnyshell.cli.node import config_from as node_config_from
+from omnyshell.cli.node_check import check
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import COMMANDS, HUB_START, NODE_START
+from omnyshell.cli.spec_base import Command
 from omnyshell.options.option import Option
 from omnyshell.paths import bound_hubs_file, logins_file
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
@@ -24,6 +27,7 @@ from omnyshell.services.client.options import ACCESS
 from omnyshell.services.hub.options import OPTIONS as HUB_OPTIONS
 from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS
+from omnyshell.services.service_options import STRICT_MODES
 
 NODES_LIST = next(command for command in COMMANDS if command.words == ("nodes", "list"))
 PATHS = ("file", "directory")
@@ -183,3 +187,40 @@ async def test_an_edit_of_keys_by_another_user_is_not_taken_over(certificates: C
         keys.chmod(0o600)
         keys.write_text(line + "\n")
         await until(lambda: bool(store.entries))
+
+
+def with_option(*keys: str) -> list[Command]:
+    return [command for command in COMMANDS if set(keys) & {option.key for option in command.options}]
+
+
+def test_every_command_that_takes_a_configuration_can_be_told_how_files_are_judged() -> None:
+    commands = with_option("hub_config", "config")
+    assert {"hub start", "node start", "hub backup", "audit verify", "audit head", "locks remove"} <= {
+        command.name for command in commands
+    }
+    for command in commands:
+        assert [option.key for option in command.options].count(STRICT_MODES.key) == 1, command.name
+
+
+@pytest.mark.parametrize("command", with_option("hub_config"), ids=lambda one: one.name)
+def test_a_hubs_configuration_that_others_can_write_is_taken_where_that_is_said(files: Path, command: Command) -> None:
+    config = files / "hub.toml"
+    config.write_text(f"state-dir = '{files / 'state'}'\ncert = '{files / 'cert'}'\nkey = '{files / 'key'}'\n")
+    config.chmod(0o666)
+    arguments = ["x" for option in command.options if not option.name.startswith("-") and not option.choices]
+    choices = [option.choices[0] for option in command.options if not option.name.startswith("-") and option.choices]
+    words = ["--hub-config", str(config), *choices, *arguments]
+    with pytest.raises(ConfigException, match=f"others can write {config}"):
+        state_directory(parse(command, words))
+    assert state_directory(parse(command, [*words, "--strict-modes", "false"])) == files / "state"
+
+
+def test_the_rules_of_a_node_that_others_can_write_are_not_said_to_be_its_rules(files: Path) -> None:
+    config = files / "node.toml"
+    config.write_text('allow-command = ["uptime"]\n')
+    config.chmod(0o666)
+    words = ["--config", str(config), "uptime"]
+    command = next(command for command in COMMANDS if command.name == "node check")
+    with pytest.raises(ConfigException, match=f"others can write {config}"):
+        check(parse(command, words))
+    assert check(parse(command, ["--strict-modes", "false", *words])) == 0

@@ -14,7 +14,9 @@ COMPILE := $(BIN)/python -m compileall -q omnyshell
 
 PICTURED := tests/integration/tui
 
-.PHONY: docs-tables run test test-lowest test-installs snapshots lint lock bench soak clean
+DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
+
+.PHONY: docs docs-tables run test test-lowest test-installs snapshots lint lock bench soak clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -26,6 +28,12 @@ test: $(STAMP)
 snapshots: $(STAMP)
 	rm -f snapshots/*.svg
 	OMNYSHELL_UPDATE_SNAPSHOTS=1 $(BIN)/python -W error -m pytest -n 2 $(PICTURED)
+
+# The documents as a site, in build/site; a link that leads nowhere is an error. They lie there as they do here.
+docs: $(VENV)/.docs
+	@rm -rf build/docs build/site && mkdir -p build/docs
+	@for name in $(DOCUMENTS); do ln -s ../../$$name build/docs/$$name; done
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Writes the tables of the documents that come from declarations anew.
 docs-tables: $(STAMP)
@@ -52,6 +60,10 @@ soak: $(STAMP)
 	@failed=; for name in $(SOAKS); do \
 	  echo "soak.$$name"; $(BIN)/python -m soak.$$name || failed="$$failed $$name"; \
 	done; test -z "$$failed" || { echo "goals missed:$$failed"; exit 1; }
+
+$(VENV)/.docs: $(STAMP)
+	@$(call INSTALL,$(CONSTRAINTS),$(VENV)) -e '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) $(LOWEST)

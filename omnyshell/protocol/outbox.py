@@ -30,6 +30,12 @@ MAX_PACKED_FRAMES = 1000
 PACKED_FRAME_WEIGHT = 64
 """What sending a small frame costs, in bytes of a large one."""
 
+ALWAYS_QUEUED = MIB
+"""Bytes that may wait for each connection, whatever waits for others of its principal."""
+
+FULL_AT = 4
+"""How many times its limit a backlog may grow to, by what was under way when it came to that."""
+
 _KIND_SIZE, _SIZE_OFFSET, _HEAD_SIZE = 2, 6, 10
 """In a data frame's header: version and opcode, then the channel, then the length."""
 
@@ -101,12 +107,32 @@ class _SmallFrames:
 _Waiting = Outgoing | _SmallFrames
 
 
+class Backlog:
+    """How many bytes wait to be sent to all connections of one principal, and how many may."""
+
+    __slots__ = ("limit", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.waiting = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no more is to be asked for."""
+        return self.waiting > self.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more is kept."""
+        return self.waiting > FULL_AT * self.limit
+
+
 class OutboxOverflowError(Exception):
     """The peer does not drain its connection-level messages; it has to be disconnected."""
 
 
 class ChannelFloodError(Exception):
-    """More messages come on a channel than the peer takes; nothing was queued. The channel has to be ended."""
+    """More comes on a channel than the peer takes; nothing was queued. The channel has to be ended."""
 
 
 class _WaitingText:
@@ -145,9 +171,26 @@ class _WaitingText:
 class Outbox:
     """Orders what is sent to one peer. The caller writes what `next_turn` returns, while there is room."""
 
-    __slots__ = ("_channel_text", "_channels", "_turns", "_urgent", "_urgent_bytes", "_urgent_messages")
+    __slots__ = (
+        "_backlog",
+        "_channel_text",
+        "_channels",
+        "_turns",
+        "_urgent",
+        "_urgent_bytes",
+        "_urgent_messages",
+        "queued_bytes",
+        "taken_bytes",
+    )
 
     def __init__(self) -> None:
+        self._backlog: Backlog | None = None
+        self.queued_bytes = 0
+        """How many bytes wait."""
+
+        self.taken_bytes = 0
+        """How many bytes have gone that had to wait."""
+
         self._urgent: deque[tuple[int, bytes]] = deque()
         self._urgent_messages = 0
         self._urgent_bytes = 0
@@ -159,10 +202,22 @@ class Outbox:
         return bool(self._urgent or self._turns)
 
     @property
-    def queued_bytes(self) -> int:
-        """How many bytes wait. Walks over what waits."""
-        urgent = sum(len(text) for _, text in self._urgent)
-        return urgent + sum(_size(item) for queue in self._channels.values() for item in queue)
+    def is_over(self) -> bool:
+        """Whether more waits for the principal than may, here not least."""
+        return self._backlog is not None and self._backlog.is_over and self.queued_bytes > ALWAYS_QUEUED
+
+    def count_in(self, backlog: Backlog | None) -> None:
+        """Count what waits, now and later, with what waits for the same principal elsewhere."""
+        waiting = self.queued_bytes
+        self._count(-waiting)
+        self._backlog = backlog
+        self._count(waiting)
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for channel in list(self._channels):
+            self.discard(channel)
+        self.take_urgent()
 
     def put_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
         """Queue a message ahead of all data. Raises `OutboxOverflowError` where too much waits already.
@@ -178,11 +233,18 @@ class Outbox:
             self._urgent_messages += 1
             self._urgent_bytes += len(text)
         self._urgent.append((channel, text))
+        self._count(len(text))
 
     def put(self, channel: int, item: Outgoing) -> None:
-        """Queue a message behind what its channel has queued already. Raises as `put_urgent` does."""
+        """Queue a message behind what its channel has queued already. Raises as `put_urgent` does.
+
+        Data raises `ChannelFloodError` too where far too much waits for the principal.
+        """
         if item.is_text:
             self._channel_text.add(channel, len(item.data))
+        elif self._backlog is not None and self._backlog.is_full and self.queued_bytes > ALWAYS_QUEUED:
+            raise ChannelFloodError
+        self._count(len(item.data))
         queue = self._channels.get(channel)
         if queue is None:
             queue = self._channels[channel] = deque()
@@ -198,10 +260,12 @@ class Outbox:
         if queue is not None:
             self._turns.remove(channel)
             self._sent(channel, queue)
+            self._count(-sum(map(_size, queue)))
         if self._channel_text.has(channel):
             for counted, text in self._urgent:
                 if counted == channel:
                     self._channel_text.remove(channel, len(text))
+                    self._count(-len(text))
             self._urgent = deque(item for item in self._urgent if item[0] != channel)
 
     def next_turn(self) -> list[Outgoing]:
@@ -212,23 +276,26 @@ class Outbox:
 
     def take_urgent(self) -> list[Outgoing]:
         """Return, and forget, all urgent messages."""
-        batch = []
+        batch, size = [], 0
         for channel, text in self._urgent:
+            size += len(text)
             if channel:
                 self._channel_text.remove(channel, len(text))
             batch.append(Outgoing(True, text))
         self._urgent.clear()
         self._urgent_messages = self._urgent_bytes = 0
+        self._taken(size)
         return batch
 
     def _channel_turn(self) -> list[Outgoing]:
         channel = self._turns.popleft()
         queue = self._channels[channel]
         batch: list[Outgoing] = []
-        weight = 0
+        weight = size = 0
         while queue and (not batch or weight + _weight(queue[0]) <= TURN_SIZE):
             item = queue.popleft()
             weight += _weight(item)
+            size += _size(item)
             if isinstance(item, _SmallFrames):
                 batch += item.unpacked()
             else:
@@ -238,7 +305,17 @@ class Outbox:
         else:
             del self._channels[channel]
         self._sent(channel, batch)
+        self._taken(size)
         return batch
+
+    def _taken(self, size: int) -> None:
+        self.taken_bytes += size
+        self._count(-size)
+
+    def _count(self, size: int) -> None:
+        self.queued_bytes += size
+        if self._backlog is not None:
+            self._backlog.waiting += size
 
     def _sent(self, channel: int, items: Iterable[_Waiting]) -> None:
         for item in items:

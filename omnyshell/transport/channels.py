@@ -212,6 +212,9 @@ class Channel:
                 return
             self._credit.spend(size)
             self._link.send_binary(self.id, pack_header(opcode, self.id, size), data[:size])
+            if self.is_closed:
+                # It was more than the link keeps.
+                return
             if size == len(data):
                 self._waiting.popleft()
             else:

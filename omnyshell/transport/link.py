@@ -20,7 +20,7 @@ from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Protocol as Web
 from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
-from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
+from omnyshell.protocol.outbox import Backlog, ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
 from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers
 from omnyshell.transport.bulk_frames import (
     BINARY as BULK_BINARY,
@@ -82,7 +82,7 @@ class LinkHandler(Protocol):
         """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
 
     def channel_flooded(self, channel: int) -> None:
-        """A message was not sent: more wait on the channel than the peer takes. The channel has to be ended."""
+        """Something was not sent: more waits on the channel than the peer takes. The channel has to be ended."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -152,9 +152,30 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes wait to be sent, here and in the transport. Walks over what waits: not for every frame."""
-        transport = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        return self._outbox.queued_bytes + transport
+        """How many bytes wait to be sent, here and in the transport."""
+        return self._outbox.queued_bytes + self._unsent
+
+    @property
+    def is_choked(self) -> bool:
+        """Whether more waits for the principal than may, for this connection too: nothing more is to be asked for."""
+        return self._outbox.is_over
+
+    @property
+    def taken_bytes(self) -> int:
+        """Grows whenever the other side takes some of what waits."""
+        return self._outbox.taken_bytes - self._unsent
+
+    @property
+    def _unsent(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def count_queued(self, backlog: Backlog) -> None:
+        """Count what waits to be sent with what waits for the same principal on its other connections."""
+        self._outbox.count_in(backlog)
+
+    def drop_queued(self) -> None:
+        """Forget all that waits to be sent."""
+        self._outbox.clear()
 
     @property
     def peer_certificate(self) -> bytes | None:
@@ -288,6 +309,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._held.close()
         self._ws.receive_eof()
         self.is_open = False
+        self._outbox.clear()
+        self._outbox.count_in(None)
         self._handler.link_closed(*self._close_cause())
 
     def pause_writing(self) -> None:

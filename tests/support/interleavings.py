@@ -80,6 +80,7 @@ class FakePeer:
     round_trip = None
     is_logged_in = has_room = True
     queued_bytes = 0
+    is_choked = False
 
     def __init__(self, name: str, role: str) -> None:
         self.name = name

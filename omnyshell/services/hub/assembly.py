@@ -68,6 +68,7 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.relay_probe import RelayProbe
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.router import SessionRouter
+from omnyshell.services.hub.send_watch import SendWatch
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
@@ -133,7 +134,7 @@ class HubServices:
         self.kept = records.kept_sessions(config.clock)
         self.broker = self._make_broker()
         self.requests = self._make_requests()
-        relay = Relay(self.sessions, metrics, self.broker.fail_route)
+        self.relay = relay = Relay(self.sessions, metrics, self.broker.fail_route)
         tunnel_messages = TunnelMessages(base.tunnels, metrics)
         departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
@@ -148,6 +149,7 @@ class HubServices:
         self.audit_sums = AuditSums(base.policy.quota, base.audit, config.clock)
         base.audit.admits = self.audit_sums.admits
         self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
+        self.sending = SendWatch(base.peers, base.policy.quota, base.audit)
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)
         self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
@@ -168,6 +170,10 @@ class HubServices:
             nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.records.owners.count_of(who.id))
         held = max(0, quota.connections_of(who.id) - nodes)
         return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
+
+    def _flooded(self, peer: HubPeer, channel: int) -> None:
+        if not self._base.tunnels.flooded(peer, channel):
+            self.broker.flooded(peer, channel)
 
     def _make_broker(self) -> HubBroker:
         base, config = self._base, self._base.config
@@ -288,7 +294,7 @@ class HubServices:
             join=self.admin.join,
             on_login=on_login,
             on_closed=on_closed,
-            on_flood=self.broker.flooded,
+            on_flood=self._flooded,
             quota=base.policy.quota,
             on_too_much=self.messages.too_much,
         )

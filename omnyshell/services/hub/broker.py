@@ -226,12 +226,12 @@ class HubBroker:
         self._finish(route, reason)
 
     def flooded(self, peer: Peer, channel: int) -> None:
-        """More messages are sent to this end than it takes: the session ends, or a peer that asked for them itself."""
+        """More is sent to this end than it takes: the session ends, or a peer that asked for them itself."""
         route = self._router.find(peer, channel)
         if route is None:
             peer.fail(ErrorCodes.CAPACITY_EXCEEDED, "More answers wait than are read")
         elif route.is_open:
-            self._end_both(route, "More messages than the other end takes")
+            self._end_both(route, "More than the other end takes")
         else:
             self._reject_route(route, ErrorCodes.CAPACITY_EXCEEDED, "The node does not take requests fast enough")
 

@@ -279,6 +279,8 @@ class OmnyShellHub:
             self._note_addresses,
             services.audit_sums.summarize,
             services.messages.sweep,
+            services.relay.sweep,
+            services.sending.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             self._upkeep.tick,
         )

@@ -149,8 +149,13 @@ class HubPeer:
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes wait to be sent. Walks over what waits: not for every frame."""
+        """How many bytes wait to be sent."""
         return self.link.queued_bytes
+
+    @property
+    def is_choked(self) -> bool:
+        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
+        return self.link.is_choked
 
     @property
     def round_trip(self) -> float | None:

@@ -81,6 +81,7 @@ class Pace:
         if role == NODE_PEER:
             self._small_data_cost = SMALL_OUTPUT_COST
         self._account = self._quota.connected(who)
+        self.link.count_queued(self._account.queued)
         self._is_counted = True
 
     def ended(self) -> None:

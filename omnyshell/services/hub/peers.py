@@ -56,7 +56,11 @@ class Peer(Protocol):
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes wait to be sent. Walks over what waits: not for every frame."""
+        """How many bytes wait to be sent."""
+
+    @property
+    def is_choked(self) -> bool:
+        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
 
     @property
     def silent_for(self) -> float:

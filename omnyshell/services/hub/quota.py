@@ -14,6 +14,7 @@ from typing import NamedTuple
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import NODE_PREFIX, Principal
 from omnyshell.protocol.limits import MIB
+from omnyshell.protocol.outbox import Backlog
 
 EVERYBODY = "*"
 """Among the principals of an exception it stands for all of them."""
@@ -34,6 +35,7 @@ class Resource(StrEnum):
     REPEATS = "repeats"
     NODE_IDS = "node-ids"
     UNFINISHED = "unfinished"
+    QUEUED = "queued"
 
 
 DEFAULTS: Mapping[Resource, int] = MappingProxyType(
@@ -50,6 +52,7 @@ DEFAULTS: Mapping[Resource, int] = MappingProxyType(
         Resource.REPEATS: 120,
         Resource.NODE_IDS: 20,
         Resource.UNFINISHED: 16,
+        Resource.QUEUED: 64,
     }
 )
 
@@ -67,6 +70,7 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
         Resource.REPEATS: "audited actions a minute that are alike",
         Resource.NODE_IDS: "node ids",
         Resource.UNFINISHED: "MiB of unfinished messages",
+        Resource.QUEUED: "MiB that wait to be sent",
     }
 )
 """What each number counts, for messages and documents."""
@@ -183,6 +187,9 @@ class Account:
     unfinished: int = 0
     """Bytes of messages that have begun to arrive."""
 
+    queued: Backlog = field(default_factory=lambda: Backlog(DEFAULTS[Resource.QUEUED] * MIB))
+    """What waits to be sent."""
+
     requests: Bucket = field(default_factory=Bucket)
     interval: float = 1 / DEFAULTS[Resource.REQUESTS]
     """Seconds that each request counts for."""
@@ -222,7 +229,7 @@ class Quota:
         """Take other limits from now on. Nothing is taken away from who has more."""
         self._limits = limits
         for account in self._accounts.values():
-            account.interval = 1 / limits.limit(account.who, Resource.REQUESTS)
+            self._limit(account)
 
     def problem(self, who: Principal, resource: Resource, held: int, pool: Pool | None = None) -> str:
         """Why somebody who holds so many gets no further one; nothing where it may be had."""
@@ -248,10 +255,14 @@ class Quota:
         """Count a connection that has logged in; returns the account of its principal."""
         account = self._accounts.setdefault(who.id, Account(who))
         account.who = who
-        account.interval = 1 / self._limits.limit(who, Resource.REQUESTS)
+        self._limit(account)
         account.connections += 1
         self.connections += 1
         return account
+
+    def _limit(self, account: Account) -> None:
+        account.interval = 1 / self._limits.limit(account.who, Resource.REQUESTS)
+        account.queued.limit = self._limits.limit(account.who, Resource.QUEUED) * MIB
 
     def disconnected(self, account: Account) -> None:
         """Count one less. Once for each that was counted."""

@@ -227,6 +227,15 @@ class TunnelBroker:
             self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
         exposer.channels.lose(TransportException("the exposer's connection has ended"))
 
+    def flooded(self, peer: Peer, channel: int) -> bool:
+        """End the connection through a tunnel to which more is sent than is kept; returns False where it is none."""
+        channels = self.channels_of(peer)
+        connection = channels.handler_of(channel) if channels is not None else None
+        if not isinstance(connection, TunnelConnection):
+            return False
+        connection.abort(CloseReason.ERROR, "More than the other end takes")
+        return True
+
     def sweep(self, now: float) -> None:
         """Do what is due; `now` on the monotonic clock."""
         self._refusals.summarize(now)

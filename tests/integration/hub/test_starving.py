@@ -5,10 +5,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from support.raw_peer import RawPeer
+from support.raw_peer import STDOUT, RawPeer
 from support.stack import Certificates, until, within
 from support.starving import ATTACKS, CROWD, FLOODS, Attacked, attacked
 
+from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
+from omnyshell.protocol.outbox import FULL_AT
 from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
 
 FAR_TOO_MANY = 60
@@ -29,7 +31,8 @@ def limits_for(resource: Resource) -> dict[Resource, int]:
 
 
 def test_every_resource_is_attacked() -> None:
-    assert {*ATTACKS, Resource.REQUESTS, Resource.REFUSALS, Resource.REPEATS} == {*Resource}
+    others = {Resource.REQUESTS, Resource.REFUSALS, Resource.REPEATS, Resource.QUEUED}
+    assert {*ATTACKS} | others == {*Resource}
 
 
 @pytest.mark.parametrize("resource", ATTACKS)
@@ -148,6 +151,72 @@ async def test_a_node_that_registers_without_end_does_not_fill_the_audit(certifi
         told = [each for each in world.hub.audit if each.principal == "rogue" and each.action == "node.register"]
         assert [each.node_id for each in told] == ["r1"] * 6
         assert (told[-1].reason, told[-1].detail) == ("limited", "96 more of these")
+
+
+async def pour(node: RawPeer) -> None:
+    """A node that sends as much as it may on every session, for ever."""
+    while True:
+        message = await node.hear_whenever()
+        if message["t"] == "node.session.open":
+            await node.say("node.session.opened", {"sessionId": message["d"]["sessionId"]}, message["c"])
+        elif message["t"] == "channel.window":
+            for _ in range(message["d"]["credit"] // BULK_PAYLOAD):
+                await node.send_data(STDOUT, message["c"], bytes(BULK_PAYLOAD))
+
+
+async def ask_for_much(client: RawPeer, node_id: str, count: int) -> None:
+    """Open sessions, and grant each what a session may be granted."""
+    for channel in range(1, count + 1):
+        await client.say("session.open", {"nodeId": node_id, "command": "x"}, channel)
+        await client.hear("session.opened")
+    for channel in range(1, count + 1):
+        await client.say("channel.window", {"credit": MAX_CREDIT - INITIAL_CREDIT}, channel)
+
+
+async def read_slowly(client: RawPeer, count: int, until_set: asyncio.Event) -> None:
+    """Take so many data frames, a hundred a second until the event, and ask for as many again."""
+    for number in range(2 * count):
+        while isinstance(said := await client.ws.recv(), str):
+            pass
+        if number < count:
+            await client.say("channel.window", {"credit": BULK_PAYLOAD}, int.from_bytes(said[2:6], "big"))
+        if not until_set.is_set():
+            await asyncio.sleep(0.01)
+
+
+async def test_who_takes_nothing_of_what_waits_is_ended_and_a_slow_reader_is_not(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.send_watch.PATIENCE", 0.5)
+    monkeypatch.setattr("omnyshell.services.hub.send_watch.LOOK_PERIOD", 0.1)
+    async with attacked(certificates, {Resource.QUEUED: 3}) as world:
+        node = await world.new_client("rogue", "node")
+        about = {"nodeId": "r1", "platform": {"os": "x", "arch": "x"}, "labels": {"allow-roles": "ops"}}
+        await node.say("node.register", about)
+        await node.hear("node.registered")
+        pouring = asyncio.create_task(pour(node))
+        stuck, slow = await world.new_client("mallory"), await world.new_client("ann")
+        pause = asyncio.Event()
+        for client in (stuck, slow):
+            await ask_for_much(client, "r1", 3)
+        reading = asyncio.create_task(read_slowly(slow, 3 * (MAX_CREDIT - INITIAL_CREDIT) // BULK_PAYLOAD, pause))
+        stuck.ws.transport.pause_reading()
+        account = world.hub._services.quota.account("mallory")
+        assert account is not None
+        waiting = account.queued
+        await until(lambda: any(each.action == "peer.limited" for each in world.hub.audit))
+        assert waiting.waiting < FULL_AT * waiting.limit
+        await until(lambda: waiting.waiting == 0)
+        assert not reading.done()
+        pause.set()
+        # What it granted while too much waited for it is passed on in the end.
+        await within(reading)
+        told = [(each.principal, each.reason) for each in world.hub.audit if each.action == "peer.limited"]
+        assert told == [("mallory", "capacity_exceeded")]
+        for peer in (stuck, slow):
+            peer.ws.transport.abort()
+        pouring.cancel()
+        await asyncio.gather(pouring, return_exceptions=True)
 
 
 async def test_a_message_that_does_not_end_ends_its_connection(certificates: Certificates) -> None:

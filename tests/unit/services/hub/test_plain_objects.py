@@ -47,6 +47,8 @@ from omnyshell.transport.backoff import Backoff
 class RecordingPeer:
     """A connection that remembers what it was sent."""
 
+    is_choked = False
+
     def __init__(self, name: str, *roles: str) -> None:
         self.principal = Principal(PrincipalId(name), frozenset(roles))
         self.features = frozenset[str]()

@@ -15,6 +15,7 @@ from omnyshell.errors import ConfigException
 from omnyshell.options.toml_file import TomlFile
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, KIB, MIB
 from omnyshell.protocol.messages import ChannelWindow, NodeListRequest
+from omnyshell.protocol.outbox import Backlog
 from omnyshell.services.hub import audit_sums
 from omnyshell.services.hub.audit_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, AuditSums
 from omnyshell.services.hub.options import read_quotas
@@ -121,6 +122,9 @@ class FakeLink:
 
     def hold_reading(self, seconds: float) -> None:
         self.last_heard += seconds
+
+    def count_queued(self, backlog: Backlog) -> None:
+        """Nothing waits here."""
 
 
 def pace_of(quota: Quota, who: Principal = ANN, role: str = "client") -> tuple[Pace, FakeLink]:

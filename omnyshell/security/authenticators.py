@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol, Self
 
 from omnyshell.errors import AuthException, ConfigException
@@ -86,9 +87,27 @@ def principals_of(authenticator: Authenticator) -> dict[PrincipalId, Principal]:
     found: dict[PrincipalId, Principal] = {}
     ask = getattr(authenticator, "principals", tuple)
     for principal in ask():
-        before = found.get(principal.id, principal)
-        found[principal.id] = replace(before, roles=before.roles | principal.roles)
+        before = found.get(principal.id)
+        # Of thousands, nearly all have one credential.
+        found[principal.id] = principal if before is None else replace(before, roles=before.roles | principal.roles)
     return found
+
+
+def principal_of(authenticator: Authenticator, name: PrincipalId) -> Principal | None:
+    """Return what `principals_of` says of one, without going over all where an authenticator can do so."""
+    ask = getattr(authenticator, "principal", None)
+    if ask is None:
+        return principals_of(authenticator).get(name)
+    found: Principal | None = ask(name)
+    return found
+
+
+def _together(found: Iterable[Principal]) -> Principal | None:
+    """One principal with the roles of all its credentials; None where there are none."""
+    together: Principal | None = None
+    for each in found:
+        together = each if together is None else replace(together, roles=together.roles | each.roles)
+    return together
 
 
 def can_list(authenticator: Authenticator) -> bool:
@@ -142,9 +161,24 @@ class TokenAuthenticator:
 
     def replace(self, grants: Iterable[TokenGrant]) -> None:
         """Take these grants instead of those held so far, in one step."""
-        self._grants = tuple(grants)
-        self._index = _index_of(self._grants)
-        self._made = _index_of(grant for grant in self._grants if grant.is_random)
+        held: dict[PrincipalId, tuple[TokenGrant, ...]] = {}
+        for grant in grants:
+            held[grant.principal] = (*held.get(grant.principal, ()), grant)
+        self._grants = held
+        self._index = _index_of(self._all())
+        self._made = _index_of(grant for grant in self._all() if grant.is_random)
+
+    def put(self, principal: PrincipalId, grants: Iterable[TokenGrant]) -> None:
+        """Have a principal have these grants, all its own, alone."""
+        held = tuple(grants)
+        self._grants.pop(principal, None)
+        if held:
+            self._grants[principal] = held
+        self._index.put(principal, [(grant.token_hash, grant) for grant in held])
+        self._made.put(principal, [(grant.token_hash, grant) for grant in held if grant.is_random])
+
+    def _all(self) -> Iterator[TokenGrant]:
+        return chain.from_iterable(self._grants.values())
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:  # noqa: ARG002
         """Return who holds this token. Raises `AuthException`."""
@@ -168,7 +202,11 @@ class TokenAuthenticator:
 
     def principals(self) -> Iterator[Principal]:
         """Yield the principals of all grants."""
-        return (grant.as_principal() for grant in self._grants)
+        return (grant.as_principal() for grant in self._all())
+
+    def principal(self, name: PrincipalId) -> Principal | None:
+        """Return the principal of that name, with the roles of all its grants."""
+        return _together(grant.as_principal() for grant in self._grants.get(name, ()))
 
 
 def _binding_is_optional(_principal: PrincipalId) -> bool:
@@ -209,12 +247,17 @@ class PublicKeyAuthenticator:
         """Yield the principals of all keys."""
         return (entry.as_principal() for entry in self._store.entries)
 
+    def principal(self, name: PrincipalId) -> Principal | None:
+        """Return the principal of that name, with the roles of all its keys."""
+        return _together(entry.as_principal() for entry in self._store.of(name))
+
 
 class CompositeAuthenticator:
     """Asks all its members, whatever the first ones say, and takes the first success."""
 
     def __init__(self, members: Sequence[Authenticator]) -> None:
         self.members = tuple(members)
+        self._knowing_first = sorted(members, key=lambda member: not hasattr(member, "as_now"))
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
         """Return who this is by the first member that accepts it. Raises `AuthException` when none does."""
@@ -231,8 +274,7 @@ class CompositeAuthenticator:
 
     def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
         """Return who the login is by the first member that takes it; those that know are asked before others."""
-        members = sorted(self.members, key=lambda member: not hasattr(member, "as_now"))
-        found = (as_now(member, evidence, was) for member in members)
+        found = (as_now(member, evidence, was) for member in self._knowing_first)
         return next((principal for principal in found if principal is not None), None)
 
     def has_made(self, credential: Credential) -> bool:
@@ -242,3 +284,7 @@ class CompositeAuthenticator:
     def principals(self) -> Iterator[Principal]:
         """Yield whom the members know."""
         return (principal for member in self.members for principal in principals_of(member).values())
+
+    def principal(self, name: PrincipalId) -> Principal | None:
+        """Return the principal of that name, with the roles that it has at all members."""
+        return _together(filter(None, (principal_of(member, name) for member in self.members)))

@@ -6,6 +6,7 @@ alice        Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE  admin,dev   Alice Exam
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -74,13 +75,28 @@ class AuthorizedKeysStore:
 
     @property
     def entries(self) -> tuple[AuthorizedKey, ...]:
-        """All entries, in the order of the file."""
-        return self._entries
+        """All entries, those of a principal together."""
+        return tuple(chain.from_iterable(self._entries.values()))
+
+    def of(self, principal: PrincipalId) -> tuple[AuthorizedKey, ...]:
+        """The entries of one principal."""
+        return self._entries.get(principal, ())
 
     def replace(self, entries: Iterable[AuthorizedKey]) -> None:
         """Take these entries instead of those held so far."""
-        self._entries = tuple(entries)
-        self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self._entries)
+        held: dict[PrincipalId, tuple[AuthorizedKey, ...]] = {}
+        for entry in entries:
+            held[entry.principal] = (*held.get(entry.principal, ()), entry)
+        self._entries = held
+        self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self.entries)
+
+    def put(self, principal: PrincipalId, entries: Iterable[AuthorizedKey]) -> None:
+        """Have a principal have these entries, all its own, alone."""
+        held = tuple(entries)
+        self._entries.pop(principal, None)
+        if held:
+            self._entries[principal] = held
+        self._index.put(principal, [(entry.public_key.raw, entry) for entry in held])
 
     def reload(self) -> None:
         """Read the file again; nothing happens where the entries came from none.

@@ -13,7 +13,7 @@ _OFFERED_BYTES = 32
 
 
 class SecretIndex(Generic[T]):
-    """Finds what a principal's 32 bytes (a token's hash, a public key) stand for. Immutable.
+    """Finds what a principal's 32 bytes (a token's hash, a public key) stand for.
 
     Every lookup makes the same number of constant-time comparisons: rows are padded to the longest one, and a
     principal that is not known is compared with a row of random bytes.
@@ -23,11 +23,25 @@ class SecretIndex(Generic[T]):
         rows: dict[PrincipalId, list[tuple[bytes, T | None]]] = {}
         for principal, offered, value in entries:
             rows.setdefault(principal, []).append((offered, value))
-        width = max(map(len, rows.values()), default=1)
-        self._stranger: list[tuple[bytes, T | None]] = [(os.urandom(_OFFERED_BYTES), None) for _ in range(width)]
-        for row in rows.values():
-            row += self._stranger[len(row) :]
         self._rows = rows
+        self._stranger: list[tuple[bytes, T | None]] = []
+        self._widen(max(map(len, rows.values()), default=1))
+
+    def put(self, principal: PrincipalId, entries: Iterable[tuple[bytes, T]]) -> None:
+        """Have this principal have these entries alone."""
+        row: list[tuple[bytes, T | None]] = list(entries)
+        if not row:
+            self._rows.pop(principal, None)
+            return
+        if len(row) > len(self._stranger):
+            self._widen(len(row))
+        self._rows[principal] = row + self._stranger[len(row) :]
+
+    def _widen(self, width: int) -> None:
+        """Have all rows be that long. They never get shorter again."""
+        self._stranger += [(os.urandom(_OFFERED_BYTES), None) for _ in range(width - len(self._stranger))]
+        for row in self._rows.values():
+            row += self._stranger[len(row) :]
 
     def find(self, principal: PrincipalId, offered: bytes) -> T | None:
         """Return the first value entered for this principal with these bytes; None where there is none."""

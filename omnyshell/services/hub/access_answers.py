@@ -10,7 +10,7 @@ from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
-from omnyshell.security.authenticators import can_list, principals_of
+from omnyshell.security.authenticators import can_list, principal_of
 from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
 from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
@@ -97,7 +97,7 @@ class AccessAnswers:
         if not is_principal(name):
             raise AdminRefusedException(f"it must be {PRINCIPAL.rule}")
         authenticator = self._gate.authenticator
-        known = principals_of(authenticator).get(PrincipalId(name))
+        known = principal_of(authenticator, PrincipalId(name))
         # Who cannot be listed may be there all the same: judged by name alone.
         return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
 

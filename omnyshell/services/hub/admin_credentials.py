@@ -88,7 +88,7 @@ class CredentialAdmin:
     def _add_principal(self, ask: PrincipalAdd, admin: Peer) -> Plan:
         scope = self._scope
         scope.check_new_name(ask.principal)
-        if scope.store.principal(ask.principal) is not None:
+        if scope.store.has_principal(ask.principal):
             raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
         now, ends = scope.clock.now(), scope.after("ttlSeconds", ask.ttl_seconds)
         bare = EnrolledPrincipal(
@@ -99,7 +99,8 @@ class CredentialAdmin:
         )
         made = with_roles(bare, check_roles(ask.roles), ends, now)
         detail = f"{ask.principal} roles {_names(made, now)}{_until(ends)}"
-        return self._plan("principal.add", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
+        put = scope.store.put_principal
+        return self._plan("principal.add", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
 
     def _set_roles(self, ask: PrincipalRoles, _admin: Peer) -> Plan:
         scope, now = self._scope, self._scope.clock.now()
@@ -109,15 +110,15 @@ class CredentialAdmin:
         detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
         if ends is not None:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
-        return self._plan("principal.roles", detail, ask.request_id, lambda: scope.store.put_principal(made), ends=ends)
+        put = scope.store.put_principal
+        return self._plan("principal.roles", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
 
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
-
-        def change() -> None:
-            self._scope.store.remove_principal(found.principal)
-
-        return self._plan("principal.revoke", found.principal, ask.request_id, change)
+        scope, name = self._scope, ask.principal
+        if not scope.store.has_principal(name):
+            # One whose row is damaged can be revoked too.
+            scope.known_principal(name)
+        return self._plan("principal.revoke", name, name, ask.request_id, lambda: scope.store.remove_principal(name))
 
     def _add_token(self, ask: TokenAdd, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -159,11 +160,10 @@ class CredentialAdmin:
         made = self._credential(principal, CredentialKind.TOKEN, hash_token(token), label, expires)
 
         def do() -> ControlMessage:
-            with self._scope.store.transaction():
+            with self._scope.changing(principal):
                 self._scope.store.put_credential(made)
                 if retired is not None:
                     self._scope.store.put_credential(retired)
-            self._scope.credentials_changed()
             return TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
 
         detail = f"{principal} {made.id}" + _until(expires)
@@ -183,7 +183,8 @@ class CredentialAdmin:
         made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
         detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
         put = self._scope.store.put_credential
-        return self._plan("key.add", detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
+        name = found.principal
+        return self._plan("key.add", name, detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -193,6 +194,7 @@ class CredentialAdmin:
         detail = f"{found.principal} {ask.credential_id}"
         return self._plan(
             "credential.revoke",
+            found.principal,
             detail,
             ask.request_id,
             lambda: self._scope.store.remove_credentials([ask.credential_id]),
@@ -219,6 +221,7 @@ class CredentialAdmin:
     def _plan(
         self,
         action: str,
+        principal: str,
         detail: str,
         request_id: str,
         change: Callable[[], None],
@@ -227,8 +230,8 @@ class CredentialAdmin:
         ends: datetime | None = None,
     ) -> Plan:
         def do() -> ControlMessage:
-            change()
-            self._scope.credentials_changed()
+            with self._scope.changing(principal):
+                change()
             return AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
 
         return Plan(action, {"detail": detail}, do)

@@ -222,8 +222,8 @@ class LiveAdmin:
 
         def do() -> None:
             self._scope.store.set_node_labels(ask.node_id, ask.labels)
-            self._scope.apply_labels()
-            self._scope.eviction.enforce()
+            self._scope.set_ceiling(ask.node_id, ask.labels)
+            self._scope.eviction.enforce_at(ask.node_id)
 
         shown = " ".join(f"{key}={value}" for key, value in sorted(ask.labels.items())) or "-"
         return _plan("node.labels", {"node_id": ask.node_id, "detail": shown}, ask.request_id, do)
@@ -231,21 +231,22 @@ class LiveAdmin:
     def _release(self, ask: NodeRelease, _admin: Peer) -> Plan:
         scope = self._scope
         # Who joined with an invite is known as a principal too: the id is not free while that one could log in.
-        enrolled = scope.store.principal(NODE_PREFIX + ask.node_id)
-        owner = scope.owners.owners().get(ask.node_id, enrolled.principal if enrolled is not None else None)
+        enrolled = NODE_PREFIX + ask.node_id
+        is_enrolled = scope.store.has_principal(enrolled)
+        owner = scope.owners.owners().get(ask.node_id, enrolled if is_enrolled else None)
         if owner is None:
             raise AdminRefusedException(f"nobody holds the node id '{ask.node_id[:64]}'", code="not_found")
         node = scope.nodes.find(ask.node_id)
         if node is not None:
             text = f"the node '{ask.node_id}' is connected: stop it, or revoke '{owner}', first"
             raise AdminRefusedException(text, code=ErrorCodes.BAD_REQUEST)
-        also = f", {enrolled.principal} is revoked" if enrolled is not None else ""
+        also = f", {enrolled} is revoked" if is_enrolled else ""
         fields = {"node_id": ask.node_id, "detail": f"was of {owner}{also}"}
 
         def release() -> None:
-            if enrolled is not None:
-                scope.store.remove_principal(enrolled.principal)
-                scope.credentials_changed()
+            if is_enrolled:
+                with scope.changing(enrolled):
+                    scope.store.remove_principal(enrolled)
             scope.owners.release(ask.node_id)
             scope.bus.publish(NodeEvent(ask.node_id))
 

@@ -1,6 +1,7 @@
 """Administration of locks (extension `locks`)."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from omnyshell.ids import PrincipalId, short_id
@@ -10,7 +11,7 @@ from omnyshell.model.principals import ADMIN_ROLE, Principal
 from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminResult, LockAdd, LockRemove, LocksRequest, LocksResponse
-from omnyshell.security.authenticators import can_list, principals_of
+from omnyshell.security.authenticators import CompositeAuthenticator, can_list, principal_of, principals_of
 from omnyshell.services.hub.admin_scope import SHOWN, AdminRefusedException, AdminScope, Plan, check_text
 from omnyshell.services.hub.lock_keeper import LockKeeper
 from omnyshell.services.hub.locks import Locks
@@ -78,10 +79,16 @@ class LockAdmin:
 
     def _take_effect(self, lock: LockInfo) -> None:
         self._keeper.changed(lock)
-        self._scope.eviction.enforce()
+        eviction = self._scope.eviction
+        if lock.kind is LockKind.PRINCIPAL:
+            eviction.enforce_for(lock.name)
+        elif lock.kind is LockKind.NODE:
+            eviction.enforce_at(lock.name)
+        else:
+            eviction.enforce()
 
     def _check_not_oneself(self, lock: LockInfo, admin: Principal) -> None:
-        everywhere = self._known().get(admin.id, admin)
+        everywhere = self._everywhere(admin.id) or admin
         mine = Principal(admin.id, roles=admin.roles | everywhere.roles)
         if _would_hit(lock, mine):
             what = "that is you" if lock.kind is LockKind.PRINCIPAL else "you have that role"
@@ -102,29 +109,28 @@ class LockAdmin:
         """Yield the admins whose role and credential do not end by themselves."""
         scope, now = self._scope, self._scope.clock.now()
         yield from (found for found in principals_of(scope.configured()).values() if found.is_admin)
-        kept = {found.principal for found in scope.store.credentials() if found.expires_at is None}
-        for found in scope.store.principals():
-            if ADMIN_ROLE in found.roles and found.principal in kept:
-                yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
+        for found in scope.store.lasting_admins():
+            yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
 
-    def _known(self) -> dict[PrincipalId, Principal]:
-        """Whom the hub can list, with the roles of all their credentials."""
-        known = principals_of(self._scope.configured())
-        for found in principals_of(self._scope.enrolled).values():
-            before = known.get(found.id, found)
-            known[found.id] = Principal(found.id, roles=before.roles | found.roles)
-        return known
+    def _everywhere(self, name: str) -> Principal | None:
+        """A principal with the roles of all its credentials, where the hub knows it."""
+        return principal_of(CompositeAuthenticator([self._scope.configured(), self._scope.enrolled]), PrincipalId(name))
+
+    def _is_known(self, lock: LockInfo) -> bool:
+        scope = self._scope
+        if lock.kind is LockKind.NODE:
+            return scope.nodes.find(lock.name) is not None or lock.name in scope.owners.owners()
+        if lock.kind is LockKind.PRINCIPAL:
+            return self._everywhere(lock.name) is not None or bool(scope.peers.of(lock.name))
+        known = (each for listed in (scope.configured(), scope.enrolled) for each in principals_of(listed).values())
+        return any(_would_hit(lock, each) for each in chain(known, (peer.principal for peer in scope.logged_in())))
 
     def _whom_it_misses(self, lock: LockInfo) -> str:
         """Say that a lock locks nobody that is known: it holds for whoever comes, or its name is mistyped."""
-        scope = self._scope
-        if lock.kind is LockKind.NODE:
-            is_known = scope.nodes.find(lock.name) is not None or lock.name in scope.owners.owners()
-        else:
-            is_known = any(_would_hit(lock, found) for found in self._known().values())
-            is_known = is_known or any(_would_hit(lock, peer.principal) for peer in scope.logged_in())
+        if self._is_known(lock):
+            return ""
         has = "nobody has the role" if lock.kind is LockKind.ROLE else f"nobody knows a {lock.kind}"
-        return "" if is_known else f"{has} '{lock.name[:SHOWN]}' at present: the lock is for when there is one"
+        return f"{has} '{lock.name[:SHOWN]}' at present: the lock is for when there is one"
 
 
 def check_not_locked(locks: Locks, who: str, roles: frozenset[str]) -> None:

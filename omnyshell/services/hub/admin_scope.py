@@ -1,9 +1,10 @@
 """What administration works on, and how a refusal is said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
@@ -11,7 +12,7 @@ from omnyshell.ids import IdFactory, PrincipalId, is_node_id
 from omnyshell.model.grammars import SETTINGS, is_role
 from omnyshell.model.principals import MAX_USER_NAME, is_user_name
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.security.authenticators import Authenticator, principals_of
+from omnyshell.security.authenticators import Authenticator, principal_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.certificate import HubCertificate
@@ -22,7 +23,7 @@ from omnyshell.services.hub.event_bus import EventBus
 from omnyshell.services.hub.eviction import Eviction
 from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.own_requests import OwnRequests
-from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.peers import Peer, Peers
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.store import NodeOwners
@@ -45,6 +46,10 @@ class AdminRefusedException(OmnyShellException):
     default_code = ErrorCodes.BAD_REQUEST
 
 
+class IdTakenException(AdminRefusedException):
+    """A node id is another principal's."""
+
+
 class Plan(NamedTuple):
     """An action that was checked: audited first, then done."""
 
@@ -63,7 +68,7 @@ class AdminScope:
     owners: NodeOwners
     nodes: NodeRegistry
     sessions: SessionRouter
-    peers: Iterable[Peer]
+    peers: Peers[Any]
     broker: HubBroker
     eviction: Eviction
     locks: Locks
@@ -77,8 +82,8 @@ class AdminScope:
     configured: Callable[[], Authenticator]
     """What the hub's configuration grants."""
 
-    apply_labels: Callable[[], None]
-    """Has ceilings take effect after a change."""
+    set_ceiling: Callable[[str, dict[str, str]], None]
+    """Has the labels that admins set for a node id take effect."""
 
     started_at: datetime
 
@@ -86,17 +91,32 @@ class AdminScope:
         """Yield the connections that have logged in, oldest first."""
         return iter(sorted((peer for peer in self.peers if peer.is_logged_in), key=lambda peer: peer.connected_at))
 
-    def credentials_changed(self) -> None:
-        """Have changes take effect, on what is live too."""
-        self.enrolled.refresh()
-        self.eviction.enforce()
+    @contextmanager
+    def changing(self, name: str, node_id: str | None = None) -> Iterator[None]:
+        """Change what is stored of a principal, which gets the node id, where one is named.
+
+        It takes effect, on what is live too, when all of it is on disk; where anything fails, nothing has changed.
+        Raises `IdTakenException` before anything else.
+        """
+        with ExitStack() as together:
+            if node_id is not None and not together.enter_context(self.owners.claiming(node_id, name)):
+                raise IdTakenException(f"the node id '{node_id}' was just taken: try again")
+            together.enter_context(self.store.transaction())
+            yield
+            found = self.enrolled.read(name)
+            labels = self.store.labels_of(node_id) if node_id is not None else {}
+        if node_id is not None:
+            self.set_ceiling(node_id, labels)
+            self.eviction.enforce_at(node_id)
+        self.enrolled.take(name, found)
+        self.eviction.enforce_for(name)
 
     def known_principal(self, name: str) -> EnrolledPrincipal:
         """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""
         found = self.store.principal(name)
         if found is not None:
             return found
-        if PrincipalId(name) in principals_of(self.configured()):
+        if principal_of(self.configured(), PrincipalId(name)) is not None:
             text = f"'{name[:SHOWN]}' is granted by the hub's configuration: change it there, it takes effect at once"
             raise AdminRefusedException(text)
         raise AdminRefusedException(f"there is no principal '{name[:SHOWN]}'", code="not_found")
@@ -105,7 +125,7 @@ class AdminScope:
         """Check the name of a user to be. Raises `AdminRefusedException`."""
         if not is_user_name(name):
             raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
-        if PrincipalId(name) in principals_of(self.configured()):
+        if principal_of(self.configured(), PrincipalId(name)) is not None:
             raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
 
     def after(self, field: str, seconds: int | None) -> datetime | None:

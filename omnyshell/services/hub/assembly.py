@@ -58,7 +58,7 @@ from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, met
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.pages import HubPages
-from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.peers import Peer, Peers
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import ProofRules
 from omnyshell.services.hub.quota import Pool, Resource
@@ -71,7 +71,7 @@ from omnyshell.services.hub.router import SessionRouter
 from omnyshell.services.hub.send_watch import SendWatch
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
-from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceilings
+from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 FEATURES = frozenset(
@@ -113,7 +113,7 @@ class HubBase:
     records: HubRecords
     locks: Locks
     tunnels: TunnelBroker
-    peers: set[HubPeer]
+    peers: Peers[HubPeer]
     audit: AuditLog
     metrics: HubMetrics
     bus: LocalEventBus
@@ -156,7 +156,7 @@ class HubServices:
         self.node_service = self._make_node_service(relay, tunnel_messages, own_requests, departed)
         self._eviction = self._make_eviction()
         self.admin = AdminService(self._admin_scope(own_requests), self.gate, self.lock_keeper)
-        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, self._eviction.names)
+        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, lambda: self._eviction.known)
         self._client_service = self._make_client_service(relay, tunnel_messages)
         services = (self.node_service, self._client_service)
         self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
@@ -381,6 +381,8 @@ class HubServices:
             clock=config.clock,
             new_id=config.new_id,
             configured=lambda: base.config_in_force().authenticator,
-            apply_labels=lambda: base.nodes.set_hub_labels(ceilings(base.config_in_force(), enrolments)),
+            set_ceiling=lambda node_id, labels: base.nodes.set_ceiling(
+                node_id, ceiling(base.config_in_force(), node_id, labels)
+            ),
             started_at=self._started_at,
         )

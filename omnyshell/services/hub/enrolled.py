@@ -1,8 +1,10 @@
 """Judges logins by the hub's database, beside what its configuration grants."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from heapq import heappop, heappush
+from typing import NamedTuple
 
 from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
@@ -24,20 +26,33 @@ from omnyshell.services.hub.enrolment_store import EnrolmentStore
 from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
 
 
+class Enrolled(NamedTuple):
+    """A principal of the database, with its credentials; None where there is none, or it cannot be read."""
+
+    owner: EnrolledPrincipal | None
+    credentials: tuple[EnrolledCredential, ...] = ()
+
+
 class EnrolledAuthenticator:
-    """Accepts what the database holds and has not expired; call `refresh` after every change."""
+    """Accepts what the database holds and has not expired.
+
+    After a change of a principal, `take` what `read` says of it; both cost the same however many others there are.
+    """
 
     def __init__(self, store: EnrolmentStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._tokens = TokenAuthenticator()
         self._keys = AuthorizedKeysStore()
-        self._binding: frozenset[str] = frozenset()
-        self._next_expiry: datetime | None = None
-        self._has_expired = False
+        self._binding: set[str] = set()
+        self._ends: list[tuple[datetime, str]] = []
+        """A heap of when something of whom ends next, with some entries that hold no more; see `_next_end`."""
+
+        self._next_end: dict[str, datetime] = {}
+        self._expired: set[str] = set()
         by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
         self._members = CompositeAuthenticator([self._tokens, by_key])
-        self.refresh()
+        self._take_all()
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
         """Return who this is. Raises `AuthException`: of credentials that may have ended none is good unread."""
@@ -59,39 +74,66 @@ class EnrolledAuthenticator:
         """Yield the principals that have a credential."""
         return self._members.principals()
 
-    def expire(self) -> bool:
-        """Forget credentials and roles whose time is up; returns whether there were any since it was asked last."""
-        self._look()
-        found, self._has_expired = self._has_expired, False
-        return found
+    def principal(self, name: PrincipalId) -> Principal | None:
+        """Return the principal of that name, if it has a credential."""
+        return self._members.principal(name)
 
-    def refresh(self) -> None:
-        """Take in what the database holds."""
+    def expire(self) -> set[str]:
+        """Forget credentials and roles whose time is up; returns whose there were since it was asked last."""
+        self._look()
+        expired, self._expired = self._expired, set()
+        return expired
+
+    def read(self, name: str) -> Enrolled:
+        """Return what the database holds of a principal. Raises `ConfigException` where the file cannot be used."""
+        return Enrolled(self._store.readable_principal(name), tuple(self._store.credentials(name)))
+
+    def take(self, name: str, found: Enrolled) -> None:
+        """Accept this of a principal, and nothing else."""
         now = self._clock.now()
-        is_over = self._next_expiry is not None and now >= self._next_expiry
-        known = self._store.principals()
-        ends = [end for found in known for end in found.timed_roles.values() if end > now]
-        principals = {found.principal: replace(found, roles=found.roles_at(now)) for found in known}
-        # What is said of an owner may be damaged: its credentials are worth nothing then.
-        owned = (found for found in self._store.credentials() if found.principal in principals)
-        valid = [found for found in owned if not found.has_ended(now)]
-        self._tokens.replace(_grant(principals, found) for found in valid if found.kind is CredentialKind.TOKEN)
-        self._keys.replace(_key(principals, found) for found in valid if found.kind is CredentialKind.KEY)
-        self._binding = frozenset(name for name, found in principals.items() if found.binds)
-        ends += [found.expires_at for found in valid if found.expires_at is not None]
-        self._next_expiry = min(ends, default=None)
-        self._has_expired = self._has_expired or is_over
+        owner = found.owner
+        valid = [each for each in found.credentials if owner is not None and not each.has_ended(now)]
+        who = PrincipalId(name)
+        if owner is None:
+            self._tokens.put(who, ())
+            self._keys.put(who, ())
+        else:
+            current = replace(owner, roles=owner.roles_at(now))
+            self._tokens.put(who, [_grant(current, each) for each in valid if each.kind is CredentialKind.TOKEN])
+            self._keys.put(who, [_key(current, each) for each in valid if each.kind is CredentialKind.KEY])
+        (self._binding.add if owner is not None and owner.binds else self._binding.discard)(name)
+        ends = [end for end in (owner.timed_roles.values() if owner is not None else ()) if end > now]
+        ends += [each.expires_at for each in valid if each.expires_at is not None]
+        if name in self._next_end and self._next_end[name] <= now:
+            self._expired.add(name)
+        self._note_end(name, min(ends, default=None))
+
+    def _take_all(self) -> None:
+        credentials: dict[str, list[EnrolledCredential]] = {}
+        for found in self._store.credentials():
+            credentials.setdefault(found.principal, []).append(found)
+        for owner in self._store.principals():
+            self.take(owner.principal, Enrolled(owner, tuple(credentials.get(owner.principal, ()))))
+
+    def _note_end(self, name: str, end: datetime | None) -> None:
+        if end is None:
+            self._next_end.pop(name, None)
+        elif self._next_end.get(name) != end:
+            self._next_end[name] = end
+            heappush(self._ends, (end, name))
 
     def _look(self) -> None:
-        if self._next_expiry is not None and self._clock.now() >= self._next_expiry:
-            self.refresh()
+        now = self._clock.now()
+        while self._ends and self._ends[0][0] <= now:
+            end, name = self._ends[0]
+            if self._next_end.get(name) == end:
+                self.take(name, self.read(name))
+            heappop(self._ends)
 
 
-def _grant(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> TokenGrant:
-    owner = principals[found.principal]
+def _grant(owner: EnrolledPrincipal, found: EnrolledCredential) -> TokenGrant:
     return TokenGrant(PrincipalId(owner.principal), found.secret, owner.roles, owner.display_name, is_random=True)
 
 
-def _key(principals: Mapping[str, EnrolledPrincipal], found: EnrolledCredential) -> AuthorizedKey:
-    owner = principals[found.principal]
+def _key(owner: EnrolledPrincipal, found: EnrolledCredential) -> AuthorizedKey:
     return AuthorizedKey(PrincipalId(owner.principal), Ed25519PublicKey(found.secret), owner.roles, owner.display_name)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import CredentialKind, InviteKind
+from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.enrolments import MOST_USES, Ended, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
@@ -127,14 +128,18 @@ class EnrolmentStore:
 
     def principal(self, name: str) -> EnrolledPrincipal | None:
         """Return one principal. Raises `ConfigException` where its row is damaged."""
+        found = self.readable_principal(name)
+        if found is None and self.has_principal(name):
+            problem = f"what the hub's state file says of '{name}' is damaged: revoke it, and add it anew"
+            raise ConfigException(problem)
+        return found
+
+    def readable_principal(self, name: str) -> EnrolledPrincipal | None:
+        """Return one principal; None where there is none, or its row is damaged."""
         rows = self._file.read("the principal", _principal, "SELECT * FROM principals WHERE principal = ?", name)
-        if not rows:
-            if self.has_principal(name):
-                problem = f"what the hub's state file says of '{name}' is damaged: revoke it, and add it anew"
-                raise ConfigException(problem)
-            return None
         timed = self._timed_roles("SELECT principal, role, ends_at FROM timed_roles WHERE principal = ?", name)
-        return replace(rows[0], timed_roles={found.role: found.ends_at for found in timed})
+        ends = {found.role: found.ends_at for found in timed}
+        return replace(rows[0], timed_roles=ends) if rows else None
 
     def has_principal(self, name: str) -> bool:
         """Tell whether there is a principal of that name."""
@@ -206,6 +211,16 @@ class EnrolmentStore:
             for found in credentials
             if found.expires_at is not None
         ]
+
+    def lasting_admins(self) -> list[EnrolledPrincipal]:
+        """Return the principals that are admins for good, and have a credential that does not end."""
+        query = (
+            "SELECT * FROM principals WHERE instr(roles, ?) AND EXISTS (SELECT 1 FROM credentials"
+            " WHERE credentials.principal = principals.principal AND expires_at IS NULL)"
+        )
+        rows = self._file.read("the principal", _principal, query, json.dumps(ADMIN_ROLE))
+        found = (self.readable_principal(row.principal) for row in rows if ADMIN_ROLE in row.roles)
+        return [each for each in found if each is not None]
 
     def invites(self) -> list[Invite]:
         """Return all invites that are remembered, oldest first, the used ones too."""

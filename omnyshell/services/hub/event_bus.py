@@ -59,7 +59,9 @@ class PeerEvent(NamedTuple):
 
 
 class RightsEvent(NamedTuple):
-    """What is allowed may have changed, for anybody and at any node."""
+    """What is allowed may have changed at any node, for one principal or for anybody."""
+
+    principal: str | None = None
 
 
 HubEvent = RightsEvent | NodeEvent | SessionEvent | KillEvent | TunnelEvent | PeerEvent

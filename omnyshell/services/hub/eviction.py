@@ -3,20 +3,21 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.handshake import NODE_PEER
-from omnyshell.security.authenticators import principals_of
+from omnyshell.security.authenticators import principal_of, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
-from omnyshell.services.hub.event_bus import EventBus, RightsEvent
+from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
 from omnyshell.services.hub.gate import LoginGate, Standing
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.locks import told
-from omnyshell.services.hub.peers import Peer
+from omnyshell.services.hub.peers import Peer, Peers
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.registry import NodeRegistry
 from omnyshell.services.hub.requests import SessionRequests
@@ -37,7 +38,7 @@ class Eviction:
     def __init__(
         self,
         *,
-        peers: Iterable[Peer],
+        peers: Peers[Any],
         nodes: NodeRegistry,
         broker: HubBroker,
         policy: HubPolicy,
@@ -60,7 +61,9 @@ class Eviction:
         self._tunnels = tunnels
         self._leftovers = leftovers
         self._bus = bus
-        self._known = self.names()
+        self.known = self._names()
+        """Everyone who can log in; nobody where that cannot be told."""
+
         self._spared: Peer | None = None
         self._put_off: Callable[[], None] | None = None
 
@@ -78,7 +81,42 @@ class Eviction:
     def enforce(self) -> None:
         """Judge again all that is live, after credentials, roles, grants or labels have changed."""
         standing = self._gate.standing()
-        for peer in self._logged_in():
+        self._judge(self._peers, self._sessions, standing)
+        self._requests.enforce()
+        self._tunnels.enforce(self._tunnels.tunnels, standing)
+        known = self._names()
+        self._leftovers.enforce(standing, self.known - known)
+        self.known = known
+        self._bus.publish(RightsEvent())
+
+    def enforce_for(self, name: str) -> None:
+        """Judge again what is live of one principal, after its credentials, roles or locks have changed.
+
+        What that costs does not depend on how many others there are.
+        """
+        standing, who = self._gate.standing(), PrincipalId(name)
+        peers = self._peers.of(name)
+        self._judge(peers, [route for peer in peers for route in self._sessions.of_peer(peer)], standing)
+        self._requests.enforce(lambda pending: pending.client.principal.id == name)
+        self._tunnels.enforce(self._tunnels.of_owner(name), standing)
+        was_known, is_known = who in self.known, self._knows(who)
+        self._leftovers.enforce_for(who, standing, is_gone=was_known and not is_known)
+        (self.known.add if is_known else self.known.discard)(who)
+        self._bus.publish(RightsEvent(name))
+
+    def enforce_at(self, node_id: str) -> None:
+        """Judge again what is live at one node, after its labels or locks have changed."""
+        standing, node = self._gate.standing(), self._nodes.find(node_id)
+        if node is not None:
+            self._judge((), self._sessions.of_peer(node.peer), standing)
+        self._requests.enforce(lambda pending: pending.request.node_id == node_id)
+        self._tunnels.enforce(self._tunnels.at_node(node_id), standing)
+        self._leftovers.enforce_at(node_id, standing)
+        self._bus.publish(NodeEvent(node_id))
+
+    def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: Standing) -> None:
+        """Judge logins, and sessions that go on."""
+        for peer in [peer for peer in peers if peer.is_logged_in]:
             now = self._now(peer, standing)
             if now is None or now.roles != peer.principal.roles:
                 self._audit.record(
@@ -91,15 +129,9 @@ class Eviction:
                 )
                 logger.warning("%s from %s may not stay", peer.principal.id, peer.address, extra=_ids(peer))
                 self._end_login(peer, now)
-        for route in list(self._sessions):
-            if not self._may_go_on(route, route.client.principal):
+        for route in list(routes):
+            if self._sessions.is_carried(route) and not self._may_go_on(route, route.client.principal):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
-        self._requests.enforce()
-        self._tunnels.enforce(standing)
-        known = self.names()
-        self._leftovers.enforce(standing, self._known - known)
-        self._known = known
-        self._bus.publish(RightsEvent())
 
     def drop(self, peer: Peer, text: str) -> None:
         """End a connection with its sessions, and the tunnels that it serves."""
@@ -122,14 +154,14 @@ class Eviction:
         if peer is self._spared:
             self._put_off = lambda: self._change_roles(peer, now)
             return
-        for route in list(self._sessions):
+        for route in self._sessions.of_peer(peer):
             if route.client is peer and not self._may_go_on(route, now):
                 self._broker.end(route, CloseReason.ERROR, NOT_ANY_MORE)
         peer.evict(ErrorCodes.AUTH_FAILED, CHANGED, retry_after=0)
 
     def end_sessions(self, peer: Peer, text: str) -> None:
         """End the sessions of a connection, with what runs in them."""
-        for route in list(self._sessions):
+        for route in self._sessions.of_peer(peer):
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
@@ -138,12 +170,15 @@ class Eviction:
         now = self._now(peer, self._gate.standing())
         return now is not None and now.roles == peer.principal.roles
 
-    def names(self) -> frozenset[PrincipalId]:
-        """Everyone who can log in; nobody where that cannot be told."""
+    def _names(self) -> set[PrincipalId]:
         if not self._gate.can_list:
-            return frozenset()
+            return set()
         known = principals_of(self._gate.authenticator)
-        return frozenset(name for name, found in known.items() if self._gate.locks.of_login(found) is None)
+        return {name for name, found in known.items() if self._gate.locks.of_login(found) is None}
+
+    def _knows(self, name: PrincipalId) -> bool:
+        found = principal_of(self._gate.authenticator, name) if self._gate.can_list else None
+        return found is not None and self._gate.locks.of_login(found) is None
 
     def _now(self, peer: Peer, standing: Standing) -> Principal | None:
         """Who a connection is now; one whose credential is of no known kind is bound by locks alone."""
@@ -168,9 +203,6 @@ class Eviction:
         if node is None or node.peer is not route.node:
             return False
         return self._policy.decide(principal, route.right, node).allowed
-
-    def _logged_in(self) -> Iterator[Peer]:
-        return (peer for peer in list(self._peers) if peer.is_logged_in)
 
 
 def _ids(peer: Peer) -> dict[str, str]:

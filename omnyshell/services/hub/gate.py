@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cache
 
 from omnyshell.clock import SystemClock
 from omnyshell.errors import AuthException, ErrorCodes
@@ -19,7 +18,7 @@ from omnyshell.security.authenticators import (
     can_list,
     evidence_of,
     is_beyond_guessing,
-    principals_of,
+    principal_of,
 )
 from omnyshell.security.credentials import (
     Credential,
@@ -137,12 +136,11 @@ class LoginGate:
 
     def standing(self) -> Standing:
         """Return what judges earlier logins by the credentials of this moment; do not keep it."""
-        known = cache(lambda: principals_of(self.authenticator))
 
         def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
             if evidence is not None:
                 return as_now(self.authenticator, evidence, was) if self.proofs.upholds(evidence) else None
-            return known().get(was.id) if self.can_list else was
+            return principal_of(self.authenticator, was.id) if self.can_list else was
 
         def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
             now = granted(was, evidence)

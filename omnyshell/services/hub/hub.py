@@ -16,6 +16,7 @@ from omnyshell.services.hub.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.locks import Locks
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.offline_notes import OfflineNotes
+from omnyshell.services.hub.peers import Peers
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
@@ -61,7 +62,7 @@ class OmnyShellHub:
         self._endpoint: WsServerEndpoint | None = None
         self._keepalive: Keepalive | None = None
         self._sweeper: asyncio.Task[None] | None = None
-        self._peers: set[HubPeer] = set()
+        self._peers: Peers[HubPeer] = Peers()
         self._all_gone = asyncio.Event()
 
     async def __aenter__(self) -> Self:
@@ -232,6 +233,7 @@ class OmnyShellHub:
         return peer
 
     def _peer_logged_in(self, peer: HubPeer) -> None:
+        self._peers.logged_in(peer)
         self.tunnels.principal_seen(peer.principal, peer.evidence)
         self._services.addresses.known.logged_in(peer.address, peer.principal.id)
         self.bus.publish(PeerEvent(peer.describe(), is_connected=True))

@@ -25,7 +25,7 @@ from omnyshell.protocol.messages.admin import (
     JoinRefused,
     JoinRequest,
 )
-from omnyshell.security.authenticators import hash_token, principals_of
+from omnyshell.security.authenticators import hash_token, principal_of
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
@@ -33,6 +33,7 @@ from omnyshell.services.hub.admin_locks import check_not_locked
 from omnyshell.services.hub.admin_scope import (
     AdminRefusedException,
     AdminScope,
+    IdTakenException,
     Plan,
     check_node,
     check_roles,
@@ -119,13 +120,13 @@ class Invites:
                 scope.store.set_node_labels(node_id, invite.labels)
 
         def do() -> ControlMessage:
-            with scope.owners.claiming(node_id, principal) as is_ours, scope.store.transaction():
-                if not is_ours:
-                    # Somebody registered it while this was written into the audit.
-                    scope.audit.record("invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id)
-                    return JoinRefused(reason="id_taken", message=f"the node id '{node_id}' was just taken: try again")
-                change()
-            scope.apply_labels()
+            try:
+                with scope.changing(principal, node_id):
+                    change()
+            except IdTakenException as exc:
+                # Somebody registered it while this was written into the audit.
+                scope.audit.record("invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id)
+                return JoinRefused(reason="id_taken", message=exc.message)
             return self._accepted(made, invite, node_id)
 
         left = f", {invite.fleet.left - 1} of {invite.fleet.uses} uses left" if invite.fleet is not None else ""
@@ -137,7 +138,7 @@ class Invites:
         _check_id(node_id)
         principal = NODE_PREFIX + node_id
         owner = self._scope.owners.owners().get(node_id)
-        is_new = self._scope.store.principal(principal) is None
+        is_new = not self._scope.store.has_principal(principal)
         if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
             text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
             raise JoinRefusedException(text, code="id_taken")
@@ -153,7 +154,8 @@ class Invites:
         suggested = request.suggested_id or "node"
         wanted = suggested if suggested.startswith(fleet.id_prefix) else fleet.id_prefix + suggested
         # Machines of one image have one name: the second is told from the first by its number.
-        numbered = (f"{wanted[: MAX_NODE_ID - LONGEST_NUMBER]}-{number}" for number in count(2))
+        first = max(2, fleet.used + 1)
+        numbered = (f"{wanted[: MAX_NODE_ID - LONGEST_NUMBER]}-{number}" for number in count(first))
         node_id = next(name for name in chain((wanted[:MAX_NODE_ID],), numbered) if not self._is_taken(name))
         _check_id(node_id)
         return node_id
@@ -175,12 +177,12 @@ class Invites:
     def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
         scope = self._scope
         name = invite.principal or ""
-        if PrincipalId(name) in principals_of(scope.configured()):
+        if principal_of(scope.configured(), PrincipalId(name)) is not None:
             raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
         made = self._user(name, invite)
 
         def do() -> ControlMessage:
-            with scope.store.transaction():
+            with scope.changing(name):
                 self._enrol(made, request, invite)
             return self._accepted(made, invite, None)
 
@@ -228,7 +230,6 @@ class Invites:
         store.put_invite(_used(invite, now))
 
     def _accepted(self, made: EnrolledPrincipal, invite: Invite, node_id: str | None) -> JoinAccepted:
-        self._scope.credentials_changed()
         return JoinAccepted(
             kind=invite.kind,
             principal=made.principal,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnyshell.clock import Clock
-from omnyshell.ids import normal_id
+from omnyshell.ids import PrincipalId, normal_id
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import SessionMode
 from omnyshell.security.authenticators import Evidence
@@ -60,6 +60,7 @@ class KeptSessions:
         self._clock = clock
         self._records = records
         self._nodes: dict[str, dict[str, KeptSession]] = {}
+        self._owners: dict[PrincipalId, dict[KeptSession, None]] = {}
         for session in recorded:
             self._take(session)
 
@@ -70,6 +71,10 @@ class KeptSessions:
     def at(self, node_id: str) -> list[KeptSession]:
         """Return the sessions that may be at a node, oldest first."""
         return [session for session in self._nodes.get(node_id, {}).values() if session.gone_at is None]
+
+    def of(self, owner: PrincipalId) -> list[KeptSession]:
+        """Return the sessions of a principal that may be at their nodes."""
+        return [session for session in self._owners.get(owner, ()) if session.gone_at is None]
 
     def gone(self, node_id: str) -> list[KeptSession]:
         """Return the sessions that were missed at a node, oldest first."""
@@ -95,6 +100,7 @@ class KeptSessions:
         if sessions.get(key) is not session:
             return
         del sessions[key]
+        self._disown(session)
         if not sessions:
             del self._nodes[session.node_id]
         if self._records is not None:
@@ -139,7 +145,17 @@ class KeptSessions:
 
     def _take(self, session: KeptSession) -> None:
         session.since = self._clock.monotonic()
-        self._nodes.setdefault(session.node_id, {})[normal_id(session.id)] = session
+        sessions, key = self._nodes.setdefault(session.node_id, {}), normal_id(session.id)
+        if key in sessions:
+            self._disown(sessions[key])
+        sessions[key] = session
+        self._owners.setdefault(session.owner.id, {})[session] = None
+
+    def _disown(self, session: KeptSession) -> None:
+        theirs = self._owners[session.owner.id]
+        del theirs[session]
+        if not theirs:
+            del self._owners[session.owner.id]
 
 
 def can_outlive(route: SessionRoute) -> bool:

@@ -1,7 +1,7 @@
 """Ends the sessions that were left in nodes and may not go on, and finds out which of them have ended by themselves."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, PrincipalId, normal_id
@@ -57,6 +57,11 @@ def keeps_sessions(node: RegisteredNode) -> bool:
     return node.capabilities is not None and DETACH_SERVICE in node.capabilities.features
 
 
+def _is_old(node: RegisteredNode) -> bool:
+    """Tell whether a node keeps sessions, and does not tell of everyone's at once."""
+    return EVENTS not in node.peer.features and keeps_sessions(node)
+
+
 class LeftoverSessions:
     """Judges each kept session by what is allowed now, and has nodes end those that may not go on, by their ids.
 
@@ -92,6 +97,8 @@ class LeftoverSessions:
         self._new_id = new_id
         self._asked_at: dict[str, float] = {}
         self._unfinished: set[str] = set()
+        self._old_nodes: set[str] = set()
+        """Nodes that have to be asked for each principal's sessions apart, and some that are gone."""
 
     def enforce(self, standing: Standing, revoked: Iterable[PrincipalId]) -> None:
         """End what may not go on in the connected nodes.
@@ -101,11 +108,27 @@ class LeftoverSessions:
         for node in filter(None, map(self._nodes.find, self._kept.nodes())):
             self._judge(node, standing)
         self._condemn()
-        names = sorted(revoked)
-        for node in self._nodes.connected() if names else ():
-            if EVENTS not in node.peer.features and keeps_sessions(node):
-                for name in names:
-                    self._ask_for(node, node.peer, name, self._clock.monotonic())
+        self._ask_old_nodes(sorted(revoked))
+
+    def enforce_for(self, name: PrincipalId, standing: Standing, *, is_gone: bool) -> None:
+        """Do what `enforce` does for the sessions of one principal."""
+        theirs: dict[str, list[KeptSession]] = {}
+        for session in self._kept.of(name):
+            theirs.setdefault(session.node_id, []).append(session)
+        for node_id, sessions in theirs.items():
+            if (node := self._nodes.find(node_id)) is not None:
+                self._judge(node, standing, sessions)
+            else:
+                self._condemn_at(node_id, sessions)
+        if is_gone:
+            self._ask_old_nodes([name])
+
+    def enforce_at(self, node_id: str, standing: Standing) -> None:
+        """Do what `enforce` does for the sessions at one node."""
+        if (node := self._nodes.find(node_id)) is not None:
+            self._judge(node, standing)
+        else:
+            self._condemn_at(node_id, self._kept.at(node_id))
 
     def tick(self, now: float) -> None:
         """Go on with what was too much for once, and ask nodes what has become of sessions; `now` is monotonic."""
@@ -124,13 +147,25 @@ class LeftoverSessions:
 
     def came(self, node: RegisteredNode) -> None:
         """A node has said what it supports, for the first time since it registered: it is asked what it has."""
+        if _is_old(node):
+            self._old_nodes.add(node.node_id)
         self._judge(node, self._gate.standing())
         self._ask(node)
 
     # Ending
 
-    def _judge(self, node: RegisteredNode, standing: Standing) -> None:
-        sessions = (session for session in self._kept.at(node.node_id) if session.asked is not node)
+    def _ask_old_nodes(self, names: Sequence[PrincipalId]) -> None:
+        """Ask those nodes which did not tell of everyone's sessions."""
+        nodes = [node for node in map(self._nodes.find, sorted(self._old_nodes)) if node is not None and _is_old(node)]
+        self._old_nodes = {node.node_id for node in nodes}
+        for node in nodes:
+            for name in names:
+                self._ask_for(node, node.peer, name, self._clock.monotonic())
+
+    def _judge(self, node: RegisteredNode, standing: Standing, sessions: Iterable[KeptSession] | None = None) -> None:
+        """Judge the sessions at a node, or some of them."""
+        known = self._kept.at(node.node_id) if sessions is None else sessions
+        sessions = (session for session in known if session.asked is not node)
         ending = [session for session in sessions if not self._may_stay(node, session, standing)]
         for session in ending[:MOST_AT_ONCE]:
             self._end(node, session)
@@ -139,17 +174,18 @@ class LeftoverSessions:
 
     def _condemn(self) -> None:
         """Have what is locked in nodes that are away end when they are back, though the lock be gone by then."""
-        locks = self._gate.locks
-        if not any(locks):
-            return
-        for node_id in self._kept.nodes():
+        for node_id in self._kept.nodes() if any(self._gate.locks) else ():
             if self._nodes.find(node_id) is None:
-                is_locked = locks.of_node(node_id) is not None
-                for session in self._kept.at(node_id):
-                    nothing = Evidence(session.owner.id, "", b"")
-                    if session.evidence != nothing and (is_locked or locks.of_login(session.owner) is not None):
-                        session.evidence = nothing
-                        self._kept.put(session)
+                self._condemn_at(node_id, self._kept.at(node_id))
+
+    def _condemn_at(self, node_id: str, sessions: Iterable[KeptSession]) -> None:
+        locks = self._gate.locks
+        is_locked = locks.of_node(node_id) is not None
+        for session in sessions:
+            nothing = Evidence(session.owner.id, "", b"")
+            if session.evidence != nothing and (is_locked or locks.of_login(session.owner) is not None):
+                session.evidence = nothing
+                self._kept.put(session)
 
     def _may_stay(self, node: RegisteredNode, session: KeptSession, standing: Standing) -> bool:
         now = standing(session.owner, session.evidence)

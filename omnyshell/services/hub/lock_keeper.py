@@ -50,7 +50,10 @@ class LockKeeper:
 
     def changed(self, lock: LockInfo) -> None:
         """Have whoever watches see that a lock came or went."""
-        self._bus.publish(NodeEvent(lock.name) if lock.kind is LockKind.NODE else RightsEvent())
+        if lock.kind is LockKind.NODE:
+            self._bus.publish(NodeEvent(lock.name))
+        else:
+            self._bus.publish(RightsEvent(lock.name if lock.kind is LockKind.PRINCIPAL else None))
 
     def tick(self, now: float) -> None:
         """Send locked nodes away that are connected, and tell of locks that have ended; `now` is monotonic."""

@@ -1,7 +1,8 @@
 """What all parts of the hub need of a connection."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import LivePeer
@@ -114,3 +115,40 @@ class Peer(Protocol):
 
     def send_away(self, code: int, reason: str) -> None:
         """End what the connection holds at once, and the connection soon; the peer may come back."""
+
+
+PeerT = TypeVar("PeerT", bound=Peer)
+
+
+class Peers(Generic[PeerT]):
+    """The connections of a hub, and those of each principal that has logged in."""
+
+    def __init__(self) -> None:
+        self._all: set[PeerT] = set()
+        self._of: dict[str, set[PeerT]] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[PeerT]:
+        return iter(tuple(self._all))
+
+    def of(self, principal: str) -> tuple[PeerT, ...]:
+        """Return the connections of a principal."""
+        return tuple(self._of.get(principal, ()))
+
+    def add(self, peer: PeerT) -> None:
+        """Enter a connection that nobody has logged in on."""
+        self._all.add(peer)
+
+    def logged_in(self, peer: PeerT) -> None:
+        """Somebody has logged in on a connection."""
+        self._of.setdefault(peer.principal.id, set()).add(peer)
+
+    def discard(self, peer: PeerT) -> None:
+        """Forget a connection. Idempotent."""
+        self._all.discard(peer)
+        if peer.is_logged_in and (mine := self._of.get(peer.principal.id)) is not None:
+            mine.discard(peer)
+            if not mine:
+                del self._of[peer.principal.id]

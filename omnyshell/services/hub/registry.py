@@ -157,6 +157,17 @@ class NodeRegistry:
         for node_id in changed:
             self._bus.publish(NodeEvent(node_id))
 
+    def set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
+        """Take this ceiling of one node id from now on; one without labels is none."""
+        if self.hub_labels.get(node_id, {}) == labels:
+            return
+        self.hub_labels[node_id] = labels
+        if not labels:
+            del self.hub_labels[node_id]
+        if (node := self._by_id.get(node_id)) is not None:
+            node.hub_labels = labels
+        self._bus.publish(NodeEvent(node_id))
+
     def connected(self) -> tuple[RegisteredNode, ...]:
         """Return the connected nodes."""
         return tuple(self._by_id.values())

@@ -255,9 +255,9 @@ class SessionRequests:
             self._record(pending.kind, pending.client, pending.request, "ok")
         pending.client.send(pending.kind.tell(message, pending))
 
-    def enforce(self) -> None:
+    def enforce(self, applies: "Callable[[_Pending], bool]" = lambda _: True) -> None:
         """Judge again what nodes have been asked, after rights have changed: the answer is for nobody then."""
-        for id_, pending in self._where(lambda _: True):
+        for id_, pending in self._where(applies):
             node = self._nodes.find(pending.request.node_id)
             if node is None or node.peer is not pending.node:
                 continue

@@ -112,6 +112,10 @@ class SessionRouter:
         route = self._by_id.get(route_id)
         return (route.bytes_in, route.bytes_out) if route is not None else None
 
+    def is_carried(self, route: SessionRoute) -> bool:
+        """Tell whether a route has not been removed."""
+        return self.find(route.client, route.client_channel) is route
+
     def of_peer(self, peer: Peer) -> list[SessionRoute]:
         """Return all routes that have an end at this connection."""
         return list(self._routes.get(peer, {}).values())

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -184,12 +184,20 @@ class TunnelBroker:
         if self._tunnels.get(tunnel.info.tunnel_id) is tunnel:
             self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
 
-    def enforce(self, current: Standing) -> None:
-        """Close what is not allowed any more.
+    def of_owner(self, name: str) -> list[OpenTunnel]:
+        """Return the tunnels of a principal."""
+        return [self._tunnels[found.info.tunnel_id] for found in self._registry.of_owner(name)]
+
+    def at_node(self, node_id: str) -> list[OpenTunnel]:
+        """Return the tunnels that lead to a node."""
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.info.node_id == node_id]
+
+    def enforce(self, tunnels: Iterable[OpenTunnel], current: Standing) -> None:
+        """Close those of the tunnels that are not allowed any more.
 
         `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.
         """
-        for tunnel in self.tunnels:
+        for tunnel in tunnels:
             owner = current(tunnel.owner, tunnel.evidence)
             if owner is None or not self._may_expose(owner, self._node_of(tunnel)).allowed:
                 self.end(tunnel)

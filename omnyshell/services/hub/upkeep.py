@@ -73,9 +73,12 @@ class Adjustable:
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
     """Return the labels that the hub sets for node ids: by its configuration, which comes first, and by admins."""
     labels = store.node_labels()
-    for node_id, configured in config.node_labels.items():
-        labels[node_id] = labels.get(node_id, {}) | configured
-    return labels
+    return {id_: ceiling(config, id_, labels.get(id_, {})) for id_ in {*labels, *config.node_labels}}
+
+
+def ceiling(config: HubConfig, node_id: str, labels: dict[str, str]) -> dict[str, str]:
+    """Return the labels that the hub sets for a node id, of which those were set by admins."""
+    return labels | config.node_labels.get(node_id, {})
 
 
 class HubUpkeep:
@@ -166,8 +169,8 @@ class HubUpkeep:
         except OmnyShellException as exc:
             logger.error("credentials and roles whose time is up may go on: %s", exc)
             return
-        if expired:
-            parts.eviction.enforce()
+        for name in expired:
+            parts.eviction.enforce_for(name)
         if expired or self._owes_ends:
             self._tell_ends()
 

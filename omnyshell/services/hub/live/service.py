@@ -186,8 +186,10 @@ class EventsService:
         elif isinstance(event, PeerEvent):
             self._peer_changed(event)
         elif isinstance(event, RightsEvent):
-            self._subscribers.mark_for_others(Part.NODES, ((key, None) for key in self._view.keys(Part.NODES)))
-            self._subscribers.mark_for_others(Part.SESSIONS, self._view.owned_sessions())
+            if self._subscribers.has_others(event.principal):
+                nodes = ((key, None) for key in self._view.keys(Part.NODES))
+                self._subscribers.mark_for_others(event.principal, Part.NODES, nodes)
+                self._subscribers.mark_for_others(event.principal, Part.SESSIONS, self._view.owned_sessions())
         elif event.is_open:
             self._view.add_tunnel(event.tunnel)
             self._subscribers.mark(Part.TUNNELS, event.tunnel.key, event.tunnel.principal)

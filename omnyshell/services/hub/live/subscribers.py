@@ -73,12 +73,20 @@ class Subscribers:
         for member in self._members:
             member.subscription.mark(part, key, owner, final)
 
-    def mark_for_others(self, part: Part, items: Iterable[tuple[str, str | None]]) -> None:
+    def has_others(self, principal: str | None) -> bool:
+        """Whether a principal, or anybody, is told who does not see everything."""
+        return bool(self._others(principal))
+
+    def mark_for_others(self, principal: str | None, part: Part, items: Iterable[tuple[str, str | None]]) -> None:
         """Items may have changed for those who do not see everything; each with its key and its owner."""
-        others = [member.subscription for member in self._members if not member.subscription.viewer.is_admin]
+        others = self._others(principal)
         for key, owner in items if others else ():
             for subscription in others:
                 subscription.mark(part, key, owner)
+
+    def _others(self, principal: str | None) -> list[Subscription]:
+        told = (member.subscription for member in self._members if not member.subscription.viewer.is_admin)
+        return [each for each in told if principal in (None, each.viewer.principal)]
 
     def mark_traffic(self, part: Part, key: str, owner: str) -> None:
         """Counters changed."""

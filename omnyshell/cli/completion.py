@@ -4,14 +4,44 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from omnyshell.cli.spec import COMMANDS
+from omnyshell.cli.spec_admin import LOCKED
 from omnyshell.cli.spec_base import NODE, Command
 from omnyshell.options.option import Option
 from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
 
+_NAME = LOCKED[1].name
 _PATH_KINDS = ("file", "directory")
 
-_NODES = "OMNYSHELL_NO_PROMPT=1 timeout 2 omnyshell nodes list 2>/dev/null | awk 'NR > 1 { print $1 }'"
-"""What a shell runs for the ids of nodes: of the hub that is logged in to, if it answers soon enough."""
+_PLAIN = "/^[A-Za-z0-9._:@+-]+$/"
+"""Names that are offered: bash expands others, which a hub might choose, as commands."""
+
+
+def _of_hub(command: str, names: str) -> str:
+    """What a shell runs for names that the hub knows which is logged in to, if it answers soon enough.
+
+    `names` is a program of awk, which reads a table and prints them.
+    """
+    run = f"OMNYSHELL_NO_PROMPT=1 timeout 2 omnyshell {command} 2>/dev/null"
+    return f"{run} | awk '{names}' | awk '{_PLAIN} && !seen[$0]++'"
+
+
+_NODES = _of_hub("nodes list", "NR > 1 { print $1 }")
+_PRINCIPALS = _of_hub("users list", "NR > 1 { print $1 }")
+_ROLES = _of_hub(
+    "users list",
+    # Roles that end have a time behind them.
+    r'NR > 1 { gsub(/ \(until [^)]*\)/, ""); count = split($2, roles, ","); '
+    r'for (at = 1; at <= count; at++) if (roles[at] != "-") print roles[at] }',
+)
+
+
+def _locked(kind: str) -> str:
+    return _of_hub("locks list", f'$1 == "{kind}" {{ print $2 }}')
+
+
+_TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
+_BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
+"""Of commands with a kind and a name: what a shell runs for names, by the kind."""
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -127,23 +157,27 @@ def _bash_offers() -> dict[str, list[str]]:
     for command in COMMANDS:
         arguments = _arguments(command)
         for position in range(len(arguments)):
-            if offer := _bash_offer(arguments[position:]):
+            if offer := _bash_offer(command, arguments[position:]):
                 offers.setdefault(offer, []).append(command.name + " _" * position)
         if not arguments:
             offers.setdefault('words="$flags"', []).append(command.name)
     return offers
 
 
-def _bash_offer(arguments: Sequence[Option]) -> str:
+def _bash_offer(command: Command, arguments: Sequence[Option]) -> str:
     """What completes the first of these arguments, or the one behind it where the first can be left out."""
     argument = arguments[0]
     if argument.choices:
         return f'words="{" ".join(argument.choices)}"'
     if argument.name == NODE.name:
         return f'words="$({_NODES})"'
+    if argument.name == _NAME and command.name in _BY_KIND:
+        # The kind is the word before. Parentheses are in pairs, for the bash of macOS.
+        cases = " ".join(f"({kind}) {run} ;;" for kind, run in _BY_KIND[command.name].items())
+        return f'words="$(case "$previous" in {cases} esac)"'
     if argument.kind in _PATH_KINDS:
         return 'COMPREPLY=($(compgen -f -- "$current"))'
-    return _bash_offer(arguments[1:]) if argument.optional and len(arguments) > 1 else ""
+    return _bash_offer(command, arguments[1:]) if argument.optional and len(arguments) > 1 else ""
 
 
 def _zsh() -> str:
@@ -166,6 +200,14 @@ def _fish() -> str:
         arguments = _arguments(command)
         if any(argument.name == NODE.name for argument in arguments):
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(f'({_NODES})')}")
+        elif command.name in _BY_KIND:
+            by_kind = _BY_KIND[command.name]
+            kinds = " ".join(by_kind)
+            before = f"{condition}; and not __fish_seen_subcommand_from {kinds}"
+            lines.append(f"complete -c omnyshell -n {_quoted(before)} -a {_quoted(kinds)}")
+            for kind, run in by_kind.items():
+                behind = f"{condition}; and __fish_seen_subcommand_from {kind}"
+                lines.append(f"complete -c omnyshell -n {_quoted(behind)} -a {_quoted(f'({run})')}")
         elif any(argument.kind in _PATH_KINDS for argument in arguments):
             lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
         lines += [_fish_option(f"-c omnyshell -n {_quoted(condition)}", option) for option in _typed(command.options)]

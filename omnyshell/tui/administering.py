@@ -31,9 +31,11 @@ async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
     async with hub.admin() as admin:
         made = await admin.ask(request, InviteCreated)
     kind = InviteKind(request.kind)
-    who = "person" if kind is InviteKind.USER else "machine"
+    who = "one person, once" if kind is InviteKind.USER else "one machine, once"
+    if (request.uses or 1) > 1:
+        who = f"{request.uses} machines"
     until = made.expires_at.astimezone().strftime("%H:%M on %d %B")
-    note = f"Good for one {who}, once, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
+    note = f"Good for {who}, until {until}. `omnyshell invites revoke {made.invite_id}` takes it back."
     return LineDialog(join_line(kind, hub.access.address, made), note)
 
 

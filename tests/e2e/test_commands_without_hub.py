@@ -1,14 +1,17 @@
 """The installed commands that reach no hub: certificates, keys, completion scripts, configuration files."""
 
 import base64
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
+from omnyshell.cli.completion import _bash as bash_completion
 from omnyshell.security.keys import Ed25519PrivateKey
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -191,3 +194,49 @@ def test_a_node_without_rules_lets_everything_run_and_wrong_words_are_errors(tmp
     ):
         code, said, complained = check(*words)
         assert (code, said, text in complained) == (255, "", True), complained
+
+
+USERS = """\
+PRINCIPAL  ROLES                                        NAME  FROM      ID        KIND   LABEL  EXPIRES (UTC)
+ann        admin,ops (until 2026-01-02 03:04),on-call   Ann   enrolled  3f8a11c0  token  -      -
+ann        admin,ops (until 2026-01-02 03:04),on-call   Ann   enrolled  77777777  key    -      -
+bob        -                                            -     file      -         -      -      -
+$(touch${IFS}ran)  `touch${IFS}ran`,;touch${IFS}ran     -     file      -         -      -      -
+"""
+NODES = "NODE   STATE\ndb-1   online\nweb.2  online\n$(touch${IFS}ran)  online\n"
+LOCKS = "KIND  NAME  SINCE (UTC)\nprincipal  eve  x\nnode  web.2  x\nrole  contractor  x\nrole  `touch${IFS}ran`  x\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("locks add ", "principal node role"),
+        ("locks add principal ", "ann bob"),
+        ("locks add principal a", "ann"),
+        ("locks add node ", "db-1 web.2"),
+        ("locks add role ", "admin ops on-call"),
+        ("locks add role o", "ops on-call"),
+        ("locks add --for 2h role ", "admin ops on-call"),
+        ("locks add other ", ""),
+        ("locks remove principal ", "eve"),
+        ("locks remove node ", "web.2"),
+        ("locks remove role ", "contractor"),
+        ("connect ", "db-1 web.2"),
+    ],
+)
+def test_what_a_hub_names_is_offered_and_never_run(tmp_path: Path, typed: str, offered: str) -> None:
+    for name, text in (("users", USERS), ("nodes", NODES), ("locks", LOCKS)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "omnyshell").write_text(f'#!/bin/sh\n[ "$2" = list ] && cat {tmp_path}/"$1"\n')
+    (tmp_path / "omnyshell").chmod(0o755)
+    script = (
+        f'{bash_completion()}\nread -ra COMP_WORDS <<< "$1"\n[[ $1 == *" " ]] && COMP_WORDS+=("")\n'
+        'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _omnyshell; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", f"omnyshell {typed}"],
+        capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.stdout.split() == offered.split()
+    assert not (tmp_path / "ran").exists()

@@ -16,6 +16,15 @@ from omnyshell.tui.dialogs.reading import Reading, filled
 from omnyshell.tui.dialogs.session import pairs
 from omnyshell.tui.keys import Context, bindings
 
+NODE, FLEET, PERSON = "node", "fleet", "user"
+KINDS = (("a machine, as a node", NODE), ("several machines, as nodes", FLEET), ("a person", PERSON))
+ASKED_OF = {
+    NODE: ("name", "labels"),
+    FLEET: ("uses", "prefix", "labels"),
+    PERSON: ("name", "roles"),
+}
+"""What is filled in, by who is invited; the terms are filled in of all."""
+
 LIFETIMES = (("15 minutes", "900"), ("1 hour", "3600"), ("1 day", "86400"))
 TERMS = (("for good", ""), ("8 hours", "28800"), ("1 day", "86400"), ("30 days", "2592000"))
 """For how long whoever joins may log in, and has the roles."""
@@ -28,11 +37,13 @@ class InviteDialog(Dialog[InviteCreate]):
     ACTION = "Invite"
 
     def form(self) -> Iterable[Widget]:
-        """A node with an id and labels, or a person with a name and roles."""
-        yield row("Invite", choice("kind", [("a machine, as a node", "node"), ("a person", "user")], "node"))
+        """A node with an id and labels, several of which the ids begin alike, or a person with a name and roles."""
+        yield row("Invite", choice("kind", KINDS, NODE))
         yield row("Name", field("name", hint="node id, empty for the machine's own name"))
+        yield row("Machines", field("uses", hint="100: how many may join"))
+        yield row("Id prefix", field("prefix", hint="web-: what their ids begin with, or nothing"))
         yield row("Labels", field("labels", hint="env=prod role=web"))
-        yield row("Roles", field("roles", "developer", "for a person: developer, admin"))
+        yield row("Roles", field("roles", "developer", "developer, admin"))
         yield row("Access", choice("term", TERMS, ""))
         yield row("Good for", choice("ttl", LIFETIMES, "900"))
 
@@ -46,22 +57,18 @@ class InviteDialog(Dialog[InviteCreate]):
         self._show_what_applies()
         self.on_input_changed()
 
-    @property
-    def kind(self) -> InviteKind:
-        """Whom the invite is for."""
-        return InviteKind(self.value("kind"))
-
     def read(self, reading: Reading) -> InviteCreate:
         """The invite to make."""
-        ttl, term = int(self.value("ttl")), int(self.value("term") or 0) or None
-        if self.kind is InviteKind.NODE:
-            node_id = reading.take("name", optional_node_id, None)
-            labels = reading.take("labels", pairs, dict[str, str]())
+        ttl, term, kind = int(self.value("ttl")), int(self.value("term") or 0) or None, self.value("kind")
+        if kind != PERSON:
+            is_fleet = kind == FLEET
             return InviteCreate(
                 request_id="",
                 kind=InviteKind.NODE,
-                node_id=node_id,
-                labels=labels,
+                node_id=None if is_fleet else reading.take("name", optional_node_id, None),
+                uses=reading.take("uses", how_many, 1) if is_fleet else None,
+                id_prefix=reading.take("prefix", optional_node_id, None) if is_fleet else None,
+                labels=reading.take("labels", pairs, dict[str, str]()),
                 ttl_seconds=ttl,
                 key_ttl_seconds=term,
             )
@@ -78,11 +85,11 @@ class InviteDialog(Dialog[InviteCreate]):
         )
 
     def _show_what_applies(self) -> None:
-        is_node = self.kind is InviteKind.NODE
-        for name, shown in (("labels", is_node), ("roles", not is_node)):
+        asked = ASKED_OF[self.value("kind")]
+        for name in {name for names in ASKED_OF.values() for name in names}:
             line = self.query_one(f"#{name}").parent
             if isinstance(line, Widget):
-                line.display = shown
+                line.display = name in asked
 
 
 def optional_node_id(text: str) -> str | None:
@@ -90,6 +97,14 @@ def optional_node_id(text: str) -> str | None:
     if text and not is_node_id(text):
         raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
     return text or None
+
+
+def how_many(text: str) -> int:
+    """Read a number of machines. Raises `ValueError` that says what is wrong."""
+    number = filled("How many machines?")(text)
+    if not (number.isascii() and number.isdigit() and len(number) <= 5 and int(number)):
+        raise ValueError("A number, such as 100.")
+    return int(number)
 
 
 def role_names(text: str) -> tuple[str, ...]:

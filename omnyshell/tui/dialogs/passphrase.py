@@ -7,8 +7,9 @@ from typing import ClassVar
 from textual.widget import Widget
 from textual.widgets import Static
 
-from omnyshell.errors import ErrorCodes
+from omnyshell.errors import ConfigException, ErrorCodes
 from omnyshell.printable import printable
+from omnyshell.security.key_files import PassphraseException
 from omnyshell.tui.dialogs.dialog import Dialog, row
 from omnyshell.tui.dialogs.reading import Reading
 from omnyshell.tui.widgets.field import Field
@@ -23,8 +24,15 @@ class PassphraseDialog(Dialog[str]):
     FIELDS_OF: ClassVar = {ErrorCodes.BAD_REQUEST: "passphrase"}
 
     def __init__(self, path: Path, use: Callable[[str], Awaitable[None]]) -> None:
-        super().__init__(use)
-        self._path = path
+        super().__init__(self._try)
+        self._path, self._use = path, use
+
+    async def _try(self, passphrase: str) -> None:
+        try:
+            await self._use(passphrase)
+        except PassphraseException as exc:
+            # Which key is asked for stands above.
+            raise ConfigException("That is not its passphrase.") from exc
 
     def form(self) -> Iterable[Widget]:
         """The key, and a line that shows nothing of what is typed."""

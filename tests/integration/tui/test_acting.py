@@ -11,7 +11,7 @@ from support.stack import DEADLINE, Certificates, access, connected_client, hub_
 from textual.command import CommandList, CommandPalette
 from textual.coordinate import Coordinate
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Select, Static
 
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import InviteKind
@@ -311,6 +311,22 @@ async def test_a_machine_is_invited_and_revoked(certificates: Certificates, tmp_
         async with app.hub.admin() as admin:
             (invite,) = (await admin.ask(InvitesRequest(request_id=""), InvitesResponse)).invites
         assert invite.node_id == "web-9"
+        await pilot.press("i")
+        await until(lambda: isinstance(app.screen, InviteDialog))
+        await fill(pilot, name="gone with the kind", labels="env=prod")
+        app.screen.query_one("#kind", Select).value = "fleet"
+        await pilot.pause()
+        await fill(pilot, uses="none", prefix="web-")
+        assert "such as 100" in complaint(app)
+        await fill(pilot, uses="100")
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, LineDialog))
+        assert any("Good for 100 machines, until" in str(text.content) for text in app.screen.query(Static))
+        await pilot.press("escape")
+        async with app.hub.admin() as admin:
+            found = (await admin.ask(InvitesRequest(request_id=""), InvitesResponse)).invites
+        (fleet,) = (invite for invite in found if invite.node_id != "web-9")
+        assert (fleet.uses_left, fleet.id_prefix, fleet.node_id) == (100, "web-", None)
         # Whom a file grants, the file has to revoke: the hub says so.
         await pilot.press("R")
         await until(lambda: isinstance(app.screen, Question))

@@ -65,7 +65,7 @@ async def is_wrong_then_right(app: ConsoleApp, pilot: Pilot[int]) -> None:
     dialog = await asked(app)
     for wrong in ("wrong", "", "open sesame"):
         await answer(app, pilot, wrong)
-        await until(lambda: "is wrong" in str(dialog.query_one("#wrong-passphrase", Static).render()))
+        await until(lambda: "not its passphrase" in str(dialog.query_one("#wrong-passphrase", Static).render()))
         dialog.query_one("#wrong-passphrase", Static).update("")
     assert "sesame" not in str(dialog.query_one("#passphrase").render_line(0).text)
     await answer(app, pilot, " open sesame ")

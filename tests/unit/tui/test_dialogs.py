@@ -14,7 +14,7 @@ from omnyshell.errors import (
 )
 from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT
 from omnyshell.tui.advice import advice
-from omnyshell.tui.dialogs.invite import optional_node_id, role_names
+from omnyshell.tui.dialogs.invite import how_many, optional_node_id, role_names
 from omnyshell.tui.dialogs.reading import FormError, MissingError, Reading, filled
 from omnyshell.tui.dialogs.session import environment
 from omnyshell.tui.dialogs.tunnel import exposer, port_number, target_host, target_port
@@ -39,6 +39,15 @@ def test_what_is_no_port_is_explained(text: str) -> None:
     else:
         with pytest.raises(ValueError, match="1 to 65535"):
             port_number(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "x", "٣", "100000", "9" * 5000])
+def test_what_is_no_number_of_machines_is_explained(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 100"):
+        how_many(text)
+    assert how_many("100") == 100
+    with pytest.raises(MissingError):
+        how_many("")
 
 
 @pytest.mark.parametrize("text", ["0000070000", "00080x", "-1", "65536", "٣", "1.5"])

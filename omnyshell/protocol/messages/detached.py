@@ -16,7 +16,7 @@ class SessionDetachRequest(ChannelMessage, kw_only=True):
     """client -> hub"""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
-    """How long it may wait there; the node decides where it is missing."""
+    """After how many seconds it ends by itself; never where it is missing."""
 
 
 class NodeSessionDetach(ChannelMessage, kw_only=True):
@@ -32,7 +32,7 @@ class NodeSessionDetach(ChannelMessage, kw_only=True):
     """The session's owner."""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
-    """How long it may wait there."""
+    """After how many seconds it ends by itself; never where it is missing."""
 
 
 class NodeSessionDetached(ChannelMessage, kw_only=True):
@@ -179,7 +179,7 @@ class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
     """Its id, or how that begins; empty for the only attached shell."""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
-    """How long it may wait there."""
+    """After how many seconds it ends by itself; never where it is missing."""
 
 
 class DetachOutcome(Outcome, kw_only=True):
@@ -206,7 +206,7 @@ class NodeActiveSessionDetach(RelayedRequest, kw_only=True):
     """Its id, or how that begins; empty for the only attached shell."""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
-    """How long it may wait there."""
+    """After how many seconds it ends by itself; never where it is missing."""
 
 
 class NodeActiveSessionDetachResponse(DetachOutcome):

@@ -20,8 +20,8 @@ from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
 
 async def test_caps_on_messages(certificates: Certificates, hub: OmnyShellHub) -> None:
     async with stranger(certificates, hub.port) as peer:
-        # Data before login is ignored, however much it is.
-        await peer.ws.send(struct.pack(">BBII", 1, STDIN, 1, 65537) + bytes(65537))
+        # Data before login is ignored.
+        await peer.ws.send(struct.pack(">BBII", 1, STDIN, 1, 32768) + bytes(32768))
         await peer.ws.send("x" * 65536)
         await peer.say("ping", {"id": "p", "ts": "2026-01-02T03:04:05Z"})
         assert (await peer.hear("error"))["d"]["code"] == "not_authenticated"

@@ -1,4 +1,4 @@
-"""Decides which sessions are opened, and ends them when an end is gone (wire protocol section 4).
+"""Decides which sessions are opened, and ends them when an end is gone (docs/protocol.md#sessions).
 
 A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
 """
@@ -324,7 +324,7 @@ def shown_command(request: SessionOpen) -> str:
 
 
 def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
-    """What the node is asked; a field of an extension goes only to a node that announced it (section 9)."""
+    """What the node is asked; fields of docs/protocol.md#extensions go only to a node that announced them."""
     return NodeSessionOpen(
         session_id=route.session.id,
         principal=route.session.principal,

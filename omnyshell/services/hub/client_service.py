@@ -1,4 +1,4 @@
-"""The hub toward clients: listing, sessions and tunnels (wire protocol sections 3 to 6)."""
+"""The hub toward clients: listing, sessions and tunnels (docs/protocol.md#sessions)."""
 
 from collections.abc import Iterable
 

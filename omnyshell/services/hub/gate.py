@@ -1,4 +1,4 @@
-"""Who gets in: judges credentials, slows down guessing, and audits both (wire protocol sections 2 and 9)."""
+"""Who gets in: judges credentials, slows down guessing, and audits both (docs/protocol.md#handshake)."""
 
 import logging
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which nodes are alive: only a heartbeat with a new number counts as life (wire protocol section 3)."""
+"""Which nodes are alive: only a heartbeat with a new number counts as life (docs/protocol.md#nodes)."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar

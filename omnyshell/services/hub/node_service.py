@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration, heartbeats, and their ends of sessions (wire protocol sections 3 to 6)."""
+"""The hub toward nodes: registration and heartbeats (docs/protocol.md#nodes), and their ends of sessions."""
 
 import hashlib
 import logging

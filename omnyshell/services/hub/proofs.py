@@ -1,4 +1,4 @@
-"""Which proofs of a key a hub takes, after the key itself was found right (wire protocol section 10).
+"""Which proofs of a key a hub takes, after the key itself was found right (docs/extensions.md#auth-bind-2).
 
 A bound proof is taken for an address of this hub alone. A pair of `auth-bind` is taken until its key has made a bound
 one, a proof that is not bound from principals that the operator named, and from nobody else.

@@ -1,4 +1,4 @@
-"""The nodes that are connected, and who may be which (wire protocol sections 3 and 9)."""
+"""The nodes that are connected, and who may be which (docs/protocol.md#nodes)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Passes bytes and channel messages between the two ends of a session, and enforces credit (section 4).
+"""Passes bytes and channel messages between the two ends of a session, and enforces docs/protocol.md#credit.
 
 The relay rewrites the channel id and never looks into payloads. Nothing here waits: what a slow receiver has not
 taken is in its outbox, bounded by the credit of its channels. Where too much waits there for one principal, the credit
@@ -103,7 +103,7 @@ class Relay:
         return route if route is not None and route.is_open else None
 
     def _grant(self, route: SessionRoute, accepted: bool, peer: Peer, channel: int, window: ChannelWindow) -> None:
-        """A grant goes through one for one and unchanged, or not at all (section 9); those that waited in one."""
+        """A grant goes through one for one and unchanged, or not at all; those that had to wait go in one."""
         if not accepted:
             self._metrics.frames_dropped += 1
         elif not peer.is_choked and not (self._waiting and (peer, channel) in self._waiting):

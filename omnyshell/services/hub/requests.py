@@ -1,4 +1,4 @@
-"""Requests about sessions that the hub passes on to a node, and the answers (wire protocol section 5).
+"""Requests about sessions that the hub passes on to a node, and the answers (docs/protocol.md#detached-sessions).
 
 A plain object fed with messages and a clock. Toward the node each request gets an id of the hub's own: so two clients
 that choose the same id never meet, and an answer counts only from the connection that was asked.

@@ -62,7 +62,7 @@ class FirstHolder(NamedTuple):
 
 
 class NodeOwners(Protocol):
-    """Which principal a node id belongs to: the first that registered it (section 9)."""
+    """Which principal a node id belongs to: the first that registered it (docs/protocol.md#nodes)."""
 
     def claim(self, node_id: str, principal: str) -> bool:
         """Give a free id to the principal; returns whether the id is the principal's."""

@@ -1,4 +1,4 @@
-"""Opens, lists and closes tunnels, and lets connections through them (wire protocol section 6)."""
+"""Opens, lists and closes tunnels, and lets connections through them (docs/protocol.md#tunnels)."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""A connection from the outside through a tunnel: its public side, and the channel toward the exposer (section 6)."""
+"""A connection from the outside through a tunnel: its public side, and its channel (docs/protocol.md#tunnels)."""
 
 import asyncio
 import socket

@@ -8,7 +8,7 @@ from omnyshell.services.hub.role_service import Handler
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 
 GRANTED = "stdin"
-"""The stream whose grants the hub takes on a tunnel channel (wire protocol section 1)."""
+"""The stream whose grants the hub takes on a tunnel channel (docs/protocol.md#credit)."""
 
 
 class TunnelMessages:

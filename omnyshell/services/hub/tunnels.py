@@ -1,4 +1,4 @@
-"""The tunnels that are open on this hub, and which public port each has (wire protocol section 6)."""
+"""The tunnels that are open on this hub, and which public port each has (docs/protocol.md#tunnels)."""
 
 from collections.abc import Set
 from dataclasses import dataclass

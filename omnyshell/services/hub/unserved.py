@@ -1,4 +1,4 @@
-"""Answers, at once, to requests that this hub does not serve, so that no peer waits (wire protocol section 7)."""
+"""Answers, at once, to requests that this hub does not serve (docs/protocol.md#what-is-not-served)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -98,6 +98,13 @@ def test_what_is_cited_of_the_documents_is_there() -> None:
     assert [f"{where}: {page}#{anchor}" for where, page, anchor in cited if not is_there(page, anchor)] == []
 
 
+def test_sections_are_cited_of_published_documents_alone() -> None:
+    published = re.compile(r"RFC|X\.690|its specification")
+    for path in sorted((ROOT / "omnyshell").rglob("*.py")):
+        for line in re.findall(r".*\bsections? \d.*", path.read_text(encoding="utf-8")):
+            assert published.search(line), f"{path.name}: {line.strip()}"
+
+
 def citations_in_code() -> Iterator[tuple[str, str, str]]:
     for folder in ("omnyshell", "tests", "bench", "soak"):
         for path in sorted((ROOT / folder).rglob("*.py")):

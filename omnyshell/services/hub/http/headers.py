@@ -1,4 +1,4 @@
-"""The forwarding headers of wire protocol section 6: RFC 7239, RFC 9110 section 7.6.3, and the usual `X-` ones."""
+"""The forwarding headers of docs/protocol.md#tunnels: RFC 7239, RFC 9110 section 7.6.3, and the usual `X-` ones."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

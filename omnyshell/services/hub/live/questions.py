@@ -1,4 +1,4 @@
-"""Asks nodes for the shells in them, while somebody watches the sessions (wire protocol section 5, extension `events`).
+"""Asks nodes for the shells in them, while somebody watches the sessions (docs/extensions.md#events).
 
 Only nodes know which shells wait detached in them, what runs in those, and when they end. A node is asked when it
 comes, when a session was left to it, and every few seconds while it has shells. One that announced `events` answers for

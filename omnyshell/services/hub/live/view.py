@@ -254,7 +254,7 @@ class LiveView:
         return item
 
     def _absent_node(self, node_id: str, viewer: Viewer) -> LiveNode:
-        """Admins see what the hub remembers; for others, a node that they could not list is not there (section 3)."""
+        """Admins see what the hub remembers; for others, a node that they could not list is not there."""
         parts = self._parts
         owner, labels = parts.owners.owners().get(node_id), parts.nodes.hub_labels.get(node_id, {})
         locked = self._locked(node_id)

@@ -51,10 +51,18 @@ def evidence_of(credential: Credential) -> Evidence | None:
 
 
 class Authenticator(Protocol):
-    """Judges credentials of the types it knows."""
+    """Judges credentials of the types it knows. It is called in the hub's event loop, and so must not block.
+
+    It may have further methods. `as_now(evidence, was)` returns who an earlier login is now, or None where its
+    connection is to end; without it a login stays as it was. `has_made(credential)` tells of a token that it cannot be
+    guessed, so that nobody who shows it has to be slowed down. `principals()` yields those it knows.
+    """
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
-        """Return who this is. Raises `AuthException`, always in the same words and after the same work."""
+        """Return who this is, with the roles that the credential gives; its principal's name is a claim until then.
+
+        Raises `AuthException`, always in the same words and after the same work, also for a type it does not know.
+        """
         ...
 
 
@@ -154,7 +162,7 @@ def _index_of(grants: Iterable[TokenGrant]) -> SecretIndex[TokenGrant]:
 
 
 class TokenAuthenticator:
-    """Accepts tokens. A principal may have several grants, so that tokens can rotate."""
+    """Accepts the tokens of these grants. A principal may have several, so that tokens can rotate."""
 
     def __init__(self, grants: Iterable[TokenGrant] = ()) -> None:
         self.replace(grants)

@@ -80,10 +80,13 @@ class Decision(NamedTuple):
 
 @runtime_checkable
 class Authorizer(Protocol):
-    """Decides who may do what on which node."""
+    """Decides who may do what on which node, as far as the hub's grants and locks leave it open."""
 
     def decide(self, principal: Principal, action: Action, node: NodeResource) -> Decision:
-        """Decide about one action. It must not block: it is asked for each request, and again while things go on."""
+        """Decide about one action.
+
+        It must not block or raise: it is asked in the hub's event loop for each request, and again while things go on.
+        """
         ...
 
 

@@ -34,9 +34,17 @@ class Grant:
     rights: frozenset[Action]
     roles: frozenset[str] = frozenset()
     principals: frozenset[str] = frozenset()
+    """By name; `*` is everybody."""
+
     nodes: tuple[str, ...] = ()
+    """Patterns of node ids, with wildcards as for file names."""
+
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels that the node must have, with these values."""
+
     deny: bool = False
+    """Whether the rights are denied instead."""
+
     name: str = "a grant"
     """What explanations call it."""
 

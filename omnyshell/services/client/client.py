@@ -82,10 +82,14 @@ class ExecResult(msgspec.Struct, frozen=True):
 
 
 class OmnyShellClient:
-    """A connection to a hub for listing nodes and opening sessions. Every request has a deadline.
+    """A connection to a hub for listing nodes and opening sessions; an async context manager that connects and closes.
 
-    Losing the hub fails the requests that are pending with `TransportException`. The client then dials again by itself,
-    as long as its configuration says, and takes up its sessions: see `LinkState`, and `on_state` here and on sessions.
+    Every request raises `OmnyShellTimeoutException` when its deadline has passed, `TransportException` where there is
+    no connection to the hub or it is lost meanwhile, and `ProtocolException` for an answer to something else than was
+    asked. What else one raises, it says itself.
+
+    A client that loses its hub dials again by itself, as long as its configuration says, and takes up its sessions: see
+    `LinkState`, and `on_state` here and on sessions.
     """
 
     def __init__(self, config: ClientConfig, clock: Clock | None = None) -> None:
@@ -97,6 +101,8 @@ class OmnyShellClient:
         self._requests = PendingRequests()
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
+        """Called in the event loop with what becomes of the connection; it must not block or raise."""
+
         self._resumer: Resumer | None = None
         self._lost_event = asyncio.Event()
         self._tunnels: ClientTunnels | None = None
@@ -114,7 +120,13 @@ class OmnyShellClient:
         await self.close()
 
     async def connect(self) -> AuthOk:
-        """Connect and log in; returns what the hub said of us. Raises what `dial` raises."""
+        """Connect and log in; returns who the hub says we are.
+
+        Raises `AuthException` for a refused credential, `ConfigException` for files that cannot be used and for a hub
+        that a key must not be proved to, `UntrustedHubException` for one whose certificate is not trusted, other
+        `TransportException`s where it cannot be reached, `ProtocolException` where it is none, or too new or old, and
+        `OmnyShellTimeoutException`. After each of them it can be tried again.
+        """
         await self._dial()
         return self.identity
 
@@ -190,10 +202,15 @@ class OmnyShellClient:
         shell_family: ShellFamily | None = None,
         interactive: bool = False,
     ) -> RemoteSession:
-        """Open a session on a node.
+        """Open a session on a node; returns when its program runs.
 
-        `interactive` asks for a login shell with prompt and echo; see `open_shell`. Raises
-        `SessionRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
+        `command` alone is a line for a shell on the node, of `shell_family` where that is given; with `args` it is a
+        program and its arguments, which no shell sees, and so is `args` alone. `env` is added to the environment, as
+        far as the node allows, and `cwd` is where it starts. With `pty` the program gets a terminal of that size.
+        `SessionMode.SHELL` is what can be detached and resumed; `interactive` asks for a login shell with prompt and
+        echo, see `open_shell`.
+
+        Raises `SessionRejectedException`, with the hub's or node's reason in `code`.
         """
         connection = self._link()
         session = RemoteSession(node_id, mode, pty)
@@ -232,7 +249,7 @@ class OmnyShellClient:
         return session
 
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
-        """Return one's own shells on a node, attached or not; none where the node is not connected.
+        """Return one's own shells on a node, attached or not; an empty tuple where the node is not connected.
 
         Raises `AuthorizationException` where one may not look, and the hub says so.
         """
@@ -282,7 +299,10 @@ class OmnyShellClient:
     async def open_shell(
         self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
     ) -> RemoteSession:
-        """Open an interactive login shell on a node, also on one that does not know the extension for it."""
+        """Open an interactive login shell on a node, also on one that does not know the extension for it.
+
+        Raises as `open_session` does.
+        """
         # Both go out together: what the listing says decides what is typed into the session.
         listing = asyncio.ensure_future(self.list_nodes())
         session = None
@@ -311,9 +331,11 @@ class OmnyShellClient:
         cwd: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> ExecResult:
-        """Run a command to its end and return what it printed.
+        """Run a command to its end, with this input; returns all that it printed, and how it ended.
 
-        `timeout` bounds the whole run, in seconds: the command is ended then and `OmnyShellTimeoutException` raised.
+        `command`, `args`, `env` and `cwd` are those of `open_session`. `timeout` bounds the whole run, in seconds: the
+        command is ended then and `OmnyShellTimeoutException` raised. Raises as `open_session` and as iterating over a
+        `RemoteSession` do: whatever kept the command from ending, or its output from arriving, is no result.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -369,9 +391,9 @@ class OmnyShellClient:
         return await self._tunnel_requests().open(self._link(), request)
 
     async def close_tunnel(self, ref: str) -> None:
-        """Close a tunnel of this principal by its id, or by the beginning of it that no other has.
+        """Close a tunnel of this principal by its id, or by a beginning of it that no other has.
 
-        Raises `TunnelRejectedException` where there is none.
+        Raises `TunnelRejectedException` where there is no one such tunnel.
         """
         await self._tunnel_requests().close_one(self._link(), ref)
 

@@ -104,6 +104,8 @@ class RemoteSession:
         self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
         self.on_state: StateListener = ignore_state
+        """Called in the event loop with what becomes of the session; it must not block or raise."""
+
         self.take_at_once: Callable[[DataOpcode, memoryview], int] = _take_nothing
         """Offered output as it arrives, while none waits to be iterated over; returns how many bytes it took.
 

@@ -14,10 +14,13 @@ ANY_PORT = PortRange(1, MAX_PORT)
 
 
 class TargetPolicy(Protocol):
-    """Decides about targets."""
+    """Decides where tunnels may lead, on the machine whose network they would enter, whatever the hub thinks of it."""
 
     def allows(self, tunnel_id: str, host: str, port: int) -> bool:
-        """Tell whether a connection of this tunnel may go there."""
+        """Tell whether a connection of this tunnel may go there. Asked in the event loop for each; it must not block.
+
+        `host` is a name or an address, as whoever opened the tunnel wrote it.
+        """
 
 
 def is_loopback(host: str) -> bool:
@@ -71,6 +74,10 @@ class TargetPatterns:
     """A policy by patterns, for all tunnels; without any, the exposer's own loopback."""
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
+        """Take patterns `HOST:PORT`: `localhost:8080`, `10.0.0.0/8:*`, `*.internal:8000-8099`, `[::1]:22`.
+
+        Raises `ConfigException` for one that is none.
+        """
         self._patterns = [TargetPattern.parse(text) for text in patterns] or [TargetPattern.parse("localhost:*")]
 
     def allows(self, _tunnel_id: str, host: str, port: int) -> bool:

@@ -36,8 +36,12 @@ class HubConfig:
     cert: Path
     key: Path
     authenticator: Authenticator
+    """Judges logins, beside the hub's own database of those who were invited."""
+
     host: str = "127.0.0.1"
     port: int = 8443
+    """0 for one that the system chooses."""
+
     authorizer: Authorizer | NodeAuthorizer = field(default_factory=RoleBasedAuthorizer)
     """Decides who may do what on nodes, as far as `grants` and the settings below leave it open."""
 
@@ -54,10 +58,15 @@ class HubConfig:
     """Whether those who may use a node by its roles may open public ports that lead to it."""
 
     state_dir: Path | None = None
-    """Where node ownership and the hub's UID are kept; without it they end with the process."""
+    """Where node ownership, invites, locks, the audit trail and the hub's UID are kept; without it they end with the
+    process. It is one hub's at a time."""
 
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
+    """How long a node may be silent before it is taken for lost."""
+
     login_timeout: float = 20.0
+    """How long a connection may take to log in, from its upgrade on."""
+
     allow_unbound_keys: frozenset[PrincipalId] = frozenset()
     """Principals whose keys may log in by a signature over the nonce alone, as the original's peers do."""
 
@@ -66,12 +75,16 @@ class HubConfig:
     `tunnel_ports`."""
 
     login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
+    """How many failed logins an address, or a principal, may have before it gets no answer any more."""
+
     proxy_protocol_from: tuple[Network, ...] = ()
     """Where balancers connect from, which say for whom by a header of the PROXY protocol, version 2, and must."""
 
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
     max_channels: int = 4096
+    """How many channels one connection may have at a time."""
+
     node_ids: int = default_of(QuotaLimits, "node_ids")
     """Node ids that one principal may register, but for those it had before; who joined as a node has its own alone."""
 

@@ -47,13 +47,24 @@ class OmnyShellHub:
     """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once."""
 
     nodes: NodeRegistry
+    """The nodes that are connected, once it is started."""
+
     tunnels: TunnelBroker
+    """The tunnels that are open, once it is started."""
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
+        """The settings, as they were last reloaded."""
+
         self.metrics = HubMetrics()
+        """Counters and histograms, for Prometheus too."""
+
         self.bus = LocalEventBus()
+        """Tells what changes, to whoever listens."""
+
         self.audit = AuditLog(config.clock, config.audit_capacity)
+        """Takes a sink from now on, to miss nothing of the start."""
+
         self.audit.commands = config.audit_commands
         self._introductions = Introductions(config.proxy_protocol_from)
         self._lock: StateLock | None = None

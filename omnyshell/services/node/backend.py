@@ -10,18 +10,31 @@ from omnyshell.protocol.frames import DataOpcode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellRequest:
-    """What is to be run, as `session.open` describes it."""
+    """What is to be run, as `session.open` describes it. All of it but the first two comes from a client, unchecked."""
 
     session_id: str
     principal: str
+    """Who asks: the hub says so, and has judged that they may use the node."""
+
     mode: SessionMode = SessionMode.EXEC
     command: str | None = None
+    """A line for a shell; with `args`, a program."""
+
     args: tuple[str, ...] = ()
+    """The program's arguments, which no shell sees; the program too where there is no command."""
+
     env: dict[str, str] = field(default_factory=dict)
+    """What to add to the environment, as far as it may."""
+
     cwd: str | None = None
     pty: PtySpec | None = None
+    """The terminal that is wanted; a shell has one in any case."""
+
     shell_family: ShellFamily | None = None
+    """Which language the command is written in; None for the user's own shell."""
+
     interactive: bool = False
+    """Whether a shell shows prompt and echo."""
 
     @property
     def wants_pty(self) -> bool:

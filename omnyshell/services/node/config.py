@@ -17,14 +17,24 @@ class NodeConfig:
     """A node's settings; times in seconds."""
 
     node_id: str
+    """The name by which users reach it; the hub gives each to the principal that registered it first."""
+
     access: HubAccess
+    """Its login takes the role `node`, or `admin`."""
+
     state_dir: Path
     """Where the node's UID and the list of its children are kept."""
 
     display_name: str = ""
     labels: dict[str, str] = field(default_factory=dict)
+    """What the node says of itself; `allow-roles` lists the roles that may use it."""
+
     max_sessions: int = DEFAULT_MAX_SESSIONS
+    """How many may have a client at a time; detached ones do not count."""
+
     commands: CommandPolicy = field(default_factory=CommandPolicy)
+    """Which processes may be started; for this machine's own backend alone."""
+
     refused_variables: tuple[str, ...] = REFUSED_VARIABLES
     """Patterns of names that requests may not set in the environment of what they run."""
 

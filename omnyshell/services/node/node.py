@@ -73,7 +73,7 @@ logger = logging.getLogger("omnyshell.node")
 
 
 class OmnyShellNode:
-    """A node. `run` it until it is told to `stop`."""
+    """A node. `run` it, once, until it is told to `stop`; it stays connected to its hub meanwhile."""
 
     def __init__(self, config: NodeConfig, clock: Clock | None = None, *, backend: ShellBackend | None = None) -> None:
         """`backend` is what sessions run on, in place of this machine's processes; it belongs to the node from now on.

@@ -43,7 +43,9 @@ MAX_GAPS = 8
 class LiveFeed:
     """Fills a state until it is closed: by the extension `events`, or by polling where the hub does not know it.
 
-    `run` it in a task of the caller's. A hub that is lost is dialed again with backoff; `state.link` tells.
+    `run` it in a task of the caller's, which `aclose` ends too. A hub that is lost is dialed again with backoff;
+    `state.link` tells. `parts` are what is asked for: who is no admin is told of what is theirs alone, and gets no
+    figures. `poll_period` is in seconds.
     """
 
     def __init__(

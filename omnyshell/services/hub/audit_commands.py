@@ -1,15 +1,12 @@
-"""What the audit says of the command that a session was asked to run: bounded, and no values of an environment."""
+"""What the audit says of the command that a session was asked to run: bounded, and without what looks secret."""
 
-import re
-import shlex
 from collections.abc import Sequence
 from enum import StrEnum
 
+from omnyshell.services.hub.audit_secrets import mask_line, mask_words, program_of
+
 LONGEST_COMMAND = 1024
 """Characters of a command line that are kept."""
-
-HIDDEN = "***"
-"""Stands for a value that a command line sets in an environment."""
 
 
 class AuditedCommands(StrEnum):
@@ -20,21 +17,10 @@ class AuditedCommands(StrEnum):
     NONE = "none"
 
 
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-# A value may be cut off, within quotes too: then it goes on to the end.
-_VALUE = r"""(?:'[^']*(?:'|\Z)|"(?:\\.|[^"\\])*(?:"|\\?\Z)|\\.|\\\Z|[^\s'"\\;&|()<>])*"""
-_ENV = re.compile(r"\s*(?:/usr/bin/|/bin/)?env(?=\s)(?:\s+-[uC]\s+\S+|\s+-\S*)*", re.DOTALL)
-_SETTING = re.compile(rf"\s*({_NAME}\+?=){_VALUE}(?=[\s;&|]|\Z)", re.DOTALL)
-_ENV_OPTIONS = ("-u", "-C")
-"""Options of `env` that take the next word."""
-
-_SETTING_WORD = re.compile(rf"({_NAME}=).*", re.DOTALL)
-
-
 def audited_command(command: str | None, args: Sequence[str], kept: AuditedCommands) -> str:
     """Return what is kept of a request: words quoted as a shell wants them, or the line that a shell was given.
 
-    Values that it sets in an environment, as in `PASSWORD=x program` or `env PASSWORD=x program`, are left out.
+    Values that it sets in an environment, and what looks like a secret, are left out: see `audit_secrets`.
     """
     if kept is AuditedCommands.NONE or not (command or args):
         return ""
@@ -44,38 +30,19 @@ def audited_command(command: str | None, args: Sequence[str], kept: AuditedComma
 
 
 def _of_line(line: str, kept: AuditedCommands) -> str:
-    settings, rest = _hide_settings(line)
-    if kept is AuditedCommands.PROGRAM:
-        words = rest.lstrip(";&| \t\n").split(maxsplit=1)
-        return _bounded(words[0] if words else "")
-    return _bounded(settings + rest)
-
-
-def _hide_settings(line: str) -> tuple[str, str]:
-    """Return the beginning of a line that sets variables, without their values, and what comes behind it."""
-    hidden: list[str] = []
-    place = 0
-    while (found := _SETTING.match(line, place) or _ENV.match(line, place)) is not None and found.end() > place:
-        named = found[1] + HIDDEN if found.re is _SETTING else found[0].strip()
-        hidden.append(named + " ")
-        place = found.end()
-    return "".join(hidden), line[place:].lstrip() if hidden else line
+    return _bounded(program_of(line) if kept is AuditedCommands.PROGRAM else mask_line(line))
 
 
 def _of_words(words: Sequence[str], kept: AuditedCommands) -> str:
-    is_env = words[0] in ("env", "/usr/bin/env", "/bin/env")
     if kept is AuditedCommands.PROGRAM:
-        return _bounded(shlex.quote(words[0][:LONGEST_COMMAND]))
-    shown, length, is_setting = [], 0, is_env
-    for number, word in enumerate(words):
-        found = _SETTING_WORD.match(word) if is_setting and number else None
-        is_option = word.startswith("-") or words[number - 1] in _ENV_OPTIONS
-        is_setting = is_setting and (number == 0 or found is not None or is_option)
-        shown.append(found[1] + HIDDEN if found is not None else shlex.quote(word[: LONGEST_COMMAND + 1]))
+        words = words[:1]
+    shown, length = [], 0
+    for word in words:
+        shown.append(word[: LONGEST_COMMAND + 1])
         length += len(shown[-1]) + 1
         if length > LONGEST_COMMAND:
             break
-    return _bounded(" ".join(shown))
+    return _bounded(" ".join(mask_words(shown)))
 
 
 def _bounded(text: str) -> str:

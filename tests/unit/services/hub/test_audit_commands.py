@@ -30,7 +30,7 @@ FULL, PROGRAM, NONE = AuditedCommands
         ("env", ["-i", "A=secret secret", "run", "A=b"], "env -i A=*** run A=b", "env"),
         ("environment A=b", [], "environment A=b", "environment"),
         ("make A=b", [], "make A=b", "make"),
-        ("A=secret; run", [], "A=*** ; run", "run"),
+        ("A=secret; run", [], "A=***; run", "run"),
         ("env -u X A=secret run", [], "env -u X A=*** run", "run"),
         ("  ls", [], "  ls", "ls"),
     ],

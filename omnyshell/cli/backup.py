@@ -56,8 +56,11 @@ def restore_hub(options: argparse.Namespace) -> int:
     out = user_path(options.out) if options.out else None
     target = Target(state, out, replace=options.force)
     unlock = _unlock(options, source)
-    manifest = restore(source, unlock, target, SystemClock(), expected=options.hub or "", by=local_user())
+    done = restore(source, unlock, target, SystemClock(), expected=options.hub or "", by=local_user())
+    manifest = done.manifest
     _tell(manifest, f"restored {state} from the backup of {manifest.created_at}, made by {manifest.maker.uid}")
+    for kept in done.kept:
+        say(f"the files that were there are in {kept}")
     if out is not None:
         say(f"configuration and certificates are in {out}: look over the paths in {SETTINGS['config']}")
     elif any(member.name.startswith(CONFIG) for member in manifest.files):

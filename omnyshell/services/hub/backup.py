@@ -31,6 +31,7 @@ from omnyshell.services.hub.offline_notes import SCHEMA, note
 from omnyshell.services.hub.room import check_room
 from omnyshell.services.hub.state_file import STATE_FILE
 from omnyshell.services.hub.state_names import DATABASES, STATE_NAMES
+from omnyshell.services.hub.swap import SWAP_FILE
 from omnyshell.services.hub.unfinished import BACKUPS, remove_unfinished, under_way
 from omnyshell.version import __version__
 
@@ -59,6 +60,7 @@ def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, c
         raise ConfigException("a backup is signed with the hub's key: give --hub-config, or --cert and --key")
     signer = BackupSigner(settings["cert"], settings["key"])
     try:
+        _check_settled(directory)
         remove_unfinished(directory.glob(f"{BACKUPS}*"))
         sources = _sources(directory, settings)
         size = sum(path.stat().st_size for path in (*sources.values(), *directory.glob("*.sqlite3-wal")))
@@ -66,6 +68,7 @@ def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, c
         # Copies of the databases are as secret as they are: they stay in the same directory meanwhile.
         with under_way(Path(tempfile.mkdtemp(prefix=BACKUPS, dir=directory))) as staging:
             files = _copied(directory, sources, staging)
+            _check_settled(directory)
             manifest = Manifest(
                 version=__version__,
                 maker=signer.maker,
@@ -85,6 +88,12 @@ def _check_target(target: BackupFile) -> None:
         raise ConfigException(f"{target.path} exists: choose another name, or replace it with --force")
     if not target.path.parent.is_dir():
         raise ConfigException(f"there is no directory {target.path.parent}")
+
+
+def _check_settled(directory: Path) -> None:
+    if (directory / SWAP_FILE).exists():
+        text = f"`hub restore` is at work in {directory}, or was interrupted: what is there may be of two hubs"
+        raise ConfigException(f"{text}; start the hub, or run `hub restore` again, and then try again")
 
 
 def _sources(directory: Path, settings: Mapping[str, Path]) -> dict[str, Path]:

@@ -34,9 +34,17 @@ class Target:
     """Whether what is there may be moved away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """What was restored, and the directories to which old files were moved."""
+
+    manifest: Manifest
+    kept: tuple[str, ...]
+
+
 def restore(
     source: Path, unlock: Unlock, target: Target, clock: Clock, *, expected: str = "", by: str = ""
-) -> Manifest:
+) -> Restoration:
     """Restore a hub: the one with the UID that is `expected`, if any. `by` is who does that.
 
     Raises `ConfigException` where the backup is not whole or another hub's, a hub uses the directory, there is no room,
@@ -59,12 +67,12 @@ def restore(
                     source=str(source),
                     by=by,
                 )
-                _restore(sealed, manifest, target, told, now)
+                kept = _restore(sealed, manifest, target, told, now)
             finally:
                 lock.release()
     except OSError as exc:
         raise ConfigException(f"cannot restore: {exc.filename or source}: {exc.strerror}") from exc
-    return manifest
+    return Restoration(manifest, kept)
 
 
 def _check_maker(manifest: Manifest, expected: str) -> None:
@@ -85,7 +93,7 @@ def _check_config(target: Target, manifest: Manifest) -> None:
             raise ConfigException(text)
 
 
-def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Restored, now: datetime) -> None:
+def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Restored, now: datetime) -> tuple[str, ...]:
     state = Path(os.path.realpath(target.state))
     before = sorted(path.name for path in state.iterdir() if not _stays(path.name))
     if before and not target.replace:
@@ -107,6 +115,7 @@ def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Resto
     with swapping(tuple(places.values())):
         read_archive(sealed, _placing(places))
         write_private(staging / RESTORED_FILE, msgspec.json.encode(told))
+    return tuple(place.kept for place in places.values() if place.old)
 
 
 def _stays(name: str) -> bool:

@@ -29,6 +29,13 @@ class Place(msgspec.Struct, frozen=True, rename="camel"):
     old: tuple[str, ...]
     new: tuple[str, ...]
 
+    def at(self, directory: Path) -> "Place":
+        """Return the same place where its directory is by now: a container mounts it elsewhere."""
+        here, before = str(directory), len(self.directory)
+        # Both begin with the directory's path: they are in it, or beside it under a longer name.
+        staging, kept = here + self.staging[before:], here + self.kept[before:]
+        return msgspec.structs.replace(self, directory=here, staging=staging, kept=kept)
+
     def prepare(self) -> None:
         """Make the directories that are missing. Raises `OSError`."""
         make_private_directory(Path(self.directory))
@@ -116,9 +123,10 @@ def settle(directory: Path) -> None:
         note = _read(directory / SWAP_FILE)
         if note is None:
             return
-        for place in note.places if note.is_ready else ():
+        places = (note.places[0].at(directory.resolve()), *note.places[1:])
+        for place in places if note.is_ready else ():
             place.exchange()
-        _end(note.places)
+        _end(places)
     except OSError as exc:
         text = f"cannot finish what `hub restore` began in {directory}: {exc.filename}: {exc.strerror}"
         raise ConfigException(f"{text}; see to that, and try again; {SWAP_FILE} there has the places") from exc

@@ -17,6 +17,9 @@ from omnyshell import (
 from omnyshell.cli.main import run as cli
 from omnyshell.cli.output import FAILURE
 from omnyshell.security import sealed_stream
+from omnyshell.security.identity import OmnyUid
+from omnyshell.security.sealed_stream import make_recipient
+from omnyshell.security.uid_store import UidStore
 from omnyshell.services.hub import backup
 from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditStore, load_audit_key
 from omnyshell.services.hub.audit_witness import AuditWitness
@@ -168,8 +171,27 @@ async def test_by_hand_with_a_running_hub(
     assert restored[0] == 0, restored[1]
     assert f"made by {uid}" in restored[1]
     assert (tmp_path / "out" / "hub.toml").read_text() == (tmp_path / "hub.toml").read_text()
+    again = run("hub", "restore", target, *private, "--force")
+    (kept,) = tmp_path.glob("new.before-*")
+    assert f"the files that were there are in {kept}" in again[1]
     verified = run("audit", "verify")
     assert verified[0] == 0, verified[1]
+
+
+def test_a_hub_that_is_another_by_now_is_told_so(
+    certificates: Certificates, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(made / "state", tmp_path / "state")
+    uids = UidStore.for_hub(tmp_path / "state", CLOCK)
+    before = OmnyUid(f"hub_{'A' * 43}")
+    public = make_recipient(tmp_path / "private")
+    words = ["hub", "backup", "--to", public, "--cert", str(certificates.cert), "--key", str(certificates.key)]
+    words += ["--state-dir", str(tmp_path / "state")]
+    assert cli([*words, str(tmp_path / "one")]) == 0
+    assert "when it started last" not in capsys.readouterr().err
+    uids.resolve(before)
+    assert cli([*words, str(tmp_path / "other")]) == 0
+    assert f"the hub was {before} when it started last" in capsys.readouterr().err
 
 
 async def test_a_passphrase_from_a_file_is_in_nothing_that_is_said(

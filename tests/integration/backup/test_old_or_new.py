@@ -101,6 +101,8 @@ async def test_a_restore_that_was_killed_is_finished_by_the_hub_that_starts(
         with pytest.raises(Killed):
             restore(made / "backup", state, replace=True)
     assert (state / SWAP_FILE).exists()
+    with pytest.raises(ConfigException, match="may be of two hubs"):
+        back_up(certificates, state, tmp_path / "backup")
     async with OmnyShellHub(hub_config(certificates, state_dir=state)) as hub:
         assert hub.audit.gaps == []
         assert [record.action for record in hub.audit if record.action == "hub.restored"]

@@ -131,12 +131,26 @@ def test_it_goes_on_however_often_it_is_killed(
     assert_whole(tmp_path)
 
 
-def test_what_cannot_be_finished_is_told_until_it_can(tmp_path: Path, places: tuple[Place, ...]) -> None:
-    def kill_at_the_second_place(number: int) -> BaseException | None:
-        is_there = tmp_path / "state" / "made" in (tmp_path / "state").iterdir()
-        return Killed() if is_there else None
+def killed_once_made(root: Path) -> Callable[[int], BaseException | None]:
+    """Return what kills at the end of the first place."""
+    return lambda _number: Killed() if root / "state" / "made" in (root / "state").iterdir() else None
 
-    with failing(kill_at_the_second_place), pytest.raises(Killed):
+
+def test_it_goes_on_where_the_directory_is_mounted_elsewhere_by_now(tmp_path: Path, places: tuple[Place, ...]) -> None:
+    (state, _) = places
+    with failing(killed_once_made(tmp_path)), pytest.raises(Killed):
+        swap((state,))
+    (tmp_path / "elsewhere").mkdir()
+    for path in tmp_path.glob("state*"):
+        path.rename(tmp_path / "elsewhere" / path.name.replace("state", "hub"))
+    settle(tmp_path / "elsewhere" / "hub")
+    at = tmp_path / "elsewhere"
+    assert {path.name: path.read_bytes() for path in (at / "hub").iterdir()} == NEW["state"]
+    assert {path.name: path.read_bytes() for path in (at / "hub.before").iterdir()} == OLD["state"]
+
+
+def test_what_cannot_be_finished_is_told_until_it_can(tmp_path: Path, places: tuple[Place, ...]) -> None:
+    with failing(killed_once_made(tmp_path)), pytest.raises(Killed):
         swap(places)
     (tmp_path / "config").rename(tmp_path / "unmounted")
     for is_there in (False, True):

@@ -19,6 +19,7 @@ from typing import Self
 from omnyshell.clock import Clock
 from omnyshell.errors import ConfigException
 from omnyshell.networks import bounded, network_of
+from omnyshell.sums import Sums
 
 MAX_ENTRIES = 10_000
 """How many addresses, and how many principals, are remembered; the one untouched for longest makes room."""
@@ -27,6 +28,9 @@ FIRST_PENALTY = 60.0
 MAX_PENALTY = 600.0
 QUIET_PERIOD = 600.0
 """Seconds without a failure, after a block has ended, that halve the next penalty."""
+
+SUMMARY_PERIOD = 10.0
+"""Seconds over which failures of one key that were not answered are summed up."""
 
 DEFAULT_LIMIT = "10/min"
 
@@ -53,7 +57,7 @@ class Subject(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """How many failures of one key were not answered. The key is empty for those that are no longer remembered.
+    """How many failures of one key were not answered. The key is empty for those that were too many to be told apart.
 
     An IPv6 address is given as its /64 network.
     """
@@ -99,7 +103,7 @@ class _Table:
         self._subject = subject
         self._limit = limit
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
-        self._suppressed: dict[str, int] = {}
+        self._suppressed: Sums[str, None] = Sums(SUMMARY_PERIOD, MAX_ENTRIES)
 
     def refuses(self, key: str, now: float) -> bool:
         """Tell whether the key is blocked; if so, that is one more suppressed failure."""
@@ -107,7 +111,7 @@ class _Table:
         if entry is None or now >= entry.blocked_until:
             return False
         self._entries.move_to_end(key)
-        self._suppressed[key] = self._suppressed.get(key, 0) + 1
+        self._suppressed.add(key, None, now)
         return True
 
     def charge(self, key: str, now: float) -> None:
@@ -122,9 +126,9 @@ class _Table:
             entry.blocked_until = now + max(entry.penalty, (1 - entry.allowance) / rate)
             entry.penalty = min(MAX_PENALTY, entry.penalty * 2)
 
-    def take_suppressed(self) -> list[Suppressed]:
-        taken, self._suppressed = self._suppressed, {}
-        return [Suppressed(self._subject, key, count) for key, count in taken.items()]
+    def take_suppressed(self, now: float | None) -> list[Suppressed]:
+        taken = self._suppressed.take(now) if now is not None else self._suppressed.flush()
+        return [Suppressed(self._subject, key or "", count) for key, count, _ in taken]
 
     def _entry(self, key: str, now: float) -> _Entry:
         entry = self._entries.get(key)
@@ -132,15 +136,9 @@ class _Table:
             self._entries.move_to_end(key)
             return entry
         if len(self._entries) >= MAX_ENTRIES:
-            self._forget_oldest()
+            self._entries.popitem(last=False)
         entry = self._entries[key] = _Entry(self._limit.count, now, now)
         return entry
-
-    def _forget_oldest(self) -> None:
-        key, _ = self._entries.popitem(last=False)
-        count = self._suppressed.pop(key, 0)
-        if count:
-            self._suppressed[""] = self._suppressed.get("", 0) + count
 
 
 class LoginLimiter:
@@ -181,6 +179,6 @@ class LoginLimiter:
         self._principals.charge(principal_key, now)
         return Verdict.ANSWER
 
-    def take_suppressed(self) -> list[Suppressed]:
-        """Return the counts of failures that were not answered since the last call; they start again at zero."""
-        return self._addresses.take_suppressed() + self._principals.take_suppressed()
+    def take_suppressed(self, now: float | None = None) -> list[Suppressed]:
+        """Return how many failures were not answered, as far as that is due, or all; they start again at zero."""
+        return self._addresses.take_suppressed(now) + self._principals.take_suppressed(now)

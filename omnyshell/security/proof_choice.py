@@ -16,7 +16,7 @@ class NotSignedException(ConfigException):
     """Nothing may be signed for this hub."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ProofTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a hub before it speaks."""
 
     hub: str
@@ -35,7 +35,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """The file that says that the hub has announced `auth-bind-2`."""
 
 
-def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> Proof:
+def choose_proof(announced: frozenset[str], nonce: str, standing: ProofTerms) -> Proof:
     """Return how the key is to be proved to a hub that announced these extensions.
 
     Raises `NotSignedException`, which says what to do.
@@ -56,7 +56,7 @@ def choose_proof(announced: frozenset[str], nonce: str, standing: Standing) -> P
     return proof
 
 
-def check_not_weaker(standing: Standing) -> None:
+def check_not_weaker(standing: ProofTerms) -> None:
     """Raise `NotSignedException` where a hub that does not announce `auth-bind-2` has done so before."""
     if not standing.was_bound:
         return

@@ -7,7 +7,7 @@ import msgspec
 from omnyshell.errors import ConfigException, ProtocolException
 from omnyshell.protocol.extensions import AUTH_BIND_2
 from omnyshell.security.credentials import LoginContext, Proof
-from omnyshell.security.proof_choice import Standing, check_not_weaker, choose_proof
+from omnyshell.security.proof_choice import ProofTerms, check_not_weaker, choose_proof
 from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.tls import leaf_of_chain
@@ -50,8 +50,8 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         check_not_weaker(self._standing(address))
         return Proof.PAIR
 
-    def _standing(self, address: HubAddress) -> Standing:
-        return Standing(
+    def _standing(self, address: HubAddress) -> ProofTerms:
+        return ProofTerms(
             hub=f"the hub at {address}",
             was_bound=address in self.hubs,
             is_old_friend=self.is_old_friend,

@@ -35,7 +35,7 @@ MAX_REFUSED = 1_000
 """How many addresses are counted apart, of those that were refused; the others together, under an empty one."""
 
 
-class Standing(Enum):
+class Acquaintance(Enum):
     """What is known of an address."""
 
     UNKNOWN = auto()
@@ -43,10 +43,10 @@ class Standing(Enum):
     """There were good logins from it of late."""
 
 
-RATE = {Standing.UNKNOWN: 40.0, Standing.KNOWN: 240.0}
+RATE = {Acquaintance.UNKNOWN: 40.0, Acquaintance.KNOWN: 240.0}
 """How often an address may connect, a second in the long run. A limit beyond the usual raises that with it."""
 
-AT_A_GO = {Standing.UNKNOWN: 400, Standing.KNOWN: 1_200}
+AT_A_GO = {Acquaintance.UNKNOWN: 400, Acquaintance.KNOWN: 1_200}
 """How often it may at once, after it has not for a while."""
 
 _LIMIT = re.compile(r"([0-9]{1,6})(?::([0-9]{1,3}):([0-9]{1,6}))?")
@@ -92,7 +92,7 @@ class Stranger:
     """A connection that has not logged in. Its owner sets `cut`, which ends it at once."""
 
     network: str
-    standing: Standing
+    standing: Acquaintance
     since: float
     cut: Callable[[], object] = field(default=lambda: None)
     received: int = 0
@@ -178,11 +178,11 @@ class Strangers:
         self.by_address = by_address
         self._is_known = is_known
         self._chance = chance
-        self._crowds = {standing: _Crowd() for standing in Standing}
+        self._crowds = {standing: _Crowd() for standing in Acquaintance}
         self._received = 0
         """Bytes of all that are here."""
 
-        self._allowances: OrderedDict[tuple[str, Standing], _Allowance] = OrderedDict()
+        self._allowances: OrderedDict[tuple[str, Acquaintance], _Allowance] = OrderedDict()
         self._refused: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -191,7 +191,7 @@ class Strangers:
     def admit(self, address: str, now: float) -> Stranger | None:
         """Return the new connection's entry; None where it is to be closed. Old ones may be cut in its favour."""
         network = network_of(address)
-        standing = Standing.KNOWN if self._is_known(network) else Standing.UNKNOWN
+        standing = Acquaintance.KNOWN if self._is_known(network) else Acquaintance.UNKNOWN
         stranger = Stranger(network, standing, now)
         leaving = self._leaving_for(stranger)
         if leaving is None or not self._may_connect(stranger):
@@ -222,9 +222,9 @@ class Strangers:
         taken, self._refused = self._refused, Counter()
         return taken
 
-    def _limits(self, standing: Standing) -> tuple[StrangerLimit, StrangerLimit]:
+    def _limits(self, standing: Acquaintance) -> tuple[StrangerLimit, StrangerLimit]:
         """Those of one address, and of all together."""
-        if standing is Standing.UNKNOWN:
+        if standing is Acquaintance.UNKNOWN:
             return self.by_address, self.in_all
         full = self.in_all.full
         return StrangerLimit.exactly(full), StrangerLimit.exactly(2 * full)
@@ -257,7 +257,7 @@ class Strangers:
     def _may_connect(self, stranger: Stranger) -> bool:
         """Tell whether the address may connect once more just now; if so, that is counted."""
         usual = AT_A_GO[stranger.standing]
-        full = self.in_all.full if stranger.standing is Standing.KNOWN else self.by_address.full
+        full = self.in_all.full if stranger.standing is Acquaintance.KNOWN else self.by_address.full
         most = max(usual, full)
         entry = self._allowance(stranger, most)
         rate = RATE[stranger.standing] * most / usual

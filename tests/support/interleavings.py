@@ -468,7 +468,7 @@ class World:
         self.node_service.drop_silent(now)
         self.broker.expire(now)
         self.requests.expire(now)
-        self.tunnels.sweep(now)
+        self.tunnels.refusals.summarize(now)
         return f"{now:g}"
 
     def evict(self) -> str:

@@ -10,6 +10,7 @@ from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.late_writes import LateTable
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.store import KnownAddress
+from omnyshell.sums import Sums
 
 DAY = 86_400
 REMEMBERED = 30 * DAY
@@ -84,27 +85,30 @@ class KnownAddresses:
 
 
 class HubAddresses:
-    """Knows addresses with good logins, and audits who was turned away. `tick` it now and then."""
+    """Knows addresses with good logins, and audits who was turned away."""
 
     def __init__(self, known: KnownAddresses, audit: AuditLog, metrics: HubMetrics) -> None:
         self.known = known
         self._audit = audit
         self._metrics = metrics
         self._refused: Counter[str] = Counter()
-        self._next_summary = 0.0
+        # Of all together, as which of them are told depends on how often the others came.
+        self._sums: Sums[str, None] = Sums(SUMMARY_PERIOD)
 
-    def refused(self, counts: Counter[str]) -> None:
-        """Count connections that were turned away before they could log in, by network."""
-        self._refused += counts
-        self._metrics.connections_refused += counts.total()
+    def refused(self, counts: Counter[str], now: float) -> None:
+        """Count connections that were turned away before they could log in, by network; `now` is monotonic."""
+        if counts:
+            self._refused += counts
+            self._metrics.connections_refused += counts.total()
+            self._sums.add("", None, now)
 
-    def tick(self, now: float) -> None:
+    def summarize(self, now: float) -> None:
         """Audit what is due; `now` on the monotonic clock."""
-        if now >= self._next_summary:
-            self._next_summary = now + SUMMARY_PERIOD
-            self._audit_refused()
+        if self._sums.take(now):
+            self.flush()
 
-    def _audit_refused(self) -> None:
+    def flush(self) -> None:
+        """Audit all who were turned away."""
         refused, self._refused = self._refused, Counter()
         others = refused.pop("", 0)
         named = refused.most_common(SHOWN)

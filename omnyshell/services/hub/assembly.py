@@ -143,7 +143,7 @@ class HubServices:
         self.addresses = HubAddresses(records.known_addresses(config.clock), base.audit, metrics)
         limiter = LoginLimiter(config.login_limit, config.clock)
         proofs = ProofRules(config, records.bound_keys())
-        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks)
+        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks, config.clock)
         self.gate.why_no_more = self._why_no_connection
         self.quota = base.policy.quota
         self.audit_sums = AuditSums(base.policy.quota, base.audit, config.clock)

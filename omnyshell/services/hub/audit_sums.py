@@ -1,7 +1,6 @@
 """Sums up in the audit what somebody is refused, or does alike, too often, as failed logins are: both cost little."""
 
-from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 from omnyshell.clock import Clock
 from omnyshell.ids import PrincipalId
@@ -9,6 +8,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.principals import Principal
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.quota import Bucket, Quota, Resource
+from omnyshell.sums import Summed, Sums
 
 SUMMARY_PERIOD = 10.0
 """Seconds over which further refusals of one principal are summed up."""
@@ -42,8 +42,8 @@ class AuditSums:
         self._audit = audit
         self._clock = clock
         self._buckets: dict[Hashable, Bucket] = {}
-        self._more: Counter[_Sum] = Counter()
-        self._next_summary = 0.0
+        self._more: Sums[_Sum, _Sum] = Sums(SUMMARY_PERIOD)
+        self._next_look = 0.0
 
     def admits(self, record: AuditRecord, alike: Hashable = None) -> bool:
         """Whether a record is kept; one that is not is counted.
@@ -72,20 +72,22 @@ class AuditSums:
             bucket.take(now, interval, MINUTE)
             return True
         self._quota.refused[resource] += 1
-        self._more[sum_] += 1
+        self._more.add(sum_, sum_, now)
         return False
 
     def summarize(self, now: float) -> None:
         """Audit in sum what is due; `now` on the monotonic clock."""
-        if now >= self._next_summary:
-            self._next_summary = now + SUMMARY_PERIOD
+        if now >= self._next_look:
+            self._next_look = now + SUMMARY_PERIOD
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.full_at > now}
-            self.flush()
+        self._tell(self._more.take(now))
 
     def flush(self) -> None:
         """Audit at once what was summed up."""
-        more, self._more = self._more, Counter()
-        for (action, outcome, principal, address, node_id), count in more.items():
+        self._tell(self._more.flush())
+
+    def _tell(self, sums: Iterable[Summed[_Sum, _Sum]]) -> None:
+        for _, count, (action, outcome, principal, address, node_id) in sums:
             fields = {"principal": principal, "address": address, "node_id": node_id}
             self._audit.sum_up(action, outcome, **fields, reason="limited", detail=f"{count} more of these")
 

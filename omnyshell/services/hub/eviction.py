@@ -14,7 +14,7 @@ from omnyshell.security.authenticators import principal_of, principals_of
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.broker import HubBroker
 from omnyshell.services.hub.event_bus import EventBus, NodeEvent, RightsEvent
-from omnyshell.services.hub.gate import LoginGate, Standing
+from omnyshell.services.hub.gate import AsNow, LoginGate
 from omnyshell.services.hub.leftovers import LeftoverSessions
 from omnyshell.services.hub.locks import told
 from omnyshell.services.hub.peers import Peer, Peers
@@ -114,7 +114,7 @@ class Eviction:
         self._leftovers.enforce_at(node_id, standing)
         self._bus.publish(NodeEvent(node_id))
 
-    def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: Standing) -> None:
+    def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: AsNow) -> None:
         """Judge logins, and sessions that go on."""
         for peer in [peer for peer in peers if peer.is_logged_in]:
             now = self._now(peer, standing)
@@ -180,13 +180,13 @@ class Eviction:
         found = principal_of(self._gate.authenticator, name) if self._gate.can_list else None
         return found is not None and self._gate.locks.of_login(found) is None
 
-    def _now(self, peer: Peer, standing: Standing) -> Principal | None:
+    def _now(self, peer: Peer, standing: AsNow) -> Principal | None:
         """Who a connection is now; one whose credential is of no known kind is bound by locks alone."""
         if peer.evidence is not None:
             return standing(peer.principal, peer.evidence)
         return peer.principal if self._gate.locks.of_login(peer.principal) is None else None
 
-    def _why(self, peer: Peer, now: Principal | None, standing: Standing) -> str:
+    def _why(self, peer: Peer, now: Principal | None, standing: AsNow) -> str:
         """Why a login is not upheld any more."""
         was, lock = peer.principal, self._gate.locks.of_login(peer.principal)
         if lock is not None:

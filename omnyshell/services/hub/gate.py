@@ -1,12 +1,11 @@
 """Who gets in: judges credentials, slows down guessing, and audits both (docs/protocol.md#handshake)."""
 
 import logging
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from omnyshell.clock import SystemClock
+from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
@@ -26,13 +25,14 @@ from omnyshell.security.credentials import (
     UnknownMethodException,
     credential_from_request,
 )
-from omnyshell.security.login_limit import LoginLimiter, Subject, Verdict
+from omnyshell.security.login_limit import SUMMARY_PERIOD, LoginLimiter, Subject, Suppressed, Verdict
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.locks import Locks, told
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.proofs import ProofRules
+from omnyshell.sums import Summed, Sums
 
-Standing = Callable[[Principal, Evidence | None], Principal | None]
+AsNow = Callable[[Principal, Evidence | None], Principal | None]
 """Tells who somebody is now by the credential of an earlier login; None where that is not good any more.
 
 What else the principal could log in with does not matter: it may be good, and this one stolen. Without evidence the
@@ -42,10 +42,10 @@ name counts, with the roles of all that it has.
 logger = logging.getLogger("omnyshell.hub")
 
 MOST_LOCKED_OUT = 1_000
-"""Principals and addresses of locked logins that are audited one by one between two sums."""
+"""Principals and addresses of locked logins that are told apart."""
 
-SUMMARY_PERIOD = 10.0
-"""Seconds over which unanswered failures are summed up in the audit."""
+_Login = tuple[str, str]
+"""A principal and an address."""
 
 
 class Refusal(Enum):
@@ -79,17 +79,18 @@ class LoginGate:
         audit: AuditLog,
         metrics: HubMetrics,
         locks: Locks | None = None,
+        clock: Clock | None = None,
     ) -> None:
+        self._clock = clock if clock is not None else SystemClock()
         self.authenticator = authenticator
         self.locks = locks if locks is not None else Locks(SystemClock())
         self.proofs = proofs
         self.limiter = limiter
         self._audit = audit
         self._metrics = metrics
-        self._next_summary = 0.0
         self.why_no_more: Callable[[Principal], str] = lambda _who: ""
         """Says why somebody gets no further connection; nothing where he gets it."""
-        self._locked_out: Counter[tuple[str, str]] = Counter()
+        self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
         """Return who logged in, or how to refuse.
@@ -134,7 +135,7 @@ class LoginGate:
         """Whether it can be told who can log in."""
         return can_list(self.authenticator)
 
-    def standing(self) -> Standing:
+    def standing(self) -> AsNow:
         """Return what judges earlier logins by the credentials of this moment; do not keep it."""
 
         def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
@@ -148,16 +149,18 @@ class LoginGate:
 
         return standing
 
-    def audit_suppressed(self, now: float) -> None:
-        """Audit, once in a while and in sum, the failures that were not answered; `now` on the monotonic clock."""
-        if now < self._next_summary:
-            return
-        self._next_summary = now + SUMMARY_PERIOD
-        locked_out, self._locked_out = self._locked_out, Counter()
-        for (principal, address), count in locked_out.items():
-            if count > 1:
-                self._record_locked(principal, address, f"{count - 1} more attempts")
-        for sum_ in self.limiter.take_suppressed():
+    def summarize(self, now: float) -> None:
+        """Audit in sum the failures that were not answered, as far as they are due; `now` on the monotonic clock."""
+        self._tell(self._locked_out.take(now), self.limiter.take_suppressed(now))
+
+    def flush(self) -> None:
+        """Audit all that was summed up."""
+        self._tell(self._locked_out.flush(), self.limiter.take_suppressed())
+
+    def _tell(self, locked_out: Iterable[Summed[_Login, _Login]], suppressed: Iterable[Suppressed]) -> None:
+        for _, count, login in locked_out:
+            self._record_locked(*login, f"{count} more attempts")
+        for sum_ in suppressed:
             logger.warning("%d more logins from %s were not answered", sum_.count, sum_.key)
             field = "address" if sum_.subject is Subject.ADDRESS else "principal"
             self._audit.record(
@@ -167,13 +170,11 @@ class LoginGate:
     def _refuse_locked(self, principal: Principal, address: str) -> Refusal:
         """Refuse a right credential, which is no guess; the first of many is audited, the others in sum."""
         self._metrics.login_failures += 1
-        key = (str(principal.id), address)
-        if key in self._locked_out or len(self._locked_out) < MOST_LOCKED_OUT:
-            self._locked_out[key] += 1
-        if self._locked_out[key] == 1:
+        login = (str(principal.id), address)
+        if self._locked_out.note(login, login, self._clock.monotonic()):
             lock = self.locks.of_login(principal)
-            self._record_locked(*key, told(lock) if lock is not None else "")
-            logger.warning("login of %r from %s refused: it is locked", *key)
+            self._record_locked(*login, told(lock) if lock is not None else "")
+            logger.warning("login of %r from %s refused: it is locked", *login)
         return Refusal.WRONG
 
     def _record_locked(self, principal: str, address: str, detail: str) -> None:

@@ -1,20 +1,13 @@
 """Audits registrations that are held off: whoever tries for an id every second must not flood the audit."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from omnyshell.protocol.handshake import HELD_OFF
 from omnyshell.services.hub.audit import AuditLog
+from omnyshell.sums import Summed, Sums
 
 SUMMARY_PERIOD = 600.0
 """Seconds over which further registrations of one id are summed up."""
-
-
-@dataclass(slots=True)
-class _Kept:
-    next_record: float
-    principal: str
-    address: str
-    more: int = 0
 
 
 class HeldOff:
@@ -22,36 +15,31 @@ class HeldOff:
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
-        self._kept: dict[str, _Kept] = {}
+        self._sums: Sums[str, tuple[str, str]] = Sums(SUMMARY_PERIOD)
 
     def note(self, node_id: str, principal: str, address: str, holder: str, now: float) -> None:
         """Take note of one from `address`; `now` on the monotonic clock."""
-        known = self._kept.get(node_id)
-        if known is not None:
-            known.more += 1
-            known.address = address
-            return
-        kept = self._kept[node_id] = _Kept(now + SUMMARY_PERIOD, principal, address)
-        self._record(node_id, kept, f"stays with {holder}")
+        if self._sums.note(node_id, (principal, address), now):
+            self._record(node_id, principal, address, f"stays with {holder}")
 
     def summarize(self, now: float) -> None:
         """Record what was summed up and is due."""
-        for node_id, kept in list(self._kept.items()):
-            if now < kept.next_record:
-                continue
-            if kept.more:
-                self._record(node_id, kept, f"{kept.more} more registrations")
-                kept.more = 0
-                kept.next_record = now + SUMMARY_PERIOD
-            else:
-                del self._kept[node_id]
+        self._tell(self._sums.take(now))
 
-    def _record(self, node_id: str, kept: _Kept, detail: str) -> None:
+    def flush(self) -> None:
+        """Record all that was summed up."""
+        self._tell(self._sums.flush())
+
+    def _tell(self, sums: Iterable[Summed[str, tuple[str, str]]]) -> None:
+        for node_id, count, (principal, address) in sums:
+            self._record(node_id or "", principal, address, f"{count} more registrations")
+
+    def _record(self, node_id: str, principal: str, address: str, detail: str) -> None:
         self._audit.record(
             "node.held-off",
             "denied",
-            principal=kept.principal,
-            address=kept.address,
+            principal=principal,
+            address=address,
             node_id=node_id,
             reason=HELD_OFF,
             detail=detail,

@@ -27,6 +27,7 @@ from omnyshell.services.hub.state_lock import StateLock
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
+from omnyshell.sums import ToldInSums
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.keepalive import Keepalive
@@ -220,15 +221,26 @@ class OmnyShellHub:
         if self._keepalive is not None:
             self._keepalive.close()
         await self._services.admin.aclose()
-        self._services.audit_sums.flush()
+        for sums in self._sums():
+            sums.flush()
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
 
     def _note_addresses(self, now: float) -> None:
         if self._endpoint is not None:
-            self._services.addresses.refused(self._endpoint.strangers.take_refused())
-        self._services.addresses.tick(now)
+            self._services.addresses.refused(self._endpoint.strangers.take_refused(), now)
+
+    def _sums(self) -> tuple[ToldInSums, ...]:
+        """What audits in sums; the last one sums up what the others record."""
+        services = self._services
+        return (
+            services.gate,
+            services.addresses,
+            services.node_service.held_off,
+            self.tunnels.refusals,
+            services.audit_sums,
+        )
 
     def _why_not_ready(self) -> str:
         if self._endpoint is None:
@@ -287,10 +299,8 @@ class OmnyShellHub:
             lambda _now: services.records.tick(),
             services.lock_keeper.tick,
             lambda _now: self._tell_notes(),
-            self.tunnels.sweep,
-            services.gate.audit_suppressed,
             self._note_addresses,
-            services.audit_sums.summarize,
+            *(each.summarize for each in self._sums()),
             services.messages.sweep,
             services.relay.sweep,
             services.sending.sweep,

@@ -21,7 +21,7 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.event_bus import EventBus, KillEvent
-from omnyshell.services.hub.gate import LoginGate, Standing
+from omnyshell.services.hub.gate import AsNow, LoginGate
 from omnyshell.services.hub.guests import Guests
 from omnyshell.services.hub.kept import KeptSession, KeptSessions
 from omnyshell.services.hub.own_requests import OwnRequests
@@ -100,7 +100,7 @@ class LeftoverSessions:
         self._old_nodes: set[str] = set()
         """Nodes that have to be asked for each principal's sessions apart, and some that are gone."""
 
-    def enforce(self, standing: Standing, revoked: Iterable[PrincipalId]) -> None:
+    def enforce(self, standing: AsNow, revoked: Iterable[PrincipalId]) -> None:
         """End what may not go on in the connected nodes.
 
         A node that did not tell of everyone's sessions when it came is asked for those of principals that are gone.
@@ -110,7 +110,7 @@ class LeftoverSessions:
         self._condemn()
         self._ask_old_nodes(sorted(revoked))
 
-    def enforce_for(self, name: PrincipalId, standing: Standing, *, is_gone: bool) -> None:
+    def enforce_for(self, name: PrincipalId, standing: AsNow, *, is_gone: bool) -> None:
         """Do what `enforce` does for the sessions of one principal."""
         theirs: dict[str, list[KeptSession]] = {}
         for session in self._kept.of(name):
@@ -123,7 +123,7 @@ class LeftoverSessions:
         if is_gone:
             self._ask_old_nodes([name])
 
-    def enforce_at(self, node_id: str, standing: Standing) -> None:
+    def enforce_at(self, node_id: str, standing: AsNow) -> None:
         """Do what `enforce` does for the sessions at one node."""
         if (node := self._nodes.find(node_id)) is not None:
             self._judge(node, standing)
@@ -162,7 +162,7 @@ class LeftoverSessions:
             for name in names:
                 self._ask_for(node, node.peer, name, self._clock.monotonic())
 
-    def _judge(self, node: RegisteredNode, standing: Standing, sessions: Iterable[KeptSession] | None = None) -> None:
+    def _judge(self, node: RegisteredNode, standing: AsNow, sessions: Iterable[KeptSession] | None = None) -> None:
         """Judge the sessions at a node, or some of them."""
         known = self._kept.at(node.node_id) if sessions is None else sessions
         sessions = (session for session in known if session.asked is not node)
@@ -187,7 +187,7 @@ class LeftoverSessions:
                 session.evidence = nothing
                 self._kept.put(session)
 
-    def _may_stay(self, node: RegisteredNode, session: KeptSession, standing: Standing) -> bool:
+    def _may_stay(self, node: RegisteredNode, session: KeptSession, standing: AsNow) -> bool:
         now = standing(session.owner, session.evidence)
         return now is not None and self._policy.decide(now, session.action, node).allowed
 

@@ -91,7 +91,7 @@ class NodeService:
         self._departed = departed
         self._takeovers = takeovers
         self._audit = audit
-        self._held_off = HeldOff(audit)
+        self.held_off = HeldOff(audit)
         self._metrics = metrics
         self._clock = clock
         self.handlers: Mapping[type[ControlMessage], Handler] = {
@@ -134,7 +134,6 @@ class NodeService:
 
     def drop_silent(self, now: float) -> None:
         """Drop nodes that have not been heard of in time; `now` on the monotonic clock."""
-        self._held_off.summarize(now)
         for peer in self._heartbeats.expired(now):
             self._metrics.heartbeat_timeouts += 1
             node = self._registry.remove(peer)
@@ -196,7 +195,7 @@ class NodeService:
     def _hold_off(self, holder: RegisteredNode, peer: Peer) -> None:
         """Refuse a node id that two processes take from each other: it stays where it is for now."""
         now = self._clock.monotonic()
-        self._held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
+        self.held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
         self.left(peer)
         peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF)
 

@@ -31,7 +31,7 @@ from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.certificate import SecureTunnels
 from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
-from omnyshell.services.hub.gate import Standing
+from omnyshell.services.hub.gate import AsNow
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
 from omnyshell.services.hub.http_connection import HttpTunnelConnection
@@ -108,7 +108,7 @@ class TunnelBroker:
         self._context = context
         self._registry = registry
         self._ports = ports
-        self._refusals = TunnelRefusals(context.audit)
+        self.refusals = TunnelRefusals(context.audit)
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[Peer, _Exposer] = {}
 
@@ -192,7 +192,7 @@ class TunnelBroker:
         """Return the tunnels that lead to a node."""
         return [tunnel for tunnel in self._tunnels.values() if tunnel.info.node_id == node_id]
 
-    def enforce(self, tunnels: Iterable[OpenTunnel], current: Standing) -> None:
+    def enforce(self, tunnels: Iterable[OpenTunnel], current: AsNow) -> None:
         """Close those of the tunnels that are not allowed any more.
 
         `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.
@@ -243,10 +243,6 @@ class TunnelBroker:
             return False
         connection.abort(CloseReason.ERROR, "More than the other end takes")
         return True
-
-    def sweep(self, now: float) -> None:
-        """Do what is due; `now` on the monotonic clock."""
-        self._refusals.summarize(now)
 
     async def close(self) -> None:
         """Close every tunnel; no port, task or descriptor of theirs is left."""
@@ -397,7 +393,7 @@ class TunnelBroker:
         return ""
 
     def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
-        self._refusals.note(tunnel, address, reason, self._context.clock.monotonic())
+        self.refusals.note(tunnel, address, reason, self._context.clock.monotonic())
 
     # The rest
 

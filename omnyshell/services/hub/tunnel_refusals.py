@@ -1,19 +1,16 @@
 """Audits connections that a tunnel refused: anyone outside can cause them, so they must not flood the audit."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.open_tunnel import OpenTunnel
+from omnyshell.sums import Summed, Sums
 
 SUMMARY_PERIOD = 10.0
 """Seconds over which further refusals of one kind are summed up."""
 
-
-@dataclass(slots=True)
-class _Kind:
-    next_record: float
-    address: str
-    more: int = 0
+_Latest = tuple[OpenTunnel, str, str]
+"""Tunnel, address and reason."""
 
 
 class TunnelRefusals:
@@ -21,29 +18,25 @@ class TunnelRefusals:
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
-        self._kinds: dict[tuple[OpenTunnel, str], _Kind] = {}
+        self._sums: Sums[tuple[OpenTunnel, str], _Latest] = Sums(SUMMARY_PERIOD)
 
     def note(self, tunnel: OpenTunnel, address: str, reason: str, now: float) -> None:
         """Take note of a refused connection; `now` on the monotonic clock."""
-        known = self._kinds.get((tunnel, reason))
-        if known is not None:
-            known.more += 1
-            known.address = address
-            return
-        self._kinds[tunnel, reason] = _Kind(now + SUMMARY_PERIOD, address)
-        self._record(tunnel, address, reason, "")
+        latest = (tunnel, address, reason)
+        if self._sums.note((tunnel, reason), latest, now):
+            self._record(*latest, "")
 
     def summarize(self, now: float) -> None:
         """Record what was summed up and is due."""
-        for (tunnel, reason), kind in list(self._kinds.items()):
-            if now < kind.next_record:
-                continue
-            if kind.more:
-                self._record(tunnel, kind.address, reason, f"{kind.more} more connections")
-                kind.more = 0
-                kind.next_record = now + SUMMARY_PERIOD
-            else:
-                del self._kinds[tunnel, reason]
+        self._tell(self._sums.take(now))
+
+    def flush(self) -> None:
+        """Record all that was summed up."""
+        self._tell(self._sums.flush())
+
+    def _tell(self, sums: Iterable[Summed[tuple[OpenTunnel, str], _Latest]]) -> None:
+        for _, count, latest in sums:
+            self._record(*latest, f"{count} more connections")
 
     def _record(self, tunnel: OpenTunnel, address: str, reason: str, more: str) -> None:
         self._audit.record(

@@ -22,6 +22,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
+from omnyshell.sums import Sums
 from omnyshell.transport import link
 
 COMEBACKS = 50
@@ -113,7 +114,7 @@ def held_off(hub: OmnyShellHub) -> list[str]:
 async def test_the_first_gets_its_id_back_and_the_other_is_held_off_audited_in_sum(
     certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.held_off.SUMMARY_PERIOD", 0.2)
+    monkeypatch.setattr(hub._services.node_service.held_off, "_sums", Sums[str, tuple[str, str]](0.2))
     first = {"features": ("node-instance",), "instance": "first"}
     async with AsyncExitStack() as stack:
         await take(stack, certificates, hub, **first)

@@ -291,7 +291,7 @@ async def test_a_refused_target_closes_the_outside_at_once(certificates: Certifi
             writer.close()
         refused = [record.reason for record in hub.audit if record.action == "tunnel.refused"]
         assert refused == ["dial_failed", "forbidden"]
-        hub.tunnels.sweep(hub.config.clock.monotonic() + 60)
+        hub.tunnels.refusals.summarize(hub.config.clock.monotonic() + 60)
         last = [record for record in hub.audit if record.action == "tunnel.refused"][-1]
         assert "1 more" in last.detail
 

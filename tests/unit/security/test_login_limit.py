@@ -170,7 +170,7 @@ def test_memory_is_bounded(limiter, monkeypatch):
         limiter.record_failure(f"10.0.{i >> 8}.{i & 255}", f"user{i}")
     assert len(limiter._addresses._entries) == len(limiter._principals._entries) == 100
     assert not limiter.address_blocked("192.0.2.1")
-    assert limiter.take_suppressed() == [Suppressed(Subject.ADDRESS, "", 3)]
+    assert limiter.take_suppressed() == [Suppressed(Subject.ADDRESS, "192.0.2.1", 3)]
 
 
 def test_an_address_that_goes_on_is_not_forgotten(limiter, monkeypatch):

@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from omnyshell.errors import ConfigException
 from omnyshell.transport import strangers
 from omnyshell.transport.endpoint import EndpointLimits
-from omnyshell.transport.strangers import EVICTABLE_AGE, Standing, StrangerLimit, Strangers
+from omnyshell.transport.strangers import EVICTABLE_AGE, Acquaintance, StrangerLimit, Strangers
 
 IN_ALL, BY_ADDRESS = StrangerLimit(20, 30, 40), StrangerLimit(5, 50, 10)
 KNOWN = "192.0.2.9"
@@ -203,7 +203,7 @@ def test_whoever_comes_from_elsewhere_takes_the_place_of_one_who_has_many(count,
         flood(50)
     assert not set(honest) & set(gone)
     assert len(door) <= in_all.full
-    sizes = [len(door._crowds[Standing.UNKNOWN].of(network)) for network in flooding]
+    sizes = [len(door._crowds[Acquaintance.UNKNOWN].of(network)) for network in flooding]
     # They share what is left evenly, so far as they have reached it.
     assert max(sizes) - min(sizes) <= max(1, by_address.full - in_all.start // count)
 
@@ -217,7 +217,7 @@ def test_networks_of_ipv6_count_as_one_address():
     door = doorway(always, StrangerLimit(4, 30, 8), StrangerLimit.exactly(100))
     come(door, [f"2001:db8::{number:x}" for number in range(50)])
     assert admitted(come(door, [f"2001:db8:1::{number:x}" for number in range(50)])) == 2
-    assert len(door._crowds[Standing.UNKNOWN].of("2001:db8:1::/64")) == 2
+    assert len(door._crowds[Acquaintance.UNKNOWN].of("2001:db8:1::/64")) == 2
 
 
 def test_what_a_stranger_sends_has_an_end_and_what_all_send_too():
@@ -274,7 +274,7 @@ def test_the_books_hold_whatever_comes_and_goes(steps, chance):
             entry.cut = lambda entry=entry: inside.remove(entry)
         for _ in range(min(leaves, len(inside) // 2)):
             door.leave(inside.pop(0))
-        strangers_inside = [each for each in inside if each.standing is Standing.UNKNOWN]
+        strangers_inside = [each for each in inside if each.standing is Acquaintance.UNKNOWN]
         assert len(door) == len(inside)
         assert len(strangers_inside) <= 6
         for network in {each.network for each in strangers_inside}:

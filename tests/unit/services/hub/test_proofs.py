@@ -18,7 +18,7 @@ from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStor
 from omnyshell.security.credentials import LoginContext, Proof, PublicKeyCredentialProvider, binding_message
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.login_limit import LoginLimit, LoginLimiter
-from omnyshell.security.proof_choice import Standing, choose_proof
+from omnyshell.security.proof_choice import ProofTerms, choose_proof
 from omnyshell.services.hub.audit import AuditLog
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, Refusal
@@ -114,7 +114,7 @@ HUBS = list(itertools.product((False, True), repeat=2))
 def test_every_peer_at_every_hub(
     announced: str, allowed: bool, old: bool, was_bound: bool, listed: bool, key_was_bound: bool
 ) -> None:
-    standing = Standing(hub="the hub", was_bound=was_bound, is_old_friend=old, allow_unbound=allowed)
+    standing = ProofTerms(hub="the hub", was_bound=was_bound, is_old_friend=old, allow_unbound=allowed)
     wanted = may_be_signed(announced, allowed=allowed, old=old, was_bound=was_bound)
     if wanted is None:
         with pytest.raises(ConfigException, match="Nothing was signed"):
@@ -143,7 +143,7 @@ def test_every_peer_at_every_hub(
 @pytest.mark.parametrize("nonce", FALSE_NONCES.values(), ids=FALSE_NONCES)
 @pytest.mark.parametrize("announced", ["nothing", "the first"])
 def test_what_is_no_nonce_is_not_signed_alone(nonce: str, announced: str) -> None:
-    standing = Standing(hub="the hub", is_old_friend=True, allow_unbound=True)
+    standing = ProofTerms(hub="the hub", is_old_friend=True, allow_unbound=True)
     with pytest.raises(ConfigException, match="is no nonce"):
         choose_proof(ANNOUNCED[announced], nonce, standing)
 

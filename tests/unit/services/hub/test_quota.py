@@ -272,6 +272,7 @@ def test_refusals_are_audited_up_to_a_limit_and_then_in_sum_by_what_was_refused(
         audit.record(("session.rejected", "tunnel.rejected")[number % 2], "denied", principal="eve")
     audit.record("session.rejected", "denied", principal="ann")
     audit.record("session.open", principal="eve")
+    clock.seconds += SUMMARY_PERIOD
     refusals.summarize(clock.monotonic())
     told = [record for record in audit if record.principal == "eve" and record.outcome == "denied"]
     assert len(told) == limit + 2
@@ -309,6 +310,7 @@ def test_what_is_done_alike_is_audited_up_to_a_limit_and_then_in_sum() -> None:
     audit.record("node.register", principal="eve", address="192.0.2.1", node_id="n2")
     audit.record("node.register", principal="eve", address="192.0.2.1", node_id="n1", detail="new")
     audit.record("node.register", principal="ann", address="192.0.2.1", node_id="n1")
+    clock.seconds += SUMMARY_PERIOD
     sums_.summarize(clock.monotonic())
     count = Counter(record.action for record in audit)
     assert count == {"auth.ok": 2 * 120 + 1 + 2, "node.register": 2 * 120 + 3 + 2, "session.open": 1000}

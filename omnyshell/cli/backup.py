@@ -62,7 +62,9 @@ def restore_hub(options: argparse.Namespace) -> int:
     for kept in done.kept:
         say(f"the files that were there are in {kept}")
     if out is not None:
-        say(f"configuration and certificates are in {out}: look over the paths in {SETTINGS['config']}")
+        has_paths = any(member.name == CONFIG + SETTINGS["config"] for member in manifest.files)
+        look = f": look over the paths in {SETTINGS['config']}" if has_paths else ""
+        say(f"configuration and certificates are in {out}{look}")
     elif any(member.name.startswith(CONFIG) for member in manifest.files):
         say("configuration and certificates stayed in the backup: --out DIR writes them too")
     return 0

@@ -64,7 +64,7 @@ def restore(
                     version=manifest.version,
                     created_at=manifest.created_at,
                     restored_at=write_timestamp(now),
-                    source=str(source),
+                    source=str(source.absolute()),
                     by=by,
                 )
                 kept = _restore(sealed, manifest, target, told, now)

@@ -170,6 +170,7 @@ async def test_by_hand_with_a_running_hub(
     restored = run("hub", "restore", target, *private, "--out", str(tmp_path / "out"), "--hub", uid)
     assert restored[0] == 0, restored[1]
     assert f"made by {uid}" in restored[1]
+    assert "look over the paths in hub.toml" in restored[1]
     assert (tmp_path / "out" / "hub.toml").read_text() == (tmp_path / "hub.toml").read_text()
     again = run("hub", "restore", target, *private, "--force")
     (kept,) = tmp_path.glob("new.before-*")
@@ -207,8 +208,12 @@ async def test_a_passphrase_from_a_file_is_in_nothing_that_is_said(
     pair = ("--cert", str(certificates.cert), "--key", str(certificates.key))
     given = ("--passphrase-file", str(tmp_path / "passphrase"))
     assert cli(["hub", "backup", str(tmp_path / "backup"), *pair, *given, "--state-dir", str(made / "state")]) == 0
-    assert cli(["hub", "restore", str(tmp_path / "backup"), *given, "--state-dir", str(tmp_path / "new")]) == 0
-    assert "correct horse" not in "".join(capsys.readouterr())
+    to = ("--state-dir", str(tmp_path / "new"), "--out", str(tmp_path / "out"))
+    assert cli(["hub", "restore", str(tmp_path / "backup"), *given, *to]) == 0
+    said = "".join(capsys.readouterr())
+    assert "correct horse" not in said
+    # There is no hub.toml in it to look over.
+    assert f"certificates are in {tmp_path / 'out'}\n" in said
 
 
 def test_no_option_takes_a_passphrase_and_every_file_of_a_hub_has_a_plain_name() -> None:

@@ -281,7 +281,7 @@ def _end_of_value(text: str, place: int) -> int:
         return closing.end() if closing is not None else len(text)
     before = text[:place]
     if "?" in before or "://" in before:
-        end = re.compile(r"[&#\s]").search(text, place)
+        end = re.compile(r"[&#]").search(text, place)
         return end.start() if end is not None else len(text)
     return len(text)
 

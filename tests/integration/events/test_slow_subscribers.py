@@ -61,7 +61,7 @@ async def test_one_that_does_not_read_costs_little_hinders_nobody_and_is_told(
         async with asyncio.timeout(3 * DEADLINE):
             while not member.subscription._has_lagged:
                 for _ in range(100):
-                    hub.audit.record("auth.ok", principal="admin", detail="x" * 900)
+                    hub.audit.record("session.open", principal="admin", session_id="s", detail="x" * 900)
                 most = max(most, stuck.link.queued_bytes)
                 worst = max(worst, await round_trip(client, node, channel))
         assert most < 600_000

@@ -7,6 +7,9 @@ from omnyshell.model.schema import FREE, OMIT, WireObject
 
 DEFAULT_MAX_SESSIONS = 50
 
+SERVICES = ("exec", "shell", "resize", "signals", "detach")
+"""The features by which a node names what it serves, beside tunnels."""
+
 TUNNEL_SERVICE = "tunnel"
 """What a node announces that exposes targets."""
 

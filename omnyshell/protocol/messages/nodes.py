@@ -116,7 +116,7 @@ class NodeListResponse(ControlMessage, kw_only=True):
     """The nodes, sorted by id."""
 
     shortened: Annotated[int, OMIT, COUNT] = 0
-    """Of `rights`: how many are described without display name, uid, capabilities and most labels."""
+    """Of `rights`: how many are described without display name, uid, shells, most labels and unknown features."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
     """Of `rights`: how many are not told of, as there was no room."""

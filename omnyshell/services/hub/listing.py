@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
+from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, NodeCapabilities, NodeDescriptor, PlatformInfo
+from omnyshell.protocol.extensions import INTERACTIVE
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import NodeListResponse
 from omnyshell.services.hub.registry import RegisteredNode
@@ -13,6 +14,9 @@ LARGEST = MAX_MESSAGE_FROM_HUB // 2
 SHORT_SIZE = 1024
 """Bytes of a shortened node, at most."""
 
+KNOWN_FEATURES = frozenset({*SERVICES, TUNNEL_SERVICE, INTERACTIVE})
+"""What clients decide by is told of shortened nodes too: that takes a hundred bytes at most."""
+
 _LONGEST_TEXT = 64
 
 
@@ -21,8 +25,8 @@ def list_response(
 ) -> NodeListResponse:
     """Describe nodes in about `largest` bytes at most.
 
-    Where they say more, those that say more than their share are shortened, to what they are reached by and the labels
-    `asked` for, and the last left out if that is not enough.
+    Where they say more, those that say more than their share are shortened, to what they are reached by, the labels
+    `asked` for and `KNOWN_FEATURES`, and the last left out if that is not enough.
     """
     if sum(node.size for node in nodes) <= largest:
         return NodeListResponse(nodes=tuple(node.describe() for node in nodes))
@@ -47,4 +51,10 @@ def _shortened(node: RegisteredNode, asked: Collection[str]) -> NodeDescriptor:
         platform=PlatformInfo(os=platform.os[:_LONGEST_TEXT], arch=platform.arch[:_LONGEST_TEXT]),
         labels={name: node.labels[name] for name in asked if name in node.labels},
         online=True,
+        capabilities=_known(node.capabilities) if node.capabilities is not None else None,
     )
+
+
+def _known(said: NodeCapabilities) -> NodeCapabilities:
+    features = tuple(sorted(KNOWN_FEATURES.intersection(said.features)))
+    return NodeCapabilities(features=features, max_sessions=said.max_sessions)

@@ -17,7 +17,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.ids import NodeId, new_secure_token
-from omnyshell.model.nodes import TUNNEL_SERVICE, PlatformInfo
+from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     EVENTS,
@@ -64,7 +64,6 @@ from omnyshell.version import __version__
 EXTENSIONS = frozenset(
     {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
 )
-SERVICES = ("exec", "shell", "resize", "signals", "detach")
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds between tries of a service whose credential is refused."""

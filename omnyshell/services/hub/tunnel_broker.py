@@ -312,7 +312,9 @@ class TunnelBroker:
         if not decision.allowed:
             text = self._context.policy.refusal(principal, EXPOSING, node, decision)
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        if node is not None and (node.capabilities is None or TUNNEL_SERVICE not in node.capabilities.features):
+        # A node that has not said what it serves is asked: one of the original may never say it.
+        given = node.capabilities if node is not None else None
+        if given is not None and TUNNEL_SERVICE not in given.features:
             raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
         return node
 

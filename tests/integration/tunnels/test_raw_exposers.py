@@ -127,7 +127,8 @@ async def test_reasons_come_in_their_order(certificates: Certificates) -> None:
             registered(certificates, hub.port, "old", labels=labels) as old,
         ):
             assert await reason(client, **(wrong | {"nodeId": "secret"})) == "not_authorized"
-            assert await reason(client, **(wrong | {"nodeId": "old"})) == "unsupported"
+            # Who has not said what it serves may serve tunnels.
+            assert await reason(client, **(wrong | {"nodeId": "old"})) == "port_out_of_range"
             await old.say("node.capabilities", {"features": ["exec"]})
             await old.still_there()
             assert await reason(client, **(wrong | {"nodeId": "old"})) == "unsupported"

@@ -15,6 +15,12 @@ class ControlMessage(WireObject):
     EXTENSION: ClassVar[str] = ""
     """The extension that a peer announces to have the message dealt with; empty for what every peer may send."""
 
+    LISTS: ClassVar[str] = ""
+    """The field of an answer that is a list, which may be too long: `left_out` says then how many have no place."""
+
+    NEWEST_LAST: ClassVar[bool] = False
+    """Whether what stands first in the list is left out first."""
+
 
 class ChannelMessage(ControlMessage):
     """A control message about one channel."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import BASE64, EXIT_CODE, PRINCIPAL, SESSION_ID, SHORT_ID
+from omnyshell.model.grammars import BASE64, COUNT, EXIT_CODE, PRINCIPAL, SESSION_ID, SHORT_ID
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage
@@ -111,11 +111,16 @@ class DetachedSessionsResponse(Request, kw_only=True):
     TYPE: ClassVar[str] = "sessions.list.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "sessions"
+
     sessions: tuple[DetachedSessionInfo, ...] = ()
     """The sessions, attached and detached."""
 
     refused: Annotated[str | None, OMIT_EMPTY, FREE] = None
     """Of `rights`: why the caller may not list them."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """Of `rights`: how many are not told of, as there was no room."""
 
 
 class NodeDetachedSessionsRequest(RelayedRequest):

@@ -112,6 +112,8 @@ class NodeListResponse(ControlMessage, kw_only=True):
     TYPE: ClassVar[str] = "node.list.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "nodes"
+
     nodes: Annotated[tuple[NodeDescriptor, ...], STRICT_ITEMS] = ()
     """The nodes, sorted by id."""
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID, TUNNEL_ID_OR_NONE
+from omnyshell.model.grammars import COUNT, HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID, TUNNEL_ID_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.tunnels import TunnelInfo, TunnelProtocol
 from omnyshell.protocol.messages.base import ChannelMessage
@@ -102,8 +102,13 @@ class TunnelListResponse(Request, kw_only=True):
     TYPE: ClassVar[str] = "tunnel.list.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "tunnels"
+
     tunnels: tuple[TunnelInfo, ...] = ()
     """The tunnels that the caller opened."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """Of `rights`: how many are not told of, as there was no room."""
 
 
 class NodeTunnelConnect(ChannelMessage, kw_only=True):

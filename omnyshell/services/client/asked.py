@@ -1,5 +1,6 @@
 """Holds a hub's answers against what was asked for: what does not fit is refused, saying what the hub did."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -8,17 +9,25 @@ from omnyshell.ids import matches_ref, normal_id
 from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.model.tunnels import TunnelInfo
-from omnyshell.protocol.messages import ControlMessage, TunnelOpened, TunnelOpenRequest
+from omnyshell.protocol.messages import ControlMessage, NodeListResponse, TunnelOpened, TunnelOpenRequest
 
 T = TypeVar("T", bound=ControlMessage)
+
+logger = logging.getLogger("omnyshell.client")
 
 PLATFORM_FILTER = "platform"
 
 
 def check_kind(request: ControlMessage, answer: Any, expected: type[T]) -> T:
-    """Return the answer, which is of the kind that was asked for. Raises `ProtocolException`."""
+    """Return the answer, which is of the kind that was asked for; a list that was cut is warned of.
+
+    Raises `ProtocolException`.
+    """
     if not isinstance(answer, expected):
         raise ProtocolException(f"the hub answered {request.TYPE} with {answer.TYPE}")
+    # A listing of nodes is cut in another way, which whoever shows it says.
+    if answer.LISTS and not isinstance(answer, NodeListResponse) and (left_out := getattr(answer, "left_out", 0)):
+        logger.warning("%d more %s have no place in one answer: they are left out", left_out, answer.LISTS)
     return answer
 
 

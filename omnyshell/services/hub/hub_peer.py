@@ -36,6 +36,7 @@ from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.certificate import HubCertificate
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.gate import LoginGate, NoRoom, Refusal
+from omnyshell.services.hub.listing import encode_bounded
 from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.pace import SMALL_DATA, Pace
 from omnyshell.services.hub.quota import Quota
@@ -182,7 +183,7 @@ class HubPeer:
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data."""
-        self.link.send_urgent(encode_control(message, channel), channel or CONTROL_CHANNEL)
+        self.link.send_urgent(encode_bounded(message, channel), channel or CONTROL_CHANNEL)
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
         """Send a message behind what its channel has queued."""

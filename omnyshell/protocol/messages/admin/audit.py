@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import AuditEntry
+from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE
 from omnyshell.protocol.messages.admin.base import AdminRequest
@@ -39,8 +40,14 @@ class AuditResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.audit.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "records"
+    NEWEST_LAST: ClassVar[bool] = True
+
     records: tuple[AuditEntry, ...] = ()
     """The records, oldest first."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class AuditAcknowledge(AdminRequest, kw_only=True):

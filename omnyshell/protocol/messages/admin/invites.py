@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import InviteInfo
-from omnyshell.model.grammars import FINGERPRINT, ID, SECRET
+from omnyshell.model.grammars import COUNT, FINGERPRINT, ID, SECRET
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.messages.admin.base import AdminRequest
 
@@ -86,8 +86,13 @@ class InvitesResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.invites.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "invites"
+
     invites: tuple[InviteInfo, ...] = ()
     """The invites, oldest first."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class InviteRevoke(AdminRequest, kw_only=True):

@@ -61,8 +61,13 @@ class PeersResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.peers.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "peers"
+
     peers: tuple[PeerInfo, ...] = ()
     """The connections, oldest first."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class PeerDrop(AdminRequest, kw_only=True):
@@ -88,8 +93,13 @@ class LiveSessionsResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.sessions.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "sessions"
+
     sessions: tuple[SessionInfo, ...] = ()
     """The sessions, oldest first."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class SessionEnd(AdminRequest, kw_only=True):
@@ -121,8 +131,13 @@ class AllTunnelsResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.tunnels.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "tunnels"
+
     tunnels: tuple[TunnelInfo, ...] = ()
     """The tunnels, sorted by public port."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class TunnelEnd(AdminRequest, kw_only=True):

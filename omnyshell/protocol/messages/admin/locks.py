@@ -3,6 +3,7 @@
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import LockInfo
+from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.extensions import LOCKS
 from omnyshell.protocol.messages.admin.base import AdminRequest
@@ -23,8 +24,13 @@ class LocksResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.locks.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "locks"
+
     locks: tuple[LockInfo, ...] = ()
     """The locks, sorted by kind and name."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class LockAdd(AdminRequest, kw_only=True):

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import NodeRecord, RightInfo
-from omnyshell.model.grammars import EXPOSER_ID, PRINCIPAL, ROLES
+from omnyshell.model.grammars import COUNT, EXPOSER_ID, PRINCIPAL, ROLES
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages.admin.base import AdminRequest
@@ -22,8 +22,13 @@ class NodeRecordsResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.nodes.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "nodes"
+
     nodes: tuple[NodeRecord, ...] = ()
     """Ids with an owner, labels, a connection or a lock, sorted."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class AccessRequest(AdminRequest, kw_only=True):

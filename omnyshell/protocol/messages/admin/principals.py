@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, ClassVar
 
 from omnyshell.model.admin import PrincipalInfo
-from omnyshell.model.grammars import ID, SECRET
+from omnyshell.model.grammars import COUNT, ID, SECRET
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.messages.admin.base import AdminRequest
 
@@ -24,8 +24,13 @@ class PrincipalsResponse(AdminRequest, kw_only=True):
     TYPE: ClassVar[str] = "admin.principals.response"
     """hub -> client"""
 
+    LISTS: ClassVar[str] = "principals"
+
     principals: tuple[PrincipalInfo, ...] = ()
     """The principals, sorted by name."""
+
+    left_out: Annotated[int, OMIT, COUNT] = 0
+    """How many are not told of, as there was no room."""
 
 
 class PrincipalAdd(AdminRequest, kw_only=True):

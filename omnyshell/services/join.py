@@ -145,20 +145,23 @@ async def join(
         on_lost=lambda _error: None,
         codec=register(FrameCodec()),
     )
-    try:
-        await open_trusted(connection, ca, timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
-    except AuthException as exc:
-        if exc.code == ErrorCodes.AUTH_FAILED:
-            text = (
-                "the hub does not know this token, or takes nobody by this address: copy the whole line of the invite"
-            )
-            raise AuthException(text, code=UNKNOWN_TOKEN) from exc
-        raise
+    await _open(connection, ca)
     await connection.close()
     if handshake.accepted is None:
         raise OmnyShellException("the hub did not answer the request to join")
     check_accepted(handshake.accepted, role, node_id)
     return Joined(handshake.accepted, is_bound=AUTH_BIND_2 in connection.features)
+
+
+async def _open(connection: OmnyShellConnection, ca: Path) -> None:
+    """Connect, and ask. A refusal of the login is one of the token here."""
+    try:
+        await open_trusted(connection, ca, timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
+    except AuthException as exc:
+        if exc.code != ErrorCodes.AUTH_FAILED:
+            raise
+        text = "the hub does not know this token, or takes nobody by this address: copy the whole line of the invite"
+        raise AuthException(text, code=UNKNOWN_TOKEN) from exc
 
 
 def _request(context: LoginContext, token: str, key: Ed25519PrivateKey) -> JoinRequest:

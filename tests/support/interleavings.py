@@ -49,7 +49,8 @@ from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
 from omnyshell.services.hub.store import MemoryNodeOwners
 from omnyshell.services.hub.takeovers import Takeovers
-from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
+from omnyshell.services.hub.tunnel_admission import TunnelContext
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
 from omnyshell.transport.channels import ChannelMultiplexer
 

@@ -96,11 +96,12 @@ class HubAddresses:
         self._sums: Sums[str, None] = Sums(SUMMARY_PERIOD)
 
     def refused(self, counts: Counter[str], now: float) -> None:
-        """Count connections that were turned away before they could log in, by network; `now` is monotonic."""
+        """Count connections that were turned away before they could log in, by network, and audit the first ones."""
         if counts:
             self._refused += counts
             self._metrics.connections_refused += counts.total()
-            self._sums.add("", None, now)
+            if self._sums.note("", None, now):
+                self.flush()
 
     def summarize(self, now: float) -> None:
         """Audit what is due; `now` on the monotonic clock."""

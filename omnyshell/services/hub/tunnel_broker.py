@@ -3,19 +3,15 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import partial
 
-from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
-from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
-from omnyshell.model.grammars import is_host
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, short_id
 from omnyshell.model.live import LiveTunnel
-from omnyshell.model.nodes import TUNNEL_SERVICE
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
-from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelInfo, TunnelProtocol
+from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.extensions import TUNNEL_EOF
 from omnyshell.protocol.messages import (
     TunnelCloseRequest,
@@ -27,62 +23,28 @@ from omnyshell.protocol.messages import (
     TunnelRejected,
 )
 from omnyshell.security.authenticators import Evidence
-from omnyshell.security.authorizer import Decision
-from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
-from omnyshell.services.hub.certificate import SecureTunnels
-from omnyshell.services.hub.event_bus import EventBus, TunnelEvent
+from omnyshell.services.hub.audit import LONGEST_NAME
+from omnyshell.services.hub.event_bus import TunnelEvent
 from omnyshell.services.hub.gate import AsNow
 from omnyshell.services.hub.http.forwarder import HttpForwarder
 from omnyshell.services.hub.http.headers import ForwardingHeaders
 from omnyshell.services.hub.http_connection import HttpTunnelConnection
-from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.open_tunnel import OpenTunnel
 from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.quota import Resource
-from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
-from omnyshell.services.hub.rights import right_taken
+from omnyshell.services.hub.registry import RegisteredNode
+from omnyshell.services.hub.tunnel_admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
 from omnyshell.transport.channels import ChannelMultiplexer
-from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.listener import Listener
-
-"""The feature that a node names when it serves tunnels."""
-
-EXPOSING = right_taken(TunnelOpenRequest)
-"""The right that whoever owns a tunnel needs when it is opened, and at each connection through it."""
 
 MAX_HOST_LENGTH = 255
 
-SECURE_UNAVAILABLE = "secure_unavailable"
-"""Why a TLS tunnel is refused, and a connection to one that was opened before they were turned off."""
-
 INCOMING = "stdout"
 """The stream whose credit the hub grants on tunnel channels."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TunnelContext:
-    """What the tunnels of a hub share."""
-
-    nodes: NodeDirectory
-    policy: HubPolicy
-    audit: AuditLog
-    metrics: HubMetrics
-    bus: EventBus
-    clock: Clock
-    new_id: IdFactory
-    """Makes tunnel ids: 256-bit URL-safe tokens."""
-
-    new_request_id: IdFactory
-    public_host: str
-    secure: Callable[[], SecureTunnels]
-    """Returns what the public side of secure tunnels shows now, or why there are none."""
-
-    introductions: Introductions = field(default_factory=Introductions)
 
 
 class _Exposer:
@@ -108,6 +70,7 @@ class TunnelBroker:
         self._context = context
         self._registry = registry
         self._ports = ports
+        self._admission = TunnelAdmission(context, registry)
         self.refusals = TunnelRefusals(context.audit)
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[Peer, _Exposer] = {}
@@ -199,7 +162,7 @@ class TunnelBroker:
         """
         for tunnel in tunnels:
             owner = current(tunnel.owner, tunnel.evidence)
-            if owner is None or not self._may_expose(owner, self._node_of(tunnel)).allowed:
+            if owner is None or not self._admission.may_expose(owner, self._node_of(tunnel)).allowed:
                 self.end(tunnel)
             else:
                 tunnel.owner = owner
@@ -254,15 +217,12 @@ class TunnelBroker:
     # Opening
 
     def _open(self, client: Peer, request: TunnelOpenRequest) -> OpenTunnel:
-        protocol = self._check_request(request)
-        is_local = request.node_id in ("", LOCAL_EXPOSER)
-        node = self._check_exposer(client.principal, None if is_local else request.node_id)
+        protocol, node = self._admission.check(client.principal, request)
         peer = client if node is None else node.peer
-        self._check_quota(client.principal)
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
             tunnel_id=self._context.new_id(),
-            node_id=LOCAL_EXPOSER if is_local else request.node_id,
+            node_id=LOCAL_EXPOSER if node is None else request.node_id,
             owner_user_id=client.principal.id,
             target_host=request.target_host,
             target_port=request.target_port,
@@ -280,52 +240,6 @@ class TunnelBroker:
         tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
         self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
-
-    def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
-        if not 1 <= request.target_port <= MAX_PORT:
-            raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
-        if not is_host(request.target_host):
-            raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
-        self._registry.check_enabled()
-        if request.secure:
-            self._check_secure()
-        try:
-            return TunnelProtocol.named(request.protocol)
-        except ValueError as exc:
-            text = f"This hub has no '{request.protocol[:32]}' tunnels"
-            raise TunnelRejectedException(text, code="unsupported_protocol") from exc
-
-    def _check_secure(self) -> None:
-        secure = self._context.secure()
-        if secure.tls is None:
-            text = "This hub has no TLS tunnels"
-            if secure.is_unsafe:
-                text = "TLS tunnels are off on this hub: its log says why"
-            raise TunnelRejectedException(text, code=SECURE_UNAVAILABLE)
-
-    def _check_exposer(self, principal: Principal, node_id: str | None) -> RegisteredNode | None:
-        """The node that is to expose a target; None where the asking client itself is to do it."""
-        node = self._context.nodes.find(node_id) if node_id is not None else None
-        if node_id is not None and (node is None or not node.peer.is_open):
-            raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
-        decision = self._may_expose(principal, node)
-        if not decision.allowed:
-            text = self._context.policy.refusal(principal, EXPOSING, node, decision)
-            raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        # A node that has not said what it serves is asked: one of the original may never say it.
-        given = node.capabilities if node is not None else None
-        if given is not None and TUNNEL_SERVICE not in given.features:
-            raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
-        return node
-
-    def _check_quota(self, who: Principal) -> None:
-        held = len(self._registry.of_owner(who.id))
-        why = self._context.policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
-        if why:
-            raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
-
-    def _may_expose(self, principal: Principal, node: RegisteredNode | None) -> Decision:
-        return self._context.policy.decide(principal, EXPOSING, node)
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
         """Bind the wanted port, or the first that is free, also of other programs."""
@@ -385,7 +299,7 @@ class TunnelBroker:
     def _problem_of(self, tunnel: OpenTunnel, peer: Peer, exposer: _Exposer) -> str:
         if not peer.is_open:
             return ErrorCodes.NODE_OFFLINE
-        if not self._may_expose(tunnel.owner, exposer.node).allowed:
+        if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
         policy, mine = self._context.policy, self._registry.of_owner(tunnel.owner.id)
         held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)

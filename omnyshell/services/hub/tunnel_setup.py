@@ -8,7 +8,8 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.policy import HubPolicy
 from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.registry import NodeDirectory
-from omnyshell.services.hub.tunnel_broker import TunnelBroker, TunnelContext
+from omnyshell.services.hub.tunnel_admission import TunnelContext
+from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnels import TunnelRegistry
 from omnyshell.transport.introductions import Introductions
 

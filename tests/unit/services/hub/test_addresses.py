@@ -107,12 +107,14 @@ async def test_a_database_of_before_gets_the_table(clock: MovedClock, tmp_path: 
 def test_who_was_turned_away_is_counted_and_audited_in_sum(clock: FakeClock) -> None:
     audit, metrics = AuditLog(clock), HubMetrics()
     hub = HubAddresses(KnownAddresses(clock), audit, metrics)
+    hub.refused(Counter({"198.51.100.1": 3}), 0.0)
+    assert [(each.address, each.detail) for each in audit] == [("198.51.100.1", "3 connections from 198.51.100.1")]
     hub.refused(Counter({"": 7} | {f"10.0.0.{number}": 100 - number for number in range(50)}), 0.0)
     hub.refused(Counter({"10.0.0.49": 1000}), 1.0)
     for second in range(20):
         hub.summarize(float(second))
-    records = [(each.address, each.detail) for each in audit]
+    records = [(each.address, each.detail) for each in audit][1:]
     assert len(records) == addresses.SHOWN + 1
     assert records[0] == ("10.0.0.49", "1051 connections from 10.0.0.49")
     assert records[-1] == ("", f"{sum(range(52, 92)) + 7} connections from other addresses")
-    assert metrics.connections_refused == sum(range(51, 101)) + 1007
+    assert metrics.connections_refused == sum(range(51, 101)) + 1007 + 3

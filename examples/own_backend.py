@@ -2,8 +2,8 @@
 
     python examples/own_backend.py kettle
 
-Then, from anywhere: `omnyshell exec kettle "heat 80"`, or several commands as lines of its input. The login is the
-one of the command line (`OMNYSHELL_...`, or what `omnyshell login` saved); it needs the role `node`.
+Then, from anywhere: `omnyshell exec kettle "heat 80"`, or `omnyshell exec kettle -` for commands that are lines of its
+input. The login is the command line's (`OMNYSHELL_...`, or what `omnyshell login` saved); it needs the role `node`.
 """
 
 import asyncio
@@ -161,8 +161,8 @@ class KettleBackend:
         """Start a command, or a reader of lines. Whoever may use the node is let in by the hub."""
         if request.mode is not SessionMode.EXEC or request.wants_pty:
             raise SessionRejectedException("A kettle has no shell: use `omnyshell exec`", code="bad_request")
-        words = ([request.command] if request.command else []) + list(request.args)
-        return KettleSession(self._kettle, " ".join(words) or None, sink)
+        command = " ".join(filter(None, (request.command, *request.args)))
+        return KettleSession(self._kettle, command if command not in {"", "-"} else None, sink)
 
     async def aclose(self) -> None:
         """Let go of the hardware here: all sessions have ended."""

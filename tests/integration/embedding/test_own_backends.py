@@ -75,13 +75,15 @@ async def test_commands_run_on_the_backend_and_on_nothing_else(certificates: Cer
         assert (result.stdout.decode(), result.status) == ("80 °C\n", ExitStatus(0))
         result = await within(client.execute("kettle", args=["sh", "-c", f"touch {tmp_path}/ran"]))
         assert (result.stdout, result.status) == (b"no such command\n", ExitStatus(127))
+        result = await within(client.execute("kettle", "-", stdin=b"heat 90\nstatus\n"))
+        assert (result.stdout.decode(), result.status) == ("90 °C\n90 °C\n", ExitStatus(0))
         (node,) = await within(client.list_nodes())
         assert node.capabilities is not None
         assert node.capabilities.shells == ("kettle-shell",)
     assert not (tmp_path / "ran").exists()
     assert not (tmp_path / "children").exists()
-    assert backend.steps == ["begin", "start", "start", "aclose"]
-    assert [request.principal for request in backend.requests] == ["admin", "admin"]
+    assert backend.steps == ["begin", "start", "start", "start", "aclose"]
+    assert [request.principal for request in backend.requests] == ["admin"] * 3
 
 
 async def test_input_beyond_a_channels_credit_goes_on_when_it_is_taken(

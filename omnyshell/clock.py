@@ -1,7 +1,7 @@
 """Time comes from outside, so that tests control it.
 
 Durations use the monotonic clock, which no change of the system's time moves; wall-clock time is for
-timestamps only (decision 5 of the architecture).
+timestamps only (docs/architecture.md#time-comes-from-outside).
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What waits to be sent to one peer, and in which order it goes (decision 1 of the architecture).
+"""What waits to be sent to one peer, and in which order it goes (docs/architecture.md#nobody-waits-for-a-slow-peer).
 
 Connection-level messages, and the few channel messages that may overtake data, go first. All else waits in
 its channel's queue; channels take turns, at most 64 KiB a turn, so that none delays another. Data is bounded because

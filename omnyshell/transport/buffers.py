@@ -1,9 +1,10 @@
 """How much of a connection's traffic may wait where nothing can overtake it: in the transport and in the kernel.
 
-Channels take turns in the sender's outbox; what has left it waits in the order it was written. The kernel's own tuning
-lets megabytes wait there when the receiver is the slower side, and a keystroke behind them (decision 1 of the
-architecture). Over a short way so much is never needed to keep the line busy. While somebody types, or reads what comes
-in small pieces, still less may wait: bulk beside it gets slower, and its time is not what anyone feels.
+Channels take turns in the sender's outbox; what has left it waits in the order it was written. The kernel's own
+tuning lets megabytes wait there when the receiver is the slower side, and a keystroke behind them
+(docs/architecture.md#nobody-waits-for-a-slow-peer). Over a short way so much is never needed to keep the line busy.
+While somebody types, or reads what comes in small pieces, still less may wait: bulk beside it gets slower, and its
+time is not what anyone feels.
 """
 
 import asyncio

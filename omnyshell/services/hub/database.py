@@ -1,4 +1,4 @@
-"""The hub's SQLite files (decision 8 of the architecture): private, and written so that a crash loses nothing."""
+"""The hub's SQLite files (docs/architecture.md#state-is-on-disk-and-whole): private, and safe in a crash."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,8 @@
 """How the hub's parts say what changed, and who listens to it.
 
-`EventBus` is all that publishers and listeners know, so that a cluster's bus can take this place (decision 9 of the
-architecture): events are values, ids and items as they are told, nothing that lives in this process.
+`EventBus` is all that publishers and listeners know, so that a cluster's bus can take this place
+(docs/architecture.md#a-hub-is-one-of-several): events are values, ids and items as they are told, nothing that lives in
+this process.
 """
 
 import logging

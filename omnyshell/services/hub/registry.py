@@ -86,7 +86,7 @@ class RegisteredNode:
 
 
 class NodeDirectory(Protocol):
-    """Where the broker looks nodes up; a cluster can take this place (decision 9)."""
+    """Where the broker looks nodes up; a cluster can take this place (docs/architecture.md#a-hub-is-one-of-several)."""
 
     def find(self, node_id: str) -> RegisteredNode | None:
         """Return the connected node of that id."""

@@ -1,4 +1,4 @@
-"""What a hub remembers of nodes, keys and addresses across restarts (decision 8 of the architecture)."""
+"""What a hub remembers of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Sessions on a terminal of their own (decision 10 of the architecture)."""
+"""Sessions on a terminal of their own (docs/architecture.md#children-are-cheap-and-owned)."""
 
 import fcntl
 import os

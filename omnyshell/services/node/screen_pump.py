@@ -1,4 +1,4 @@
-"""Keeps a session's screen in step with its output, behind the relay (decision 6 of the architecture)."""
+"""Keeps a screen in step with its output, behind the relay (docs/architecture.md#a-real-screen-on-the-node)."""
 
 import asyncio
 import logging

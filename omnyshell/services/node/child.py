@@ -1,4 +1,4 @@
-"""A child process that leads a session of its own; its end is noticed (docs/architecture.md#children-are-cheap-and-owned)."""
+"""A child process that leads a session of its own and is reaped (docs/architecture.md#children-are-cheap-and-owned)."""
 
 import asyncio
 import os

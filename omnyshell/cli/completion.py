@@ -1,16 +1,16 @@
 """`omnyshell completion`: scripts for shells, made from the table of commands."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.cli.spec_admin import LOCKED
 from omnyshell.cli.spec_base import NODE, Command
-from omnyshell.options.option import Option
-from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS
+from omnyshell.options.completion import complete_values, script
+from omnyshell.options.parser import add_options
 
 _NAME = LOCKED[1].name
-_PATH_KINDS = ("file", "directory")
 
 _PLAIN = "/^[A-Za-z0-9._:@+-]+$/"
 """Names that are offered: bash expands others, which a hub might choose, as commands."""
@@ -43,187 +43,92 @@ _TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
 _BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
 """Of commands with a kind and a name: what a shell runs for names, by the kind."""
 
+_NODE_IDS = "_omnyshell_nodes"
+
 
 def completion(options: argparse.Namespace) -> int:
     """Print the script for one shell."""
-    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[options.shell]())
+    print(script_for(options.shell))
     return 0
 
 
-def _first_words() -> list[str]:
-    return list(dict.fromkeys(command.words[0] for command in COMMANDS))
+def script_for(shell: str) -> str:
+    """Return the script for bash, zsh or fish."""
+    return script(_parser_of_all(), shell, _functions(shell))
 
 
-def _second_words(first: str) -> list[str]:
-    return [command.words[1] for command in COMMANDS if command.words[0] == first and len(command.words) > 1]
-
-
-def _flags(options: Iterable[Option]) -> str:
-    return " ".join([*(option.name for option in _typed(options)), "--help"])
-
-
-def _arguments(command: Command) -> list[Option]:
-    return [option for option in command.options if option.is_argument]
-
-
-def _typed(options: Iterable[Option]) -> list[Option]:
-    """The options that are typed by name."""
-    return [option for option in options if not option.is_argument and not option.is_in_file_only]
-
-
-def _options(*, with_paths: bool) -> dict[str, Option]:
-    """The options whose values can be completed: those that are paths, or those that have choices."""
-    return {
-        option.name: option
-        for options in (*(command.options for command in COMMANDS), CONSOLE_OPTIONS)
-        for option in _typed(options)
-        if (option.kind in _PATH_KINDS if with_paths else option.choices)
-    }
-
-
-def _bash() -> str:
-    return "\n".join(
-        [
-            "_omnyshell() {",
-            *_bash_values(),
-            *_bash_typed(),
-            '  case "$command" in',
-            '    "") flags="--help --version" ;;',
-            *(f'    {command.name!r}) flags="{_flags(command.options)}" ;;' for command in COMMANDS),
-            "  esac",
-            # With a dash an option is meant: no hub has to be asked.
-            '  if [[ $current == -* ]]; then typed="-" words="$flags"; fi',
-            '  case "$typed" in',
-            *(f"    {'|'.join(map(repr, typed))}) {offer} ;;" for offer, typed in _bash_offers().items()),
-            "  esac",
-            '  COMPREPLY+=($(compgen -W "$words" -- "$current"))',
-            "}",
-            "complete -o filenames -o bashdefault -F _omnyshell omnyshell",
-            "_omnyshell_console() {",
-            *_bash_values(),
-            f'  COMPREPLY=($(compgen -W "{_flags(CONSOLE_OPTIONS)} --version" -- "$current"))',
-            "}",
-            "complete -o filenames -o bashdefault -F _omnyshell_console omnyshell-console",
-        ]
-    )
-
-
-def _bash_values() -> list[str]:
-    """The beginning of a function: what the option before takes as its value."""
-    return [
-        '  local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" words="" flags=""',
-        "  COMPREPLY=()",
-        '  case "$previous" in',
-        f"    {'|'.join(_options(with_paths=True))})",
-        '      COMPREPLY=($(compgen -f -- "$current")); return ;;',
-        *(
-            f'    {name}) COMPREPLY=($(compgen -W "{" ".join(option.choices)}" -- "$current")); return ;;'
-            for name, option in _options(with_paths=False).items()
-        ),
-        "  esac",
-    ]
-
-
-def _bash_typed() -> list[str]:
-    """Collect what was typed, without options and their values: the words of a command, and `_` for each argument."""
-    names = "|".join(sorted(_with_value()))
-    return [
-        '  local typed="" command="" at',
-        "  for ((at = 1; at < COMP_CWORD; at++)); do",
-        '    case "${COMP_WORDS[at]}" in',
-        f"      {names})",
-        # `--hub=URL` is three words to bash.
-        "        ((at += 1)); [[ ${COMP_WORDS[at]} == = ]] && ((at += 1)) ;;",
-        "      -*) ;;",
-        "      *)",
-        '        if [[ -n $command ]]; then typed="$typed _"; else typed="${typed:+$typed }${COMP_WORDS[at]}"; fi',
-        f'        case "$typed" in {"|".join(repr(command.name) for command in COMMANDS)}) command="$typed" ;; esac ;;',
-        "    esac",
-        "  done",
-    ]
-
-
-def _with_value() -> set[str]:
-    """The options that take a value, whichever command they are of."""
-    return {option.name for command in COMMANDS for option in _typed(command.options) if option.kind != "flag"}
-
-
-def _bash_offers() -> dict[str, list[str]]:
-    """What is offered, by what was typed before."""
-    offers: dict[str, list[str]] = {f'words="{" ".join(_first_words())} --help --version"': [""]}
-    for first in _first_words():
-        if seconds := _second_words(first):
-            offers[f'words="{" ".join(seconds)}"'] = [first]
+def _parser_of_all() -> argparse.ArgumentParser:
+    """Return one parser of all commands; a command that runs builds its own alone."""
+    parser = argparse.ArgumentParser(prog="omnyshell", allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="say which version this is")
+    firsts: Any = parser.add_subparsers()
+    groups: dict[str, Any] = {}
     for command in COMMANDS:
-        arguments = _arguments(command)
-        for position in range(len(arguments)):
-            if offer := _bash_offer(command, arguments[position:]):
-                offers.setdefault(offer, []).append(command.name + " _" * position)
-        if not arguments:
-            offers.setdefault('words="$flags"', []).append(command.name)
-    return offers
+        first, *second = command.words
+        if not second:
+            _add_command(firsts, first, command)
+            continue
+        if first not in groups:
+            among = ", ".join(other.words[1] for other in COMMANDS if other.words[0] == first)
+            groups[first] = firsts.add_parser(first, help=among).add_subparsers()
+        _add_command(groups[first], second[0], command)
+    return parser
 
 
-def _bash_offer(command: Command, arguments: Sequence[Option]) -> str:
-    """What completes the first of these arguments, or the one behind it where the first can be left out."""
-    argument = arguments[0]
-    if argument.choices:
-        return f'words="{" ".join(argument.choices)}"'
-    if argument.name == NODE.name:
-        return f'words="$({_NODES})"'
-    if argument.name == _NAME and command.name in _BY_KIND:
-        # The kind is the word before. Parentheses are in pairs, for the bash of macOS.
-        cases = " ".join(f"({kind}) {run} ;;" for kind, run in _BY_KIND[command.name].items())
-        return f'words="$(case "$previous" in {cases} esac)"'
-    if argument.kind in _PATH_KINDS:
-        return 'COMPREPLY=($(compgen -f -- "$current"))'
-    return _bash_offer(command, arguments[1:]) if argument.optional and len(arguments) > 1 else ""
+def _add_command(parsers: Any, word: str, command: Command) -> None:
+    actions = add_options(parsers.add_parser(word, help=command.help), command.options)
+    arguments = [option.name for option, _ in actions if option.is_argument]
+    for option, action in actions:
+        complete_values(option, action)
+        # One that can be left out may be the node already.
+        following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
+        if option.name == NODE.name or following == [NODE.name]:
+            action.complete = _calling(_NODE_IDS)
+        elif option.name == _NAME and command.name in _BY_KIND:
+            action.complete = _calling(_function_of(command.name))
 
 
-def _zsh() -> str:
-    return f"#compdef omnyshell\nautoload -Uz bashcompinit && bashcompinit\n{_bash()}"
+def _calling(function: str) -> dict[str, str]:
+    return {"bash": function, "zsh": function, "fish": f"({function})"}
 
 
-def _fish() -> str:
-    lines = ["complete -c omnyshell -f"]
-    lines += [
-        f"complete -c omnyshell -n __fish_use_subcommand -a {first} -d {_quoted(_help_of(first))}"
-        for first in _first_words()
-    ]
-    for first in _first_words():
-        seconds = _second_words(first)
-        if seconds:
-            condition = f"__fish_seen_subcommand_from {first}; and not __fish_seen_subcommand_from {' '.join(seconds)}"
-            lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(' '.join(seconds))}")
-    for command in COMMANDS:
-        condition = "; and ".join(f"__fish_seen_subcommand_from {word}" for word in command.words)
-        arguments = _arguments(command)
-        if any(argument.name == NODE.name for argument in arguments):
-            lines.append(f"complete -c omnyshell -n {_quoted(condition)} -a {_quoted(f'({_NODES})')}")
-        elif command.name in _BY_KIND:
-            by_kind = _BY_KIND[command.name]
-            kinds = " ".join(by_kind)
-            before = f"{condition}; and not __fish_seen_subcommand_from {kinds}"
-            lines.append(f"complete -c omnyshell -n {_quoted(before)} -a {_quoted(kinds)}")
-            for kind, run in by_kind.items():
-                behind = f"{condition}; and __fish_seen_subcommand_from {kind}"
-                lines.append(f"complete -c omnyshell -n {_quoted(behind)} -a {_quoted(f'({run})')}")
-        elif any(argument.kind in _PATH_KINDS for argument in arguments):
-            lines.append(f"complete -c omnyshell -n {_quoted(condition)} -F")
-        lines += [_fish_option(f"-c omnyshell -n {_quoted(condition)}", option) for option in _typed(command.options)]
-    lines += [_fish_option("-c omnyshell-console", option) for option in _typed(CONSOLE_OPTIONS)]
-    return "\n".join(lines)
+def _function_of(command: str) -> str:
+    return f"_omnyshell_{command.replace(' ', '_')}"
 
 
-def _fish_option(where: str, option: Option) -> str:
-    takes = "" if option.kind == "flag" else " -r -F" if option.kind in _PATH_KINDS else " -x"
-    choices = f" -a {_quoted(' '.join(option.choices))}" if option.choices else ""
-    return f"complete {where} -l {option.toml_key}{takes}{choices} -d {_quoted(option.help)}"
+def _functions(shell: str) -> str:
+    """What the script calls for names that a hub knows; where there are kinds, the word before is the kind."""
+    by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
+    return "\n".join((_ALWAYS[shell](_NODE_IDS, _NODES), *by_kind))
 
 
-def _help_of(first: str) -> str:
-    return next(command.help for command in COMMANDS if command.words[0] == first)
+def _bash(name: str, run: str) -> str:
+    return f'{name}() {{ compgen -W "$({run})" -- "$1"; }}'
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _zsh(name: str, run: str) -> str:
+    return f"{name}() {{ compadd -- $({run}) }}"
+
+
+def _fish(name: str, run: str) -> str:
+    return f"function {name}; {run}; end"
+
+
+def _bash_by_word(name: str, runs: Mapping[str, str]) -> str:
+    # Parentheses are in pairs, for the bash of macOS.
+    cases = " ".join(f"({kind}) {run} ;;" for kind, run in runs.items())
+    return _bash(name, f'case "${{COMP_WORDS[COMP_CWORD-1]}}" in {cases} esac')
+
+
+def _zsh_by_word(name: str, runs: Mapping[str, str]) -> str:
+    cases = " ".join(f"({kind}) {run} ;;" for kind, run in runs.items())
+    return _zsh(name, f'case "${{words[CURRENT-1]}}" in {cases} esac')
+
+
+def _fish_by_word(name: str, runs: Mapping[str, str]) -> str:
+    cases = "; ".join(f"case {kind}; {run}" for kind, run in runs.items())
+    return _fish(name, f"switch (commandline -opc)[-1]; {cases}; end")
+
+
+_ALWAYS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+_BY_WORD = {"bash": _bash_by_word, "zsh": _zsh_by_word, "fish": _fish_by_word}

@@ -9,11 +9,12 @@ from omnyshell.options.option import Option
 _TYPES: dict[str, Any] = {"int": int, "float": float}
 
 
-def add_options(parser: Any, options: Iterable[Option]) -> None:
-    """Add options to a parser or to a group of one; their defaults come later, behind a configuration file's values."""
-    for option in options:
-        if not option.is_in_file_only:
-            _add(parser, option)
+def add_options(parser: Any, options: Iterable[Option]) -> list[tuple[Option, Any]]:
+    """Add options to a parser or to a group of one; returns the action of each.
+
+    Their defaults come later, behind a configuration file's values.
+    """
+    return [(option, _add(parser, option)) for option in options if not option.is_in_file_only]
 
 
 def fill_defaults(parsed: argparse.Namespace, options: Iterable[Option]) -> None:
@@ -23,12 +24,11 @@ def fill_defaults(parsed: argparse.Namespace, options: Iterable[Option]) -> None
             setattr(parsed, option.key, option.empty)
 
 
-def _add(parser: Any, option: Option) -> None:
+def _add(parser: Any, option: Option) -> Any:
     text = f"{option.help} (default: {option.shown_default})" if option.shown_default else option.help
     text = text.replace("%", "%%")
     if option.kind == "flag":
-        parser.add_argument(option.name, action="store_true", default=None, help=text)
-        return
+        return parser.add_argument(option.name, action="store_true", default=None, help=text)
     settings: dict[str, Any] = {"help": text, "metavar": option.metavar, "type": _TYPES.get(option.kind, str)}
     if option.choices:
         settings["choices"] = option.choices
@@ -36,4 +36,4 @@ def _add(parser: Any, option: Option) -> None:
         settings["action"] = "append"
     if option.optional:
         settings["nargs"] = "?"
-    parser.add_argument(option.name, **settings)
+    return parser.add_argument(option.name, **settings)

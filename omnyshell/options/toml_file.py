@@ -1,4 +1,7 @@
-"""Options from a TOML file: the keys are the options' names; anything else is refused, with its line."""
+"""Options from a TOML file: the keys are the options' names; anything else is refused, with its line.
+
+The line of a key is looked for in the text: neither tomllib nor tomlkit (0.15) says where a key stands.
+"""
 
 import re
 import tomllib

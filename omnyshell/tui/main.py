@@ -7,6 +7,8 @@ import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs, require
+from omnyshell.options.completion import SHELLS, complete_values, script
+from omnyshell.options.option import Option
 from omnyshell.options.parser import add_options, fill_defaults
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
@@ -23,7 +25,11 @@ def main() -> None:
 
 def run(words: list[str]) -> int:
     """Run the console and return its exit code."""
-    options = _parser().parse_args(words)
+    parser = _parser()
+    actions = _add_options(parser)
+    options = parser.parse_args(words)
+    if options.completion:
+        return _print_completion(parser, actions, options.completion)
     fill_defaults(options, OPTIONS)
     try:
         if options.headless:
@@ -71,6 +77,19 @@ def _web(options: argparse.Namespace) -> int:
     return serve([o.name if o.kind == "flag" else f"{o.name}={value}" for o, value in given], options.port)
 
 
+def _print_completion(
+    parser: argparse.ArgumentParser, actions: list[tuple[Option, argparse.Action]], shell: str
+) -> int:
+    for option, action in actions:
+        complete_values(option, action)
+    print(script(parser, shell))
+    return 0
+
+
+def _add_options(parser: argparse.ArgumentParser) -> list[tuple[Option, argparse.Action]]:
+    return [found for title, options in GROUPS for found in add_options(parser.add_argument_group(title), options)]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="omnyshell-console",
@@ -78,7 +97,6 @@ def _parser() -> argparse.ArgumentParser:
         "options: the hub of the saved login; where there is none, a hub and a node for this machine.",
         allow_abbrev=False,
     )
-    for title, options in GROUPS:
-        add_options(parser.add_argument_group(title), options)
+    parser.add_argument("--completion", choices=SHELLS, help="print a completion script for a shell")
     parser.add_argument("--version", action="version", version=f"omnyshell-console {__version__}")
     return parser

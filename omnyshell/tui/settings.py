@@ -58,20 +58,15 @@ class ConsoleSettings:
 
     def save(self, path: Path) -> None:
         """Write the file. Raises `OSError`."""
-        lines = [f"{name} = {_toml(value)}" for name, value in asdict(self).items()]
-        write_private(path, ("\n".join(lines) + "\n").encode())
+        # Imported late: a console that starts writes nothing.
+        import tomlkit
+
+        write_private(path, tomlkit.dumps(asdict(self)).encode())
 
 
 def settings_file() -> Path:
     """The file of the console's settings."""
     return config_dir() / "console.toml"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
-    return str(value)
 
 
 def _read_leader(key: str) -> str:

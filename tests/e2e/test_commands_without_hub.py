@@ -11,7 +11,7 @@ import pytest
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
-from omnyshell.cli.completion import _bash as bash_completion
+from omnyshell.cli.completion import script_for
 from omnyshell.security.keys import Ed25519PrivateKey
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -230,7 +230,7 @@ def test_what_a_hub_names_is_offered_and_never_run(tmp_path: Path, typed: str, o
     (tmp_path / "omnyshell").write_text(f'#!/bin/sh\n[ "$2" = list ] && cat {tmp_path}/"$1"\n')
     (tmp_path / "omnyshell").chmod(0o755)
     script = (
-        f'{bash_completion()}\nread -ra COMP_WORDS <<< "$1"\n[[ $1 == *" " ]] && COMP_WORDS+=("")\n'
+        f'{script_for("bash")}\nread -ra COMP_WORDS <<< "$1"\n[[ $1 == *" " ]] && COMP_WORDS+=("")\n'
         'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _omnyshell; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     done = subprocess.run(

@@ -48,8 +48,8 @@ def test_all_else_stays_letter_by_letter(others: list[str], own: list[str], tabl
 
 
 def test_a_comment_behind_a_value_stays() -> None:
-    assert with_keys("hub = 'a#b' # why # not\n", {"hub": '"c"'}) == 'hub = "c"  # why # not\n'
-    assert with_keys("hub = 'a'\r\n", {"hub": '"c"'}) == 'hub = "c"\n'
+    assert with_keys("hub = 'a#b' # why # not\n", {"hub": '"c"'}) == 'hub = "c" # why # not\n'
+    assert with_keys("hub = 'a'\r\n", {"hub": '"c"'}) == 'hub = "c"\r\n'
 
 
 def test_what_says_the_same_stays_as_it_is_written() -> None:

@@ -85,7 +85,7 @@ class BulkFrameReader:
         """Bytes of the last frame that did not arrive at once, or is for `websockets`."""
 
         self._slow_frames = 0
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     @property
     def unfinished(self) -> int:
@@ -97,9 +97,9 @@ class BulkFrameReader:
         """Tells one frame that has begun to arrive from another; 0 where there is none."""
         return self._slow_frames if self._missing else 0
 
-    def take_rest(self) -> bytes:
-        """Return what `feed` had not come to when it was closed."""
-        rest, self._rest = self._rest, b""
+    def take_rest(self) -> memoryview:
+        """Return what `feed` had not come to when it was closed; it stays valid."""
+        rest, self._rest = self._rest, memoryview(b"")
         return rest
 
     def feed(self, view: memoryview) -> Generator[tuple[int, bytes | memoryview], None, None]:
@@ -136,7 +136,8 @@ class BulkFrameReader:
                 if part is not None:
                     yield part
         except GeneratorExit:
-            self._rest = bytes(view[at:])
+            # Of what nobody writes to any more, as what waited before, the rest is not copied again and again.
+            self._rest = view[at:] if view.readonly else memoryview(bytes(view[at:]))
             raise
 
     def _begin_frame(self, view: memoryview, at: int, end: int) -> int:

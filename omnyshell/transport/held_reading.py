@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+_NOTHING = memoryview(b"")
+
 
 class HeldReading:
     """A pause in reading a transport. What had arrived and was not dealt with waits here, and is dealt with first."""
@@ -13,7 +15,7 @@ class HeldReading:
         self._transport = transport
         self._loop = loop
         self._deal_with = deal_with
-        self._rest = b""
+        self._rest = _NOTHING
         self._timer: asyncio.Handle | None = None
         self._until = 0.0
 
@@ -34,21 +36,21 @@ class HeldReading:
         self._until = until
         self._timer = self._loop.call_at(until, self._go_on) if seconds else self._loop.call_soon(self._go_on)
 
-    def keep(self, rest: bytes) -> None:
+    def keep(self, rest: memoryview) -> None:
         """Keep what arrived behind what had to wait; nothing is kept yet, or it has been handed out."""
         self._rest = rest
 
     def close(self) -> None:
         """The connection is gone. Idempotent."""
-        self._rest = b""
+        self._rest = _NOTHING
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _go_on(self) -> None:
         self._timer = None
-        rest, self._rest = self._rest, b""
+        rest, self._rest = self._rest, _NOTHING
         if rest:
-            self._deal_with(memoryview(rest))
+            self._deal_with(rest)
         if self._timer is None and not self._transport.is_closing():
             self._transport.resume_reading()

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from support.hub_process import HubProcess
 from support.stack import Certificates, connected_client
-from support.starving import ATTACKS, FLOODS, Attacked
+from support.starving import ATTACKS, FLOODS, Attacked, ask_for_much, pour, pouring_node
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellClient
@@ -25,6 +25,7 @@ SECONDS = 10.0
 CONNECTIONS = 8
 PAUSE = 0.05
 AT_ONCE = 2_000
+UNREAD_SESSIONS = 40
 MEGABYTE = 1e6
 GRANTS = ("mallory:mallory-token:developer", "ann:ann-token:developer", "rogue:rogue-token:node")
 HOLDS = (
@@ -34,6 +35,7 @@ HOLDS = (
     Resource.SUBSCRIPTIONS,
     Resource.NODE_IDS,
     Resource.UNFINISHED,
+    Resource.QUEUED,
 )
 MOST = 2_000
 """Tries of an attacker to take one more."""
@@ -69,6 +71,16 @@ async def hold(resource: Resource, world: Attacked) -> None:
         with suppress(ConnectionClosed, AssertionError):
             await attack.take(world, attack.attacker)
         await asyncio.sleep(0.01)
+
+
+async def leave_unread(world: Attacked) -> None:
+    """Have a node send all that may be sent on many sessions, and read nothing of it."""
+    pouring = asyncio.create_task(pour(await pouring_node(world, "r1", "developer")))
+    client = await world.new_client("mallory")
+    await ask_for_much(client, "r1", UNREAD_SESSIONS)
+    client.ws.transport.pause_reading()
+    print(f"ready {UNREAD_SESSIONS} sessions", flush=True)
+    await pouring
 
 
 @asynccontextmanager
@@ -140,6 +152,8 @@ def told(times: list[float]) -> str:
 
 async def be_attacker(kind: str, certificates: Certificates, port: int) -> None:
     world = Attacked(certificates, cast("Any", SimpleNamespace(port=port)))
+    if kind == Resource.QUEUED:
+        await leave_unread(world)
     await (flood(kind, world) if kind in FLOODS else hold(Resource(kind), world))
 
 

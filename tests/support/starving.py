@@ -7,13 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from support.raw_peer import RawPeer, logged_in, registered, stranger
+from support.raw_peer import STDOUT, RawPeer, logged_in, registered, stranger
 from support.rights import answer_for_ever
 from support.stack import Certificates, hub_config
 from support.tunnels import free_range
 from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub, TokenAuthenticator, TokenGrant
+from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
 
 CROWD = tuple(f"m{number}" for number in range(8))
@@ -220,6 +221,35 @@ FLOODS: dict[str, Flood] = {
         frame(0x01, b"{") + frame(0x00, b" ") * (FRAGMENTS - 2) + frame(0x80, b"}"), cost=FRAGMENTS
     ),
 }
+
+
+async def pouring_node(world: Attacked, node_id: str, role: str) -> RawPeer:
+    """A node of `rogue`, to be given to `pour`."""
+    node = await world.new_client("rogue", "node")
+    about = {"nodeId": node_id, "platform": {"os": "x", "arch": "x"}, "labels": {"allow-roles": role}}
+    await node.say("node.register", about)
+    await node.hear("node.registered")
+    return node
+
+
+async def pour(node: RawPeer) -> None:
+    """Open every session, and send as much on each as is granted, for ever."""
+    while True:
+        message = await node.hear_whenever()
+        if message["t"] == "node.session.open":
+            await node.say("node.session.opened", {"sessionId": message["d"]["sessionId"]}, message["c"])
+        elif message["t"] == "channel.window":
+            for _ in range(message["d"]["credit"] // BULK_PAYLOAD):
+                await node.send_data(STDOUT, message["c"], bytes(BULK_PAYLOAD))
+
+
+async def ask_for_much(client: RawPeer, node_id: str, count: int) -> None:
+    """Open sessions, and grant each what a session may be granted."""
+    for channel in range(1, count + 1):
+        await client.say("session.open", {"nodeId": node_id, "command": "x"}, channel)
+        await client.hear("session.opened")
+    for channel in range(1, count + 1):
+        await client.say("channel.window", {"credit": MAX_CREDIT - INITIAL_CREDIT}, channel)
 
 
 def told_by(message: dict[str, Any], good: str) -> str:

@@ -257,16 +257,16 @@ class HubPeer:
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
-        size = len(data)
+        service, size = self._service, len(data)
         try:
             opcode, channel = unpack_header(data)
         except ProtocolException:
-            size = 0
-        if size <= HEADER_SIZE or self._service is None:
+            service = None
+        if service is None or size == HEADER_SIZE:
             self._drop()
             self._pace.charge()
             return
-        self._service.data(self, opcode, channel, data)
+        service.data(self, opcode, channel, data)
         if size < SMALL_DATA:
             self._pace.small_data()
 

@@ -5,9 +5,9 @@ import time
 from dataclasses import replace
 
 import pytest
-from support.raw_peer import STDOUT, RawPeer
+from support.raw_peer import RawPeer
 from support.stack import Certificates, until, within
-from support.starving import ATTACKS, CROWD, FLOODS, Attacked, attacked
+from support.starving import ATTACKS, CROWD, FLOODS, Attacked, ask_for_much, attacked, pour, pouring_node
 
 from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.protocol.outbox import FULL_AT
@@ -153,26 +153,6 @@ async def test_a_node_that_registers_without_end_does_not_fill_the_audit(certifi
         assert (told[-1].reason, told[-1].detail) == ("limited", "96 more of these")
 
 
-async def pour(node: RawPeer) -> None:
-    """A node that sends as much as it may on every session, for ever."""
-    while True:
-        message = await node.hear_whenever()
-        if message["t"] == "node.session.open":
-            await node.say("node.session.opened", {"sessionId": message["d"]["sessionId"]}, message["c"])
-        elif message["t"] == "channel.window":
-            for _ in range(message["d"]["credit"] // BULK_PAYLOAD):
-                await node.send_data(STDOUT, message["c"], bytes(BULK_PAYLOAD))
-
-
-async def ask_for_much(client: RawPeer, node_id: str, count: int) -> None:
-    """Open sessions, and grant each what a session may be granted."""
-    for channel in range(1, count + 1):
-        await client.say("session.open", {"nodeId": node_id, "command": "x"}, channel)
-        await client.hear("session.opened")
-    for channel in range(1, count + 1):
-        await client.say("channel.window", {"credit": MAX_CREDIT - INITIAL_CREDIT}, channel)
-
-
 async def read_slowly(client: RawPeer, count: int, until_set: asyncio.Event) -> None:
     """Take so many data frames, a hundred a second until the event, and ask for as many again."""
     for number in range(2 * count):
@@ -190,11 +170,7 @@ async def test_who_takes_nothing_of_what_waits_is_ended_and_a_slow_reader_is_not
     monkeypatch.setattr("omnyshell.services.hub.send_watch.PATIENCE", 0.5)
     monkeypatch.setattr("omnyshell.services.hub.send_watch.LOOK_PERIOD", 0.1)
     async with attacked(certificates, {Resource.QUEUED: 3}) as world:
-        node = await world.new_client("rogue", "node")
-        about = {"nodeId": "r1", "platform": {"os": "x", "arch": "x"}, "labels": {"allow-roles": "ops"}}
-        await node.say("node.register", about)
-        await node.hear("node.registered")
-        pouring = asyncio.create_task(pour(node))
+        pouring = asyncio.create_task(pour(await pouring_node(world, "r1", "ops")))
         stuck, slow = await world.new_client("mallory"), await world.new_client("ann")
         pause = asyncio.Event()
         for client in (stuck, slow):

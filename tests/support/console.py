@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from support.settling import settling
 from textual.pilot import Pilot
 
 from omnyshell.model.admin import AuditEntry
@@ -213,7 +214,8 @@ async def console(
     if updates:
         say(app.hub.state, *updates)
     app.animation_level = "none"
-    async with app.run_test(size=(width, height), notifications=toasts) as pilot:
-        app.overview.header.name_hub("wss://hub.example:8443", "ann")
-        await pilot.pause()
-        yield app, pilot
+    with settling(app):
+        async with app.run_test(size=(width, height), notifications=toasts) as pilot:
+            app.overview.header.name_hub("wss://hub.example:8443", "ann")
+            await pilot.pause()
+            yield app, pilot

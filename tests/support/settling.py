@@ -1,0 +1,44 @@
+"""When a console under test is at rest, read off its queues: Textual's pilot watches processor time, for long."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from textual.app import App
+
+TURNS = 3
+"""Turns of the loop in a row in which nothing is left to do."""
+
+
+def has_work(app: App[Any]) -> bool:
+    """Whether some widget has a message or a call before it."""
+    pumps = (app, *app._registry)
+    return any(pump.message_queue_size or pump._next_callbacks for pump in pumps if pump.is_running)
+
+
+async def settle(app: App[Any], at_most: float = 1.0) -> None:
+    """Wait until the console is at rest, and have it paint now what it would paint in a moment."""
+    deadline = time.monotonic() + at_most
+    turns = 0
+    while turns < TURNS and time.monotonic() < deadline:
+        await asyncio.sleep(0)
+        turns = 0 if has_work(app) else turns + 1
+        if turns == TURNS and app.screen._update_timer._active.is_set():
+            app.screen._on_timer_update()
+            turns = 0
+
+
+@contextmanager
+def settling(app: App[Any]) -> Iterator[None]:
+    """Have a pilot wait for that, and no longer."""
+
+    async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
+        await settle(app, max_sleep)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("app", "pilot"):
+            patch.setattr(f"textual.{module}.wait_for_idle", wait_for_idle)
+        yield

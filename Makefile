@@ -21,8 +21,11 @@ DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs exa
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
 
+# Two workers a core, as half of the tests wait for processes; who is done takes over what is left to others. What is
+# compiled is kept: each worker would compile all tests, and each program that a test starts all of the package.
 test: $(STAMP)
-	$(BIN)/python -W error -m pytest -n 4 $(PYTEST_ARGS)
+	@$(COMPILE)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m pytest -n 4 --dist worksteal $(PYTEST_ARGS)
 
 # Takes what the console shows now as right, for every picture that the tests compare.
 snapshots: $(STAMP)

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import pictures
+from support import pictures, skips
 from support.stack import Certificates
+
+from omnyshell.security import key_files
 
 settings.register_profile("default", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
@@ -21,6 +23,13 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     names = ("HUB", "PRINCIPAL", "TOKEN", "TOKEN_FILE", "KEY", "KEY_PASSPHRASE", "KEY_PASSPHRASE_FILE", "CA")
     for name in (*names, "BIND_CERTIFICATE"):
         monkeypatch.delenv(f"OMNYSHELL_{name}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have key files that this process writes say a lower cost; programs that are started write the real one."""
+    monkeypatch.setattr(key_files, "SCRYPT_COST", 2**8)
+    monkeypatch.setattr(key_files, "SCRYPT_LANES", 1)
 
 
 @pytest.fixture(scope="session")
@@ -43,10 +52,15 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Refuse pictures that no test makes any more."""
+    """Refuse pictures that no test makes any more, and tests that were skipped without a known reason."""
     pictures.report_to_controller(session)
-    found = pictures.orphans(session.config) if session.exitstatus == pytest.ExitCode.OK else []
-    if found:
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        reporter.write_line(f"no test makes {', '.join(found)} in snapshots/: delete it", red=True)
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.exitstatus != pytest.ExitCode.OK or reporter is None:
+        return
+    wrong = [f"no test makes {name} in snapshots/: delete it" for name in pictures.orphans(session.config)]
+    skipped = skips.unknown(reporter.stats.get("skipped", []))
+    wrong += [f"skipped, and not on the list in tests/support/skips.py: {test}" for test in skipped]
+    for line in wrong:
+        reporter.write_line(line, red=True)
+    if wrong:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

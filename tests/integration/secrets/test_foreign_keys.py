@@ -17,6 +17,11 @@ needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="open
 SECRET = "correct horse"
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passphrases() -> None:
+    """No: whether OpenSSL takes the cost of what we write is seen here."""
+
+
 def run(*words: str, data: bytes = b"") -> bytes:
     return subprocess.run(words, input=data, capture_output=True, check=True, timeout=30).stdout
 

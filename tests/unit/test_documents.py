@@ -55,6 +55,11 @@ def test_the_reference_has_each_public_name_once() -> None:
     assert sorted(listed) == sorted(omnyshell.__all__)
 
 
+def test_the_site_has_each_document_once() -> None:
+    listed = re.findall(r"^ +- (?:[\w ]+: )?(docs/[\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+
+
 def test_what_code_cites_of_the_documents_exists() -> None:
     broken = []
     for path in tracked("*.py", "*.md", "*.toml", "Makefile"):

@@ -60,6 +60,19 @@ def test_the_site_has_each_document_once() -> None:
     assert sorted(listed) == sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 
 
+def test_what_the_architecture_names_is_there() -> None:
+    spans = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs/architecture.md").read_text()))
+    code = "\n".join(path.read_text() for path in (ROOT / "omnyshell").rglob("*.py"))
+    defined = set(re.findall(r"^class (\w+)", code, re.MULTILINE))
+    classes = {span.partition(".")[0] for span in spans if re.fullmatch(r"[A-Z]\w*[a-z]\w*(\.\w+)?", span)}
+    assert sorted(classes - defined) == []
+    members = {span.partition(".")[2] for span in spans if re.fullmatch(r"[A-Z]\w*[a-z]\w*\.\w+", span)}
+    assert [name for name in sorted(members) if f"def {name}(" not in code] == []
+    files = {span for span in spans if re.fullmatch(r"[\w/]+(\.py|/)", span)}
+    places = [ROOT, ROOT / "omnyshell", *(ROOT / "omnyshell").rglob("*/")]
+    assert sorted(name for name in files if not any((place / name).exists() for place in places)) == []
+
+
 def test_what_code_cites_of_the_documents_exists() -> None:
     broken = []
     for path in tracked("*.py", "*.md", "*.toml", "Makefile"):

@@ -13,11 +13,19 @@ from omnyshell.cli.access import access_from
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import COMMANDS
 from omnyshell.errors import ConfigException
+from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file
+from omnyshell.security.credentials import TokenCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.binding import Binding
 from omnyshell.services.bound_hubs import BoundHubs
-from omnyshell.services.client.access import complete, given_access, hub_access, login_to_save
+from omnyshell.services.client.access import (
+    access_from_environment,
+    complete,
+    given_access,
+    hub_access,
+    login_to_save,
+)
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
 from omnyshell.transport.connection import HubAddress
 
@@ -192,3 +200,20 @@ def test_a_file_that_others_can_write_is_told_with_the_variable_that_names_it(
     monkeypatch.setenv(f"OMNYSHELL_{name.upper()}", key)
     with pytest.raises(ConfigException, match=f"^others can write {bad}"):
         access_from(options(f"--{name.replace('_', '-')}", str(bad)))
+
+
+def test_a_program_gets_the_login_that_the_command_line_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigException, match="which hub"):
+        access_from_environment()
+    logins = CredentialStore(logins_file())
+    logins.save(StoredSession(hub="wss://one.example:8443", principal="ann", token="of-one", name="one"))
+    logins.save(StoredSession(hub="wss://two.example:9443", principal="bob", token="of-two", name="two"))
+    assert access_from_environment().address == HubAddress("two.example", 9443)
+    found = access_from_environment("one")
+    assert found.address == HubAddress("one.example", 8443)
+    assert found.credentials == TokenCredentialProvider(PrincipalId("ann"), "of-one")
+    monkeypatch.setenv("OMNYSHELL_HUB", "one")
+    monkeypatch.setenv("OMNYSHELL_TOKEN", "another")
+    assert access_from_environment().credentials == TokenCredentialProvider(PrincipalId("ann"), "another")
+    with pytest.raises(ConfigException, match="who are you"):
+        access_from_environment("three.example")

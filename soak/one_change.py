@@ -10,9 +10,10 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,6 +28,7 @@ from omnyshell.model.admin import CredentialKind, LockKind
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import admin as a
 from omnyshell.security.authenticators import Evidence, hash_token
+from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.credentials import TOKEN_METHOD
 from omnyshell.services.hub.admin_scope import Plan
 from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
@@ -36,11 +38,14 @@ from soak.report import Figure, report
 
 FEW, MANY = 10, 5_000
 JOINS, TIMES = 1_000, 100
-MOST, MOST_FOR_ALL = 5, 250
+MOST, MOST_FOR_FILE, MOST_FOR_ALL = 5, 25, 250
 """Milliseconds that a change may take."""
 
 EVERYTHING = "all that is live is judged anew, as after a reload"
 """Not one change: it is for comparison, and may take longer."""
+
+EDIT = "a line of authorized_keys is edited"
+"""All lines of the file are looked at; only what has changed is read and judged."""
 
 SECRET = hash_token("token")
 
@@ -115,11 +120,30 @@ class Changes:
         yield "a node is labelled", [self.labels(i) for i in numbers]
         yield "a node registers", [self.registers(i) for i in numbers]
         yield "a node leaves", [self.leaves(i) for i in numbers]
+        yield EDIT, self.edits()
         yield EVERYTHING, [self._services._eviction.enforce for _ in range(10)]
 
     def labels(self, number: int) -> Callable[[], object]:
         labels = {"allow-roles": f"dev{number}"}
         return self.plan(a.NodeLabelsSet, node_id=f"n{number % self._count}", labels=labels)
+
+    def edits(self) -> list[Callable[[], object]]:
+        path = cast("Path", self._hub.config.state_dir) / "authorized_keys"
+        keys = [Ed25519PrivateKey.generate().public_key().public_bytes_raw() for _ in range(self._count)]
+        lines = [f"key{number} {b64(key)} dev" for number, key in enumerate(keys)]
+        path.write_text("\n".join(lines))
+        store = AuthorizedKeysStore.from_file(path)
+
+        def edit(number: int) -> None:
+            lines[number % self._count] += f",role{number}"
+            path.write_text("\n".join(lines))
+
+        def take_in() -> None:
+            (name,) = store.reload()
+            self._services._eviction.enforce_for(name)
+
+        # The editor's work is not the hub's.
+        return [Edited(partial(edit, number), take_in) for number in range(TIMES)]
 
     def registers(self, number: int) -> Callable[[], object]:
         peer = cast("Any", ConnectedNode(number % self._count))
@@ -145,9 +169,21 @@ class Changes:
         return [lambda key=key: join(key) for key in keys]  # type: ignore[misc]
 
 
+class Edited(NamedTuple):
+    """Something that the hub takes in, and what is done before."""
+
+    before: Callable[[], object]
+    take_in: Callable[[], object]
+
+    def __call__(self) -> object:
+        return self.take_in()
+
+
 def measure(calls: list[Callable[[], object]]) -> list[float]:
     taken = []
     for call in calls:
+        if isinstance(call, Edited):
+            call.before()
         began = time.perf_counter()
         call()
         taken.append(time.perf_counter() - began)
@@ -181,7 +217,7 @@ async def soak() -> list[Figure]:
 
 def figure(change: str, few: list[float], many: list[float]) -> Figure:
     before, after = statistics.median(few) * 1000, statistics.median(many) * 1000
-    most = MOST_FOR_ALL if change == EVERYTHING else MOST
+    most = {EVERYTHING: MOST_FOR_ALL, EDIT: MOST_FOR_FILE}.get(change, MOST)
     return Figure(
         f"{change}, with {MANY} principals and nodes",
         f"at most {most:g} ms of the loop",

@@ -4,7 +4,7 @@
 alice        Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE  admin,dev   Alice Example
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -42,20 +42,27 @@ def parse_authorized_keys(text: str, *, source: str = "authorized keys") -> list
     A line of one field is skipped, and so is one that starts with `#`. Raises `ConfigException` naming `source`
     and the line when a key cannot be decoded: half a file is never taken.
     """
-    return list(_entries(text, source))
+    return [entry for _, entry in _entries(text, source, {})]
 
 
-def _entries(text: str, source: str) -> Iterator[AuthorizedKey]:
+def _entries(text: str, source: str, known: Mapping[str, AuthorizedKey]) -> Iterator[tuple[str, AuthorizedKey]]:
+    """Yield lines with their entries, of which `known` has some: to read thousands takes a while."""
     for number, line in enumerate(text.split("\n"), start=1):
-        fields = line.split(maxsplit=3)
-        if len(fields) < 2 or fields[0].startswith("#"):
-            continue
-        principal, key, roles, display_name = (*fields, "", "")[:4]
-        try:
-            public_key = Ed25519PublicKey.from_base64(key)
-        except AuthException as exc:
-            raise ConfigException(f"{source}, line {number}: the second field is no Ed25519 key in base64") from exc
-        yield AuthorizedKey(PrincipalId(principal), public_key, split_roles(roles), " ".join(display_name.split()))
+        entry = known.get(line) or _entry(line, source, number)
+        if entry is not None:
+            yield line, entry
+
+
+def _entry(line: str, source: str, number: int) -> AuthorizedKey | None:
+    fields = line.split(maxsplit=3)
+    if len(fields) < 2 or fields[0].startswith("#"):
+        return None
+    principal, key, roles, display_name = (*fields, "", "")[:4]
+    try:
+        public_key = Ed25519PublicKey.from_base64(key)
+    except AuthException as exc:
+        raise ConfigException(f"{source}, line {number}: the second field is no Ed25519 key in base64") from exc
+    return AuthorizedKey(PrincipalId(principal), public_key, split_roles(roles), " ".join(display_name.split()))
 
 
 class AuthorizedKeysStore:
@@ -66,12 +73,15 @@ class AuthorizedKeysStore:
 
     def __init__(self, entries: Iterable[AuthorizedKey] = (), *, path: Path | None = None) -> None:
         self._path = path
+        self._lines: dict[str, AuthorizedKey] = {}
         self.replace(entries)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read a file. Raises `ConfigException` when it cannot be read or holds a wrong entry."""
-        return cls(_read(path), path=path)
+        store = cls(path=path)
+        store.reload()
+        return store
 
     @property
     def entries(self) -> tuple[AuthorizedKey, ...]:
@@ -84,10 +94,7 @@ class AuthorizedKeysStore:
 
     def replace(self, entries: Iterable[AuthorizedKey]) -> None:
         """Take these entries instead of those held so far."""
-        held: dict[PrincipalId, tuple[AuthorizedKey, ...]] = {}
-        for entry in entries:
-            held[entry.principal] = (*held.get(entry.principal, ()), entry)
-        self._entries = held
+        self._entries = _by_principal(entries)
         self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self.entries)
 
     def put(self, principal: PrincipalId, entries: Iterable[AuthorizedKey]) -> None:
@@ -98,25 +105,38 @@ class AuthorizedKeysStore:
             self._entries[principal] = held
         self._index.put(principal, [(entry.public_key.raw, entry) for entry in held])
 
-    def reload(self) -> None:
-        """Read the file again; nothing happens where the entries came from none.
+    def reload(self) -> frozenset[PrincipalId]:
+        """Read the file again, and return whose entries have changed; nothing happens where they came from none.
 
         Raises `ConfigException`, and keeps what it holds, when the file cannot be read or holds a wrong entry.
         """
-        if self._path is not None:
-            self.replace(_read(self._path))
+        if self._path is None:
+            return frozenset()
+        lines = list(_entries(_text(self._path), str(self._path), self._lines))
+        self._lines = dict(lines)
+        held = _by_principal(entry for _, entry in lines)
+        changed = {name for name in {*held, *self._entries} if held.get(name) != self._entries.get(name)}
+        for name in changed:
+            self.put(name, held.get(name, ()))
+        return frozenset(changed)
 
     def find(self, principal: PrincipalId, public_key: Ed25519PublicKey) -> AuthorizedKey | None:
         """The first entry for this principal and key; its time does not tell whether the principal is known."""
         return self._index.find(principal, public_key.raw)
 
 
-def _read(path: Path) -> list[AuthorizedKey]:
+def _by_principal(entries: Iterable[AuthorizedKey]) -> dict[PrincipalId, tuple[AuthorizedKey, ...]]:
+    held: dict[PrincipalId, tuple[AuthorizedKey, ...]] = {}
+    for entry in entries:
+        held[entry.principal] = (*held.get(entry.principal, ()), entry)
+    return held
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         raise ConfigException(f"{path}, line {line}: not UTF-8 text") from exc
-    return parse_authorized_keys(text, source=str(path))

@@ -38,6 +38,9 @@ ONLY_ADMINS = (
     "--open-node-tunnels gives it to whoever may use the node, as before 0.2"
 )
 
+MOST_APART = 100
+"""Principals whose change is taken in one by one; more are judged with everybody."""
+
 MOST_SHOWN = 5
 """Peers that a line of the log names."""
 
@@ -210,7 +213,7 @@ class HubUpkeep:
         try:
             for path in files.paths:
                 self.config.strict_modes.check(path)
-            files.reload()
+            changed = files.reload()
         except OmnyShellException as exc:
             logger.error("%s: not taken over, what was there before goes on: %s", files.name, exc)
             audit.record("hub.reload", "error", reason=str(exc), detail=files.name)
@@ -219,4 +222,8 @@ class HubUpkeep:
             watch.retry()
         logger.info("%s: taken over", files.name)
         audit.record("hub.reload", detail=files.name)
-        self._parts.eviction.enforce()
+        if changed is None or len(changed) > MOST_APART:
+            self._parts.eviction.enforce()
+        else:
+            for name in sorted(changed):
+                self._parts.eviction.enforce_for(name)

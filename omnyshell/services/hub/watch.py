@@ -1,7 +1,7 @@
 """Notices files that were edited, and waits until they have come to rest. No I/O but `stat`."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +22,12 @@ def stamp_of(path: Path) -> Stamp:
 class WatchedFiles:
     """Files that belong together, and what takes them in anew.
 
-    `reload` raises `OmnyShellException` where they are wrong; it has changed nothing then.
+    `reload` raises `OmnyShellException` where they are wrong; it has changed nothing then. It returns whose logins are
+    to be judged again: those of some principals, or, where it returns None, everybody's.
     """
 
     paths: tuple[Path, ...]
-    reload: Callable[[], None] = field(repr=False)
+    reload: Callable[[], Collection[str] | None] = field(repr=False)
 
     @property
     def name(self) -> str:

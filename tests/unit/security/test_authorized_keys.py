@@ -1,12 +1,14 @@
 import base64
+from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell.errors import ConfigException
+from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore, parse_authorized_keys, split_roles
-from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey, encode_base64
 
 ONE, TWO = Ed25519PublicKey(b"\x01" * 32), Ed25519PublicKey(b"\xfe" * 32)
 A, B = ONE.to_base64(), TWO.to_base64()
@@ -126,3 +128,29 @@ def test_missing_file(tmp_path):
 
 def test_keys_are_kept_in_the_form_they_are_shown():
     assert encode_base64(ONE.raw) == A
+
+
+def test_a_file_that_was_edited_says_whose_keys_have_changed(tmp_path: Path) -> None:
+    path = tmp_path / "authorized_keys"
+    lines = [f"user{number} {Ed25519PrivateKey.generate().public_key.to_base64()} dev" for number in range(5)]
+    path.write_text("\n".join(lines))
+    store = AuthorizedKeysStore.from_file(path)
+    kept = store.entries
+    assert store.reload() == frozenset()
+    lines[1] += ",ops"
+    lines[2] = "# gone"
+    lines.append(f"user3 {Ed25519PrivateKey.generate().public_key.to_base64()} dba")
+    lines.append(f"new {Ed25519PrivateKey.generate().public_key.to_base64()}")
+    path.write_text("\n".join(lines))
+    assert store.reload() == {"user1", "user2", "user3", "new"}
+    fresh = AuthorizedKeysStore(parse_authorized_keys(path.read_text()))
+    assert {entry.principal: store.of(entry.principal) for entry in store.entries} == {
+        entry.principal: fresh.of(entry.principal) for entry in fresh.entries
+    }
+    for entry in (*kept, *store.entries):
+        assert store.find(entry.principal, entry.public_key) == fresh.find(entry.principal, entry.public_key)
+    assert store.of(PrincipalId("user0"))[0] is kept[0]
+    path.write_text("user0 nonsense dev")
+    with pytest.raises(ConfigException):
+        store.reload()
+    assert store.of(PrincipalId("user0"))[0] is kept[0]

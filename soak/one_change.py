@@ -2,6 +2,7 @@
 
 The hub's own objects, with principals in its state file, and with nodes that are connected as far as these know. The
 state is in memory where the machine has such a place (`/dev/shm`): a disk takes the same time whoever else there is.
+Times are the processor's, as other programs may want it too.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any, NamedTuple, cast
 
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from support.interleavings import FakePeer
+from support.fake_peers import FakePeer
 from support.raw_admin import b64
 from support.stack import Certificates, hub_config
 
@@ -38,7 +39,7 @@ from soak.report import Figure, report
 
 FEW, MANY = 10, 5_000
 JOINS, TIMES = 1_000, 100
-MOST, MOST_FOR_FILE, MOST_FOR_ALL = 5, 25, 250
+MOST, MOST_FOR_FILE, MOST_FOR_ALL = 5, 10, 100
 """Milliseconds that a change may take."""
 
 EVERYTHING = "all that is live is judged anew, as after a reload"
@@ -184,9 +185,9 @@ def measure(calls: list[Callable[[], object]]) -> list[float]:
     for call in calls:
         if isinstance(call, Edited):
             call.before()
-        began = time.perf_counter()
+        began = time.thread_time()
         call()
-        taken.append(time.perf_counter() - began)
+        taken.append(time.thread_time() - began)
     return taken
 
 
@@ -220,7 +221,7 @@ def figure(change: str, few: list[float], many: list[float]) -> Figure:
     most = {EVERYTHING: MOST_FOR_ALL, EDIT: MOST_FOR_FILE}.get(change, MOST)
     return Figure(
         f"{change}, with {MANY} principals and nodes",
-        f"at most {most:g} ms of the loop",
+        f"at most {most:g} ms of processor time in the loop",
         f"{after:.2f} ms, with {FEW} {before:.2f} ms; worst of {len(many)} {max(many) * 1000:.1f} ms",
         after <= most,
     )

@@ -8,11 +8,11 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 from support.clock import FakeClock
+from support.fake_peers import FakePeer, FakePorts
 
 from omnyshell import (
     AuditLog,
@@ -22,13 +22,10 @@ from omnyshell import (
     NodeRegistry,
     PlatformInfo,
     PortRange,
-    Principal,
-    PrincipalId,
     RoleBasedAuthorizer,
     SessionRouter,
     TunnelRegistry,
 )
-from omnyshell.model.live import LivePeer
 from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
@@ -43,7 +40,6 @@ from omnyshell.services.hub.metrics import HubMetrics
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.own_requests import OwnRequests
 from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.quota import Allowance, Quota, QuotaLimits, Resource
 from omnyshell.services.hub.relay import Relay
 from omnyshell.services.hub.requests import SessionRequests
@@ -52,7 +48,6 @@ from omnyshell.services.hub.takeovers import Takeovers
 from omnyshell.services.hub.tunnel_admission import TunnelContext
 from omnyshell.services.hub.tunnel_broker import TunnelBroker
 from omnyshell.services.hub.tunnel_messages import TunnelMessages
-from omnyshell.transport.channels import ChannelMultiplexer
 
 STEPS = 200
 CHANNELS = 6
@@ -72,96 +67,6 @@ PORTS = PortRange(20_000, 20_004)
 
 LIMITS = {Resource.SESSIONS: 3, Resource.SESSIONS_AT_NODE: 2, Resource.TUNNELS: 2, Resource.PENDING: 3}
 """Of one of the principals."""
-
-
-class FakePeer:
-    """A connection that remembers what it was sent."""
-
-    silent_for = 0.0
-    round_trip = None
-    is_logged_in = has_room = True
-    queued_bytes = 0
-    is_choked = False
-
-    def __init__(self, name: str, role: str) -> None:
-        self.name = name
-        self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))
-        self._open = True
-        self.inbox: list[tuple[int | None, Any]] = []
-        self.role = role
-        self.known_gone = False
-        self.evidence = None
-        self.has_said_goodbye = False
-        self.id = name
-        self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)
-
-    def __repr__(self) -> str:
-        return self.name
-
-    @property
-    def principal(self) -> Principal:
-        return self._who
-
-    @property
-    def features(self) -> frozenset[str]:
-        return frozenset()
-
-    @property
-    def address(self) -> str:
-        return "192.0.2.1"
-
-    @property
-    def is_open(self) -> bool:
-        return self._open
-
-    def describe(self) -> LivePeer:
-        return LivePeer(peer_id=self.id, role=self.role, principal=self.principal.id, connected_at=self.connected_at)
-
-    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
-        return ChannelMultiplexer(cast("Any", SimpleNamespace(last_heard=0.0)), incoming)
-
-    def ping(self) -> None:
-        """Nobody measures it."""
-
-    def send(self, message: Any, channel: int | None = None) -> None:
-        self.inbox.append((channel, message))
-
-    def send_in_order(self, message: Any, channel: int) -> None:
-        self.inbox.append((channel, message))
-
-    def relay_data(self, channel: int, raw: bytes) -> None:
-        self.inbox.append((channel, raw))
-
-    def discard(self, channel: int) -> None:
-        self.inbox = [item for item in self.inbox if item[0] != channel or not isinstance(item[1], bytes)]
-
-    def dropped(self, _size: int) -> None:
-        """Nobody reads it more slowly."""
-
-    def fail(self, code: str, text: str, *, retry_after: int | None = None) -> None:
-        self._open = False
-
-    def evict(self, code: str, text: str, *, retry_after: int | None = None) -> None:
-        self._open = False
-
-    def close(self, code: int, reason: str) -> None:
-        self._open = False
-
-    def send_away(self, code: int, reason: str) -> None:
-        self._open = False
-
-    def vanish(self) -> None:
-        self._open = False
-
-
-class FakePorts(PublicPorts):
-    """Binds nothing."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-
-    def bind(self, port: int) -> list[Any]:
-        return []
 
 
 class World:

@@ -1,0 +1,103 @@
+"""Connections, and ports of tunnels, as the hub's plain objects see them: no sockets."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+from omnyshell import (
+    Principal,
+    PrincipalId,
+)
+from omnyshell.model.live import LivePeer
+from omnyshell.services.hub.public_ports import PublicPorts
+from omnyshell.transport.channels import ChannelMultiplexer
+
+
+class FakePeer:
+    """A connection that remembers what it was sent."""
+
+    silent_for = 0.0
+    round_trip = None
+    is_logged_in = has_room = True
+    queued_bytes = 0
+    is_choked = False
+
+    def __init__(self, name: str, role: str) -> None:
+        self.name = name
+        self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))
+        self._open = True
+        self.inbox: list[tuple[int | None, Any]] = []
+        self.role = role
+        self.known_gone = False
+        self.evidence = None
+        self.has_said_goodbye = False
+        self.id = name
+        self.connected_at = datetime(2026, 1, 2, tzinfo=UTC)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def principal(self) -> Principal:
+        return self._who
+
+    @property
+    def features(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def address(self) -> str:
+        return "192.0.2.1"
+
+    @property
+    def is_open(self) -> bool:
+        return self._open
+
+    def describe(self) -> LivePeer:
+        return LivePeer(peer_id=self.id, role=self.role, principal=self.principal.id, connected_at=self.connected_at)
+
+    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
+        return ChannelMultiplexer(cast("Any", SimpleNamespace(last_heard=0.0)), incoming)
+
+    def ping(self) -> None:
+        """Nobody measures it."""
+
+    def send(self, message: Any, channel: int | None = None) -> None:
+        self.inbox.append((channel, message))
+
+    def send_in_order(self, message: Any, channel: int) -> None:
+        self.inbox.append((channel, message))
+
+    def relay_data(self, channel: int, raw: bytes) -> None:
+        self.inbox.append((channel, raw))
+
+    def discard(self, channel: int) -> None:
+        self.inbox = [item for item in self.inbox if item[0] != channel or not isinstance(item[1], bytes)]
+
+    def dropped(self, _size: int) -> None:
+        """Nobody reads it more slowly."""
+
+    def fail(self, code: str, text: str, *, retry_after: int | None = None) -> None:
+        self._open = False
+
+    def evict(self, code: str, text: str, *, retry_after: int | None = None) -> None:
+        self._open = False
+
+    def close(self, code: int, reason: str) -> None:
+        self._open = False
+
+    def send_away(self, code: int, reason: str) -> None:
+        self._open = False
+
+    def vanish(self) -> None:
+        self._open = False
+
+
+class FakePorts(PublicPorts):
+    """Binds nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def bind(self, port: int) -> list[Any]:
+        return []

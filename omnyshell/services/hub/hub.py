@@ -304,6 +304,7 @@ class OmnyShellHub:
             services.messages.sweep,
             services.relay.sweep,
             services.sending.sweep,
+            self.tunnels.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
             self._upkeep.tick,
         )

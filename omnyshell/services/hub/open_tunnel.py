@@ -7,6 +7,7 @@ from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.protocol.outbox import Backlog
 from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnels import TunnelRegistration
@@ -37,6 +38,7 @@ class OpenTunnel:
         owner: Principal,
         evidence: Evidence | None,
         channels: ChannelMultiplexer,
+        backlog: Backlog,
     ) -> None:
         self.registration = registration
         self.owner = owner
@@ -46,8 +48,16 @@ class OpenTunnel:
         self.channels = channels
         """Those of the exposer's connection."""
 
+        self.backlog = backlog
+        """What waits for the outside of all its owner's tunnels."""
+
         self.counters = TunnelCounters()
         self._connections: set[TunnelConnection] = set()
+
+    @property
+    def connections(self) -> tuple[TunnelConnection, ...]:
+        """Those that are open."""
+        return tuple(self._connections)
 
     @property
     def info(self) -> TunnelInfo:

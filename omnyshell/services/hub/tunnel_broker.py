@@ -35,6 +35,7 @@ from omnyshell.services.hub.public_ports import PublicPorts
 from omnyshell.services.hub.quota import Resource
 from omnyshell.services.hub.registry import RegisteredNode
 from omnyshell.services.hub.tunnel_admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
+from omnyshell.services.hub.tunnel_backlogs import TunnelBacklogs
 from omnyshell.services.hub.tunnel_connection import TunnelConnection
 from omnyshell.services.hub.tunnel_refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels import TunnelRegistration, TunnelRegistry
@@ -72,6 +73,7 @@ class TunnelBroker:
         self._ports = ports
         self._admission = TunnelAdmission(context, registry)
         self.refusals = TunnelRefusals(context.audit)
+        self._backlogs = TunnelBacklogs(context.policy.quota)
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[Peer, _Exposer] = {}
 
@@ -207,6 +209,10 @@ class TunnelBroker:
         connection.abort(CloseReason.ERROR, "More than the other end takes")
         return True
 
+    def sweep(self, now: float) -> None:
+        """End connections whose outside takes nothing, where too much waits; `now` on the monotonic clock."""
+        self._backlogs.sweep(self.tunnels, now)
+
     async def close(self) -> None:
         """Close every tunnel; no port, task or descriptor of theirs is left."""
         ended: list[TunnelConnection] = []
@@ -234,7 +240,8 @@ class TunnelBroker:
         )
         exposer = self._exposers.setdefault(peer, _Exposer(peer, node))
         registration = TunnelRegistration(info, client.principal.id)
-        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels)
+        backlog = self._backlogs.of(client.principal)
+        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels, backlog)
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
         tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))

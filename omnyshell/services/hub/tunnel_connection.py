@@ -56,6 +56,8 @@ class TunnelConnection(ChannelStream):
         self._is_requested = False
         self._deadline: asyncio.TimerHandle | None = None
         self._adopting: asyncio.Task[None] | None = None
+        self.waiting = 0
+        """Bytes that the outside has yet to take."""
 
     def serve(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take over the socket: with `tls`, after a handshake."""
@@ -122,6 +124,7 @@ class TunnelConnection(ChannelStream):
         """Return credit for what the outside took."""
         self._tunnel.counters.bytes_out += size
         super().bytes_taken(size)
+        self._count(self.bytes_received - self.bytes_delivered)
 
     def stream_lost(self, error: Exception | None) -> None:
         """The outside is gone."""
@@ -134,8 +137,13 @@ class TunnelConnection(ChannelStream):
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Write what the target sent, as far as the credit allowed it."""
         super().data_received(opcode, payload)
-        if self.bytes_received - self.bytes_delivered > INITIAL_CREDIT + EXTRA_CREDIT and not self.channel.is_closed:
+        if self.channel.is_closed:
+            return
+        self._count(self.bytes_received - self.bytes_delivered)
+        if self.waiting > INITIAL_CREDIT + EXTRA_CREDIT:
             self.abort(CloseReason.ERROR, "More data than the credit allows")
+        elif self.waiting and self._tunnel.backlog.is_full:
+            self.abort(CloseReason.ERROR, "More waits for the outside than is kept")
 
     def message_received(self, message: ChannelMessage) -> None:
         """Take what the exposer says."""
@@ -154,6 +162,7 @@ class TunnelConnection(ChannelStream):
     def over(self) -> None:
         """Forget the connection."""
         self._answered()
+        self._count(0)
         self._tunnel.connection_over(self)
 
     # The rest
@@ -163,6 +172,11 @@ class TunnelConnection(ChannelStream):
             super()._stalled()
         else:
             self.finish()
+
+    def _count(self, waiting: int) -> None:
+        waiting = 0 if self._is_over else waiting
+        self._tunnel.backlog.waiting += waiting - self.waiting
+        self.waiting = waiting
 
     def _refuse(self, reason: str) -> None:
         """There is no way to the target: the outside learns it at once."""

@@ -115,7 +115,8 @@ class AuthorizedKeysStore:
         lines = list(_entries(_text(self._path), str(self._path), self._lines))
         self._lines = dict(lines)
         held = _by_principal(entry for _, entry in lines)
-        changed = {name for name in {*held, *self._entries} if held.get(name) != self._entries.get(name)}
+        # In the order of the file.
+        changed = [name for name in {**held, **self._entries} if held.get(name) != self._entries.get(name)]
         for name in changed:
             self.put(name, held.get(name, ()))
         return frozenset(changed)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import logging
 import random
 import shutil
@@ -15,7 +16,8 @@ from support.stack import Certificates, hub_config
 from omnyshell import AuditRecord, OmnyShellHub, SystemClock
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_chain import HEAD, link, seal
+from omnyshell.services.hub.audit_chain import HEAD, chain, link, seal
+from omnyshell.services.hub.audit_heads import read_head
 from omnyshell.services.hub.audit_query import verify_trail
 from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditStore, load_audit_key
 from omnyshell.services.hub.audit_trail import open_trail
@@ -76,7 +78,7 @@ class Tampering:
         self.state, self._old, self._chance = state, old, chance
         self.ways: tuple[Callable[[], None], ...] = (
             self.delete, self.cut, self.edit, self.exchange, self.sign_anew, self.roll_back, self.remove,
-            self.unseal, self.add, self.forget,
+            self.unseal, self.add, self.forget, self.forge, self.cut_at_a_head, self.begin_anew,
         )  # fmt: skip
 
     def last(self) -> int:
@@ -149,6 +151,50 @@ class Tampering:
     def add(self) -> None:
         change(self.state, "INSERT INTO records SELECT max(seq) + 1, hash, record, hash FROM records")
 
+    def forge(self) -> None:
+        """Put in, or over another record, one that acknowledges a gap, or counts and tells what nobody found."""
+        forged = self._chance.choice(
+            (
+                AuditRecord(at=SystemClock().now(), action="audit.acknowledge"),
+                AuditRecord(at=SystemClock().now(), action="audit.broken", outcome="error", detail="nothing to see"),
+            )
+        )
+        seq = self.some()
+        db = connect(self.state)
+        row = db.execute("SELECT previous FROM records WHERE seq = ?", (seq,)).fetchone()
+        if row is not None:
+            made = chain(seq, row[0], forged)
+            db.execute(
+                "UPDATE records SET record = ?, hash = ? WHERE seq = ?", (made.text.decode(), made.hash, made.seq)
+            )
+        db.commit()
+        db.close()
+
+    def cut_at_a_head(self) -> None:
+        """Use a head that the trail holds itself as its end, and as what was noted."""
+        db = connect(self.state)
+        rows = db.execute("SELECT record FROM records WHERE instr(record, '\"audit.head\"') ORDER BY seq").fetchall()
+        heads = [read_head(json.loads(text)["detail"]) for (text,) in rows[:-1]]
+        if heads and (head := self._chance.choice(heads)) is not None:
+            mark = head.seal
+            db.execute("DELETE FROM records WHERE seq > ?", (mark.seq,))
+            db.execute("INSERT OR REPLACE INTO seals VALUES (?, ?, ?, ?, ?)", mark._replace(kind=HEAD))
+            noted = connect(self.state, STATE_FILE)
+            row = (mark.seq, mark.hash, mark.at, mark.signature, head.key.raw)
+            noted.execute("INSERT OR REPLACE INTO audit_head VALUES (1, ?, ?, ?, ?, ?)", row)
+            noted.commit()
+            noted.close()
+        db.commit()
+        db.close()
+
+    def begin_anew(self) -> None:
+        """Take away the trail, its key and what was noted of it, as if there had been none."""
+        self._replace([AUDIT_FILE, KEY_FILE], None)
+        db = connect(self.state, STATE_FILE)
+        db.execute("DELETE FROM audit_head")
+        db.commit()
+        db.close()
+
     def forget(self) -> None:
         db = connect(self.state, STATE_FILE)
         statements = (
@@ -175,6 +221,9 @@ async def tamper(certificates: Certificates, directory: Path, seed: int) -> tupl
         way()
         is_changed = content(state) != before
         changed += is_changed
+        if way.__name__ == "begin_anew":
+            # A trail that is gone tells no gaps of before; that it is gone sounds the same each time.
+            gaps = []
         now = await start(certificates, state, chance.randint(1, 30))
         if is_changed != bool(set(now) - set(gaps)):
             wrong.append(f"seed {seed}: {way.__name__} {'not told' if is_changed else 'told without reason'}")

@@ -26,6 +26,9 @@ other database, the end in a record of the trail. So whoever finds one cannot pu
 
 _SEAL_TAG = b"omnyshell:audit:v1"
 
+NOT_ITSELF = frozenset({"altered", "reordered"})
+"""Findings that say of a record that it is not what the hub wrote there; others are about what stands before it."""
+
 Signer = Callable[[bytes], bytes]
 SignatureCheck = Callable[[bytes, bytes], bool]
 """Takes a signature and the message it should be over."""

@@ -14,7 +14,16 @@ from omnyshell.errors import ConfigException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.audit_chain import ANCHOR, HEAD, ChainedRecord, ChainVerifier, Finding, Seal, read_record
+from omnyshell.services.hub.audit_chain import (
+    ANCHOR,
+    HEAD,
+    NOT_ITSELF,
+    ChainedRecord,
+    ChainVerifier,
+    Finding,
+    Seal,
+    read_record,
+)
 from omnyshell.services.hub.audit_check import hold
 from omnyshell.services.hub.audit_heads import BROKEN_ACTION, SignedHead, own_record
 from omnyshell.services.hub.audit_store import AuditReader
@@ -82,9 +91,11 @@ class _Walk:
 
     def feed(self, record: ChainedRecord) -> None:
         """Take the next record."""
+        found = len(self.verifier.findings)
         self.verifier.feed(record)
+        is_whole = all(finding.kind not in NOT_ITSELF for finding in self.verifier.findings[found:])
         own = own_record(record)
-        if own is not None and own.action == BROKEN_ACTION:
+        if own is not None and own.action == BROKEN_ACTION and is_whole:
             text = f"the hub found and recorded, as record {record.seq} at {write_timestamp(own.at)}: {own.detail}"
             self._gaps.setdefault(own.detail, Finding("gap", record.seq, text))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from omnyshell.model.audit import AuditRecord
 from omnyshell.services.hub.audit_chain import (
+    NOT_ITSELF,
     ChainedRecord,
     ChainVerifier,
     Finding,
@@ -116,7 +117,7 @@ class TrailScan:
             self._waiting.clear()
         for finding in findings:
             self._keep(finding)
-        return not any(finding.kind in ("altered", "reordered") for finding in findings)
+        return not any(finding.kind in NOT_ITSELF for finding in findings)
 
     def _weigh(self, record: ChainedRecord, own: AuditRecord) -> None:
         """Have what the trail says of itself wait for a signature; a head's covers the record before it."""

@@ -55,7 +55,8 @@ def signs_beside(directory: Path) -> Signs:
     files = tuple(name for name in STATE_NAMES if name != AUDIT_FILE and (directory / name).exists())
     if STATE_FILE not in files:
         return Signs(files)
-    uri = f"{(directory / STATE_FILE).resolve().as_uri()}?mode=ro"
+    # Not for reading alone: what a hub that was killed left half done is undone first.
+    uri = f"{(directory / STATE_FILE).resolve().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=LOCKED_WAIT)) as database:
             database.text_factory = lambda text: text.decode("utf-8", "replace")

@@ -32,7 +32,8 @@ class AuditWitness:
 
     def noted(self) -> SignedHead | None:
         """Return the head that was noted, genuine or not; None where none is. Raises `ConfigException`."""
-        return read_noted(self._path)
+        # Not for reading alone: what a hub that was killed left half done is undone first.
+        return read_noted(self._path, "rw")
 
     def note(self, head: SignedHead) -> None:
         """Note a head instead of the one before; on disk when this returns. Raises `OSError` and `sqlite3.Error`."""
@@ -48,15 +49,15 @@ class AuditWitness:
             self._db.close()
 
 
-def read_noted(path: Path) -> SignedHead | None:
-    """Return the head that a hub noted in this file, without changing it; None where there is none.
+def read_noted(path: Path, mode: str = "ro") -> SignedHead | None:
+    """Return the head that a hub noted in this file; None where there is none. The `mode` is SQLite's.
 
     Raises `ConfigException` for a file that cannot be read.
     """
     if not path.is_file():
         return None
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=LOCKED_WAIT)
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=LOCKED_WAIT)
         try:
             known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_head'").fetchone()
             return _noted(db) if known is not None else None

@@ -1,5 +1,7 @@
 """What goes wrong in the threads that work for the audit: it is told, and they go on."""
 
+import shutil
+import sqlite3
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +21,7 @@ from omnyshell.services.hub.audit_trail import TrailCheck, open_trail
 from omnyshell.services.hub.audit_writer import AuditUnavailableException, AuditWriter
 from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.disk_reserve import DiskReserve
+from omnyshell.services.hub.state_file import STATE_FILE
 
 CLOCK = SystemClock()
 
@@ -182,3 +185,17 @@ async def test_whatever_a_hub_wrote_before_says_that_there_was_a_trail(tmp_path:
     _, gaps = await life(tmp_path)
     assert gaps
     assert (await life(tmp_path))[1] == gaps
+
+
+async def test_a_state_file_that_a_killed_hub_left_half_done_is_taken(tmp_path: Path) -> None:
+    await life(tmp_path)
+    database = sqlite3.connect(tmp_path / STATE_FILE, isolation_level=None)
+    database.executescript("PRAGMA journal_mode = DELETE; PRAGMA cache_size = 2; CREATE TABLE t (x BLOB); BEGIN")
+    database.executemany("INSERT INTO t VALUES (randomblob(4096))", [()] * 50)
+    killed = tmp_path / "killed"
+    killed.mkdir(mode=0o700)
+    for path in tmp_path.glob("*.*"):
+        shutil.copy2(path, killed / path.name)
+    database.close()
+    assert (killed / f"{STATE_FILE}-journal").stat().st_size
+    assert await life(killed) == ("", [])

@@ -77,6 +77,12 @@ def read_quotas(value: Any, file: TomlFile) -> tuple[Allowance, ...]:
     return read_tables(value, "quotas", file, read_quota)
 
 
+def _strangers(flag: str, text: str, limit: str) -> Option:
+    """A limit of connections that have not logged in, by its field of `EndpointLimits`."""
+    default, sets = str(default_of(EndpointLimits, limit)), f"endpoint.{limit}"
+    return Option(flag, text, "START:RATE:FULL", default=default, sets=sets, parse=StrangerLimit.parse)
+
+
 ADDRESS = (
     Option("--host", "address to listen on; all of them if not given", "H", default="", sets="host", restart=True),
     Option(
@@ -208,21 +214,15 @@ LIMITS = (
         sets="endpoint.max_connections",
         check=Check(lambda count: count > 0, "must be more than 0"),
     ),
-    Option(
+    _strangers(
         "--max-before-login",
         "connections that have not logged in, of all addresses without a good login of late",
-        "START:RATE:FULL",
-        default=str(default_of(EndpointLimits, "max_before_login")),
-        sets="endpoint.max_before_login",
-        parse=StrangerLimit.parse,
+        "max_before_login",
     ),
-    Option(
+    _strangers(
         "--max-before-login-by-address",
         "the same of each such address (IPv6: of each /64)",
-        "START:RATE:FULL",
-        default=str(default_of(EndpointLimits, "max_before_login_by_address")),
-        sets="endpoint.max_before_login_by_address",
-        parse=StrangerLimit.parse,
+        "max_before_login_by_address",
     ),
     Option(
         "--node-ids",

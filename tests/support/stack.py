@@ -1,6 +1,7 @@
 """A hub, a node and a client on loopback TLS, in one event loop."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -122,3 +123,11 @@ async def until(condition: Callable[[], bool], seconds: float = DEADLINE) -> Non
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def read_page(reader: asyncio.StreamReader) -> str:
+    """Read what an HTTP response says its page has; the end of the connection comes when a hub has lingered."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    size = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    assert size, head
+    return (await reader.readexactly(int(size[1]))).decode()

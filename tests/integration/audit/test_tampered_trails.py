@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.stack import Certificates, access, hub_config, until
+from support.stack import Certificates, access, hub_config, read_page, until
 
 from omnyshell import AuditRecord, AuthorizationException, ConfigException, OmnyShellHub, SystemClock
 from omnyshell.model.schema import write_timestamp
@@ -179,9 +179,9 @@ async def ready(certificates: Certificates, hub: OmnyShellHub) -> str:
     tls = ssl.create_default_context(cafile=str(certificates.ca))
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, ssl=tls)
     writer.write(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
-    answer = await reader.read()
+    page = await read_page(reader)
     writer.close()
-    return answer.decode().partition("\r\n\r\n")[2]
+    return page
 
 
 def verified(directory: Path) -> TrailReport:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.raw_peer import STDIN, STDOUT, RawPeer, logged_in, open_session, registered, stranger
-from support.stack import DEADLINE, OPEN_TUNNELS, Certificates, hub_config, until
+from support.stack import DEADLINE, OPEN_TUNNELS, Certificates, hub_config, read_page, until
 from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
@@ -404,6 +404,6 @@ async def metrics(certificates: Certificates, port: int) -> str:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     writer.write(b"GET /metrics HTTP/1.0\r\nHost: h\r\n\r\n")
     async with asyncio.timeout(DEADLINE):
-        text = (await reader.read()).decode()
+        text = await read_page(reader)
     writer.close()
     return text

@@ -168,10 +168,16 @@ async def test_the_same_address_with_another_authority_is_another_hub(home: Path
         {"kind": "other", "principal": "node:web-2", "nodeId": "web-2"},
     ],
 )
-async def test_what_was_not_asked_for_makes_no_node(home: Path, tmp_path: Path, answer: dict[str, Any]) -> None:
+async def test_what_was_not_asked_for_makes_no_node(
+    home: Path, tmp_path: Path, answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if answer["kind"] == "other":
+        # It cannot be read, and counts as if it had not come.
+        monkeypatch.setattr("omnyshell.services.join.CONNECT_TIMEOUT", 1.0)
     async with join_hub(tmp_path / "evil", **answer) as evil:
         before = FileTree.of(home)
         assert await evil.join_node("--id", "web-2") == 255
+        assert evil.asked
         assert [path for path in before.changes() if path.is_file()] == []
 
 

@@ -56,15 +56,15 @@ def test_every_cipher_of_ssh_keygen_is_read_or_told(tmp_path: Path) -> None:
             with pytest.raises(ConfigException, match=rf"`ssh-keygen -p -Z aes256-ctr -f {path}` changes that"):
                 Ed25519PrivateKey.load(path, SECRET.encode())
             # What is said works.
-            run("ssh-keygen", "-q", "-p", "-Z", "aes256-ctr", "-P", SECRET, "-N", SECRET, "-f", str(path))
+            run("ssh-keygen", "-q", "-p", "-a", "4", "-Z", "aes256-ctr", "-P", SECRET, "-N", SECRET, "-f", str(path))
             assert belong_together(Ed25519PrivateKey.load(path, SECRET.encode()), path)
 
 
 @needs_ssh_keygen
-@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+@pytest.mark.parametrize(("kind", "bits"), [("rsa", "2048"), ("ecdsa", "256")])
 @pytest.mark.parametrize("passphrase", ["", SECRET])
-def test_other_kinds_of_ssh_keys_are_told(tmp_path: Path, kind: str, passphrase: str) -> None:
-    path = ssh_key(tmp_path / "id", passphrase, kind=kind)
+def test_other_kinds_of_ssh_keys_are_told(tmp_path: Path, kind: str, bits: str, passphrase: str) -> None:
+    path = ssh_key(tmp_path / "id", passphrase, "-b", bits, "-a", "4", kind=kind)
     with pytest.raises(ConfigException, match="but not an Ed25519 one"):
         Ed25519PrivateKey.load(path, passphrase.encode() or None)
 

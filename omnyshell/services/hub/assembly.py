@@ -221,6 +221,7 @@ class HubServices:
             audit=base.audit,
             metrics=base.metrics,
             clock=base.config.clock,
+            on_other_labels=lambda node_id: self._eviction.enforce_at(node_id),
         )
 
     def _make_client_service(self, relay: Relay, tunnel_messages: TunnelMessages) -> ClientService:

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
@@ -76,7 +76,10 @@ class NodeService:
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
+        on_other_labels: Callable[[str], None] = lambda _node_id: None,
     ) -> None:
+        """`on_other_labels` has what is open at a node judged anew."""
+        self._on_other_labels = on_other_labels
         self._registry = registry
         self._heartbeats = heartbeats
         self._broker = broker
@@ -174,6 +177,8 @@ class NodeService:
             self._replace(older.peer, older, node, is_alive=is_alive)
         self._takeovers.registered(node.node_id, peer.principal.id, _claimant(node))
         self._tunnels.node_registered(peer, node)
+        if before is not None and before.labels != node.labels:
+            self._on_other_labels(node.node_id)
         if before is None or before.registration != node.registration:
             self._record("node.register", peer, node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))

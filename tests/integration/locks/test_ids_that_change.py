@@ -4,7 +4,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from support.raw_admin import ADMIN, ask
@@ -38,10 +38,10 @@ async def site(certificates: Certificates, hub: OmnyShellHub) -> AsyncIterator[S
         yield Site(hub, node, client)
 
 
-async def _register(node: RawPeer, node_id: str) -> None:
+async def _register(node: RawPeer, node_id: str, **more: Any) -> None:
     """Register, and wait until the hub has dealt with it, or has closed the connection."""
     with suppress(ConnectionClosed):
-        await node.say("node.register", {"nodeId": node_id, "platform": {"os": "linux", "arch": "x64"}})
+        await node.say("node.register", {"nodeId": node_id, "platform": {"os": "linux", "arch": "x64"}, **more})
         await node.still_there()
 
 
@@ -92,3 +92,14 @@ async def test_the_same_id_again_ends_nothing(site: Site) -> None:
     await _register(site.node, "n1")
     assert [route.session.node_id for route in site.hub.sessions] == ["n1"]
     assert "node.offline" not in [found.action for found in site.hub.audit]
+
+
+async def test_other_labels_over_the_same_connection_end_what_they_do_not_allow(
+    certificates: Certificates, site: Site
+) -> None:
+    await _register(site.node, "n1", labels={"allow-roles": "developer"})
+    async with logged_in(certificates, site.hub.port, "client", "dev") as dev:
+        for client in (dev, site.client):
+            await open_session(client, site.node, mode="shell")
+        await _register(site.node, "n1", labels={"allow-roles": "ops"})
+        assert [route.session.principal for route in site.hub.sessions] == ["admin"]

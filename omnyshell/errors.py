@@ -20,6 +20,7 @@ where they enter, and chained.
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class ErrorCodes(StrEnum):
@@ -71,6 +72,25 @@ class ErrorCodes(StrEnum):
     """A fault of the one who answers."""
 
 
+class Remedy(StrEnum):
+    """What would help against an error. How it is done is said by what shows the error: command line or console."""
+
+    ALLOW_UNBOUND = "allow_unbound"
+    GIVE_BACKUP_KEY = "give_backup_key"
+    GIVE_CREDENTIAL = "give_credential"
+    LEAVE_OUT_KEY = "leave_out_key"
+    LET_OTHERS_WRITE = "let_others_write"
+    MAKE_BACKUP_KEY = "make_backup_key"
+    MOVE_OLD_FILES = "move_old_files"
+    NAME_AUTHORITY = "name_authority"
+    NAME_HUB = "name_hub"
+    NAME_PRINCIPAL = "name_principal"
+    NAME_SIGNER = "name_signer"
+    OTHER_PLACE = "other_place"
+    OTHER_STATE_DIR = "other_state_dir"
+    REPLACE_FILE = "replace_file"
+
+
 class OmnyShellException(Exception):
     """Base of everything this package raises on purpose.
 
@@ -78,6 +98,7 @@ class OmnyShellException(Exception):
     """
 
     default_code: str = ErrorCodes.INTERNAL_ERROR
+    _remedy: Remedy | None = None
 
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message)
@@ -86,6 +107,17 @@ class OmnyShellException(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def remedy(self) -> Remedy | None:
+        """What would help; where this error only says where another one came from, what that one says."""
+        cause = self.__cause__
+        return self._remedy or (cause.remedy if isinstance(cause, OmnyShellException) else None)
+
+    def advising(self, remedy: Remedy) -> Self:
+        """Return this error, with what would help."""
+        self._remedy = remedy
+        return self
 
 
 class ProtocolException(OmnyShellException):
@@ -199,3 +231,8 @@ class ConfigException(OmnyShellException):
 
     default_code = ErrorCodes.BAD_REQUEST
     option: str | None = None
+
+    def about(self, option: str) -> Self:
+        """Return this error, with the key of the option that gave the value."""
+        self.option = option
+        return self

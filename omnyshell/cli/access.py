@@ -15,7 +15,7 @@ def access_from(options: argparse.Namespace) -> HubAccess:
     # Whoever writes to a lost connection a few times, before its loss is known, is warned of it on stderr.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
-        return complete(given_access(options), ask_passphrase)
+        return complete(given_access(vars(options)), ask_passphrase)
     except ConfigException as exc:
         if (origin := _origin(options, exc.option)) is None:
             raise

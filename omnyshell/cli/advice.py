@@ -5,6 +5,7 @@ from omnyshell.errors import (
     AuthorizationException,
     ErrorCodes,
     OmnyShellException,
+    Remedy,
     SessionRejectedException,
     TunnelRejectedException,
 )
@@ -31,6 +32,24 @@ _ANY = {
     "port_in_use": "leave out --public-port, or choose another",
     "capacity_exceeded": "try again later, or raise --max-sessions on the node",
 }
+REMEDIES = {
+    Remedy.ALLOW_UNBOUND: "--allow-unbound allows it",
+    Remedy.GIVE_BACKUP_KEY: "give --key FILE, which `hub backup --make-key` wrote",
+    Remedy.GIVE_CREDENTIAL: "give --key or --token-file, or save a login with `omnyshell login`",
+    Remedy.LEAVE_OUT_KEY: "leave out --key",
+    Remedy.LET_OTHERS_WRITE: "or give --strict-modes false, or OMNYSHELL_STRICT_MODES=false, where that has to be so",
+    Remedy.MAKE_BACKUP_KEY: "`omnyshell hub backup --make-key FILE` makes one, and prints its public part",
+    Remedy.MOVE_OLD_FILES: "--force does that",
+    Remedy.NAME_AUTHORITY: "--ca FILE names it",
+    Remedy.NAME_HUB: "give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`",
+    Remedy.NAME_PRINCIPAL: "give --principal NAME, or save a login with `omnyshell login`",
+    Remedy.NAME_SIGNER: "give --hub-config, or --cert and --key",
+    Remedy.OTHER_PLACE: "give --out DIR or --id",
+    Remedy.OTHER_STATE_DIR: "give --state-dir DIR",
+    Remedy.REPLACE_FILE: "--force replaces it",
+}
+"""How the command line does what would help."""
+
 _ASKED: dict[tuple[str, ...], dict[str, str]] = {
     ("access",): _ADMIN | {"not_found": _CONNECTED},
     ("events",): _ADMIN,
@@ -41,6 +60,8 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
         "not_found": "`omnyshell hub sessions` shows them; a detached one needs --node and --owner"
     },
     ("hub", "close-tunnel"): {"not_found": "`omnyshell top` and `omnyshell events --part tunnels` show tunnels"},
+    ("node", "join"): {"bad_id": "give --id", "other_kind": "`omnyshell login --join` takes it"},
+    ("login",): {"other_kind": "`omnyshell node join` takes it"},
     ("invites",): _ADMIN | {"not_found": "`omnyshell invites list` shows those that can be used"},
     ("keys",): _ADMIN | _CREDENTIALS,
     ("nodes", "invite"): _ADMIN,
@@ -60,6 +81,8 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
 
     `node` is the one that the command was about.
     """
+    if error.remedy is not None:
+        return REMEDIES[error.remedy]
     for asked in (words, words[:1]):
         if error.code in (found := _ASKED.get(asked, {})):
             return found[error.code]

@@ -101,7 +101,7 @@ def _public_key_in(path: Path, options: argparse.Namespace) -> str:
         public = public_key_of_ssh(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as exc:
         raise ConfigException(f"cannot read {path}: {exc.strerror}") from exc
-    return public or open_key(path, given_access(options), ask_passphrase).public_key.to_base64()
+    return public or open_key(path, given_access(vars(options)), ask_passphrase).public_key.to_base64()
 
 
 def _new_key(options: argparse.Namespace) -> Ed25519PrivateKey:
@@ -111,7 +111,7 @@ def _new_key(options: argparse.Namespace) -> Ed25519PrivateKey:
     check_free(path)
     passphrase = None
     if options.passphrase or options.key_passphrase_file:
-        passphrase = read_passphrase(given_access(options))[0] or as_bytes(new_passphrase())
+        passphrase = read_passphrase(given_access(vars(options)))[0] or as_bytes(new_passphrase())
     key = Ed25519PrivateKey.generate()
     key.save(path, passphrase=passphrase)
     complain(f"key          {path}  to log in with: --key")

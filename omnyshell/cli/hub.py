@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from omnyshell.cli.loop import run
-from omnyshell.cli.output import announce, complain
+from omnyshell.cli.output import announce, complain, describe
 from omnyshell.cli.parsing import parse
 from omnyshell.cli.service import allow_many_descriptors, set_up_logging, tune_memory, watch_signals
 from omnyshell.cli.spec import HUB_START
@@ -49,7 +49,7 @@ def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
     check_files(strict, options, OPTIONS)
-    said = settings(options, OPTIONS)
+    said = settings(vars(options), OPTIONS)
     directory = state_dir_from(options)
     strict.check_tree(directory)
     authenticator, watched = _authenticator(options)
@@ -94,7 +94,7 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
         waits = hub.reload(config_from(options))
     except (OmnyShellException, SystemExit) as exc:
         # The parser exits where an option is missing.
-        why = str(exc) if isinstance(exc, OmnyShellException) else "an option is missing"
+        why = describe(exc) if isinstance(exc, OmnyShellException) else "an option is missing"
         logger.error("not reloaded, everything goes on as before: %s", why)
         hub.audit.record("hub.reload", "error", reason=why)
         return
@@ -104,7 +104,7 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
 
 def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
     """Return what judges logins, and the files that it follows."""
-    grants = read(options, "grant_token", lambda texts: [TokenGrant.parse(text) for text in texts])
+    grants = read(vars(options), "grant_token", lambda texts: [TokenGrant.parse(text) for text in texts])
     members: list[Authenticator] = []
     watched = []
     if options.grant_token_file:
@@ -116,7 +116,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
         members.append(TokenAuthenticator(grants))
     if options.authorized_keys:
         keys = user_path(options.authorized_keys)
-        store = read(options, "authorized_keys", lambda _: AuthorizedKeysStore.from_file(keys))
+        store = read(vars(options), "authorized_keys", lambda _: AuthorizedKeysStore.from_file(keys))
         members.append(PublicKeyAuthenticator(store))
         watched.append(WatchedFiles((keys,), store.reload))
     if not members:
@@ -127,7 +127,7 @@ def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[Wa
 def _metrics_token(options: argparse.Namespace) -> str | None:
     if not options.metrics_token_file:
         return None
-    return read(options, "metrics_token_file", lambda text: read_token(user_path(text)))
+    return read(vars(options), "metrics_token_file", lambda text: read_token(user_path(text)))
 
 
 def _grants_in(path: Path) -> list[TokenGrant]:

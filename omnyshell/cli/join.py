@@ -53,7 +53,7 @@ def join_node(options: argparse.Namespace) -> int:
     if options.id is not None:
         check_directory_name(options.id)
     own_labels = parse_pairs(options.label, "--label")
-    given = given_access(options)
+    given = given_access(vars(options))
     token, binding = _token_of_invite(given), binding_from(given)
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
     for text in (*options.label, *options.allow_command, str(parent.resolve())):
@@ -92,7 +92,7 @@ def join_user(options: argparse.Namespace) -> int:
     """Enrol a key for the person the invite is for, and save the login."""
     if not options.ca_fingerprint:
         raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
-    given = given_access(options)
+    given = given_access(vars(options))
     token, binding = _token_of_invite(given), binding_from(given)
     joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs", binding)
     store = CredentialStore(logins_file())

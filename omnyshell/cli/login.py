@@ -23,7 +23,7 @@ def login(options: argparse.Namespace) -> int:
         from omnyshell.cli.join import join_user
 
         return join_user(options)
-    given = given_access(options)
+    given = given_access(vars(options))
     for name, question in (("hub", "Hub (wss://host:port): "), ("principal", "Principal: ")):
         if name not in given:
             given[name] = _ask(question, f"--{name}")

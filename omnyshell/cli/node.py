@@ -31,7 +31,7 @@ def start(options: argparse.Namespace) -> int:
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
-    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(options, OPTIONS)
+    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS)
     strict.check_tree(said["state_dir"])
     made = {
         "access": access_from(options),

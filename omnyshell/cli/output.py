@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from omnyshell.cli.advice import advice
-from omnyshell.errors import OmnyShellException, ProtocolException, SessionRejectedException, TunnelRejectedException
+from omnyshell.errors import (
+    ConfigException,
+    OmnyShellException,
+    ProtocolException,
+    SessionRejectedException,
+    TunnelRejectedException,
+)
 from omnyshell.printable import printable as printable
 
 FAILURE = 255
@@ -59,6 +65,8 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str =
     text = str(error) or type(error).__name__
     if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
         text = f"{text} [{error.code}]"
+    if isinstance(error, ConfigException) and error.option is not None:
+        text = f"--{error.option.replace('_', '-')}: {text}"
     hint = advice(error, words, node)
     return f"{text}; {hint}" if hint else text
 

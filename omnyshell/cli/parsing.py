@@ -50,7 +50,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     options.origins = {}
     if command.configurable and options.config is not None:
         _fill_from_file(command, options)
-    fill_defaults(options, command.options)
+    fill_defaults(vars(options), command.options)
     for option in command.options:
         if option.required and getattr(options, option.key) is None:
             parser.error(f"{option.name} is missing")

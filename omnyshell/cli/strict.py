@@ -24,4 +24,4 @@ def check_files(strict: StrictModes, options: argparse.Namespace, declared: Iter
     """Judge each file and directory that an option names. Raises `ConfigException` that names the option."""
     for option in declared:
         if option.kind in ("file", "directory") and getattr(options, option.key):
-            read(options, option.key, lambda path: strict.check(user_path(path)))
+            read(vars(options), option.key, lambda path: strict.check(user_path(path)))

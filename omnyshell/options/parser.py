@@ -1,6 +1,5 @@
 """Options as a parser of `argparse`."""
 
-import argparse
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,11 +16,11 @@ def add_options(parser: Any, options: Iterable[Option]) -> list[tuple[Option, An
     return [(option, _add(parser, option)) for option in options if not option.is_in_file_only]
 
 
-def fill_defaults(parsed: argparse.Namespace, options: Iterable[Option]) -> None:
-    """Give what nobody gave its default."""
+def fill_defaults(values: dict[str, Any], options: Iterable[Option]) -> None:
+    """Give what nobody gave its default; values are by the options' keys."""
     for option in options:
-        if getattr(parsed, option.key, None) is None:
-            setattr(parsed, option.key, option.empty)
+        if values.get(option.key) is None:
+            values[option.key] = option.empty
 
 
 def _add(parser: Any, option: Option) -> Any:

@@ -1,7 +1,6 @@
 """What options say, checked: a mistake names the option, or the file, line and key that gave it."""
 
-import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from omnyshell.durations import parse_duration
@@ -10,44 +9,46 @@ from omnyshell.options.option import Check, Option
 from omnyshell.paths import user_path
 
 T = TypeVar("T")
+Values = Mapping[str, Any]
+"""What was given, by the options' keys; `origins` says which of it came from a file, and how messages name it then."""
 
 
-def name_of(options: argparse.Namespace, key: str) -> str:
+def name_of(values: Values, key: str) -> str:
     """Return how a message names an option: with file and line, where a configuration file gave it."""
-    origins: dict[str, str] = getattr(options, "origins", {})
+    origins: dict[str, str] = values.get("origins", {})
     return origins.get(key) or f"--{key.replace('_', '-')}"
 
 
-def read(options: argparse.Namespace, key: str, parse: Callable[[Any], T]) -> T:
+def read(values: Values, key: str, parse: Callable[[Any], T]) -> T:
     """Return an option's value as `parse` makes it. Raises `ConfigException` that names the option."""
     try:
-        return parse(getattr(options, key))
+        return parse(values[key])
     except ConfigException as exc:
-        raise ConfigException(f"{name_of(options, key)}: {exc}") from exc
+        raise ConfigException(f"{name_of(values, key)}: {exc}") from exc
 
 
-def check(options: argparse.Namespace, key: str, wanted: Check) -> None:
+def check(values: Values, key: str, wanted: Check) -> None:
     """Check an option's value. Raises `ConfigException` that names the option, and says what would be right."""
-    value = getattr(options, key)
+    value = values[key]
     if not wanted.is_right(value):
         shown = f"'{value}'" if isinstance(value, str) else value
-        raise ConfigException(f"{name_of(options, key)} {shown}: {wanted.rule}")
+        raise ConfigException(f"{name_of(values, key)} {shown}: {wanted.rule}")
 
 
-def settings(options: argparse.Namespace, declared: Iterable[Option]) -> dict[str, Any]:
+def settings(values: Values, declared: Iterable[Option]) -> dict[str, Any]:
     """Return the settings that the options say, checked; those of a part in a dictionary of its own.
 
     An option that has no value sets nothing: the program's own default holds. Raises `ConfigException`.
     """
     result: dict[str, Any] = {}
     for option in declared:
-        value = getattr(options, option.key)
+        value = values[option.key]
         if option.check is not None and value is not None:
-            check(options, option.key, option.check)
+            check(values, option.key, option.check)
         if value is None or not option.sets:
             continue
         if option.parse is not None and option.kind != "tables":
-            value = read(options, option.key, option.parse)
+            value = read(values, option.key, option.parse)
         *parts, name = option.sets.split(".")
         place = result
         for part in parts:

@@ -54,11 +54,11 @@ GUESSES = (Fault.INCOMPLETE,)
 """What may be all right: a certificate does not say whether its issuer is the root that clients are given."""
 
 REMEDIES = {
-    Fault.EXPIRED: "clients refuse it; renew it (`omnyshell cert gen --out DIR` where it was made so)",
-    Fault.ENDS_SOON: "clients refuse it from then on; renew it (`omnyshell cert gen --out DIR` where it was made so)",
+    Fault.EXPIRED: "clients refuse it; renew it (`omnyshell cert gen` where it was made so)",
+    Fault.ENDS_SOON: "clients refuse it from then on; renew it (`omnyshell cert gen` where it was made so)",
     Fault.NOT_YET_VALID: "clients refuse it until then; set the clock of this machine right, or have it made anew",
     Fault.WITHOUT_NAMES: "clients refuse it; have it made for each name by which they dial",
-    Fault.OTHER_NAME: "who dials so refuses it; have it made for that name too, or say by --public-url what is dialled",
+    Fault.OTHER_NAME: "who dials so refuses it; have it made for that name too, or say by public-url what is dialled",
     Fault.INCOMPLETE: "clients that trust an authority above that refuse it then; append the intermediate certificate",
     Fault.DISORDERED: "some clients refuse it; put the server's own first, then each one's issuer, and nothing else",
     Fault.NOT_FOR_SERVERS: "clients refuse it; have it made for TLS servers (serverAuth)",

@@ -367,7 +367,7 @@ def _check_tunnel_files(directory: Path) -> None:
     for name in (TUNNEL_CERT_FILE, TUNNEL_KEY_FILE):
         if (directory / name).exists():
             text = f"{directory / name} was not made here, as there is no {TUNNEL_CA_CERT_FILE}: move it elsewhere"
-            raise CertGeneratorException(f"{text}, and name it there with --tunnel-cert or --tunnel-key")
+            raise CertGeneratorException(f"{text}, and name it there")
 
 
 @contextmanager

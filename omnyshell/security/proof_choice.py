@@ -4,7 +4,7 @@ import re
 
 import msgspec
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
 from omnyshell.security.credentials import Proof
 
@@ -48,8 +48,8 @@ def choose_proof(announced: frozenset[str], nonce: str, standing: ProofTerms) ->
     if not (standing.allow_unbound or (proof is Proof.PAIR and standing.is_old_friend)):
         kind = "an older version" if proof is Proof.PAIR else "the original's, or an older version"
         text = f"{hub} cannot bind a login to itself, so that it might be used elsewhere (it is {kind}, or a false one)"
-        raise NotSignedException(
-            f"{text}. Nothing was signed; update it, or allow it for this hub with --allow-unbound"
+        raise NotSignedException(f"{text}. Nothing was signed; update it, or allow it for this hub").advising(
+            Remedy.ALLOW_UNBOUND
         )
     if not re.fullmatch(_NONCE, nonce):
         raise NotSignedException(f"what {hub} wants to have signed is no nonce. Nothing was signed: it is no hub")

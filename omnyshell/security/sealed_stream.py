@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.security.files import write_private
 from omnyshell.security.key_files import check_free, read_key_file
 from omnyshell.security.keys import decode_base64_lenient, encode_base64
@@ -29,8 +29,8 @@ PIECE = 64 * 1024
 _TAG, _RANDOM, _KEY_BYTES = 16, 32, 32
 _HEAD = len(MAGIC) + 1 + _RANDOM
 _TOLD = {
-    b"P": "the backup is encrypted to a passphrase, and not to a key: leave out --key",
-    b"K": "the backup is encrypted to a key: give --key FILE, which `hub backup --make-key` wrote",
+    b"P": (Remedy.LEAVE_OUT_KEY, "the backup is encrypted to a passphrase, and not to a key"),
+    b"K": (Remedy.GIVE_BACKUP_KEY, "the backup is encrypted to a key, and not to a passphrase"),
 }
 _SCRYPT_COST, _SCRYPT_BLOCK = 2**17, 8  # 128 MiB, and some tenths of a second a try.
 
@@ -92,7 +92,7 @@ class Recipient:
         try:
             return cls(X25519PublicKey.from_public_bytes(decode_base64_lenient(text.strip())))
         except ValueError as exc:
-            raise ConfigException("this is no key in base64, as `omnyshell hub backup --make-key` prints it") from exc
+            raise ConfigException("this is no key for backups in base64").advising(Remedy.MAKE_BACKUP_KEY) from exc
 
     def begin(self) -> tuple[bytes, bytes]:
         """See `Lock`. Raises `ConfigException` for a key that leads to no secret."""
@@ -101,9 +101,7 @@ class Recipient:
         try:
             return random, _agreed(mine, self._public, random, self._public)
         except ValueError as exc:
-            raise ConfigException(
-                "this key cannot be used: make another with `omnyshell hub backup --make-key`"
-            ) from exc
+            raise ConfigException("this key cannot be used").advising(Remedy.MAKE_BACKUP_KEY) from exc
 
 
 class RecipientKey:
@@ -123,7 +121,7 @@ class RecipientKey:
         except (ValueError, TypeError) as exc:
             raise ConfigException(f"{path} holds no private key in PEM") from exc
         if not isinstance(private, X25519PrivateKey):
-            raise ConfigException(f"{path} holds a private key, but none that `hub backup --make-key` made")
+            raise ConfigException(f"{path} holds a private key, but none for backups").advising(Remedy.MAKE_BACKUP_KEY)
         return cls(private)
 
     def key_for(self, random: bytes) -> bytes:
@@ -206,7 +204,8 @@ def check_kind(head: bytes, kind: bytes) -> None:
     if len(head) < _HEAD or not head.startswith(MAGIC) or found not in _TOLD:
         raise ConfigException("this is no backup, or its beginning is damaged")
     if found != kind:
-        raise ConfigException(_TOLD[found])
+        remedy, text = _TOLD[found]
+        raise ConfigException(text).advising(remedy)
 
 
 def _agreed(private: X25519PrivateKey, public: X25519PublicKey, random: bytes, recipient: X25519PublicKey) -> bytes:

@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.security.trust import UntrustedPathException, trusted_path
 
 VARIABLE = "OMNYSHELL_STRICT_MODES"
@@ -45,10 +45,7 @@ class StrictModes:
             trusted_path(str(judged.absolute()), files_in_shared=True)
         except UntrustedPathException as exc:
             shown = "" if str(exc).find(str(path)) >= 0 else f"{path} is not trusted: "
-            text = (
-                f"{shown}{exc}; {exc.remedy}, or give --strict-modes {OFF} or {VARIABLE}={OFF} where that has to be so"
-            )
-            raise ConfigException(text) from exc
+            raise ConfigException(f"{shown}{exc}; {exc.mending}").advising(Remedy.LET_OTHERS_WRITE) from exc
         except OSError:
             return
 

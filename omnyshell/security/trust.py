@@ -22,9 +22,9 @@ _ACCESS_LIST = "system.posix_acl_access"
 class UntrustedPathException(ConfigException):
     """Others can decide where a path leads, or what is there."""
 
-    def __init__(self, text: str, remedy: str) -> None:
+    def __init__(self, text: str, mending: str) -> None:
         super().__init__(text)
-        self.remedy = remedy
+        self.mending = mending
         """What the user can do about it."""
 
 

@@ -77,7 +77,8 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 return spki_sha256_of_der(leaf_of_chain(self.certificate))
             except ConfigException as exc:
-                raise ConfigException(f"--bind-certificate: {exc}") from exc
+                exc.about("bind_certificate")
+                raise
         shown = connection.link.peer_certificate
         if shown is None:
             raise ProtocolException("TLS showed no certificate to bind the login to")

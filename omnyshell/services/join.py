@@ -49,7 +49,7 @@ def parse_fingerprint(text: str) -> bytes:
     kind, _, digits = text.strip().lower().rpartition("sha256:")
     match = _FINGERPRINT.fullmatch(digits.replace(":", ""))
     if match is None or kind:
-        raise ConfigException(f"--ca-fingerprint '{text}': write it as sha256: and 64 hexadecimal digits")
+        raise ConfigException(f"fingerprint '{text}': write it as sha256: and 64 hexadecimal digits")
     return bytes.fromhex(match.group(1))
 
 

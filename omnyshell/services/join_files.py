@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.ids import is_node_id, new_id, short_id
 from omnyshell.security.files import write_private
 from omnyshell.security.keys import Ed25519PrivateKey
@@ -64,15 +64,15 @@ class JoinFiles:
         """Raise `ConfigException` where the place of that node is another hub's."""
         owner = self._owner(self._parent / node_id)
         if owner is not None:
-            text = f"{self._parent / node_id} is of {owner}: choose another place with --out DIR, or another --id"
-            raise ConfigException(text)
+            text = f"{self._parent / node_id} is of {owner}: choose another place, or another id"
+            raise ConfigException(text).advising(Remedy.OTHER_PLACE)
 
     def check_login(self, store: CredentialStore) -> None:
         """Raise `ConfigException` where a login is saved for the hub that trusts another authority than this one."""
         saved = store.get(str(self.address))
         if saved is not None and not self._is_trusted_by(saved):
             text = f"there is a login at {saved.hub} already, which trusts another authority than this invite"
-            raise ConfigException(f"{text}: `omnyshell logout --hub {saved.hub}` forgets it, if it is the same hub")
+            raise ConfigException(f"{text}: `omnyshell logout` forgets it, if it is the same hub")
 
     def settle_node(self, node_id: str) -> Path:
         """Give the files the place of that node; returns it. Raises `ConfigException`, which says where they are."""

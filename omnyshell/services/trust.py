@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.x509 import Certificate
 
 from omnyshell.clock import Clock, SystemClock
-from omnyshell.errors import UntrustedHubException
+from omnyshell.errors import Remedy, UntrustedHubException
 from omnyshell.security.cert_chain import (
     Authorities,
     Chain,
@@ -23,6 +23,7 @@ from omnyshell.security.cert_generator import TUNNEL_AUTHORITY
 from omnyshell.security.cert_names import common_names
 from omnyshell.transport.connection import HubAddress
 
+_NAME_IT = "name the hub's own CA"
 _REMEDIES = {
     Fault.EXPIRED: "the hub's operator has to renew it, unless the clock of this machine is wrong, which says {now}",
     Fault.NOT_YET_VALID: "set the clock of this machine right, which says {now}; else the hub's operator has to wait",
@@ -48,9 +49,11 @@ def explained(
         # What a hostile server shows may make the parser raise anything; the verdict stands whatever is said of it.
         causes = ["it holds what cannot be read; the hub's operator has to have it made anew"]
     if not causes:
-        return UntrustedHubException(f"{error}; name its CA with --ca, or check the host name", chain=error.chain)
+        text = f"{error}; name its CA, or check the host name"
+        return UntrustedHubException(text, chain=error.chain).advising(Remedy.NAME_AUTHORITY)
     text = f"the certificate of {address} is not trusted: {'; and '.join(causes)}"
-    return UntrustedHubException(text, chain=error.chain)
+    found = UntrustedHubException(text, chain=error.chain)
+    return found.advising(Remedy.NAME_AUTHORITY) if text.endswith(_NAME_IT) else found
 
 
 def _causes(chain: Chain, host: str, ca: Path | None, now: datetime) -> Iterator[str]:
@@ -76,7 +79,7 @@ def _stranger(path: Chain, ca: Path | None, trusted: Authorities) -> str:
     if _is_for_tunnels(top):
         return f"{what}: this is a tunnel's port, and not a hub's: check the address"
     if ca is None:
-        return f"{what}, and this system does not trust that; {missing}name the hub's own CA with --ca"
+        return f"{what}, and this system does not trust that; {missing}{_NAME_IT}"
     if trusted.certificates and all(map(_is_for_tunnels, trusted.certificates)):
         return f"{what}, and {ca} holds the authority for tunnels, which no hub is trusted by: give the hub's ca.pem"
     known = listed(shown_name(found.subject) for found in trusted.certificates)

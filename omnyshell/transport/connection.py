@@ -250,9 +250,10 @@ class OmnyShellConnection:
         except ssl.SSLError as exc:
             raise TransportException(_tls_failure(address, exc.reason or "")) from exc
         except socket.gaierror as exc:
-            raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check --hub") from exc
+            raise TransportException(f"cannot find host '{address.host}': {exc.strerror}; check the hub's URL") from exc
         except UnicodeError as exc:
-            raise TransportException(f"cannot find host '{address.host}': it is no host name; check --hub") from exc
+            text = f"cannot find host '{address.host}': it is no host name; check the hub's URL"
+            raise TransportException(text) from exc
         except ConnectionRefusedError as exc:
             text = f"nothing listens at {address} (connection refused); is the hub running?"
             raise TransportException(text) from exc

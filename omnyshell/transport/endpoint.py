@@ -232,7 +232,7 @@ class WsServerEndpoint:
 def _bind_failure(host: str, port: int, exc: OSError) -> str:
     where = f"{host or '*'}:{port}"
     if exc.errno == errno.EADDRINUSE:
-        return f"cannot listen on {where}: the port is in use; choose another with --port, or 0 for a free one"
+        return f"cannot listen on {where}: the port is in use; choose another, or 0 for a free one"
     if exc.errno == errno.EACCES:
-        return f"cannot listen on {where}: ports below 1024 need privileges; choose another with --port"
+        return f"cannot listen on {where}: ports below 1024 need privileges; choose another"
     return f"cannot listen on {where}: {exc.strerror or exc}"

@@ -14,7 +14,7 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     """Return a server's context from a PEM chain and its key. Raises `ConfigException` naming the files."""
     for path in (cert, key):
         if not path.is_file():
-            raise ConfigException(f"there is no file {path}; `omnyshell cert gen --out DIR` makes one")
+            raise ConfigException(f"there is no file {path}; `omnyshell cert gen` makes one")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Peers keep their connections; resumption tickets would only cost bytes and time.
@@ -58,9 +58,9 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
     try:
         context.load_verify_locations(ca)
     except ssl.SSLError as exc:
-        raise ConfigException(f"--ca: there is no certificate in PEM in {ca}, or a damaged one") from exc
+        raise ConfigException(f"there is no certificate in PEM in {ca}, or a damaged one").about("ca") from exc
     except OSError as exc:
-        raise ConfigException(f"--ca: cannot read {ca}: {exc.strerror}") from exc
+        raise ConfigException(f"cannot read {ca}: {exc.strerror}").about("ca") from exc
     # What is named is trusted, an intermediate authority or the hub's own certificate too.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

@@ -7,6 +7,7 @@ from omnyshell.errors import (
     ErrorCodes,
     OmnyShellException,
     OmnyShellTimeoutException,
+    Remedy,
     TransportException,
 )
 from omnyshell.printable import printable, sentence
@@ -24,6 +25,14 @@ _BY_CODE: Final = {
     "port_out_of_range": "Choose one of these ports, or none: the hub takes one that is free.",
     "unsupported": "A newer node can do it.",
 }
+_BY_REMEDY: Final = {
+    Remedy.ALLOW_UNBOUND: "Start the console with --allow-unbound to allow it.",
+    Remedy.GIVE_CREDENTIAL: "Give the file of a key or of a token.",
+    Remedy.LET_OTHERS_WRITE: "Where that has to be so, start the console with --strict-modes false.",
+    Remedy.NAME_AUTHORITY: "Give the file of that authority.",
+    Remedy.NAME_HUB: "Give --hub, or save a login first.",
+    Remedy.NAME_PRINCIPAL: "Give the principal's name.",
+}
 _BY_TYPE: Final = (
     (AuthorizationException, ErrorCodes.NOT_AUTHORIZED),
     (OmnyShellTimeoutException, ErrorCodes.TIMEOUT),
@@ -31,9 +40,15 @@ _BY_TYPE: Final = (
 )
 
 
+def with_remedy(error: OmnyShellException) -> str:
+    """Return an error's own words, and how the console does what would help, where the error says what that is."""
+    step = _BY_REMEDY.get(error.remedy, "") if error.remedy is not None else ""
+    return f"{sentence(printable(str(error)))} {step}" if step else printable(str(error))
+
+
 def advice(error: OmnyShellException) -> str:
     """Return what went wrong and, where that is known, what to do about it; safe to show."""
     said = printable(str(error)) or type(error).__name__
     code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), error.code)
-    step = _BY_CODE.get(code, "")
+    step = _BY_REMEDY.get(error.remedy, "") if error.remedy is not None else _BY_CODE.get(code, "")
     return f"{sentence(said)} {step}" if step else said

@@ -10,7 +10,6 @@ from omnyshell.extras import needs, require
 from omnyshell.options.completion import SHELLS, complete_values, script
 from omnyshell.options.option import Option
 from omnyshell.options.parser import add_options, fill_defaults
-from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.local.console_options import GROUPS, OPTIONS, WHICH_HUB
 from omnyshell.version import __version__
@@ -30,7 +29,7 @@ def run(words: list[str]) -> int:
     options = parser.parse_args(words)
     if options.completion:
         return _print_completion(parser, actions, options.completion)
-    fill_defaults(options, OPTIONS)
+    fill_defaults(vars(options), OPTIONS)
     try:
         if options.headless:
             return _headless(options)
@@ -44,7 +43,9 @@ def run(words: list[str]) -> int:
 
         return start(options)
     except OmnyShellException as exc:
-        print(printable(f"omnyshell-console: {exc}"), file=sys.stderr)
+        from omnyshell.tui.advice import with_remedy
+
+        print(f"omnyshell-console: {with_remedy(exc)}", file=sys.stderr)
         return FAILURE
 
 

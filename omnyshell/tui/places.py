@@ -148,7 +148,7 @@ def chosen_place(options: argparse.Namespace) -> Place | None:
     """
     if options.local:
         return _this_machine(options)
-    given = given_access(options)
+    given = given_access(vars(options))
     store = CredentialStore(logins_file())
     saved = store.get(given.get("hub"))
     if "hub" not in given:

@@ -1,6 +1,5 @@
 """The console's settings, and `console.toml` that they are kept in."""
 
-import argparse
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,9 +51,9 @@ class ConsoleSettings:
         if not path.exists():
             return cls()
         given = read_options(path, SETTINGS)
-        parsed = argparse.Namespace(**given.values, origins=given.origins)
-        fill_defaults(parsed, SETTINGS)
-        return cls(**settings(parsed, SETTINGS))
+        values = {**given.values, "origins": given.origins}
+        fill_defaults(values, SETTINGS)
+        return cls(**settings(values, SETTINGS))
 
     def save(self, path: Path) -> None:
         """Write the file. Raises `OSError`."""

@@ -55,7 +55,7 @@ def _run(settings: ConsoleSettings, place: Place | None, options: argparse.Names
     from omnyshell.tui.app import ConsoleApp
 
     forget_what_is_loaded()
-    wanted = given_access(options)
+    wanted = given_access(vars(options))
     while True:
         app = ConsoleApp(
             settings, place, wanted=wanted, client_only=options.client_only, needs_passphrase=needs_passphrase

@@ -4,12 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import structs
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
@@ -61,13 +60,13 @@ def access_from_environment(hub: str | None = None) -> HubAccess:
     `hub` is its URL, or the name that its login was saved under; without one it is the environment's, or the default.
     Raises `ConfigException` that says what is missing; `PassphraseException` where that is a key's passphrase.
     """
-    return complete(given_access(SimpleNamespace(hub=hub)))
+    return complete(given_access({"hub": hub}))
 
 
 def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
     """Return how to reach the hub, from what is given alone. Raises as `complete` does."""
     if "hub" not in given:
-        raise ConfigException("which hub? give --hub URL or set OMNYSHELL_HUB, or save one with `omnyshell login`")
+        raise ConfigException("which hub?").advising(Remedy.NAME_HUB)
     strict = StrictModes.said(given.get(STRICT_MODES.key))
     for name in _FILES:
         if name in given:
@@ -93,23 +92,23 @@ def _path(given: Mapping[str, str], name: str) -> Path | None:
     return user_path(given[name]) if name in given else None
 
 
-def given_access(options: object) -> dict[str, str]:
+def given_access(options: Mapping[str, Any]) -> dict[str, str]:
     """Return what options and environment say, by the names of `HubAccess` as users know them.
 
-    `options` is a namespace of parsed options; one that is missing or empty is not given. An option's secret takes the
+    `options` are by their keys; one that is missing or empty is not given. An option's secret takes the
     place of the environment's.
     """
-    chosen = {name: value for name in _NAMES if (value := getattr(options, name, None))}
+    chosen = {name: value for name in _NAMES if (value := options.get(name))}
     has_secret = any(name in chosen for name in _SECRETS)
     for name in _NAMES:
         value = os.environ.get(f"OMNYSHELL_{name.upper()}")
         if value and name not in chosen and not (has_secret and name in _SECRETS):
             chosen[name] = value
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    if passphrase and not getattr(options, PASSPHRASE_FILE, None):
+    if passphrase and not options.get(PASSPHRASE_FILE):
         chosen[PASSPHRASE] = passphrase
     # Said for one hub, and so never by the environment.
-    if getattr(options, "allow_unbound", False):
+    if options.get("allow_unbound"):
         chosen["allow_unbound"] = "yes"
     return chosen
 
@@ -142,7 +141,7 @@ def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None)
     """Return the credential that was given. Raises as `complete` does, also where it cannot be read."""
     principal = given.get("principal")
     if not principal:
-        raise ConfigException("who are you? give --principal NAME, or save a login with `omnyshell login`")
+        raise ConfigException("who are you?").advising(Remedy.NAME_PRINCIPAL)
     if "key" in given:
         key = _read("key", lambda path: open_key(user_path(path), given, ask), given["key"])
         return PublicKeyCredentialProvider(PrincipalId(principal), key)
@@ -151,7 +150,7 @@ def credentials_from(given: Mapping[str, str], ask: AskPassphrase | None = None)
     if "token_file" in given:
         token = _read("token_file", lambda path: read_token(user_path(path)), given["token_file"])
         return TokenCredentialProvider(PrincipalId(principal), token)
-    raise ConfigException("log in with what? give --key or --token-file, or save a login with `omnyshell login`")
+    raise ConfigException("log in with what?").advising(Remedy.GIVE_CREDENTIAL)
 
 
 def read_token(path: Path) -> str:

@@ -10,7 +10,7 @@ from glob import escape as glob_escape
 from pathlib import Path
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.model.schema import write_timestamp
 from omnyshell.security.files import sync_directory, write_private
 from omnyshell.security.sealed_stream import Lock, SealingStream
@@ -57,7 +57,7 @@ def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, c
     """
     _check_target(target)
     if not {"cert", "key"} <= set(settings):
-        raise ConfigException("a backup is signed with the hub's key: give --hub-config, or --cert and --key")
+        raise ConfigException("a backup is signed with the hub's key").advising(Remedy.NAME_SIGNER)
     signer = BackupSigner(settings["cert"], settings["key"])
     try:
         _check_settled(directory)
@@ -85,7 +85,7 @@ def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, c
 
 def _check_target(target: BackupFile) -> None:
     if target.path.exists() and not target.replace:
-        raise ConfigException(f"{target.path} exists: choose another name, or replace it with --force")
+        raise ConfigException(f"{target.path} exists: choose another name, or replace it").advising(Remedy.REPLACE_FILE)
     if not target.path.parent.is_dir():
         raise ConfigException(f"there is no directory {target.path.parent}")
 

@@ -18,7 +18,7 @@ from omnyshell.services.hub.config import HubConfig
 from omnyshell.services.hub.watch import stamp_of
 from omnyshell.transport.tls import chain_of, server_context
 
-NOT_GIVEN = "they need a certificate of their own: give --tunnel-cert and --tunnel-key"
+NOT_GIVEN = "they need a certificate of their own: set tunnel-cert and tunnel-key"
 NOT_WANTED = "they are turned off"
 
 
@@ -113,7 +113,7 @@ def _load(config: HubConfig) -> tuple[LoadedCertificate, SecureTunnels]:
 
 def _load_tunnels(config: HubConfig, hub: LoadedPair) -> SecureTunnels:
     if (config.tunnel_cert is None) != (config.tunnel_key is None):
-        raise ConfigException("--tunnel-cert and --tunnel-key go together")
+        raise ConfigException("tunnel-cert and tunnel-key go together")
     if not config.secure_tunnels:
         return SecureTunnels(off=NOT_WANTED)
     if config.tunnel_cert is None or config.tunnel_key is None:

@@ -46,7 +46,7 @@ class CertificateWarnings:
     def started(self, config: HubConfig) -> None:
         """Tell what there is at a start, and also that TLS tunnels are off for want of a certificate."""
         if config.tunnel_ports is not None and self._certificate.tunnels.off == NOT_GIVEN:
-            text = "TLS tunnels are off: %s; `omnyshell cert gen --out DIR` makes tunnel.pem and tunnel.key"
+            text = "TLS tunnels are off: %s; `omnyshell cert gen` makes tunnel.pem and tunnel.key"
             logger.warning(text, NOT_GIVEN)
         with suppress(CertGeneratorException):
             names = CertificateIdentity.from_der(self._certificate.current.chain[0]).names
@@ -78,7 +78,7 @@ class CertificateWarnings:
             return
         if tunnels.is_unsafe:
             text = f"TLS tunnels are off: {tunnels.off}"
-            remedy = "give tunnels a key and an authority of their own, as `omnyshell cert gen --out DIR` makes them"
+            remedy = "give tunnels a key and an authority of their own, as `omnyshell cert gen` makes them"
             yield _Warning(config.tunnel_cert, NOT_APART, f"{text}; {remedy}, or under a public one another name")
         hosts = (config.tunnel_public_host,) if config.tunnel_public_host else ()
         yield from self._faults(config.tunnel_cert, tunnels.pair, hosts, is_start=is_start)
@@ -109,7 +109,7 @@ def _borrowed_ports(config: HubConfig, hub: LoadedPair) -> Iterator[_Warning]:
     system = system_authorities()
     if system.has_key(key_of(top)) or system.issuers_of(top):
         text = f"whoever opens a tunnel on port {ports[0]} can have a public certificate for the hub's name"
-        yield _Warning(config.cert, TAKEN_PORT, f"{text}: leave that port out of --tunnel-port-range")
+        yield _Warning(config.cert, TAKEN_PORT, f"{text}: leave that port out of tunnel-port-range")
 
 
 def _is_reached_otherwise(chain: Chain, host: str) -> bool:

@@ -94,8 +94,8 @@ class Invites:
             text = f"this token expired on {invite.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
             raise JoinRefusedException(text, code="expired")
         if role != _ROLES[invite.kind]:
-            how = "`omnyshell node join`" if invite.kind is InviteKind.NODE else "`omnyshell login --join`"
-            raise JoinRefusedException(f"this token is for a {invite.kind}: use it with {how}", code="other_kind")
+            how = "join a node" if invite.kind is InviteKind.NODE else "log in"
+            raise JoinRefusedException(f"this token is for a {invite.kind}: use it to {how}", code="other_kind")
         if invite.kind is InviteKind.NODE:
             return self._enrol_node(request, invite)
         return self._enrol_user(request, invite)
@@ -140,7 +140,7 @@ class Invites:
         owner = self._scope.owners.owners().get(node_id)
         is_new = not self._scope.store.has_principal(principal)
         if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
-            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite with --id {node_id}"
+            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite it under that id"
             raise JoinRefusedException(text, code="id_taken")
         return node_id
 
@@ -335,7 +335,7 @@ def _used(invite: Invite, now: datetime) -> Invite:
 
 def _check_id(node_id: str) -> None:
     if not is_node_id(node_id):
-        raise JoinRefusedException("the node needs an id: give --id", code="bad_id")
+        raise JoinRefusedException("the node needs an id", code="bad_id")
 
 
 def _role_seconds(ask: InviteCreate, kind: InviteKind) -> int | None:

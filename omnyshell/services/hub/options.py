@@ -28,7 +28,7 @@ from omnyshell.transport.connection import HubAddress
 from omnyshell.transport.endpoint import EndpointLimits
 from omnyshell.transport.strangers import StrangerLimit
 
-_MADE = file_exists("; `omnyshell cert gen --out DIR` makes one")
+_MADE = file_exists("; `omnyshell cert gen` makes one")
 
 
 def read_sinks(texts: list[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from omnyshell.transport.connection import HubAddress
 
 OUTGROWN = (
     "proof of version 1 by a key that has used version 2: update this client or node too, "
-    "or name its principal in --allow-unbound-keys"
+    "or name its principal in allow-unbound-keys"
 )
 
 
@@ -64,7 +64,7 @@ class ProofRules:
         if credential.principal in self._unbound:
             return ""
         if credential.proof is Proof.UNBOUND:
-            return "unbound proof, and the principal is not in --allow-unbound-keys"
+            return "unbound proof, and the principal is not in allow-unbound-keys"
         return OUTGROWN if credential.public_key.raw in self._keys else ""
 
     def problem_with_address(self, host: str, port: int) -> str:
@@ -75,10 +75,10 @@ class ProofRules:
         """
         dialled = HubAddress(host, port)
         if self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port:
-            return f"proof for another address {dialled}: its port is one of --tunnel-port-range"
+            return f"proof for another address {dialled}: its port is one of tunnel-port-range"
         if self._public and _canonical(dialled) not in self._public:
             taken = ", ".join(sorted(str(HubAddress(*address)) for address in self._public))
-            return f"proof for another address {dialled}: --public-url names {taken}"
+            return f"proof for another address {dialled}: public-url names {taken}"
         return ""
 
     def stranded_at(self, evidence: Evidence | None) -> str:
@@ -105,7 +105,7 @@ def check_public_urls(urls: Iterable[HubAddress], tunnels: PortRange | None, own
     """Raises `ConfigException` where the hub would refuse every proof for one of its own addresses."""
     for url in urls:
         if tunnels is not None and url.port in tunnels and url.port != own_port:
-            text = f"--public-url {url} lies in --tunnel-port-range {tunnels}: no login is taken for a port of tunnels"
+            text = f"public-url {url} lies in tunnel-port-range {tunnels}: no login is taken for a port of tunnels"
             raise ConfigException(text)
 
 

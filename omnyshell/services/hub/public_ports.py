@@ -22,12 +22,12 @@ class PublicPorts:
         try:
             infos = await loop.getaddrinfo(self._host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as exc:
-            text = f"cannot find --tunnel-bind-host '{self._host}': {exc.strerror or exc}"
+            text = f"cannot find tunnel-bind-host '{self._host}': {exc.strerror or exc}"
             raise TransportException(text) from exc
         found = dict.fromkeys((int(family), str(address[0])) for family, _, _, _, address in infos)
         self._addresses = [address for address in found if _can_bind(*address)]
         if not self._addresses:
-            raise TransportException(f"--tunnel-bind-host '{self._host}' is no address of this machine")
+            raise TransportException(f"tunnel-bind-host '{self._host}' is no address of this machine")
 
     def bind(self, port: int) -> list[socket.socket]:
         """Return sockets that listen on the port, one for each address. Raises `OSError`; nothing is bound then."""

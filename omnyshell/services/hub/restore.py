@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.model.schema import write_timestamp
 from omnyshell.security.files import write_private
 from omnyshell.security.sealed_stream import SealedFile, Unlock
@@ -86,18 +86,19 @@ def _check_config(target: Target, manifest: Manifest) -> None:
     if config is None:
         return
     if Path(os.path.realpath(config)).is_relative_to(os.path.realpath(target.state)):
-        raise ConfigException(f"--out {config} is the state directory, or in it: choose another")
+        raise ConfigException(f"{config} is the state directory, or in it: choose another")
     for name in () if target.replace else _names(manifest, CONFIG):
         if os.path.lexists(config / name):
-            text = f"{config / name} exists: choose another --out, or --force, which keeps the old files"
-            raise ConfigException(text)
+            text = f"{config / name} exists: choose another directory, or have the old files moved beside"
+            raise ConfigException(text).advising(Remedy.MOVE_OLD_FILES)
 
 
 def _restore(sealed: SealedFile, manifest: Manifest, target: Target, told: Restored, now: datetime) -> tuple[str, ...]:
     state = Path(os.path.realpath(target.state))
     before = sorted(path.name for path in state.iterdir() if not _stays(path.name))
     if before and not target.replace:
-        raise ConfigException(f"{state} is not empty: choose another directory, or --force, which keeps the old files")
+        text = f"{state} is not empty: choose another directory, or have the old files moved beside"
+        raise ConfigException(text).advising(Remedy.MOVE_OLD_FILES)
     config = Path(os.path.realpath(target.config)) if target.config is not None else None
     _check_room(manifest, state, config)
     mark = os.urandom(2).hex()

@@ -4,7 +4,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from omnyshell.errors import ConfigException
+from omnyshell.errors import ConfigException, Remedy
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.hub.swap import settle
 from omnyshell.services.hub.unfinished import BACKUPS, remove_unfinished
@@ -29,8 +29,8 @@ class StateLock:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             os.close(self._fd)
-            text = f"another hub uses the state directory {directory}: stop it, or give this one its own --state-dir"
-            raise ConfigException(text) from exc
+            text = f"another hub uses the state directory {directory}: stop it, or give this one its own"
+            raise ConfigException(text).advising(Remedy.OTHER_STATE_DIR) from exc
         remove_unfinished(directory.glob(f"{BACKUPS}*"))
         try:
             settle(directory)

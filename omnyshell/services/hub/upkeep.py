@@ -35,7 +35,7 @@ WATCH_PERIOD = 0.5
 
 ONLY_ADMINS = (
     "tunnels: none but admins may open public ports; [[grants]] give others the right expose, "
-    "--open-node-tunnels gives it to whoever may use the node, as before 0.2"
+    "open-node-tunnels gives it to whoever may use the node, as before 0.2"
 )
 
 MOST_APART = 100
@@ -152,7 +152,7 @@ class HubUpkeep:
         found = [f"{peer.principal.id} by {at}" for peer in self._parts.peers if (at := address_of(peer.evidence))]
         if found:
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
-            text = "--public-url does not name the address of %d who are connected; they cannot log in again: %s"
+            text = "public-url does not name the address of %d who are connected; they cannot log in again: %s"
             logger.warning(text, len(found), shown)
 
     def _watch(self, config: HubConfig) -> None:

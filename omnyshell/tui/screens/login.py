@@ -24,6 +24,7 @@ from omnyshell.services.client.options import BINDING
 from omnyshell.services.client.passphrases import AskPassphrase
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
+from omnyshell.tui.advice import with_remedy
 from omnyshell.tui.dialogs.passphrase import PassphraseDialog
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.places import Place, RemoteHub, ThisMachine
@@ -121,7 +122,7 @@ class LoginScreen(ModalScreen[Place | None]):
         try:
             self._saved = [login for login in CredentialStore(logins_file()).all() if login.name != LOGIN_NAME]
         except ConfigException as exc:
-            self._why = self._why or str(exc)
+            self._why = self._why or with_remedy(exc)
         own = Option(Content.assemble(("This machine", "bold"), "  its own hub and node, made as needed"), id="local")
         saved = [Option(_line(login)) for login in self._saved]
         return [own, *saved] if self._offers_local else saved
@@ -150,7 +151,7 @@ class LoginScreen(ModalScreen[Place | None]):
             return await asyncio.to_thread(made, None)
         except ConfigException as exc:
             if not (isinstance(exc, PassphraseException) and exc.is_missing):
-                self._complain(str(exc))
+                self._complain(with_remedy(exc))
                 return None
             path = exc.path
         found: list[HubAccess] = []
@@ -223,7 +224,7 @@ def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
 def _refusal(error: OmnyShellException) -> str:
     if isinstance(error, AuthException) and error.address:
         return f"{error}: check principal and key; or the hub takes no logins for {error.address} (its --public-url)"
-    return str(error)
+    return with_remedy(error)
 
 
 def _line(login: StoredSession) -> Content:

@@ -115,7 +115,7 @@ def test_a_backup_is_not_written_over_and_not_half_written(
     certificates: Certificates, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "backup").write_bytes(b"old")
-    with pytest.raises(ConfigException, match="--force"):
+    with pytest.raises(ConfigException, match="or replace it"):
         back_up(certificates, made / "state", tmp_path / "backup")
 
     def fail(*_: object) -> None:

@@ -141,9 +141,9 @@ CAUSES = [
     ),
     (
         of_an_authority_that_the_system_does_not_know,
-        "it comes from 'CN=theirs', and this system does not trust that; name the hub's own CA with --ca",
+        "it comes from 'CN=theirs', and this system does not trust that; name the hub's own CA",
     ),
-    (self_signed, "it is self-signed, and this system does not trust that; name the hub's own CA with --ca"),
+    (self_signed, "it is self-signed, and this system does not trust that; name the hub's own CA"),
     (self_signed_anew, "it is self-signed, and .* holds 'CN=before'; this is another hub, or its authority has"),
     (for_clients, "it is not for TLS servers; the hub's operator has to have one made for TLS servers"),
     (by_no_authority, "its issuer 'CN=some server' may not issue it; the hub's operator has to have it issued"),

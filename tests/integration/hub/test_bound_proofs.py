@@ -86,7 +86,7 @@ async def test_a_pair_is_taken_until_its_key_has_made_a_bound_proof(certificates
         assert await outcome(certificates, hub, "bob", proof=1) == "auth.ok"
         assert await outcome(certificates, hub, "bob", proof=0) == "auth.fail"
         reasons = why_refused(hub)
-        assert sum("--allow-unbound-keys" in reason for reason in reasons) == (1 if listed else 4)
+        assert sum("allow-unbound-keys" in reason for reason in reasons) == (1 if listed else 4)
         assert sum("has used version 2" in reason for reason in reasons) == (0 if listed else 1)
 
 
@@ -169,7 +169,7 @@ async def test_a_proof_for_any_port_of_tunnels_is_refused_whether_one_is_open_or
                 == "auth.ok"
             )
         assert why_refused(hub) == [
-            f"proof for another address wss://127.0.0.1:{port}: its port is one of --tunnel-port-range"
+            f"proof for another address wss://127.0.0.1:{port}: its port is one of tunnel-port-range"
             for port in range(ports.first, ports.last + 1)
         ]
 
@@ -227,10 +227,10 @@ async def test_a_public_url_among_the_ports_of_tunnels_is_refused_at_start_and_a
 ) -> None:
     ports = free_range(2)
     url = (HubAddress("hub.example", ports.last),)
-    with pytest.raises(ConfigException, match="--public-url"):
+    with pytest.raises(ConfigException, match="public-url"):
         await OmnyShellHub(key_config(certificates, tunnel_ports=ports, public_urls=url)).start()
     async with key_hub(certificates, tunnel_ports=ports) as hub:
-        with pytest.raises(ConfigException, match="--public-url"):
+        with pytest.raises(ConfigException, match="public-url"):
             hub.reload(replace(hub.config, public_urls=url))
         assert await outcome(certificates, hub, proof=2) == "auth.ok"
 
@@ -273,7 +273,7 @@ async def test_a_relay_in_a_tunnels_place_with_the_hubs_own_certificate_gets_not
                 async with OmnyShellClient(ClientConfig(access=our_access(certificates, port, key))):
                     pytest.fail("the relay is the administrator")
         assert why_refused(hub) == [
-            f"proof for another address wss://127.0.0.1:{ports.first}: its port is one of --tunnel-port-range"
+            f"proof for another address wss://127.0.0.1:{ports.first}: its port is one of tunnel-port-range"
         ]
         # Where the hub forwards a port itself, the same way in is right, and needs no setting.
         async with (
@@ -345,7 +345,7 @@ async def test_a_reload_tells_who_cannot_log_in_again(
         assert await outcome(certificates, hub, proof=2) == "auth.fail"
         # The trail and the line of the log both say what would be right, and it is one line.
         (refused,) = [line for line in caplog.messages if "refused: " in line]
-        assert refused.endswith(f"proof for another address {here}: --public-url names wss://hub.example:8443")
+        assert refused.endswith(f"proof for another address {here}: public-url names wss://hub.example:8443")
 
 
 @pytest.mark.parametrize("with_key", [True, False])

@@ -135,7 +135,7 @@ async def test_a_relay_between_gets_a_proof_for_its_own_certificate(certificates
             await log_in(access(relay, port))
         # A proxy that is the user's own is named by the certificate of the hub behind it.
         await log_in(access(relay, port, certificate=certificates.cert))
-        with pytest.raises(ConfigException, match="--bind-certificate: cannot read"):
+        with pytest.raises(ConfigException, match="cannot read"):
             await log_in(access(relay, port, certificate=tmp_path / "none.pem"))
 
 

@@ -96,8 +96,8 @@ def test_the_certificate_may_come_from_the_environment_and_the_permission_may_no
 ) -> None:
     monkeypatch.setenv("OMNYSHELL_BIND_CERTIFICATE", "/env.pem")
     monkeypatch.setenv("OMNYSHELL_ALLOW_UNBOUND", "1")
-    assert given_access(options()) == {"bind_certificate": "/env.pem"}
-    said = given_access(options("--allow-unbound", "--bind-certificate", "/said.pem"))
+    assert given_access(vars(options())) == {"bind_certificate": "/env.pem"}
+    said = given_access(vars(options("--allow-unbound", "--bind-certificate", "/said.pem")))
     assert said == {"bind_certificate": "/said.pem", "allow_unbound": "yes"}
 
 

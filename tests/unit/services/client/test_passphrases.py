@@ -13,13 +13,6 @@ from omnyshell.services.client.passphrases import open_key, read_passphrase
 HUB = "wss://hub.example:8443"
 
 
-class Options:
-    """Parsed options, as far as they are given."""
-
-    def __init__(self, **given):
-        self.__dict__.update(given)
-
-
 class Asked:
     """Somebody who answers so, one after another."""
 
@@ -115,18 +108,18 @@ def test_a_plain_key_asks_nobody(tmp_path):
 def test_an_option_takes_the_place_of_the_environment(file, monkeypatch):
     monkeypatch.setenv("OMNYSHELL_KEY_PASSPHRASE", "from the environment")
     monkeypatch.setenv("OMNYSHELL_KEY_PASSPHRASE_FILE", "/elsewhere")
-    found = given_access(Options(key_passphrase_file=str(file)))
+    found = given_access({"key_passphrase_file": str(file)})
     assert found == {"key_passphrase_file": str(file)}
-    assert given_access(Options())["key_passphrase"] == "from the environment"
+    assert given_access({})["key_passphrase"] == "from the environment"
     # Whichever key is meant: an option for it is no passphrase.
-    assert given_access(Options(key="k"))["key_passphrase"] == "from the environment"
+    assert given_access({"key": "k"})["key_passphrase"] == "from the environment"
 
 
 def test_bytes_that_are_no_text_pass_through_the_environment(tmp_path, monkeypatch):
     path = tmp_path / "id"
     Ed25519PrivateKey.generate().save(path, passphrase=b"\xff\xfe")
     monkeypatch.setenv("OMNYSHELL_KEY_PASSPHRASE", b"\xff\xfe".decode("utf-8", "surrogateescape"))
-    assert open_key(path, given_access(Options()), None)
+    assert open_key(path, given_access({}), None)
 
 
 def test_a_saved_login_remembers_the_file_and_not_the_passphrase(path, file):

@@ -182,7 +182,7 @@ def test_without_tunnels_any_port_may_lead_to_the_hub() -> None:
 
 def test_the_refusal_names_the_address_so_that_it_can_be_read() -> None:
     rules = rules_of(public_urls=(HubAddress("hub.example", 8443), HubAddress("b.example", 443)))
-    names = "--public-url names wss://b.example:443, wss://hub.example:8443"
+    names = "public-url names wss://b.example:443, wss://hub.example:8443"
     assert rules.problem_with_address("x", 20_001) == f"proof for another address wss://x:20001: {names}"
     assert rules.problem_with_address("::1", 8443) == f"proof for another address wss://[::1]:8443: {names}"
 
@@ -192,7 +192,7 @@ def test_public_urls_outside_of_the_ports_of_tunnels() -> None:
     check_public_urls(urls[:1], TUNNELS, 8443)
     check_public_urls(urls, None, 8443)
     check_public_urls(urls, TUNNELS, 20_005)
-    with pytest.raises(ConfigException, match=r"wss://hub\.example:20005 lies in --tunnel-port-range 20000-20010"):
+    with pytest.raises(ConfigException, match=r"wss://hub\.example:20005 lies in tunnel-port-range 20000-20010"):
         check_public_urls(urls, TUNNELS, 8443)
 
 

@@ -93,7 +93,7 @@ async def test_an_administrator_can_list_and_end_what_fills_the_hub(certificates
 
 @pytest.mark.parametrize("kind", FLOODS)
 async def test_a_flood_is_dealt_with_slowly_and_holds_nobody_up(certificates: Certificates, kind: str) -> None:
-    slow = Allowance({Resource.REQUESTS: 40}, frozenset({"mallory", "rogue"}))
+    slow = Allowance({Resource.REQUESTS: 60}, frozenset({"mallory", "rogue"}))
     attack = FLOODS[kind]
     times = max(1, round(40 / attack.cost))
     async with attacked(certificates, quotas=(slow,)) as world:
@@ -106,8 +106,8 @@ async def test_a_flood_is_dealt_with_slowly_and_holds_nobody_up(certificates: Ce
             await ann.still_there()
             longest = max(longest, time.monotonic() - before)
         await asyncio.gather(*waiting)
-        # 80 of them, less what is free and what comes at once, at 40 a second.
-        assert time.monotonic() - began >= (80 - 2 * 16 - 10) / 40 - 0.2
+        # 80 of them, less what is free and what comes at once, at 60 a second.
+        assert time.monotonic() - began >= (80 - 2 * 16 - 15) / 60 - 0.1
         assert longest < 0.5
         assert world.hub._services.quota.refused[Resource.REQUESTS] > 0
 

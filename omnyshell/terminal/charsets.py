@@ -5,14 +5,16 @@ Other sets that a program designates are shown as ASCII, which is what a termina
 
 from typing import Final
 
+from pyte.charsets import VT100_MAP
+
 ASCII: Final = "B"
 SPECIAL_GRAPHICS: Final = "0"
 BRITISH: Final = "A"
 
-# From "`" to "~", in the order of the VT220 programmer reference, table 2-4.
-_GRAPHICS: Final = "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"
+# pyte has the VT100's, where "h" is a shade; on a VT220 it is the sign for a new line. What is not a letter stays.
+_GRAPHICS: Final = dict(enumerate(VT100_MAP[ord("`") : ord("~") + 1], ord("`"))) | {ord("h"): "␤"}
 
 TRANSLATIONS: Final[dict[str, dict[int, str]]] = {
-    SPECIAL_GRAPHICS: {ord("`") + at: shown for at, shown in enumerate(_GRAPHICS)},
+    SPECIAL_GRAPHICS: _GRAPHICS,
     BRITISH: {ord("#"): "£"},
 }

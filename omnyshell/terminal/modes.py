@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from pyte.modes import DECAWM, DECOM, DECSCNM, DECTCEM, IRM, LNM
+
 from omnyshell.terminal.charsets import ASCII, TRANSLATIONS
 from omnyshell.terminal.drawing import Drawing
 from omnyshell.terminal.page import MOST_KEYBOARD_ENTRIES, Page, SavedCursor
@@ -11,13 +13,13 @@ from omnyshell.terminal.style import DEFAULT_STYLE
 PRIVATE: Final = 5
 """How far pyte shifts the number of a private mode in `mode`."""
 
-INSERT: Final = 4
-NEWLINE: Final = 20
+INSERT: Final = IRM
+NEWLINE: Final = LNM
 APPLICATION_CURSOR: Final = 1 << PRIVATE
-REVERSE_SCREEN: Final = 5 << PRIVATE
-ORIGIN: Final = 6 << PRIVATE
-AUTOWRAP: Final = 7 << PRIVATE
-SHOW_CURSOR: Final = 25 << PRIVATE
+REVERSE_SCREEN: Final = DECSCNM
+ORIGIN: Final = DECOM
+AUTOWRAP: Final = DECAWM
+SHOW_CURSOR: Final = DECTCEM
 APPLICATION_KEYPAD: Final = 66 << PRIVATE
 FOCUS_EVENTS: Final = 1004 << PRIVATE
 BRACKETED_PASTE: Final = 2004 << PRIVATE

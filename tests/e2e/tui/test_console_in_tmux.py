@@ -157,11 +157,14 @@ def test_headless_serves_the_hub_and_never_loads_the_user_interface(tmp_path: Pa
         )
         words += ["--config", str(file)]
     variables = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
-    hub = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables)
+    # A pipe that nobody reads yet would be full before the hub listens.
+    with (tmp_path / "imports").open("w") as told:
+        hub = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=told, text=True, env=variables)
     assert "hub listens on wss://" in hub.stdout.readline()
     hub.send_signal(signal.SIGTERM)
-    _, imports = hub.communicate(timeout=DEADLINE)
+    hub.communicate(timeout=DEADLINE)
     assert hub.returncode == 0
+    imports = (tmp_path / "imports").read_text()
     assert "omnyshell.services.hub.hub" in imports
     assert "textual" not in imports
     assert "rich" not in {line.rpartition("|")[2].strip() for line in imports.splitlines()}

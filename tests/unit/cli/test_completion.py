@@ -40,10 +40,8 @@ def test_a_script_has_every_word_that_can_be_typed(shell: str, scripts: dict[str
     assert choices == SHELLS
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", filter(shutil.which, SHELLS))
 def test_a_script_is_one_that_its_shell_can_read(shell: str, scripts: dict[str, str]) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
     subprocess.run([shell, "-n"], input=scripts[shell], text=True, check=True, timeout=30)
 
 

@@ -30,9 +30,9 @@ from omnyshell import (
 )
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
-from omnyshell.services.hub.event_bus import SessionEvent
-from omnyshell.services.hub.hub_peer import HubPeer
-from omnyshell.services.hub.router import Session, SessionRoute
+from omnyshell.services.hub.ground.event_bus import SessionEvent
+from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.sessions.router import Session, SessionRoute
 
 SESSIONS = 1_000
 RATE = 10

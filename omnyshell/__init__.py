@@ -245,32 +245,32 @@ if TYPE_CHECKING:
         TargetPatterns as TargetPatterns,
         TargetPolicy as TargetPolicy,
     )
-    from omnyshell.services.hub.audit import (
+    from omnyshell.services.hub.audit.log import (
         AuditLog as AuditLog,
         AuditSink as AuditSink,
     )
-    from omnyshell.services.hub.broker import (
-        HubBroker as HubBroker,
-    )
-    from omnyshell.services.hub.config import (
+    from omnyshell.services.hub.ground.config import (
         HubConfig as HubConfig,
-    )
-    from omnyshell.services.hub.heartbeat import (
-        HeartbeatMonitor as HeartbeatMonitor,
     )
     from omnyshell.services.hub.hub import (
         OmnyShellHub as OmnyShellHub,
     )
-    from omnyshell.services.hub.registry import (
+    from omnyshell.services.hub.nodes.heartbeat import (
+        HeartbeatMonitor as HeartbeatMonitor,
+    )
+    from omnyshell.services.hub.nodes.registry import (
         NodeRegistry as NodeRegistry,
         RegisteredNode as RegisteredNode,
     )
-    from omnyshell.services.hub.router import (
+    from omnyshell.services.hub.sessions.broker import (
+        HubBroker as HubBroker,
+    )
+    from omnyshell.services.hub.sessions.router import (
         Session as Session,
         SessionRoute as SessionRoute,
         SessionRouter as SessionRouter,
     )
-    from omnyshell.services.hub.tunnels import (
+    from omnyshell.services.hub.tunnels.registry import (
         TunnelRegistration as TunnelRegistration,
         TunnelRegistry as TunnelRegistry,
     )
@@ -374,14 +374,14 @@ _HOMES = {
     "omnyshell.services.client.states": "LinkState",
     "omnyshell.services.dial": "HubAccess",
     "omnyshell.services.exposer.targets": "NoTargets TargetPatterns TargetPolicy",
-    "omnyshell.services.hub.audit": "AuditLog AuditSink",
-    "omnyshell.services.hub.broker": "HubBroker",
-    "omnyshell.services.hub.config": "HubConfig",
-    "omnyshell.services.hub.heartbeat": "HeartbeatMonitor",
+    "omnyshell.services.hub.audit.log": "AuditLog AuditSink",
+    "omnyshell.services.hub.sessions.broker": "HubBroker",
+    "omnyshell.services.hub.ground.config": "HubConfig",
+    "omnyshell.services.hub.nodes.heartbeat": "HeartbeatMonitor",
     "omnyshell.services.hub.hub": "OmnyShellHub",
-    "omnyshell.services.hub.registry": "NodeRegistry RegisteredNode",
-    "omnyshell.services.hub.router": "Session SessionRoute SessionRouter",
-    "omnyshell.services.hub.tunnels": "TunnelRegistration TunnelRegistry",
+    "omnyshell.services.hub.nodes.registry": "NodeRegistry RegisteredNode",
+    "omnyshell.services.hub.sessions.router": "Session SessionRoute SessionRouter",
+    "omnyshell.services.hub.tunnels.registry": "TunnelRegistration TunnelRegistry",
     "omnyshell.services.node.backend": "Foreground OutputSink ShellBackend ShellRequest ShellSession",
     "omnyshell.services.node.config": "NodeConfig",
     "omnyshell.services.node.keeping": "Keeping",

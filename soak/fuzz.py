@@ -20,8 +20,8 @@ from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import DataFrame, pack_data
 from omnyshell.security.authorized_keys import parse_authorized_keys
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.http.forwarder import HttpForwarder
-from omnyshell.services.hub.http.headers import ForwardingHeaders
+from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
+from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.snapshot import paint, state
 from omnyshell.transport.bulk_frames import BINARY, TEXT, BulkFrameReader, bulk_frame

@@ -24,10 +24,10 @@ from omnyshell.security.authorized_keys import AuthorizedKeysStore, parse_author
 from omnyshell.security.credentials import LoginContext, PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.login_limit import LoginLimit, LoginLimiter
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.gate import LoginGate, Refusal
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.proofs import BoundKeys, ProofRules
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.login_gate import LoginGate, Refusal
+from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from soak.machines import machines, memory_of
 from soak.report import Figure, report
 

@@ -31,8 +31,8 @@ from omnyshell.protocol.messages import admin as a
 from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.credentials import TOKEN_METHOD
-from omnyshell.services.hub.admin_scope import Plan
-from omnyshell.services.hub.enrolments import EnrolledCredential, EnrolledPrincipal
+from omnyshell.services.hub.admin.scope import Plan
+from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.records import HubRecords
 from soak.machines import workplace
 from soak.report import Figure, report

@@ -14,13 +14,14 @@ from omnyshell.errors import AuthException, ConfigException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.paths import user_path
 from omnyshell.security.keys import Ed25519PrivateKey, Ed25519PublicKey
-from omnyshell.services.hub.audit_against import Against, hold_against
-from omnyshell.services.hub.audit_chain import HEAD, ChainedRecord
-from omnyshell.services.hub.audit_query import AuditQuery, find_records, parse_moment, verify_trail
-from omnyshell.services.hub.audit_sinks import export_line
-from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditReader
-from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.audit.against import Against, hold_against
+from omnyshell.services.hub.audit.chain import HEAD, ChainedRecord
+from omnyshell.services.hub.audit.query import AuditQuery, find_records, parse_moment, verify_trail
+from omnyshell.services.hub.audit.sinks import export_line
+from omnyshell.services.hub.audit.store import AuditReader
+from omnyshell.services.hub.audit.witness import read_noted
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE as KEY_FILE
 
 TAMPERED = 1
 """Exit code of `verify` where the trail is not what the hub wrote."""

@@ -21,10 +21,10 @@ from omnyshell.security.sealed_stream import (
 )
 from omnyshell.security.uid_store import UidStore
 from omnyshell.services.client.passphrases import as_bytes, read_line
-from omnyshell.services.hub.backup import BackupFile, back_up as make_backup
-from omnyshell.services.hub.backup_archive import CONFIG, SETTINGS, Manifest
-from omnyshell.services.hub.backup_options import FILE_OPTIONS, VARIABLE
-from omnyshell.services.hub.restore import Target, restore
+from omnyshell.services.hub.backup.archive import CONFIG, SETTINGS, Manifest
+from omnyshell.services.hub.backup.backup import BackupFile, back_up as make_backup
+from omnyshell.services.hub.backup.options import FILE_OPTIONS, VARIABLE
+from omnyshell.services.hub.backup.restore import Target, restore
 
 OTHERWISE = f"give the passphrase in a file with --passphrase-file, or in {VARIABLE}"
 

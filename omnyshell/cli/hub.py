@@ -25,13 +25,13 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.services.client.access import read_token
-from omnyshell.services.hub.audit import log_record
-from omnyshell.services.hub.audit_store import Retention
-from omnyshell.services.hub.certificate import load_pair
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.audit.log import log_record
+from omnyshell.services.hub.ground.audit_settings import Retention
+from omnyshell.services.hub.ground.certificate import load_pair
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.hub.options import OPTIONS
-from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.transport.endpoint import EndpointLimits
 
 logger = logging.getLogger("omnyshell.hub")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omnyshell.errors import ConfigException
 from omnyshell.paths import state_dir, user_path
-from omnyshell.services.hub.audit_store import AUDIT_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 def state_directory(options: argparse.Namespace) -> Path:

@@ -49,7 +49,7 @@ def remove(options: argparse.Namespace) -> int:
 
 def _remove_offline(options: argparse.Namespace, said: str) -> int:
     from omnyshell.cli.hub_state import local_user, state_directory
-    from omnyshell.services.hub.lock_store import offline_locks
+    from omnyshell.services.hub.access.lock_store import offline_locks
 
     directory = state_directory(options)
     with offline_locks(directory) as store:

@@ -54,13 +54,13 @@ BACKUP: tuple[Command, ...] = (
         ("hub", "backup"),
         "write all that a hub on this machine knows into one encrypted file, also while it runs",
         "backup:back_up",
-        "omnyshell.services.hub.backup_options:BACKUP_OPTIONS",
+        "omnyshell.services.hub.backup.options:BACKUP_OPTIONS",
     ),
     Command(
         ("hub", "restore"),
         "make a hub's state directory from a backup",
         "backup:restore_hub",
-        "omnyshell.services.hub.backup_options:RESTORE_OPTIONS",
+        "omnyshell.services.hub.backup.options:RESTORE_OPTIONS",
     ),
 )
 

@@ -15,14 +15,15 @@ from support.stack import Certificates, hub_config
 
 from omnyshell import AuditRecord, OmnyShellHub, SystemClock
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_chain import HEAD, chain, link, seal
-from omnyshell.services.hub.audit_heads import read_head
-from omnyshell.services.hub.audit_query import verify_trail
-from omnyshell.services.hub.audit_store import AUDIT_FILE, KEY_FILE, AuditStore, load_audit_key
-from omnyshell.services.hub.audit_trail import open_trail
-from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.audit.chain import HEAD, chain, link, seal
+from omnyshell.services.hub.audit.heads import read_head
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.audit.query import verify_trail
+from omnyshell.services.hub.audit.store import AuditStore, load_audit_key
+from omnyshell.services.hub.audit.trail import open_trail
+from omnyshell.services.hub.audit.witness import read_noted
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE as KEY_FILE
 from soak.machines import workplace
 from soak.report import Figure, report
 

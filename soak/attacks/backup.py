@@ -21,9 +21,9 @@ from support.stack import Certificates, access, hub_config, running_node
 from omnyshell import ClientConfig, ConfigException, OmnyShellClient, OmnyShellHub
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient
-from omnyshell.services.hub.restored import RESTORED_FILE
-from omnyshell.services.hub.state_lock import LOCK_FILE, StateLock
-from omnyshell.services.hub.swap import SWAP_FILE
+from omnyshell.services.hub.ground.restored import RESTORED_FILE
+from omnyshell.services.hub.ground.state_lock import LOCK_FILE, StateLock
+from omnyshell.services.hub.ground.swap import SWAP_FILE
 from soak.attacks import show
 from soak.machines import workplace
 from soak.report import Figure, report

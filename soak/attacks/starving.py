@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellClient
 from omnyshell.protocol.limits import INITIAL_CREDIT
-from omnyshell.services.hub.quota import Resource
+from omnyshell.services.hub.ground.limits import Resource
 from soak.machines import machines, memory_of
 from soak.report import Figure, report
 

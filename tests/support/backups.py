@@ -34,15 +34,16 @@ from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.sealed_stream import Passphrase, SealingStream
 from omnyshell.services.client.admin import AdminClient
-from omnyshell.services.hub import backup
-from omnyshell.services.hub.audit_query import verify_trail
-from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader, load_audit_key
-from omnyshell.services.hub.audit_witness import read_noted
-from omnyshell.services.hub.backup import BackupFile
-from omnyshell.services.hub.backup_archive import Entry, Manifest, entry, write_archive
-from omnyshell.services.hub.backup_maker import BackupSigner
-from omnyshell.services.hub.restore import Target, restore as restore_into
-from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.audit.query import verify_trail
+from omnyshell.services.hub.audit.store import AuditReader, load_audit_key
+from omnyshell.services.hub.audit.witness import read_noted
+from omnyshell.services.hub.backup import backup
+from omnyshell.services.hub.backup.archive import Entry, Manifest, entry, write_archive
+from omnyshell.services.hub.backup.backup import BackupFile
+from omnyshell.services.hub.backup.maker import BackupSigner
+from omnyshell.services.hub.backup.restore import Target, restore as restore_into
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 class QuickPassphrase(Passphrase):

@@ -9,7 +9,7 @@ from omnyshell import (
     PrincipalId,
 )
 from omnyshell.model.live import LivePeer
-from omnyshell.services.hub.public_ports import PublicPorts
+from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.transport.channels import ChannelMultiplexer
 
 

@@ -30,24 +30,25 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
-from omnyshell.services.hub.certificate import SecureTunnels
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.client_service import ClientService
-from omnyshell.services.hub.clipboards import ClipboardNotes
-from omnyshell.services.hub.departed import DepartedNodes
-from omnyshell.services.hub.event_bus import LocalEventBus
-from omnyshell.services.hub.kept import KeptSessions
-from omnyshell.services.hub.metrics import HubMetrics
+from omnyshell.services.hub.ground.certificate import SecureTunnels
+from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits, Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.ground.store import MemoryNodeOwners
 from omnyshell.services.hub.node_service import NodeService
-from omnyshell.services.hub.own_requests import OwnRequests
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.quota import Allowance, Quota, QuotaLimits, Resource
-from omnyshell.services.hub.relay import Relay
-from omnyshell.services.hub.requests import SessionRequests
-from omnyshell.services.hub.store import MemoryNodeOwners
-from omnyshell.services.hub.takeovers import Takeovers
-from omnyshell.services.hub.tunnel_admission import TunnelContext
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.takeovers import Takeovers
+from omnyshell.services.hub.peers.own_requests import OwnRequests
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.kept import KeptSessions
+from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.tunnels.admission import TunnelContext
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.messages import TunnelMessages
 
 STEPS = 200
 CHANNELS = 6

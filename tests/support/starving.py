@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from omnyshell import OmnyShellHub, TokenAuthenticator, TokenGrant
 from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
-from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 
 CROWD = tuple(f"m{number}" for number in range(8))
 """More attackers, who act together."""

@@ -34,7 +34,7 @@ IMPORT = re.compile(r"^ *(?:from|import) (\w+)[\w.]*(?: import .*| as \w+)?$", r
 
 ALONE = {
     "": ("cli.exec", "cli.connect", "cli.node", "cli.join", "cli.completion", "cli.audit", "cli.backup"),
-    "hub": ("cli.hub", "cli.local_server", "services.hub.hub", "services.hub.http.forwarder"),
+    "hub": ("cli.hub", "cli.local_server", "services.hub.hub", "services.hub.tunnels.http.forwarder"),
     "console": ("tui.start", "tui.app", "tui.web.driver"),
     "web": ("tui.web.server",),
     "fast": ("transport.serve_tls",),

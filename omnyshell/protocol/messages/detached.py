@@ -278,3 +278,12 @@ class NodeSessionScreenResponse(ScreenOutcome):
 
     TYPE: ClassVar[str] = "node.sessions.screen.response"
     """node -> hub"""
+
+
+RELAYED_ANSWERS: tuple[type[Request], ...] = (
+    NodeDetachedSessionsResponse,
+    NodeDetachedSessionKillResponse,
+    NodeActiveSessionDetachResponse,
+    NodeSessionScreenResponse,
+)
+"""What nodes answer to requests that the hub relayed."""

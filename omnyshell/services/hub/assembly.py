@@ -29,48 +29,49 @@ from omnyshell.protocol.messages.clipboard import register as register_clipboard
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
-from omnyshell.services.hub.access_answers import AccessAnswers
-from omnyshell.services.hub.addresses import HubAddresses
-from omnyshell.services.hub.admin import AdminService
-from omnyshell.services.hub.admin_scope import AdminScope
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_sums import AuditSums
-from omnyshell.services.hub.broker import HubBroker
-from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.access.audit_sums import AuditSums
+from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.admin.access_answers import AccessAnswers
+from omnyshell.services.hub.admin.scope import AdminScope
+from omnyshell.services.hub.admin.service import AdminService
+from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.client_service import ClientService
-from omnyshell.services.hub.clipboards import ClipboardNotes
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.departed import DepartedNodes
-from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.event_bus import LocalEventBus
-from omnyshell.services.hub.eviction import Eviction
-from omnyshell.services.hub.gate import LoginGate
-from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.hub_peer import HubContext, HubPeer
-from omnyshell.services.hub.leftovers import LeftoverSessions
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
-from omnyshell.services.hub.lock_keeper import LockKeeper
-from omnyshell.services.hub.locks import Locks
-from omnyshell.services.hub.message_watch import MessageWatch
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.node_service import NodeService
-from omnyshell.services.hub.own_requests import OwnRequests
-from omnyshell.services.hub.pages import HubPages
-from omnyshell.services.hub.peers import Peer, Peers
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.proofs import ProofRules
-from omnyshell.services.hub.quota import Pool, Resource
+from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
+from omnyshell.services.hub.pages.pages import HubPages
+from omnyshell.services.hub.peers.addresses import HubAddresses
+from omnyshell.services.hub.peers.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.peers.login_gate import LoginGate
+from omnyshell.services.hub.peers.message_watch import MessageWatch
+from omnyshell.services.hub.peers.own_requests import OwnRequests
+from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.proofs import ProofRules
+from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.relay import Relay
-from omnyshell.services.hub.relay_probe import RelayProbe
-from omnyshell.services.hub.requests import SessionRequests
-from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.send_watch import SendWatch
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.services.hub.revocation.eviction import Eviction
+from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
+from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.sessions.relay_probe import RelayProbe
+from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
 

@@ -13,9 +13,9 @@ from omnyshell.security.cert_chain import Chain, key_of, path_of, read_chain, sy
 from omnyshell.security.cert_faults import GUESSES, Fault, faults_of, listed
 from omnyshell.security.cert_names import alternative_names, covers
 from omnyshell.security.certificates import CertificateIdentity
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.certificate import NOT_GIVEN, HubCertificate, LoadedPair, dialled_hosts
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.certificate import NOT_GIVEN, HubCertificate, LoadedPair, dialled_hosts
+from omnyshell.services.hub.ground.config import HubConfig
 
 DAY = 86_400.0
 ACTION = "certificate.warning"

@@ -20,19 +20,19 @@ from omnyshell.protocol.messages import (
     TunnelListRequest,
     TunnelOpenRequest,
 )
-from omnyshell.services.hub.broker import HubBroker
-from omnyshell.services.hub.clipboards import ClipboardNotes
-from omnyshell.services.hub.listing import list_response
+from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.live.service import EventsService
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.relay import Relay
-from omnyshell.services.hub.requests import RELAYED_REQUESTS, SessionRequests
-from omnyshell.services.hub.role_service import Handlers, merged
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_messages import TunnelMessages
-from omnyshell.services.hub.unserved import UNSERVED
+from omnyshell.services.hub.nodes.listing import list_response
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handlers, merged
+from omnyshell.services.hub.peers.unserved import UNSERVED
+from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.sessions.requests import RELAYED_REQUESTS, SessionRequests
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.messages import TunnelMessages
 
 
 class ClientService:

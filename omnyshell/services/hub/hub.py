@@ -6,26 +6,26 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
+from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.assembly import HubBase, HubServices
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_trail import open_trail
-from omnyshell.services.hub.certificate import HubCertificate
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.event_bus import LocalEventBus, PeerEvent
-from omnyshell.services.hub.hub_peer import HubContext, HubPeer
-from omnyshell.services.hub.locks import Locks
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.offline_notes import OfflineNotes
-from omnyshell.services.hub.peers import Peers
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.proofs import check_public_urls
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.audit.offline_notes import OfflineNotes
+from omnyshell.services.hub.audit.trail import open_trail
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_lock import StateLock
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.peers.peer import Peers
+from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.state_file import STATE_FILE
-from omnyshell.services.hub.state_lock import StateLock
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_setup import make_tunnel_broker
+from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
 from omnyshell.sums import ToldInSums
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint

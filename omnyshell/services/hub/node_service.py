@@ -34,23 +34,24 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnectFailed,
     ProtocolError,
 )
-from omnyshell.services.hub.audit import LONGEST_NAME, AuditLog
-from omnyshell.services.hub.broker import HubBroker
-from omnyshell.services.hub.departed import DepartedNodes
-from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.held_off import HeldOff
-from omnyshell.services.hub.leftovers import LeftoverSessions
-from omnyshell.services.hub.lock_keeper import LockKeeper
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.own_requests import ANSWERS, OwnRequests
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.relay import Relay
-from omnyshell.services.hub.requests import RELAYED_ANSWERS, SessionRequests
-from omnyshell.services.hub.role_service import Handler
-from omnyshell.services.hub.takeovers import Claimant, Displacement, Takeovers
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.tunnel_messages import TunnelMessages
+from omnyshell.protocol.messages.detached import RELAYED_ANSWERS
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.nodes.held_off import HeldOff
+from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
+from omnyshell.services.hub.peers.own_requests import ANSWERS, OwnRequests
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
+from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.messages import TunnelMessages
 
 logger = logging.getLogger("omnyshell.hub")
 

@@ -17,11 +17,11 @@ from omnyshell.protocol.limits import MIB
 from omnyshell.security.grant_tables import read_grant
 from omnyshell.security.grants import Grant
 from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
-from omnyshell.services.hub.audit_commands import AuditedCommands
-from omnyshell.services.hub.audit_sinks import KINDS, open_sink
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.proofs import parse_unbound_keys
-from omnyshell.services.hub.quota import Allowance
+from omnyshell.services.hub.audit.sinks import KINDS, open_sink
+from omnyshell.services.hub.ground.audit_settings import AuditedCommands
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.limits import Allowance
+from omnyshell.services.hub.peers.proofs import parse_unbound_keys
 from omnyshell.services.hub.quota_tables import read_quota
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 from omnyshell.transport.connection import HubAddress

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from omnyshell.model.grammars import is_principal, is_role
 from omnyshell.options.toml_tables import Table
-from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 
 _KEYS = ("principals", "roles", *Resource)
 

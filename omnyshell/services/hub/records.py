@@ -4,17 +4,17 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from omnyshell.clock import Clock
-from omnyshell.services.hub.addresses import KnownAddresses
-from omnyshell.services.hub.enrolment_store import EnrolmentStore
-from omnyshell.services.hub.guests import Guests
-from omnyshell.services.hub.kept import KeptSessions
-from omnyshell.services.hub.kept_store import KeptStore
-from omnyshell.services.hub.late_writes import LateWriter
-from omnyshell.services.hub.lock_store import LockStore
-from omnyshell.services.hub.proofs import BoundKeys
-from omnyshell.services.hub.state_file import STATE_FILE, StateFile
-from omnyshell.services.hub.store import HubStore, MemoryNodeOwners, NodeOwners
-from omnyshell.services.hub.takeovers import Takeovers
+from omnyshell.services.hub.access.lock_store import LockStore
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.late_writes import LateWriter
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.ground.store import HubStore, MemoryNodeOwners, NodeOwners
+from omnyshell.services.hub.nodes.guests import Guests
+from omnyshell.services.hub.nodes.takeovers import Takeovers
+from omnyshell.services.hub.peers.addresses import KnownAddresses
+from omnyshell.services.hub.peers.proofs import BoundKeys
+from omnyshell.services.hub.sessions.kept import KeptSessions
+from omnyshell.services.hub.sessions.kept_store import KeptStore
 
 
 class HubRecords:

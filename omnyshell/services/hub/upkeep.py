@@ -10,24 +10,24 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.schema import write_timestamp
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.certificate import HubCertificate
+from omnyshell.services.hub.access.policy import HubPolicy, only_admins_expose
+from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.certificate_warnings import CertificateWarnings
-from omnyshell.services.hub.config import HubConfig
-from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment_store import EnrolmentStore
-from omnyshell.services.hub.eviction import Eviction
-from omnyshell.services.hub.gate import LoginGate
-from omnyshell.services.hub.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.hub_peer import HubContext
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.watched_files import FileWatch, WatchedFiles
+from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.options import OPTIONS
-from omnyshell.services.hub.pages import HubPages
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.policy import HubPolicy, only_admins_expose
-from omnyshell.services.hub.proofs import check_public_urls
-from omnyshell.services.hub.registry import NodeRegistry
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
-from omnyshell.services.hub.watch import FileWatch, WatchedFiles
+from omnyshell.services.hub.pages.pages import HubPages
+from omnyshell.services.hub.peers.hub_peer import HubContext
+from omnyshell.services.hub.peers.login_gate import LoginGate
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.proofs import check_public_urls
+from omnyshell.services.hub.revocation.eviction import Eviction
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 WATCH_PERIOD = 0.5

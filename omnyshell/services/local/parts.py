@@ -6,7 +6,7 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import ADMIN_ROLE, NODE_ROLE
 from omnyshell.model.tunnels import PortRange
 from omnyshell.security.authenticators import TokenAuthenticator, TokenGrant, hash_token
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.local.certificates import LocalCertificates
 from omnyshell.services.local.setup import DEFAULT_PORT, NODE_PRINCIPAL, LocalSetup, machine_node_id, user_name

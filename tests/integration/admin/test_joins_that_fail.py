@@ -13,8 +13,8 @@ from support.stack import Certificates, hub_config
 
 from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
-from omnyshell.services.hub import state_file
-from omnyshell.services.hub.state_file import StateFile
+from omnyshell.services.hub.ground import state_file
+from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.upkeep import HubUpkeep
 
 MOST_STATEMENTS = 40

@@ -16,8 +16,9 @@ from support.raw_peer import RawPeer, logged_in, open_session, registered, stran
 from support.stack import Certificates, hub_config, running_node, until
 
 from omnyshell import OmnyShellHub
-from omnyshell.services.hub.audit_query import verify_trail
-from omnyshell.services.hub.audit_store import AUDIT_FILE, load_audit_key
+from omnyshell.services.hub.audit.query import verify_trail
+from omnyshell.services.hub.audit.store import load_audit_key
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 @pytest.fixture

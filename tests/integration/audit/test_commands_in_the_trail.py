@@ -9,10 +9,11 @@ from support.raw_peer import logged_in, open_session, registered
 from support.stack import Certificates, hub_config, until
 
 from omnyshell import OmnyShellHub
-from omnyshell.services.hub.audit_commands import AuditedCommands
-from omnyshell.services.hub.audit_query import AuditQuery, find_records
-from omnyshell.services.hub.audit_sinks import export_line
-from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditReader
+from omnyshell.services.hub.audit.query import AuditQuery, find_records
+from omnyshell.services.hub.audit.sinks import export_line
+from omnyshell.services.hub.audit.store import AuditReader
+from omnyshell.services.hub.ground.audit_settings import AuditedCommands
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 LINE = "deploy \x1b]0;x\x07 \u202e --to web"
 

@@ -16,19 +16,14 @@ import pytest
 from support.stack import until, within
 
 from omnyshell import AuditRecord, OmnyShellException, SystemClock
-from omnyshell.services.hub import audit_store
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_query import AuditQuery, TrailReport, find_records, verify_trail
-from omnyshell.services.hub.audit_sinks import SinkThread, open_sink
-from omnyshell.services.hub.audit_store import (
-    AUDIT_FILE,
-    AuditReader,
-    AuditStore,
-    Retention,
-    keep_audit_key,
-    load_audit_key,
-)
-from omnyshell.services.hub.audit_writer import AuditUnavailableException, AuditWriter
+from omnyshell.services.hub.audit import store as audit_store
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.audit.query import AuditQuery, TrailReport, find_records, verify_trail
+from omnyshell.services.hub.audit.sinks import SinkThread, open_sink
+from omnyshell.services.hub.audit.store import AuditReader, AuditStore, keep_audit_key, load_audit_key
+from omnyshell.services.hub.audit.writer import AuditUnavailableException, AuditWriter
+from omnyshell.services.hub.ground.audit_settings import Retention
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 class SettableClock(SystemClock):
@@ -317,9 +312,9 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from omnyshell import SystemClock
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.audit_store import *
-from omnyshell.services.hub.audit_writer import AuditWriter
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.audit.store import *
+from omnyshell.services.hub.audit.writer import AuditWriter
 
 async def main():
     directory = Path(sys.argv[1])

@@ -18,11 +18,12 @@ from support.pki import issue, root
 from support.stack import Certificates, hub_config, until, within
 
 from omnyshell import ConfigException, OmnyShellHub
-from omnyshell.services.hub.audit_against import hold_against
-from omnyshell.services.hub.audit_chain import GENESIS, ChainedRecord
-from omnyshell.services.hub.audit_sinks import SinkThread, open_sink
-from omnyshell.services.hub.audit_store import AUDIT_FILE, load_audit_key
-from omnyshell.services.hub.syslog_tls import SinkTls
+from omnyshell.services.hub.audit.against import hold_against
+from omnyshell.services.hub.audit.chain import GENESIS, ChainedRecord
+from omnyshell.services.hub.audit.sinks import SinkThread, open_sink
+from omnyshell.services.hub.audit.store import load_audit_key
+from omnyshell.services.hub.ground.audit_settings import SinkTls
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 MESSAGE = re.compile(
     rb"<86>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00 \S+ omnyshell-audit \d+ audit - (\{.*\})", re.DOTALL

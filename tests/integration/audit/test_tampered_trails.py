@@ -17,23 +17,18 @@ from omnyshell.model.schema import write_timestamp
 from omnyshell.protocol.messages.admin import AuditAcknowledge
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
-from omnyshell.services.hub import audit_writer
-from omnyshell.services.hub.audit_against import Against, hold_against
-from omnyshell.services.hub.audit_chain import ANCHOR, GENESIS, HEAD, link, read_record, seal
-from omnyshell.services.hub.audit_heads import read_head
-from omnyshell.services.hub.audit_query import TrailReport, verify_trail
-from omnyshell.services.hub.audit_sinks import export_line
-from omnyshell.services.hub.audit_store import (
-    AUDIT_FILE,
-    KEY_FILE,
-    AuditReader,
-    AuditStore,
-    Retention,
-    load_audit_key,
-)
-from omnyshell.services.hub.audit_witness import AuditWitness, read_noted
-from omnyshell.services.hub.audit_writer import AuditWriter
-from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.audit import writer as audit_writer
+from omnyshell.services.hub.audit.against import Against, hold_against
+from omnyshell.services.hub.audit.chain import ANCHOR, GENESIS, HEAD, link, read_record, seal
+from omnyshell.services.hub.audit.heads import read_head
+from omnyshell.services.hub.audit.query import TrailReport, verify_trail
+from omnyshell.services.hub.audit.sinks import export_line
+from omnyshell.services.hub.audit.store import AuditReader, AuditStore, load_audit_key
+from omnyshell.services.hub.audit.witness import AuditWitness, read_noted
+from omnyshell.services.hub.audit.writer import AuditWriter
+from omnyshell.services.hub.ground.audit_settings import Retention
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE as KEY_FILE
 
 RECORDS = 30
 BROKEN, WHOLE = "ready\naudit: broken", "ready\n"

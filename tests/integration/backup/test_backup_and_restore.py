@@ -20,13 +20,14 @@ from omnyshell.security import sealed_stream
 from omnyshell.security.identity import OmnyUid
 from omnyshell.security.sealed_stream import make_recipient
 from omnyshell.security.uid_store import UidStore
-from omnyshell.services.hub import backup
-from omnyshell.services.hub.audit_store import AUDIT_FILE, AuditStore, load_audit_key
-from omnyshell.services.hub.audit_witness import AuditWitness
-from omnyshell.services.hub.backup import BackupFile
-from omnyshell.services.hub.backup_archive import NAMES, SETTINGS, entry
-from omnyshell.services.hub.backup_maker import BackupSigner
-from omnyshell.services.hub.state_file import STATE_FILE
+from omnyshell.services.hub.audit.store import AuditStore, load_audit_key
+from omnyshell.services.hub.audit.witness import AuditWitness
+from omnyshell.services.hub.backup import backup
+from omnyshell.services.hub.backup.archive import NAMES, SETTINGS, entry
+from omnyshell.services.hub.backup.backup import BackupFile
+from omnyshell.services.hub.backup.maker import BackupSigner
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.2, 0.5, 0.9, 0.99999])
@@ -217,7 +218,7 @@ async def test_a_passphrase_from_a_file_is_in_nothing_that_is_said(
 
 
 def test_no_option_takes_a_passphrase_and_every_file_of_a_hub_has_a_plain_name() -> None:
-    from omnyshell.services.hub.backup_options import BACKUP_OPTIONS, RESTORE_OPTIONS
+    from omnyshell.services.hub.backup.options import BACKUP_OPTIONS, RESTORE_OPTIONS
     from omnyshell.services.hub.options import OPTIONS
 
     secret = [option.name for option in (*BACKUP_OPTIONS, *RESTORE_OPTIONS) if "passphrase" in option.name]

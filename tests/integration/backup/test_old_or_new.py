@@ -11,10 +11,10 @@ from support.backups import back_up, listed, refused, restore
 from support.stack import Certificates, hub_config
 
 from omnyshell import ConfigException, OmnyShellHub
-from omnyshell.services.hub import backup
-from omnyshell.services.hub.state_file import STATE_FILE
-from omnyshell.services.hub.state_lock import LOCK_FILE
-from omnyshell.services.hub.swap import SWAP_FILE
+from omnyshell.services.hub.backup import backup
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.state_lock import LOCK_FILE
+from omnyshell.services.hub.ground.swap import SWAP_FILE
 
 
 async def test_a_directory_in_use_or_not_empty_is_left_alone(

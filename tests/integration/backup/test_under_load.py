@@ -12,9 +12,9 @@ from support.stack import Certificates, access, hub_config, running_node
 from omnyshell import ClientConfig, OmnyShellClient, OmnyShellHub
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.client.admin import AdminClient
-from omnyshell.services.hub import audit_writer
-from omnyshell.services.hub.enrolment_store import EnrolmentStore
-from omnyshell.services.hub.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.audit import writer as audit_writer
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 
 
 async def test_its_peers_return_to_a_backup_made_while_fifty_clients_work(

@@ -16,7 +16,7 @@ from omnyshell.clock import SystemClock
 from omnyshell.model.audit import AuditRecord
 from omnyshell.security.cert_faults import GUESSES, Fault
 from omnyshell.services.hub.certificate_warnings import DAY
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.ground.config import HubConfig
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 ONE_DAY = timedelta(days=1)

@@ -17,7 +17,7 @@ from omnyshell.errors import CertGeneratorException, UntrustedHubException
 from omnyshell.security.cert_generator import CA_LIFETIME, LEAF_LIFETIME, CertGenerator
 from omnyshell.security.certificates import CertificateIdentity
 from omnyshell.security.machine import MachineFacts
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.local.certificates import RENEWED_BEFORE, LocalCertificates
 from omnyshell.services.local.parts import hub_config
 from omnyshell.services.local.setup import LocalSetup, Running

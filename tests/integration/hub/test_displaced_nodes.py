@@ -155,7 +155,7 @@ async def test_a_holder_that_fell_silent_is_waited_for_no_longer_than_half_of_it
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What bounds the wait of a node that was started anew while a contest lasts."""
-    monkeypatch.setattr("omnyshell.services.hub.heartbeat.BEAT_AND_A_HALF", 0.0)
+    monkeypatch.setattr("omnyshell.services.hub.nodes.heartbeat.BEAT_AND_A_HALF", 0.0)
     async with OmnyShellHub(hub_config(certificates, heartbeat_timeout=2.0)) as hub, AsyncExitStack() as stack:
         await take(stack, certificates, hub, instance="first", features=("node-instance",))
         await take(stack, certificates, hub)

@@ -85,7 +85,7 @@ async def shown_to(certificates: Certificates, request: dict[str, Any]) -> str:
     """What a hub with another key answers to a request that it is shown, with the same nonce."""
     from omnyshell.protocol.messages import AuthRequest as Message
     from omnyshell.security.credentials import LoginContext
-    from omnyshell.services.hub.gate import Refusal
+    from omnyshell.services.hub.peers.login_gate import Refusal
 
     async with OmnyShellHub(key_config(certificates)) as hub:
         context = LoginContext(NONCE, "client", bytes(32))

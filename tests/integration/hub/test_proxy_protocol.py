@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from omnyshell import EndpointLimits, OmnyShellHub, StrangerLimit, TunnelProtocol
 from omnyshell.networks import Network
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport import introductions
 
 BALANCER, OTHER, CLIENT = "127.5.0.1", "127.9.0.1", "203.0.113.5"

@@ -26,7 +26,7 @@ async def test_what_programs_copy_is_audited_once_a_second(
             await client.say("session.clipboard", note, 7)
         await client.still_there()
         assert audited(hub) == [("admin", "n1", "ok", "", "5 bytes")]
-        monkeypatch.setattr("omnyshell.services.hub.clipboards.PERIOD", 0.0)
+        monkeypatch.setattr("omnyshell.services.hub.sessions.clipboards.PERIOD", 0.0)
         await client.say("session.clipboard", {"size": 1, "refused": "the settings forbid it"}, 7)
         await client.still_there()
         detail = "1 bytes; 2 more since the last record, 30 bytes"

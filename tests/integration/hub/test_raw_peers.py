@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from omnyshell import (
     OmnyShellHub,
 )
-from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 
 
 async def test_caps_on_messages(certificates: Certificates, hub: OmnyShellHub) -> None:

@@ -26,7 +26,7 @@ from support.stack import OPEN_TUNNELS, Certificates, until
 from omnyshell import OmnyShellHub
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import Action, Decision, NodeResource
-from omnyshell.services.hub.rights import RIGHTS_TAKEN
+from omnyshell.services.hub.access.rights import RIGHTS_TAKEN
 
 
 def test_the_matrix_has_every_request_that_takes_a_right() -> None:

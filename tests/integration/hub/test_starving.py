@@ -11,7 +11,7 @@ from support.starving import ATTACKS, CROWD, FLOODS, Attacked, ask_for_much, att
 
 from omnyshell.protocol.limits import BULK_PAYLOAD, INITIAL_CREDIT, MAX_CREDIT
 from omnyshell.protocol.outbox import FULL_AT
-from omnyshell.services.hub.quota import EVERYBODY, Allowance, Resource
+from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, Resource
 
 FAR_TOO_MANY = 60
 
@@ -167,8 +167,8 @@ async def read_slowly(client: RawPeer, count: int, until_set: asyncio.Event) -> 
 async def test_who_takes_nothing_of_what_waits_is_ended_and_a_slow_reader_is_not(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.send_watch.PATIENCE", 0.5)
-    monkeypatch.setattr("omnyshell.services.hub.send_watch.LOOK_PERIOD", 0.1)
+    monkeypatch.setattr("omnyshell.services.hub.peers.send_watch.PATIENCE", 0.5)
+    monkeypatch.setattr("omnyshell.services.hub.peers.send_watch.LOOK_PERIOD", 0.1)
     async with attacked(certificates, {Resource.QUEUED: 3}) as world:
         pouring = asyncio.create_task(pour(await pouring_node(world, "r1", "ops")))
         stuck, slow = await world.new_client("mallory"), await world.new_client("ann")

@@ -20,9 +20,9 @@ from omnyshell import HubConfig, OmnyShellHub, OmnyShellNode, TokenAuthenticator
 from omnyshell.clock import SystemClock
 from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyAuthenticator, hash_token
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
-from omnyshell.services.hub import leftovers
-from omnyshell.services.hub.state_file import STATE_FILE
-from omnyshell.services.hub.watch import WatchedFiles
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
+from omnyshell.services.hub.sessions import leftovers
 from omnyshell.services.node.session_refs import find_session
 from omnyshell.services.node.session_requests import SessionAnswers
 from omnyshell.transport.backoff import Backoff, BackoffTimes

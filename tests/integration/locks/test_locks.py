@@ -21,7 +21,7 @@ from omnyshell.cli.main import run
 from omnyshell.clock import SystemClock
 from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyAuthenticator
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
-from omnyshell.services.hub.watch import WatchedFiles
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
 ANN, BOB = "ann:ann-token:developer,ops", "bob:bob-token:developer"

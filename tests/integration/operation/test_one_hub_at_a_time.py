@@ -7,8 +7,9 @@ from support.raw_peer import logged_in
 from support.stack import Certificates, hub_config
 
 from omnyshell import ConfigException, OmnyShellHub, TransportException
-from omnyshell.services.hub.audit_query import verify_trail
-from omnyshell.services.hub.audit_store import AUDIT_FILE, load_audit_key
+from omnyshell.services.hub.audit.query import verify_trail
+from omnyshell.services.hub.audit.store import load_audit_key
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 async def test_a_second_hub_is_refused_and_leaves_the_first_as_it_was(

@@ -31,8 +31,8 @@ from omnyshell import (
     TokenGrant,
 )
 from omnyshell.model.tunnels import PortRange
-from omnyshell.services.hub.audit_store import AuditStore
-from omnyshell.services.hub.watch import WatchedFiles
+from omnyshell.services.hub.audit.store import AuditStore
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.transport.tls import leaf_of_chain
 
 

@@ -25,8 +25,8 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.client.access import hub_access
 from omnyshell.services.client.options import ACCESS
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.options import OPTIONS as HUB_OPTIONS
-from omnyshell.services.hub.watch import WatchedFiles
 from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS
 from omnyshell.services.service_options import STRICT_MODES
 

@@ -7,7 +7,7 @@ from support.stack import DEADLINE, Certificates, access, hub_config, until
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.client.live.state import Link
-from omnyshell.services.hub.audit_store import AUDIT_FILE
+from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings

@@ -10,7 +10,7 @@ from omnyshell.cli.parsing import parse
 from omnyshell.cli.spec import HUB_START
 from omnyshell.errors import ConfigException
 from omnyshell.security.authenticators import principals_of
-from omnyshell.services.hub.config import HubConfig
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.transport.connection import HubAddress
 
 

@@ -25,7 +25,7 @@ OF_OTHERS = {
     # Options of programs that a restricted node judges, and of those whose secrets the audit leaves out.
     "services/node/restriction/uncontained.py",
     "services/node/restriction/containment.py",
-    "services/hub/audit_secrets.py",
+    "services/hub/audit/secrets.py",
     # The script of a shell.
     "options/completion.py",
     # A rule says where it comes from, and this is its place.

@@ -15,8 +15,8 @@ from omnyshell.log_format import formatter
 from omnyshell.model.audit import AuditRecord, canonical_json
 from omnyshell.model.schema import read_timestamp
 from omnyshell.printable import LONGEST, printable, printable_json
-from omnyshell.services.hub.audit_chain import GENESIS, ChainedRecord, chain, link
-from omnyshell.services.hub.audit_sinks import export_line
+from omnyshell.services.hub.audit.chain import GENESIS, ChainedRecord, chain, link
+from omnyshell.services.hub.audit.sinks import export_line
 
 LONE = "\ud800 \udcff"
 TEXTS = (*HOSTILE_TEXTS, LONE)

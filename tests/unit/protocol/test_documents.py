@@ -26,7 +26,7 @@ from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol import extensions
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.node_service import NodeService
-from omnyshell.services.hub.role_service import RoleService
+from omnyshell.services.hub.peers.role_service import RoleService
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"

@@ -9,7 +9,7 @@ from support.pki import Issued, issue, root, weak_key
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.cert_files import why_unusable
-from omnyshell.services.hub.certificate import load_pair
+from omnyshell.services.hub.ground.certificate import load_pair
 
 Files = tuple[Path, Path]
 Damage = Callable[[Issued, Path, Path], Files | None]

@@ -11,11 +11,11 @@ from omnyshell.clock import Clock
 from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import NodeDetachedSessionsRequest, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
-from omnyshell.services.hub.leftovers import keeps_sessions
 from omnyshell.services.hub.live.sessions import LiveSessions
-from omnyshell.services.hub.own_requests import OwnRequests
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.peers.own_requests import OwnRequests
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
 ASK_AGAIN = 5.0
 """Seconds between questions to a node that has shells."""

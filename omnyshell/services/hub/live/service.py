@@ -7,7 +7,8 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
-from omnyshell.services.hub.event_bus import (
+from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.ground.event_bus import (
     EventBus,
     HubEvent,
     KillEvent,
@@ -16,17 +17,17 @@ from omnyshell.services.hub.event_bus import (
     RightsEvent,
     SessionEvent,
 )
-from omnyshell.services.hub.leftovers import keeps_sessions
+from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.live.questions import SessionQuestions
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
 from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.view import HubParts, LiveView
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.own_requests import OwnRequests
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.quota import Pool, Resource
-from omnyshell.services.hub.role_service import Handler
+from omnyshell.services.hub.peers.own_requests import OwnRequests
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
 MAX_OF_PEER = 4
 MAX_SUBSCRIPTIONS = 500

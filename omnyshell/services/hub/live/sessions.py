@@ -13,7 +13,7 @@ from omnyshell.ids import matches_ref
 from omnyshell.model.live import LiveSession, Part, session_key
 from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, SessionMode, SessionState
-from omnyshell.services.hub.event_bus import KillEvent, SessionEvent
+from omnyshell.services.hub.ground.event_bus import KillEvent, SessionEvent
 from omnyshell.services.hub.live.rates import Rates
 from omnyshell.services.hub.live.text import clean
 

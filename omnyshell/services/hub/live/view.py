@@ -13,22 +13,22 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, NodePresence, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
-from omnyshell.services.hub.audit import AuditLog
-from omnyshell.services.hub.departed import DepartedNodes, last_heard
-from omnyshell.services.hub.event_bus import SessionEvent
+from omnyshell.services.hub.access.locks import Locks, told
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.event_bus import SessionEvent
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.ground.store import NodeOwners
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.locks import Locks, told
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.peers import Peer
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.router import SessionRouter
-from omnyshell.services.hub.store import NodeOwners
-from omnyshell.services.hub.takeovers import Takeovers
-from omnyshell.services.hub.tunnel_broker import TunnelBroker
+from omnyshell.services.hub.nodes.departed import DepartedNodes, last_heard
+from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.nodes.takeovers import Takeovers
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.version import __version__
 
 MAX_RECORDS = 1_000

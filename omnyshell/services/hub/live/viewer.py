@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from omnyshell.model.live import LiveItem, LiveNode, LiveSession, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import Action
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
 
 OfNode = Callable[[str], bool]
 """Tells something about a node, by its id."""

@@ -21,14 +21,14 @@ from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorizer import Action, NodeResource, RoleBasedAuthorizer
 from omnyshell.security.credentials import TOKEN_METHOD, LoginContext, TokenCredential
 from omnyshell.services.hub import records as records_module
-from omnyshell.services.hub.enrolled import EnrolledAuthenticator
-from omnyshell.services.hub.enrolments import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
-from omnyshell.services.hub.kept import KeptSession
-from omnyshell.services.hub.locks import Locks
-from omnyshell.services.hub.policy import HubPolicy
+from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
+from omnyshell.services.hub.nodes.takeovers import Claimant
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.state_file import STATE_FILE, StateFile
-from omnyshell.services.hub.takeovers import Claimant
+from omnyshell.services.hub.sessions.kept import KeptSession
 
 CLOCK = FakeClock()
 LATER = CLOCK.now() + timedelta(hours=1)

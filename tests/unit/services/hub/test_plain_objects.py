@@ -35,12 +35,12 @@ from omnyshell import (
 )
 from omnyshell.protocol.frames import HEADER_SIZE, pack_data, unpack_data
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
-from omnyshell.services.hub.event_bus import LocalEventBus
-from omnyshell.services.hub.kept import KeptSessions
-from omnyshell.services.hub.metrics import HubMetrics
-from omnyshell.services.hub.policy import HubPolicy
-from omnyshell.services.hub.state_file import StateFile
-from omnyshell.services.hub.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.ground.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.transport.backoff import Backoff
 
 

@@ -1,0 +1,113 @@
+"""Locks in the hub's SQLite file, also to be removed there while no hub runs."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from omnyshell.errors import ConfigException
+from omnyshell.model.admin import LockInfo, LockKind
+from omnyshell.model.schema import read_timestamp, write_timestamp
+from omnyshell.services.hub.audit.offline_notes import SCHEMA, note
+from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile, text
+from omnyshell.services.hub.ground.state_lock import StateLock
+
+DAMAGED = "what it says is damaged"
+
+logger = logging.getLogger("omnyshell.hub")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS locks (
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    id         TEXT NOT NULL,
+    why        TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    expires_at TEXT,
+    PRIMARY KEY (kind, name)
+) WITHOUT ROWID;
+"""
+
+
+class LockStore:
+    """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        file.create(_SCHEMA + SCHEMA)
+
+    def locks(self) -> list[LockInfo]:
+        """Return all locks, those too whose time is up. One that is damaged holds, and has no end.
+
+        Raises `ConfigException` where it cannot be told what is locked.
+        """
+        query = "SELECT kind, name, id, why, created_at, created_by, expires_at FROM locks"
+        return [_lock(*row) for row in self._file.run(query)]
+
+    def put(self, lock: LockInfo) -> None:
+        """Add a lock, or replace the one of its name."""
+        self._file.run(
+            "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?)",
+            lock.kind,
+            lock.name,
+            lock.id,
+            lock.why,
+            write_timestamp(lock.created_at),
+            lock.created_by,
+            write_timestamp(lock.expires_at) if lock.expires_at is not None else None,
+        )
+
+    def remove(self, kind: LockKind, name: str) -> bool:
+        """Remove a lock; returns whether there was one."""
+        return bool(self._file.run("DELETE FROM locks WHERE kind = ? AND name = ? RETURNING kind", kind, name))
+
+    def remove_offline(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
+        """Remove a lock, and note that for the hub that starts next; returns whether there was one."""
+        with self._file.transaction():
+            is_removed = self.remove(kind, name)
+            if is_removed:
+                note(self._file.connection, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
+        return is_removed
+
+
+@contextmanager
+def offline_locks(directory: Path) -> Iterator[LockStore]:
+    """Open the locks of a hub that does not run, and keep it from starting meanwhile.
+
+    Raises `ConfigException` where it runs, or where the directory is none of a hub.
+    """
+    path = directory / STATE_FILE
+    if not path.is_file():
+        raise ConfigException(f"{directory} is no state directory of a hub: {STATE_FILE} is missing")
+    held = StateLock(directory)
+    try:
+        with closing(StateFile(path)) as file:
+            yield LockStore(file)
+    finally:
+        held.release()
+
+
+def _lock(
+    kind: object, name: object, id_: object, why: object, created_at: object, created_by: object, expires_at: object
+) -> LockInfo:
+    try:
+        of, named = LockKind(text(kind)), text(name)
+    except ValueError as exc:
+        what = "a lock in the hub's state file is damaged, and nobody can tell whom it locks"
+        raise ConfigException(f"{what}: restore a backup, or delete it from the table `locks`") from exc
+    try:
+        return LockInfo(
+            id=text(id_),
+            kind=of,
+            name=named,
+            why=text(why),
+            created_at=read_timestamp(text(created_at)),
+            created_by=text(created_by),
+            expires_at=read_timestamp(text(expires_at)) if expires_at is not None else None,
+        )
+    except ValueError:
+        logger.error("the lock of %s %s is damaged: it holds until it is removed", of, named)
+        long_ago = datetime.fromtimestamp(0, UTC)
+        return LockInfo(id=f"{of}-{named}", kind=of, name=named, why=DAMAGED, created_at=long_ago, created_by="")

@@ -1,0 +1,1 @@
+"""The extension `admin`: what administrators ask of a hub."""

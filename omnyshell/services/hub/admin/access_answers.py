@@ -1,0 +1,115 @@
+"""Says who may do what on a node, and why (extension `admin`): to an admin of anybody, to everybody of themselves."""
+
+from collections.abc import Mapping
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.ids import PrincipalId
+from omnyshell.model.admin import RightInfo
+from omnyshell.model.grammars import PRINCIPAL, is_principal
+from omnyshell.model.principals import Principal
+from omnyshell.model.tunnels import LOCAL_EXPOSER
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
+from omnyshell.security.authenticators import can_list, principal_of
+from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
+from omnyshell.services.hub.access.locks import told
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.rights import serves
+from omnyshell.services.hub.admin.scope import SHOWN, AdminRefusedException
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.peers.login_gate import LoginGate
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handler
+
+
+class AccessAnswers:
+    """Answers by the policy that decides, so that what it says is what happens."""
+
+    def __init__(
+        self,
+        *,
+        policy: HubPolicy,
+        nodes: NodeRegistry,
+        owners: NodeOwners,
+        gate: LoginGate,
+        audit: AuditLog,
+    ) -> None:
+        self._policy = policy
+        self._nodes = nodes
+        self._owners = owners
+        self._gate = gate
+        self._audit = audit
+        self.handlers: Mapping[type[ControlMessage], Handler] = {AccessRequest: self._asked}
+
+    def _asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
+        try:
+            peer.send(self._answer(peer, ask))
+        except AdminRefusedException as exc:
+            peer.send(AdminResult(request_id=ask.request_id, code=exc.code, message=exc.message))
+
+    def _answer(self, peer: Peer, ask: AccessRequest) -> AccessResponse:
+        is_own = ask.principal is None or ask.principal == peer.principal.id
+        if not is_own:
+            self._check_admin(peer, ask)
+        node = self._known_node(peer, ask.node_id)
+        resource = node.resource if node is not None else self._unconnected(peer, ask.node_id)
+        principal = peer.principal if is_own else self._find(ask.principal or "")
+        who = principal or Principal(PrincipalId(ask.principal or ""))
+        return AccessResponse(
+            request_id=ask.request_id,
+            node_id=resource.node_id,
+            principal=who.id,
+            known=principal is not None,
+            online=node is not None or resource.is_local,
+            roles=tuple(sorted(who.roles)),
+            rights=tuple(self._right(who, action, resource, node) for action in _asked_of(resource)),
+        )
+
+    def _check_admin(self, peer: Peer, ask: AccessRequest) -> None:
+        fields = {"principal": peer.principal.id, "address": peer.address, "node_id": ask.node_id[:LONGEST_NAME]}
+        about = f"principal={(ask.principal or '')[:LONGEST_NAME]}"
+        if not peer.principal.is_admin:
+            self._audit.record(ask.TYPE, "denied", **fields, reason=ErrorCodes.NOT_AUTHORIZED, detail=about)
+            text = "Only administrators may ask about others"
+            raise AdminRefusedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        self._audit.record("admin.read", **fields, detail=f"{ask.TYPE} {about}")
+
+    def _known_node(self, peer: Peer, node_id: str) -> RegisteredNode | None:
+        """The node, where it is connected and whoever asks may know it."""
+        node = self._nodes.find(node_id)
+        return node if node is not None and self._policy.may_know(peer.principal, node) else None
+
+    def _unconnected(self, peer: Peer, node_id: str) -> NodeResource:
+        """What is judged instead of a connected node. Raises for a node that whoever asks may not know."""
+        if node_id in ("", LOCAL_EXPOSER):
+            return OWN_MACHINE
+        hub_labels, shown = self._nodes.hub_labels.get(node_id), node_id[:SHOWN]
+        if not peer.principal.is_admin:
+            raise AdminRefusedException(f"there is no node '{shown}' that you may know of", code="not_found")
+        if hub_labels is None and node_id not in self._owners.owners():
+            raise AdminRefusedException(f"no node '{shown}' is connected, and nobody holds that id", code="not_found")
+        return NodeResource(node_id, hub_labels=hub_labels or {})
+
+    def _find(self, name: str) -> Principal | None:
+        """The principal of that name with the roles of all its credentials, where it can log in."""
+        if not is_principal(name):
+            raise AdminRefusedException(f"it must be {PRINCIPAL.rule}")
+        authenticator = self._gate.authenticator
+        known = principal_of(authenticator, PrincipalId(name))
+        # Who cannot be listed may be there all the same: judged by name alone.
+        return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
+
+    def _right(self, who: Principal, action: Action, resource: NodeResource, node: RegisteredNode | None) -> RightInfo:
+        lock = self._gate.locks.of_login(who)
+        decision = self._policy.judge(who, action, resource) if lock is None else Decision(False, told(lock))
+        needed = () if decision.allowed else decision.needed
+        unserved = node is not None and not serves(node.capabilities, action)
+        return RightInfo(
+            right=action.value, allowed=decision.allowed, why=decision.why, needed=needed, unserved=unserved
+        )
+
+
+def _asked_of(resource: NodeResource) -> tuple[Action, ...]:
+    return (Action.EXPOSE,) if resource.is_local else tuple(Action)

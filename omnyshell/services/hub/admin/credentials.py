@@ -1,0 +1,261 @@
+"""Administration of principals, tokens and keys (extension `admin`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from omnyshell.errors import AuthException
+from omnyshell.ids import new_typed_token, short_id
+from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo, TimedRole
+from omnyshell.model.schema import write_timestamp
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import (
+    AdminResult,
+    CredentialRevoke,
+    KeyAdd,
+    PrincipalAdd,
+    PrincipalRevoke,
+    PrincipalRoles,
+    PrincipalsRequest,
+    PrincipalsResponse,
+    TokenAdd,
+    TokenAdded,
+    TokenRotate,
+)
+from omnyshell.security.authenticators import hash_token, principals_of
+from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.services.hub.admin.locks import check_not_locked
+from omnyshell.services.hub.admin.scope import (
+    AdminRefusedException,
+    AdminScope,
+    Plan,
+    check_roles,
+    check_seconds,
+    check_text,
+    with_roles,
+)
+from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
+from omnyshell.services.hub.peers.peer import Peer
+
+
+class CredentialAdmin:
+    """Plans each change; nothing has happened when a plan is returned."""
+
+    def __init__(self, scope: AdminScope) -> None:
+        self._scope = scope
+        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {PrincipalsRequest: self._list}
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
+            PrincipalAdd: self._add_principal,
+            PrincipalRoles: self._set_roles,
+            PrincipalRevoke: self._revoke_principal,
+            TokenAdd: self._add_token,
+            TokenRotate: self._rotate_token,
+            KeyAdd: self._add_key,
+            CredentialRevoke: self._revoke_credential,
+        }
+
+    def _list(self, ask: PrincipalsRequest) -> PrincipalsResponse:
+        store, now = self._scope.store, self._scope.clock.now()
+        credentials: dict[str, list[CredentialInfo]] = {}
+        for found in self._credentials():
+            credentials.setdefault(found.principal, []).append(_describe(found))
+        enrolled = [
+            PrincipalInfo(
+                principal=found.principal,
+                display_name=found.display_name,
+                roles=tuple(sorted(found.roles_at(now))),
+                timed_roles=_timed(found, now),
+                created_at=found.created_at,
+                created_by=found.created_by,
+                binds=found.binds,
+                credentials=tuple(credentials.get(found.principal, ())),
+            )
+            for found in store.principals()
+        ]
+        configured = [
+            PrincipalInfo(
+                principal=found.id,
+                display_name=found.display_name,
+                roles=tuple(sorted(found.roles)),
+                source="configuration",
+            )
+            for found in principals_of(self._scope.configured()).values()
+        ]
+        principals = sorted([*enrolled, *configured], key=lambda info: info.principal)
+        return PrincipalsResponse(request_id=ask.request_id, principals=tuple(principals))
+
+    def _add_principal(self, ask: PrincipalAdd, admin: Peer) -> Plan:
+        scope = self._scope
+        scope.check_new_name(ask.principal)
+        if scope.store.has_principal(ask.principal):
+            raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
+        now, ends = scope.clock.now(), scope.after("ttlSeconds", ask.ttl_seconds)
+        bare = EnrolledPrincipal(
+            principal=ask.principal,
+            display_name=check_text("displayName", ask.display_name),
+            created_at=now,
+            created_by=admin.principal.id,
+        )
+        made = with_roles(bare, check_roles(ask.roles), ends, now)
+        detail = f"{ask.principal} roles {_names(made, now)}{_until(ends)}"
+        put = scope.store.put_principal
+        return self._plan("principal.add", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
+
+    def _set_roles(self, ask: PrincipalRoles, _admin: Peer) -> Plan:
+        scope, now = self._scope, self._scope.clock.now()
+        found, ends = scope.known_principal(ask.principal), scope.after("ttlSeconds", ask.ttl_seconds)
+        made = with_roles(found, check_roles(ask.roles), ends, now)
+        check_not_locked(scope.locks, made.principal, made.roles_at(now))
+        detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
+        if ends is not None:
+            detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
+        put = scope.store.put_principal
+        return self._plan("principal.roles", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
+
+    def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
+        scope, name = self._scope, ask.principal
+        if not scope.store.has_principal(name):
+            # One whose row is damaged can be revoked too.
+            scope.known_principal(name)
+        return self._plan("principal.revoke", name, name, ask.request_id, lambda: scope.store.remove_principal(name))
+
+    def _add_token(self, ask: TokenAdd, _admin: Peer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        expires = self._scope.after("ttlSeconds", ask.ttl_seconds)
+        return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
+
+    def _rotate_token(self, ask: TokenRotate, _admin: Peer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        check_seconds("overlapSeconds", ask.overlap_seconds, least=0)
+        ends = self._scope.clock.now() + timedelta(seconds=ask.overlap_seconds)
+        old = self._token_to_rotate(found.principal, ask.credential_id)
+        # Without a time of its own the new token is good for as long as the old one was.
+        expires = self._scope.after("ttlSeconds", ask.ttl_seconds) or old.expires_at
+        retired = replace(old, expires_at=min(ends, old.expires_at) if old.expires_at is not None else ends)
+        return self._new_token("token.rotate", ask.request_id, found.principal, old.label, expires, retired)
+
+    def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
+        """The token that is named, or the only one that does not end by itself."""
+        tokens = [found for found in self._credentials(principal) if found.kind is CredentialKind.TOKEN]
+        if wanted is not None:
+            tokens = [found for found in tokens if found.id == wanted]
+        elif len(tokens) > 1:
+            tokens = [found for found in tokens if found.expires_at is None]
+        if len(tokens) != 1:
+            text = "has no such token" if not tokens else "has several tokens: name one"
+            raise AdminRefusedException(f"'{principal}' {text}", code="not_found" if not tokens else "ambiguous")
+        return tokens[0]
+
+    def _new_token(
+        self,
+        action: str,
+        request_id: str,
+        principal: str,
+        label: str,
+        expires: datetime | None,
+        retired: EnrolledCredential | None,
+    ) -> Plan:
+        token = new_typed_token()
+        made = self._credential(principal, CredentialKind.TOKEN, hash_token(token), label, expires)
+
+        def do() -> ControlMessage:
+            with self._scope.changing(principal):
+                self._scope.store.put_credential(made)
+                if retired is not None:
+                    self._scope.store.put_credential(retired)
+            return TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
+
+        detail = f"{principal} {made.id}" + _until(expires)
+        if retired is not None:
+            detail += f" for {retired.id}{_until(retired.expires_at)}"
+        return Plan(action, {"detail": detail}, do)
+
+    def _add_key(self, ask: KeyAdd, _admin: Peer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        try:
+            key = Ed25519PublicKey.from_base64(ask.public_key)
+        except AuthException as exc:
+            raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
+        if any(known.secret == key.raw for known in self._credentials(found.principal)):
+            raise AdminRefusedException(f"'{ask.principal}' has this key already")
+        ends = self._scope.after("ttlSeconds", ask.ttl_seconds)
+        made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
+        detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
+        put = self._scope.store.put_credential
+        name = found.principal
+        return self._plan("key.add", name, detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
+
+    def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
+        found = self._scope.known_principal(ask.principal)
+        ids = [known.id for known in self._credentials(found.principal)]
+        if ask.credential_id not in ids:
+            raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
+        detail = f"{found.principal} {ask.credential_id}"
+        return self._plan(
+            "credential.revoke",
+            found.principal,
+            detail,
+            ask.request_id,
+            lambda: self._scope.store.remove_credentials([ask.credential_id]),
+        )
+
+    def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
+        """What can be logged in with; what has just ended may be in the store for a moment longer."""
+        now = self._scope.clock.now()
+        return [found for found in self._scope.store.credentials(principal) if not found.has_ended(now)]
+
+    def _credential(
+        self, principal: str, kind: CredentialKind, secret: bytes, label: str, expires: datetime | None
+    ) -> EnrolledCredential:
+        return EnrolledCredential(
+            id=short_id(self._scope.new_id()),
+            principal=principal,
+            kind=kind,
+            secret=secret,
+            label=check_text("label", label),
+            created_at=self._scope.clock.now(),
+            expires_at=expires,
+        )
+
+    def _plan(
+        self,
+        action: str,
+        principal: str,
+        detail: str,
+        request_id: str,
+        change: Callable[[], None],
+        *,
+        id_: str = "",
+        ends: datetime | None = None,
+    ) -> Plan:
+        def do() -> ControlMessage:
+            with self._scope.changing(principal):
+                change()
+            return AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
+
+        return Plan(action, {"detail": detail}, do)
+
+
+def _names(found: EnrolledPrincipal, now: datetime) -> str:
+    return ",".join(sorted(found.roles_at(now))) or "-"
+
+
+def _timed(found: EnrolledPrincipal, now: datetime) -> tuple[TimedRole, ...]:
+    going_on = ((role, end) for role, end in sorted(found.timed_roles.items()) if now < end and role not in found.roles)
+    return tuple(TimedRole(role=role, expires_at=end) for role, end in going_on)
+
+
+def _until(end: datetime | None) -> str:
+    return f" until {write_timestamp(end)}" if end is not None else ""
+
+
+def _describe(found: EnrolledCredential) -> CredentialInfo:
+    return CredentialInfo(
+        id=found.id,
+        kind=found.kind,
+        label=found.label,
+        created_at=found.created_at,
+        expires_at=found.expires_at,
+        public_key=encode_base64(found.secret) if found.kind is CredentialKind.KEY else None,
+    )

@@ -1,0 +1,362 @@
+"""Invites: how a node or a person joins with one pasted line (extension `admin`)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import chain, count
+from typing import Any
+
+import msgspec
+
+from omnyshell.errors import AuthException
+from omnyshell.ids import MAX_NODE_ID, PrincipalId, is_node_id, new_typed_token, short_id
+from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
+from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import (
+    AdminResult,
+    InviteCreate,
+    InviteCreated,
+    InviteRevoke,
+    InvitesRequest,
+    InvitesResponse,
+    JoinAccepted,
+    JoinRefused,
+    JoinRequest,
+)
+from omnyshell.security.authenticators import hash_token, principal_of
+from omnyshell.security.credentials import LoginContext, dialled_in
+from omnyshell.security.join_proof import join_message
+from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
+from omnyshell.services.hub.admin.locks import check_not_locked
+from omnyshell.services.hub.admin.scope import (
+    AdminRefusedException,
+    AdminScope,
+    IdTakenException,
+    Plan,
+    check_node,
+    check_roles,
+    check_seconds,
+    check_text,
+    with_roles,
+)
+from omnyshell.services.hub.enrolment.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
+from omnyshell.services.hub.peers.peer import Peer
+
+LONGEST_TTL = 30 * 86400
+LONGEST_PREFIX = 64
+LONGEST_NUMBER = 6
+"""Characters of a number behind an id, with its dash: there are no more machines than uses."""
+
+REMEMBERED = timedelta(days=30)
+"""How long an invite that is over is told apart from a wrong token."""
+
+_ROLES = {InviteKind.NODE: NODE_PEER, InviteKind.USER: CLIENT_PEER}
+
+
+class JoinRefusedException(AdminRefusedException):
+    """The token is real and cannot be used so; `code` is the reason of `join.refused`."""
+
+
+class Invites:
+    """Plans the making and the use of invites; nothing has happened when a plan is returned."""
+
+    def __init__(self, scope: AdminScope) -> None:
+        self._scope = scope
+        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {InvitesRequest: self._list}
+        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
+            InviteCreate: self._create,
+            InviteRevoke: self._revoke,
+        }
+
+    def find(self, request: JoinRequest, context: LoginContext) -> Invite | None:
+        """Return the invite where the token is one of ours and the key is proved; None does not say which was wrong."""
+        token_hash = hash_token(request.token)
+        invite = self._scope.store.invite_of(token_hash)
+        try:
+            key = Ed25519PublicKey.from_base64(request.public_key)
+            signature = decode_base64_lenient(request.signature)
+            host, port = dialled_in(request.host, request.port)
+        except (AuthException, ValueError):
+            return None
+        proved = key.verify(signature, join_message(msgspec.structs.replace(context, host=host, port=port), token_hash))
+        return invite if proved else None
+
+    def use(self, request: JoinRequest, invite: Invite, role: str) -> Plan:
+        """Plan the enrolment. Raises `JoinRefusedException`."""
+        now = self._scope.clock.now()
+        if invite.used_at is not None:
+            often = f"{invite.fleet.uses} times, last" if invite.fleet is not None else "on"
+            text = f"this token was used {often} {invite.used_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
+            raise JoinRefusedException(text, code="used")
+        if now >= invite.expires_at:
+            text = f"this token expired on {invite.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
+            raise JoinRefusedException(text, code="expired")
+        if role != _ROLES[invite.kind]:
+            how = "join a node" if invite.kind is InviteKind.NODE else "log in"
+            raise JoinRefusedException(f"this token is for a {invite.kind}: use it to {how}", code="other_kind")
+        if invite.kind is InviteKind.NODE:
+            return self._enrol_node(request, invite)
+        return self._enrol_user(request, invite)
+
+    def _enrol_node(self, request: JoinRequest, invite: Invite) -> Plan:
+        scope = self._scope
+        if invite.node_id and request.node_id and request.node_id != invite.node_id:
+            text = f"this token is for the node id '{invite.node_id}', not '{request.node_id[:64]}'"
+            raise JoinRefusedException(text, code="other_id")
+        if invite.fleet is not None:
+            node_id = self._id_in_fleet(request, invite.fleet)
+        else:
+            node_id = self._id_of_one(request, invite)
+        principal = NODE_PREFIX + node_id
+        made = replace(self._principal(principal, invite), roles=frozenset({NODE_ROLE}), timed_roles={})
+
+        def change() -> None:
+            # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
+            scope.store.remove_principal(principal)
+            self._enrol(made, request, invite)
+            if invite.labels:
+                scope.store.set_node_labels(node_id, invite.labels)
+
+        def do() -> ControlMessage:
+            try:
+                with scope.changing(principal, node_id):
+                    change()
+            except IdTakenException as exc:
+                # Somebody registered it while this was written into the audit.
+                scope.audit.record("invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id)
+                return JoinRefused(reason="id_taken", message=exc.message)
+            return self._accepted(made, invite, node_id)
+
+        left = f", {invite.fleet.left - 1} of {invite.fleet.uses} uses left" if invite.fleet is not None else ""
+        return Plan("invite.use", {"principal": principal, "node_id": node_id, "detail": f"{invite.id}{left}"}, do)
+
+    def _id_of_one(self, request: JoinRequest, invite: Invite) -> str:
+        """The id that an invite for one machine gives; under its own invite, a machine may have it again."""
+        node_id = invite.node_id or request.node_id or request.suggested_id or ""
+        _check_id(node_id)
+        principal = NODE_PREFIX + node_id
+        owner = self._scope.owners.owners().get(node_id)
+        is_new = not self._scope.store.has_principal(principal)
+        if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
+            text = f"the node id '{node_id}' is taken; an administrator can release it, or invite it under that id"
+            raise JoinRefusedException(text, code="id_taken")
+        return node_id
+
+    def _id_in_fleet(self, request: JoinRequest, fleet: Fleet) -> str:
+        """A new id that begins as those of the fleet do: the one asked for, or one made of what is suggested.
+
+        Whoever has the token is one of many, and never gets what another machine has.
+        """
+        if request.node_id is not None:
+            return self._asked_in_fleet(request.node_id, fleet)
+        suggested = request.suggested_id or "node"
+        wanted = suggested if suggested.startswith(fleet.id_prefix) else fleet.id_prefix + suggested
+        # Machines of one image have one name: the second is told from the first by its number.
+        first = max(2, fleet.used + 1)
+        numbered = (f"{wanted[: MAX_NODE_ID - LONGEST_NUMBER]}-{number}" for number in count(first))
+        node_id = next(name for name in chain((wanted[:MAX_NODE_ID],), numbered) if not self._is_taken(name))
+        _check_id(node_id)
+        return node_id
+
+    def _asked_in_fleet(self, node_id: str, fleet: Fleet) -> str:
+        _check_id(node_id)
+        if not node_id.startswith(fleet.id_prefix):
+            text = f"this token is for node ids that begin with '{fleet.id_prefix}', not '{node_id[:64]}'"
+            raise JoinRefusedException(text, code="other_id")
+        if self._is_taken(node_id):
+            raise JoinRefusedException(f"the node id '{node_id}' is taken: give another one", code="id_taken")
+        return node_id
+
+    def _is_taken(self, node_id: str) -> bool:
+        scope = self._scope
+        known = node_id in scope.owners.owners() or scope.nodes.find(node_id) is not None
+        return known or scope.locks.of_node(node_id) is not None or scope.store.has_principal(NODE_PREFIX + node_id)
+
+    def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
+        scope = self._scope
+        name = invite.principal or ""
+        if principal_of(scope.configured(), PrincipalId(name)) is not None:
+            raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
+        made = self._user(name, invite)
+
+        def do() -> ControlMessage:
+            with scope.changing(name):
+                self._enrol(made, request, invite)
+            return self._accepted(made, invite, None)
+
+        return Plan("invite.use", {"principal": name, "detail": invite.id}, do)
+
+    def _user(self, name: str, invite: Invite) -> EnrolledPrincipal:
+        made, now = self._principal(name, invite), self._scope.clock.now()
+        ends = self._scope.after("roleTtlSeconds", invite.role_seconds)
+        if not invite.roles or (ends is not None and invite.roles <= made.roles):
+            # It has them for good already.
+            return made
+        given = with_roles(made, invite.roles, ends, now)
+        check_not_locked(self._scope.locks, name, given.roles_at(now))
+        return given
+
+    def _principal(self, name: str, invite: Invite) -> EnrolledPrincipal:
+        """A principal with the roles that it has had."""
+        known = self._scope.store.principal(name)
+        made = EnrolledPrincipal(
+            principal=name,
+            display_name=invite.display_name,
+            binds=True,
+            created_at=self._scope.clock.now(),
+            created_by=invite.created_by,
+        )
+        if known is None:
+            return made
+        name_shown = invite.display_name or known.display_name
+        return replace(made, display_name=name_shown, roles=known.roles, timed_roles=known.timed_roles)
+
+    def _enrol(self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite) -> None:
+        store, now = self._scope.store, self._scope.clock.now()
+        store.put_principal(made)
+        store.put_credential(
+            EnrolledCredential(
+                id=short_id(self._scope.new_id()),
+                principal=made.principal,
+                kind=CredentialKind.KEY,
+                secret=Ed25519PublicKey.from_base64(request.public_key).raw,
+                label=f"invite {invite.id}",
+                created_at=now,
+                expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
+            )
+        )
+        store.put_invite(_used(invite, now))
+
+    def _accepted(self, made: EnrolledPrincipal, invite: Invite, node_id: str | None) -> JoinAccepted:
+        return JoinAccepted(
+            kind=invite.kind,
+            principal=made.principal,
+            roles=tuple(sorted(made.roles_at(self._scope.clock.now()))),
+            node_id=node_id,
+            labels=invite.labels,
+        )
+
+    def _list(self, ask: InvitesRequest) -> InvitesResponse:
+        now = self._scope.clock.now()
+        usable = [found for found in self._scope.store.invites() if found.used_at is None and now < found.expires_at]
+        return InvitesResponse(request_id=ask.request_id, invites=tuple(map(_describe, usable)))
+
+    def _create(self, ask: InviteCreate, admin: Peer) -> Plan:
+        scope, now = self._scope, self._scope.clock.now()
+        if not 0 < ask.ttl_seconds <= LONGEST_TTL:
+            raise AdminRefusedException(f"ttlSeconds must be 1 to {LONGEST_TTL} ({LONGEST_TTL // 86400} days)")
+        kind = self._check_kind(ask)
+        token = new_typed_token()
+        invite = Invite(
+            id=short_id(scope.new_id()),
+            token_hash=hash_token(token),
+            kind=kind,
+            node_id=ask.node_id if kind is InviteKind.NODE else None,
+            principal=ask.principal if kind is InviteKind.USER else None,
+            display_name=check_text("displayName", ask.display_name),
+            roles=check_roles(ask.roles) if kind is InviteKind.USER else frozenset(),
+            labels=ask.labels if kind is InviteKind.NODE else {},
+            created_at=now,
+            created_by=admin.principal.id,
+            expires_at=now + timedelta(seconds=ask.ttl_seconds),
+            role_seconds=_role_seconds(ask, kind),
+            key_seconds=check_seconds("keyTtlSeconds", ask.key_ttl_seconds),
+            fleet=_fleet(ask, kind),
+        )
+
+        def do() -> ControlMessage:
+            scope.store.forget_invites(now - REMEMBERED)
+            scope.store.put_invite(invite)
+            return InviteCreated(
+                request_id=ask.request_id,
+                invite_id=invite.id,
+                token=token,
+                expires_at=invite.expires_at,
+                ca_fingerprint=scope.certificate.current.authority_fingerprint,
+            )
+
+        whom = invite.principal or invite.node_id or "any id"
+        if invite.fleet is not None:
+            whom = f"{invite.fleet.uses} nodes {invite.fleet.id_prefix}*"
+        detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
+        for what, seconds in (("roles", invite.role_seconds), ("key", invite.key_seconds)):
+            detail += f", {what} for {seconds} s" if seconds is not None else ""
+        return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, do)
+
+    def _check_kind(self, ask: InviteCreate) -> InviteKind:
+        """Return whom an invite is for, which has to be possible. Raises `AdminRefusedException`."""
+        if ask.kind == InviteKind.USER:
+            self._scope.check_new_name(ask.principal or "")
+            return InviteKind.USER
+        if ask.kind != InviteKind.NODE:
+            raise AdminRefusedException("an invite is of kind node or user")
+        check_node(ask.node_id, ask.labels)
+        owner = self._scope.owners.owners().get(ask.node_id) if ask.node_id is not None else None
+        if owner not in (None, f"{NODE_PREFIX}{ask.node_id}"):
+            text = f"the node id '{ask.node_id}' belongs to '{owner}': `omnyshell nodes release {ask.node_id}` frees it"
+            raise AdminRefusedException(text)
+        return InviteKind.NODE
+
+    def _revoke(self, ask: InviteRevoke, _admin: Peer) -> Plan:
+        if all(found.id != ask.invite_id for found in self._scope.store.invites()):
+            raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
+
+        def do() -> ControlMessage:
+            self._scope.store.remove_invite(ask.invite_id)
+            return AdminResult(request_id=ask.request_id, ok=True)
+
+        return Plan("invite.revoke", {"detail": ask.invite_id}, do)
+
+
+def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:
+    """Return what makes an invite one for many machines. Raises `AdminRefusedException`."""
+    if ask.uses is None and ask.id_prefix is None:
+        return None
+    if kind is not InviteKind.NODE or ask.node_id is not None:
+        raise AdminRefusedException("uses and idPrefix are for nodes, each of which takes an id of its own")
+    uses, prefix = ask.uses if ask.uses is not None else 1, ask.id_prefix or ""
+    if not 1 <= uses <= MOST_USES:
+        raise AdminRefusedException(f"uses must be 1 to {MOST_USES}")
+    if prefix and (not is_node_id(prefix) or len(prefix) > LONGEST_PREFIX):
+        text = f"idPrefix has up to {LONGEST_PREFIX} letters, digits, '_', '.' and '-'"
+        raise AdminRefusedException(text)
+    return Fleet(uses, 0, prefix)
+
+
+def _used(invite: Invite, now: datetime) -> Invite:
+    """An invite after one more machine, or the person, has joined by it."""
+    if invite.fleet is None:
+        return replace(invite, used_at=now)
+    fleet = replace(invite.fleet, used=invite.fleet.used + 1)
+    return replace(invite, fleet=fleet, used_at=None if fleet.left else now)
+
+
+def _check_id(node_id: str) -> None:
+    if not is_node_id(node_id):
+        raise JoinRefusedException("the node needs an id", code="bad_id")
+
+
+def _role_seconds(ask: InviteCreate, kind: InviteKind) -> int | None:
+    if ask.role_ttl_seconds is not None and (kind is InviteKind.NODE or not ask.roles):
+        raise AdminRefusedException("roleTtlSeconds is for the roles of a user, and there are none")
+    return check_seconds("roleTtlSeconds", ask.role_ttl_seconds)
+
+
+def _describe(found: Invite) -> InviteInfo:
+    return InviteInfo(
+        invite_id=found.id,
+        kind=found.kind,
+        node_id=found.node_id,
+        principal=found.principal,
+        roles=tuple(sorted(found.roles)),
+        labels=found.labels,
+        created_at=found.created_at,
+        created_by=found.created_by,
+        expires_at=found.expires_at,
+        role_ttl_seconds=found.role_seconds,
+        key_ttl_seconds=found.key_seconds,
+        uses_left=found.fleet.left if found.fleet is not None else None,
+        id_prefix=found.fleet.id_prefix if found.fleet is not None else "",
+    )

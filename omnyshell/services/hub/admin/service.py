@@ -1,0 +1,208 @@
+"""Serves the extension `admin`: checks, audits, does, and then answers, one action after another."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omnyshell.errors import ErrorCodes, OmnyShellException
+from omnyshell.protocol.extensions import ADMIN
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.security.credentials import LoginContext, dialled_in
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.services.hub.admin.credentials import CredentialAdmin
+from omnyshell.services.hub.admin.invites import Invites, JoinRefusedException
+from omnyshell.services.hub.admin.live import LiveAdmin
+from omnyshell.services.hub.admin.locks import LockAdmin
+from omnyshell.services.hub.admin.scope import AdminRefusedException, AdminScope, Plan
+from omnyshell.services.hub.audit.log import LONGEST_NAME
+from omnyshell.services.hub.enrolment.records import Invite
+from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.peers.login_gate import LoginGate
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+
+QUEUE_LIMIT = 256
+"""Actions that may wait for their turn."""
+
+TARGETS = ("kind", "name", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
+"""Fields that say what a request is about; they are audited where it is refused."""
+
+UNWRITTEN = "The hub cannot keep its records"
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class AdminService:
+    """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
+
+    def __init__(self, scope: AdminScope, gate: LoginGate, keeper: LockKeeper) -> None:
+        self._scope = scope
+        self._gate = gate
+        self._invites = Invites(scope)
+        members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope, keeper), self._invites)
+        self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
+        self._plans: dict[type[ControlMessage], Callable[[Any, Peer], Plan]] = {}
+        for member in members:
+            self._reads.update(member.reads)
+            self._plans.update(member.plans)
+        self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
+        self._worker: asyncio.Task[None] | None = None
+        self.handlers: Mapping[type[ControlMessage], Handler] = dict.fromkeys(
+            (*self._reads, *self._plans), self._requested
+        )
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker = asyncio.create_task(self._work())
+
+    async def aclose(self) -> None:
+        """End; what waits is not done. Idempotent."""
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+            self._worker = None
+
+    def join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+        """Judge a request to join. A wrong token is refused as any wrong credential is.
+
+        A right one is taken whatever has failed at its address: its 256 random bits are not guessed.
+        """
+        if self._invite_for(peer, request, context) is None:
+            return
+        # Whoever joins leaves half of the line to administrators.
+        is_busy = self._queue.qsize() >= QUEUE_LIMIT // 2
+        if is_busy or not self._put(lambda: self._join(peer, request, context)):
+            peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
+
+    def _requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
+        if not peer.principal.is_admin:
+            self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
+            _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
+        elif type(message) in self._reads:
+            self._read(peer, message)
+        elif not self._put(lambda: self._act(peer, message)):
+            self._record(message.TYPE, "error", peer, reason=ErrorCodes.CAPACITY_EXCEEDED, **_target(message))
+            _refuse(peer, message, ErrorCodes.CAPACITY_EXCEEDED, "Too many requests at once")
+
+    def _read(self, peer: Peer, message: AdminRequest) -> None:
+        self._record("admin.read", "ok", peer, detail=message.TYPE)
+        try:
+            answer = self._reads[type(message)](message)
+        except OmnyShellException as exc:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
+        else:
+            peer.send(answer)
+
+    def _put(self, action: Callable[[], Any]) -> bool:
+        try:
+            self._queue.put_nowait(action)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def _work(self) -> None:
+        while True:
+            action = await self._queue.get()
+            try:
+                await action()
+            except Exception:
+                # One action that fails must not keep the next ones from being done.
+                logger.exception("an administrative action failed")
+
+    async def _act(self, peer: Peer, message: AdminRequest) -> None:
+        try:
+            if not self._scope.eviction.upholds(peer):
+                # It was locked or revoked while the request waited: two admins who lock each other are not both out.
+                raise AdminRefusedException("This login is not good any more", code=ErrorCodes.NOT_AUTHORIZED)
+            plan = self._plans[type(message)](message, peer)
+        except OmnyShellException as exc:
+            target = _target(message)
+            target["detail"] = ": ".join(filter(None, (target["detail"], exc.message)))
+            self._record(message.TYPE, "error", peer, reason=exc.code, **target)
+            _refuse(peer, message, exc.code, exc.message)
+            return
+        fields = {"principal": peer.principal.id, "address": peer.address, **plan.fields}
+        try:
+            await self._scope.audit.commit(plan.action, **fields)
+        except OmnyShellException as exc:
+            _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
+            return
+        with self._scope.eviction.sparing(peer):
+            try:
+                answer = self._do(plan, fields)
+            except OmnyShellException:
+                _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
+            else:
+                if answer is not None and peer.is_open:
+                    peer.send(answer)
+
+    async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+        # Looked up anew: one before it in the line may have used the same token.
+        invite = self._invite_for(peer, request, context) if peer.is_open else None
+        if invite is None:
+            return
+        fields = {"address": peer.address}
+        try:
+            plan = self._invites.use(request, invite, peer.role)
+            fields.update(plan.fields)
+            await self._scope.audit.commit(plan.action, **fields)
+        except JoinRefusedException as exc:
+            self._scope.audit.record("invite.refused", "denied", **fields, reason=exc.code, detail=invite.id)
+            peer.answer_join(JoinRefused(reason=exc.code, message=exc.message))
+            return
+        except OmnyShellException as exc:
+            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            return
+        try:
+            answer = self._do(plan, fields)
+        except OmnyShellException:
+            answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
+        if isinstance(answer, JoinAccepted) and request.host is not None:
+            self._gate.proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
+        peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
+
+    def _invite_for(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> Invite | None:
+        """The invite that a request to join is for; where there is none, the peer is refused."""
+        try:
+            invite = self._invites.find(request, context) if ADMIN in peer.features else None
+        except OmnyShellException as exc:
+            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            return None
+        problem = "wrong join token" if invite is None else self._problem_with_address(request)
+        if problem:
+            peer.refuse_login(self._gate.failed("", peer.address, problem))
+            return None
+        return invite
+
+    def _problem_with_address(self, request: JoinRequest) -> str:
+        host, port = dialled_in(request.host, request.port)
+        return self._gate.proofs.problem_with_address(host, port) if host else ""
+
+    def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
+        """Do what was planned and audited. Raises `OmnyShellException` where the hub's state cannot be written."""
+        try:
+            return plan.do()
+        except OmnyShellException as exc:
+            logger.error("%s was audited and could not be done: %s", plan.action, exc)
+            self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})
+            raise
+
+    def _record(self, action: str, outcome: str, peer: Peer, **fields: str) -> None:
+        self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
+
+
+def _target(message: AdminRequest) -> dict[str, str]:
+    """What a request is about, for the record of its refusal: by the names of its fields, in a bounded length."""
+    given = message.to_wire()
+    node_id = str(given.get("nodeId", ""))[:LONGEST_NAME]
+    named = ((name, given[name]) for name in TARGETS if given.get(name))
+    shown = ((name, ",".join(value) if isinstance(value, list | tuple) else str(value)) for name, value in named)
+    return {"node_id": node_id, "detail": " ".join(f"{name}={text[:LONGEST_NAME]}" for name, text in shown)}
+
+
+def _refuse(peer: Peer, message: AdminRequest, code: str, text: str) -> None:
+    if peer.is_open:
+        peer.send(AdminResult(request_id=message.request_id, code=code, message=text))

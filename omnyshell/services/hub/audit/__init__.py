@@ -1,0 +1,1 @@
+"""The audit trail: kept, signed, checked, told on."""

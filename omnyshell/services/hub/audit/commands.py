@@ -1,0 +1,41 @@
+"""What the audit says of the command that a session was asked to run: bounded, and without what looks secret."""
+
+from collections.abc import Sequence
+
+from omnyshell.services.hub.audit.secrets import mask_line, mask_words, program_of
+from omnyshell.services.hub.ground.audit_settings import AuditedCommands
+
+LONGEST_COMMAND = 1024
+"""Characters of a command line that are kept."""
+
+
+def audited_command(command: str | None, args: Sequence[str], kept: AuditedCommands) -> str:
+    """Return what is kept of a request: words quoted as a shell wants them, or the line that a shell was given.
+
+    Values that it sets in an environment, and what looks like a secret, are left out: see `secrets.py`.
+    """
+    if kept is AuditedCommands.NONE or not (command or args):
+        return ""
+    if not args:
+        return _of_line((command or "")[: LONGEST_COMMAND + 1], kept)
+    return _of_words([command, *args] if command else args, kept)
+
+
+def _of_line(line: str, kept: AuditedCommands) -> str:
+    return _bounded(program_of(line) if kept is AuditedCommands.PROGRAM else mask_line(line))
+
+
+def _of_words(words: Sequence[str], kept: AuditedCommands) -> str:
+    if kept is AuditedCommands.PROGRAM:
+        words = words[:1]
+    shown, length = [], 0
+    for word in words:
+        shown.append(word[: LONGEST_COMMAND + 1])
+        length += len(shown[-1]) + 1
+        if length > LONGEST_COMMAND:
+            break
+    return _bounded(" ".join(mask_words(shown)))
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= LONGEST_COMMAND else text[:LONGEST_COMMAND] + "..."

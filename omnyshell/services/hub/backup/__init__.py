@@ -1,0 +1,1 @@
+"""Copies of a hub, and how they come back."""

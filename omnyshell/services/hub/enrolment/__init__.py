@@ -1,0 +1,1 @@
+"""What administrators made: principals, credentials, invites."""

@@ -1,0 +1,139 @@
+"""Judges logins by the hub's database, beside what its configuration grants."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from omnyshell.clock import Clock
+from omnyshell.errors import OmnyShellException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.admin import CredentialKind
+from omnyshell.model.principals import Principal
+from omnyshell.security.authenticators import (
+    CompositeAuthenticator,
+    Evidence,
+    PublicKeyAuthenticator,
+    TokenAuthenticator,
+    TokenGrant,
+)
+from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
+from omnyshell.security.credentials import Credential, LoginContext
+from omnyshell.security.keys import Ed25519PublicKey
+from omnyshell.security.refusal import refused
+from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+
+
+class Enrolled(NamedTuple):
+    """A principal of the database, with its credentials; None where there is none, or it cannot be read."""
+
+    owner: EnrolledPrincipal | None
+    credentials: tuple[EnrolledCredential, ...] = ()
+
+
+class EnrolledAuthenticator:
+    """Accepts what the database holds and has not expired.
+
+    After a change of a principal, `take` what `read` says of it; both cost the same however many others there are.
+    """
+
+    def __init__(self, store: EnrolmentStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._tokens = TokenAuthenticator()
+        self._keys = AuthorizedKeysStore()
+        self._binding: set[str] = set()
+        self._ends: list[tuple[datetime, str]] = []
+        """A heap of when something of whom ends next, with some entries that hold no more; see `_next_end`."""
+
+        self._next_end: dict[str, datetime] = {}
+        self._expired: set[str] = set()
+        by_key = PublicKeyAuthenticator(self._keys, require_binding=lambda principal: principal in self._binding)
+        self._members = CompositeAuthenticator([self._tokens, by_key])
+        self._take_all()
+
+    def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
+        """Return who this is. Raises `AuthException`: of credentials that may have ended none is good unread."""
+        try:
+            self._look()
+        except OmnyShellException as exc:
+            raise refused() from exc
+        return self._members.authenticate(credential, context)
+
+    def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
+        """Return who an earlier login is now; None where it would not be accepted any more."""
+        return self._members.as_now(evidence, was)
+
+    def has_made(self, credential: Credential) -> bool:
+        """Tell whether this is a token that the hub made, as are all of the database."""
+        return self._members.has_made(credential)
+
+    def principals(self) -> Iterator[Principal]:
+        """Yield the principals that have a credential."""
+        return self._members.principals()
+
+    def principal(self, name: PrincipalId) -> Principal | None:
+        """Return the principal of that name, if it has a credential."""
+        return self._members.principal(name)
+
+    def expire(self) -> set[str]:
+        """Forget credentials and roles whose time is up; returns whose there were since it was asked last."""
+        self._look()
+        expired, self._expired = self._expired, set()
+        return expired
+
+    def read(self, name: str) -> Enrolled:
+        """Return what the database holds of a principal. Raises `ConfigException` where the file cannot be used."""
+        return Enrolled(self._store.readable_principal(name), tuple(self._store.credentials(name)))
+
+    def take(self, name: str, found: Enrolled) -> None:
+        """Accept this of a principal, and nothing else."""
+        now = self._clock.now()
+        owner = found.owner
+        valid = [each for each in found.credentials if owner is not None and not each.has_ended(now)]
+        who = PrincipalId(name)
+        if owner is None:
+            self._tokens.put(who, ())
+            self._keys.put(who, ())
+        else:
+            current = replace(owner, roles=owner.roles_at(now))
+            self._tokens.put(who, [_grant(current, each) for each in valid if each.kind is CredentialKind.TOKEN])
+            self._keys.put(who, [_key(current, each) for each in valid if each.kind is CredentialKind.KEY])
+        (self._binding.add if owner is not None and owner.binds else self._binding.discard)(name)
+        ends = [end for end in (owner.timed_roles.values() if owner is not None else ()) if end > now]
+        ends += [each.expires_at for each in valid if each.expires_at is not None]
+        if name in self._next_end and self._next_end[name] <= now:
+            self._expired.add(name)
+        self._note_end(name, min(ends, default=None))
+
+    def _take_all(self) -> None:
+        credentials: dict[str, list[EnrolledCredential]] = {}
+        for found in self._store.credentials():
+            credentials.setdefault(found.principal, []).append(found)
+        for owner in self._store.principals():
+            self.take(owner.principal, Enrolled(owner, tuple(credentials.get(owner.principal, ()))))
+
+    def _note_end(self, name: str, end: datetime | None) -> None:
+        if end is None:
+            self._next_end.pop(name, None)
+        elif self._next_end.get(name) != end:
+            self._next_end[name] = end
+            heappush(self._ends, (end, name))
+
+    def _look(self) -> None:
+        now = self._clock.now()
+        while self._ends and self._ends[0][0] <= now:
+            end, name = self._ends[0]
+            if self._next_end.get(name) == end:
+                self.take(name, self.read(name))
+            heappop(self._ends)
+
+
+def _grant(owner: EnrolledPrincipal, found: EnrolledCredential) -> TokenGrant:
+    return TokenGrant(PrincipalId(owner.principal), found.secret, owner.roles, owner.display_name, is_random=True)
+
+
+def _key(owner: EnrolledPrincipal, found: EnrolledCredential) -> AuthorizedKey:
+    return AuthorizedKey(PrincipalId(owner.principal), Ed25519PublicKey(found.secret), owner.roles, owner.display_name)

@@ -1,0 +1,143 @@
+"""What an embedder or the command line decides about a hub."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.ids import IdFactory, PrincipalId, new_id, new_tunnel_id
+from omnyshell.model.tunnels import PortRange
+from omnyshell.networks import Network
+from omnyshell.options.option import default_of
+from omnyshell.protocol.limits import HEARTBEAT_TIMEOUT
+from omnyshell.security.authenticators import Authenticator
+from omnyshell.security.authorizer import Authorizer, NodeAuthorizer, RoleBasedAuthorizer
+from omnyshell.security.grants import Grant
+from omnyshell.security.login_limit import DEFAULT_LIMIT, LoginLimit
+from omnyshell.security.strict_modes import StrictModes
+from omnyshell.services.hub.ground.audit_settings import AuditedCommands, Retention, SinkTls
+from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits
+from omnyshell.services.hub.ground.watched_files import WatchedFiles
+from omnyshell.transport.connection import HubAddress
+from omnyshell.transport.endpoint import EndpointLimits
+from omnyshell.transport.keepalive import KeepaliveTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubConfig:
+    """A hub's settings; times in seconds.
+
+    Only the certificate, its key and the authenticator have no default: there is no hub without TLS, and none that
+    accepts everyone.
+    """
+
+    cert: Path
+    key: Path
+    authenticator: Authenticator
+    """Judges logins, beside the hub's own database of those who were invited."""
+
+    host: str = "127.0.0.1"
+    port: int = 8443
+    """0 for one that the system chooses."""
+
+    authorizer: Authorizer | NodeAuthorizer = field(default_factory=RoleBasedAuthorizer)
+    """Decides who may do what on nodes, as far as `grants` and the settings below leave it open."""
+
+    grants: tuple[Grant, ...] = ()
+    """Rights that the hub gives and denies itself; a deny beats everything."""
+
+    list_all_nodes: bool = False
+    """Whether clients are told of nodes that they may not use."""
+
+    open_local_tunnels: bool = False
+    """Whether a public port that leads to one's own machine takes no right."""
+
+    open_node_tunnels: bool = False
+    """Whether those who may use a node by its roles may open public ports that lead to it."""
+
+    state_dir: Path | None = None
+    """Where node ownership, invites, locks, the audit trail and the hub's UID are kept; without it they end with the
+    process. It is one hub's at a time."""
+
+    heartbeat_timeout: float = HEARTBEAT_TIMEOUT
+    """How long a node may be silent before it is taken for lost."""
+
+    login_timeout: float = 20.0
+    """How long a connection may take to log in, from its upgrade on."""
+
+    allow_unbound_keys: frozenset[PrincipalId] = frozenset()
+    """Principals whose keys may log in by a signature over the nonce alone, as the original's peers do."""
+
+    public_urls: tuple[HubAddress, ...] = ()
+    """Where peers reach the hub; a key's proof for any other address is refused. None means any address outside of
+    `tunnel_ports`."""
+
+    login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
+    """How many failed logins an address, or a principal, may have before it gets no answer any more."""
+
+    proxy_protocol_from: tuple[Network, ...] = ()
+    """Where balancers connect from, which say for whom by a header of the PROXY protocol, version 2, and must."""
+
+    endpoint: EndpointLimits = field(default_factory=EndpointLimits)
+    keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
+    max_channels: int = 4096
+    """How many channels one connection may have at a time."""
+
+    node_ids: int = default_of(QuotaLimits, "node_ids")
+    """Node ids that one principal may register, but for those it had before; who joined as a node has its own alone."""
+
+    quotas: tuple[Allowance, ...] = ()
+    """Other limits by principal than those of everybody."""
+
+    message_timeout: float = 30.0
+    """Seconds that one message may take to arrive."""
+
+    audit_capacity: int = 10_000
+    """Records kept in memory; with a state directory all of them are kept there too."""
+
+    audit_commands: AuditedCommands = AuditedCommands.FULL
+    """How much of the command lines of sessions is in the audit."""
+
+    audit_retention: Retention = field(default_factory=Retention)
+    audit_sinks: tuple[str, ...] = ()
+    """Where else records go: see `sinks.KINDS` of the room `audit`."""
+
+    audit_sink_tls: SinkTls = field(default_factory=SinkTls)
+
+    tunnel_ports: PortRange | None = None
+    """Public ports that tunnels may take; None means no tunnels."""
+
+    tunnel_bind_host: str | None = None
+    """Where tunnels' ports are bound; None means where the hub listens."""
+
+    tunnel_public_host: str = ""
+    """The host name that clients are told; an empty one means the name by which they reach the hub."""
+
+    tunnel_cert: Path | None = None
+    tunnel_key: Path | None = None
+    """A certificate for the public side of TLS tunnels, and its key, both apart from the hub's; None means no TLS."""
+
+    secure_tunnels: bool = True
+    """Whether TLS tunnels are served, where there is a certificate for them."""
+
+    renew_certificates: Callable[[], None] | None = field(default=None, repr=False)
+    """Called once a day to write the files anew that end soon; raises `OmnyShellException` where it cannot."""
+
+    new_tunnel_id: IdFactory = new_tunnel_id
+    node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
+
+    watched: tuple[WatchedFiles, ...] = ()
+    """Files that the authenticator was made from; they are taken in anew when they change."""
+
+    strict_modes: StrictModes = field(default_factory=lambda: StrictModes(is_on=False))
+    """Judges watched files before they are taken in anew."""
+
+    metrics_token: str | None = field(default=None, repr=False)
+    """Lets metrics be read."""
+
+    metrics_from_loopback: bool = False
+    """Whether everybody on this machine may read them."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    new_id: IdFactory = new_id

@@ -1,0 +1,112 @@
+"""How much one principal may take of a hub, as it is configured: see `access/quota.py` for what is asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from omnyshell.model.principals import NODE_PREFIX, Principal
+
+EVERYBODY = "*"
+"""Among the principals of an exception it stands for all of them."""
+
+
+class Resource(StrEnum):
+    """What is limited by principal, over all its connections and credentials; called so in `[[quotas]]`."""
+
+    CONNECTIONS = "connections"
+    CHANNELS = "channels"
+    SESSIONS = "sessions"
+    SESSIONS_AT_NODE = "sessions-at-node"
+    TUNNELS = "tunnels"
+    SUBSCRIPTIONS = "subscriptions"
+    PENDING = "pending"
+    REQUESTS = "requests"
+    REFUSALS = "refusals"
+    REPEATS = "repeats"
+    NODE_IDS = "node-ids"
+    UNFINISHED = "unfinished"
+    QUEUED = "queued"
+
+
+DEFAULTS: Mapping[Resource, int] = MappingProxyType(
+    {
+        Resource.CONNECTIONS: 128,
+        Resource.CHANNELS: 4096,
+        Resource.SESSIONS: 2000,
+        Resource.SESSIONS_AT_NODE: 1000,
+        Resource.TUNNELS: 64,
+        Resource.SUBSCRIPTIONS: 16,
+        Resource.PENDING: 256,
+        Resource.REQUESTS: 1000,
+        Resource.REFUSALS: 60,
+        Resource.REPEATS: 120,
+        Resource.NODE_IDS: 20,
+        Resource.UNFINISHED: 16,
+        Resource.QUEUED: 64,
+    }
+)
+
+NOUNS: Mapping[Resource, str] = MappingProxyType(
+    {
+        Resource.CONNECTIONS: "connections",
+        Resource.CHANNELS: "channels",
+        Resource.SESSIONS: "sessions",
+        Resource.SESSIONS_AT_NODE: "sessions at one node",
+        Resource.TUNNELS: "tunnels",
+        Resource.SUBSCRIPTIONS: "subscriptions",
+        Resource.PENDING: "requests that wait for nodes",
+        Resource.REQUESTS: "requests a second",
+        Resource.REFUSALS: "audited refusals a minute",
+        Resource.REPEATS: "audited actions a minute that are alike",
+        Resource.NODE_IDS: "node ids",
+        Resource.UNFINISHED: "MiB of unfinished messages",
+        Resource.QUEUED: "MiB that wait to be sent",
+    }
+)
+"""What each number counts, for messages and documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Other limits for some: for those who are named, who have one of the roles, or for everybody."""
+
+    limits: Mapping[Resource, int]
+    principals: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+    def rank(self, who: Principal) -> int:
+        """How closely somebody is meant: by name (3), by role (2), among everybody (1), or not (0)."""
+        if who.id in self.principals:
+            return 3
+        if not self.roles.isdisjoint(who.roles):
+            return 2
+        return int(EVERYBODY in self.principals)
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaLimits:
+    """The limits that are in force."""
+
+    node_ids: int = DEFAULTS[Resource.NODE_IDS]
+    exceptions: tuple[Allowance, ...] = ()
+
+    def limit(self, who: Principal, resource: Resource) -> int:
+        """How much somebody may have: what is said most closely, and last."""
+        exception = self._exception(who, resource)
+        if exception is not None:
+            return exception.limits[resource]
+        if resource is Resource.NODE_IDS:
+            return 1 if who.id.startswith(NODE_PREFIX) else self.node_ids
+        return DEFAULTS[resource]
+
+    def is_said(self, who: Principal, resource: Resource) -> bool:
+        """Whether a limit is said for the very principal, or its role: more than half of a pool may be meant then."""
+        exception = self._exception(who, resource)
+        return exception is not None and exception.rank(who) > 1
+
+    def _exception(self, who: Principal, resource: Resource) -> Allowance | None:
+        if not self.exceptions:
+            return None
+        mine = [each for each in self.exceptions if resource in each.limits and each.rank(who)]
+        return max(reversed(mine), key=lambda each: each.rank(who), default=None)

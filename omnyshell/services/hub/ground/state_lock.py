@@ -1,0 +1,43 @@
+"""One hub at a time uses a state directory: two would write the same audit trail, and neither could go on."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from omnyshell.errors import ConfigException, Remedy
+from omnyshell.security.files import make_private_directory
+from omnyshell.services.hub.ground.swap import settle
+from omnyshell.services.hub.ground.unfinished import BACKUPS, remove_unfinished
+
+LOCK_FILE = "hub.lock"
+
+
+class StateLock:
+    """Held from its making until `release`, or the end of the process, however that comes.
+
+    What commands that were killed left in the directory is finished or removed first. Raises `ConfigException` where
+    that fails, where another hub holds the directory, and where the directory cannot be used.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        try:
+            make_private_directory(directory)
+            self._fd = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise ConfigException(f"cannot use the state directory {directory}: {exc.strerror}") from exc
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(self._fd)
+            text = f"another hub uses the state directory {directory}: stop it, or give this one its own"
+            raise ConfigException(text).advising(Remedy.OTHER_STATE_DIR) from exc
+        remove_unfinished(directory.glob(f"{BACKUPS}*"))
+        try:
+            settle(directory)
+        except ConfigException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Let another hub have the directory."""
+        os.close(self._fd)

@@ -1,0 +1,9 @@
+"""The files of a hub's state directory that a backup holds."""
+
+from omnyshell.services.hub.ground.state_file import STATE_FILE
+
+AUDIT_FILE, AUDIT_KEY_FILE = "audit.sqlite3", "audit.key"
+SESSIONS_KEY_FILE = "sessions.key"
+UID_FILE = "uid-hub.json"
+DATABASES = (STATE_FILE, AUDIT_FILE)
+STATE_NAMES = (*DATABASES, AUDIT_KEY_FILE, SESSIONS_KEY_FILE, UID_FILE)

@@ -1,0 +1,225 @@
+"""What a hub remembers of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
+
+from omnyshell.services.hub.ground.late_writes import LateTable
+from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS node_owners (
+    node_id   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS guests (
+    node_id   TEXT NOT NULL,
+    principal TEXT NOT NULL,
+    PRIMARY KEY (node_id, principal)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bound_keys (
+    key BLOB PRIMARY KEY
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_addresses (
+    network   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    seen_at   INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS first_holders (
+    node_id   TEXT PRIMARY KEY,
+    principal TEXT NOT NULL,
+    instance  TEXT NOT NULL,
+    address   TEXT NOT NULL,
+    host      TEXT NOT NULL,
+    uid       TEXT NOT NULL,
+    noted_at  INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
+NOBODY = ""
+"""The owner of an id whose owner cannot be read: no principal has that name, so that only `release` frees it."""
+
+
+class KnownAddress(NamedTuple):
+    """A network (`network_of`) from which a principal logged in; the time is in seconds since 1970."""
+
+    network: str
+    principal: str
+    seen_at: int
+
+
+class FirstHolder(NamedTuple):
+    """The process that had a node id first (`Claimant`), of which principal, and when it was noted, since 1970."""
+
+    node_id: str
+    principal: str
+    instance: str
+    address: str
+    host: str
+    uid: str
+    noted_at: int
+
+
+class NodeOwners(Protocol):
+    """Which principal a node id belongs to: the first that registered it (docs/protocol.md#nodes)."""
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's."""
+
+    @contextmanager
+    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
+        """Do what is done inside with the id claimed, yielding what `claim` returns. What raises leaves it free."""
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+
+    def release(self, node_id: str) -> None:
+        """Let anybody claim the id. Idempotent."""
+
+
+class MemoryNodeOwners:
+    """Ownership for a hub without a state directory: it ends with the process."""
+
+    def __init__(self, owners: Iterable[tuple[str, str]] = ()) -> None:
+        self._owners = dict(owners)
+        self._counts = Counter(self._owners.values())
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's."""
+        if node_id not in self._owners:
+            self._owners[node_id] = principal
+            self._counts[principal] += 1
+        return self._owners[node_id] == principal
+
+    @contextmanager
+    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
+        """Do what is done inside with the id claimed. What raises leaves it free."""
+        is_mine = self._owners.get(node_id, principal) == principal
+        yield is_mine
+        if is_mine:
+            self.claim(node_id, principal)
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+        return self._owners
+
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+        return self._counts[principal]
+
+    def release(self, node_id: str) -> None:
+        """Let anybody claim the id. Idempotent."""
+        owner = self._owners.pop(node_id, None)
+        if owner is not None:
+            self._counts[owner] -= 1
+
+
+class HubStore:
+    """The tables. A change is on disk when it returns, but those of the `LateTable`s, which are a moment later."""
+
+    def __init__(self, file: StateFile) -> None:
+        """Raises `ConfigException` where the file cannot be used."""
+        self._file = file
+        file.create(_SCHEMA)
+        if "noted_at" not in {name for _, name, *_ in file.run("PRAGMA table_info(first_holders)")}:
+            file.create("ALTER TABLE first_holders ADD COLUMN noted_at INTEGER NOT NULL DEFAULT 0")
+        query = "SELECT node_id, principal FROM node_owners"
+        self._owners = MemoryNodeOwners(file.read("the node id", _owner, query))
+        self.addresses: LateTable[str, KnownAddress] = LateTable(
+            "INSERT OR REPLACE INTO known_addresses VALUES (?, ?, ?)",
+            "DELETE FROM known_addresses WHERE network = ?",
+            tuple,
+        )
+        self.holders: LateTable[str, FirstHolder] = LateTable(
+            "INSERT OR REPLACE INTO first_holders VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "DELETE FROM first_holders WHERE node_id = ?",
+            tuple,
+        )
+        self.keys: LateTable[bytes, bytes] = LateTable(
+            "INSERT OR IGNORE INTO bound_keys VALUES (?)", "DELETE FROM bound_keys WHERE key = ?", lambda key: (key,)
+        )
+
+    @property
+    def late_tables(self) -> list[LateTable[Any, Any]]:
+        """The tables that are written a moment after they change."""
+        return [self.addresses, self.holders, self.keys]
+
+    def claim(self, node_id: str, principal: str) -> bool:
+        """Give a free id to the principal; returns whether the id is the principal's. On disk when it returns."""
+        if (owner := self._owners.owners().get(node_id)) is not None:
+            # A fleet that comes back writes nothing.
+            return owner == principal
+        with self.claiming(node_id, principal) as is_mine:
+            return is_mine
+
+    @contextmanager
+    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
+        """Do what is done inside with the id claimed. It is on disk with what else the file is told inside."""
+        with self._owners.claiming(node_id, principal) as is_mine, self._file.transaction():
+            if node_id not in self._owners.owners():
+                self._file.run("INSERT INTO node_owners VALUES (?, ?)", node_id, principal)
+            yield is_mine
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+        return self._owners.owners()
+
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+        return self._owners.count_of(principal)
+
+    def release(self, node_id: str) -> None:
+        """Let anybody claim the id; on disk when it returns. Idempotent."""
+        self._file.run("DELETE FROM node_owners WHERE node_id = ?", node_id)
+        self._owners.release(node_id)
+        self.holders.remove(node_id)
+
+    def guests(self) -> list[tuple[str, str]]:
+        """Return the pairs of node id and principal that were noted."""
+        return self._file.read("the guest of", _guest, "SELECT node_id, principal FROM guests")
+
+    def drop_guest(self, node_id: str, principal: str) -> None:
+        """Drop such a pair. Idempotent."""
+        self._file.run("DELETE FROM guests WHERE node_id = ? AND principal = ?", node_id, principal)
+
+    def bound_keys(self) -> set[bytes]:
+        """Return the public keys that were noted."""
+        found = set(self._file.read("the key", blob, "SELECT key FROM bound_keys"))
+        self.keys.hold(found)
+        return found
+
+    def known_addresses(self) -> list[KnownAddress]:
+        """Return the addresses that were noted, the one that was seen least recently first."""
+        query = "SELECT network, principal, seen_at FROM known_addresses ORDER BY seen_at, network"
+        found = self._file.read("the address", _address, query)
+        self.addresses.hold(each.network for each in found)
+        return found
+
+    def first_holders(self) -> list[FirstHolder]:
+        """Return the first holders of node ids, the one that was noted least recently first."""
+        query = "SELECT node_id, principal, instance, address, host, uid, noted_at FROM first_holders ORDER BY noted_at"
+        found = self._file.read("the first holder of", _holder, query)
+        self.holders.hold(each.node_id for each in found)
+        return found
+
+
+def _owner(node_id: object, principal: object) -> tuple[str, str]:
+    return text(node_id), principal if isinstance(principal, str) else NOBODY
+
+
+def _guest(node_id: object, principal: object) -> tuple[str, str]:
+    return text(node_id), text(principal)
+
+
+def _address(network: object, principal: object, seen_at: object) -> KnownAddress:
+    return KnownAddress(text(network), text(principal), number(seen_at))
+
+
+def _holder(*row: object) -> FirstHolder:
+    *told, noted_at = row
+    node_id, principal, instance, address, host, uid = map(text, told)
+    return FirstHolder(node_id, principal, instance, address, host, uid, number(noted_at))

@@ -1,0 +1,1 @@
+"""Which nodes there are, whose they are, and which are alive."""

@@ -1,0 +1,243 @@
+"""The nodes that are connected, and who may be which (docs/protocol.md#nodes)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
+from omnyshell.ids import is_node_id, is_uid
+from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
+from omnyshell.model.principals import NODE_PREFIX, Principal
+from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.limits import KIB
+from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
+from omnyshell.security.authorizer import NodeResource
+from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
+from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.peers.peer import Peer
+
+PLATFORM_FILTER = "platform"
+
+MAX_SELF_DESCRIPTION = 16 * KIB
+"""Bytes that a node may say of itself, registration and capabilities together: who lists nodes gets them."""
+
+
+@dataclass(eq=False, slots=True)
+class RegisteredNode:
+    """A node's record, tied to the connection that registered it."""
+
+    peer: Peer
+    registration: NodeRegister
+    hub_labels: dict[str, str] = field(default_factory=dict)
+    capabilities: NodeCapabilities | None = None
+    capabilities_size: int = 0
+    last_channel: int = 0
+    registration_size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.registration_size = len(encode_control(self.registration))
+
+    @property
+    def node_id(self) -> str:
+        """The id under which the node is reached."""
+        return self.registration.node_id
+
+    @property
+    def size(self) -> int:
+        """How many bytes the node said of itself."""
+        return self.registration_size + self.capabilities_size
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that the node gave itself."""
+        return self.registration.labels
+
+    @property
+    def resource(self) -> NodeResource:
+        """What access to the node is judged by."""
+        return NodeResource(self.node_id, self.labels, self.hub_labels)
+
+    def allocate_channel(self) -> int:
+        """Return the next channel id toward this node; ids are not used twice on a connection."""
+        self.last_channel += 1
+        return self.last_channel
+
+    def matches(self, wanted: dict[str, str]) -> bool:
+        """Tell whether the node has all these labels; `platform` stands for its operating system."""
+        return all(
+            (self.registration.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
+            for key, value in wanted.items()
+        )
+
+    def describe(self) -> NodeDescriptor:
+        """The node as clients see it."""
+        given = self.registration
+        return NodeDescriptor(
+            node_id=given.node_id,
+            uid=given.uid,
+            display_name=given.display_name,
+            platform=given.platform,
+            labels=given.labels,
+            online=True,
+            capabilities=self.capabilities,
+        )
+
+
+class NodeDirectory(Protocol):
+    """Where the broker looks nodes up; a cluster can take this place (docs/architecture.md#a-hub-is-one-of-several)."""
+
+    def find(self, node_id: str) -> RegisteredNode | None:
+        """Return the connected node of that id."""
+
+    def of_peer(self, peer: Peer) -> RegisteredNode | None:
+        """Return the node that this connection registered."""
+
+
+class NodeRegistry:
+    """The nodes connected to this hub."""
+
+    def __init__(
+        self,
+        owners: NodeOwners,
+        hub_labels: dict[str, dict[str, str]],
+        bus: EventBus,
+        why_no_more: Callable[[Principal, int], str] = lambda _who, _held: "",
+    ) -> None:
+        """`why_no_more` says why a principal with so many ids gets no further one; nothing where it gets it."""
+        self._owners = owners
+        self._why_no_more = why_no_more
+        self._bus = bus
+        self.hub_labels = hub_labels
+        """The ceilings that the hub sets, by node id."""
+
+        self._by_id: dict[str, RegisteredNode] = {}
+        self._by_peer: dict[Peer, RegisteredNode] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def find(self, node_id: str) -> RegisteredNode | None:
+        """Return the connected node of that id."""
+        return self._by_id.get(node_id)
+
+    def of_peer(self, peer: Peer) -> RegisteredNode | None:
+        """Return the node that this connection registered, and still holds."""
+        return self._by_peer.get(peer)
+
+    def register(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
+        """Take a registration; returns the record, and that of another connection which held the id before, if any.
+
+        Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
+        not be a node, joined as another one, has too many ids, or the id belongs to another. Nothing has changed then.
+        """
+        message = _checked(message)
+        if not peer.principal.may_register_nodes:
+            raise AuthorizationException("This principal may not register nodes")
+        if not may_be(peer.principal.id, message.node_id):
+            raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
+        self._check_count(peer.principal, message.node_id)
+        if not self._owners.claim(message.node_id, peer.principal.id):
+            raise AuthorizationException("This node id belongs to another principal")
+        entered = self._enter(peer, message)
+        self._bus.publish(NodeEvent(message.node_id))
+        return entered
+
+    def announce(self, node_id: str) -> None:
+        """Have whoever follows the nodes look at one anew."""
+        self._bus.publish(NodeEvent(node_id))
+
+    def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
+        """Take these ceilings from now on, for connected nodes too."""
+        changed = [id_ for id_ in {*self.hub_labels, *labels} if self.hub_labels.get(id_) != labels.get(id_)]
+        self.hub_labels = labels
+        for node in self._by_id.values():
+            node.hub_labels = labels.get(node.node_id, {})
+        for node_id in changed:
+            self._bus.publish(NodeEvent(node_id))
+
+    def set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
+        """Take this ceiling of one node id from now on; one without labels is none."""
+        if self.hub_labels.get(node_id, {}) == labels:
+            return
+        self.hub_labels[node_id] = labels
+        if not labels:
+            del self.hub_labels[node_id]
+        if (node := self._by_id.get(node_id)) is not None:
+            node.hub_labels = labels
+        self._bus.publish(NodeEvent(node_id))
+
+    def connected(self) -> tuple[RegisteredNode, ...]:
+        """Return the connected nodes."""
+        return tuple(self._by_id.values())
+
+    def online(self) -> frozenset[str]:
+        """Return the ids of the connected nodes."""
+        return frozenset(self._by_id)
+
+    def set_capabilities(self, peer: Peer, message: NodeCapabilitiesMessage) -> bool:
+        """Note what the connection's node supports; returns False where it has no node, or says far too much."""
+        node = self._by_peer.get(peer)
+        size = len(encode_control(message))
+        if node is None or node.registration_size + size > MAX_SELF_DESCRIPTION:
+            return False
+        node.capabilities, node.capabilities_size = message.capabilities, size
+        self._bus.publish(NodeEvent(node.node_id))
+        return True
+
+    def list(
+        self, wanted: dict[str, str], may_know: Callable[[RegisteredNode], bool] = lambda _: True
+    ) -> tuple[RegisteredNode, ...]:
+        """Return the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
+        found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))
+        return tuple(node for node in found if may_know(node))
+
+    def remove(self, peer: Peer) -> RegisteredNode | None:
+        """Forget what this connection registered; a newer registration of the id stays."""
+        node = self._by_peer.pop(peer, None)
+        if node is not None and self._by_id.get(node.node_id) is node:
+            del self._by_id[node.node_id]
+            self._bus.publish(NodeEvent(node.node_id))
+        return node
+
+    def _check_count(self, who: Principal, node_id: str) -> None:
+        """Ids that are the principal's already stay so, however many they are."""
+        if node_id in self._owners.owners():
+            return
+        why = self._why_no_more(who, self._owners.count_of(who.id))
+        if why:
+            raise AuthorizationException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
+        before = self.remove(peer)
+        older = self._by_id.get(message.node_id)
+        node = RegisteredNode(peer, message, self.hub_labels.get(message.node_id, {}))
+        if before is not None:
+            # The connection goes on: so do its channels.
+            node.last_channel = before.last_channel
+        self._by_id[message.node_id] = node
+        self._by_peer[peer] = node
+        if older is not None:
+            self._by_peer.pop(older.peer, None)
+        return node, older
+
+
+def may_be(principal: str, node_id: str) -> bool:
+    """Whether a principal may register that id: one that joined as a node, with its labels as a ceiling, no other."""
+    return not principal.startswith(NODE_PREFIX) or principal == NODE_PREFIX + node_id
+
+
+def _checked(message: NodeRegister) -> NodeRegister:
+    node_id = message.node_id.strip()
+    uid = message.uid.strip() if message.uid is not None else None
+    if len(encode_control(message)) > MAX_SELF_DESCRIPTION:
+        text = f"is over {MAX_SELF_DESCRIPTION} bytes"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="registration")
+    if not is_node_id(node_id):
+        text = "must consist of letters, digits, '_', '.' and '-'"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="nodeId")
+    if uid is not None and not is_uid(uid):
+        text = "must be nod_ or hub_ and URL-safe base64"
+        raise ProtocolException(text, code=ErrorCodes.BAD_REQUEST, field="uid")
+    return msgspec.structs.replace(message, node_id=node_id, uid=uid)

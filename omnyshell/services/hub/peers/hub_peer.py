@@ -1,0 +1,399 @@
+"""One connection as the hub sees it: handshake, then each message to whom it concerns."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolException
+from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
+from omnyshell.model.live import LivePeer
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
+from omnyshell.protocol.handshake import (
+    CLOSE_PROTOCOL_FAILURE,
+    CLOSE_TRY_AGAIN_LATER,
+    CLOSE_UNAUTHORIZED,
+    CredentialOffered,
+    HandshakeState,
+    HubHandshake,
+    Violation,
+)
+from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
+from omnyshell.protocol.messages import (
+    AuthRequest,
+    ControlMessage,
+    Hello,
+    Ping,
+    Pong,
+    ProtocolError,
+    SessionOpen,
+    SessionRejected,
+)
+from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.security.authenticators import Evidence, evidence_of
+from omnyshell.security.credentials import LoginContext, credential_from_request
+from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.bounded_lists import encode_bounded
+from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
+from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace
+from omnyshell.services.hub.peers.role_service import RoleService
+from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.link import ABNORMAL_CLOSURE
+from omnyshell.transport.server_link import ServerLink
+
+CLOSE_JOINED = 1000
+
+EVICTION_TIMEOUT = 1.0
+"""Seconds that a peer which may not stay gets to close on its side."""
+
+LATE_LOGIN_TIMEOUT = 0.5
+"""Seconds that a peer gets to read that its login is too late."""
+
+
+@dataclass(slots=True, kw_only=True)
+class HubContext:
+    """What all connections of a hub share."""
+
+    config: HubConfig
+    codec: FrameCodec
+    metrics: HubMetrics
+    gate: LoginGate
+    certificate: HubCertificate
+    features: frozenset[str]
+    services: Mapping[str, RoleService]
+    join: "Callable[[HubPeer, JoinRequest, LoginContext], None]"
+    """Takes a request to join, and answers through `answer_join` or `refuse_login`."""
+
+    on_login: Callable[["HubPeer"], None]
+    on_closed: Callable[["HubPeer"], None]
+    on_flood: Callable[["HubPeer", int], None]
+    quota: Quota
+    on_too_much: Callable[["HubPeer", str], None]
+    """Ends a connection whose principal has too many unfinished messages, and is given the reason."""
+
+
+class HubPeer:
+    """A connection to the hub. What it may say after login is decided by the service of its role."""
+
+    link: ServerLink
+
+    def __init__(self, context: HubContext) -> None:
+        self._context = context
+        # The one that this connection is about to see, whatever is renewed meanwhile.
+        self._certificate = context.certificate.current
+        self._handshake = HubHandshake(
+            nonce=new_secure_token(), hub_uid=self._certificate.uid, features=context.features
+        )
+        self._opened_at = 0.0
+        self.connected_at = context.config.clock.now()
+        self.id = context.config.new_id()
+        """Names the connection in logs and to admins."""
+
+        self.has_said_goodbye = False
+        """Whether the connection has ended with the peer's own close, so that the peer was alive."""
+
+        self.evidence: Evidence | None = None
+        """What the login was accepted for."""
+
+        self._principal: Principal | None = None
+        self._service: RoleService | None = None
+        self._login_timer: asyncio.TimerHandle | None = None
+        self._pace = Pace(context.quota)
+
+    # What the broker, registry and relay use
+
+    @property
+    def principal(self) -> Principal:
+        """Who logged in. Raises `RuntimeError` before that."""
+        if self._principal is None:
+            raise RuntimeError("not logged in")
+        return self._principal
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the connection has logged in."""
+        return self._principal is not None
+
+    @property
+    def role(self) -> str:
+        """What the peer says it is; empty before its hello."""
+        return self._handshake.role
+
+    @property
+    def features(self) -> frozenset[str]:
+        """The extensions that the peer announced."""
+        return self._handshake.peer_features
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return self.link.peer_address
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since something last came from the peer."""
+        return max(0.0, asyncio.get_running_loop().time() - self.link.last_heard)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
+        return self.link.is_open
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is sent now goes out at once, or waits for little."""
+        return self.link.has_room
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait to be sent."""
+        return self.link.queued_bytes
+
+    @property
+    def is_choked(self) -> bool:
+        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
+        return self.link.is_choked
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds between the last ping that was answered and its answer; None before the first."""
+        return self.link.round_trip
+
+    def describe(self) -> LivePeer:
+        """The connection as it is told; raises `RuntimeError` before the login."""
+        return LivePeer(
+            peer_id=self.id,
+            role=self.role,
+            principal=self.principal.id,
+            address=self.address,
+            connected_at=self.connected_at,
+        )
+
+    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
+        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them."""
+        return ChannelMultiplexer(self.link, incoming)
+
+    def ping(self) -> None:
+        """Have `round_trip` measured anew."""
+        self.link.ping()
+
+    def send(self, message: ControlMessage, channel: int | None = None) -> None:
+        """Send a message ahead of all data."""
+        self.link.send_urgent(encode_bounded(message, channel), channel or CONTROL_CHANNEL)
+
+    def send_in_order(self, message: ControlMessage, channel: int) -> None:
+        """Send a message behind what its channel has queued."""
+        self.link.send_text(channel, encode_control(message, channel))
+
+    def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
+        """Send a data frame on, addressed to this channel."""
+        self.link.send_binary(channel, readdressed_header(raw, channel), memoryview(raw)[HEADER_SIZE:])
+
+    def discard(self, channel: int) -> None:
+        """Forget what waits to be sent on the channel."""
+        self.link.discard(channel)
+
+    def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
+        """Send a fatal `error` and close 4400."""
+        if self.link.is_open:
+            self.send(ProtocolError(code=code, message=text, fatal=True, retry_after=retry_after))
+            self.close(CLOSE_PROTOCOL_FAILURE, code)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with this code."""
+        self.link.close(code, reason)
+
+    def evict(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
+        """End what the connection holds at once, and the connection soon, whether the peer answers or not.
+
+        `retry_after` are seconds after which the peer may connect again.
+        """
+        if self._service is not None:
+            self._service.left(self)
+        self.fail(code, text, retry_after=retry_after)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
+    def cut_off(self, code: ErrorCodes, text: str) -> None:
+        """End the connection soon, and read nothing of it any more."""
+        self.fail(code, text)
+        self.link.hold_reading(2 * EVICTION_TIMEOUT)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
+    def dropped(self, size: int) -> None:
+        """Count a data frame of the peer that has no place, with so many bytes."""
+        self._drop()
+        self._pace.misplaced(size)
+
+    def send_away(self, code: int, reason: str) -> None:
+        """End what the connection holds at once, and the connection soon; the peer may come back."""
+        if self._service is not None:
+            self._service.left(self)
+        self.close(code, reason)
+        self.link.cut_off_within(EVICTION_TIMEOUT)
+
+    # What the link calls
+
+    def link_opened(self) -> None:
+        """The upgrade is done: say hello, and wait for a login, not for ever."""
+        self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
+        self.link.on_slow_read = self._slow_frames_received
+        self._pace.link = self.link
+        self._opened_at = self._context.config.clock.monotonic()
+        timeout = self._context.config.login_timeout
+        self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
+        self.send(self._handshake.hello())
+
+    def text_received(self, data: bytes) -> None:
+        """Take a control message; one that cannot be decoded is dropped and counted."""
+        clock, dropped_before = self._context.config.clock, self._context.metrics.frames_dropped
+        began = clock.monotonic()
+        message = self._take(data)
+        had_place = self._context.metrics.frames_dropped == dropped_before
+        self._pace.said(message, clock.monotonic() - began, had_place=had_place)
+
+    def binary_received(self, data: bytes | memoryview) -> None:
+        """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
+        service, size = self._service, len(data)
+        try:
+            opcode, channel = unpack_header(data)
+        except ProtocolException:
+            service = None
+        if service is None or size == HEADER_SIZE:
+            self._drop()
+            self._pace.charge()
+            return
+        service.data(self, opcode, channel, data)
+        if size < SMALL_DATA:
+            self._pace.small_data()
+
+    def channel_flooded(self, channel: int) -> None:
+        """More messages come on a channel than the peer takes: what they belong to ends."""
+        self._context.on_flood(self, channel)
+
+    def link_closed(self, code: int, _reason: str) -> None:
+        """The connection has ended."""
+        self._cancel_login_timer()
+        self.has_said_goodbye = code != ABNORMAL_CLOSURE
+        if self._service is not None:
+            self._service.left(self)
+        self._pace.ended()
+        self._context.on_closed(self)
+
+    # The rest
+
+    def _take(self, data: bytes) -> ControlMessage | None:
+        """Deal with a message; returns it, or nothing where it cannot be decoded."""
+        try:
+            frame = self._context.codec.decode_control(data)
+        except ProtocolException as exc:
+            self._drop()
+            if isinstance(exc, ImproperValueException):
+                self._refuse(exc)
+            return None
+        if self.is_logged_in:
+            self._dispatch(frame.message, frame.channel or 0)
+        elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
+            self._context.join(self, frame.message, self._login_context())
+        elif self._handshake.state is not HandshakeState.FAILED:
+            self._shake_hands(frame.message)
+        return frame.message
+
+    def _slow_frames_received(self, frames: int) -> None:
+        if problem := self._pace.slow_read(frames):
+            self._context.on_too_much(self, problem)
+
+    def _refuse(self, error: ImproperValueException) -> None:
+        """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
+        may_ask = self._service is not None and SessionOpen in self._service.handlers
+        if may_ask and error.channel and error.message_type == SessionOpen.TYPE:
+            text = f"The request cannot be read: its {error.field} {error.message}"
+            self.send_in_order(SessionRejected(reason=ErrorCodes.BAD_REQUEST, message=text), error.channel)
+
+    def _dispatch(self, message: ControlMessage, channel: int) -> None:
+        handler = self._service.handlers.get(type(message)) if self._service is not None else None
+        if handler is not None:
+            if message.EXTENSION and message.EXTENSION not in self.features:
+                self._drop()
+            else:
+                handler(self, message, channel)
+        elif isinstance(message, Ping):
+            self.send(Pong(id=message.id, ts=message.ts, server_ts=self._context.config.clock.now()))
+        elif isinstance(message, Hello | AuthRequest):
+            return
+        elif self._service is None:
+            self.fail(ErrorCodes.PROTOCOL_ERROR, "This role may only ping")
+        else:
+            self._drop()
+
+    def _shake_hands(self, message: ControlMessage) -> None:
+        event = self._handshake.receive(message)
+        if isinstance(event, Violation):
+            self._violated(event)
+        elif isinstance(event, CredentialOffered):
+            self._judge(event.request)
+
+    def _judge(self, request: AuthRequest) -> None:
+        verdict = self._context.gate.judge(request, self._login_context(), self.address)
+        if isinstance(verdict, Principal):
+            self.evidence = evidence_of(credential_from_request(request))
+            self._welcome(verdict)
+        else:
+            self.refuse_login(verdict)
+
+    def _login_context(self) -> LoginContext:
+        return LoginContext(
+            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
+        )
+
+    def refuse_login(self, verdict: Refusal | NoRoom) -> None:
+        """Answer a login, or a join, that is refused, and close."""
+        if isinstance(verdict, NoRoom):
+            self._violated(self._handshake.refuse_for_now(verdict.why))
+        elif verdict is Refusal.UNKNOWN_METHOD:
+            self._violated(self._handshake.refuse_method())
+        elif verdict is Refusal.WRONG:
+            self.send(self._handshake.refuse())
+            self.close(CLOSE_UNAUTHORIZED, ErrorCodes.AUTH_FAILED)
+        else:
+            self._handshake.refuse()
+            self.close(CLOSE_TRY_AGAIN_LATER, "too many failed logins")
+
+    def _welcome(self, principal: Principal) -> None:
+        self._cancel_login_timer()
+        metrics, clock = self._context.metrics, self._context.config.clock
+        metrics.login_seconds.observe(clock.monotonic() - self._opened_at)
+        self._principal = principal
+        self._pace.logged_in(principal, self.role)
+        self.link.limit_messages(MAX_MESSAGE_TO_HUB)
+        self._service = self._context.services.get(self._handshake.role)
+        self.send(self._handshake.accept(principal, new_secure_token()))
+        self._context.on_login(self)
+
+    def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
+        """Answer a join, and close: who joined logs in on a connection of its own."""
+        self._handshake.end()
+        if self.link.is_open:
+            self.send(answer)
+            refused = isinstance(answer, JoinRefused)
+            self.close(CLOSE_UNAUTHORIZED if refused else CLOSE_JOINED, "refused" if refused else "joined")
+
+    def _violated(self, violation: Violation) -> None:
+        self.send(violation.error)
+        self.close(CLOSE_PROTOCOL_FAILURE, violation.error.code)
+
+    def _drop(self) -> None:
+        self._context.metrics.frames_dropped += 1
+
+    def _login_late(self) -> None:
+        self._login_timer = None
+        self.fail(ErrorCodes.TIMEOUT, "No login in time")
+        self.link.cut_off_within(LATE_LOGIN_TIMEOUT)
+
+    def _cancel_login_timer(self) -> None:
+        if self._login_timer is not None:
+            self._login_timer.cancel()
+            self._login_timer = None

@@ -1,0 +1,204 @@
+"""Who gets in: judges credentials, slows down guessing, and audits both (docs/protocol.md#handshake)."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from omnyshell.clock import Clock, SystemClock
+from omnyshell.errors import AuthException, ErrorCodes
+from omnyshell.model.principals import Principal
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages import AuthRequest
+from omnyshell.security.authenticators import (
+    Authenticator,
+    Evidence,
+    as_now,
+    can_list,
+    evidence_of,
+    is_beyond_guessing,
+    principal_of,
+)
+from omnyshell.security.credentials import (
+    Credential,
+    LoginContext,
+    UnknownMethodException,
+    credential_from_request,
+)
+from omnyshell.security.login_limit import SUMMARY_PERIOD, LoginLimiter, Subject, Suppressed, Verdict
+from omnyshell.services.hub.access.locks import Locks, told
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.proofs import ProofRules
+from omnyshell.sums import Summed, Sums
+
+AsNow = Callable[[Principal, Evidence | None], Principal | None]
+"""Tells who somebody is now by the credential of an earlier login; None where that is not good any more.
+
+What else the principal could log in with does not matter: it may be good, and this one stolen. Without evidence the
+name counts, with the roles of all that it has.
+"""
+
+logger = logging.getLogger("omnyshell.hub")
+
+MOST_LOCKED_OUT = 1_000
+"""Principals and addresses of locked logins that are told apart."""
+
+_Login = tuple[str, str]
+"""A principal and an address."""
+
+
+class Refusal(Enum):
+    """How a refused login is answered."""
+
+    WRONG = auto()
+    """With `auth.fail`."""
+
+    UNKNOWN_METHOD = auto()
+    """With a fatal `error`."""
+
+    LIMITED = auto()
+    """Not at all: the address, or the guessed principal, has failed too often."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The credential is right, and the login is one too many."""
+
+    why: str
+
+
+class LoginGate:
+    """Judges each login of a hub."""
+
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        limiter: LoginLimiter,
+        proofs: ProofRules,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        locks: Locks | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock if clock is not None else SystemClock()
+        self.authenticator = authenticator
+        self.locks = locks if locks is not None else Locks(SystemClock())
+        self.proofs = proofs
+        self.limiter = limiter
+        self._audit = audit
+        self._metrics = metrics
+        self.why_no_more: Callable[[Principal], str] = lambda _who: ""
+        """Says why somebody gets no further connection; nothing where he gets it."""
+        self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
+
+    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
+        """Return who logged in, or how to refuse.
+
+        Where an address has failed too often, only what cannot be guessed is judged. A token that somebody chose is not
+        looked at then: right and wrong ones get the same answer, after the same time.
+        """
+        try:
+            credential = credential_from_request(request)
+            if self._is_held_back(credential, address):
+                return Refusal.LIMITED
+            principal = self.authenticator.authenticate(credential, context)
+        except UnknownMethodException:
+            refusal = self.failed(request.principal, address, "unknown method")
+            return Refusal.UNKNOWN_METHOD if refusal is Refusal.WRONG else refusal
+        except AuthException:
+            return self.failed(request.principal, address, "wrong credential")
+        if problem := self.proofs.problem(credential):
+            return self.failed(request.principal, address, problem)
+        if self.locks.of_login(principal) is not None:
+            return self._refuse_locked(principal, address)
+        if why := self.why_no_more(principal):
+            self._audit.record(
+                "auth.limited",
+                "denied",
+                principal=principal.id,
+                address=address,
+                reason=ErrorCodes.CAPACITY_EXCEEDED,
+                detail=why,
+            )
+            return NoRoom(why)
+        self.proofs.taken(credential)
+        self._metrics.logins += 1
+        # Roles that are none are the peer's own words.
+        role = context.role if context.role in (CLIENT_PEER, NODE_PEER) else ""
+        alike = (role, evidence_of(credential))
+        self._audit.record("auth.ok", alike=alike, principal=principal.id, address=address, detail=context.role)
+        return principal
+
+    @property
+    def can_list(self) -> bool:
+        """Whether it can be told who can log in."""
+        return can_list(self.authenticator)
+
+    def standing(self) -> AsNow:
+        """Return what judges earlier logins by the credentials of this moment; do not keep it."""
+
+        def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
+            if evidence is not None:
+                return as_now(self.authenticator, evidence, was) if self.proofs.upholds(evidence) else None
+            return principal_of(self.authenticator, was.id) if self.can_list else was
+
+        def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
+            now = granted(was, evidence)
+            return now if now is not None and self.locks.of_login(now) is None else None
+
+        return standing
+
+    def summarize(self, now: float) -> None:
+        """Audit in sum the failures that were not answered, as far as they are due; `now` on the monotonic clock."""
+        self._tell(self._locked_out.take(now), self.limiter.take_suppressed(now))
+
+    def flush(self) -> None:
+        """Audit all that was summed up."""
+        self._tell(self._locked_out.flush(), self.limiter.take_suppressed())
+
+    def _tell(self, locked_out: Iterable[Summed[_Login, _Login]], suppressed: Iterable[Suppressed]) -> None:
+        for _, count, login in locked_out:
+            self._record_locked(*login, f"{count} more attempts")
+        for sum_ in suppressed:
+            logger.warning("%d more logins from %s were not answered", sum_.count, sum_.key)
+            field = "address" if sum_.subject is Subject.ADDRESS else "principal"
+            self._audit.record(
+                "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
+            )
+
+    def _refuse_locked(self, principal: Principal, address: str) -> Refusal:
+        """Refuse a right credential, which is no guess; the first of many is audited, the others in sum."""
+        self._metrics.login_failures += 1
+        login = (str(principal.id), address)
+        if self._locked_out.note(login, login, self._clock.monotonic()):
+            lock = self.locks.of_login(principal)
+            self._record_locked(*login, told(lock) if lock is not None else "")
+            logger.warning("login of %r from %s refused: it is locked", *login)
+        return Refusal.WRONG
+
+    def _record_locked(self, principal: str, address: str, detail: str) -> None:
+        self._audit.record("auth.fail", "denied", principal=principal, address=address, reason="locked", detail=detail)
+
+    def _is_held_back(self, credential: Credential, address: str) -> bool:
+        """Tell whether a credential is refused unseen, for what failed at its address."""
+        if is_beyond_guessing(self.authenticator, credential) or not self.limiter.address_blocked(address):
+            return False
+        self._metrics.login_failures += 1
+        return True
+
+    def failed(self, principal: str, address: str, reason: str) -> Refusal:
+        """Count and audit a wrong credential; returns how to refuse it."""
+        self._metrics.login_failures += 1
+        claimed = principal[:LONGEST_NAME]
+        if self.limiter.record_failure(address, principal) is Verdict.CLOSE:
+            return Refusal.LIMITED
+        self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
+        logger.warning(
+            "login of %r from %s refused: %s",
+            claimed,
+            address,
+            reason,
+            extra={"principal": claimed, "address": address},
+        )
+        return Refusal.WRONG

@@ -1,0 +1,47 @@
+"""Ends connections that hold the hub up with messages which do not end: too many bytes of them, or for too long."""
+
+from collections.abc import Callable, Iterable
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.peers.hub_peer import HubPeer
+
+LOOK_PERIOD = 2.0
+"""Seconds between looks at what is arriving."""
+
+
+class MessageWatch:
+    """`timeout` returns how many seconds a message may take to arrive."""
+
+    def __init__(self, peers: Iterable[HubPeer], audit: AuditLog, timeout: Callable[[], float]) -> None:
+        self._peers = peers
+        self._audit = audit
+        self._timeout = timeout
+        self._next_look = 0.0
+        self._arriving: dict[HubPeer, tuple[int, float]] = {}
+        """Which message has been arriving since when."""
+
+    def sweep(self, now: float) -> None:
+        """Look whose message takes too long; `now` on the monotonic clock."""
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_PERIOD
+        before, self._arriving = self._arriving, {}
+        for peer in list(self._peers):
+            message = peer.link.unfinished_message if peer.is_logged_in else 0
+            if not message:
+                continue
+            known, since = before.get(peer, (0, now))
+            self._arriving[peer] = (message, since if known == message else now)
+            if known == message and now - since >= self._timeout():
+                self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout():g} s to arrive")
+
+    def too_much(self, peer: HubPeer, why: str) -> None:
+        """More bytes of unfinished messages came than may."""
+        self._end(peer, ErrorCodes.CAPACITY_EXCEEDED, why)
+
+    def _end(self, peer: HubPeer, code: ErrorCodes, why: str) -> None:
+        self._audit.record(
+            "peer.limited", "denied", principal=peer.principal.id, address=peer.address, reason=code, detail=why
+        )
+        peer.cut_off(code, why)

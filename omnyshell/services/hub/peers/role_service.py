@@ -1,0 +1,41 @@
+"""What a role may say after login, and who deals with it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.messages import ControlMessage
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.peers.peer import Peer
+
+Handler = Callable[["Peer", Any, int], None]
+"""Takes a message of the type it is entered under, and its channel, 0 where it has none."""
+
+
+Handlers = Mapping[type[ControlMessage], Handler]
+
+
+def merged(*tables: Handlers) -> dict[type[ControlMessage], Handler]:
+    """Return one table of all. Raises `ValueError` where two of them deal with the same message."""
+    whole: dict[type[ControlMessage], Handler] = {}
+    for table in tables:
+        doubles = ", ".join(sorted(kind.TYPE for kind in whole.keys() & table.keys()))
+        if doubles:
+            raise ValueError(f"dealt with twice: {doubles}")
+        whole.update(table)
+    return whole
+
+
+class RoleService(Protocol):
+    """The hub's face toward one role. A message without a handler is dropped and counted."""
+
+    @property
+    def handlers(self) -> Mapping[type[ControlMessage], Handler]:
+        """The messages that the role may send."""
+
+    def data(self, peer: "Peer", opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+        """Take a data frame whose header is sound."""
+
+    def left(self, peer: "Peer") -> None:
+        """A connection of the role has ended."""

@@ -1,0 +1,61 @@
+"""Ends connections that take nothing of what waits for them, where more waits for their principal than may."""
+
+from collections.abc import Iterable
+
+from omnyshell.errors import ErrorCodes
+from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.peers.hub_peer import HubPeer
+
+LOOK_PERIOD = 1.0
+"""Seconds between looks at what waits."""
+
+PATIENCE = 10.0
+"""Seconds that a peer may take nothing at all."""
+
+
+class SendWatch:
+    """Looks at connections for which too much waits; those that take some of it, however slowly, stay."""
+
+    def __init__(self, peers: Iterable[HubPeer], quota: Quota, audit: AuditLog) -> None:
+        self._peers = peers
+        self._quota = quota
+        self._audit = audit
+        self._next_look = 0.0
+        self._choked: dict[HubPeer, tuple[int, float]] = {}
+        """How much each had taken, and when it took that."""
+
+    def sweep(self, now: float) -> None:
+        """Look who takes nothing; `now` on the monotonic clock."""
+        if now < self._next_look:
+            return
+        self._next_look = now + LOOK_PERIOD
+        before, self._choked = self._choked, {}
+        choked = [peer for peer in self._peers if peer.is_choked]
+        for peer in sorted(choked, key=lambda peer: peer.queued_bytes, reverse=True):
+            had, since = before.get(peer, (-1, now))
+            taken = peer.link.taken_bytes
+            # What the connection itself has to say, as to a ping, makes less of it.
+            self._choked[peer] = (taken, now) if taken > had else (had, since)
+            if now - self._choked[peer][1] >= PATIENCE and peer.is_choked:
+                self._end(peer)
+
+    def _end(self, peer: HubPeer) -> None:
+        who = peer.principal
+        limit = self._quota.limits.limit(who, Resource.QUEUED)
+        why = (
+            f"More than {limit} MiB wait to be sent to '{who.id}', and this connection takes nothing of it "
+            f"(limit '{Resource.QUEUED}')"
+        )
+        self._quota.refused[Resource.QUEUED] += 1
+        self._audit.record(
+            "peer.limited",
+            "denied",
+            principal=who.id,
+            address=peer.address,
+            reason=ErrorCodes.CAPACITY_EXCEEDED,
+            detail=why,
+        )
+        peer.link.drop_queued()
+        peer.evict(ErrorCodes.CAPACITY_EXCEEDED, why)

@@ -1,0 +1,1 @@
+"""Ending what is not allowed any more."""

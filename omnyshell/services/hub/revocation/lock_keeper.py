@@ -1,0 +1,93 @@
+"""Has locks take effect on nodes, which keep coming, and tells of locks that have ended by themselves."""
+
+import logging
+from collections.abc import Callable
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.admin import LockInfo, LockKind
+from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
+from omnyshell.services.hub.access.locks import Locks, told
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent, RightsEvent
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.peer import Peer
+
+LOCKED = "the node is locked"
+
+TIME_TO_END = 0.5
+LONGEST_TO_END = 5.0
+"""Seconds that a node which is locked gets to end what was left in it; the second, where that is very much."""
+
+logger = logging.getLogger("omnyshell.hub")
+
+
+class LockKeeper:
+    """Sends locked nodes away. A lock of a login needs no keeper: the gate judges every login by the locks."""
+
+    def __init__(
+        self,
+        locks: Locks,
+        nodes: NodeRegistry,
+        is_ending: Callable[[str], bool],
+        audit: AuditLog,
+        bus: EventBus,
+    ) -> None:
+        """`is_ending` tells whether a node has still to be asked to end something."""
+        self._locks = locks
+        self._nodes = nodes
+        self._is_ending = is_ending
+        self._audit = audit
+        self._bus = bus
+        self._locked_since: dict[Peer, float] = {}
+        self._could_not_tell = False
+
+    def turns_away(self, peer: Peer, node_id: str) -> bool:
+        """Send a node away that would register a locked id, which nobody does; returns whether it was."""
+        lock = self._locks.of_node(node_id.strip())
+        if lock is not None:
+            self._refuse(peer, lock)
+        return lock is not None
+
+    def changed(self, lock: LockInfo) -> None:
+        """Have whoever watches see that a lock came or went."""
+        if lock.kind is LockKind.NODE:
+            self._bus.publish(NodeEvent(lock.name))
+        else:
+            self._bus.publish(RightsEvent(lock.name if lock.kind is LockKind.PRINCIPAL else None))
+
+    def tick(self, now: float) -> None:
+        """Send locked nodes away that are connected, and tell of locks that have ended; `now` is monotonic."""
+        self._tell_ends()
+        before, self._locked_since = self._locked_since, {}
+        for node in filter(None, map(self._nodes.find, self._locks.of_nodes())):
+            since = self._locked_since[node.peer] = before.get(node.peer, now)
+            is_over = now - since >= (LONGEST_TO_END if self._is_ending(node.node_id) else TIME_TO_END)
+            if is_over:
+                logger.warning("node %s is sent away: it is locked", node.node_id)
+                node.peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
+
+    def _refuse(self, peer: Peer, lock: LockInfo) -> None:
+        self._audit.record(
+            "node.rejected",
+            "denied",
+            principal=peer.principal.id,
+            address=peer.address,
+            node_id=lock.name[:LONGEST_NAME],
+            reason=told(lock),
+        )
+        peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
+
+    def _tell_ends(self) -> None:
+        try:
+            ended = self._locks.take_ended()
+        except OmnyShellException as exc:
+            # They hold no more, and are told as soon as that can be noted.
+            logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends of locks: %s", exc)
+            self._could_not_tell = True
+            return
+        self._could_not_tell = False
+        for lock in ended:
+            logger.info("the lock of %s %s has ended", lock.kind, lock.name)
+            node_id = lock.name if lock.kind is LockKind.NODE else ""
+            self._audit.record("lock.ended", node_id=node_id, detail=f"{lock.kind} {lock.name}")
+            self.changed(lock)

@@ -1,0 +1,1 @@
+"""Sessions between clients and nodes: opened, relayed, kept."""

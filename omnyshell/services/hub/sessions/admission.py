@@ -1,0 +1,109 @@
+"""Which sessions a hub opens: what a request must be, whose right it takes, and how many there may be."""
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.extensions import RESUME_OFFSET
+from omnyshell.protocol.messages import SessionOpen
+from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.rights import right_of_session
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.router import SessionRouter
+
+SHOWN_NAME_LENGTH = 255
+"""Of a name that a peer chose and nobody has checked, this much is repeated and audited."""
+
+
+class NotAllowedException(SessionRejectedException):
+    """The principal lacks the right."""
+
+    def __init__(self, text: str, right: Action) -> None:
+        super().__init__(text, code=ErrorCodes.NOT_AUTHORIZED)
+        self.right = right
+
+
+class SessionAdmission:
+    """Judges each request for a session; a plain object."""
+
+    def __init__(self, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy) -> None:
+        self._nodes = nodes
+        self._router = router
+        self._policy = policy
+
+    def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[RegisteredNode, Action]:
+        """Return the node, and the right that the session takes there as long as it goes on.
+
+        Raises `SessionRejectedException`, `NotAllowedException` among it, with the first reason that applies.
+        """
+        self._check_request(client, channel, request)
+        node = self._nodes.find(request.node_id)
+        if node is None:
+            text = f"No node '{request.node_id[:SHOWN_NAME_LENGTH]}' is connected"
+            raise SessionRejectedException(text, code=ErrorCodes.UNKNOWN_NODE)
+        if not node.peer.is_open:
+            raise SessionRejectedException(f"Node '{request.node_id}' is offline", code=ErrorCodes.NODE_OFFLINE)
+        right = self._check_right(client, node, request)
+        self._check_capacity(client, node, request)
+        return node, right
+
+    def _check_request(self, client: Peer, channel: int, request: SessionOpen) -> None:
+        problem = ""
+        if not CONTROL_CHANNEL < channel < FIRST_HUB_CHANNEL_AT_CLIENT:
+            problem = f"Channel {channel} is not for sessions"
+        elif self._router.find(client, channel) is not None:
+            problem = f"Channel {channel} is in use"
+        elif request.mode is SessionMode.TUNNEL:
+            problem = "Tunnels are not opened as sessions"
+        elif not is_node_id(request.node_id):
+            problem = "No node is named" if not request.node_id else "A node id has letters, digits, '_', '.' and '-'"
+        if problem:
+            raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
+
+    def _check_right(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> Action:
+        with_offsets = has_offsets(client, node, request)
+        right = right_of_session(request, node.peer.features, with_offsets=with_offsets)
+        decision = self._policy.decide(client.principal, right, node)
+        if not decision.allowed:
+            raise NotAllowedException(self._policy.refusal(client.principal, right, node, decision), right)
+        return right
+
+    def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
+        limit = node.capabilities.max_sessions if node.capabilities is not None else None
+        freed = self._taken_over(client, node, request)
+        taken = self._router.count(node.peer) - freed
+        if limit is not None and taken >= limit:
+            text = f"Node '{node.node_id}' has its {limit} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        if max(self._router.count(client), self._router.count(node.peer)) >= self._policy.max_channels:
+            text = f"No more than {self._policy.max_channels} channels on one connection"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        size = self._policy.max_channels if limit is None else min(limit, self._policy.max_channels)
+        self._check_quota(client, node, freed, Pool(size, taken))
+
+    def _check_quota(self, client: Peer, node: RegisteredNode, freed: int, places: Pool) -> None:
+        who, router, problem = client.principal, self._router, self._policy.quota.problem
+        at_node, in_all = router.held(who.id, node.node_id) - freed, router.held(who.id) - freed
+        why = (
+            problem(who, Resource.SESSIONS_AT_NODE, at_node, places)
+            or problem(who, Resource.SESSIONS, in_all)
+            or problem(who, Resource.CHANNELS, in_all)
+        )
+        if why:
+            raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
+
+    def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
+        """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""
+        ref = request.resume_session_id
+        if not ref:
+            return 0
+        mine = (route.session for route in self._router.of_peer(node.peer))
+        return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
+
+
+def has_offsets(client: Peer, node: RegisteredNode, request: SessionOpen) -> bool:
+    """Tell whether client and node count the stream's bytes, so that each can say where it goes on."""
+    return request.offsets and RESUME_OFFSET in client.features & node.peer.features

@@ -1,0 +1,368 @@
+"""Decides which sessions are opened, and ends them when an end is gone (docs/protocol.md#sessions).
+
+A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
+"""
+
+from datetime import datetime
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.ids import IdFactory, normal_id
+from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
+from omnyshell.protocol.extensions import INTERACTIVE, WIDE_WINDOW
+from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ControlMessage,
+    NodeSessionDetach,
+    NodeSessionDetached,
+    NodeSessionOpen,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    SessionDetached,
+    SessionDetachRequest,
+    SessionOpen,
+    SessionOpened,
+    SessionRejected,
+)
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.audit.commands import audited_command
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.event_bus import EventBus, SessionEvent
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.nodes.registry import NodeDirectory
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.sessions.admission import (
+    SHOWN_NAME_LENGTH,
+    NotAllowedException,
+    SessionAdmission,
+    has_offsets,
+)
+from omnyshell.services.hub.sessions.kept import KeptSessions
+from omnyshell.services.hub.sessions.router import Session, SessionRoute, SessionRouter
+
+
+class HubBroker:
+    """Brokers sessions between clients and nodes."""
+
+    def __init__(
+        self,
+        *,
+        nodes: NodeDirectory,
+        router: SessionRouter,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        clock: Clock,
+        new_id: IdFactory,
+        policy: HubPolicy,
+        kept: KeptSessions,
+        bus: EventBus,
+    ) -> None:
+        self._kept = kept
+        self._router = router
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+        self._admission = SessionAdmission(nodes, router, policy)
+        self._bus = bus
+
+    # From clients
+
+    def open(self, client: Peer, channel: int, request: SessionOpen) -> None:
+        """Open a session, or reject it with the first reason that applies."""
+        request.node_id = request.node_id.strip()
+        try:
+            node, right = self._admission.check(client, channel, request)
+        except SessionRejectedException as exc:
+            self._reject(client, channel, request.node_id, exc, self._command_of(request))
+            return
+        id_ = self._new_id()
+        route = SessionRoute(
+            right=right,
+            session=Session(
+                id=id_,
+                node_id=node.node_id,
+                principal=client.principal.id,
+                mode=request.mode,
+                created_at=self._clock.now(),
+                command=shown_command(request),
+            ),
+            client=client,
+            client_channel=channel,
+            node=node.peer,
+            node_channel=node.allocate_channel(),
+            open_deadline=self._clock.monotonic() + SESSION_OPEN_TIMEOUT,
+            asked_id=id_,
+            is_resume=request.resume_session_id is not None,
+            has_offsets=has_offsets(client, node, request),
+            audited_command=self._command_of(request),
+        )
+        self._router.add(route)
+        self._kept.asked(route)
+        self._tell(route)
+        node.peer.send(_node_request(request, route), route.node_channel)
+
+    def close_from_client(self, client: Peer, channel: int, message: ChannelClose) -> None:
+        """The client leaves: the node is told ahead of what still waits."""
+        route = self._router.find(client, channel)
+        if route is None:
+            self._metrics.frames_dropped += 1
+            return
+        client.discard(channel)
+        self._end_at_node(route, message)
+        self._finish(route, message.reason)
+
+    def detach(self, client: Peer, channel: int, message: SessionDetachRequest) -> None:
+        """The client wants to leave its session running: the node is asked, and answers on the channel."""
+        route = self._router.find(client, channel)
+        if route is None or not route.is_open:
+            self._metrics.frames_dropped += 1
+            return
+        ask = NodeSessionDetach(
+            session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
+        )
+        route.node.send(ask, route.node_channel)
+
+    # From nodes
+
+    def detached(self, node: Peer, channel: int, message: NodeSessionDetached) -> None:
+        """The session goes on without its client, which is told behind its last output; the channel ends."""
+        route = self._router.find(node, channel)
+        if route is None or route.node is not node or not route.is_open:
+            self._metrics.frames_dropped += 1
+            return
+        told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
+        if not self._told_last(route, told):
+            return
+        route.session.state = SessionState.DETACHED
+        self._router.remove(route)
+        self._tell(route, expires_at=message.expires_at)
+        self._audit_session("session.detach", route)
+
+    def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
+        """The node started the session."""
+        route = self._opening_route(node, channel)
+        if route is None:
+            return
+        session = route.session
+        if message.session_id != route.asked_id and self._is_anothers(message.session_id, session):
+            self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
+            self._reject_route(route, ErrorCodes.SESSION_REJECTED, "The node named a session of somebody else")
+            return
+        session.id = message.session_id
+        session.state = SessionState.OPEN
+        self._metrics.sessions_opened += 1
+        self._kept.opened(route)
+        self._tell(route)
+        self._audit_session("session.resume" if route.is_resume else "session.open", route)
+        route.client.send_in_order(_client_answer(message, route), route.client_channel)
+
+    def rejected(self, node: Peer, channel: int, message: NodeSessionRejected) -> None:
+        """The node refused the session."""
+        route = self._opening_route(node, channel)
+        if route is not None:
+            self._kept.ended(route.session.node_id, route.asked_id)
+            self._reject_route(route, message.reason, message.message)
+
+    def exited(self, node: Peer, channel: int) -> None:
+        """What ran in a session has ended, and its node tells how."""
+        route = self._router.find(node, channel)
+        if route is not None and route.node is node and route.is_open:
+            self._kept.ended(route.session.node_id, route.session.id)
+
+    def close_from_node(self, node: Peer, channel: int, message: ChannelClose) -> None:
+        """The session ended: the client is told behind its last output."""
+        route = self._router.find(node, channel)
+        if route is None:
+            self._metrics.frames_dropped += 1
+        elif route.is_open:
+            if self._told_last(route, message):
+                self._finish(route, message.reason)
+        else:
+            self._reject_route(route, ErrorCodes.SESSION_REJECTED, message.message or "The node closed the channel")
+
+    # From the hub
+
+    def client_gone(self, client: Peer) -> None:
+        """A client's connection ended."""
+        for route in self._router.of_peer(client):
+            self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
+            self._finish(route, CloseReason.CLIENT_DISCONNECTED)
+
+    def node_gone(self, node: Peer) -> None:
+        """A node's connection ended."""
+        for route in self._router.of_peer(node):
+            text = f"The node {route.session.node_id} disconnected"
+            if route.is_open:
+                close = ChannelClose(reason=CloseReason.NODE_CLOSED, message=text)
+                if self._told_last(route, close):
+                    self._finish(route, CloseReason.NODE_CLOSED)
+            else:
+                self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
+
+    def node_became_another(self, node: Peer) -> None:
+        """A node's connection goes on under another id: what it carries was opened at a node that is gone."""
+        for route in self._router.of_peer(node):
+            self.end(route, CloseReason.NODE_CLOSED, f"The node {route.session.node_id} has another id now")
+
+    def fail_route(self, route: SessionRoute) -> None:
+        """An end sent more than its credit: the session ends for both."""
+        self._end_both(route, "More data than the credit allows")
+
+    def _end_both(self, route: SessionRoute, why: str) -> None:
+        close = ChannelClose(reason=CloseReason.ERROR, message=why)
+        route.client.discard(route.client_channel)
+        route.client.send_in_order(close, route.client_channel)
+        self._end_at_node(route, close)
+        self._finish(route, CloseReason.ERROR)
+
+    def end(self, route: SessionRoute, reason: str, text: str) -> None:
+        """End a session, and what runs in it, because the hub says so; its client is told why."""
+        close = ChannelClose(reason=reason, message=text)
+        route.client.discard(route.client_channel)
+        if route.is_open:
+            route.client.send_in_order(close, route.client_channel)
+        else:
+            rejected = SessionRejected(reason=ErrorCodes.NOT_AUTHORIZED, message=text)
+            route.client.send_in_order(rejected, route.client_channel)
+        # A client that left on purpose: nothing of the session stays.
+        self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
+        self._finish(route, reason)
+
+    def flooded(self, peer: Peer, channel: int) -> None:
+        """More is sent to this end than it takes: the session ends, or a peer that asked for them itself."""
+        route = self._router.find(peer, channel)
+        if route is None:
+            peer.fail(ErrorCodes.CAPACITY_EXCEEDED, "More answers wait than are read")
+        elif route.is_open:
+            self._end_both(route, "More than the other end takes")
+        else:
+            self._reject_route(route, ErrorCodes.CAPACITY_EXCEEDED, "The node does not take requests fast enough")
+
+    def expire(self, now: float) -> None:
+        """Reject what nodes have not answered in time; `now` on the monotonic clock."""
+        late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
+        for route in late:
+            # The node may still start it: that it must not keep it, it learns from the close.
+            self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
+            self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
+
+    # The rest
+
+    def _tell(self, route: SessionRoute, reason: str = "", expires_at: datetime | None = None) -> None:
+        self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
+
+    def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
+        """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
+        route.client.send_in_order(message, route.client_channel)
+        return self._router.find(route.client, route.client_channel) is route
+
+    def _is_anothers(self, session_id: str, session: Session) -> bool:
+        """Whether a node names a session that is open at another node, or is another principal's."""
+        named = (route.session for route in self._router if normal_id(route.session.id) == normal_id(session_id))
+        return any((one.node_id, one.principal) != (session.node_id, session.principal) for one in named)
+
+    def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
+        route = self._router.find(node, channel)
+        if route is None or route.node is not node or route.is_open:
+            self._metrics.frames_dropped += 1
+            return None
+        return route
+
+    def _command_of(self, request: SessionOpen) -> str:
+        return audited_command(request.command, request.args, self._audit.commands)
+
+    def _reject(self, client: Peer, channel: int, node_id: str, why: SessionRejectedException, command: str) -> None:
+        self._metrics.sessions_rejected += 1
+        self._audit.record(
+            "session.rejected",
+            "denied",
+            principal=client.principal.id,
+            address=client.address,
+            node_id=node_id[:SHOWN_NAME_LENGTH],
+            reason=why.code,
+            detail=why.right if isinstance(why, NotAllowedException) else "",
+            command=command,
+        )
+        client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
+
+    def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
+        route.session.state = SessionState.CLOSED
+        self._router.remove(route)
+        self._tell(route, reason)
+        why = SessionRejectedException(text, code=reason)
+        self._reject(route.client, route.client_channel, route.session.node_id, why, route.audited_command)
+
+    def _end_at_node(self, route: SessionRoute, close: ChannelClose) -> None:
+        route.node.discard(route.node_channel)
+        route.node.send(close, route.node_channel)
+
+    def _finish(self, route: SessionRoute, reason: str) -> None:
+        route.session.state = SessionState.CLOSED
+        self._router.remove(route)
+        self._tell(route, reason)
+        self._audit_session("session.close", route, reason)
+
+    def _audit_session(self, action: str, route: SessionRoute, reason: str = "") -> None:
+        session = route.session
+        self._audit.record(
+            action,
+            principal=session.principal,
+            address=route.client.address,
+            node_id=session.node_id,
+            session_id=session.id,
+            reason=reason,
+            detail=session.mode,
+            command=route.audited_command if action == "session.open" else "",
+        )
+
+
+def shown_command(request: SessionOpen) -> str:
+    """Return what a session was asked to run, as far as it is shown."""
+    words = request.command or ""
+    for word in request.args:
+        if len(words) > SHOWN_NAME_LENGTH:
+            break
+        words += f" {word}" if words else word
+    return words[:SHOWN_NAME_LENGTH]
+
+
+def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
+    """What the node is asked; fields of docs/protocol.md#extensions go only to a node that announced them."""
+    return NodeSessionOpen(
+        session_id=route.session.id,
+        principal=route.session.principal,
+        mode=request.mode,
+        command=request.command,
+        args=request.args,
+        env=request.env,
+        cwd=request.cwd,
+        pty=request.pty,
+        resume_session_id=request.resume_session_id,
+        shell_family=request.shell_family,
+        interactive=request.interactive and INTERACTIVE in route.node.features,
+        offsets=route.has_offsets,
+        output_offset=request.output_offset if route.has_offsets else None,
+        repaint=request.repaint and route.has_offsets,
+    )
+
+
+def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
+    """What the client is told; `resume-offset` stays in force only where the node echoes it."""
+    route.has_offsets = route.has_offsets and message.offsets
+    opened = SessionOpened(
+        session_id=message.session_id,
+        pty=route.session.mode is SessionMode.SHELL,
+        alt_screen=message.alt_screen,
+        shell=message.shell,
+    )
+    if WIDE_WINDOW in route.client.features & route.node.features:
+        opened.max_window = message.max_window
+    if route.has_offsets:
+        opened.offsets = True
+        opened.output_offset = message.output_offset
+        opened.input_offset = message.input_offset
+        opened.input_ended = message.input_ended
+        opened.reset = message.reset
+    return opened

@@ -1,0 +1,69 @@
+"""Enters into the audit trail what programs put on the clipboards of their users (extension `clipboard-audit`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from omnyshell.clock import Clock
+from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages.clipboard import SessionClipboard
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.sessions.router import SessionRoute, SessionRouter
+
+PERIOD = 1.0
+"""Seconds between two records of a client; what a program does meanwhile is summed up in the next."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a client was last recorded for, and what came since."""
+
+    at: float
+    count: int = 0
+    size: int = 0
+
+
+class ClipboardNotes:
+    """Takes clients at their word: only they know what became of a request."""
+
+    def __init__(self, router: SessionRouter, audit: AuditLog, metrics: HubMetrics, clock: Clock) -> None:
+        self._router = router
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._told: dict[Peer, _Told] = {}
+        self.handlers: Mapping[type[ControlMessage], Handler] = {SessionClipboard: self._noted}
+
+    def left(self, peer: Peer) -> None:
+        """A client's connection ended."""
+        self._told.pop(peer, None)
+
+    def _noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
+        route = self._router.find(peer, channel)
+        if route is None:
+            self._metrics.frames_dropped += 1
+            return
+        now, told = self._clock.monotonic(), self._told.get(peer)
+        if told is not None and now - told.at < PERIOD:
+            told.count += 1
+            told.size += note.size
+            return
+        self._told[peer] = _Told(now)
+        self._record(peer, route, note, told)
+
+    def _record(self, peer: Peer, route: SessionRoute, note: SessionClipboard, before: _Told | None) -> None:
+        detail = f"{note.size} bytes"
+        if before is not None and before.count:
+            detail += f"; {before.count} more since the last record, {before.size} bytes"
+        self._audit.record(
+            "clipboard.write",
+            "ok" if note.refused is None else "denied",
+            principal=peer.principal.id,
+            address=peer.address,
+            node_id=route.session.node_id,
+            session_id=route.session.id,
+            reason=note.refused or "",
+            detail=detail,
+        )

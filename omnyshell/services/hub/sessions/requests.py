@@ -1,0 +1,355 @@
+"""Requests about sessions that the hub passes on to a node, and the answers (docs/protocol.md#detached-sessions).
+
+A plain object fed with messages and a clock. Toward the node each request gets an id of the hub's own: so two clients
+that choose the same id never meet, and an answer counts only from the connection that was asked.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from omnyshell.clock import Clock
+from omnyshell.ids import IdFactory
+from omnyshell.protocol.extensions import RIGHTS, SCREEN_ETAG
+from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
+from omnyshell.protocol.messages import (
+    ActiveSessionDetachRequest,
+    ActiveSessionDetachResponse,
+    ControlMessage,
+    DetachedSessionKillRequest,
+    DetachedSessionKillResponse,
+    DetachedSessionsRequest,
+    DetachedSessionsResponse,
+    NodeActiveSessionDetach,
+    NodeActiveSessionDetachResponse,
+    NodeDetachedSessionKillRequest,
+    NodeDetachedSessionKillResponse,
+    NodeDetachedSessionsRequest,
+    NodeDetachedSessionsResponse,
+    NodeSessionScreenRequest,
+    NodeSessionScreenResponse,
+    SessionScreenRequest,
+    SessionScreenResponse,
+)
+from omnyshell.protocol.messages.detached import Request
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.rights import right_taken
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.peers.peer import Peer
+
+T = TypeVar("T")
+
+MAX_PENDING_OF_CLIENT = 64
+MAX_PENDING_AT_NODE = 512
+"""Bounds that keep one client's requests from filling the queue toward a node, which would cut the node off."""
+
+MAX_AUDITED_REF = 64
+MAX_AUDITED_REASON = 128
+
+LOOK_PERIOD = 60.0
+"""Seconds for which looking again at the same over the same connection is one record: who watches looks often."""
+
+MAX_LOOKS_OF_CLIENT = 1_000
+
+_LOOKS = (DetachedSessionsRequest, SessionScreenRequest)
+
+NODE_OFFLINE = "Node offline"
+NOT_AUTHORIZED = "Not authorized"
+NO_REASON = "The node refused it"
+TIMED_OUT = "Timed out"
+TOO_MANY = "Too many requests at once"
+
+
+class _Kind(NamedTuple):
+    """What differs between the four requests."""
+
+    action: str
+    ask: Callable[[Any, str, str], ControlMessage]
+    """Makes the node's request from the client's, the hub's id and the principal."""
+
+    answered_by: type[Request]
+    tell: Callable[[Any, "_Pending"], ControlMessage]
+    """Makes the client's answer from the node's."""
+
+    refuse: Callable[[str, str], ControlMessage]
+    """Makes the answer to a request that came to nothing, from the client's id and a text."""
+
+
+def _list_kind() -> _Kind:
+    return _Kind(
+        "session.list",
+        lambda _, id_, principal: NodeDetachedSessionsRequest(request_id=id_, principal=principal),
+        NodeDetachedSessionsResponse,
+        _tell_sessions,
+        lambda id_, _: DetachedSessionsResponse(request_id=id_),
+    )
+
+
+def _kill_kind() -> _Kind:
+    return _Kind(
+        "session.kill",
+        lambda ask, id_, principal: NodeDetachedSessionKillRequest(
+            request_id=id_, principal=principal, session_ref=ask.session_ref
+        ),
+        NodeDetachedSessionKillResponse,
+        lambda said, asked: DetachedSessionKillResponse(request_id=asked.id, ok=said.ok, message=said.message),
+        lambda id_, text: DetachedSessionKillResponse(request_id=id_, message=text),
+    )
+
+
+def _detach_kind() -> _Kind:
+    return _Kind(
+        "session.detach",
+        lambda ask, id_, principal: NodeActiveSessionDetach(
+            request_id=id_, principal=principal, session_ref=ask.session_ref, timeout_seconds=ask.timeout_seconds
+        ),
+        NodeActiveSessionDetachResponse,
+        lambda said, asked: ActiveSessionDetachResponse(
+            request_id=asked.id, ok=said.ok, short_id=said.short_id, message=said.message
+        ),
+        lambda id_, text: ActiveSessionDetachResponse(request_id=id_, message=text),
+    )
+
+
+def _screen_kind() -> _Kind:
+    return _Kind(
+        "session.peek",
+        lambda ask, id_, principal: NodeSessionScreenRequest(
+            request_id=id_, principal=principal, session_ref=ask.session_ref, etag=ask.etag
+        ),
+        NodeSessionScreenResponse,
+        _tell_screen,
+        lambda id_, text: SessionScreenResponse(request_id=id_, message=text),
+    )
+
+
+def _tell_sessions(said: NodeDetachedSessionsResponse, asked: "_Pending") -> DetachedSessionsResponse:
+    """A node speaks of itself alone, and of nobody but whom it was asked about."""
+    owners = ("", asked.client.principal.id)
+    mine = (replace(info, node_id=asked.request.node_id) for info in said.sessions if info.owner_user_id in owners)
+    return DetachedSessionsResponse(request_id=asked.id, sessions=tuple(mine))
+
+
+def _tell_screen(said: NodeSessionScreenResponse, asked: "_Pending") -> SessionScreenResponse:
+    return SessionScreenResponse(
+        request_id=asked.id,
+        ok=said.ok,
+        message=said.message,
+        screen=said.screen,
+        alt_screen=said.alt_screen,
+        etag=said.etag,
+        same=said.same,
+        exit_code=said.exit_code,
+    )
+
+
+_KINDS: Mapping[type[ControlMessage], _Kind] = {
+    DetachedSessionsRequest: _list_kind(),
+    DetachedSessionKillRequest: _kill_kind(),
+    ActiveSessionDetachRequest: _detach_kind(),
+    SessionScreenRequest: _screen_kind(),
+}
+
+RELAYED_REQUESTS = tuple(_KINDS)
+"""What clients ask."""
+
+
+@dataclass(eq=False, slots=True)
+class _Pending:
+    """A request that a node has been asked and has not answered."""
+
+    kind: _Kind
+    client: Peer
+    request: Any
+    node: Peer
+    deadline: float
+    with_etag: bool
+
+    @property
+    def id(self) -> str:
+        """The request's id, as the client chose it."""
+        return str(self.request.request_id)
+
+
+class SessionRequests:
+    """Passes requests about sessions on to their nodes: authorized, audited, and never left without an answer."""
+
+    def __init__(
+        self,
+        *,
+        nodes: NodeDirectory,
+        policy: HubPolicy,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        clock: Clock,
+        new_id: IdFactory,
+        bus: EventBus,
+    ) -> None:
+        self._bus = bus
+        self._nodes = nodes
+        self._policy = policy
+        self._audit = audit
+        self._metrics = metrics
+        self._clock = clock
+        self._new_id = new_id
+        self._pending: dict[str, _Pending] = {}
+        self._of_peer: Counter[Peer] = Counter()
+        self._of_principal: Counter[str] = Counter()
+        self._looks: dict[Peer, dict[tuple[str, str], float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def ask(self, client: Peer, request: Any) -> None:
+        """Pass a client's request, one of `RELAYED_REQUESTS`, on to its node, or answer it at once."""
+        kind = _KINDS[type(request)]
+        node = self._nodes.find(request.node_id)
+        if node is None or not node.peer.is_open:
+            self._refuse(kind, client, request, NODE_OFFLINE)
+        elif (denial := self._why_not(client, request, node)) is not None:
+            self._deny(kind, client, request, denial)
+        elif why := self._why_too_many(client, node.peer):
+            self._refuse(kind, client, request, why)
+        else:
+            self._pass_on(kind, client, request, node.peer)
+
+    def _why_too_many(self, client: Peer, node: Peer) -> str:
+        at_node = self._of_peer[node]
+        if self._of_peer[client] >= MAX_PENDING_OF_CLIENT or at_node >= MAX_PENDING_AT_NODE:
+            return TOO_MANY
+        held, pool = self._of_principal[client.principal.id], Pool(MAX_PENDING_AT_NODE, at_node)
+        return self._policy.quota.problem(client.principal, Resource.PENDING, held, pool)
+
+    def answer(self, node: Peer, message: Any) -> None:
+        """Pass a node's answer on to the client that asked; one that was not asked for is dropped and counted."""
+        pending = self._pending.get(message.request_id)
+        if pending is None or pending.node is not node or type(message) is not pending.kind.answered_by:
+            self._metrics.frames_dropped += 1
+            return
+        self._forget(message.request_id, pending)
+        if isinstance(message, NodeSessionScreenResponse):
+            if not pending.with_etag:
+                message.etag, message.same, message.exit_code = None, False, None
+            elif message.same:
+                # Nothing was seen that had not been seen, and audited, before.
+                pending.client.send(pending.kind.tell(message, pending))
+                return
+        ok = getattr(message, "ok", True)
+        if ok and isinstance(message, NodeDetachedSessionKillResponse):
+            asked = pending.request
+            self._bus.publish(KillEvent(asked.node_id, pending.client.principal.id, asked.session_ref))
+        if not ok:
+            message.message = message.message or NO_REASON
+            self._record(pending.kind, pending.client, pending.request, "error", message.message[:MAX_AUDITED_REASON])
+        elif not self._is_watched(pending):
+            self._record(pending.kind, pending.client, pending.request, "ok")
+        pending.client.send(pending.kind.tell(message, pending))
+
+    def enforce(self, applies: "Callable[[_Pending], bool]" = lambda _: True) -> None:
+        """Judge again what nodes have been asked, after rights have changed: the answer is for nobody then."""
+        for id_, pending in self._where(applies):
+            node = self._nodes.find(pending.request.node_id)
+            if node is None or node.peer is not pending.node:
+                continue
+            why = self._why_not(pending.client, pending.request, node)
+            if why is not None:
+                self._forget(id_, pending)
+                self._deny(pending.kind, pending.client, pending.request, why)
+
+    def client_gone(self, client: Peer) -> None:
+        """A client's connection ended: nobody waits for its answers."""
+        self._looks.pop(client, None)
+        for id_, pending in self._where(lambda pending: pending.client is client):
+            self._forget(id_, pending)
+            self._record(pending.kind, client, pending.request, "error", "client gone")
+
+    def node_gone(self, node: Peer) -> None:
+        """A node's connection ended: it answers nothing any more."""
+        self._give_up(lambda pending: pending.node is node)
+
+    def expire(self, now: float) -> None:
+        """Answer what nodes have not answered in time; `now` on the monotonic clock."""
+        self._give_up(lambda pending: now >= pending.deadline)
+
+    def _why_not(self, client: Peer, request: Any, node: RegisteredNode) -> str | None:
+        """What follows on a refusal; None where the client has the right that the request takes."""
+        decision = self._policy.decide(client.principal, right_taken(type(request)), node)
+        return None if decision.allowed else self._policy.reason(client.principal, node, decision)
+
+    def _is_watched(self, pending: _Pending) -> bool:
+        """Whether this is one look of many, of which a record tells already."""
+        request = pending.request
+        if not isinstance(request, _LOOKS):
+            return False
+        looks = self._looks.setdefault(pending.client, {})
+        now, seen = self._clock.monotonic(), (request.node_id, getattr(request, "session_ref", ""))
+        if seen in looks and now - looks[seen] < LOOK_PERIOD:
+            return True
+        looks.pop(seen, None)
+        while len(looks) >= MAX_LOOKS_OF_CLIENT:
+            del looks[next(iter(looks))]
+        looks[seen] = now
+        return False
+
+    def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: Peer) -> None:
+        with_etag = SCREEN_ETAG in client.features and SCREEN_ETAG in node.features
+        if isinstance(request, SessionScreenRequest) and not with_etag:
+            request.etag = None
+        id_ = self._new_id()
+        deadline = self._clock.monotonic() + RELAYED_REQUEST_TIMEOUT
+        self._pending[id_] = _Pending(kind, client, request, node, deadline, with_etag)
+        self._of_peer.update((client, node))
+        self._of_principal[client.principal.id] += 1
+        node.send(kind.ask(request, id_, client.principal.id))
+
+    def _give_up(self, applies: Callable[[_Pending], bool]) -> None:
+        for id_, pending in self._where(applies):
+            self._forget(id_, pending)
+            self._refuse(pending.kind, pending.client, pending.request, TIMED_OUT)
+
+    def _where(self, applies: Callable[[_Pending], bool]) -> list[tuple[str, _Pending]]:
+        return [(id_, pending) for id_, pending in self._pending.items() if applies(pending)]
+
+    def _forget(self, id_: str, pending: _Pending) -> None:
+        del self._pending[id_]
+        _count_down(self._of_peer, pending.client)
+        _count_down(self._of_peer, pending.node)
+        _count_down(self._of_principal, pending.client.principal.id)
+
+    def _deny(self, kind: _Kind, client: Peer, request: Any, why: str) -> None:
+        self._record(kind, client, request, "denied", NOT_AUTHORIZED)
+        answer = kind.refuse(request.request_id, NOT_AUTHORIZED + why)
+        if isinstance(answer, DetachedSessionsResponse) and RIGHTS in client.features:
+            answer.refused = NOT_AUTHORIZED + why
+        client.send(answer)
+
+    def _refuse(self, kind: _Kind, client: Peer, request: Any, text: str) -> None:
+        self._record(kind, client, request, "error", text)
+        client.send(kind.refuse(request.request_id, text))
+
+    def _record(self, kind: _Kind, client: Peer, request: Any, outcome: str, reason: str = "") -> None:
+        right = right_taken(type(request)) if outcome == "denied" else ""
+        ref = getattr(request, "session_ref", "")[:MAX_AUDITED_REF]
+        self._audit.record(
+            kind.action,
+            outcome,
+            principal=client.principal.id,
+            address=client.address,
+            node_id=request.node_id[:LONGEST_NAME],
+            reason=reason,
+            detail=" ".join(filter(None, (right, ref))),
+        )
+
+
+def _count_down(counts: Counter[T], key: T) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]

@@ -1,0 +1,1 @@
+"""Public ports that lead to machines behind the hub."""

@@ -1,0 +1,117 @@
+"""Which tunnels a hub opens: what a request must be, whose right it takes, and how many there may be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, TunnelRejectedException
+from omnyshell.ids import IdFactory
+from omnyshell.model.grammars import is_host
+from omnyshell.model.nodes import TUNNEL_SERVICE
+from omnyshell.model.principals import Principal
+from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelProtocol
+from omnyshell.protocol.messages import TunnelOpenRequest
+from omnyshell.security.authorizer import Decision
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.rights import right_taken
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.certificate import SecureTunnels
+from omnyshell.services.hub.ground.event_bus import EventBus
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.tunnels.registry import TunnelRegistry
+from omnyshell.transport.introductions import Introductions
+
+EXPOSING = right_taken(TunnelOpenRequest)
+"""The right that whoever owns a tunnel needs when it is opened, and at each connection through it."""
+
+SECURE_UNAVAILABLE = "secure_unavailable"
+"""Why a TLS tunnel is refused, and a connection to one that was opened before they were turned off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelContext:
+    """What the tunnels of a hub share."""
+
+    nodes: NodeDirectory
+    policy: HubPolicy
+    audit: AuditLog
+    metrics: HubMetrics
+    bus: EventBus
+    clock: Clock
+    new_id: IdFactory
+    """Makes tunnel ids: 256-bit URL-safe tokens."""
+
+    new_request_id: IdFactory
+    public_host: str
+    secure: Callable[[], SecureTunnels]
+    """Returns what the public side of secure tunnels shows now, or why there are none."""
+
+    introductions: Introductions = field(default_factory=Introductions)
+
+
+class TunnelAdmission:
+    """Judges each request for a tunnel; a plain object."""
+
+    def __init__(self, context: TunnelContext, registry: TunnelRegistry) -> None:
+        self._context = context
+        self._registry = registry
+
+    def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, RegisteredNode | None]:
+        """Return the tunnel's protocol, and the node that exposes its target; None where who asks does that.
+
+        Raises `TunnelRejectedException` with the first reason that applies.
+        """
+        protocol = self._check_request(request)
+        is_local = request.node_id in ("", LOCAL_EXPOSER)
+        node = self._check_exposer(who, None if is_local else request.node_id)
+        self._check_quota(who)
+        return protocol, node
+
+    def may_expose(self, principal: Principal, node: RegisteredNode | None) -> Decision:
+        """Decide whether somebody may have a public port lead there, now."""
+        return self._context.policy.decide(principal, EXPOSING, node)
+
+    def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
+        if not 1 <= request.target_port <= MAX_PORT:
+            raise TunnelRejectedException(f"The target's port must be 1 to {MAX_PORT}", code=ErrorCodes.BAD_REQUEST)
+        if not is_host(request.target_host):
+            raise TunnelRejectedException("The target's host is not valid", code=ErrorCodes.BAD_REQUEST)
+        self._registry.check_enabled()
+        if request.secure:
+            self._check_secure()
+        try:
+            return TunnelProtocol.named(request.protocol)
+        except ValueError as exc:
+            text = f"This hub has no '{request.protocol[:32]}' tunnels"
+            raise TunnelRejectedException(text, code="unsupported_protocol") from exc
+
+    def _check_secure(self) -> None:
+        secure = self._context.secure()
+        if secure.tls is None:
+            text = "This hub has no TLS tunnels"
+            if secure.is_unsafe:
+                text = "TLS tunnels are off on this hub: its log says why"
+            raise TunnelRejectedException(text, code=SECURE_UNAVAILABLE)
+
+    def _check_exposer(self, principal: Principal, node_id: str | None) -> RegisteredNode | None:
+        """The node that is to expose a target; None where the asking client itself is to do it."""
+        node = self._context.nodes.find(node_id) if node_id is not None else None
+        if node_id is not None and (node is None or not node.peer.is_open):
+            raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
+        decision = self.may_expose(principal, node)
+        if not decision.allowed:
+            text = self._context.policy.refusal(principal, EXPOSING, node, decision)
+            raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
+        # A node that has not said what it serves is asked: one of the original may never say it.
+        given = node.capabilities if node is not None else None
+        if given is not None and TUNNEL_SERVICE not in given.features:
+            raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")
+        return node
+
+    def _check_quota(self, who: Principal) -> None:
+        held = len(self._registry.of_owner(who.id))
+        why = self._context.policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
+        if why:
+            raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)

@@ -1,0 +1,355 @@
+"""Opens, lists and closes tunnels, and lets connections through them (docs/protocol.md#tunnels)."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Iterable
+from functools import partial
+
+from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, short_id
+from omnyshell.model.live import LiveTunnel
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import CloseReason
+from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
+from omnyshell.protocol.extensions import TUNNEL_EOF
+from omnyshell.protocol.messages import (
+    TunnelCloseRequest,
+    TunnelCloseResponse,
+    TunnelListRequest,
+    TunnelListResponse,
+    TunnelOpened,
+    TunnelOpenRequest,
+    TunnelRejected,
+)
+from omnyshell.security.authenticators import Evidence
+from omnyshell.services.hub.audit.log import LONGEST_NAME
+from omnyshell.services.hub.ground.event_bus import TunnelEvent
+from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.nodes.registry import RegisteredNode
+from omnyshell.services.hub.peers.login_gate import AsNow
+from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
+from omnyshell.services.hub.tunnels.backlogs import TunnelBacklogs
+from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
+from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
+from omnyshell.services.hub.tunnels.http_connection import HttpTunnelConnection
+from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
+from omnyshell.services.hub.tunnels.public_ports import PublicPorts
+from omnyshell.services.hub.tunnels.refusals import TunnelRefusals
+from omnyshell.services.hub.tunnels.registry import TunnelRegistration, TunnelRegistry
+from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.listener import Listener
+
+MAX_HOST_LENGTH = 255
+
+INCOMING = "stdout"
+"""The stream whose credit the hub grants on tunnel channels."""
+
+
+class _Exposer:
+    """A connection that serves tunnels: its channels, and how their ids are chosen."""
+
+    def __init__(self, peer: Peer, node: RegisteredNode | None) -> None:
+        self.node = node
+        self.channels = peer.multiplexer(INCOMING)
+        self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
+
+    def allocate_channel(self) -> int:
+        """Return the next channel id toward the exposer; toward a node, sessions take theirs from the same range."""
+        if self.node is not None:
+            return self.node.allocate_channel()
+        self._last_channel += 1
+        return self._last_channel
+
+
+class TunnelBroker:
+    """The tunnels of a hub."""
+
+    def __init__(self, context: TunnelContext, registry: TunnelRegistry, ports: PublicPorts) -> None:
+        self._context = context
+        self._registry = registry
+        self._ports = ports
+        self._admission = TunnelAdmission(context, registry)
+        self.refusals = TunnelRefusals(context.audit)
+        self._backlogs = TunnelBacklogs(context.policy.quota)
+        self._tunnels: dict[str, OpenTunnel] = {}
+        self._exposers: dict[Peer, _Exposer] = {}
+
+    # From clients
+
+    def open(self, client: Peer, request: TunnelOpenRequest) -> None:
+        """Open a tunnel, or reject it with the first reason that applies."""
+        try:
+            tunnel = self._open(client, request)
+        except TunnelRejectedException as exc:
+            self._context.metrics.tunnels_rejected += 1
+            where = f"{request.target_host[:MAX_HOST_LENGTH]}:{request.target_port}"
+            if exc.code == ErrorCodes.NOT_AUTHORIZED:
+                where = f"{EXPOSING} {where}"
+            self._record("tunnel.rejected", client, request.node_id[:LONGEST_NAME] or LOCAL_EXPOSER, exc.code, where)
+            client.send(TunnelRejected(request_id=request.request_id, reason=exc.code, message=exc.message))
+            return
+        info = tunnel.info
+        self._context.metrics.tunnels_opened += 1
+        self._record("tunnel.open", client, info.node_id, "", str(tunnel))
+        client.send(
+            TunnelOpened(
+                request_id=request.request_id,
+                tunnel_id=info.tunnel_id,
+                public_host=info.public_host,
+                public_port=info.public_port,
+                secure=info.secure,
+                protocol=info.protocol,
+            )
+        )
+
+    def close_requested(self, client: Peer, request: TunnelCloseRequest) -> None:
+        """Close one of the caller's tunnels."""
+        registration = self._registry.find(client.principal.id, request.tunnel_ref)
+        problem = None
+        if registration is None:
+            problem = "No such tunnel, or more than one whose id begins so"
+        else:
+            self._close(self._tunnels[registration.info.tunnel_id], CloseReason.TUNNEL_CLOSED, client.address)
+        client.send(TunnelCloseResponse(request_id=request.request_id, ok=problem is None, message=problem))
+
+    def list_requested(self, client: Peer, request: TunnelListRequest) -> None:
+        """List the caller's tunnels."""
+        tunnels = tuple(found.info for found in self._registry.of_owner(client.principal.id))
+        client.send(TunnelListResponse(request_id=request.request_id, tunnels=tunnels))
+
+    # From the hub
+
+    def reserve(self, port: int) -> None:
+        """Never give this port to a tunnel."""
+        self._registry.reserve(port)
+
+    def __len__(self) -> int:
+        return len(self._tunnels)
+
+    @property
+    def tunnels(self) -> tuple[OpenTunnel, ...]:
+        """The tunnels that are open, with their counters."""
+        return tuple(self._tunnels.values())
+
+    def describe(self, tunnel_id: str) -> LiveTunnel | None:
+        """Return a tunnel as it is now; None where it is not open."""
+        tunnel = self._tunnels.get(tunnel_id)
+        return tunnel.describe() if tunnel is not None else None
+
+    @property
+    def connections(self) -> int:
+        """How many connections go through tunnels now."""
+        return sum(tunnel.counters.connections_now for tunnel in self._tunnels.values())
+
+    def end(self, tunnel: OpenTunnel) -> None:
+        """Close a tunnel, because the hub says so. Idempotent."""
+        if self._tunnels.get(tunnel.info.tunnel_id) is tunnel:
+            self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
+
+    def of_owner(self, name: str) -> list[OpenTunnel]:
+        """Return the tunnels of a principal."""
+        return [self._tunnels[found.info.tunnel_id] for found in self._registry.of_owner(name)]
+
+    def at_node(self, node_id: str) -> list[OpenTunnel]:
+        """Return the tunnels that lead to a node."""
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.info.node_id == node_id]
+
+    def enforce(self, tunnels: Iterable[OpenTunnel], current: AsNow) -> None:
+        """Close those of the tunnels that are not allowed any more.
+
+        `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.
+        """
+        for tunnel in tunnels:
+            owner = current(tunnel.owner, tunnel.evidence)
+            if owner is None or not self._admission.may_expose(owner, self._node_of(tunnel)).allowed:
+                self.end(tunnel)
+            else:
+                tunnel.owner = owner
+
+    def channels_of(self, peer: Peer) -> ChannelMultiplexer | None:
+        """Return the tunnel channels toward a connection, if it has any."""
+        exposer = self._exposers.get(peer)
+        return exposer.channels if exposer is not None else None
+
+    def principal_seen(self, principal: Principal, evidence: Evidence | None) -> None:
+        """A principal logged in: tunnels that it opened with the same credential go by the roles that this has now."""
+        for registration in self._registry.of_owner(principal.id):
+            tunnel = self._tunnels[registration.info.tunnel_id]
+            if tunnel.evidence == evidence:
+                tunnel.owner = principal
+
+    def node_registered(self, peer: Peer, node: RegisteredNode) -> None:
+        """A connection registered, maybe again: its tunnels are those of the id it has now."""
+        exposer = self._exposers.get(peer)
+        if exposer is None:
+            return
+        exposer.node = node
+        for tunnel in self._tunnels_at(exposer):
+            if tunnel.info.node_id != node.node_id:
+                self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+
+    def exposer_gone(self, peer: Peer) -> None:
+        """A connection ended: so do the tunnels that it served, and their ports are free at once."""
+        exposer = self._exposers.pop(peer, None)
+        if exposer is None:
+            return
+        for tunnel in self._tunnels_at(exposer):
+            self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
+        exposer.channels.lose(TransportException("the exposer's connection has ended"))
+
+    def flooded(self, peer: Peer, channel: int) -> bool:
+        """End the connection through a tunnel to which more is sent than is kept; returns False where it is none."""
+        channels = self.channels_of(peer)
+        connection = channels.handler_of(channel) if channels is not None else None
+        if not isinstance(connection, TunnelConnection):
+            return False
+        connection.abort(CloseReason.ERROR, "More than the other end takes")
+        return True
+
+    def sweep(self, now: float) -> None:
+        """End connections whose outside takes nothing, where too much waits; `now` on the monotonic clock."""
+        self._backlogs.sweep(self.tunnels, now)
+
+    async def close(self) -> None:
+        """Close every tunnel; no port, task or descriptor of theirs is left."""
+        ended: list[TunnelConnection] = []
+        for tunnel in list(self._tunnels.values()):
+            ended += self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
+        await asyncio.gather(*(connection.ended() for connection in ended))
+
+    # Opening
+
+    def _open(self, client: Peer, request: TunnelOpenRequest) -> OpenTunnel:
+        protocol, node = self._admission.check(client.principal, request)
+        peer = client if node is None else node.peer
+        port, sockets = self._bind(request.public_port)
+        info = TunnelInfo(
+            tunnel_id=self._context.new_id(),
+            node_id=LOCAL_EXPOSER if node is None else request.node_id,
+            owner_user_id=client.principal.id,
+            target_host=request.target_host,
+            target_port=request.target_port,
+            public_host=self._context.public_host,
+            public_port=port,
+            secure=request.secure,
+            protocol=protocol,
+            created_at=self._context.clock.now(),
+        )
+        exposer = self._exposers.setdefault(peer, _Exposer(peer, node))
+        registration = TunnelRegistration(info, client.principal.id)
+        backlog = self._backlogs.of(client.principal)
+        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels, backlog)
+        self._registry.add(registration)
+        self._tunnels[registration.info.tunnel_id] = tunnel
+        tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
+        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
+        return tunnel
+
+    def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
+        """Bind the wanted port, or the first that is free, also of other programs."""
+        unusable: set[int] = set()
+        while True:
+            port = self._registry.choose_port(wanted, unusable)
+            try:
+                return port, self._ports.bind(port)
+            except OSError as exc:
+                if wanted is not None or exc.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    text = f"The hub cannot bind port {port}: {exc.strerror}"
+                    raise TunnelRejectedException(text, code="port_in_use") from exc
+                unusable.add(port)
+
+    # Connections
+
+    def _accepted(self, tunnel: OpenTunnel, peer: Peer, sock: socket.socket, address: str) -> None:
+        """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
+        if self._tunnels.get(tunnel.info.tunnel_id) is not tunnel:
+            # It has ended while a balancer was saying for whom it connects.
+            sock.close()
+            return
+        exposer = self._exposers[peer]
+        tls = self._context.secure().tls if tunnel.info.secure else None
+        problem = self._problem_of(tunnel, peer, exposer)
+        if tunnel.info.secure and tls is None:
+            # TLS tunnels were turned off since this one was opened: never in clear text instead.
+            problem = SECURE_UNAVAILABLE
+        if problem:
+            self._refused(tunnel, address, problem)
+            sock.close()
+            return
+        self._context.metrics.tunnel_connections += 1
+        half_close = TUNNEL_EOF in peer.features
+        connection = self._make_connection(tunnel, address, half_close=half_close)
+        connection.channel = exposer.channels.adopt(exposer.allocate_channel(), connection)
+        tunnel.connection_opened(connection)
+        connection.serve(sock, tls)
+
+    def _make_connection(self, tunnel: OpenTunnel, address: str, *, half_close: bool) -> TunnelConnection:
+        info = tunnel.info
+        if info.protocol is not TunnelProtocol.HTTP:
+            return TunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        connection = HttpTunnelConnection(tunnel, address, self._refused, half_close=half_close)
+        marks = ForwardingHeaders(
+            client_address=address,
+            is_secure=info.secure,
+            public_port=info.public_port,
+            tunnel=short_id(info.tunnel_id),
+            node_id=info.node_id,
+            owner=tunnel.owner.id,
+            new_request_id=self._context.new_request_id,
+        )
+        connection.forwarder = HttpForwarder(marks)
+        return connection
+
+    def _problem_of(self, tunnel: OpenTunnel, peer: Peer, exposer: _Exposer) -> str:
+        if not peer.is_open:
+            return ErrorCodes.NODE_OFFLINE
+        if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
+            return ErrorCodes.NOT_AUTHORIZED
+        policy, mine = self._context.policy, self._registry.of_owner(tunnel.owner.id)
+        held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)
+        is_full = len(exposer.channels) >= policy.max_channels
+        if is_full or policy.quota.problem(tunnel.owner, Resource.CHANNELS, held):
+            return ErrorCodes.CAPACITY_EXCEEDED
+        return ""
+
+    def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
+        self.refusals.note(tunnel, address, reason, self._context.clock.monotonic())
+
+    # The rest
+
+    def _node_of(self, tunnel: OpenTunnel) -> RegisteredNode | None:
+        found = (exposer for exposer in self._exposers.values() if exposer.channels is tunnel.channels)
+        exposer = next(found, None)
+        return exposer.node if exposer is not None else None
+
+    def _tunnels_at(self, exposer: _Exposer) -> list[OpenTunnel]:
+        return [tunnel for tunnel in self._tunnels.values() if tunnel.channels is exposer.channels]
+
+    def _close(self, tunnel: OpenTunnel, reason: CloseReason, address: str) -> list[TunnelConnection]:
+        self._registry.remove(tunnel.registration)
+        del self._tunnels[tunnel.info.tunnel_id]
+        ended = tunnel.close(reason)
+        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
+        self._context.audit.record(
+            "tunnel.close",
+            principal=tunnel.owner.id,
+            address=address,
+            node_id=tunnel.info.node_id,
+            reason=reason,
+            detail=str(tunnel),
+        )
+        return ended
+
+    def _record(self, action: str, client: Peer, node_id: str, reason: str, detail: str) -> None:
+        self._context.audit.record(
+            action,
+            "denied" if reason else "ok",
+            principal=client.principal.id,
+            address=client.address,
+            node_id=node_id,
+            reason=reason,
+            detail=detail,
+        )

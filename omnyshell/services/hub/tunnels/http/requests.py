@@ -1,0 +1,166 @@
+"""Reads a connection's requests strictly, one after another, and passes them on with forwarding headers.
+
+`h11` parses; what it lets pass and another parser might read differently is refused here (RFC 9112 section 11.2).
+Heads are written anew, bodies go on byte for byte as they came.
+"""
+
+import re
+from collections.abc import Callable
+
+import h11
+
+from omnyshell.protocol.limits import KIB, MAX_PAYLOAD
+from omnyshell.services.hub.tunnels.http.headers import OURS, ForwardingHeaders, tokens
+
+MAX_HEAD = 64 * KIB
+READ_SIZE = 4 * KIB
+"""Bytes that are read at once outside of bodies of a known length, which alone are cheap to parse."""
+
+SLICE = KIB
+"""Bytes that are parsed in one go outside of such bodies: requests and chunks can be very small."""
+
+HEAD_STEPS = 10
+"""A head costs as much time as so many chunks."""
+
+_LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
+"""A bare LF or CR, a line that continues another, a NUL."""
+
+_LENGTH_LINE = re.compile(rb"\ncontent-length[ \t]*:([^\r\n]*)", re.IGNORECASE)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"trailer"})
+_VERSIONS = (b"1.0", b"1.1")
+
+
+class BadRequestError(Exception):
+    """A request that is not passed on; `status` is what the client is told."""
+
+    def __init__(self, text: str, status: int = 400) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class RequestReader:
+    """Reads one request.
+
+    `on_head` is called with the request, once, before anything of it goes on.
+    """
+
+    def __init__(self, marks: ForwardingHeaders, on_head: Callable[[h11.Request], None]) -> None:
+        self._marks = marks
+        self._on_head = on_head
+        self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        self._raw = bytearray()
+        self._framing = bytearray()
+        self._is_chunked = False
+        self._body_left = 0
+        self.head_done = False
+        self.is_done = False
+        self.steps = 0
+        """How much was parsed: grows with heads and chunks, not with their sizes."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the request has arrived."""
+        return bool(self._raw) or self.head_done
+
+    @property
+    def room(self) -> int:
+        """How many bytes to read at once, so that none of what may come takes long."""
+        return max(READ_SIZE, min(self._body_left, MAX_PAYLOAD))
+
+    def feed(self, data: bytes, out: bytearray) -> bytes:
+        """Take one slice of what arrived, and add what goes on to the target; returns the rest of the data.
+
+        Once the request `is_done`, the rest belongs to the next ones. Raises `BadRequestError`.
+        """
+        size = SLICE if self._is_chunked or not self.head_done else len(data)
+        try:
+            rest = self._feed_slice(data[:size], out)
+        except h11.RemoteProtocolError as exc:
+            raise BadRequestError(str(exc), 431 if exc.error_status_hint == 431 else 400) from exc
+        return rest + data[size:]
+
+    def _feed_slice(self, data: bytes, out: bytearray) -> bytes:
+        """Returns what lies behind the end of the request."""
+        self._raw += data
+        self._parser.receive_data(data)
+        while not self.is_done:
+            event = self._parser.next_event()
+            consumed = self._consumed()
+            self.steps += 1
+            if isinstance(event, h11.Request):
+                self.steps += HEAD_STEPS
+                out += self._read_head(event, consumed)
+            elif isinstance(event, h11.Data):
+                self._check_framing(consumed[: len(consumed) - len(event.data)])
+                self._body_left -= len(event.data)
+                out += consumed
+            elif isinstance(event, h11.EndOfMessage):
+                self._check_framing(consumed)
+                _check_trailers(event)
+                out += consumed
+                self.is_done = True
+                rest, self._raw = bytes(self._raw), bytearray()
+                return rest
+            else:
+                # More is needed; a chunk's header may be used up already.
+                if self.head_done:
+                    self._check_framing(consumed)
+                    out += consumed
+                break
+        return b""
+
+    def _consumed(self) -> bytes:
+        """Take the bytes that the parser has used up."""
+        size = len(self._raw) - len(self._parser.trailing_data[0])
+        used = bytes(self._raw[:size])
+        del self._raw[:size]
+        return used
+
+    def _read_head(self, request: h11.Request, raw: bytes) -> bytes:
+        _check_head(request, raw)
+        self.head_done = True
+        self._is_chunked = any(name == b"transfer-encoding" for name, _ in request.headers)
+        self._body_left = next((int(value) for name, value in request.headers if name == b"content-length"), 0)
+        self._on_head(request)
+        lines = [request.method + b" " + request.target + b" HTTP/" + request.http_version]
+        lines += [name + b": " + value for name, value in self._marks.added_to(request)]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _check_framing(self, raw: bytes) -> None:
+        """Look at the lines between chunks, once they are whole."""
+        if not self._is_chunked:
+            return
+        self._framing += raw
+        if self._framing.endswith(b"\n"):
+            if _LINE_FAULT.search(self._framing):
+                raise BadRequestError("a chunk's line is not clean")
+            self._framing.clear()
+
+
+def _check_head(request: h11.Request, raw: bytes) -> None:
+    """Refuse what two parsers may read in two ways."""
+    names = [name for name, _ in request.headers]
+    lengths = _LENGTH_LINE.findall(raw)
+    encoded = b"transfer-encoding" in names
+    connection = [token for name, value in request.headers if name == b"connection" for token in tokens(value)]
+    problem = ""
+    if _LINE_FAULT.search(raw):
+        problem = "a line of the head is not clean"
+    elif len(lengths) > 1 or any(b"," in length for length in lengths):
+        problem = "more than one length is given"
+    elif lengths and encoded:
+        problem = "both a length and a transfer encoding are given"
+    elif request.http_version not in _VERSIONS:
+        problem = "this version of HTTP is not served"
+    elif encoded and request.http_version == b"1.0":
+        problem = "HTTP/1.0 has no transfer encodings"
+    elif not OURS.isdisjoint(connection):
+        problem = "a forwarding header is called hop-by-hop"
+    if problem:
+        raise BadRequestError(problem)
+
+
+def _check_trailers(end: h11.EndOfMessage) -> None:
+    for name, _ in end.headers:
+        if name.replace(b"_", b"-") in OURS or name in _FRAMING:
+            raise BadRequestError("a trailer tries to be a header")

@@ -1,0 +1,114 @@
+"""Follows a target's responses, which go on untouched: only they tell whether an upgrade was accepted."""
+
+from collections import deque
+from enum import Enum, auto
+
+import h11
+
+from omnyshell.services.hub.tunnels.http.requests import HEAD_STEPS, MAX_HEAD
+
+STEPS_A_TURN = 120
+"""Heads and chunks that are read without letting others go on: a few milliseconds."""
+
+
+class UpgradeOutcome(Enum):
+    """What the target made of a request to leave HTTP."""
+
+    ACCEPTED = auto()
+    DENIED = auto()
+    UNREADABLE = auto()
+    """The target does not speak HTTP as it should: nothing can be told."""
+
+
+class ResponseFollower:
+    """Counts which requests have been answered. What it cannot read it gives up on, and counts no further.
+
+    What arrives at once may be read in several turns: `work` while it `has_work`.
+    """
+
+    def __init__(self) -> None:
+        self._expected: deque[tuple[bytes, bool]] = deque()
+        self._parser: h11.Connection | None = None
+        self._unread = b""
+        self._is_inside = False
+        self.is_lost = False
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests have not been answered to the end."""
+        return len(self._expected)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something arrived that has not been read."""
+        return bool(self._unread) or self._is_inside
+
+    def expect(self, method: bytes, *, upgrade: bool) -> None:
+        """Note a request that went to the target."""
+        if self.is_lost:
+            return
+        self._expected.append((method, upgrade))
+
+    def feed(self, data: bytes) -> UpgradeOutcome | None:
+        """Take bytes of responses; returns what became of an upgrade, where they tell."""
+        self._unread += data
+        return self.work()
+
+    def work(self) -> UpgradeOutcome | None:
+        """Read for one turn; returns as `feed` does."""
+        outcome = None
+        steps = STEPS_A_TURN
+        try:
+            while self.has_work and steps > 0 and outcome is not UpgradeOutcome.ACCEPTED:
+                steps, told = self._follow(steps)
+                outcome = told or outcome
+        except (h11.RemoteProtocolError, h11.LocalProtocolError):
+            self.is_lost = True
+            outcome = UpgradeOutcome.UNREADABLE
+            self._expected.clear()
+        if outcome in (UpgradeOutcome.ACCEPTED, UpgradeOutcome.UNREADABLE):
+            self._unread, self._is_inside = b"", False
+        return outcome
+
+    def _begin(self) -> h11.Connection:
+        """Prepare for the response to the oldest request. Raises `h11.RemoteProtocolError` where there is none."""
+        if not self._expected:
+            raise h11.RemoteProtocolError("the target speaks unasked")
+        method, upgrade = self._expected[0]
+        headers = [(b"Host", b"target")] + ([(b"Upgrade", b"any")] if upgrade else [])
+        parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        parser.send(h11.Request(method=method, target=b"/", headers=headers))
+        parser.send(h11.EndOfMessage())
+        return parser
+
+    def _follow(self, steps: int) -> tuple[int, UpgradeOutcome | None]:
+        """Follow one response; returns how many steps are left, and what became of an upgrade."""
+        parser = self._parser = self._parser or self._begin()
+        method, upgrade = self._expected[0]
+        outcome = None
+        if not self._is_inside:
+            data, self._unread = self._unread, b""
+            parser.receive_data(data)
+            self._is_inside = True
+        while steps > 0:
+            event = parser.next_event()
+            steps -= 1
+            if event is h11.PAUSED:
+                # It has left HTTP: the answer to CONNECT or to an upgrade.
+                self._expected.popleft()
+                return steps, UpgradeOutcome.ACCEPTED
+            if isinstance(event, h11.Response):
+                steps -= HEAD_STEPS
+                outcome = UpgradeOutcome.DENIED if upgrade or method == b"CONNECT" else None
+                if parser.their_state is h11.SWITCHED_PROTOCOL:
+                    outcome = UpgradeOutcome.ACCEPTED
+            elif isinstance(event, h11.EndOfMessage):
+                self._expected.popleft()
+                self._parser = None
+                self._unread = parser.trailing_data[0] + self._unread
+                self._is_inside = False
+                return steps, outcome
+            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+                self._is_inside = False
+                return (steps, outcome) if self._unread else (0, outcome)
+        return 0, outcome

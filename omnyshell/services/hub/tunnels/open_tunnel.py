@@ -1,0 +1,111 @@
+"""A tunnel that is open: its port, its exposer, and the connections that go through it."""
+
+from dataclasses import dataclass
+
+from omnyshell.ids import short_id
+from omnyshell.model.live import LiveTunnel
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import CloseReason
+from omnyshell.model.tunnels import TunnelInfo
+from omnyshell.protocol.outbox import Backlog
+from omnyshell.security.authenticators import Evidence
+from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.services.hub.tunnels.registry import TunnelRegistration
+from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.transport.listener import Listener
+
+
+@dataclass(slots=True)
+class TunnelCounters:
+    """What went through a tunnel since it was opened, in connections and bytes."""
+
+    connections_now: int = 0
+    connections_total: int = 0
+    bytes_in: int = 0
+    """From the outside to the target."""
+
+    bytes_out: int = 0
+
+
+class OpenTunnel:
+    """Holds what belongs to one tunnel, and ends it all together."""
+
+    listener: Listener
+
+    def __init__(
+        self,
+        registration: TunnelRegistration,
+        owner: Principal,
+        evidence: Evidence | None,
+        channels: ChannelMultiplexer,
+        backlog: Backlog,
+    ) -> None:
+        self.registration = registration
+        self.owner = owner
+        self.evidence = evidence
+        """What the login that opened it was accepted for; it ends with that, whatever else its owner has."""
+
+        self.channels = channels
+        """Those of the exposer's connection."""
+
+        self.backlog = backlog
+        """What waits for the outside of all its owner's tunnels."""
+
+        self.counters = TunnelCounters()
+        self._connections: set[TunnelConnection] = set()
+
+    @property
+    def connections(self) -> tuple[TunnelConnection, ...]:
+        """Those that are open."""
+        return tuple(self._connections)
+
+    @property
+    def info(self) -> TunnelInfo:
+        """The tunnel as it is listed."""
+        return self.registration.info
+
+    def describe(self) -> LiveTunnel:
+        """The tunnel as it is told."""
+        info, counters = self.info, self.counters
+        return LiveTunnel(
+            tunnel_id=info.tunnel_id,
+            node_id=info.node_id,
+            principal=info.owner_user_id,
+            target_host=info.target_host,
+            target_port=info.target_port,
+            public_host=info.public_host,
+            public_port=info.public_port,
+            secure=info.secure,
+            protocol=info.protocol,
+            created_at=info.created_at,
+            connections=counters.connections_now,
+            connections_total=counters.connections_total,
+            bytes_in=counters.bytes_in,
+            bytes_out=counters.bytes_out,
+        )
+
+    def __str__(self) -> str:
+        """The tunnel in a few words, for the audit."""
+        info = self.info
+        kind = f"{info.protocol}{'+tls' if info.secure else ''}"
+        return f"{short_id(info.tunnel_id)} {kind} {info.public_port} to {info.target_host}:{info.target_port}"
+
+    def connection_opened(self, connection: TunnelConnection) -> None:
+        """Count a connection."""
+        self._connections.add(connection)
+        self.counters.connections_now += 1
+        self.counters.connections_total += 1
+
+    def connection_over(self, connection: TunnelConnection) -> None:
+        """Forget a connection. Idempotent."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self.counters.connections_now -= 1
+
+    def close(self, reason: CloseReason) -> list[TunnelConnection]:
+        """Close the port and every connection; returns those, whose sockets may take a moment to be let go."""
+        self.listener.close()
+        ended = list(self._connections)
+        for connection in ended:
+            connection.abort(reason)
+        return ended

@@ -1,0 +1,107 @@
+"""Every request of a client that reaches for a node takes a right: none can be added without one."""
+
+from typing import Any
+
+import pytest
+from support.message_samples import declarations
+
+from omnyshell.model.sessions import SessionMode
+from omnyshell.protocol.extensions import RIGHTS
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelEof,
+    ChannelResize,
+    ChannelSignal,
+    ChannelWindow,
+    ControlMessage,
+    NodeListRequest,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+    SessionDetachRequest,
+    SessionOpen,
+    TunnelCloseRequest,
+    TunnelListRequest,
+    admin,
+)
+from omnyshell.protocol.messages.clipboard import SessionClipboard
+from omnyshell.protocol.messages.detached import RELAYED_ANSWERS, ClientRequest
+from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe
+from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.access.rights import RIGHTS_TAKEN, right_of_session, right_taken
+from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.peers.unserved import UNSERVED
+from omnyshell.services.hub.sessions import requests
+
+ON_A_CHANNEL_OF_ITS_OWN = {
+    ChannelClose,
+    ChannelEof,
+    ChannelResize,
+    ChannelSignal,
+    ChannelWindow,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+    SessionClipboard,
+    SessionDetachRequest,
+}
+"""The session is judged when it is opened, and again whenever rights change; so is a tunnel."""
+
+ABOUT_WHAT_IS_THE_CALLERS = {TunnelCloseRequest, TunnelListRequest}
+FILTERED = {NodeListRequest, EventsSubscribe, EventsUnsubscribe, admin.AccessRequest}
+"""They tell of the nodes that the caller may know alone."""
+
+FOR_ADMINS = {message for message in admin.MESSAGES if message not in FILTERED}
+
+
+class Anything:
+    """Stands for the parts that no handler is called for."""
+
+    handlers: dict[Any, Any] = {}
+
+    def __getattr__(self, _name: str) -> Any:
+        return lambda *_: None
+
+
+def served() -> set[type[ControlMessage]]:
+    names = ["registry", "policy", "broker", "relay", "requests", "tunnels", "tunnel_messages", "events", "clipboards"]
+    return set(ClientService(extensions=(), **dict.fromkeys(names, Anything())).handlers)
+
+
+def test_every_message_that_clients_may_send_takes_a_right_or_is_known_to_take_none() -> None:
+    exempt = ON_A_CHANNEL_OF_ITS_OWN | ABOUT_WHAT_IS_THE_CALLERS | FILTERED | FOR_ADMINS
+    assert served() - exempt - set(UNSERVED) == set(RIGHTS_TAKEN)
+
+
+def test_each_request_that_is_relayed_has_an_answer_that_counts_as_none() -> None:
+    assert {kind.answered_by for kind in requests._KINDS.values()} == set(RELAYED_ANSWERS)
+
+
+def test_every_request_that_names_a_node_takes_a_right_or_an_admin() -> None:
+    from_clients = [
+        declared
+        for declared in declarations()
+        if "node_id" in declared.__struct_fields__ and (issubclass(declared, ClientRequest) or declared in served())
+    ]
+    assert set(RIGHTS_TAKEN) <= set(from_clients)
+    assert set(from_clients) <= set(RIGHTS_TAKEN) | FOR_ADMINS | FILTERED
+
+
+def test_each_right_but_those_to_come_is_taken_by_a_request() -> None:
+    assert {right for rights in RIGHTS_TAKEN.values() for right in rights} == set(Action) - {Action.FORWARD}
+
+
+@pytest.mark.parametrize("declared", [declared for declared, rights in RIGHTS_TAKEN.items() if len(rights) == 1])
+def test_a_request_takes_the_right_of_the_table(declared: type[ControlMessage]) -> None:
+    assert (right_taken(declared),) == RIGHTS_TAKEN[declared]
+
+
+@pytest.mark.parametrize("mode", [mode for mode in SessionMode if mode is not SessionMode.TUNNEL])
+@pytest.mark.parametrize("resumes", [False, True])
+@pytest.mark.parametrize("with_offsets", [False, True])
+@pytest.mark.parametrize("features", [frozenset[str](), frozenset({RIGHTS})])
+def test_what_is_resumed_is_a_shell_unless_the_node_holds_the_mode_against_it(
+    mode: SessionMode, resumes: bool, with_offsets: bool, features: frozenset[str]
+) -> None:
+    request = SessionOpen(node_id="n1", mode=mode, resume_session_id="s" if resumes else None, command="sh")
+    right = right_of_session(request, features, with_offsets=with_offsets)
+    is_command = mode is not SessionMode.SHELL and (not resumes or (with_offsets and bool(features)))
+    assert right is (Action.EXEC if is_command else Action.SHELL)

@@ -1,0 +1,222 @@
+"""The hub's picture of sessions: from what it carries, and from what nodes say waits in them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import given, strategies as st
+
+from omnyshell import DetachedSessionInfo, SessionMode, SessionState
+from omnyshell.model.live import LiveSession, Part
+from omnyshell.services.hub.ground.event_bus import SessionEvent
+from omnyshell.services.hub.live.sessions import LONGEST_ID, LiveSessions
+from omnyshell.services.hub.sessions.router import Session, SessionRoute
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def now(self) -> datetime:
+        return AT + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        self.seconds += 1
+        return self.seconds
+
+
+class Address:
+    """All that is asked of a client's connection here."""
+
+    address = "192.0.2.1"
+
+
+class Hub:
+    """Sessions that a test has the hub carry, detach and end."""
+
+    def __init__(self, *, keeps: bool = True) -> None:
+        self.clock = Clock()
+        self.marks: list[tuple[str, LiveSession | None]] = []
+        self.routes: dict[str, SessionRoute] = {}
+        self.live = LiveSessions(self._mark, self.clock, self._carried, lambda _: keeps)
+
+    def _carried(self, route_id: str) -> tuple[int, int] | None:
+        route = self.routes.get(route_id)
+        return (route.bytes_in, route.bytes_out) if route is not None else None
+
+    def _mark(self, part: Part, key: str, owner: str, final: LiveSession | None) -> None:
+        assert part is Part.SESSIONS
+        self.marks.append((key, final))
+
+    def route(self, id_: str, **extra: Any) -> SessionRoute:
+        mode = extra.pop("mode", SessionMode.SHELL)
+        session = Session(id_, "n1", "ann", mode, AT)
+        client: Any = Address()
+        asked_id = f"{id_}-{len(self.routes)}" if extra.get("is_resume") else id_
+        route = self.routes[asked_id] = SessionRoute(session, client, 1, client, 2, asked_id, 0.0, **extra)
+        return route
+
+    def state(self, route: SessionRoute, state: SessionState, reason: str = "", **extra: Any) -> None:
+        route.session.state = state
+        if state in (SessionState.DETACHED, SessionState.CLOSED):
+            self.routes.pop(route.asked_id, None)
+        self.live.receive(SessionEvent(route.describe(), route.asked_id, reason, **extra))
+
+    def opened(self, id_: str, **extra: Any) -> SessionRoute:
+        route = self.route(id_, **extra)
+        self.state(route, SessionState.OPENING)
+        self.state(route, SessionState.OPEN)
+        return route
+
+    def resumed(self, id_: str) -> SessionRoute:
+        route = self.route("fresh", is_resume=True)
+        self.state(route, SessionState.OPENING)
+        route.session.id = id_
+        self.state(route, SessionState.OPEN)
+        return route
+
+    def item(self, id_: str) -> LiveSession | None:
+        entry = self.live.find(f"n1/{id_}")
+        return entry.describe() if entry is not None else None
+
+    def report(self, *infos: DetachedSessionInfo, asked_at: float | None = None, principal: str | None = None) -> None:
+        self.live.report("n1", infos, self.clock.monotonic() if asked_at is None else asked_at, principal)
+
+
+def info(id_: str, state: SessionState = SessionState.DETACHED, **extra: Any) -> DetachedSessionInfo:
+    settings: dict[str, Any] = {"current_command": "vi", "current_cwd": "/srv", "expires_at": AT}
+    return DetachedSessionInfo(
+        session_id=id_, short_id=id_[:8], node_id="n9", owner_user_id="ann", created_at=AT, state=state,
+        **settings | extra,
+    )  # fmt: skip
+
+
+def test_a_detached_shell_is_kept_resumed_and_its_bytes_count_anew() -> None:
+    hub = Hub()
+    route = hub.opened("a")
+    route.bytes_out = 50
+    hub.live.sample(0.5, lambda _key, _owner: None)
+    item = hub.item("a")
+    assert item is not None
+    assert (item.bytes_out, item.rate_out, item.address) == (50, 100, "192.0.2.1")
+    hub.state(route, SessionState.DETACHED, expires_at=AT)
+    hub.report(info("a"))
+    item = hub.item("a")
+    assert item is not None
+    assert (item.state, item.address, item.expires_at, item.command) == (SessionState.DETACHED, "", AT, "vi")
+    assert hub.live.unsure == {"n1"}
+    hub.resumed("a")
+    item = hub.item("a")
+    assert item is not None
+    assert (item.state, item.resumed, item.bytes_out, item.cwd) == (SessionState.OPEN, True, 0, "/srv")
+    assert hub.item("fresh") is None
+
+
+def test_a_takeover_leaves_one_session_and_the_old_route_ends_nothing() -> None:
+    hub = Hub()
+    old = hub.opened("a")
+    hub.state(old, SessionState.DETACHED)
+    new = hub.resumed("a")
+    hub.state(old, SessionState.CLOSED, "normal")
+    assert len(hub.live) == 1
+    hub.state(new, SessionState.CLOSED, "normal")
+    assert (len(hub.live), hub.marks[-1][1] and hub.marks[-1][1].reason) == (0, "normal")
+
+
+def test_a_client_that_vanishes_leaves_a_shell_where_the_node_keeps_it_and_nothing_else() -> None:
+    for keeps, mode, left in ((True, SessionMode.SHELL, 1), (False, SessionMode.SHELL, 0), (True, SessionMode.EXEC, 0)):
+        hub = Hub(keeps=keeps)
+        hub.state(hub.opened("a", mode=mode), SessionState.CLOSED, "client_disconnected")
+        assert len(hub.live) == left
+        asked_before = hub.clock.seconds - 10
+        hub.report(asked_at=asked_before)
+        assert len(hub.live) == left
+        hub.report()
+        assert len(hub.live) == 0
+
+
+def test_a_report_is_about_its_node_and_its_principal_and_what_is_attached_comes_from_the_hub() -> None:
+    hub = Hub()
+    hub.opened("attached")
+    hub.report(info("waiting"), info("attached", SessionState.ATTACHED), info("unknown", SessionState.ATTACHED))
+    assert set(hub.live) == {"n1/attached", "n1/waiting"}
+    hub.report(principal="bob")
+    assert len(hub.live) == 2
+    hub.report(principal="ann")
+    assert set(hub.live) == {"n1/attached"}
+    hub.report(info("x" * (LONGEST_ID + 1)), info(""))
+    assert set(hub.live) == {"n1/attached"}
+
+
+def test_what_waits_in_a_node_goes_with_it() -> None:
+    hub = Hub()
+    hub.opened("attached")
+    hub.report(info("waiting"))
+    hub.live.node_gone("n2")
+    assert len(hub.live) == 2
+    hub.live.node_gone("n1")
+    assert set(hub.live) == {"n1/attached"}
+    assert [final.reason for _, final in hub.marks if final is not None] == ["node_closed"]
+
+
+class World:
+    """What hub and node really have, whatever the hub's picture is."""
+
+    def __init__(self) -> None:
+        self.hub = Hub()
+        self.carried: dict[str, SessionRoute] = {}
+        self.waiting: set[str] = set()
+
+    def open(self, id_: str) -> None:
+        if id_ not in self.carried and id_ not in self.waiting:
+            self.carried[id_] = self.hub.opened(id_)
+
+    def detach(self, id_: str) -> None:
+        if id_ in self.carried:
+            self.hub.state(self.carried.pop(id_), SessionState.DETACHED)
+            self.waiting.add(id_)
+
+    def vanish(self, id_: str) -> None:
+        if id_ in self.carried:
+            self.hub.state(self.carried.pop(id_), SessionState.CLOSED, "client_disconnected")
+            self.waiting.add(id_)
+
+    def close(self, id_: str) -> None:
+        if id_ in self.carried:
+            self.hub.state(self.carried.pop(id_), SessionState.CLOSED, "normal")
+
+    def resume(self, id_: str) -> None:
+        self.detach(id_)
+        if id_ in self.waiting:
+            self.waiting.discard(id_)
+            self.carried[id_] = self.hub.resumed(id_)
+
+    def end_in_node(self, id_: str) -> None:
+        self.waiting.discard(id_)
+
+    def node_gone(self, _: str) -> None:
+        self.hub.live.node_gone("n1")
+        for route in self.carried.values():
+            self.hub.state(route, SessionState.CLOSED, "node_closed")
+        self.waiting |= set(self.carried)
+        self.carried.clear()
+
+    def report(self, _: str = "") -> None:
+        attached = [info(id_, SessionState.ATTACHED) for id_ in sorted(self.carried)]
+        self.hub.report(*map(info, sorted(self.waiting)), *attached)
+
+
+STEPS = ("open", "detach", "vanish", "close", "resume", "end_in_node", "node_gone", "report")
+
+
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from("abc")), max_size=40))
+def test_after_a_report_the_picture_equals_what_hub_and_node_have(history: list[tuple[str, str]]) -> None:
+    world = World()
+    for step, id_ in history:
+        getattr(world, step)(id_)
+    world.report()
+    live = world.hub.live
+    seen = {key: entry.describe().state for key in live if (entry := live.find(key)) is not None}
+    carried = dict.fromkeys((f"n1/{id_}" for id_ in world.carried), SessionState.OPEN)
+    assert seen == carried | dict.fromkeys((f"n1/{id_}" for id_ in world.waiting), SessionState.DETACHED)

@@ -9,7 +9,6 @@ import pytest
 from support.file_tree import FileTree
 from support.hostile import HOSTILE_NUMBERS, HOSTILE_TEXTS, HOSTILE_TIMES, INVISIBLE, saturated, unprintable
 from support.hostile_hub import ANSWERS, HostileHub
-from support.settling import settling
 from support.stack import Certificates, until
 from textual.pilot import Pilot
 
@@ -94,11 +93,10 @@ async def walk(hub: HostileHub, certificates: Certificates, *, must_arrive: bool
     access = HubAccess(address=HubAddress("127.0.0.1", hub.port), credentials=credentials, ca=certificates.ca)
     app = ConsoleApp(ConsoleSettings(), RemoteHub(access))
     app.animation_level = "none"
-    with settling(app):
-        async with app.run_test(size=(140, 45), notifications=True) as pilot:
-            await until(app.hub.connected.is_set)
-            await until(lambda: app.hub.state.link is not Link.CONNECTING)
-            await Tour(app, pilot, must_arrive=must_arrive).go()
+    async with app.run_test(size=(140, 45), notifications=True) as pilot:
+        await until(app.hub.connected.is_set)
+        await until(lambda: app.hub.state.link is not Link.CONNECTING)
+        await Tour(app, pilot, must_arrive=must_arrive).go()
 
 
 async def test_an_honest_hub_lets_the_tour_see_everything(

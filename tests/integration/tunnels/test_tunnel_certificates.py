@@ -115,7 +115,7 @@ async def test_without_a_pair_of_their_own_there_are_no_tls_tunnels(
         hub.reload(config)
     told = [record.getMessage() for record in caplog.records if "TLS tunnels are off" in record.getMessage()]
     assert len(told) == 1
-    assert "--tunnel-cert and --tunnel-key" in told[0]
+    assert "set tunnel-cert and tunnel-key" in told[0]
     assert "omnyshell cert gen" in told[0]
     caplog.clear()
     for quiet in (replace(config, tunnel_ports=None), replace(config, secure_tunnels=False)):

@@ -1,9 +1,10 @@
 """Who may do what on which node (docs/protocol.md#roles, docs/extensions.md#rights)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
+
+import msgspec
 
 from omnyshell.model.grammars import is_role
 from omnyshell.model.principals import ADMIN_ROLE, Principal
@@ -40,15 +41,14 @@ class Action(StrEnum):
     """Public ports of the hub that lead to the node, for everybody."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeResource:
+class NodeResource(msgspec.Struct, frozen=True):
     """What access to a node is judged by. `@local` as its id stands for the asking client's own machine."""
 
     node_id: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What the node says of itself."""
 
-    hub_labels: Mapping[str, str] = field(default_factory=dict)
+    hub_labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     """What the hub sets for that node id."""
 
     @property

@@ -106,6 +106,9 @@ def _letters_of(program: str) -> str:
 
 def mask_line(line: str, depth: int = 0) -> str:
     """Return a line for a shell with secrets hidden; where there are none, as it is."""
+    if len(line) < SHORTEST_TOKEN and line.isascii() and line.isalnum():
+        # The name of a program, as most lines are that come often.
+        return line
     # A word that has nothing but fields, as `host=x user=y`, is no line.
     is_line = not depth or not all(map(_SETTING.match, line.split()))
     masker = _Masker(depth, is_line=is_line)

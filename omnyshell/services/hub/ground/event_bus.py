@@ -72,6 +72,10 @@ HubListener = Callable[[HubEvent], None]
 class EventBus(Protocol):
     """Carries what happens in a hub to whoever listens, in order."""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens: what happens all the time need not be described while nobody does."""
+
     def publish(self, event: HubEvent) -> None:
         """Say that something has changed. Never waits, never raises."""
 
@@ -84,6 +88,11 @@ class LocalEventBus:
 
     def __init__(self) -> None:
         self._listeners: list[HubListener] = []
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
 
     def publish(self, event: HubEvent) -> None:
         """Say that something has changed."""

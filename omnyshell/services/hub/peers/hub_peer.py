@@ -39,7 +39,7 @@ from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
 from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
-from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace
+from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
 from omnyshell.services.hub.peers.role_service import RoleService
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.link import ABNORMAL_CLOSURE
@@ -249,11 +249,11 @@ class HubPeer:
 
     def text_received(self, data: bytes) -> None:
         """Take a control message; one that cannot be decoded is dropped and counted."""
-        clock, dropped_before = self._context.config.clock, self._context.metrics.frames_dropped
-        began = clock.monotonic()
+        metrics, monotonic = self._context.metrics, self._context.config.clock.monotonic
+        dropped_before, began = metrics.frames_dropped, monotonic()
         message = self._take(data)
-        had_place = self._context.metrics.frames_dropped == dropped_before
-        self._pace.said(message, clock.monotonic() - began, had_place=had_place)
+        had_place = metrics.frames_dropped == dropped_before
+        self._pace.said(cost_of(message, had_place), monotonic() - began)
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
@@ -294,7 +294,7 @@ class HubPeer:
             if isinstance(exc, ImproperValueException):
                 self._refuse(exc)
             return None
-        if self.is_logged_in:
+        if self._principal is not None:
             self._dispatch(frame.message, frame.channel or 0)
         elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
             self._context.join(self, frame.message, self._login_context())

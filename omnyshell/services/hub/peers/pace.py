@@ -60,6 +60,11 @@ FREE_REQUESTS = 16.0
 """What each connection may ask besides: a fleet that comes back at once is not slowed down."""
 
 
+def cost_of(message: ControlMessage | None, had_place: bool) -> float:
+    """Return as how many requests a message counts; None stands for one that cannot be read."""
+    return FLOW_COST if had_place and type(message) in FLOW else 1.0
+
+
 class Pace:
     """One connection's. `opened` with its link, `logged_in` once, `ended` once."""
 
@@ -92,11 +97,9 @@ class Pace:
             self._quota.unfinished_grew(self._account, -self._unfinished)
             self._quota.disconnected(self._account)
 
-    def said(self, message: ControlMessage | None, took: float, *, had_place: bool) -> None:
-        """Count a message, None where it cannot be read, for more where it took the hub long; `took` in seconds."""
-        least = FLOW_COST if had_place and type(message) in FLOW else 1.0
-        cost = took / REQUEST_TIME
-        self._owed += max(least, cost)
+    def said(self, cost: float, took: float) -> None:
+        """Count a message as so many requests, for more where it took the hub long; `took` in seconds."""
+        self._owed += cost if took < REQUEST_TIME * cost else took / REQUEST_TIME
         if self._owed >= 1:
             self.charge(0)
 

@@ -106,4 +106,4 @@ class SessionAdmission:
 
 def has_offsets(client: Peer, node: RegisteredNode, request: SessionOpen) -> bool:
     """Tell whether client and node count the stream's bytes, so that each can say where it goes on."""
-    return request.offsets and RESUME_OFFSET in client.features & node.peer.features
+    return request.offsets and RESUME_OFFSET in client.features and RESUME_OFFSET in node.peer.features

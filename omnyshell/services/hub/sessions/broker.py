@@ -251,7 +251,8 @@ class HubBroker:
     # The rest
 
     def _tell(self, route: SessionRoute, reason: str = "", expires_at: datetime | None = None) -> None:
-        self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
+        if self._bus.is_heard:
+            self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
 
     def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
         """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
@@ -357,7 +358,7 @@ def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOp
         alt_screen=message.alt_screen,
         shell=message.shell,
     )
-    if WIDE_WINDOW in route.client.features & route.node.features:
+    if WIDE_WINDOW in route.client.features and WIDE_WINDOW in route.node.features:
         opened.max_window = message.max_window
     if route.has_offsets:
         opened.offsets = True

@@ -21,7 +21,7 @@ from omnyshell.services.hub.access.audit_sums import CAUSED_BY_OTHERS, MINUTE, S
 from omnyshell.services.hub.access.quota import BURST, MAX_UNFINISHED, Account, Bucket, Pool, Quota
 from omnyshell.services.hub.ground.limits import DEFAULTS, EVERYBODY, NOUNS, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.options import read_quotas
-from omnyshell.services.hub.peers.pace import FLOW, FREE_REQUESTS, LONGEST_HOLD, Pace
+from omnyshell.services.hub.peers.pace import FLOW, FREE_REQUESTS, LONGEST_HOLD, Pace, cost_of
 
 
 def principal(name: str = "ann", *roles: str) -> Principal:
@@ -129,10 +129,10 @@ def test_requests_of_all_connections_of_a_principal_count_together() -> None:
     bob, bobs_link = pace_of(quota, principal("bob"))
     for _ in range(3000):
         for mine in (pace, other):
-            mine.said(NodeListRequest(), 0.0001, had_place=True)
+            mine.said(cost_of(NodeListRequest(), True), 0.0001)
         other_link.last_heard = link.last_heard = max(link.last_heard, other_link.last_heard)
     assert link.last_heard == pytest.approx((6000 - 2 * FREE_REQUESTS) / 1000 - BURST, abs=0.1)
-    bob.said(NodeListRequest(), 0, had_place=True)
+    bob.said(cost_of(NodeListRequest(), True), 0)
     assert bobs_link.last_heard == 0
 
 
@@ -157,7 +157,7 @@ def test_what_flows_on_channels_counts_little_where_it_has_a_place() -> None:
     for had_place, most in ((True, 0.1), (False, 10.0)):
         pace, link = pace_of(quota, principal(f"of-{had_place}"))
         for _ in range(4000):
-            pace.said(ChannelWindow(credit=1), 0.00001, had_place=had_place)
+            pace.said(cost_of(ChannelWindow(credit=1), had_place), 0.00001)
         assert (link.last_heard > 1) is not had_place
         assert link.last_heard < most
 
@@ -177,7 +177,7 @@ def test_small_data_counts_as_little_as_it_takes_and_bulk_nothing() -> None:
 def test_a_request_that_takes_the_hub_long_counts_for_several() -> None:
     pace, link = pace_of(Quota())
     for _ in range(100):
-        pace.said(NodeListRequest(), 0.03, had_place=True)
+        pace.said(cost_of(NodeListRequest(), True), 0.03)
     # Half of the time is left for everybody else.
     assert link.last_heard == pytest.approx(2 * 100 * 0.03, abs=0.5)
 

@@ -80,7 +80,8 @@ def test_without_grants_it_is_as_the_roles_say(found, principal, action, node, o
 def test_a_node_cannot_answer_the_hubs_labels_with_its_own(found, principal, action, node, claimed):
     """What the hub says of a key, the node can neither turn into a grant nor out of a deny."""
     own = {key: value for key, value in claimed.items() if key in node.hub_labels}
-    honest = structs.replace(node, labels={key: value for key, value in node.labels.items() if key not in node.hub_labels})
+    not_said = {key: value for key, value in node.labels.items() if key not in node.hub_labels}
+    honest = structs.replace(node, labels=not_said)
     lying = structs.replace(honest, labels={**honest.labels, **own})
     assert decide(found, principal, action, lying).allowed <= decide(found, principal, action, honest).allowed
 

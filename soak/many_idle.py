@@ -9,12 +9,25 @@ from support.hub_process import HubProcess
 from support.stack import access
 
 from bench.idle_peers import beat, connect_node, processor_seconds
+from omnyshell.errors import TransportException
+from omnyshell.services.dial import HubAccess
+from omnyshell.transport.connection import OmnyShellConnection
 from soak.machines import memory_of, workplace
 from soak.report import Figure, report
 
 AT_ONCE = 20
+COMES_AGAIN = 1.0
 SAMPLE_EVERY = 5.0
 MEGABYTE = 1e6
+
+
+async def arrive(reach: HubAccess, node_id: str, gate: asyncio.Semaphore) -> OmnyShellConnection:
+    """Connect, and come again as nodes do where too many come from one address at once."""
+    while True:
+        try:
+            return await connect_node(reach, node_id, gate)
+        except TransportException:
+            await asyncio.sleep(COMES_AGAIN)
 
 
 async def soak(count: int, minutes: float) -> list[Figure]:
@@ -24,7 +37,7 @@ async def soak(count: int, minutes: float) -> list[Figure]:
         try:
             gate = asyncio.Semaphore(AT_ONCE)
             reach = access(certificates, hub.port, "box")
-            nodes = await asyncio.gather(*(connect_node(reach, f"idle-{number}", gate) for number in range(count)))
+            nodes = await asyncio.gather(*(arrive(reach, f"idle-{number}", gate) for number in range(count)))
             beating = [asyncio.create_task(beat(node, number, count)) for number, node in enumerate(nodes)]
             used, began, most = processor_seconds(hub.pid), time.monotonic(), 0.0
             while time.monotonic() - began < minutes * 60:

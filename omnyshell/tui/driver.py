@@ -2,6 +2,7 @@
 
 import os
 import selectors
+import signal
 import unicodedata
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
@@ -113,14 +114,27 @@ class ConsoleDriver(LastingDriver):
             while not self.exit_event.is_set():
                 # Something begun is looked at again soon.
                 if selector.select(ESCAPE_SECONDS if parser.is_waiting else IDLE_SECONDS):
-                    data = os.read(self.fileno, READ_SIZE)
+                    data = self._read()
                     if not data:
+                        self._tell_the_end()
                         break
                     for event in parser.feed(decode(data)):
                         self.process_message(event)
                 for event in parser.tick():
                     self.process_message(event)
         self._end(parser)
+
+    def _read(self) -> bytes:
+        """Return what has been typed; nothing where the terminal is gone."""
+        try:
+            return os.read(self.fileno, READ_SIZE)
+        except OSError:
+            return b""
+
+    def _tell_the_end(self) -> None:
+        """Have the console left: a hang-up is told to whoever leads the session, and make, say, keeps it to itself."""
+        if not self.exit_event.is_set():
+            os.kill(os.getpid(), signal.SIGHUP)
 
     def _end(self, parser: ConsoleParser) -> None:
         try:

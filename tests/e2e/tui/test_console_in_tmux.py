@@ -103,11 +103,13 @@ def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: int)
     ]  # fmt: skip
 
 
-def test_a_terminal_that_is_closed_ends_console_hub_and_idle_node(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["omnyshell-console", "exec sh -c 'trap \"\" HUP; omnyshell-console; true'"])
+def test_a_terminal_that_is_closed_ends_console_hub_and_idle_node(tmp_path: Path, start: str) -> None:
+    """Whether the console is told, or a leader of its session that keeps the signal to itself."""
     terminal = Terminal(tmp_path, {"OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"]})
     setup = LocalSetup.default()
     try:
-        terminal.type("omnyshell-console", "Enter")
+        terminal.type(start, "Enter")
         terminal.shows("● online")
         console = setup.running()
     finally:

@@ -298,7 +298,7 @@ async def test_a_full_screen_program_is_resumed_at_another_size(
     certificates: Certificates, tmp_path: Path, program: str
 ) -> None:
     if shutil.which(program.split()[0]) is None:
-        pytest.skip(f"{program} is not installed")
+        pytest.skip(f"{program.split()[0]} is not installed")
     text = tmp_path / "text"
     text.write_text("".join(f"line {number}\n" for number in range(1, 200)))
     name = f" {text}" if program != "top" else ""

@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
@@ -44,7 +44,7 @@ from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
 from omnyshell.services.hub.peers.own_requests import ANSWERS, OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
@@ -98,7 +98,7 @@ class NodeService:
         self.held_off = HeldOff(audit)
         self._metrics = metrics
         self._clock = clock
-        self.handlers: Mapping[type[ControlMessage], Handler] = {
+        self.handlers: Handlers = {
             NodeRegister: self._register,
             NodeCapabilitiesMessage: self._capabilities,
             NodeHeartbeat: self._heartbeat,

@@ -1,14 +1,11 @@
 """Says who may do what on a node, and why (extension `admin`): to an admin of anybody, to everybody of themselves."""
 
-from collections.abc import Mapping
-
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import RightInfo
 from omnyshell.model.grammars import PRINCIPAL, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
 from omnyshell.security.authenticators import can_list, principal_of
 from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
@@ -21,7 +18,7 @@ from omnyshell.services.hub.ground.store import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.peers.role_service import Handlers
 
 
 class AccessAnswers:
@@ -41,7 +38,7 @@ class AccessAnswers:
         self._owners = owners
         self._gate = gate
         self._audit = audit
-        self.handlers: Mapping[type[ControlMessage], Handler] = {AccessRequest: self._asked}
+        self.handlers: Handlers = {AccessRequest: self._asked}
 
     def _asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
         try:

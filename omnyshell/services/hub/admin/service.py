@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
@@ -21,7 +21,7 @@ from omnyshell.services.hub.enrolment.records import Invite
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 
 QUEUE_LIMIT = 256
@@ -50,9 +50,7 @@ class AdminService:
             self._plans.update(member.plans)
         self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
         self._worker: asyncio.Task[None] | None = None
-        self.handlers: Mapping[type[ControlMessage], Handler] = dict.fromkeys(
-            (*self._reads, *self._plans), self._requested
-        )
+        self.handlers: Handlers = dict.fromkeys((*self._reads, *self._plans), self._requested)
 
     def start(self) -> None:
         """Begin to work."""

@@ -1,7 +1,7 @@
 """Serves the extension `events`: who subscribes, what happens in the hub, and the time that passes."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
@@ -26,7 +26,7 @@ from omnyshell.services.hub.live.view import HubParts, LiveView
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
 MAX_OF_PEER = 4
@@ -89,7 +89,7 @@ class EventsService:
         self._worst_lag = 0.0
         self._pinged: list[str] = []
         self._deserted_at = 0.0
-        self.handlers: Mapping[type[ControlMessage], Handler] = {
+        self.handlers: Handlers = {
             EventsSubscribe: self._subscribe,
             EventsUnsubscribe: self._unsubscribe,
         }

@@ -1,17 +1,14 @@
 """What a role may say after login, and who deals with it."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ControlMessage
+from omnyshell.services.hub.peers.peer import Peer
 
-if TYPE_CHECKING:
-    from omnyshell.services.hub.peers.peer import Peer
-
-Handler = Callable[["Peer", Any, int], None]
+Handler = Callable[[Peer, Any, int], None]
 """Takes a message of the type it is entered under, and its channel, 0 where it has none."""
-
 
 Handlers = Mapping[type[ControlMessage], Handler]
 
@@ -31,11 +28,11 @@ class RoleService(Protocol):
     """The hub's face toward one role. A message without a handler is dropped and counted."""
 
     @property
-    def handlers(self) -> Mapping[type[ControlMessage], Handler]:
+    def handlers(self) -> Handlers:
         """The messages that the role may send."""
 
-    def data(self, peer: "Peer", opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
         """Take a data frame whose header is sound."""
 
-    def left(self, peer: "Peer") -> None:
+    def left(self, peer: Peer) -> None:
         """A connection of the role has ended."""

@@ -1,15 +1,13 @@
 """Enters into the audit trail what programs put on the clipboards of their users (extension `clipboard-audit`)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from omnyshell.clock import Clock
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handler
+from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.sessions.router import SessionRoute, SessionRouter
 
 PERIOD = 1.0
@@ -34,7 +32,7 @@ class ClipboardNotes:
         self._metrics = metrics
         self._clock = clock
         self._told: dict[Peer, _Told] = {}
-        self.handlers: Mapping[type[ControlMessage], Handler] = {SessionClipboard: self._noted}
+        self.handlers: Handlers = {SessionClipboard: self._noted}
 
     def left(self, peer: Peer) -> None:
         """A client's connection ended."""

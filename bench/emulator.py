@@ -16,7 +16,7 @@ from statistics import median
 import pyte
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.follower import Follower
+from omnyshell.terminal.following.follower import Follower
 
 COLUMNS, LINES = 80, 24
 CHUNK = 64 * 1024

@@ -282,10 +282,8 @@ if TYPE_CHECKING:
         ShellSession as ShellSession,
     )
     from omnyshell.services.node.config import (
-        NodeConfig as NodeConfig,
-    )
-    from omnyshell.services.node.keeping import (
         Keeping as Keeping,
+        NodeConfig as NodeConfig,
     )
     from omnyshell.services.node.node import (
         OmnyShellNode as OmnyShellNode,
@@ -383,8 +381,7 @@ _HOMES = {
     "omnyshell.services.hub.sessions.router": "Session SessionRoute SessionRouter",
     "omnyshell.services.hub.tunnels.registry": "TunnelRegistration TunnelRegistry",
     "omnyshell.services.node.backend": "Foreground OutputSink ShellBackend ShellRequest ShellSession",
-    "omnyshell.services.node.config": "NodeConfig",
-    "omnyshell.services.node.keeping": "Keeping",
+    "omnyshell.services.node.config": "Keeping NodeConfig",
     "omnyshell.services.node.node": "OmnyShellNode",
     "omnyshell.transport.channels": "Channel ChannelMultiplexer",
     "omnyshell.transport.connection": "HubAddress OmnyShellConnection",

@@ -38,7 +38,7 @@ async def fleet(
 
 def _quieten() -> None:
     """Log nothing, and look for no shells: that starts processes, which is not what is measured."""
-    import omnyshell.services.node.local_backend as module
+    import omnyshell.services.node.processes.local_backend as module
 
     async def no_shells() -> tuple[str, ...]:
         return ()

@@ -23,7 +23,7 @@ from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import paint, state
+from omnyshell.terminal.painting.snapshot import paint, state
 from omnyshell.transport.bulk_frames import BINARY, TEXT, BulkFrameReader, bulk_frame
 from soak.report import Figure, report
 

@@ -14,7 +14,7 @@ from support.stack import connected_client
 
 from omnyshell import ChannelException, OmnyShellClient, PtySpec, RemoteSession, SessionMode
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import paint, plain_text
+from omnyshell.terminal.painting.snapshot import paint, plain_text
 from soak.machines import machines
 from soak.report import Figure, report
 

@@ -14,11 +14,10 @@ from omnyshell.options.values import settings
 from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.node.commands import CommandPolicy
-from omnyshell.services.node.config import NodeConfig
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
 from omnyshell.services.node.options import OPTIONS
+from omnyshell.services.node.processes.commands import CommandPolicy
 
 
 def start(options: argparse.Namespace) -> int:

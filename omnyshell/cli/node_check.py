@@ -11,9 +11,9 @@ from omnyshell.options.toml_file import read_options
 from omnyshell.paths import user_path
 from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.node.backend import Launch, ShellRequest
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.options import OPTIONS
+from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.policy import RuleRefusal
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.words import requested_words

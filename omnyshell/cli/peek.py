@@ -11,11 +11,11 @@ from omnyshell.cli.output import complain, say_json
 from omnyshell.model.sessions import describe_exit
 from omnyshell.services.client.node_sessions import SessionScreen
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.follower import draw_for
-from omnyshell.terminal.rows import Row
-from omnyshell.terminal.sgr import sgr_of
-from omnyshell.terminal.snapshot import plain_text
-from omnyshell.terminal.style import DEFAULT_STYLE
+from omnyshell.terminal.following.follower import draw_for
+from omnyshell.terminal.painting.snapshot import plain_text
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.sgr import sgr_of
+from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
 MAX_COLS, MAX_ROWS = 500, 200
 """A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""

@@ -12,7 +12,7 @@ from omnyshell.ids import short_id
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import HubState, Link, Source
-from omnyshell.terminal.widths import all_narrow, width_of
+from omnyshell.terminal.text.widths import all_narrow, width_of
 
 SHOWN_PARTS = tuple(part for part in Part if part is not Part.AUDIT)
 

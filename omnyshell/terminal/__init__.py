@@ -5,13 +5,13 @@ terminal to the same state, `reset_sequence` takes back what a program changed, 
 """
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.events import Bell, ClipboardWrite, Event, TitleChanged
-from omnyshell.terminal.follower import Follower
-from omnyshell.terminal.keys import encode_focus, encode_key, encode_paste
-from omnyshell.terminal.mouse import MouseAction, MouseButton, MouseEvent, encode_mouse, wants_mouse
-from omnyshell.terminal.rows import Row
-from omnyshell.terminal.snapshot import paint, paint_main, plain_text, reset_sequence, state
-from omnyshell.terminal.style import Look, Style
+from omnyshell.terminal.following.follower import Follower
+from omnyshell.terminal.input.keys import encode_focus, encode_key, encode_paste
+from omnyshell.terminal.input.mouse import MouseAction, MouseButton, MouseEvent, encode_mouse, wants_mouse
+from omnyshell.terminal.painting.snapshot import paint, paint_main, plain_text, reset_sequence, state
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import Look, Style
+from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
 
 __all__ = [
     "Bell",

@@ -5,12 +5,12 @@ import re
 from itertools import chain
 from typing import Final
 
-from omnyshell.terminal.functions import NOTHING, Action, action_of, known_action
-from omnyshell.terminal.osc import HEAD, LONGEST_STRING
-from omnyshell.terminal.reports import Reports
-from omnyshell.terminal.rows import MOST_RUNS
-from omnyshell.terminal.sgr import effect_of, number
-from omnyshell.terminal.tokens import (
+from omnyshell.terminal.screen.rows import MOST_RUNS
+from omnyshell.terminal.screen.sgr import effect_of, number
+from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
+from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
+from omnyshell.terminal.sequences.reports import Reports
+from omnyshell.terminal.sequences.tokens import (
     LONGEST_SEQUENCE,
     bring_out_controls,
     expand_c1,
@@ -21,7 +21,7 @@ from omnyshell.terminal.tokens import (
     tokens,
     unfinished_at,
 )
-from omnyshell.terminal.widths import all_narrow, narrow_texts, width_of
+from omnyshell.terminal.text.widths import all_narrow, narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
 _LONGEST_REPLAYED: Final = 4096

@@ -14,7 +14,7 @@ from support.stack import Certificates, hub_config, running_node
 
 from omnyshell import LoginLimit, OmnyShellHub, OmnyShellNode
 from omnyshell.clock import SystemClock
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.config import Keeping
 from soak.attacks import how_many, show
 from soak.machines import workplace
 from soak.report import Figure, report

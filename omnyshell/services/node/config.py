@@ -7,9 +7,23 @@ from omnyshell.model.nodes import DEFAULT_MAX_SESSIONS
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.targets import NoTargets, TargetPatterns, TargetPolicy
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.processes.commands import CommandPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeping:
+    """What a session without a client may cost. Times in seconds."""
+
+    auto_detach: bool = True
+    """Whether a shell outlives the loss of its client or hub."""
+
+    auto_detach_timeout: float = 1800.0
+    exec_timeout: float = 60.0
+    """How long a command that can be resumed outlives it."""
+
+    block_timeout: float = 60.0
+    """How long a shell waits for its client when the replay buffer is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,10 @@ import logging
 import random
 import socket
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import structs
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import (
@@ -47,19 +51,44 @@ from omnyshell.security.identity import UidComputer
 from omnyshell.security.machine import MachineFacts
 from omnyshell.security.proof_choice import NotSignedException
 from omnyshell.security.uid_store import UidStore
+from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.dial import HubAccess, dial
 from omnyshell.services.exposer.exposer import TunnelExposer
 from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
-from omnyshell.services.node.local_backend import LocalBackend
-from omnyshell.services.node.proofs import NodeProofs
-from omnyshell.services.node.screens import FollowedScreen
-from omnyshell.services.node.session_requests import SessionAnswers
-from omnyshell.services.node.sessions import NodeSessions
+from omnyshell.services.node.processes.local_backend import LocalBackend
+from omnyshell.services.node.screens.shell_screens import FollowedScreen
+from omnyshell.services.node.sessions.answers import SessionAnswers
+from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
 from omnyshell.version import __version__
+
+
+class NodeProofs:
+    """A file of hubs for one node id.
+
+    A state directory in which the node ran and which has no such file is older than `auth-bind-2`, and stays so until a
+    hub announces that.
+    """
+
+    def __init__(self, directory: Path, node_id: str) -> None:
+        self._path = directory / f"bound-hubs-{node_id}"
+        self._uid = UidStore.path_for_node(directory, NodeId(node_id))
+
+    def begin(self) -> None:
+        """Mark a new directory as such, before the node leaves anything else there. Raises `ConfigException`."""
+        if not self._uid.exists():
+            BoundHubs(self._path).begin()
+
+    def remembering(self, access: HubAccess) -> HubAccess:
+        """Return how to reach the hub, with this memory."""
+        known = access.binding
+        is_old = known.is_old_friend or not self._path.exists()
+        binding = structs.replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
+        return replace(access, binding=binding)
+
 
 EXTENSIONS = frozenset(
     {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}

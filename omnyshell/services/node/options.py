@@ -9,9 +9,8 @@ from omnyshell.options.values import at_least, duration, file_exists, parse_pair
 from omnyshell.paths import user_path
 from omnyshell.services.client.options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
-from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES
-from omnyshell.services.node.keeping import Keeping
 from omnyshell.services.node.restriction.tables import COMMANDS, rules_from_tables
 from omnyshell.services.service_options import CONFIG, LOG_FORMAT, LOG_LEVEL, STRICT_MODES
 

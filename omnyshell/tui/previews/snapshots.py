@@ -7,8 +7,8 @@ from typing import Final
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.terminal import Emulator, Row
-from omnyshell.terminal.follower import draw_for
-from omnyshell.terminal.grid import TAB_WIDTH
+from omnyshell.terminal.following.follower import draw_for
+from omnyshell.terminal.screen.grid import TAB_WIDTH
 from omnyshell.tui.messages import SessionRef
 
 MOST_COLUMNS: Final = 300

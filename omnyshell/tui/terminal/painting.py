@@ -12,8 +12,8 @@ from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.strip import Strip
 
-from omnyshell.terminal.rows import Row
-from omnyshell.terminal.style import (
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import (
     BLINK,
     BOLD,
     CONCEAL,
@@ -26,7 +26,7 @@ from omnyshell.terminal.style import (
     Look,
     Style,
 )
-from omnyshell.terminal.widths import width_of
+from omnyshell.terminal.text.widths import width_of
 from omnyshell.tui.terminal.palette import Palette, blend, rich_color
 
 _DIM_SHARE: Final = 0.6

@@ -5,7 +5,7 @@ from typing import Final
 
 from rich.color import Color
 
-from omnyshell.terminal.style import DEFAULT, INDEXED, TRUE_COLOUR
+from omnyshell.terminal.screen.style import DEFAULT, INDEXED, TRUE_COLOUR
 
 Rgb = tuple[int, int, int]
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from omnyshell.terminal.follower import SLICE_SECONDS, Follower
+from omnyshell.terminal.following.follower import SLICE_SECONDS, Follower
 
 
 class Turns:

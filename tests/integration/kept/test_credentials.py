@@ -23,8 +23,8 @@ from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.sessions import leftovers
-from omnyshell.services.node.session_refs import find_session
-from omnyshell.services.node.session_requests import SessionAnswers
+from omnyshell.services.node.sessions.answers import SessionAnswers
+from omnyshell.services.node.sessions.references import find_session
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 
 KINDS = ("shell", "exec")

@@ -20,7 +20,7 @@ from omnyshell import (
     SessionRejectedException,
     ShellFamily,
 )
-from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.variables import variable_flaw

@@ -12,7 +12,7 @@ from support.stack import Certificates, hub_config, stack, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, SessionRejectedException
 from omnyshell.services.hub.assembly import MAX_VALUES_TO_HUB
-from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.processes.commands import CommandPolicy
 
 PRINT = """printf '%s\\n'"""
 

@@ -15,8 +15,8 @@ from omnyshell import (
     TunnelRejectedException,
 )
 from omnyshell.services.exposer.targets import TargetPatterns
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.environment import Account
+from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction import environment
 from omnyshell.services.node.restriction.rule import CommandRule
 

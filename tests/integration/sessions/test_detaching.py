@@ -24,9 +24,9 @@ from omnyshell import (
     SessionState,
 )
 from omnyshell.cli.connect import _Show
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.config import Keeping
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import plain_text
+from omnyshell.terminal.painting.snapshot import plain_text
 
 SIZE = PtySpec(cols=80, rows=24)
 SMALL = PtySpec(cols=60, rows=15)

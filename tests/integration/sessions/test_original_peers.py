@@ -13,7 +13,7 @@ from support.stack import Certificates, connected_client, hub_config, running_no
 
 from omnyshell import OmnyShellClient, OmnyShellHub, PtySpec, RemoteSession, SessionMode
 from omnyshell.services.client.states import LinkState
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.config import Keeping
 
 ITS_ID = "0a1b2c3d-0000-4000-8000-000000000000"
 """A session's id as its node chose it."""

@@ -20,7 +20,7 @@ from omnyshell import (
     TransportException,
 )
 from omnyshell.services.client.states import LinkState
-from omnyshell.services.node.keeping import Keeping
+from omnyshell.services.node.config import Keeping
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.connection import OmnyShellConnection
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Cell(NamedTuple):
-    """Colours and flags are numbered as in `omnyshell/terminal/style.py`; `underline` is 0 or 1, whatever its style."""
+    """Colours and flags are numbered as in `omnyshell/terminal/screen/style.py`; `underline` is 0 or 1, whatever its style."""
 
     text: str
     fg: int

@@ -1,9 +1,9 @@
-"""Writes `omnyshell/terminal/width_table.py` from the C library of this machine.
+"""Writes `omnyshell/terminal/text/width_table.py` from the C library of this machine.
 
 Programs count columns with `wcwidth` of the C library, and so does tmux; a terminal that counts otherwise draws their
 screens wrong. Characters that the library does not know yet are taken from the `wcwidth` package.
 
-    python -m support.terminal_references.make_widths omnyshell/terminal/width_table.py
+    python -m support.terminal_references.make_widths omnyshell/terminal/text/width_table.py
 """
 
 import ctypes

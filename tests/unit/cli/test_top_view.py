@@ -15,7 +15,7 @@ from omnyshell.model.live_figures import LiveMetrics
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.messages.events import EventsSnapshot
 from omnyshell.services.client.live.state import Change, HubState, Link
-from omnyshell.terminal.widths import width_of
+from omnyshell.terminal.text.widths import width_of
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 HOSTILE = "\x1b[31m\x9b2J\u202eevil\u200d名前\n"

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from omnyshell.terminal import Emulator
-from omnyshell.terminal.follower import SLICE_SECONDS, draw_for
+from omnyshell.terminal.following.follower import SLICE_SECONDS, draw_for
 
 MOST = 2**31 - 1
 COUNTED = [f"\x1b[{MOST}{final}" for final in "@ABCDEFGHILMPSTXZabde"]

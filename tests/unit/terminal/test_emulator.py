@@ -4,8 +4,8 @@ import pyte
 import pytest
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import plain_text, reset_sequence
-from omnyshell.terminal.style import BLINK, CONCEAL, DIM, INDEXED, ITALIC, STRIKE, TRUE_COLOUR, Look
+from omnyshell.terminal.painting.snapshot import plain_text, reset_sequence
+from omnyshell.terminal.screen.style import BLINK, CONCEAL, DIM, INDEXED, ITALIC, STRIKE, TRUE_COLOUR, Look
 
 
 def screen_after(output: str | bytes, columns: int = 10, lines: int = 4, **options: int) -> Emulator:

@@ -7,8 +7,8 @@ import tracemalloc
 import pytest
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.events import Bell, ClipboardWrite, TitleChanged
-from omnyshell.terminal.osc import LONGEST_STRING
+from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, TitleChanged
+from omnyshell.terminal.sequences.osc import LONGEST_STRING
 
 ENDLESS = {
     "osc": b"\x1b]0;" + b"x" * 600_000,

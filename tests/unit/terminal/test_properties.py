@@ -5,7 +5,7 @@ from hypothesis import given, settings, strategies as st
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import paint, plain_text, reset_sequence, state
+from omnyshell.terminal.painting.snapshot import paint, plain_text, reset_sequence, state
 
 SIZES = st.tuples(st.integers(1, 14), st.integers(1, 8))
 

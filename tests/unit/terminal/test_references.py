@@ -8,7 +8,7 @@ from support.terminal_references.cells import Cell, Screen, load
 from support.terminal_references.compare import Difference, differences, ours, screen_of, size_of
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.snapshot import paint, state
+from omnyshell.terminal.painting.snapshot import paint, state
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 REFERENCES = Path(__file__).parents[2] / "terminal" / "references"

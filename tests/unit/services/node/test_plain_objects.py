@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import SessionRejectedException
-from omnyshell.services.node.device_queries import DeviceQuery, DeviceQueryScanner
-from omnyshell.services.node.main_screen import MainScreenWatch
-from omnyshell.services.node.screen_pump import REST, Painting, ScreenPump
-from omnyshell.services.node.session_refs import find_session
+from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
+from omnyshell.services.node.screens.pump import REST, Painting, ScreenPump
+from omnyshell.services.node.sessions.output import MainScreenWatch
+from omnyshell.services.node.sessions.references import find_session
 
 IDS = (
     "0a1b2c3d-0000-4000-8000-000000000000",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from omnyshell.services.node.commands import CommandPolicy
+from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.advice import kind_of
 from omnyshell.services.node.restriction.containment import find_uncontained, is_contained
 from omnyshell.services.node.restriction.pattern import rule_from_pattern

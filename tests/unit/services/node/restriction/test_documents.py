@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from omnyshell.options.toml_file import read_options
-from omnyshell.services.node.commands import CommandPolicy
 from omnyshell.services.node.options import OPTIONS, RULES
+from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern

@@ -1,0 +1,110 @@
+"""A child process that leads a session of its own and is reaped (docs/architecture.md#children-are-cheap-and-owned)."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from omnyshell.errors import ErrorCodes, SessionRejectedException
+from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.process_table import HANG_UP_TIME, hang_up, identity_of, signal_session
+
+Descriptor = int
+
+
+class Child:
+    """Starts a program as the leader of a new session, and calls `exited` with its return code once."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        streams: tuple[Descriptor, Descriptor, Descriptor],
+        ledger: ChildLedger,
+        exited: Callable[[int], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ledger = ledger
+        self._exited = exited
+        self._killer: asyncio.TimerHandle | None = None
+        line = ledger.announce(streams[:2])
+        try:
+            self._process = _spawn(argv, env, cwd, streams)
+        except BaseException:
+            ledger.withdraw(line)
+            raise
+        self.pid = self._process.pid
+        self._identity = identity_of(self.pid)
+        ledger.add(line, self._identity)
+        self._watch()
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether the leader has ended."""
+        return self._process.returncode is not None
+
+    def kill(self) -> None:
+        """Hang up on every process of the session, and kill what is left 1.5 s later. Idempotent."""
+        if self._killer is not None:
+            return
+        hang_up(self._identity)
+        self._killer = self._loop.call_later(HANG_UP_TIME, self._finish_off)
+
+    def kill_now(self) -> None:
+        """Kill every process of the session without delay."""
+        if self._killer is not None:
+            self._killer.cancel()
+        self._finish_off()
+
+    def signal_group(self, group: int, number: int) -> None:
+        """Signal a process group of the session; one that has gone is ignored."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, number)
+
+    @property
+    def is_being_killed(self) -> bool:
+        """Whether the hang-up was sent, and the kill is still to come."""
+        return self._killer is not None and not self._killer.cancelled() and self._killer.when() > self._loop.time()
+
+    def _finish_off(self) -> None:
+        signal_session(self._identity, signal.SIGKILL)
+        if self.has_exited:
+            self._ledger.remove(self._identity)
+
+    def _watch(self) -> None:
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            # Not Linux: one thread waits.
+            waiting = self._loop.run_in_executor(None, self._process.wait)
+            waiting.add_done_callback(lambda _: self._reap())
+            return
+        self._loop.add_reader(pidfd, self._pidfd_ready, pidfd)
+
+    def _pidfd_ready(self, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        self._reap()
+
+    def _reap(self) -> None:
+        # The client waits for the end, nobody for the ledger.
+        self._exited(self._process.wait())
+        if not self.is_being_killed:
+            self._ledger.remove(self._identity)
+
+
+def _spawn(
+    argv: Sequence[str], env: Mapping[str, str], cwd: str, streams: tuple[Descriptor, Descriptor, Descriptor]
+) -> "subprocess.Popen[bytes]":
+    stdin, stdout, stderr = streams
+    try:
+        return subprocess.Popen(  # noqa: S603
+            argv, env=dict(env), cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+    except (OSError, ValueError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        raise SessionRejectedException(f"Cannot start '{argv[0]}': {reason}", code=ErrorCodes.BAD_REQUEST) from exc

@@ -1,0 +1,68 @@
+"""The backend of this machine: terminals and pipes."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnyshell.errors import SessionRejectedException
+from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.services.node.backend import OutputSink, ShellRequest
+from omnyshell.services.node.environment import find_shells, inherited_variables
+from omnyshell.services.node.processes.commands import CommandPolicy, prepare
+from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.pipes import PipeSession
+from omnyshell.services.node.processes.process import ProcessSession
+from omnyshell.services.node.processes.pty import PtySession
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class LocalBackend:
+    """Starts processes on this machine; see `ShellBackend`."""
+
+    def __init__(self, state_dir: Path, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
+        """`state_dir` keeps the list of children, `refused_variables` are patterns of names that requests may not set.
+
+        Raises `ConfigException` for a directory that cannot be used.
+        """
+        self._ledger = ChildLedger(state_dir / "children")
+        self._policy = policy
+        self._refused_variables = refused_variables
+        self._inherited = inherited_variables(os.environ)
+
+    async def begin(self) -> Sequence[str]:
+        """End what a node that was killed has left behind, and say what may run; returns the shells that work."""
+        count = await self._ledger.end_leftovers()
+        if count:
+            logger.warning("ended %d sessions that an earlier run of this node left behind", count)
+        logger.info("%s", self._policy)
+        for warning in self._policy.warnings():
+            logger.warning("%s", warning)
+        return () if self._policy.is_restricted else await find_shells()
+
+    async def aclose(self) -> None:
+        """End what is left of the sessions of all children. Takes about 2 s at most."""
+        await self._ledger.close()
+
+    def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:
+        """Start a process. Raises `SessionRejectedException` as `ShellBackend.start` says."""
+        if request.mode not in (SessionMode.EXEC, SessionMode.SHELL):
+            raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
+        argv, env, cwd = prepare(request, self._policy, self._inherited, self._refused_variables)
+        if not request.wants_pty:
+            return PipeSession(argv, env=env, cwd=cwd, sink=sink, ledger=self._ledger)
+        return PtySession(
+            argv,
+            env=env,
+            cwd=cwd,
+            size=request.pty or PtySpec(),
+            echo=not _is_quiet_shell(request),
+            sink=sink,
+            ledger=self._ledger,
+        )
+
+
+def _is_quiet_shell(request: ShellRequest) -> bool:
+    """Whether this is the original's shell without prompt and echo (docs/protocol.md#sessions)."""
+    return request.mode is SessionMode.SHELL and not (request.interactive or request.command or request.args)

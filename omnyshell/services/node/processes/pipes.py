@@ -1,0 +1,64 @@
+"""Commands on pipes: stdout and stderr apart, and a stdin that can end."""
+
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.node.backend import OutputSink
+from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.process import ProcessSession
+from omnyshell.services.node.processes.process_table import signal_number
+
+QUIET = 2.0
+PIPE_SIZE = 256 * 1024
+
+
+class PipeSession(ProcessSession):
+    """A command whose streams are pipes."""
+
+    def __init__(
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, sink: OutputSink, ledger: ChildLedger
+    ) -> None:
+        """Start it. Raises `SessionRejectedException` where that fails."""
+        super().__init__(sink, quiet=QUIET)
+        with ExitStack() as theirs, ExitStack() as ours:
+            stdin, to_stdin = _pipe(theirs, ours)
+            from_stdout, stdout = _pipe(ours, theirs)
+            from_stderr, stderr = _pipe(ours, theirs)
+            for fd in (to_stdin, from_stdout):
+                _enlarge(fd)
+            self._launch(argv, env=env, cwd=cwd, streams=(stdin, stdout, stderr), ledger=ledger)
+            ours.pop_all()
+        self._write_to(to_stdin)
+        self._read_from(from_stdout, DataOpcode.STDOUT)
+        self._read_from(from_stderr, DataOpcode.STDERR)
+
+    def eof(self) -> None:
+        """Close stdin behind what is queued."""
+        if self._writer is not None:
+            self._writer.close_at_end()
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Pipes have no size."""
+
+    def signal(self, name: str) -> None:
+        """Signal the command's process group."""
+        number = signal_number(name)
+        if number is not None and self._return_code is None:
+            self._leader.signal_group(self.pid, number)
+
+
+def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
+    """Return the ends to read and to write, which are closed with these."""
+    read, write = os.pipe()
+    readers.callback(os.close, read)
+    writers.callback(os.close, write)
+    return read, write
+
+
+def _enlarge(fd: int) -> None:
+    """Let the pipe hold more than 64 KiB, so that a chunk is full more often; not all systems can."""
+    with suppress(OSError, AttributeError):
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)

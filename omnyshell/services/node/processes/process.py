@@ -1,0 +1,154 @@
+"""What sessions on a terminal and on pipes have in common: input, output under a budget, and the end."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.node.backend import Foreground, OutputSink
+from omnyshell.services.node.processes.child import Child
+from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
+from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.process_table import signal_name
+
+
+class ProcessSession(ABC):
+    """A process whose end is told behind its last output.
+
+    After the leader has exited, output is drained to its end, or, where a descendant keeps a stream open, until
+    `quiet` seconds after the last byte (docs/protocol.md#how-a-session-ends). That clock stands still while
+    the sink has no budget.
+    """
+
+    def __init__(self, sink: OutputSink, *, quiet: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sink = sink
+        self._quiet = quiet
+        self._readers: list[FdReader] = []
+        self._writer: FdWriter | None = None
+        self._child: Child | None = None
+        self._return_code: int | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._killed = False
+        self._ended = False
+
+    @property
+    def pid(self) -> int:
+        """The process id of the leader."""
+        return self._leader.pid
+
+    def write(self, data: bytes) -> None:
+        """Queue input; what nobody reads any more counts as taken."""
+        if self._writer is not None:
+            self._writer.write(data)
+        else:
+            self._sink.input_taken(len(data))
+
+    @abstractmethod
+    def eof(self) -> None:
+        """End the input, behind what is queued."""
+
+    @abstractmethod
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the terminal another size, in character cells."""
+
+    @abstractmethod
+    def signal(self, name: str) -> None:
+        """Signal what runs in the foreground; an unknown name is ignored."""
+
+    def foreground(self) -> Foreground:
+        """What runs in the foreground; nothing is known where there is no terminal."""
+        return Foreground()
+
+    def type_reply(self, data: bytes) -> None:
+        """Queue input of the node's own, which is no part of the client's stream."""
+        if self._writer is not None:
+            self._writer.write_unaccounted(data)
+
+    def resume_output(self) -> None:
+        """Read on: the sink has a budget again."""
+        for reader in self._readers:
+            reader.resume()
+        if self._return_code is not None:
+            self._restart_drain_clock()
+
+    def kill(self) -> None:
+        """End every process of the session; its output is of no interest any more. Idempotent."""
+        if self._ended:
+            self._leader.kill()
+            return
+        self._killed = True
+        self._leader.kill()
+        if self._return_code is not None:
+            self._finish()
+
+    def kill_now(self) -> None:
+        """End every process of the session without giving it time."""
+        self._killed = True
+        self._leader.kill_now()
+
+    @property
+    def _leader(self) -> Child:
+        if self._child is None:
+            raise RuntimeError("the process is not started")
+        return self._child
+
+    def _launch(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        streams: tuple[int, int, int],
+        ledger: ChildLedger,
+    ) -> None:
+        self._child = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
+
+    def _read_from(self, fd: int, stream: DataOpcode, before_more: Callable[[], None] = do_nothing) -> None:
+        def deliver(data: bytes) -> None:
+            self._sink.output(stream, data)
+            if self._return_code is not None:
+                self._restart_drain_clock()
+
+        reader = FdReader(
+            fd, budget=self._sink.budget, deliver=deliver, ended=self._stream_ended, before_more=before_more
+        )
+        self._readers.append(reader)
+
+    def _write_to(self, fd: int) -> None:
+        self._writer = FdWriter(fd, taken=self._sink.input_taken)
+
+    def _leader_exited(self, return_code: int) -> None:
+        self._return_code = return_code
+        if self._killed or not any(reader.is_open for reader in self._readers):
+            self._finish()
+        else:
+            self._restart_drain_clock()
+
+    def _stream_ended(self) -> None:
+        if self._return_code is not None and not any(reader.is_open for reader in self._readers):
+            self._finish()
+
+    def _restart_drain_clock(self) -> None:
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        self._drain_timer = self._loop.call_later(self._quiet, self._drained)
+
+    def _drained(self) -> None:
+        self._drain_timer = None
+        if any(reader.is_paused for reader in self._readers):
+            return
+        self._finish()
+
+    def _finish(self) -> None:
+        if self._ended or self._return_code is None:
+            return
+        self._ended = True
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        for reader in self._readers:
+            reader.close()
+        if self._writer is not None:
+            self._writer.close()
+        code = self._return_code
+        self._sink.exited(code, signal_name(-code) if code < 0 else None)

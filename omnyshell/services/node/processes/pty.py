@@ -1,0 +1,174 @@
+"""Sessions on a terminal of their own (docs/architecture.md#children-are-cheap-and-owned)."""
+
+import fcntl
+import os
+import struct
+import termios
+from array import array
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from omnyshell.model.sessions import PtySpec
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.node.backend import Foreground, OutputSink
+from omnyshell.services.node.processes.ledger import ChildLedger
+from omnyshell.services.node.processes.process import ProcessSession
+from omnyshell.services.node.processes.process_table import group_members, signal_number
+
+MAX_COMMAND = 256
+"""Characters of a command line that are told."""
+
+_PROC = Path("/proc")
+
+
+def foreground_of(terminal: int) -> Foreground:
+    """Return what the foreground process group of a terminal, given by a descriptor of its master, is doing."""
+    try:
+        group = os.tcgetpgrp(terminal)
+    except OSError:
+        return Foreground()
+    if group <= 0:
+        return Foreground()
+    # The group's leader may have ended before the rest of its pipeline.
+    leader = _describe(group)
+    if leader.command is not None:
+        return leader
+    others = (_describe(pid) for pid in group_members(group))
+    return next((found for found in others if found.command is not None), Foreground())
+
+
+def _describe(pid: int) -> Foreground:
+    try:
+        words = (_PROC / str(pid) / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return Foreground()
+    text = " ".join(word.decode(errors="replace") for word in words)
+    # A login shell's name begins with a dash.
+    command = text.removeprefix("-")[:MAX_COMMAND]
+    return Foreground(command or None, _directory(pid))
+
+
+def _directory(pid: int) -> str | None:
+    try:
+        return os.fsencode((_PROC / str(pid) / "cwd").readlink()).decode(errors="replace")
+    except OSError:
+        return None
+
+
+QUIET = 0.2
+MAX_CELLS = 10_000
+
+WORTH_A_READ = 1024
+"""Bytes that end the moment: a quarter of what the kernel hands on at once."""
+
+GLANCES = 30
+"""Looks for as much, about 30 µs."""
+
+_TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
+"""Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
+
+_IFLAG, _LFLAG, _CC = 0, 3, 6
+_IUTF8 = getattr(termios, "IUTF8", 0x4000)
+
+
+class PtySession(ProcessSession):
+    """A program whose terminal is ours to hold."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        size: PtySpec,
+        echo: bool,
+        sink: OutputSink,
+        ledger: ChildLedger,
+    ) -> None:
+        """Start it on a terminal of this size. Raises `SessionRejectedException` where that fails."""
+        super().__init__(sink, quiet=QUIET)
+        with ExitStack() as theirs, ExitStack() as ours:
+            master, slave = os.openpty()
+            ours.callback(os.close, master)
+            theirs.callback(os.close, slave)
+            # Reading and writing end apart: each has a descriptor of its own.
+            writing = os.dup(master)
+            ours.callback(os.close, writing)
+            _set_size(master, size.cols, size.rows)
+            _set_modes(slave, echo=echo)
+            trampoline = ("/bin/sh", "-c", _TRAMPOLINE, "sh", os.ttyname(slave))
+            self._launch((*trampoline, *argv), env=env, cwd=cwd, streams=(slave, slave, slave), ledger=ledger)
+            self._end_of_file = _control_character(slave, termios.VEOF)
+            ours.pop_all()
+        self._master = master
+        self._write_to(writing)
+        self._read_from(master, DataOpcode.STDOUT, before_more=lambda: look_for_output(master))
+
+    def eof(self) -> None:
+        """Type the terminal's end-of-file character."""
+        self.type_reply(self._end_of_file)
+
+    def foreground(self) -> Foreground:
+        """The foreground process group's command and directory."""
+        return foreground_of(self._master) if not self._ended else Foreground()
+
+    @property
+    def _has_terminal(self) -> bool:
+        """Whether the master is open.
+
+        It closes when the program has closed its terminal, though that may live on: another session's master can then
+        have its number.
+        """
+        return any(reader.is_open for reader in self._readers)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the terminal another size; the kernel sends SIGWINCH."""
+        if self._has_terminal:
+            with suppress(OSError):
+                _set_size(self._master, cols, rows)
+
+    def signal(self, name: str) -> None:
+        """Signal the foreground process group."""
+        number = signal_number(name)
+        if number is None or self._return_code is not None:
+            return
+        group = 0
+        if self._has_terminal:
+            with suppress(OSError):
+                group = os.tcgetpgrp(self._master)
+        self._leader.signal_group(group if group > 0 else self.pid, number)
+
+
+def look_for_output(fd: int) -> None:
+    """Give a terminal a moment to have output.
+
+    The kernel hands output on 4 KiB at a time, by a thread of its own. A read that comes too early sleeps until that
+    has run, and to be woken again takes much longer. FIONREAD does not sleep; meanwhile the thread may run where we do.
+    """
+    count = array("i", [0])
+    with suppress(OSError):
+        for _ in range(GLANCES):
+            fcntl.ioctl(fd, termios.FIONREAD, count)
+            if count[0] >= WORTH_A_READ:
+                return
+            os.sched_yield()
+
+
+def _set_size(fd: int, cols: int, rows: int) -> None:
+    cells = [min(max(1, count), MAX_CELLS) for count in (rows, cols)]
+    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", *cells, 0, 0))
+
+
+def _set_modes(fd: int, *, echo: bool) -> None:
+    """Cooked and UTF-8; without flow control, which would eat ctrl+s and ctrl+q."""
+    modes = termios.tcgetattr(fd)
+    modes[_IFLAG] = (modes[_IFLAG] | _IUTF8) & ~(termios.IXON | termios.IXOFF)
+    if not echo:
+        modes[_LFLAG] &= ~(termios.ECHO | termios.ECHONL)
+    termios.tcsetattr(fd, termios.TCSANOW, modes)
+
+
+def _control_character(fd: int, index: int) -> bytes:
+    character = termios.tcgetattr(fd)[_CC][index]
+    return character if isinstance(character, bytes) else bytes((character,))

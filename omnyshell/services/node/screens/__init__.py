@@ -1,0 +1,1 @@
+"""What a shell's terminal shows, followed behind its output."""

@@ -1,0 +1,152 @@
+"""Keeps a screen in step with its output, behind the relay (docs/architecture.md#a-real-screen-on-the-node)."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from omnyshell.services.node.screens.device_queries import DeviceQuery
+
+SLICE = 0.004
+"""Seconds of emulation at a time."""
+
+FIRST_DELAY = 0.005
+"""Seconds after output before it is looked at: the relay goes first, and an echo is not held up."""
+
+REST = 0.016
+"""Seconds between slices while output may be queued: a fifth of the time is for emulation, while that is enough."""
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class Painting(NamedTuple):
+    """Bytes that paint a screen on a terminal of its size, and whether it is the alternate one."""
+
+    data: bytes = b""
+    alt_screen: bool = False
+
+
+class ScreenFollower(Protocol):
+    """A terminal emulator behind a bounded queue of output."""
+
+    @property
+    def full(self) -> bool:
+        """Whether no more output should be pushed for now."""
+
+    def push(self, data: bytes) -> None:
+        """Queue output."""
+
+    def work(self, budget: float) -> bool:
+        """Emulate for at most so many seconds; returns whether output is still queued."""
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the screen another size. Nothing may be queued."""
+
+    def paint(self) -> Painting:
+        """Return what paints the screen as it is."""
+
+    def paint_main(self) -> bytes:
+        """Return what paints the main screen, also while the alternate one is shown."""
+
+    def answer(self, query: DeviceQuery) -> bytes:
+        """Return what a terminal types in answer to a query."""
+
+
+class ScreenPump:
+    """Feeds a follower when the loop has time, and does things at exact places of the output.
+
+    `on_room` is called when output can be pushed again after `has_room` was false.
+    """
+
+    def __init__(self, follower: ScreenFollower, on_room: Callable[[], None]) -> None:
+        self.follower = follower
+        self.version = 0
+        """Grows with everything that may change the screen."""
+
+        self._on_room = on_room
+        self._loop = asyncio.get_running_loop()
+        self._backlog: deque[bytes | Callable[[], None]] = deque()
+        self._timer: asyncio.Handle | None = None
+        self._busy = False
+        self._refused = False
+        self._is_behind = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more output may be pushed."""
+        room = not self._backlog and not self.follower.full
+        self._refused = self._refused or not room
+        self._is_behind = self._is_behind or not room
+        return room
+
+    def push(self, data: bytes) -> None:
+        """Take output."""
+        self.version += len(data)
+        if self._backlog:
+            self._backlog.append(data)
+        else:
+            self.follower.push(data)
+            self._busy = True
+        self._schedule(FIRST_DELAY)
+
+    def push_next(self, data: bytes) -> None:
+        """Take output that comes before everything that still waits: called from an action, for what follows it."""
+        self.version += len(data)
+        self._backlog.appendleft(data)
+        self._schedule(0)
+
+    def at_this_point(self, action: Callable[[], None]) -> None:
+        """Call back once everything pushed so far shows on the screen, and nothing pushed later: maybe at once."""
+        if not self._busy and not self._backlog:
+            action()
+            return
+        self._backlog.append(action)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._schedule(0)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the screen another size, in its place between what was and what will be pushed."""
+        self.version += 1
+        self.at_this_point(lambda: self.follower.resize(cols, rows))
+
+    def close(self) -> None:
+        """Stop; what is queued is dropped. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._backlog.clear()
+        self._busy = False
+
+    def _schedule(self, delay: float) -> None:
+        if self._timer is None:
+            self._timer = self._loop.call_later(delay, self._work) if delay else self._loop.call_soon(self._work)
+
+    def _work(self) -> None:
+        self._timer = None
+        deadline = self._loop.time() + SLICE
+        self._busy = self._emulate(SLICE)
+        while not self._busy and self._backlog and self._loop.time() < deadline:
+            item = self._backlog.popleft()
+            if isinstance(item, bytes):
+                self.follower.push(item)
+                self._busy = self._emulate(max(0.0, deadline - self._loop.time()))
+            else:
+                item()
+        # Once the program had to wait for us, there is no rest until we have caught up: it goes at our speed.
+        self._is_behind = self._busy and (self._is_behind or self.follower.full)
+        if self._busy or self._backlog:
+            self._schedule(0 if self._backlog or self._is_behind else REST)
+        if self._refused and not self._backlog and not self.follower.full:
+            self._refused = False
+            self._on_room()
+
+    def _emulate(self, budget: float) -> bool:
+        try:
+            return self.follower.work(budget)
+        except Exception:
+            # Whatever a program prints, its session goes on.
+            logger.exception("a screen could not be followed")
+            return False

@@ -1,0 +1,61 @@
+"""The screens of a node's shells."""
+
+import time
+
+from omnyshell.services.node.screens.device_queries import DeviceQuery
+from omnyshell.services.node.screens.pump import Painting
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.follower import Follower
+from omnyshell.terminal.painting.snapshot import paint, paint_main
+
+MAX_COLS, MAX_ROWS = 1000, 500
+"""What is followed of a larger terminal: its size comes from a client, and each cell costs memory."""
+
+
+class FollowedScreen:
+    """The screen of a terminal of `cols` by `rows` cells; see `ScreenFollower`."""
+
+    def __init__(self, cols: int, rows: int) -> None:
+        self._emulator = Emulator(*_bounded(cols, rows))
+        self._follower = Follower(self._emulator, time.monotonic)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more output should be pushed for now."""
+        return self._follower.full
+
+    def push(self, data: bytes) -> None:
+        """Queue output."""
+        self._follower.push(data)
+
+    def work(self, budget: float) -> bool:
+        """Emulate for at most so many seconds; returns whether output is still queued."""
+        return self._follower.work(budget)
+
+    def resize(self, cols: int, rows: int) -> None:
+        """Give the screen another size."""
+        columns, lines = _bounded(cols, rows)
+        self._follower.resize(lines, columns)
+
+    def paint(self) -> Painting:
+        """Return what paints the screen as it is."""
+        return Painting(paint(self._emulator), self._emulator.on_alternate_screen)
+
+    def paint_main(self) -> bytes:
+        """Return what paints the main screen for a terminal that has just come back to it."""
+        return paint_main(self._emulator)
+
+    def answer(self, query: DeviceQuery) -> bytes:
+        """Return what a terminal types in answer to a query."""
+        screen = self._emulator
+        screen.answering = True
+        if query is DeviceQuery.ATTRIBUTES:
+            screen.report_device_attributes()
+        else:
+            screen.report_device_status(5 if query is DeviceQuery.STATUS else 6)
+        screen.answering = False
+        return screen.take_replies()
+
+
+def _bounded(cols: int, rows: int) -> tuple[int, int]:
+    return min(max(1, cols), MAX_COLS), min(max(1, rows), MAX_ROWS)

@@ -1,0 +1,138 @@
+"""Answers what the hub asks about a principal's sessions (docs/protocol.md#detached-sessions)."""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omnyshell.errors import SessionRejectedException
+from omnyshell.ids import normal_id
+from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.protocol.messages import (
+    ControlMessage,
+    NodeActiveSessionDetach,
+    NodeActiveSessionDetachResponse,
+    NodeDetachedSessionKillRequest,
+    NodeDetachedSessionKillResponse,
+    NodeDetachedSessionsRequest,
+    NodeDetachedSessionsResponse,
+    NodeSessionScreenRequest,
+    NodeSessionScreenResponse,
+)
+from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
+from omnyshell.services.node.screens.pump import Painting
+from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
+from omnyshell.services.node.sessions.registry import NodeSessions
+from omnyshell.services.node.sessions.session import NodeSession
+
+Reply = Callable[[ControlMessage], None]
+
+
+class SessionAnswers:
+    """Answers each request through the `reply` it comes with, at once or when a screen has been drawn."""
+
+    def __init__(self, sessions: NodeSessions, node_id: str) -> None:
+        self._sessions = sessions
+        self._node_id = node_id
+        self._handlers: Mapping[type[ControlMessage], Callable[[Any, Reply], None]] = {
+            NodeDetachedSessionsRequest: self._list,
+            NodeLiveSessionsRequest: self._list_all,
+            NodeDetachedSessionKillRequest: self._kill,
+            NodeActiveSessionDetach: self._detach,
+            NodeSessionScreenRequest: self._screen,
+        }
+
+    def receive(self, message: ControlMessage, reply: Reply) -> bool:
+        """Answer a request; returns False where the message is none."""
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            return False
+        handler(message, reply)
+        return True
+
+    def _list(self, ask: NodeDetachedSessionsRequest, reply: Reply) -> None:
+        infos = self._describe(self._sessions.shells_of(ask.principal))
+        reply(NodeDetachedSessionsResponse(request_id=ask.request_id, sessions=infos))
+
+    def _list_all(self, ask: NodeLiveSessionsRequest, reply: Reply) -> None:
+        found = self._sessions.running() if ask.commands else self._sessions.shells()
+        reply(NodeLiveSessionsResponse(request_id=ask.request_id, sessions=self._describe(found)))
+
+    def _describe(self, sessions: list[NodeSession]) -> tuple[DetachedSessionInfo, ...]:
+        found = sorted(sessions, key=lambda session: session.created_at)
+        return tuple(session.describe(self._node_id) for session in found)
+
+    def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
+        answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)
+        try:
+            session = self._find_killable(ask.principal, ask.session_ref)
+        except SessionRejectedException as exc:
+            answer.message = exc.message
+        else:
+            session.kill()
+            answer.ok = True
+            answer.message = f"Session {session.short_id} was ended"
+        reply(answer)
+
+    def _find_killable(self, principal: str, ref: str) -> NodeSession:
+        """A shell by any reference; a command, which nobody lists, by its full id alone."""
+        for session in self._sessions.running():
+            if session.owner == principal and normal_id(session.id) == normal_id(ref):
+                return session
+        return find_session(self._sessions.shells_of(principal), ref)
+
+    def _detach(self, ask: NodeActiveSessionDetach, reply: Reply) -> None:
+        answer = NodeActiveSessionDetachResponse(request_id=ask.request_id)
+        try:
+            session = self._find_attached(ask.principal, ask.session_ref)
+        except SessionRejectedException as exc:
+            answer.message = exc.message
+        else:
+            session.detach(ask.timeout_seconds)
+            answer.ok = True
+            answer.short_id = session.short_id
+        reply(answer)
+
+    def _find_attached(self, principal: str, ref: str) -> NodeSession:
+        """An empty reference means the only attached shell."""
+        attached = [session for session in self._sessions.shells_of(principal) if session.is_attached]
+        if ref:
+            return find_session(attached, ref)
+        if not attached:
+            raise SessionRejectedException("There is no attached session", code=NOT_FOUND)
+        if len(attached) > 1:
+            raise SessionRejectedException("Several sessions are attached; say which", code="ambiguous")
+        return attached[0]
+
+    def _screen(self, ask: NodeSessionScreenRequest, reply: Reply) -> None:
+        try:
+            session = self._find_visible(ask.principal, ask.session_ref, with_ended=ask.etag is not None)
+        except SessionRejectedException as exc:
+            reply(NodeSessionScreenResponse(request_id=ask.request_id, message=exc.message))
+            return
+        if ask.etag and ask.etag == session.etag:
+            reply(self._screen_answer(ask, session, None))
+        else:
+            session.when_seen(lambda painting: reply(self._screen_answer(ask, session, painting)))
+
+    def _find_visible(self, principal: str, ref: str, *, with_ended: bool) -> NodeSession:
+        """A session that runs; else, for those who know of etags, one that has ended."""
+        try:
+            return find_session(self._sessions.shells_of(principal), ref)
+        except SessionRejectedException as exc:
+            if not with_ended or exc.code != NOT_FOUND:
+                raise
+        return find_session(self._sessions.ended_shells_of(principal), ref)
+
+    @staticmethod
+    def _screen_answer(
+        ask: NodeSessionScreenRequest, session: NodeSession, painting: Painting | None
+    ) -> NodeSessionScreenResponse:
+        answer = NodeSessionScreenResponse(request_id=ask.request_id, ok=True)
+        if painting is not None:
+            answer.screen = base64.b64encode(painting.data).decode()
+            answer.alt_screen = painting.alt_screen
+        if ask.etag is not None:
+            answer.etag = session.etag
+            answer.same = painting is None
+            answer.exit_code = session.exit.exit_code if session.exit is not None else None
+        return answer

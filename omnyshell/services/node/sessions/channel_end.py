@@ -1,0 +1,58 @@
+"""A channel's end at a session. A session has one at a time; one that was replaced passes nothing on."""
+
+from typing import Protocol
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.protocol.extensions import WIDE_WINDOW
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import WIDE_WINDOW_SIZE
+from omnyshell.protocol.messages import ChannelMessage
+from omnyshell.transport.channels import Channel
+from omnyshell.transport.connection import OmnyShellConnection
+
+
+class Attachable(Protocol):
+    """What a channel can be attached to."""
+
+    def input_received(self, attachment: "ChannelEnd", data: bytes) -> None:
+        """Take input."""
+
+    def message_received(self, attachment: "ChannelEnd", message: ChannelMessage) -> None:
+        """Take what the client says about the channel."""
+
+    def budget_available(self) -> None:
+        """The client can take output again."""
+
+    def channel_lost(self, attachment: "ChannelEnd") -> None:
+        """The hub is gone, and the channel with it."""
+
+
+class ChannelEnd:
+    """The handler of one channel; see `ChannelHandler`."""
+
+    channel: Channel
+
+    def __init__(self, session: Attachable, connection: OmnyShellConnection, channel_id: int) -> None:
+        """Take up a channel that the hub opened. Raises `ChannelException` where its id is in use."""
+        self._session = session
+        self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
+        """How many bytes the client may let be under way, where that is for us to say."""
+
+        self.channel = connection.channels.adopt(channel_id, self)
+
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
+        """Pass input on."""
+        if opcode is DataOpcode.STDIN:
+            self._session.input_received(self, bytes(payload))
+
+    def message_received(self, message: ChannelMessage) -> None:
+        """Pass on what the client says."""
+        self._session.message_received(self, message)
+
+    def budget_available(self) -> None:
+        """Pass on that the client took output."""
+        self._session.budget_available()
+
+    def channel_lost(self, _error: OmnyShellException) -> None:
+        """Pass on that the hub is gone."""
+        self._session.channel_lost(self)

@@ -1,0 +1,187 @@
+"""Where a session's output goes: to the client's channel, to the replay buffer, to the screen.
+
+A session has one reader for its whole life. Where the bytes go is decided here for each chunk, and a channel is changed
+between two chunks: nothing is lost or doubled.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.protocol.messages import ChannelPaint
+from omnyshell.protocol.replay import ReplayBuffer
+from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
+from omnyshell.services.node.screens.pump import Painting, ScreenPump
+from omnyshell.transport.channels import Channel
+
+_LEAVE = re.compile(rb"\x1b\[\?(?:[0-9]+;)*(?:47|1047|1049)(?:;[0-9]+)*l")
+_LONGEST = 32
+
+
+class MainScreenWatch:
+    """Finds the first sequence that shows the main screen again, over any chunking of the output."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def find(self, data: bytes) -> int | None:
+        """Return the offset in `data` behind the sequence, or None where it does not end here."""
+        before = len(self._tail)
+        text = self._tail + data
+        match = _LEAVE.search(text)
+        if match is not None:
+            return match.end() - before
+        start = text.rfind(b"\x1b", max(0, len(text) - _LONGEST))
+        self._tail = text[start:] if start >= 0 else b""
+        return None
+
+
+class SessionOutput:
+    """The output of one session.
+
+    `read_on` is called when there may be a budget again, `type_reply` with what a terminal would type. Without a
+    channel, a shell waits at most `block_timeout` seconds for room in the replay buffer, and then does without one.
+    """
+
+    def __init__(
+        self,
+        *,
+        block_timeout: float,
+        read_on: Callable[[], None],
+        type_reply: Callable[[bytes], None],
+    ) -> None:
+        self.screen: ScreenPump | None = None
+        """The screen of a shell."""
+
+        self.replay = ReplayBuffer()
+        self._channel: Channel | None = None
+        self._block_timeout = block_timeout
+        self._read_on = read_on
+        self._type_reply = type_reply
+        self._unblock: asyncio.TimerHandle | None = None
+        self._queries = DeviceQueryScanner()
+        self._main_watch: MainScreenWatch | None = None
+
+    @property
+    def budget(self) -> int:
+        """How many bytes can be taken now. What no client holds back is always read, unless it is all kept."""
+        if self.screen is not None and not self.screen.has_room:
+            return 0
+        room = self.replay.room
+        return min(room, self._channel.budget) if self._channel is not None else min(room, MAX_PAYLOAD)
+
+    def attach(self, channel: Channel, *, keep: bool) -> None:
+        """Send output to this channel from now on; with `keep`, keep it until it is acknowledged."""
+        self._stop_waiting()
+        self._channel = channel
+        if keep:
+            self.replay.keep()
+        else:
+            self.replay.drop()
+
+    def leave(self, *, keep: bool) -> None:
+        """Send output to no channel from now on; without `keep`, the next client gets the screen instead."""
+        self._channel = None
+        self._main_watch = None
+        self._queries.reset()
+        if not keep:
+            self.replay.drop()
+
+    def close(self) -> None:
+        """Let go of everything. Idempotent."""
+        self._stop_waiting()
+        self.replay.drop()
+        if self.screen is not None:
+            self.screen.close()
+
+    def take(self, stream: DataOpcode, data: bytes) -> None:
+        """Take a chunk of output, no larger than the budget."""
+        end = self._main_watch.find(data) if self._main_watch is not None else None
+        if end is None or self.screen is None:
+            self._pass_on(stream, data)
+            return
+        self._main_watch = None
+        self._pass_on(stream, data[:end])
+        self.screen.at_this_point(lambda: self._show_main_screen(data[end:]))
+
+    def resend(self, offset: int) -> None:
+        """Send what was kept from an offset on, which must be covered."""
+        if self._channel is not None:
+            for stream, data in self.replay.since(offset):
+                self._channel.send_data(stream, bytes(data))
+
+    def painting(self) -> Painting:
+        """Return what paints the screen as it is."""
+        return self.screen.follower.paint() if self.screen is not None else Painting()
+
+    def paint(self, painting: Painting) -> None:
+        """Paint the client's terminal. In the alternate screen, the main one is painted when it comes back."""
+        self._send_painted(painting.data)
+        if painting.alt_screen:
+            self._main_watch = MainScreenWatch()
+
+    def acknowledged(self, offset: int) -> None:
+        """The client has all output before this offset."""
+        was_full = self.replay.room == 0
+        self.replay.acknowledge(offset)
+        if was_full:
+            self._read_on()
+
+    def _pass_on(self, stream: DataOpcode, data: bytes) -> None:
+        if self._channel is not None:
+            self.replay.append(stream, data)
+            self._channel.send_data(stream, data)
+            if self.screen is not None:
+                self.screen.push(data)
+        elif self.screen is not None:
+            self._follow(stream, data)
+            if self.replay.room == 0 and self._unblock is None:
+                self._unblock = asyncio.get_running_loop().call_later(self._block_timeout, self._give_up_replay)
+        else:
+            self.replay.append(stream, data)
+
+    def _follow(self, stream: DataOpcode, data: bytes) -> None:
+        """Answer, as the terminal that is not there, what the program asks; no other terminal must answer it again."""
+        for piece, query, length in self._queries.split(data):
+            self.replay.append(stream, piece)
+            if self.screen is not None:
+                self.screen.push(piece)
+            if query is not None:
+                self.replay.blank(length)
+                self._answer_at_this_point(query)
+
+    def _answer_at_this_point(self, query: DeviceQuery) -> None:
+        screen = self.screen
+        if screen is not None:
+            screen.at_this_point(lambda: self._type_reply(screen.follower.answer(query)))
+
+    def _give_up_replay(self) -> None:
+        """The client stayed away while the program waited: the next one gets the screen instead."""
+        self._unblock = None
+        self.replay.drop()
+        self._read_on()
+
+    def _stop_waiting(self) -> None:
+        if self._unblock is not None:
+            self._unblock.cancel()
+            self._unblock = None
+
+    def _show_main_screen(self, following: bytes) -> None:
+        if self.screen is None:
+            return
+        if self._channel is not None:
+            self._send_painted(self.screen.follower.paint_main())
+        if following:
+            self.replay.append(DataOpcode.STDOUT, following)
+            if self._channel is not None:
+                self._channel.send_data(DataOpcode.STDOUT, following)
+            self.screen.push_next(following)
+
+    def _send_painted(self, data: bytes) -> None:
+        if self._channel is None or not data:
+            return
+        if self._channel.offsets is not None:
+            self._channel.send(ChannelPaint(size=len(data)))
+        self._channel.send_data(DataOpcode.STDOUT, data)

@@ -1,0 +1,168 @@
+"""The sessions of a node, whatever becomes of its connections to the hub (docs/protocol.md#detached-sessions)."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from omnyshell.clock import Clock
+from omnyshell.errors import ErrorCodes, OmnyShellException, SessionRejectedException
+from omnyshell.model.sessions import PtySpec, SessionMode
+from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
+from omnyshell.services.node.backend import ShellBackend, ShellRequest
+from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.screens.pump import ScreenFollower, ScreenPump
+from omnyshell.services.node.sessions.channel_end import ChannelEnd
+from omnyshell.services.node.sessions.ended_sessions import EndedSessions
+from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
+from omnyshell.services.node.sessions.session import NodeSession
+from omnyshell.transport.connection import OmnyShellConnection
+
+CLOSE_TIMEOUT = 3.0
+"""Seconds for all sessions to end when the node stops: the hang-up, and the kill 1.5 s later."""
+
+ScreenFactory = Callable[[int, int], ScreenFollower]
+"""Makes the screen of a terminal of so many columns and rows."""
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class NodeSessions:
+    """All sessions of a node, whatever becomes of its connections to the hub."""
+
+    def __init__(self, config: NodeConfig, backend: ShellBackend, clock: Clock, new_screen: ScreenFactory) -> None:
+        """The backend belongs to the sessions from now on."""
+        self._config = config
+        self._backend = backend
+        self._clock = clock
+        self._new_screen = new_screen
+        self._sessions: dict[str, NodeSession] = {}
+        self._ended_sessions = EndedSessions(config.keeping.exec_timeout)
+        self._all_ended = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def shells_of(self, principal: str) -> list[NodeSession]:
+        """Return the principal's shells, attached or not."""
+        return [session for session in self.shells() if session.owner == principal]
+
+    def shells(self) -> list[NodeSession]:
+        """Return everyone's shells, attached or not."""
+        return [session for session in self.running() if session.is_shell]
+
+    def running(self) -> list[NodeSession]:
+        """Return everyone's shells and commands, attached or not."""
+        return [session for session in self._sessions.values() if not session.is_ending]
+
+    def ended_shells_of(self, principal: str) -> list[NodeSession]:
+        """Return the principal's shells that ended a short while ago."""
+        return [session for session in self._ended_sessions if session.is_shell and session.owner == principal]
+
+    def open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
+        """Start what the hub asks for, and answer it."""
+        try:
+            self._open(connection, channel_id, request)
+        except OmnyShellException as exc:
+            rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=exc.message)
+            connection.send(rejected, channel_id)
+
+    async def close(self) -> None:
+        """End every session, and wait until no process of theirs is left."""
+        self._all_ended.clear()
+        for session in list(self._sessions.values()):
+            session.stop()
+        try:
+            if self._sessions:
+                await asyncio.wait_for(self._all_ended.wait(), CLOSE_TIMEOUT)
+        except TimeoutError:
+            for session in list(self._sessions.values()):
+                session.kill_now()
+        for session in list(self._sessions.values()):
+            session.close()
+        self._ended_sessions.close()
+        await self._backend.aclose()
+
+    def _open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
+        if request.resume_session_id is not None:
+            found = self._find_resumable(request)
+            found.resume(ChannelEnd(found, connection, channel_id), request)
+            return
+        if request.session_id in self._sessions or self._ended_sessions.has(request.session_id):
+            raise SessionRejectedException("This node has a session of that id", code=ErrorCodes.BAD_REQUEST)
+        if self._attached_count() >= self._config.max_sessions:
+            text = f"This node has its {self._config.max_sessions} sessions"
+            raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
+        session = NodeSession(request, keeping=self._config.keeping, clock=self._clock, on_end=self._session_changed)
+        if session.is_shell:
+            size = request.pty or PtySpec()
+            session.output_stage.screen = ScreenPump(
+                self._new_screen(size.cols, size.rows), on_room=session.budget_available
+            )
+        attachment = ChannelEnd(session, connection, channel_id)
+        try:
+            process = self._backend.start(_shell_request(request), session)
+        except SessionRejectedException:
+            attachment.channel.end()
+            raise
+        except OSError as exc:
+            attachment.channel.end()
+            text = f"The node cannot start a process: {exc.strerror or exc}"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
+        except Exception:
+            attachment.channel.end()
+            logger.exception("a session could not be started")
+            raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
+        self._sessions[session.id] = session
+        session.start(process, attachment, offsets=request.offsets)
+
+    def _attached_count(self) -> int:
+        """How many sessions count toward the limit, as the hub counts them: those that a client has now."""
+        return sum(session.is_attached for session in self.running())
+
+    def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
+        """The session to resume: detached ones first, then attached ones.
+
+        Commands, and what has ended, are for the client alone that had them and counts offsets: it knows the full id.
+        Such a client says what it resumes, and gets nothing else: the hub has judged its right to that.
+        """
+        ref = request.resume_session_id or ""
+        is_shell = request.mode is SessionMode.SHELL or not request.offsets
+        shells = self.shells_of(request.principal) if is_shell else []
+        try:
+            return find_session((shell for shell in shells if not shell.is_attached), ref)
+        except SessionRejectedException as exc:
+            if exc.code != NOT_FOUND:
+                raise
+        if request.offsets:
+            exact = self._sessions.get(ref) or next((gone for gone in self._ended_sessions if gone.id == ref), None)
+            is_theirs = exact is not None and exact.owner == request.principal and exact.is_shell is is_shell
+            if exact is not None and is_theirs and not exact.is_ending:
+                return exact
+        return find_session((shell for shell in shells if shell.is_attached), ref)
+
+    def _session_changed(self, session: NodeSession) -> None:
+        """A session has ended, or its client has heard that it has."""
+        if self._sessions.pop(session.id, None) is None:
+            self._ended_sessions.settle(session)
+            return
+        if session.is_shell or session.output_stage.replay.is_keeping:
+            self._ended_sessions.add(session)
+        else:
+            session.close()
+        if not self._sessions:
+            self._all_ended.set()
+
+
+def _shell_request(request: NodeSessionOpen) -> ShellRequest:
+    return ShellRequest(
+        session_id=request.session_id,
+        principal=request.principal,
+        mode=request.mode,
+        command=request.command,
+        args=request.args,
+        env=request.env,
+        cwd=request.cwd,
+        pty=request.pty,
+        shell_family=request.shell_family,
+        interactive=request.interactive,
+    )

@@ -1,0 +1,395 @@
+"""One session of a node: a process, and the channel that its client has now."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from omnyshell.clock import Clock
+from omnyshell.ids import short_id
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.protocol.limits import MAX_CREDIT
+from omnyshell.protocol.messages import (
+    ChannelClose,
+    ChannelEof,
+    ChannelExit,
+    ChannelMessage,
+    ChannelResize,
+    ChannelSignal,
+    NodeSessionDetach,
+    NodeSessionDetached,
+    NodeSessionOpen,
+    NodeSessionOpened,
+    NodeSessionRejected,
+)
+from omnyshell.services.node.backend import ShellSession
+from omnyshell.services.node.config import Keeping
+from omnyshell.services.node.screens.pump import Painting
+from omnyshell.services.node.sessions.channel_end import ChannelEnd
+from omnyshell.services.node.sessions.output import SessionOutput
+from omnyshell.services.node.sessions.references import NOT_FOUND
+
+MAX_TIMEOUT = 10 * 365 * 86400
+"""Seconds; a client that asks for more gets this."""
+
+
+class NodeSession:
+    """A session; owned by `NodeSessions`, which hears of its end, and of its client's having heard of it."""
+
+    def __init__(
+        self,
+        request: NodeSessionOpen,
+        *,
+        keeping: Keeping,
+        clock: Clock,
+        on_end: Callable[["NodeSession"], None],
+    ) -> None:
+        self.id = request.session_id
+        self.owner = request.principal
+        self.mode = request.mode
+        self.created_at = clock.now()
+        self.exit: ChannelExit | None = None
+        self.is_ending = False
+        """Whether the session was killed, and is only waiting for its processes to end."""
+
+        self.output_stage = SessionOutput(
+            block_timeout=keeping.block_timeout, read_on=self.budget_available, type_reply=self._type_reply
+        )
+        self._keeping = keeping
+        self._clock = clock
+        self._on_end = on_end
+        self._last_painting = Painting()
+        self._attachment: ChannelEnd | None = None
+        self._process: ShellSession | None = None
+        self._detached_at: datetime | None = None
+        self._expires_at: datetime | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._input_offset = 0
+        self._input_ended = False
+        self._input_waiting = 0
+        self._input_debt = 0
+        self._version = 0
+
+    # What is known of it
+
+    @property
+    def short_id(self) -> str:
+        """The form of the id that people see."""
+        return short_id(self.id)
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether a client has the session."""
+        return self._attachment is not None
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether the session can be listed, detached and resumed."""
+        return self.mode is SessionMode.SHELL
+
+    @property
+    def etag(self) -> str:
+        """Names the present state of the screen."""
+        screen = self.output_stage.screen
+        version = screen.version if screen is not None else self._version
+        return f"{self.short_id}-{version:x}{'-ended' if self.exit is not None else ''}"
+
+    def describe(self, node_id: str) -> DetachedSessionInfo:
+        """The session as a listing shows it."""
+        foreground = self._leader.foreground()
+        return DetachedSessionInfo(
+            session_id=self.id,
+            short_id=self.short_id,
+            node_id=node_id,
+            owner_user_id=self.owner,
+            mode=self.mode,
+            created_at=self.created_at,
+            detached_at=self._detached_at,
+            expires_at=self._expires_at,
+            state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
+            current_command=foreground.command,
+            current_cwd=foreground.cwd,
+        )
+
+    def when_seen(self, action: Callable[[Painting], None]) -> None:
+        """Call back with the screen as all output up to now has made it."""
+        screen = self.output_stage.screen
+        if screen is None:
+            action(self._last_painting)
+        else:
+            screen.at_this_point(lambda: action(self.output_stage.painting()))
+
+    # Coming and going
+
+    def start(self, process: ShellSession, attachment: ChannelEnd, *, offsets: bool) -> None:
+        """Join the process that was started with this session as its sink to its first channel, and tell the hub."""
+        self._process = process
+        self._attach(attachment, offsets=offsets)
+        opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
+        opened.max_window = self._max_window
+        if offsets:
+            opened.output_offset = opened.input_offset = 0
+        attachment.channel.send(opened)
+        process.resume_output()
+
+    def resume(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
+        """Go on with another channel; one that a client still has is taken from it.
+
+        The terminal's size changes at once. The screen is painted, or what the client has not yet is sent again.
+        """
+        if request.pty is not None:
+            self.resize(request.pty)
+        screen = self.output_stage.screen
+        if screen is not None:
+            screen.at_this_point(lambda: self._take_up(attachment, request))
+        else:
+            self._take_up(attachment, request)
+
+    def detach(self, timeout: float | None) -> None:
+        """Take the session from its client, which is told, and end it after so many seconds, or never."""
+        attachment = self._leave(timeout, keep=False)
+        if attachment is not None:
+            attachment.channel.finish(self._detached())
+        self.budget_available()
+
+    def resize(self, size: PtySpec) -> None:
+        """Give terminal and screen another size."""
+        self._leader.resize(size.cols, size.rows)
+        if self.output_stage.screen is not None:
+            self.output_stage.screen.resize(size.cols, size.rows)
+
+    def kill(self) -> None:
+        """End the process and all that belongs to its session; a client is told. Idempotent."""
+        self.is_ending = True
+        attachment = self._leave(None, keep=False)
+        if attachment is not None:
+            text = "The session was ended from elsewhere"
+            attachment.channel.finish(ChannelClose(reason=CloseReason.NODE_CLOSED, message=text))
+        if self._process is not None:
+            self._process.kill()
+
+    def stop(self) -> None:
+        """End the process because the node stops; a client hears how it ended. Idempotent."""
+        self.is_ending = True
+        self._cancel_expiry()
+        if self._process is not None:
+            self._process.kill()
+
+    def kill_now(self) -> None:
+        """End the process at once."""
+        if self._process is not None:
+            self._process.kill_now()
+
+    def let_go(self) -> None:
+        """The client has heard of the end, or will not come: only the last screen is still of interest. Idempotent."""
+        attachment = self._leave(None, keep=False)
+        if attachment is not None:
+            attachment.channel.finish(ChannelClose())
+
+    def close(self) -> None:
+        """Let go of what a session that has ended still holds. Idempotent."""
+        self.let_go()
+        self.output_stage.close()
+
+    # What the process calls
+
+    def budget(self) -> int:
+        """How many bytes of output can be taken."""
+        return self.output_stage.budget if self._process is not None else 0
+
+    def output(self, stream: DataOpcode, data: bytes) -> None:
+        """Take output."""
+        self.output_stage.take(stream, data)
+
+    def input_taken(self, size: int) -> None:
+        """Return credit for input; not for what an earlier channel brought."""
+        self._input_waiting -= size
+        debt = min(size, self._input_debt)
+        self._input_debt -= debt
+        if self._attachment is not None and size > debt:
+            self._attachment.channel.consumed(size - debt)
+
+    def exited(self, exit_code: int, signal_name: str | None) -> None:
+        """Tell the client, behind all output."""
+        self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
+        self._cancel_expiry()
+        self._tell_exit()
+        if self.output_stage.screen is not None:
+            self.output_stage.screen.at_this_point(self._keep_last_painting)
+        self._on_end(self)
+
+    # What the channel calls
+
+    def input_received(self, attachment: ChannelEnd, data: bytes) -> None:
+        """Pass input on to the process."""
+        if attachment is not self._attachment:
+            return
+        if self._input_waiting + len(data) > MAX_CREDIT:
+            attachment.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
+            self._lose_client()
+            return
+        self._input_offset += len(data)
+        self._input_waiting += len(data)
+        self._leader.write(data)
+        if self.is_shell:
+            attachment.channel.typed()
+
+    def message_received(self, attachment: ChannelEnd, message: ChannelMessage) -> None:
+        """Do what the client asks."""
+        if attachment is not self._attachment:
+            if isinstance(message, ChannelClose):
+                attachment.channel.close()
+        elif isinstance(message, ChannelClose):
+            self._closed(attachment, message)
+        elif isinstance(message, ChannelResize):
+            self.resize(PtySpec(cols=message.cols, rows=message.rows))
+        elif isinstance(message, ChannelSignal):
+            self._leader.signal(message.signal)
+        elif isinstance(message, ChannelEof):
+            self._input_ended = True
+            self._leader.eof()
+        elif isinstance(message, NodeSessionDetach) and self.is_shell and self.exit is None:
+            self.detach(message.timeout_seconds)
+
+    def budget_available(self) -> None:
+        """Read on: somebody took output."""
+        if self._process is not None and self.exit is None:
+            self._process.resume_output()
+
+    def channel_lost(self, attachment: ChannelEnd) -> None:
+        """The hub is gone."""
+        if attachment is self._attachment:
+            self._lose_client()
+
+    def received_offset(self) -> int:
+        """How much input has arrived since the session began."""
+        return self._input_offset
+
+    def acknowledged(self, offset: int) -> None:
+        """The client has all output before this offset."""
+        self.output_stage.acknowledged(offset)
+
+    # Changing channels
+
+    @property
+    def _max_window(self) -> int | None:
+        """A shell's window stays as it is: nobody wants to wait for what is under way (docs/protocol.md#credit)."""
+        return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
+
+    @property
+    def _leader(self) -> ShellSession:
+        if self._process is None:
+            raise RuntimeError("the session is not started")
+        return self._process
+
+    def _attach(self, attachment: ChannelEnd, *, offsets: bool) -> None:
+        self._cancel_expiry()
+        self._detached_at = self._expires_at = None
+        self._attachment = attachment
+        self._input_debt = self._input_waiting
+        attachment.channel.offsets = self if offsets else None
+        self.output_stage.attach(attachment.channel, keep=offsets)
+
+    def _leave(self, timeout: float | None, *, keep: bool) -> ChannelEnd | None:
+        """Be without a channel from now on, for at most so many seconds; returns the one that there was."""
+        attachment, self._attachment = self._attachment, None
+        self.output_stage.leave(keep=keep)
+        self._cancel_expiry()
+        self._detached_at = self._clock.now()
+        self._expires_at = None
+        if timeout is not None:
+            timeout = min(max(0.0, timeout), MAX_TIMEOUT)
+            self._expires_at = self._detached_at + timedelta(seconds=timeout)
+            self._expiry = asyncio.get_running_loop().call_later(timeout, self.kill)
+        return attachment
+
+    def _take_up(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
+        """Change channels. Everything read so far shows on the screen, and nothing is read meanwhile."""
+        if attachment.channel.is_closed:
+            return
+        exactly = self._can_replay(request)
+        if self.is_ending or (self.exit is not None and not exactly):
+            rejected = NodeSessionRejected(
+                session_id=request.session_id, reason=NOT_FOUND, message="The session has ended"
+            )
+            attachment.channel.finish(rejected)
+            return
+        before = self._leave(None, keep=exactly)
+        if before is not None:
+            before.channel.finish(self._detached())
+        painting = None if exactly and not request.repaint else self.output_stage.painting()
+        self._attach(attachment, offsets=request.offsets)
+        attachment.channel.send(self._opened(request, painting, exactly=exactly))
+        if exactly:
+            self.output_stage.resend(request.output_offset or 0)
+        if painting is not None:
+            self.output_stage.paint(painting)
+        self._tell_exit()
+        self.budget_available()
+
+    def _can_replay(self, request: NodeSessionOpen) -> bool:
+        replay, offset = self.output_stage.replay, request.output_offset
+        return request.offsets and offset is not None and replay.is_keeping and replay.covers(offset)
+
+    def _opened(self, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> NodeSessionOpened:
+        opened = NodeSessionOpened(session_id=self.id, pid=self._leader.pid)
+        opened.alt_screen = painting is not None and painting.alt_screen
+        opened.max_window = self._max_window
+        if request.offsets:
+            opened.offsets = True
+            opened.output_offset = request.output_offset if exactly else self.output_stage.replay.end
+            opened.input_offset = self._input_offset
+            opened.input_ended = self._input_ended
+            opened.reset = not exactly
+        return opened
+
+    def _detached(self) -> NodeSessionDetached:
+        return NodeSessionDetached(session_id=self.id, short_id=self.short_id, expires_at=self._expires_at)
+
+    def _closed(self, attachment: ChannelEnd, message: ChannelClose) -> None:
+        """The client left, was lost, or has heard of the end."""
+        attachment.channel.close()
+        if message.reason == CloseReason.CLIENT_DISCONNECTED:
+            self._lose_client()
+        elif self.exit is not None:
+            self._leave(None, keep=False)
+            self._on_end(self)
+        else:
+            self.kill()
+
+    def _lose_client(self) -> None:
+        """The client is gone, against its will."""
+        if self.exit is not None:
+            self._leave(None, keep=True)
+        elif self.is_shell and self._keeping.auto_detach:
+            self._leave(self._keeping.auto_detach_timeout, keep=True)
+        elif not self.is_shell and self.output_stage.replay.is_keeping:
+            self._leave(self._keeping.exec_timeout, keep=True)
+        else:
+            self.kill()
+        self.budget_available()
+
+    def _cancel_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _type_reply(self, data: bytes) -> None:
+        if not self.is_attached and self.exit is None:
+            self._leader.type_reply(data)
+
+    def _keep_last_painting(self) -> None:
+        self._last_painting = self.output_stage.painting()
+        if self.output_stage.screen is not None:
+            self._version = self.output_stage.screen.version
+            self.output_stage.screen = None
+
+    def _tell_exit(self) -> None:
+        """Where offsets count, the client closes the channel when it has heard of the exit; otherwise we do."""
+        if self.exit is None or self._attachment is None or self._attachment.channel.is_closed:
+            return
+        channel = self._attachment.channel
+        channel.send(self.exit)
+        if channel.offsets is None:
+            channel.send(ChannelClose())
+            self._attachment = None

@@ -1,0 +1,133 @@
+"""A screen that follows a program's output behind the relay: bounded, in slices, and skipping what nobody will see."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.skipping import GLANCE, Skipper
+
+QUEUE_LIMIT: Final = 512 * 1024
+"""Bytes: what a snapshot may have to wait for, at the speed of full-screen output."""
+SLICE_SECONDS: Final = 0.004
+
+# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole
+# screen every two bytes, and a step of that must stay below the time of a slice.
+_STEP_LINES: Final = 12 * 1024
+_LONGEST_STEP: Final = 1024
+
+# What costs little whatever the screen's size: text without marks and emoji, SGR, going to a place, erasing in a line.
+_LIGHT_STEP: Final = 2048
+_heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
+_WORTH_SKIPPING: Final = 32 * 1024
+
+
+def draw_for(screen: Emulator, data: bytes, clock: Callable[[], float], seconds: float) -> Iterator[None]:
+    """Draw `data` for at most so many seconds of work, in slices: whoever iterates can do something else between."""
+    follower = Follower(screen, clock)
+    follower.push(data)
+    while seconds > 0:
+        started = clock()
+        if not follower.work(min(seconds, SLICE_SECONDS)):
+            return
+        seconds -= clock() - started
+        yield
+
+
+class Follower:
+    """An emulator with a bounded queue of output in front of it.
+
+    The owner calls `push` for all output in order, `work` when it has nothing else to do while that returns True, and
+    stops reading the program while `full`. Whoever needs the screen calls `drain` first. `clock` gives seconds.
+    """
+
+    def __init__(self, screen: Emulator, clock: Callable[[], float], limit: int = QUEUE_LIMIT) -> None:
+        self._screen = screen
+        self._clock = clock
+        self._limit = limit
+        self._queue: deque[bytes] = deque()
+        self._size = 0
+        self._offset = 0
+        self._fresh = 0
+        """Bytes that came since it was looked for what can be skipped."""
+
+        self._skipper = Skipper(screen)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were pushed and not yet followed."""
+        return self._size
+
+    @property
+    def full(self) -> bool:
+        """Whether the queue has reached its limit, so that the program must not be read until `work` made room."""
+        return self._size >= self._limit
+
+    @property
+    def screen(self) -> Emulator:
+        """The screen, brought up to date."""
+        self.drain()
+        return self._screen
+
+    def push(self, data: bytes) -> None:
+        """Take output. It is never refused; but a full queue first drops what provably scrolled off."""
+        if data:
+            self._queue.append(data)
+            self._size += len(data)
+            self._fresh += len(data)
+            if self._size >= self._limit:
+                self._skip()
+
+    def work(self, budget_seconds: float = SLICE_SECONDS) -> bool:
+        """Follow waiting output for about `budget_seconds`; return whether more waits."""
+        if not self._size:
+            return False
+        end = self._clock() + budget_seconds
+        if self._fresh >= _WORTH_SKIPPING:
+            self._skip()
+        while self._size:
+            self._step()
+            if self._clock() >= end:
+                break
+        return self._size > 0
+
+    def drain(self) -> None:
+        """Follow all that waits; of plain text only what is still on the screen."""
+        while self._size:
+            if self._fresh >= _WORTH_SKIPPING:
+                self._skip()
+            self._step()
+
+    def resize(self, lines: int, columns: int) -> None:
+        """Give the screen another size, after all output that was written for the old one."""
+        self.drain()
+        self._screen.resize(lines, columns)
+
+    def _step(self) -> None:
+        chunk = self._queue[0]
+        start = self._offset
+        size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
+        if size < _LIGHT_STEP and not _heavy.search(chunk, start, start + _LIGHT_STEP):
+            size = _LIGHT_STEP
+        end = start + size
+        self._screen.feed(chunk[start:end])
+        if end < len(chunk):
+            self._offset = end
+            self._size -= size
+        else:
+            self._queue.popleft()
+            self._offset = 0
+            self._size -= len(chunk) - start
+
+    def _skip(self) -> None:
+        """Drop the oldest plain text, if any of it can be dropped."""
+        self._fresh = 0
+        if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):
+            return
+        waiting = self._queue.popleft()[self._offset :] + b"".join(self._queue)
+        self._queue.clear()
+        kept = self._skipper.skip(waiting)
+        self._queue.append(kept)
+        self._offset = 0
+        self._size = len(kept)

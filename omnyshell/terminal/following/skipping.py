@@ -1,0 +1,128 @@
+"""Plain output that scrolls off before anyone looks need not be drawn.
+
+What may be dropped is printable text, NUL, CR, LF, TAB and SGR, while nothing but the whole screen scrolls. The proof
+that the result is the same: let the kept part begin in the column in which the whole would have come to it, and
+advance by more than twice as many lines as the screen has. After one screenful the cursor is on the last line,
+wherever it was; after another each row was made by a scroll within the kept part. So neither rows nor cursor depend
+on what was dropped, and the pen depends on its SGR sequences alone, of which those after the last reset are kept. Where
+a scrollback keeps what leaves the screen, as many lines more replace all of it.
+"""
+
+import re
+from typing import Final
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.screen.modes import AUTOWRAP, NEWLINE
+
+_CONTROLS: Final = [bytes((byte,)) for byte in (*range(1, 0x20), 0x7F) if byte not in b"\t\n\r\x1b"]
+_SHORTEST_SKIP: Final = 8 * 1024
+GLANCE: Final = 2048
+
+_sgr: Final = re.compile(rb"\x1b\[[0-9;:]{0,64}m")
+_other_escape: Final = re.compile(rb"\x1b(?!\[[0-9;:]{0,64}m)")
+_c1: Final = re.compile(rb"\xc2[\x80-\x9f]")
+_nuls: Final = re.compile(rb"\0{2,}")
+_NARROW: Final = bytes((*b"\n", *range(0x20, 0x7F)))
+_RESETS: Final = (b"\x1b[m", b"\x1b[0m")
+
+
+class Skipper:
+    """Drops plain output in front of a screen."""
+
+    def __init__(self, screen: Emulator) -> None:
+        self._screen = screen
+
+    def may_skip(self, head: bytes) -> bool:
+        """Whether it is worth asking `skip`, by the screen and by the first `GLANCE` bytes of what waits."""
+        screen = self._screen
+        return screen.margins is None and not screen.unfinished and _plain_length(head) > len(head) // 2
+
+    def skip(self, waiting: bytes) -> bytes:
+        """Drop what can be dropped of `waiting`, which is to be fed next; return what is left to be fed instead.
+
+        Ask `may_skip` first. The cursor is brought into the column in which the rest begins. Lines that are dropped
+        count as scrolled, so that those that are kept have other numbers than any before.
+        """
+        end = _plain_length(waiting)
+        if waiting.find(b"\0", 0, end) >= 0:
+            plain = _nuls.sub(b"\0", waiting[:end])
+            waiting, end = plain + waiting[end:], len(plain)
+        start, column = self._start_in_known_column(waiting, self._latest_start(waiting, end))
+        if start < _SHORTEST_SKIP:
+            return waiting
+        if self._kept_lines:
+            self._screen.scrolled += waiting.count(b"\n", 0, start) + start // self._screen.columns
+        self._screen.feed(b"\r" + _last_rendition(waiting, start))
+        self._screen.cursor.x = column
+        return waiting[start:]
+
+    @property
+    def _kept_lines(self) -> int:
+        """How many lines are kept of what leaves the screen."""
+        return 0 if self._screen.on_alternate_screen else self._screen.scrollback.maxlen or 0
+
+    def _latest_start(self, waiting: bytes, end: int) -> int:
+        """Return where the part begins that must be kept of the plain text up to `end`, or 0."""
+        lines = 2 * self._screen.lines + 1 + self._kept_lines
+        before, *kept = waiting[:end].rsplit(b"\n", lines)
+        by_newlines = len(before) + 1 if len(kept) == lines else 0
+        # Twice as much as full lines need: each newline takes a byte as well, and ends a line that is not full.
+        by_wraps = end - 2 * (lines + 1) * self._screen.columns
+        if by_wraps > by_newlines and self._wraps and _is_narrow(waiting[by_wraps:end]):
+            return by_wraps
+        return by_newlines
+
+    def _start_in_known_column(self, waiting: bytes, start: int) -> tuple[int, int]:
+        """Return the last place not after `start` of which the column is known, and that column."""
+        last_return = waiting.rfind(b"\r", 0, start) + 1
+        text = waiting[last_return:start].replace(b"\0", b"")
+        column = 0 if last_return else self._screen.cursor.x
+        if column == 0 and not text.strip(b"\n"):
+            return start, 0
+        if not self._wraps or not _is_narrow(text):
+            return last_return, 0
+        return start, _column_after(text, column, self._screen.columns)
+
+    @property
+    def _wraps(self) -> bool:
+        """Whether narrow text and LF move the cursor as `_column_after` has it."""
+        return AUTOWRAP in self._screen.mode and NEWLINE not in self._screen.mode
+
+
+def _plain_length(data: bytes) -> int:
+    """Return how many bytes at the beginning are plain."""
+    end = len(data)
+    for control in _CONTROLS:
+        found_at = data.find(control, 0, end)
+        end = found_at if found_at >= 0 else end
+    if b"\x1b" in data:
+        found = _other_escape.search(data, 0, end)
+        end = found.start() if found else end
+    if b"\xc2" in data:
+        found = _c1.search(data, 0, end)
+        end = found.start() if found else end
+    return end
+
+
+def _is_narrow(text: bytes) -> bool:
+    """Whether it has nothing but LF and characters that take a column each."""
+    return not text.translate(None, _NARROW)
+
+
+def _column_after(text: bytes, column: int, columns: int) -> int:
+    """Return where narrow text with LF leads from a column; `columns` is behind the last one, before a wrap."""
+    *lines, last = text.split(b"\n")
+    for line in lines:
+        if line:
+            column = (column + len(line) - 1) % columns + 1
+        if column == columns:
+            column -= 1
+    return (column + len(last) - 1) % columns + 1 if last else column
+
+
+def _last_rendition(data: bytes, end: int) -> bytes:
+    """Return the SGR sequences before `end` that still count there."""
+    if data.find(b"\x1b", 0, end) < 0:
+        return b""
+    start = max(0, *(data.rfind(reset, 0, end) for reset in _RESETS))
+    return b"".join(_sgr.findall(data, start, end))

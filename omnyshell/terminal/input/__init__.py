@@ -1,0 +1,1 @@
+"""Keys and mouse as a program expects them."""

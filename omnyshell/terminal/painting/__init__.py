@@ -1,0 +1,1 @@
+"""A screen as bytes that repaint it, as text, as a value."""

@@ -1,0 +1,119 @@
+"""Escape sequences that bring another terminal of the same size to what an emulator shows."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from omnyshell.terminal.screen.page import SavedCursor
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.sgr import sgr_between
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Look, Style
+from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
+
+_SHORTEST_ERASE: Final = 4
+_SLOTS: Final = "()*+"
+_SELECTORS: Final = ("\x0f", "\x0e", "\x1bn", "\x1bo")
+
+
+class Painter:
+    """Collects the sequences; `pen` is the style that the other terminal's pen has after them."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.pen = DEFAULT_STYLE
+
+    @property
+    def text(self) -> str:
+        """All that was collected."""
+        return "".join(self.parts)
+
+    def add(self, *parts: str) -> None:
+        """Add sequences that leave the pen alone."""
+        self.parts += parts
+
+    def move(self, y: int, x: int) -> None:
+        """Put the cursor on a cell, counted from 0."""
+        self.parts.append(f"\x1b[{y + 1};{x + 1}H")
+
+    def style(self, style: Style) -> None:
+        """Change the pen, where it differs."""
+        old, new = self.pen.look, style.look
+        if old == new:
+            return
+        if old.link != new.link:
+            self.parts.append(f"\x1b]8;{new.link or ';'}\x1b\\")
+        if old._replace(link="") != new._replace(link=""):
+            self.parts.append(sgr_between(old, new))
+        self.pen = style
+
+    def rows(self, rows: Sequence[Row]) -> None:
+        """Paint rows onto a blank screen."""
+        for y, row in enumerate(rows):
+            self._row(y, row)
+
+    def _row(self, y: int, row: Row) -> None:
+        cells, styles = row.settle()
+        end = row.width
+        while end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
+            end -= 1
+        if not end:
+            return
+        self.move(y, 0)
+        column = 0
+        for style, group in groupby(styles[:end]):
+            after = column + sum(1 for _ in group)
+            self.style(style)
+            self._run(cells, column, after, erasing=after == row.width and style.look == Look(bg=style.look.bg))
+            column = after
+
+    def _run(self, cells: list[str], start: int, end: int, *, erasing: bool) -> None:
+        """Paint one style's cells; with `erasing`, blanks at the row's end may be erased instead of written."""
+        last = end
+        while erasing and last > start and cells[last - 1] == " ":
+            last -= 1
+        if end - last < _SHORTEST_ERASE:
+            last = end
+        self._text(cells, start, last)
+        if last < end:
+            self.parts.append("\x1b[K")
+
+    def _text(self, cells: list[str], start: int, end: int) -> None:
+        """Write cells. The next would join one that ends in a joiner: going to where the cursor is keeps them apart."""
+        text = "".join(cells[start:end])
+        if ZERO_WIDTH_JOINER not in self.parts[-1] and ZERO_WIDTH_JOINER not in text:
+            self.parts.append(text)
+            return
+        for column, cell in enumerate(cells[start:end], start):
+            if not cell:
+                continue
+            if self.parts[-1].endswith(ZERO_WIDTH_JOINER):
+                self.parts.append(f"\x1b[{column + 1}G")
+            self.parts.append(cell)
+
+    def cell(self, row: Row, y: int, x: int) -> None:
+        """Paint the cell before column `x` again, which leaves the cursor at `x`, with a wrap pending at the edge."""
+        cells, styles = row.settle()
+        column = x - 1 if cells[x - 1] or x == 1 else x - 2
+        self.move(y, column)
+        self.style(styles[column])
+        self.parts.append(cells[column])
+
+    def charsets(self, charsets: Sequence[str], selected: int) -> None:
+        """Designate G0-G3 and select one of them."""
+        self.parts += [f"\x1b{slot}{code}" for slot, code in zip(_SLOTS, charsets, strict=True)]
+        self.parts.append(_SELECTORS[selected])
+
+    def saved_cursor(self, saved: SavedCursor, rows: Sequence[Row]) -> None:
+        """Let the terminal save `saved`. To be painted without margins; origin mode is off before and after."""
+        if saved.origin:
+            self.parts.append("\x1b[?6h")
+        if saved.x >= rows[0].width:
+            self.cell(rows[saved.y], saved.y, saved.x)
+        else:
+            self.move(saved.y, saved.x)
+        self.style(saved.style)
+        self.charsets(saved.charsets, saved.charset)
+        self.parts.append("\x1b7")
+        if saved.origin:
+            self.parts.append("\x1b[?6l")
+        self.charsets(SavedCursor().charsets, 0)

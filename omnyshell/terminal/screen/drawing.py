@@ -1,0 +1,179 @@
+"""Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
+
+from typing import Any, Final
+
+from omnyshell.terminal.screen.editing import Editing
+from omnyshell.terminal.screen.sgr import effect_of
+from omnyshell.terminal.text.charsets import TRANSLATIONS
+from omnyshell.terminal.text.widths import (
+    MARK,
+    ZERO_WIDTH_JOINER,
+    all_narrow,
+    cells_of,
+    is_zero_width,
+    merge_marks,
+    runs,
+    width_of,
+)
+
+# Emoji of families and flags have up to 11 code points; text that stacks more marks is hostile.
+MOST_IN_A_CELL: Final = 16
+
+
+class Drawing(Editing):
+    """A grid that can be printed on."""
+
+    _insert: bool = False
+    _autowrap: bool = True
+    _plain: bool = True
+    _joining: bool = False
+
+    def draw(self, data: str) -> None:
+        """Print `data`, which has no control characters, at the cursor."""
+        charset = self._charsets[self.charset]
+        if charset in TRANSLATIONS:
+            data = data.translate(TRANSLATIONS[charset])
+        if self._joining:
+            data = self._join(data)
+        if all_narrow(data):
+            self._draw_narrow(data)
+        elif data:
+            self._draw_mixed(data)
+
+    def select_graphic_rendition(self, *codes: int, private: bool = False, **_other: Any) -> None:
+        """SGR by its parameters, as pyte's own streams call it."""
+        sequence = f"\x1b[{';'.join(map(str, codes))}m"
+        effect = None if private else effect_of(sequence)
+        if effect is not None:
+            self.cursor.style = self.cursor.style.after(sequence, effect)
+
+    def _draw_mixed(self, data: str) -> None:
+        """Print text that is not all narrow: in one run, if it fits the line."""
+        cells = cells_of(data)
+        if MARK not in "".join(cells):
+            if not self._put(cells):
+                for wide, narrow in runs(data):
+                    self._draw_wide(wide) if wide else self._draw_narrow(narrow)
+        elif cells[0][:1] == MARK or not self._put(merge_marks(cells)):
+            self._draw_slowly(data)
+
+    def _put(self, cells: list[str]) -> bool:
+        """Write cells as they are; return False, having done nothing, where they do not fit."""
+        cursor = self.cursor
+        end = cursor.x + len(cells)
+        if end > self.columns or self._insert or max(map(len, cells), default=0) > MOST_IN_A_CELL:
+            return False
+        row = self._row
+        row.wide = True
+        row.runs.append((cursor.x, cells, cursor.style))
+        cursor.x = end
+        if cells and cells[-1 if cells[-1] else -2].endswith(ZERO_WIDTH_JOINER):
+            self._begin_joining()
+        return True
+
+    def _draw_slowly(self, text: str) -> None:
+        """Print character by character, marks into the cell before them."""
+        for character in text:
+            if is_zero_width(character):
+                self._draw_mark(character)
+            elif not self._joining or self._join(character):
+                draw = self._draw_wide if width_of(character) == 2 else self._draw_narrow
+                draw(character)
+
+    def _join(self, data: str) -> str:
+        """Put the first character into the cell before the cursor, if that ends in a joiner; return the rest.
+
+        As in tmux, so that a family of emoji takes two columns. ASCII never joins.
+        """
+        self._end_joining()
+        if data[0].isascii() or not self._before_cursor().endswith(ZERO_WIDTH_JOINER):
+            return data
+        self._append(data[0])
+        return data[1:]
+
+    def _end_joining(self) -> None:
+        """Whatever comes between a joiner and the next character keeps them apart."""
+        self._joining = False
+        self._update_plain()
+
+    def _update_plain(self) -> None:
+        """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
+        self._plain = not (self._insert or self._joining or self._charsets[self.charset] in TRANSLATIONS)
+
+    def _draw_narrow(self, text: str) -> None:
+        cursor, columns = self.cursor, self.columns
+        at, size = 0, len(text)
+        while at < size:
+            if cursor.x >= columns:
+                if not self._autowrap:
+                    self._overprint_last(text[-1])
+                    return
+                self._wrap()
+            x = cursor.x
+            part = text[at : at + columns - x]
+            count = len(part)
+            row = self._rows[cursor.y]
+            if self._insert:
+                row.insert(x, count, cursor.style.erased)
+            row.runs.append((x, part, cursor.style))
+            cursor.x = x + count
+            at += count
+
+    def _overprint_last(self, character: str) -> None:
+        """Without autowrap the last column takes each further character (DECAWM reset)."""
+        self._row.runs.append((self.columns - 1, character, self.cursor.style))
+        self.cursor.x = self.columns
+
+    def _draw_wide(self, text: str) -> None:
+        """Print characters of two columns; one that does not fit before the edge wraps and leaves a blank."""
+        cursor, columns = self.cursor, self.columns
+        at, size = 0, len(text)
+        while at < size and columns > 1:
+            if cursor.x + 2 > columns:
+                if not self._autowrap:
+                    return
+                self._row.erase(cursor.x, columns, cursor.style)
+                self._wrap()
+            x = cursor.x
+            part = text[at : at + (columns - x) // 2]
+            cells = [""] * (2 * len(part))
+            cells[::2] = part
+            row = self._rows[cursor.y]
+            if self._insert:
+                row.insert(x, len(cells), cursor.style.erased)
+            row.wide = True
+            row.runs.append((x, cells, cursor.style))
+            cursor.x = x + len(cells)
+            at += len(part)
+
+    def _draw_mark(self, mark: str) -> None:
+        """Join a zero-width character to the cell before the cursor; without one it vanishes (as in tmux)."""
+        if self.cursor.x == 0:
+            return
+        self._append(mark)
+        if mark == ZERO_WIDTH_JOINER:
+            self._begin_joining()
+
+    def _begin_joining(self) -> None:
+        self._joining = True
+        self._update_plain()
+
+    def _before_cursor(self) -> str:
+        """The cell before the cursor, whole if it is wide; "" in the first column."""
+        x = self.cursor.x
+        return self._row.cells[self._column_before(x)] if x else ""
+
+    def _append(self, character: str) -> None:
+        self._row.append_to_cell(self._column_before(self.cursor.x), character, MOST_IN_A_CELL)
+
+    def _column_before(self, x: int) -> int:
+        return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2
+
+    def _wrap(self) -> None:
+        self._row.wrapped = True
+        self.cursor.x = 0
+        self.index()
+
+    def repeat(self, character: str, count: int) -> None:
+        """REP (ECMA-48 8.3.103): print `character` again, at most a screenful."""
+        self.draw(character * min(count, self.columns * self.lines))

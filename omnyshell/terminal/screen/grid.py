@@ -1,0 +1,186 @@
+"""Rows, margins, scrolling and size: the floor on which the rest of the emulator stands."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Set as AbstractSet
+from dataclasses import replace
+from typing import Final
+
+from pyte.screens import Margins, Screen
+
+from omnyshell.terminal.screen.cells import Cursor, Lines
+from omnyshell.terminal.screen.page import Page
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import DEFAULT_STYLE
+
+
+class DirtyLines(AbstractSet[int]):
+    """The numbers of the lines that changed since `clear`, found by comparison, so that drawing does not pay for it."""
+
+    def __init__(self, rows: Callable[[], list[Row]]) -> None:
+        self._rows = rows
+        self._seen: list[tuple[Row, int]] = []
+
+    def clear(self) -> None:
+        """Take the screen as it is for seen."""
+        self._seen = [(row, row.revision) for row in self._rows()]
+
+    def mark_all(self) -> None:
+        """Take nothing for seen, as after a change that shows on every line."""
+        self._seen = []
+
+    def __contains__(self, y: object) -> bool:
+        rows = self._rows()
+        return isinstance(y, int) and 0 <= y < len(rows) and self._changed(y, rows[y])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([y for y, row in enumerate(self._rows()) if self._changed(y, row)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _changed(self, y: int, row: Row) -> bool:
+        if y >= len(self._seen):
+            return True
+        seen, revision = self._seen[y]
+        return seen is not row or revision != row.revision
+
+
+MOST_COLUMNS: Final = 1000
+MOST_LINES: Final = 1000
+TAB_WIDTH: Final = 8
+
+
+class Grid(Screen):
+    """A pyte screen over rows of its own.
+
+    pyte's `__init__` is not called: it would build the storage that this class replaces.
+    """
+
+    buffer: Lines  # type: ignore[assignment]
+    dirty: DirtyLines  # type: ignore[assignment]
+    cursor: Cursor
+    _main: Page
+    _page: Page
+    _rows: list[Row]
+
+    def __init__(self, columns: int, lines: int, scrollback: int = 0) -> None:
+        self.columns = _bounded(columns, MOST_COLUMNS)
+        self.lines = _bounded(lines, MOST_LINES)
+        self.scrollback: deque[Row] = deque(maxlen=scrollback)
+        self.scrolled = 0
+        """Rows that ever went into `scrollback`; the difference of two readings says how far its contents moved."""
+        self._main = Page([Row(self.columns) for _ in range(self.lines)])
+        self.buffer = Lines(lambda: self._rows)
+        self.dirty = DirtyLines(lambda: self._rows)
+
+    def _reset_grid(self) -> None:
+        """Blank both screens and put margins, tab stops and cursor where a new terminal has them."""
+        rows = self._main.rows
+        for row in rows:
+            row.clear(DEFAULT_STYLE)
+        self._main = self._page = Page(rows)
+        self._alternate: Page | None = None
+        self._rows = self._page.rows
+        self._top, self._bottom = 0, self.lines - 1
+        self.tabstops = set(range(TAB_WIDTH, self.columns, TAB_WIDTH))
+        self.cursor = Cursor()
+        self.dirty.mark_all()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows that are shown, top to bottom; not to be changed."""
+        return self._rows
+
+    @property
+    def display(self) -> list[str]:
+        """The text of each line; a wide character counts once."""
+        return ["".join(row.cells) for row in self._rows]
+
+    @property
+    def margins(self) -> Margins | None:  # type: ignore[override]
+        """The scrolling region, or None while it is the whole screen."""
+        if self._top == 0 and self._bottom == self.lines - 1:
+            return None
+        return Margins(self._top, self._bottom)
+
+    @property
+    def on_alternate_screen(self) -> bool:
+        """Whether the alternate screen is shown."""
+        return self._page is not self._main
+
+    def scroll_up(self, count: int | None = None) -> None:
+        """SU (ECMA-48 8.3.147): move the region's contents up; what leaves the main screen's top is kept."""
+        for _ in range(min(count or 1, self._bottom - self._top + 1)):
+            self._scroll_one()
+
+    def _scroll_one(self) -> None:
+        rows = self._rows
+        if self._top == 0 and self.scrollback.maxlen and self._page is self._main:
+            row = rows.pop(0)
+            row.compact()
+            self.scrollback.append(row)
+            self.scrolled += 1
+            row = Row(self.columns, self.cursor.style.erased)
+        else:
+            row = rows.pop(self._top)
+            row.clear(self.cursor.style.erased)
+        rows.insert(self._bottom, row)
+
+    def scroll_down(self, count: int | None = None) -> None:
+        """SD (ECMA-48 8.3.113): move the region's contents down."""
+        self._move_down(self._top, count or 1)
+
+    def _move_down(self, first: int, count: int) -> None:
+        """Insert `count` blank rows at `first`; as many fall off the region's end."""
+        rows, fill = self._rows, self.cursor.style.erased
+        for _ in range(min(count, self._bottom - first + 1)):
+            row = rows.pop(self._bottom)
+            row.clear(fill)
+            rows.insert(first, row)
+
+    def _move_up(self, first: int, count: int) -> None:
+        """Remove `count` rows at `first`; as many blank ones come in at the region's end."""
+        rows, fill = self._rows, self.cursor.style.erased
+        for _ in range(min(count, self._bottom - first + 1)):
+            row = rows.pop(first)
+            row.clear(fill)
+            rows.insert(self._bottom, row)
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Cut or pad the screens without reflowing; the cursor's row stays visible, and margins are set back.
+
+        Rows are cut below the cursor first, then above it. Rows cut off the main screen's top go into the scrollback.
+        """
+        lines = _bounded(lines or self.lines, MOST_LINES)
+        columns = _bounded(columns or self.columns, MOST_COLUMNS)
+        if (lines, columns) == (self.lines, self.columns):
+            return
+        for page in (self._main, self._alternate):
+            if page is not None:
+                self._resize_page(page, lines, columns)
+        self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
+        self.tabstops = {x for x in self.tabstops if x < columns}
+        self.cursor.x = min(self.cursor.x, columns - 1)
+        self.cursor.y = min(self.cursor.y, lines - 1)
+        self.lines, self.columns = lines, columns
+        self._top, self._bottom = 0, lines - 1
+        self.dirty.mark_all()
+
+    def _resize_page(self, page: Page, lines: int, columns: int) -> None:
+        rows = page.rows
+        kept = self.cursor.y if page is self._page else page.saved.y
+        cut = max(0, kept - lines + 1)
+        page.saved = replace(page.saved, x=min(page.saved.x, columns - 1), y=max(0, min(page.saved.y - cut, lines - 1)))
+        removed = rows[:cut]
+        del rows[:cut], rows[lines:]
+        if page is self._main and self.scrollback.maxlen:
+            self.scrollback.extend(removed)
+            self.scrolled += len(removed)
+        if columns != self.columns:
+            for row in rows:
+                row.resize(columns)
+        rows.extend(Row(columns, DEFAULT_STYLE) for _ in range(lines - len(rows)))
+
+
+def _bounded(size: int, most: int) -> int:
+    return max(1, min(size, most))

@@ -1,0 +1,29 @@
+"""A screen's memory: the main screen is one page, the alternate screen another."""
+
+from dataclasses import dataclass, field
+
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+
+MOST_KEYBOARD_ENTRIES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCursor:
+    """What DECSC keeps and DECRC brings back (DEC STD 070, 5.5): without a DECSC, the state of a new terminal."""
+
+    x: int = 0
+    y: int = 0
+    style: Style = DEFAULT_STYLE
+    charsets: tuple[str, ...] = ("B", "B", "B", "B")
+    charset: int = 0
+    origin: bool = False
+
+
+@dataclass(slots=True)
+class Page:
+    """The rows of one screen, with what a program saved or stacked while it was shown."""
+
+    rows: list[Row]
+    saved: SavedCursor = field(default_factory=SavedCursor)
+    keyboard: list[int] = field(default_factory=lambda: [0])

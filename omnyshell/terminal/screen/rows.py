@@ -1,0 +1,177 @@
+"""One row of the screen, which draws itself when it is looked at.
+
+Writing to a terminal is mostly writing what is overwritten or scrolls off before anyone sees it. So a row keeps the
+runs written to it, in order, and puts them into cells only when cells are asked for.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.text.widths import width_of
+
+# A run's text: one string a column, "" for the second column of a wide character.
+Cells = Sequence[str]
+Run = tuple[int, Cells, Style]
+
+MOST_RUNS: Final = 64
+_BLANKS: Final = " " * 4096
+
+
+def blanks(count: int) -> str:
+    """Return `count` spaces."""
+    return _BLANKS[:count] if count <= len(_BLANKS) else " " * count
+
+
+class Row:
+    """A row of `width` columns. `runs` may be appended to directly; each run must lie within the row.
+
+    A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
+    whoever appends wide characters. `wrapped` says that the text goes on in the next row.
+    """
+
+    __slots__ = ("_cells", "_fill", "_revision", "_styles", "runs", "wide", "width", "wrapped")
+
+    def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
+        self.width = width
+        self.runs: list[Run] = []
+        self.wide = False
+        self.wrapped = False
+        self._fill = fill
+        self._cells: list[str] | None = None
+        self._styles: list[Style] = []
+        self._revision = 0
+
+    @property
+    def revision(self) -> int:
+        """A number that grows with each change."""
+        return self._revision + len(self.runs)
+
+    @property
+    def cells(self) -> list[str]:
+        """The characters, one string a column; not to be changed."""
+        return self.settle()[0]
+
+    @property
+    def styles(self) -> list[Style]:
+        """The styles, one a column; not to be changed."""
+        return self.settle()[1]
+
+    def clear(self, fill: Style) -> None:
+        """Erase the whole row."""
+        self._revision += len(self.runs) + 1
+        self.runs.clear()
+        self._cells = None
+        self._fill = fill
+        self.wide = False
+        self.wrapped = False
+
+    def erase(self, start: int, end: int, style: Style) -> None:
+        """Erase the columns from `start` up to `end`, both within the row."""
+        if start < end:
+            self.runs.append((start, blanks(end - start), style))
+
+    def settle(self) -> tuple[list[str], list[Style]]:
+        """Put the runs into cells and return these with their styles."""
+        cells = self._cells
+        if cells is None:
+            cells = self._cells = [" "] * self.width
+            self._styles = [self._fill] * self.width
+        styles = self._styles
+        if self.runs:
+            wide = self.wide
+            for start, text, style in self.runs:
+                size = len(text)
+                if wide:
+                    self._split_wide(cells, styles, start, start + size, style)
+                if size == 1:
+                    # Screens that colour each cell are made of these.
+                    cells[start] = text[0]
+                    styles[start] = style
+                else:
+                    cells[start : start + size] = text
+                    styles[start : start + size] = [style] * size
+            self._revision += len(self.runs)
+            self.runs.clear()
+        return cells, styles
+
+    def _split_wide(self, cells: list[str], styles: list[Style], start: int, end: int, style: Style) -> None:
+        if not cells[start]:
+            cells[start - 1], styles[start - 1] = " ", style
+        if end < self.width and not cells[end]:
+            cells[end], styles[end] = " ", style
+
+    def insert(self, column: int, count: int, style: Style) -> None:
+        """Move what is at and after `column` right by `count`; as much falls off the end, and the gap is erased."""
+        cells, styles = self.settle()
+        count = min(count, self.width - column)
+        if not cells[column]:
+            self._blank(column - 1, style)
+            self._blank(column, style)
+        cells[column:] = [" "] * count + cells[column : self.width - count]
+        styles[column:] = [style] * count + styles[column : self.width - count]
+        self._mend_end(style)
+        self._revision += 1
+
+    def delete(self, column: int, count: int, style: Style) -> None:
+        """Remove `count` columns at `column`; what follows moves left, and the end is erased."""
+        cells, styles = self.settle()
+        end = min(column + count, self.width)
+        if not cells[column]:
+            self._blank(column - 1, style)
+        if end < self.width and not cells[end]:
+            self._blank(end, style)
+        count = end - column
+        cells[column:] = cells[end:] + [" "] * count
+        styles[column:] = styles[end:] + [style] * count
+        self._revision += 1
+
+    def append_to_cell(self, column: int, character: str, most: int) -> None:
+        """Join a zero-width character to the cell at `column`, unless the cell holds `most` characters already."""
+        cells, _ = self.settle()
+        if len(cells[column]) < most:
+            cells[column] += character
+            self._revision += 1
+
+    def resize(self, width: int) -> None:
+        """Cut or pad the row to `width` columns; a wide character that is cut in two vanishes."""
+        cells, styles = self.settle()
+        old, self.width = self.width, width
+        if width < old:
+            del cells[width:], styles[width:]
+            if self.wide and styles:
+                self._mend_end(styles[-1])
+        else:
+            cells.extend([" "] * (width - old))
+            styles.extend([DEFAULT_STYLE] * (width - old))
+        self.wrapped = False
+        self._revision += 1
+
+    def compact(self) -> None:
+        """Give up the cells for runs of equal style, which take a tenth of the memory."""
+        if self._cells is None:
+            return
+        cells, styles = self.settle()
+        runs: list[Run] = []
+        column = 0
+        for style, group in groupby(styles):
+            end = column + sum(1 for _ in group)
+            part = cells[column:end]
+            runs.append((column, part if self.wide or max(map(len, part)) > 1 else "".join(part), style))
+            column = end
+        self._cells, self._styles, self.runs = None, [], runs
+
+    def _blank(self, column: int, style: Style) -> None:
+        cells, styles = self.settle()
+        cells[column], styles[column] = " ", style
+
+    def _mend_end(self, style: Style) -> None:
+        """Blank a wide character whose second half fell off the end."""
+        if self.wide and _is_cut(self.settle()[0]):
+            self._blank(self.width - 1, style)
+
+
+def _is_cut(cells: list[str]) -> bool:
+    last = cells[-1]
+    return bool(last) and width_of(last[0]) == 2

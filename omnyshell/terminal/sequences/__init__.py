@@ -1,0 +1,1 @@
+"""Control sequences: how output is cut into them, and what each calls."""

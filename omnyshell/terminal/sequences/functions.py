@@ -1,0 +1,141 @@
+"""Control functions by name: what a sequence calls, with which parameters. Sequences not listed here do nothing."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyte import Stream
+
+from omnyshell.terminal.screen.sgr import MAX_PARAMS, number
+from omnyshell.terminal.sequences.reports import Reports
+from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
+
+# A function, its arguments, and whether it may change more than the cursor's place.
+Action = tuple[Callable[..., None], tuple[Any, ...], bool]
+
+LONGEST_LEARNED: Final = 64
+"""Characters of a sequence that is worth remembering."""
+_MOST_ACTIONS: Final = 4096
+_csi_parts: Final = re.compile(r"\x1b\[([<-?]*)([0-9:;]*)([ -/]*)([@-~])").fullmatch
+
+
+def _nothing(_screen: Reports) -> None:
+    """An unknown or malformed sequence."""
+
+
+def _reset(screen: Reports) -> None:
+    screen.reset()
+
+
+def _set_private(screen: Reports, *modes: int) -> None:
+    screen.set_mode(*modes, private=True)
+
+
+def _reset_private(screen: Reports, *modes: int) -> None:
+    screen.reset_mode(*modes, private=True)
+
+
+def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
+    """SD; with five parameters the sequence asks for highlight tracking of the mouse instead."""
+    if len(tracking) < 4:
+        screen.scroll_down(count)
+
+
+NOTHING: Final[Action] = (_nothing, (), False)
+
+_OF_PYTE: Final[dict[str, Callable[..., None]]] = {
+    # It takes an apostrophe for HPA's grave accent; SGR is not answered here.
+    final: getattr(Reports, name)
+    for final, name in Stream.csi.items()
+    if final not in "'m"
+}
+_MOVES: Final[dict[str, Callable[..., None]]] = {
+    "`": Reports.cursor_to_column,
+    "e": Reports.cursor_lines_down,
+    "I": Reports.tab_forward,
+    "Z": Reports.tab_back,
+    "S": Reports.scroll_up,
+    "?J": Reports.erase_in_display,
+    "?K": Reports.erase_in_line,
+}
+_MOVES_OF_TWO: Final[dict[str, Callable[..., None]]] = {
+    "H": Reports.cursor_position,
+    "f": Reports.cursor_position,
+}
+_OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
+    "T": (_scroll_down, 5),
+    "r": (Reports.set_margins, 2),
+    "g": (Reports.clear_tab_stop, 1),
+    "h": (Reports.set_mode, MAX_PARAMS),
+    "l": (Reports.reset_mode, MAX_PARAMS),
+    "?h": (_set_private, MAX_PARAMS),
+    "?l": (_reset_private, MAX_PARAMS),
+    "s": (Reports.save_cursor, 0),
+    "u": (Reports.restore_cursor, 0),
+    "t": (Reports.window_operation, 2),
+    " q": (Reports.set_cursor_shape, 1),
+    "!p": (Reports.soft_reset, 0),
+    ">m": (Reports.set_key_modifiers, 2),
+    ">n": (Reports.disable_key_modifiers, 1),
+    ">u": (Reports.push_keyboard, 1),
+    "<u": (Reports.pop_keyboard, 1),
+    "=u": (Reports.set_keyboard, 2),
+}
+_FUNCTIONS: Final = {
+    **{name: (function, 1, False) for name, function in (_OF_PYTE | _MOVES).items()},
+    **{name: (function, 2, False) for name, function in _MOVES_OF_TWO.items()},
+    **{name: (function, most, True) for name, (function, most) in _OTHERS.items()},
+}
+
+_FIXED: Final[dict[str, Action]] = {
+    **{control: (getattr(Reports, name), (), name.startswith("shift")) for control, name in Stream.basic.items()},
+    "\x1bD": (Reports.index, (), False),
+    "\x1bE": (Reports.next_line, (), False),
+    "\x1bM": (Reports.reverse_index, (), False),
+    "\x1bH": (Reports.set_tab_stop, (), False),
+    "\x1b7": (Reports.save_cursor, (), False),
+    "\x1b8": (Reports.restore_cursor, (), True),
+    "\x1bc": (_reset, (), True),
+    "\x1bn": (Reports.select_charset, (2,), True),
+    "\x1bo": (Reports.select_charset, (3,), True),
+    "\x1b=": (_set_private, (66,), True),
+    "\x1b>": (_reset_private, (66,), True),
+    "\x1b#8": (Reports.alignment_display, (), True),
+}
+
+_known: Final[dict[str, Action]] = dict(_FIXED)
+
+known_action: Final = _known.get
+"""Return what a control function does, or None unless `action_of` was asked before."""
+
+
+def action_of(sequence: str) -> Action:
+    """Return what a control function does. SGR, REP and control strings are not answered here."""
+    if len(sequence) > LONGEST_LEARNED:
+        return _parse(sequence)
+    if len(_known) > _MOST_ACTIONS:
+        _known.clear()
+        _known.update(_FIXED)
+    action = _known[sequence] = _known.get(sequence) or _parse(sequence)
+    return action
+
+
+def _parse(sequence: str) -> Action:
+    if sequence[:2] == "\x1b[":
+        return _parse_csi(sequence)
+    if len(sequence) == 3 and sequence[1] in "()*+":
+        return (Reports.define_charset, (sequence[2], sequence[1]), True)
+    return NOTHING
+
+
+def _parse_csi(sequence: str) -> Action:
+    parts = _csi_parts(sequence)
+    if parts is None or len(sequence) > LONGEST_SEQUENCE:
+        return NOTHING
+    private, params, intermediate, final = parts.groups()
+    function = _FUNCTIONS.get(private + intermediate + final)
+    if function is None:
+        return NOTHING
+    call, most, changes = function
+    fields = params.split(";")[:most] if params else []
+    return (call, tuple(number(field.partition(":")[0]) for field in fields), changes)

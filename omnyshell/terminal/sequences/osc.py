@@ -1,0 +1,107 @@
+"""Operating system commands (xterm ctlseqs, "OSC Ps ; Pt ST"): title, hyperlinks, clipboard; all others are ignored."""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from omnyshell.terminal.screen.modes import Modes
+from omnyshell.terminal.screen.style import style_of
+from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
+
+LONGEST_STRING: Final = 1_400_000
+"""Characters of a control string; a longer one is ignored, but for the word that it was for the clipboard."""
+MOST_TITLES: Final = 10
+_LONGEST_TITLE: Final = 1024
+_LONGEST_LINK: Final = 2083
+LONGEST_CLIPBOARD: Final = 1_000_000
+"""Bytes for the clipboard that are kept; of more, only how many they were."""
+HEAD: Final = 16
+"""Characters that are kept of a control string that is too long."""
+_TITLES: Final = (0, 2)
+
+_controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class Commands(Modes):
+    """A grid that understands OSC, and collects what the owner of the terminal should hear of."""
+
+    title: str
+    _titles: list[str]
+    _events: dict[type[Event], Event]
+
+    def _reset_commands(self) -> None:
+        self.title = ""
+        self.icon_name = ""
+        self._titles = []
+
+    def take_events(self) -> list[Event]:
+        """Return what happened since the last call; of each kind the latest only, so it is bounded."""
+        events = list(self._events.values())
+        self._events.clear()
+        return events
+
+    def bell(self) -> None:
+        """BEL."""
+        last = self._events.get(Bell)
+        self._events[Bell] = Bell(last.count + 1 if isinstance(last, Bell) else 1)
+
+    def dropped_command(self, head: str, length: int) -> None:
+        """Say of an OSC of `length` characters, too long to be kept, what its beginning tells."""
+        number, _, text = head.partition(";")
+        if number == "52":
+            self._events[ClipboardWrite] = ClipboardWrite(text.partition(";")[0][:8], "", length // 4 * 3)
+
+    def operating_system_command(self, payload: str) -> None:
+        """Carry out an OSC, given without introducer and terminator."""
+        if len(payload) > LONGEST_STRING:
+            self.dropped_command(payload[:HEAD], len(payload))
+            return
+        number, _, text = _controls.sub("", payload).partition(";")
+        if number in ("0", "2"):
+            self.set_title(text[:_LONGEST_TITLE])
+        elif number == "1":
+            self.set_icon_name(text[:_LONGEST_TITLE])
+        elif number == "8":
+            self._set_link(text)
+        elif number == "52":
+            self._write_clipboard(text)
+
+    def set_title(self, param: str) -> None:
+        """Take `param` for the window's title."""
+        self.title = param
+        self._events[TitleChanged] = TitleChanged(param)
+
+    def window_operation(self, operation: int = 0, which: int = 0) -> None:
+        """XTWINOPS: saving (22) and restoring (23) the title; what moves windows or reports is ignored."""
+        if which not in _TITLES:
+            return
+        if operation == 22:
+            self._titles.append(self.title)
+            del self._titles[:-MOST_TITLES]
+        elif operation == 23 and self._titles:
+            self.set_title(self._titles.pop())
+
+    def _set_link(self, text: str) -> None:
+        """OSC 8 ; params ; URI: cells written from now on are links; an empty URI ends that."""
+        _, _, uri = text.partition(";")
+        look = self.cursor.style.look
+        self.cursor.style = style_of(look._replace(link=text if uri and len(text) <= _LONGEST_LINK else ""))
+
+    def _write_clipboard(self, text: str) -> None:
+        """OSC 52 ; selection ; base64. A question ("?") is never answered."""
+        selection, _, data = text.partition(";")
+        size = len(data) // 4 * 3
+        if size > LONGEST_CLIPBOARD:
+            self._events[ClipboardWrite] = ClipboardWrite(selection[:8], "", size)
+            return
+        try:
+            decoded = base64.b64decode(data, validate=True).decode()
+        except (binascii.Error, ValueError):
+            return
+        self._events[ClipboardWrite] = ClipboardWrite(selection[:8], decoded)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """The titles that XTWINOPS saved, oldest first."""
+        return tuple(self._titles)

@@ -1,0 +1,1 @@
+"""Characters: how many columns each takes, and which sets a program may choose from."""

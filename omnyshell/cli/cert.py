@@ -4,8 +4,8 @@ import argparse
 import getpass
 from pathlib import Path
 
-from omnyshell.cli.asking import ask_passphrase, new_passphrase
-from omnyshell.cli.output import complain, printable, say
+from omnyshell.cli.ground.output import complain, printable, say
+from omnyshell.cli.ground.prompts import ask_passphrase, new_passphrase
 from omnyshell.clock import SystemClock
 from omnyshell.errors import CertGeneratorException, ConfigException
 from omnyshell.hosts import LOOPBACK

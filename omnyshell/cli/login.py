@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import sys
 
-from omnyshell.cli.access import access_from
-from omnyshell.cli.asking import ask_passphrase, ask_secret
-from omnyshell.cli.output import say, say_json
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import say, say_json
+from omnyshell.cli.ground.prompts import ask_passphrase, ask_secret
 from omnyshell.errors import ConfigException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.protocol.messages import AuthOk
@@ -20,7 +20,7 @@ from omnyshell.services.dial import HubAccess
 def login(options: argparse.Namespace) -> int:
     """Try a login, and save it as the default where it works. What was not given is asked for."""
     if options.join:
-        from omnyshell.cli.join import join_user
+        from omnyshell.cli.node.join import join_user
 
         return join_user(options)
     given = given_access(vars(options))

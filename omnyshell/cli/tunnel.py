@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 
-from omnyshell.cli.access import access_from
-from omnyshell.cli.loop import run
-from omnyshell.cli.output import complain, printable, say, say_json, say_table
-from omnyshell.cli.service import until_stopped
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.output import complain, printable, say, say_json, say_table
+from omnyshell.cli.ground.service import until_stopped
 from omnyshell.errors import ConfigException, TransportException
 from omnyshell.hosts import LOOPBACK
 from omnyshell.ids import short_id

@@ -52,7 +52,7 @@ def run(words: list[str]) -> int:
 def _headless(options: argparse.Namespace) -> int:
     """Become the hub alone, with the file of `omnyshell hub start --config`, or else this machine's own."""
     require("hub")
-    command = [sys.executable, "-m", "omnyshell.cli.local_server", "--hub-only"]
+    command = [sys.executable, "-m", "omnyshell.cli.local.server", "--hub-only"]
     if options.config:
         start = "import sys; from omnyshell.cli.main import main; sys.argv[0] = 'omnyshell-console'; main()"
         command = [sys.executable, "-c", start, "hub", "start", "--config", options.config]

@@ -11,7 +11,7 @@ import pytest
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
-from omnyshell.cli.completion import script_for
+from omnyshell.cli.grammar.completion import script_for
 from omnyshell.security.keys import Ed25519PrivateKey
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))

@@ -10,12 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WORKS = {
-    "": "omnyshell.cli.exec, omnyshell.cli.node",
-    "hub": "omnyshell.cli.hub",
+    "": "omnyshell.cli.sessions.exec, omnyshell.cli.node.start",
+    "hub": "omnyshell.cli.hub.start",
     "console": "omnyshell.tui.app",
     "web": "omnyshell.tui.web.server",
     "fast": "omnyshell.transport.serve_tls, aiofastnet",
-    "all": "omnyshell.cli.hub, omnyshell.tui.web.server, aiofastnet",
+    "all": "omnyshell.cli.hub.start, omnyshell.tui.web.server, aiofastnet",
 }
 pytestmark = [pytest.mark.installs, pytest.mark.timeout(600)]
 

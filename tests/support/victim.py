@@ -11,10 +11,10 @@ from support.hostile import UUID, unprintable
 from support.hostile_hub import OUTPUT
 
 from omnyshell import FrameCodec, ProtocolException
-from omnyshell.cli import connect
+from omnyshell.cli.grammar.command import Command
+from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.main import run
-from omnyshell.cli.spec import COMMANDS
-from omnyshell.cli.spec_base import Command
+from omnyshell.cli.sessions import connect
 from omnyshell.paths import bound_hubs_file, logins_file
 from omnyshell.protocol.messages import ControlMessage, admin as admin_messages, events
 from omnyshell.services.client import admin, session

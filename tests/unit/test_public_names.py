@@ -172,7 +172,8 @@ def test_types_and_run_time_agree_on_the_names() -> None:
 
 def test_the_client_commands_load_nothing_heavy() -> None:
     code = (
-        "import sys, omnyshell.cli.main, omnyshell.cli.parsing, omnyshell.cli.exec, omnyshell.cli.connect; "
+        "import sys, omnyshell.cli.main, omnyshell.cli.grammar.parsing; "
+        "import omnyshell.cli.sessions.exec, omnyshell.cli.sessions.connect; "
         "heavy = {'textual', 'rich', 'structlog', 'typer', 'cryptography', 'sqlite3', 'pyte'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -14,8 +14,8 @@ from omnyshell import (
     ConfigException,
     OmnyShellHub,
 )
+from omnyshell.cli.ground.output import FAILURE
 from omnyshell.cli.main import run as cli
-from omnyshell.cli.output import FAILURE
 from omnyshell.security import sealed_stream
 from omnyshell.security.identity import OmnyUid
 from omnyshell.security.sealed_stream import make_recipient

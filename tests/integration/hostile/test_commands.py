@@ -19,7 +19,7 @@ from support.hostile import (
 from support.hostile_hub import ANSWERS, Alter, HostileHub
 from support.victim import ASKING, PATIENCE, SHORTLY, Victim, every_command, reads
 
-from omnyshell.cli.spec_base import Command
+from omnyshell.cli.grammar.command import Command
 from omnyshell.errors import ImproperValueException
 from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT
 from omnyshell.protocol import messages as m

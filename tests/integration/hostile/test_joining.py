@@ -17,10 +17,10 @@ from support.stack import within
 from websockets.asyncio.server import ServerConnection, serve
 
 from omnyshell import CertGenerator
+from omnyshell.cli.grammar.commands import NODE_START
+from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.main import run
-from omnyshell.cli.node import config_from
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import NODE_START
+from omnyshell.cli.node.start import config_from
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
 
 OURS = "own-words"
@@ -80,7 +80,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("OMNYSHELL_HOME", str(home))
-    monkeypatch.setattr("omnyshell.cli.join.machine_node_id", lambda: "web-1")
+    monkeypatch.setattr("omnyshell.cli.node.join.machine_node_id", lambda: "web-1")
     return home
 
 

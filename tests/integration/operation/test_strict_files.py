@@ -8,15 +8,15 @@ import pytest
 from support.stack import Certificates, hub_config, until
 
 from omnyshell import ConfigException, OmnyShellHub, PublicKeyAuthenticator
-from omnyshell.cli.access import access_from
-from omnyshell.cli.hub import config_from as hub_config_from
-from omnyshell.cli.hub_state import state_directory
-from omnyshell.cli.node import config_from as node_config_from
-from omnyshell.cli.node_check import check
-from omnyshell.cli.output import describe
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import COMMANDS, HUB_START, NODE_START
-from omnyshell.cli.spec_base import Command
+from omnyshell.cli.grammar.command import Command
+from omnyshell.cli.grammar.commands import COMMANDS, HUB_START, NODE_START
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import describe
+from omnyshell.cli.hub.start import config_from as hub_config_from
+from omnyshell.cli.hub.state import state_directory
+from omnyshell.cli.node.check import check
+from omnyshell.cli.node.start import config_from as node_config_from
 from omnyshell.options.option import Option
 from omnyshell.paths import bound_hubs_file, logins_file
 from omnyshell.security.authorized_keys import AuthorizedKeysStore

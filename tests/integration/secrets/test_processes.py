@@ -117,7 +117,7 @@ def test_no_process_shows_a_secret_and_no_child_has_one(place: Place) -> None:
 def test_what_serves_in_the_background_has_not_the_secrets_of_who_started_it(place: Place) -> None:
     try:
         place.run("up", "--background", "--port", "0", env={**place.ann, **place.box})
-        servers = [pid for pid, line in shown("cmdline").items() if b"omnyshell.cli.local_server" in line]
+        servers = [pid for pid, line in shown("cmdline").items() if b"omnyshell.cli.local.server" in line]
         own = f"OMNYSHELL_HOME={place.tmp / 'home'}".encode()
         found = [env for pid in servers if own in (env := (Path("/proc") / str(pid) / "environ").read_bytes())]
         assert found

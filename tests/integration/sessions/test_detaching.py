@@ -23,7 +23,7 @@ from omnyshell import (
     SessionRejectedException,
     SessionState,
 )
-from omnyshell.cli.connect import _Show
+from omnyshell.cli.sessions.connect import _Show
 from omnyshell.services.node.config import Keeping
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import plain_text

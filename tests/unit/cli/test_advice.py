@@ -9,10 +9,10 @@ from omnyshell import (
     ProtocolException,
     SessionRejectedException,
 )
+from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.cli.grammar.parsing import find_command, parse
+from omnyshell.cli.ground.output import describe
 from omnyshell.cli.main import _node_of
-from omnyshell.cli.output import describe
-from omnyshell.cli.parsing import find_command, parse
-from omnyshell.cli.spec import COMMANDS
 from omnyshell.services.client.admin import AdminRequestException
 
 RIGHTS = "`omnyshell access web-1` says what you may do"
@@ -86,7 +86,7 @@ def test_the_node_that_a_command_is_about_is_known(words: str, node: str) -> Non
 
 
 def test_every_command_that_is_spoken_of_exists() -> None:
-    from omnyshell.cli import advice
+    from omnyshell.cli.ground import advice
 
     known = {command.words for command in COMMANDS} | {command.words[:1] for command in COMMANDS}
     assert advice._ASKED.keys() <= known

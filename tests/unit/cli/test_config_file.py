@@ -12,10 +12,10 @@ from hypothesis import given, strategies as st
 from support.stack import Certificates
 
 from omnyshell import ConfigException, OmnyShellException, Principal, PrincipalId, RoleBasedAuthorizer
-from omnyshell.cli.hub import config_from as hub_config_from
-from omnyshell.cli.node import config_from as node_config_from
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import HUB_START, NODE_START
+from omnyshell.cli.grammar.commands import HUB_START, NODE_START
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.hub.start import config_from as hub_config_from
+from omnyshell.cli.node.start import config_from as node_config_from
 from omnyshell.log_format import formatter
 from omnyshell.options.option import Option
 from omnyshell.options.toml_file import read_options

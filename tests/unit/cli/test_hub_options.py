@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from support.stack import Certificates
 
-from omnyshell.cli.hub import config_from
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import HUB_START
+from omnyshell.cli.grammar.commands import HUB_START
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.hub.start import config_from
 from omnyshell.errors import ConfigException
 from omnyshell.security.authenticators import principals_of
 from omnyshell.services.hub.ground.config import HubConfig

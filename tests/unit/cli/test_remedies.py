@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import omnyshell
-from omnyshell.cli.advice import REMEDIES
-from omnyshell.cli.output import describe
-from omnyshell.cli.spec import COMMANDS
+from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.cli.ground.advice import REMEDIES
+from omnyshell.cli.ground.output import describe
 from omnyshell.errors import ConfigException, Remedy, UntrustedHubException
 from omnyshell.options.values import read
 from omnyshell.services.local.console_options import OPTIONS as CONSOLE_OPTIONS

@@ -10,7 +10,7 @@ import pytest
 from support.hostile import HOSTILE_TEXTS, unprintable
 
 import omnyshell.cli
-from omnyshell.cli.output import complain, fail, say, say_json, say_table
+from omnyshell.cli.ground.output import complain, fail, say, say_json, say_table
 from omnyshell.log_format import formatter
 from omnyshell.model.audit import AuditRecord, canonical_json
 from omnyshell.model.schema import read_timestamp
@@ -25,7 +25,7 @@ PRINTERS = {
     "main.py": "prints the version and the overview, which are ours",
     "parsing.py": "prints help, which is ours",
     "completion.py": "prints a script, which is ours",
-    "asking.py": "prints questions, which are ours",
+    "prompts.py": "prints questions, which are ours",
     "connect.py": "begins a line",
     "events.py": "prints lines that are printable already, many at once",
     "peek.py": "prints a screen, with its own colours",
@@ -34,7 +34,7 @@ PRINTERS = {
 
 def test_commands_print_through_one_place() -> None:
     found = set()
-    for path in Path(omnyshell.cli.__path__[0]).glob("*.py"):
+    for path in Path(omnyshell.cli.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 found.add(path.name)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from omnyshell.cli.access import access_from
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import COMMANDS
+from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.ground.access import access_from
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file

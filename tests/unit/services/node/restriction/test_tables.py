@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from omnyshell import ConfigException
-from omnyshell.cli.node import config_from
-from omnyshell.cli.parsing import parse
-from omnyshell.cli.spec import NODE_START
+from omnyshell.cli.grammar.commands import NODE_START
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.node.start import config_from
 from omnyshell.options.toml_file import read_options
 from omnyshell.services.node.options import OPTIONS
 from omnyshell.services.node.restriction.environment import HARMLESS, fixed_environment

@@ -1,0 +1,84 @@
+"""`omnyshell nodes invite`, `users invite`, `invites list` and `invites revoke`: joining with one pasted line."""
+
+import argparse
+
+from omnyshell.cli.admin.question import ask, do, moment, optional_seconds, seconds, show
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import complain, say, say_json
+from omnyshell.model.admin import InviteKind
+from omnyshell.options.values import parse_pairs
+from omnyshell.protocol.messages.admin import (
+    InviteCreate,
+    InviteCreated,
+    InviteRevoke,
+    InvitesRequest,
+    InvitesResponse,
+)
+from omnyshell.services.client.invites import join_line
+
+
+def invite_node(options: argparse.Namespace) -> int:
+    """Print the line that makes another machine a node."""
+    request = InviteCreate(
+        request_id="",
+        kind=InviteKind.NODE,
+        node_id=options.id,
+        labels=parse_pairs(options.label, "--label"),
+        ttl_seconds=seconds(options.ttl, "--ttl"),
+        key_ttl_seconds=optional_seconds(options, "key_ttl"),
+        uses=options.uses,
+        id_prefix=options.id_prefix,
+    )
+    return _print(options, InviteKind.NODE, ask(options, request, InviteCreated))
+
+
+def invite_user(options: argparse.Namespace) -> int:
+    """Print the line that lets a person log in."""
+    request = InviteCreate(
+        request_id="",
+        kind=InviteKind.USER,
+        principal=options.name,
+        display_name=options.display_name or "",
+        roles=tuple(options.role),
+        ttl_seconds=seconds(options.ttl, "--ttl"),
+        role_ttl_seconds=optional_seconds(options, "role_ttl"),
+        key_ttl_seconds=optional_seconds(options, "key_ttl"),
+    )
+    return _print(options, InviteKind.USER, ask(options, request, InviteCreated))
+
+
+def list_invites(options: argparse.Namespace) -> int:
+    """Print the invites that can still be used."""
+    invites = ask(options, InvitesRequest(request_id=""), InvitesResponse).invites
+    rows = [
+        (
+            one.invite_id,
+            one.kind,
+            one.node_id or one.principal or (f"{one.id_prefix}*" if one.id_prefix else "(any)"),
+            str(1 if one.uses_left is None else one.uses_left),
+            ",".join(one.roles) or "-",
+            one.created_by,
+            moment(one.expires_at),
+        )
+        for one in invites
+    ]
+    header = ("INVITE", "KIND", "FOR", "USES LEFT", "ROLES", "BY", "EXPIRES (UTC)")
+    return show(options, invites, header, rows, "no invite can be used")
+
+
+def revoke(options: argparse.Namespace) -> int:
+    """Make an invite useless."""
+    return do(options, InviteRevoke(request_id="", invite_id=options.id), f"invite {options.id} is worth nothing now")
+
+
+def _print(options: argparse.Namespace, kind: InviteKind, made: InviteCreated) -> int:
+    line = join_line(kind, access_from(options).address, made)
+    if options.json:
+        say_json({**made.to_wire(), "requestId": None, "command": line})
+        return 0
+    say(line)
+    uses = getattr(options, "uses", None) or 1
+    often = f"good for {uses} machines" if uses > 1 else "good once"
+    complain(f"{often}, until {moment(made.expires_at)} UTC; `omnyshell invites revoke {made.invite_id}`")
+    complain("without OMNYSHELL_TOKEN=... before it, the command asks for the token")
+    return 0

@@ -1,0 +1,201 @@
+"""The commands and their options as data; parsers, help and shell completion derive from it.
+
+Handlers are named, not imported: a command loads only what it needs.
+"""
+
+from omnyshell.cli.grammar.admin_commands import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
+from omnyshell.cli.grammar.command import JSON, NODE, Command
+from omnyshell.options.option import Option
+from omnyshell.services.client.options import ACCESS, KEY_PASSPHRASE_FILE
+
+CWD = Option("--cwd", "directory on the node to start in", "DIR")
+ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
+SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
+
+HUB_START = Command(
+    ("hub", "start"),
+    "serve a hub until ctrl+c",
+    "hub.start:start",
+    "omnyshell.services.hub.options:OPTIONS",
+    configurable=True,
+)
+
+NODE_START = Command(
+    ("node", "start"),
+    "make this machine reachable through a hub, until ctrl+c",
+    "node.start:start",
+    "omnyshell.services.node.options:OPTIONS",
+    configurable=True,
+)
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        ("up",),
+        "a hub and a node for this machine on loopback, ready without questions",
+        "local.up:up",
+        (
+            Option("--shell", "open a shell on it, and end with it", kind="flag"),
+            Option("--background", "return once it runs; `omnyshell down` ends it", kind="flag"),
+            Option("--port", "port of the hub; a free one if 8443 is taken", "N", "int"),
+        ),
+    ),
+    Command(("down",), "end what `up --background` started", "local.up:down"),
+    Command(
+        ("connect",),
+        "open an interactive shell on a node, or a command in its terminal",
+        "sessions.connect:connect",
+        (NODE, CWD, ENV, *ACCESS),
+        takes_rest=True,
+        advice="write a command behind --, as in `connect NODE -- top`",
+    ),
+    Command(
+        ("exec",),
+        "run a command on a node",
+        "sessions.exec:execute",
+        (
+            NODE,
+            Option("command", "what to run, as one word", "COMMAND"),
+            CWD,
+            ENV,
+            Option("--tty", "run it in a terminal", kind="flag"),
+            *ACCESS,
+        ),
+        advice="the command is one word: put it into quotes, as 'ls -la'",
+    ),
+    Command(
+        ("nodes", "list"),
+        "list the nodes that are connected",
+        "node.nodes:list_nodes",
+        (
+            Option("--filter", "show only nodes with this label, or platform=OS; may be repeated", "K=V", "list"),
+            JSON,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("sessions", "list"),
+        "list your sessions on a node",
+        "sessions.sessions:list_sessions",
+        (NODE, JSON, *ACCESS),
+    ),
+    Command(
+        ("sessions", "peek"),
+        "print the screen of a session, also of one that ended a few minutes ago",
+        "sessions.sessions:peek",
+        (NODE, SESSION, JSON, *ACCESS),
+    ),
+    Command(
+        ("sessions", "resume"),
+        "take up a session in this terminal, also from another one that has it",
+        "sessions.sessions:resume",
+        (NODE, SESSION, *ACCESS),
+    ),
+    Command(
+        ("sessions", "detach"),
+        "take a session from the terminal that has it, and leave it running",
+        "sessions.sessions:detach",
+        (
+            NODE,
+            Option("session", "session to detach; the only attached one if not given", "SESSION", optional=True),
+            Option("--timeout", "end it when it has been detached for so long, as 90s, 30m or 12h", "DURATION"),
+            JSON,
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("sessions", "kill"),
+        "end a session and everything that runs in it",
+        "sessions.sessions:kill",
+        (NODE, SESSION, JSON, *ACCESS),
+    ),
+    Command(
+        ("tunnel", "open"),
+        "open a public port of the hub that leads to a target beside a node",
+        "tunnel:open_tunnel",
+        (
+            Option("node", "node that connects to the target; left out with --local", "NODE", optional=True),
+            Option("port", "port of the target", "PORT", "int", optional=True),
+            Option("--local", "lead to PORT on this machine instead, until ctrl+c", "PORT", "int"),
+            Option("--target-host", "host of the target, as the node sees it", "H", default="localhost"),
+            Option("--public-port", "port of the hub to take; a free one if not given", "N", "int"),
+            Option("--tls", "TLS on the public side", kind="flag"),
+            Option("--http", "the target speaks HTTP: add forwarding headers to each request", kind="flag"),
+            *ACCESS,
+        ),
+    ),
+    Command(("tunnel", "list"), "list your tunnels", "tunnel:list_tunnels", (JSON, *ACCESS)),
+    Command(
+        ("tunnel", "close"),
+        "close a tunnel",
+        "tunnel:close_tunnel",
+        (Option("ref", "its id, or the beginning of it", "REF"), *ACCESS),
+    ),
+    Command(
+        ("login",),
+        "save how to reach a hub, after trying it; or join one with an invite",
+        "login:login",
+        (
+            Option("--join", "hub to join, with the --token and --ca-fingerprint of an invite", "URL"),
+            Option("--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256"),
+            *ACCESS,
+        ),
+    ),
+    Command(
+        ("logout",),
+        "forget a saved login",
+        "login:logout",
+        (Option("--hub", "hub to forget; the default one if not given", "URL"),),
+    ),
+    Command(("whoami",), "say who you are to the hub", "login:whoami", (JSON, *ACCESS)),
+    HUB_START,
+    NODE_START,
+    Command(
+        ("node", "check"),
+        "say whether a node lets a command run, and by which rule",
+        "node.check:check",
+        "omnyshell.services.node.options:CHECK_OPTIONS",
+        takes_words=True,
+    ),
+    Command(
+        ("cert", "gen"),
+        "make a certificate authority and a certificate for a hub",
+        "cert:generate",
+        (
+            Option(
+                "--out", "directory to write to; an authority that is there is kept", "DIR", "directory", required=True
+            ),
+            Option(
+                "--host",
+                "name or address of the hub; may be repeated (if not given, those of the last certificate)",
+                "H",
+                "list",
+            ),
+        ),
+    ),
+    Command(("cert", "show"), "say what a certificate is", "cert:show", (Option("file", "PEM file", "FILE", "file"),)),
+    Command(
+        ("keygen",),
+        "make an Ed25519 key to log in with",
+        "cert:keygen",
+        (
+            Option(
+                "--out", "file to write it to; omnyshell.key in the configuration directory if not given", "F", "file"
+            ),
+            Option("--principal", "name to put into the printed line for authorized_keys", "NAME"),
+            Option("--passphrase", "encrypt it; the passphrase is asked for unless it is given", kind="flag"),
+            KEY_PASSPHRASE_FILE,
+            Option("--from", "print the line of this key, also one of ssh-keygen, and make none", "FILE", "file"),
+        ),
+    ),
+    *LIVE,
+    *ADMIN,
+    *BACKUP,
+    *AUDIT,
+    AUDIT_OF_HUB,
+    Command(
+        ("completion",),
+        "print a completion script for a shell",
+        "grammar.completion:completion",
+        (Option("shell", "shell to complete for", "SHELL", choices=("bash", "zsh", "fish")),),
+    ),
+)

@@ -1,0 +1,134 @@
+"""`omnyshell completion`: scripts for shells, made from the table of commands."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from omnyshell.cli.grammar.admin_commands import LOCKED
+from omnyshell.cli.grammar.command import NODE, Command
+from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.options.completion import complete_values, script
+from omnyshell.options.parser import add_options
+
+_NAME = LOCKED[1].name
+
+_PLAIN = "/^[A-Za-z0-9._:@+-]+$/"
+"""Names that are offered: bash expands others, which a hub might choose, as commands."""
+
+
+def _of_hub(command: str, names: str) -> str:
+    """What a shell runs for names that the hub knows which is logged in to, if it answers soon enough.
+
+    `names` is a program of awk, which reads a table and prints them.
+    """
+    run = f"OMNYSHELL_NO_PROMPT=1 timeout 2 omnyshell {command} 2>/dev/null"
+    return f"{run} | awk '{names}' | awk '{_PLAIN} && !seen[$0]++'"
+
+
+_NODES = _of_hub("nodes list", "NR > 1 { print $1 }")
+_PRINCIPALS = _of_hub("users list", "NR > 1 { print $1 }")
+_ROLES = _of_hub(
+    "users list",
+    # Roles that end have a time behind them.
+    r'NR > 1 { gsub(/ \(until [^)]*\)/, ""); count = split($2, roles, ","); '
+    r'for (at = 1; at <= count; at++) if (roles[at] != "-") print roles[at] }',
+)
+
+
+def _locked(kind: str) -> str:
+    return _of_hub("locks list", f'$1 == "{kind}" {{ print $2 }}')
+
+
+_TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
+_BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
+"""Of commands with a kind and a name: what a shell runs for names, by the kind."""
+
+_NODE_IDS = "_omnyshell_nodes"
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Print the script for one shell."""
+    print(script_for(options.shell))
+    return 0
+
+
+def script_for(shell: str) -> str:
+    """Return the script for bash, zsh or fish."""
+    return script(_parser_of_all(), shell, _functions(shell))
+
+
+def _parser_of_all() -> argparse.ArgumentParser:
+    """Return one parser of all commands; a command that runs builds its own alone."""
+    parser = argparse.ArgumentParser(prog="omnyshell", allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="say which version this is")
+    firsts: Any = parser.add_subparsers()
+    groups: dict[str, Any] = {}
+    for command in COMMANDS:
+        first, *second = command.words
+        if not second:
+            _add_command(firsts, first, command)
+            continue
+        if first not in groups:
+            among = ", ".join(other.words[1] for other in COMMANDS if other.words[0] == first)
+            groups[first] = firsts.add_parser(first, help=among).add_subparsers()
+        _add_command(groups[first], second[0], command)
+    return parser
+
+
+def _add_command(parsers: Any, word: str, command: Command) -> None:
+    actions = add_options(parsers.add_parser(word, help=command.help), command.options)
+    arguments = [option.name for option, _ in actions if option.is_argument]
+    for option, action in actions:
+        complete_values(option, action)
+        # One that can be left out may be the node already.
+        following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
+        if option.name == NODE.name or following == [NODE.name]:
+            action.complete = _calling(_NODE_IDS)
+        elif option.name == _NAME and command.name in _BY_KIND:
+            action.complete = _calling(_function_of(command.name))
+
+
+def _calling(function: str) -> dict[str, str]:
+    return {"bash": function, "zsh": function, "fish": f"({function})"}
+
+
+def _function_of(command: str) -> str:
+    return f"_omnyshell_{command.replace(' ', '_')}"
+
+
+def _functions(shell: str) -> str:
+    """What the script calls for names that a hub knows; where there are kinds, the word before is the kind."""
+    by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
+    return "\n".join((_ALWAYS[shell](_NODE_IDS, _NODES), *by_kind))
+
+
+def _bash(name: str, run: str) -> str:
+    return f'{name}() {{ compgen -W "$({run})" -- "$1"; }}'
+
+
+def _zsh(name: str, run: str) -> str:
+    return f"{name}() {{ compadd -- $({run}) }}"
+
+
+def _fish(name: str, run: str) -> str:
+    return f"function {name}; {run}; end"
+
+
+def _bash_by_word(name: str, runs: Mapping[str, str]) -> str:
+    # Parentheses are in pairs, for the bash of macOS.
+    cases = " ".join(f"({kind}) {run} ;;" for kind, run in runs.items())
+    return _bash(name, f'case "${{COMP_WORDS[COMP_CWORD-1]}}" in {cases} esac')
+
+
+def _zsh_by_word(name: str, runs: Mapping[str, str]) -> str:
+    cases = " ".join(f"({kind}) {run} ;;" for kind, run in runs.items())
+    return _zsh(name, f'case "${{words[CURRENT-1]}}" in {cases} esac')
+
+
+def _fish_by_word(name: str, runs: Mapping[str, str]) -> str:
+    cases = "; ".join(f"case {kind}; {run}" for kind, run in runs.items())
+    return _fish(name, f"switch (commandline -opc)[-1]; {cases}; end")
+
+
+_ALWAYS = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+_BY_WORD = {"bash": _bash_by_word, "zsh": _zsh_by_word, "fish": _fish_by_word}

@@ -1,0 +1,117 @@
+"""From words to options: finds the command, and builds the parser of that command alone."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from omnyshell.cli.grammar.command import Command
+from omnyshell.cli.grammar.commands import COMMANDS
+from omnyshell.cli.ground.output import FAILURE, complain, printable
+from omnyshell.options.parser import add_options, fill_defaults
+from omnyshell.services.service_options import STRICT_MODES
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser that reports a mistake as one line and OmnyShell's own exit code."""
+
+    advice = ""
+    """What to do about words that the command does not take."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where help is."""
+        advice = f"{self.advice}; " if self.advice and message.startswith("unrecognized arguments") else ""
+        complain(printable(f"{self.prog}: {message} ({advice}see {self.prog} --help)"))
+        raise SystemExit(FAILURE)
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help. Raises `OSError` where argparse would keep to itself that it was not written."""
+        print(self.format_help(), end="", file=file)
+
+
+def find_command(words: Sequence[str]) -> tuple[Command | None, list[str]]:
+    """Return the command that the words begin with, and the words behind it."""
+    for command in COMMANDS:
+        size = len(command.words)
+        if tuple(words[:size]) == command.words:
+            return command, list(words[size:])
+    return None, list(words)
+
+
+def parse(command: Command, words: list[str]) -> argparse.Namespace:
+    """Read a command's options; they may stand before and after its arguments.
+
+    Exits for `--help` and for a mistake. Raises `ConfigException` for a configuration file that is wrong.
+    """
+    words, rest = _split(command, words)
+    parser = build_parser(command)
+    options = parser.parse_intermixed_args(words)
+    options.rest = rest
+    options.words = words
+    options.origins = {}
+    if command.configurable and options.config is not None:
+        _fill_from_file(command, options)
+    fill_defaults(vars(options), command.options)
+    for option in command.options:
+        if option.required and getattr(options, option.key) is None:
+            parser.error(f"{option.name} is missing")
+    if command.takes_words and not rest:
+        parser.error("COMMAND is missing")
+    return options
+
+
+def build_parser(command: Command) -> CommandParser:
+    """Return the parser of one command. Defaults come later, behind a configuration file's values."""
+    usage_rest = " COMMAND..." if command.takes_words else " [-- COMMAND...]" if command.takes_rest else ""
+    parser = CommandParser(
+        prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
+    )
+    parser.advice = command.advice
+    add_options(parser, command.options)
+    parser.epilog = _tables_of(command)
+    if usage_rest:
+        parser.usage = parser.format_usage().removeprefix("usage: ").rstrip() + usage_rest
+    return parser
+
+
+def _tables_of(command: Command) -> str | None:
+    """What a configuration file can hold and the command line cannot."""
+    tables = [option.help.replace("`", "") for option in command.options if option.is_in_file_only]
+    text = f"In the file of --config also {'; '.join(tables)}. docs/configuration.md has examples."
+    return text.replace("%", "%%") if tables else None
+
+
+def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words for the parser, and those that are kept for the command."""
+    end = _end_of_options(command, words) if command.takes_words else len(words)
+    if (command.takes_words or command.takes_rest) and "--" in words[: end + 1]:
+        end = words.index("--")
+        return words[:end], words[end + 1 :]
+    return words[:end], words[end:]
+
+
+def _end_of_options(command: Command, words: list[str]) -> int:
+    """Where the first word is that is no option, nor an option's value."""
+    takes_value = {option.name for option in command.options if option.kind != "flag"}
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+        at += 2 if words[at] in takes_value else 1
+    return min(at, len(words))
+
+
+def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
+    from omnyshell.options.toml_file import read_options
+    from omnyshell.paths import user_path
+    from omnyshell.security.strict_modes import StrictModes
+
+    if hasattr(options, STRICT_MODES.key):
+        # What others can write says nothing of itself: the command line alone can let such a file pass.
+        StrictModes.said(options.strict_modes).check(user_path(options.config))
+    given = read_options(options.config, command.options)
+    for key, value in given.values.items():
+        if getattr(options, key, None) is None:
+            setattr(options, key, value)
+            options.origins[key] = given.origins[key]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

@@ -1,0 +1,79 @@
+"""What the command line prints: one line for a failure, tables for lists."""
+
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+from omnyshell.cli.ground.advice import advice
+from omnyshell.errors import (
+    ConfigException,
+    OmnyShellException,
+    ProtocolException,
+    SessionRejectedException,
+    TunnelRejectedException,
+)
+from omnyshell.printable import printable as printable
+
+FAILURE = 255
+"""Exit code of OmnyShell's own failures, as ssh has it; what ran remotely gives its own."""
+
+REFUSED = 1
+"""Exit code of a node whose credential the hub refused."""
+
+
+LONGEST_CELL = 512
+"""Characters of a cell of a table."""
+
+
+def say(line: str) -> None:
+    """Print a line on stdout. What of it is not printable, a peer may have sent: it is replaced."""
+    print(printable(line), flush=True)
+
+
+def say_json(data: object, *, indent: int | None = 2) -> None:
+    """Print JSON on stdout, in ASCII: nothing in it does anything to a terminal."""
+    print(json.dumps(data, indent=indent), flush=True)
+
+
+def fail(message: str) -> int:
+    """Print one line on stderr and return the exit code of a failure."""
+    complain(f"omnyshell: {message}")
+    return FAILURE
+
+
+def complain(line: str) -> None:
+    """Print a line on stderr, as `say` does, or nowhere: without one, Python would print it on stdout."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(printable(line), file=sys.stderr, flush=True)
+
+
+def announce(line: str) -> None:
+    """Say a line that a service can do without: it serves on where whoever started it has left."""
+    try:
+        say(line)
+    except OSError:
+        sys.stdout = None
+
+
+def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str = "") -> str:
+    """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do.
+
+    `words` are those of the command that was given, `node` is the one that it is about.
+    """
+    text = str(error) or type(error).__name__
+    if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):
+        text = f"{text} [{error.code}]"
+    if isinstance(error, ConfigException) and error.option is not None:
+        text = f"--{error.option.replace('_', '-')}: {text}"
+    hint = advice(error, words, node)
+    return f"{text}; {hint}" if hint else text
+
+
+def say_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows as aligned columns below a header."""
+    lines = [list(header), *([printable(cell, LONGEST_CELL) for cell in row] for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,1 @@
+"""Commands for a hub of this machine, and for the state that it keeps."""

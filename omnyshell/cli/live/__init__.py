@@ -1,0 +1,1 @@
+"""What goes on at a hub, now: `top` and `events`."""

@@ -1,0 +1,139 @@
+"""The process that runs this machine's own hub and node, for `omnyshell up`."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+
+from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.output import announce, describe, fail
+from omnyshell.cli.ground.service import set_up_logging, tune_memory, until_stopped, watch_signals
+from omnyshell.cli.terminal.streams import settle
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.parts import node_config, start_hub
+from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.local.setup import CONSOLE, LocalSetup, Running, machine_node_id
+from omnyshell.services.node.node import OmnyShellNode
+
+REGISTER_TIMEOUT = 15.0
+HEADLESS = f"{CONSOLE} --headless"
+
+
+def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
+    """Serve hub and node until a signal, or with `lifeline` the end of stdin, ends it."""
+    tune_memory()
+    set_up_logging("warning")
+    return run(_serve(setup, port, on_ready, lifeline=lifeline))
+
+
+def serve_hub(setup: LocalSetup, port: int | None) -> int:
+    """Serve the hub alone until a signal ends it."""
+    tune_memory()
+    set_up_logging("warning")
+    return run(_serve_hub(setup, port))
+
+
+async def _serve_hub(setup: LocalSetup, port: int | None) -> int:
+    lock = setup.claim()
+    try:
+        hub = await start_hub(setup, port)
+        try:
+            stopped = watch_signals()
+            running = Running(os.getpid(), hub.port, machine_node_id(), HEADLESS)
+            setup.announce(lock, running)
+            LocalNode(setup).look_for_hub()
+            announce(f"hub listens on {running.url}")
+            await stopped.wait()
+        finally:
+            await hub.stop()
+    finally:
+        os.close(lock)
+    return 0
+
+
+async def _serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool) -> int:
+    lock = setup.claim()
+    try:
+        hub = await start_hub(setup, port)
+        try:
+            await _serve_node(setup, hub.port, lock, on_ready, lifeline=lifeline)
+        finally:
+            await hub.stop()
+    finally:
+        os.close(lock)
+    return 0
+
+
+async def _serve_node(
+    setup: LocalSetup, port: int, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
+) -> None:
+    running = Running(os.getpid(), port, machine_node_id())
+    if LocalNode(setup).pid() is not None:
+        # The console left it, with sessions: it takes this hub.
+        await _serve_left_node(setup, running, lock, on_ready, lifeline=lifeline)
+        return
+    node_lock = PidFile(setup.node_pid_file).claim()
+    node = OmnyShellNode(node_config(setup, port))
+    serving = asyncio.create_task(node.run())
+    try:
+        await _registered(node, serving)
+        setup.announce(lock, running)
+        on_ready(running)
+        await _until_told(lifeline=lifeline)
+    finally:
+        node.stop()
+        await serving
+        os.close(node_lock)
+
+
+async def _serve_left_node(
+    setup: LocalSetup, running: Running, lock: int, on_ready: Callable[[Running], None], *, lifeline: bool
+) -> None:
+    setup.announce(lock, running)
+    LocalNode(setup).look_for_hub()
+    on_ready(running)
+    await _until_told(lifeline=lifeline)
+
+
+async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:
+    """Wait until the node is registered. Raises what ended it instead, or `OmnyShellException` when time is up."""
+    waiting = asyncio.create_task(node.registered.wait())
+    await asyncio.wait({waiting, serving}, timeout=REGISTER_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if serving.done():
+        serving.result()
+    if not node.registered.is_set():
+        raise OmnyShellException("the node could not register with its hub")
+
+
+async def _until_told(*, lifeline: bool) -> None:
+    stopped = asyncio.create_task(until_stopped())
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    if lifeline:
+        # The other end of this pipe is held by the process that started us, and by nobody else.
+        asyncio.get_running_loop().add_reader(0, settle, ended)
+    await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if lifeline:
+        asyncio.get_running_loop().remove_reader(0)
+    stopped.cancel()
+
+
+def main() -> int:
+    """Serve in the background."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--lifeline", action="store_true")
+    parser.add_argument("--hub-only", action="store_true")
+    options = parser.parse_args()
+    try:
+        if options.hub_only:
+            return serve_hub(LocalSetup.default(), options.port)
+        return serve(LocalSetup.default(), options.port, lambda _running: None, lifeline=options.lifeline)
+    except OmnyShellException as exc:
+        return fail(describe(exc))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""`omnyshell up` and `down`: a hub and a node for this machine, on loopback, ready without questions."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+
+from omnyshell.cli.ground.output import fail, say
+from omnyshell.errors import ConfigException, OmnyShellException
+from omnyshell.extras import require
+from omnyshell.paths import logins_file
+from omnyshell.services.client.access import without_secrets
+from omnyshell.services.client.login_store import CredentialStore
+from omnyshell.services.local.node_process import LocalNode
+from omnyshell.services.local.setup import CONSOLE, LOGIN_NAME, LocalSetup, Running
+
+START_TIMEOUT = 20.0
+STOP_TIMEOUT = 10.0
+POLL = 0.02
+LOOK_AT_SERVER = 1.0
+
+
+def up(options: argparse.Namespace) -> int:
+    """Start the local hub and node, or use those that run already."""
+    if options.port is not None and not 0 <= options.port <= 65535:
+        raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
+    setup = LocalSetup.default()
+    if options.shell and options.background:
+        raise ConfigException("--shell and --background exclude each other")
+    require("hub")
+    if options.shell:
+        return _with_shell(setup, options.port)
+    running = setup.running()
+    if running is not None:
+        say(f"already up (process {running.pid})")
+        _say_how(running)
+        return 0
+    if options.background:
+        _say_how(_spawn(setup, options.port, lifeline=False)[0])
+        say(f"log      {setup.log_file}")
+        say("`omnyshell down` ends it")
+        return 0
+    from omnyshell.cli.local.server import serve
+
+    return serve(setup, options.port, on_ready=_say_how_to_end)
+
+
+def down(_options: argparse.Namespace) -> int:
+    """End what `up` started, and a node that the console left with its sessions."""
+    setup = LocalSetup.default()
+    running, node = setup.running(), LocalNode(setup)
+    if running is None and node.pid() is None:
+        say("nothing is up")
+        return 0
+    if running is not None and running.program == CONSOLE:
+        return fail(f"the console has hub and node (process {running.pid}): quit it there")
+    if running is not None:
+        # It may be ending already.
+        with suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGTERM)
+        if not _wait_until(lambda: setup.running() is None, STOP_TIMEOUT):
+            return fail(f"process {running.pid} has not ended yet")
+    if not node.end(STOP_TIMEOUT):
+        return fail(f"the node (process {node.pid()}) has not ended yet")
+    say("down")
+    return 0
+
+
+def _with_shell(setup: LocalSetup, port: int | None) -> int:
+    running, server = setup.running(), None
+    if running is None:
+        running, server = _spawn(setup, port, lifeline=True)
+    say(f"hub {running.url}, node {running.node_id}: a shell through both; `exit` or ~. ends it")
+    try:
+        return _shell(setup, running, server)
+    finally:
+        if server is not None:
+            _end(server)
+
+
+def _shell(setup: LocalSetup, running: Running, server: "subprocess.Popen[bytes] | None") -> int:
+    from omnyshell.cli.ground.loop import run
+    from omnyshell.cli.sessions.connect import FORWARDED_VARIABLES, run_session
+
+    env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
+    session = run_session(setup.admin_access(running), running.node_id, [], env, None)
+    return run(_while_served(session, server, setup.log_file))
+
+
+async def _while_served(
+    session: Coroutine[None, None, int], server: "subprocess.Popen[bytes] | None", log: Path
+) -> int:
+    """Show a session until it ends. Raises `OmnyShellException` when our own server does, with all that it had."""
+    import asyncio
+
+    from omnyshell.cli.sessions.connect import begin_line
+
+    showing = asyncio.get_running_loop().create_task(session)
+    while not (await asyncio.wait({showing}, timeout=LOOK_AT_SERVER))[0]:
+        if server is not None and server.poll() is not None:
+            showing.cancel()
+            await asyncio.wait({showing})
+            begin_line()
+            raise OmnyShellException(f"the hub and its node have ended, and the session with them (see {log})")
+    return showing.result()
+
+
+def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Running, subprocess.Popen[bytes]]":
+    """Start the server as a process of its own and wait until it serves.
+
+    With `lifeline` it ends when this process does, however that comes. Raises `OmnyShellException` with the last line
+    of its log where it does not come up.
+    """
+    setup.prepare_directory()
+    command = [sys.executable, "-m", "omnyshell.cli.local.server"]
+    command += [f"--port={port}"] if port is not None else []
+    command += ["--lifeline"] if lifeline else []
+    with setup.log_file.open("ab") as log:
+        server = subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE if lifeline else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=without_secrets(os.environ),
+        )
+    _wait_until(lambda: setup.running() is not None or server.poll() is not None, START_TIMEOUT)
+    running = setup.running()
+    if running is None:
+        _end(server)
+        raise OmnyShellException(f"the hub did not start: {_last_line(setup.log_file)} (see {setup.log_file})")
+    return running, server
+
+
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("omnyshell: ") if lines else "it wrote nothing"
+
+
+def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def _say_how(running: Running) -> None:
+    default = CredentialStore(logins_file()).get()
+    # Where another login is the default, commands go to that hub.
+    hub = "" if default is not None and default.hub == running.url else f" --hub {LOGIN_NAME}"
+    say(f"hub      {running.url}")
+    say(f"node     {running.node_id}")
+    say(f"try      omnyshell connect{hub} {running.node_id}")
+
+
+def _say_how_to_end(running: Running) -> None:
+    _say_how(running)
+    say("ctrl+c ends it")

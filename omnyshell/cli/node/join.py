@@ -1,0 +1,152 @@
+"""`omnyshell node join` and `login --join`: from an invite to a key that is enrolled, and a hub that is pinned."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from omnyshell.cli.grammar.commands import NODE_START
+from omnyshell.cli.grammar.parsing import parse
+from omnyshell.cli.ground.output import complain, printable, say
+from omnyshell.cli.ground.prompts import ask_secret
+from omnyshell.errors import AuthException, ConfigException
+from omnyshell.options.values import parse_pairs
+from omnyshell.paths import config_dir, logins_file, user_path
+from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.services.binding import Binding
+from omnyshell.services.client.access import binding_from, given_access, read_token
+from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
+from omnyshell.services.join import Joined, fetch_authority, join, parse_fingerprint
+from omnyshell.services.join_files import AUTHORITY, KEY, SETTINGS, JoinFiles, check_directory_name
+from omnyshell.services.join_settings import toml_text, write_settings
+from omnyshell.services.local.setup import machine_node_id
+from omnyshell.transport.connection import HubAddress
+
+
+class _Joining(JoinFiles):
+    """One join: what is made for it is on disk before the token is spent, and gets its final name afterwards."""
+
+    def __init__(self, url: str, fingerprint: str, parent: Path, binding: Binding) -> None:
+        self.binding = binding
+        address = HubAddress.parse(url)
+        super().__init__(address, fetch_authority(address, parse_fingerprint(fingerprint)), parent)
+
+    def trade(self, role: str, token: str, node_id: str | None = None, suggested: str | None = None) -> Joined:
+        """Spend the token. Whatever prevents that leaves nothing behind."""
+        with self.discarded_on_failure():
+            return asyncio.run(
+                join(
+                    self.address,
+                    self.authority_file,
+                    role=role,
+                    token=token,
+                    key=self.key,
+                    node_id=node_id,
+                    suggested_id=suggested,
+                    binding=self.binding,
+                )
+            )
+
+
+def join_node(options: argparse.Namespace) -> int:
+    """Make this machine a node of the hub, and start it."""
+    if options.id is not None:
+        check_directory_name(options.id)
+    own_labels = parse_pairs(options.label, "--label")
+    given = given_access(vars(options))
+    token, binding = _token_of_invite(given), binding_from(given)
+    parent = user_path(options.out) if options.out else config_dir() / "nodes"
+    for text in (*options.label, *options.allow_command, str(parent.resolve())):
+        # What cannot be written is told before the token is spent.
+        toml_text(text)
+    joining = _Joining(options.hub_url, options.ca_fingerprint, parent, binding)
+    joined = _trade_as_node(joining, token, options.id)
+    accepted = joined.accepted
+    node_id = accepted.node_id or ""
+    directory = joining.settle_node(node_id)
+    settings: dict[str, object] = {
+        "hub": str(joining.address),
+        "id": node_id,
+        "principal": accepted.principal,
+        "key": str((directory / KEY).resolve()),
+        "ca": str((directory / AUTHORITY).resolve()),
+        "bind-certificate": _full_path(binding.certificate),
+        "allow-unbound": binding.allow_unbound and not joined.is_bound,
+    }
+    config = directory / SETTINGS
+    try:
+        write_settings(config, settings, {**accepted.labels, **own_labels}, options.allow_command)
+    except ConfigException as exc:
+        raise ConfigException(f"joined {joining.address} as node {node_id}, but {config} is as before: {exc}") from exc
+    say(f"joined {joining.address} as node {node_id}; settings are in {config}")
+    _warn_of_older_hub(joined, binding)
+    if options.no_start:
+        say(f"start it with: omnyshell node start --config {config}")
+        return 0
+    from omnyshell.cli.node.start import start
+
+    return start(parse(NODE_START, ["--config", str(config)]))
+
+
+def join_user(options: argparse.Namespace) -> int:
+    """Enrol a key for the person the invite is for, and save the login."""
+    if not options.ca_fingerprint:
+        raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
+    given = given_access(vars(options))
+    token, binding = _token_of_invite(given), binding_from(given)
+    joining = _Joining(options.join, options.ca_fingerprint, config_dir() / "hubs", binding)
+    store = CredentialStore(logins_file())
+    with joining.discarded_on_failure():
+        joining.check_login(store)
+    joined = joining.trade(CLIENT_PEER, token)
+    accepted = joined.accepted
+    directory = joining.settle_login(accepted.principal)
+    login = StoredSession(
+        hub=str(joining.address),
+        principal=accepted.principal,
+        key_path=str(directory / KEY),
+        ca_path=str(directory / AUTHORITY),
+        bind_certificate=_full_path(binding.certificate) or None,
+        allow_unbound=binding.allow_unbound and not joined.is_bound,
+        bound=joined.is_bound,
+        since=PRESENT_FORMAT,
+    )
+    store.save(login)
+    roles = printable(", ".join(accepted.roles)) or "none"
+    say(f"joined {joining.address} as {accepted.principal} (roles: {roles}); `omnyshell nodes list` shows the nodes")
+    _warn_of_older_hub(joined, binding)
+    return 0
+
+
+def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> Joined:
+    """Spend the token for a node whose place here is free; a place that is another hub's is not asked for."""
+    suggested: str | None = machine_node_id()
+    with joining.discarded_on_failure():
+        if node_id is not None:
+            joining.check_node(node_id)
+        elif not joining.may_take(machine_node_id()):
+            suggested = None
+    try:
+        return joining.trade(NODE_PEER, token, node_id, suggested)
+    except AuthException as exc:
+        if exc.code != "bad_id" or suggested is not None:
+            raise
+        text = f"this machine is '{machine_node_id()}' at another hub already: give another --id, or --out DIR"
+        raise ConfigException(text) from exc
+
+
+def _warn_of_older_hub(joined: Joined, binding: Binding) -> None:
+    if not joined.is_bound and not binding.allow_unbound:
+        complain("omnyshell: this hub is of an older version: logging in there takes --allow-unbound")
+
+
+def _full_path(path: Path | None) -> str:
+    return str(path.resolve()) if path is not None else ""
+
+
+def _token_of_invite(given: Mapping[str, str]) -> str:
+    """The token, from where any is taken, or else asked for: it need not be on a command line that others see."""
+    if "token_file" in given:
+        return read_token(user_path(given["token_file"]))
+    otherwise = "the token of the invite is missing: set OMNYSHELL_TOKEN, give --token-file, or paste it at the prompt"
+    return given.get("token") or ask_secret("Token of the invite: ", otherwise)

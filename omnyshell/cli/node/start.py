@@ -1,0 +1,76 @@
+"""`omnyshell node start`."""
+
+import argparse
+import asyncio
+import os
+
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.output import REFUSED, describe, fail
+from omnyshell.cli.ground.service import nothing_to_reload, set_up_logging, tune_memory, until_stopped
+from omnyshell.cli.ground.strict_files import strict_modes
+from omnyshell.errors import AuthException, ConfigException, ErrorCodes
+from omnyshell.options.values import settings
+from omnyshell.paths import state_dir
+from omnyshell.security.files import make_private_directory
+from omnyshell.services.local.pid_file import PidFile
+from omnyshell.services.node.config import Keeping, NodeConfig
+from omnyshell.services.node.node import OmnyShellNode
+from omnyshell.services.node.options import OPTIONS
+from omnyshell.services.node.processes.commands import CommandPolicy
+
+
+def start(options: argparse.Namespace) -> int:
+    """Serve this machine until a signal ends it; exit code 1 when the hub refuses the credential."""
+    tune_memory()
+    set_up_logging(options.log_level, options.log_format)
+    return run(_serve(config_from(options)))
+
+
+def config_from(options: argparse.Namespace) -> NodeConfig:
+    """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
+    strict = strict_modes(options)
+    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS)
+    strict.check_tree(said["state_dir"])
+    made = {
+        "access": access_from(options),
+        "commands": CommandPolicy(**said["commands"]),
+        "keeping": Keeping(**said["keeping"]),
+    }
+    return NodeConfig(**said | made)
+
+
+async def _serve(config: NodeConfig) -> int:
+    # Held until the process ends.
+    _claim(config)
+    node = OmnyShellNode(config)
+    running = asyncio.create_task(node.run())
+    stopping = asyncio.create_task(until_stopped(nothing_to_reload))
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    node.stop()
+    try:
+        await running
+    except AuthException as exc:
+        fail(f"the hub refused this node: {_explain(exc)}")
+        return REFUSED
+    return 0
+
+
+def _claim(config: NodeConfig) -> None:
+    """See that this machine runs the node once. Raises `ConfigException` where another process runs it."""
+    file = PidFile(config.state_dir / f"{config.node_id}.pid")
+    try:
+        make_private_directory(config.state_dir)
+        file.write(file.claim(), {"pid": os.getpid()})
+    except OSError as exc:
+        raise ConfigException(f"cannot use the state directory {config.state_dir}: {exc.strerror}") from exc
+    except ConfigException as exc:
+        pid = (file.read() or {}).get("pid", "?")
+        raise ConfigException(f"process {pid} runs the node {config.node_id} already: {file.path}") from exc
+
+
+def _explain(refusal: AuthException) -> str:
+    if refusal.code == ErrorCodes.NOT_AUTHORIZED:
+        return f"{refusal}; it takes a principal with the role node, and an id that no other principal has registered"
+    return describe(refusal)

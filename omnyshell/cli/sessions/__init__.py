@@ -1,0 +1,1 @@
+"""Commands for sessions: `connect`, `exec` and `sessions`."""

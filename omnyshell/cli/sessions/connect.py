@@ -1,0 +1,261 @@
+"""`omnyshell connect`: an interactive session in the user's terminal."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.loop import run
+from omnyshell.cli.ground.output import FAILURE, complain
+from omnyshell.cli.sessions.exec import BROKEN_PIPE, tell, terminal_spec
+from omnyshell.cli.terminal.escapes import ENDING, HELP, Escape, EscapeScanner
+from omnyshell.cli.terminal.raw_terminal import ModeTracker, Notices, RawTerminal
+from omnyshell.cli.terminal.streams import InputStream, OutputStream
+from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
+from omnyshell.ids import short_id
+from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
+from omnyshell.options.values import parse_pairs
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.session import DETACHED, RemoteSession
+from omnyshell.services.client.states import LinkState
+from omnyshell.services.dial import HubAccess
+
+FORWARDED_VARIABLES = ("COLORTERM",)
+"""What tells programs on the node about this terminal, beside TERM."""
+
+RECONNECT_TIMEOUT = 1800.0
+"""Seconds that somebody at a terminal may wait for a lost hub: as long as a node keeps a detached shell by itself."""
+
+FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
+"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
+
+
+def connect(options: argparse.Namespace) -> int:
+    """Open a shell, or a command in a terminal, on a node; returns its exit code."""
+    env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
+    env |= parse_pairs(options.env, "--env")
+    return run(run_session(access_from(options), options.node, options.rest, env, options.cwd))
+
+
+async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:
+    """Show a session in the terminal until it ends or the user leaves; returns the exit code."""
+    async with OmnyShellClient(_config(access)) as client:
+        return await _show(await _open(client, node, command, env, cwd))
+
+
+async def resume_session(access: HubAccess, node: str, ref: str) -> int:
+    """Show a session that goes on already, in the same way."""
+    async with OmnyShellClient(_config(access)) as client:
+        return await _show(await client.resume(node, ref, pty=terminal_spec()))
+
+
+def _config(access: HubAccess) -> ClientConfig:
+    if not sys.stdout.isatty():
+        return ClientConfig(access=access)
+    return ClientConfig(access=access, reconnect_timeout=RECONNECT_TIMEOUT, node_timeout=RECONNECT_TIMEOUT)
+
+
+async def _open(
+    client: OmnyShellClient, node: str, command: list[str], env: dict[str, str], cwd: str | None
+) -> RemoteSession:
+    pty: PtySpec = terminal_spec()
+    if not command:
+        return await client.open_shell(node, pty=pty, env=env, cwd=cwd)
+    return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
+
+
+async def _show(session: RemoteSession) -> int:
+    async with session:
+        return await _Show(session).run()
+
+
+class _Show:
+    """One session in the user's terminal."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._modes = ModeTracker()
+        self._screen = OutputStream(1)
+        self._stdin = InputStream(0, self._type)
+        self._scanner = EscapeScanner()
+        self._is_terminal = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._left = asyncio.Event()
+        self._notices = Notices(self._modes, lambda: terminal_spec().cols)
+        self._writing = asyncio.Lock()
+        self._detaches = False
+        self._reader_left = False
+        session.repaints = True
+        session.on_state = self._state_changed
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        with RawTerminal(0) as terminal:
+            loop.add_signal_handler(signal.SIGWINCH, self._resize)
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+                loop.add_signal_handler(number, self._lose_terminal)
+            self._is_terminal = terminal.is_terminal
+            painting = self._own(self._paint())
+            leaving = self._own(self._wait_left())
+            self._own(self._notify())
+            self._session.take_at_once = self._write_at_once
+            self._stdin.resume()
+            try:
+                await asyncio.wait([painting, leaving], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._stdin.pause()
+                for task in self._tasks:
+                    task.cancel()
+                painted, *_ = await asyncio.gather(painting, leaving, *self._tasks, return_exceptions=True)
+                self._restore()
+        if isinstance(painted, Exception) and not isinstance(painted, OmnyShellException):
+            raise painted
+        # The session says itself how it ended.
+        return await self._exit_code()
+
+    def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Start a task that ends with the session's view at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _wait_left(self) -> None:
+        await self._left.wait()
+
+    def _write_at_once(self, _stream: DataOpcode, data: memoryview) -> int:
+        """Show output without a turn of the loop, where nothing else waits to be shown."""
+        if self._writing.locked() or self._notices.added.is_set():
+            return 0
+        taken = self._screen.write_at_once(data)
+        self._modes.feed(bytes(data[:taken]))
+        return taken
+
+    async def _paint(self) -> None:
+        try:
+            async for chunk in self._session:
+                await self._write(chunk.data)
+                self._modes.feed(chunk.data)
+        except BrokenPipeError:
+            self._reader_left = True
+
+    async def _notify(self) -> None:
+        while True:
+            await self._notices.added.wait()
+            await self._write(b"")
+
+    async def _write(self, data: bytes) -> None:
+        """Write to the terminal, behind the notices that came before."""
+        async with self._writing:
+            await self._screen.write(self._notices.take() + data)
+
+    def _type(self, data: bytes) -> None:
+        """Pass on what was typed; the escapes in it are for us."""
+        found: list[Escape] = []
+        if self._is_terminal:
+            if not data:
+                # A raw terminal has no end of file: it is gone.
+                self._lose_terminal()
+                return
+            data, found = self._scanner.feed(data)
+        elif not data:
+            self._own(self._end_input())
+            return
+        if self._session.has_ended:
+            return
+        if data:
+            self._session.send(data)
+        for escape in found:
+            if escape in ENDING:
+                self._detaches = escape is Escape.DETACH
+                self._left.set()
+                return
+            self._own(self._write(HELP.encode()))
+        if self._session.is_stuck:
+            self._stdin.pause()
+            self._own(self._type_on())
+
+    async def _type_on(self) -> None:
+        await self._session.drain()
+        self._stdin.resume()
+
+    async def _end_input(self) -> None:
+        """Type the end of file until it is taken.
+
+        It is a character: a shell that is still starting, or waits for a program that does not read, misses it, and the
+        next reader of an input that has ended finds its end too.
+        """
+        delay = FIRST_REPEAT
+        while not self._session.has_ended:
+            self._session.eof()
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LAST_REPEAT)
+
+    def _lose_terminal(self) -> None:
+        """The terminal was closed: that is not the user's wish to end what runs."""
+        self._session.abandon()
+        self._left.set()
+
+    def _state_changed(self, state: LinkState) -> None:
+        if sys.stdout.isatty():
+            self._notices.state_changed(state, str(self._session.lost_by))
+        else:
+            tell(self._session, state)
+
+    def _resize(self) -> None:
+        spec = terminal_spec()
+        self._session.resize(spec.cols, spec.rows)
+
+    def _restore(self) -> None:
+        reset = self._notices.erased() + self._modes.reset_sequence()
+        self._screen.close()
+        if reset and sys.stdout.isatty():
+            os.write(1, reset)
+
+    async def _exit_code(self) -> int:
+        if self._reader_left:
+            return BROKEN_PIPE
+        if not self._session.has_ended:
+            if self._session.is_suspended:
+                _say("left the session; it goes on for a while: " + self._how_to_resume())
+                return FAILURE
+            if not self._detaches:
+                _say("left the session")
+                return FAILURE
+            try:
+                await self._session.detach()
+            except OmnyShellTimeoutException:
+                # Whatever holds the node up, the user wants the session to go on: it does as that of a lost client.
+                self._session.abandon()
+                _say("the node did not answer; the session goes on for a while: " + self._how_to_resume())
+                return FAILURE
+        try:
+            return (await self._session.wait()).shell_code
+        except OmnyShellException as exc:
+            if exc.code == DETACHED:
+                _say("detached; " + self._how_to_resume())
+                return 0
+            if exc.code in (CloseReason.CLIENT_CLOSED, CloseReason.CLIENT_DISCONNECTED):
+                return FAILURE
+            begin_line()
+            raise
+
+    def _how_to_resume(self) -> str:
+        return f"`omnyshell sessions resume {self._session.node_id} {short_id(self._session.id)}` takes it up again"
+
+
+def _say(text: str) -> None:
+    """Say something below what the session has left on the screen."""
+    begin_line()
+    complain(text)
+
+
+def begin_line() -> None:
+    """Leave the line that the session's cursor is in, where that is seen."""
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

@@ -1,0 +1,142 @@
+"""`omnyshell exec`: a remote command as part of a local pipeline."""
+
+import argparse
+import asyncio
+import os
+import signal
+from contextlib import suppress
+
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import complain, printable
+from omnyshell.cli.terminal.streams import InputStream, OutputStream
+from omnyshell.model.sessions import PtySpec
+from omnyshell.options.values import parse_pairs
+from omnyshell.protocol.frames import DataOpcode
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import LinkState
+
+DEATH_BY_SIGNAL = 128
+"""What a shell adds to the number of the signal that ended a program."""
+
+BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Run a command on a node; returns its exit code, 128 and the signal's number for a death by signal."""
+    signals: list[int] = []
+    try:
+        return asyncio.run(_execute(options, signals))
+    except asyncio.CancelledError:
+        return DEATH_BY_SIGNAL + signals[0]
+
+
+async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
+    _end_on_signals(signals)
+    env = parse_pairs(options.env, "--env")
+    pty = terminal_spec() if options.tty else None
+    async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
+        session = await client.open_session(options.node, command=options.command, cwd=options.cwd, env=env, pty=pty)
+        session.on_state = lambda state: tell(session, state)
+        async with session:
+            if pty is None:
+                session.widen()
+                _yield_to_others()
+            return await stream(session)
+
+
+def _end_on_signals(signals: list[int]) -> None:
+    """Leave at SIGTERM and SIGHUP as at SIGINT, which ends the command; whoever has them ignored keeps that."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        signals.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, number)
+
+
+def _yield_to_others() -> None:
+    """Have the scheduler not interrupt others for each piece of output: more comes with each turn, 7 % more in all.
+
+    Whoever was given another policy on purpose keeps it.
+    """
+    with suppress(AttributeError, OSError):
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def tell(session: RemoteSession, state: LinkState) -> None:
+    """Say on stderr what holds a session up, and that it goes on."""
+    if state is LinkState.RECONNECTING:
+        complain(f"omnyshell: {printable(str(session.lost_by))}; waiting for it")
+    elif state is LinkState.RESUMED:
+        complain("omnyshell: the command goes on")
+
+
+async def stream(session: RemoteSession) -> int:
+    """Connect the session to stdin, stdout and stderr until it ends; returns the exit code."""
+    outputs = OutputStream(1), OutputStream(2)
+    session.take_at_once = lambda stream, data: outputs[stream is DataOpcode.STDERR].write_at_once(data)
+    feeder = Feeder(session)
+    try:
+        async for chunk in session:
+            await outputs[chunk.is_stderr].write(chunk.data)
+        return (await session.wait()).shell_code
+    except BrokenPipeError:
+        return BROKEN_PIPE
+    finally:
+        await feeder.close()
+        for output in outputs:
+            output.close()
+
+
+class Feeder:
+    """Sends stdin to a session, and its end; slowly where the node reads slowly."""
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+        self._stdin = InputStream(0, self._send)
+        self._waiting: asyncio.Task[None] | None = None
+        self._stdin.resume()
+
+    async def close(self) -> None:
+        """Read no more."""
+        self._stdin.pause()
+        if self._waiting is not None:
+            self._waiting.cancel()
+            await asyncio.gather(self._waiting, return_exceptions=True)
+
+    def _send(self, data: bytes) -> None:
+        session = self._session
+        if session.has_ended:
+            self._stdin.pause()
+        elif not data:
+            session.eof()
+        else:
+            session.send(data)
+            if session.is_stuck:
+                self._stdin.pause()
+                self._waiting = asyncio.create_task(self._wait())
+
+    async def _wait(self) -> None:
+        await self._session.drain()
+        self._stdin.resume()
+
+
+def terminal_spec() -> PtySpec:
+    """Return the type and size of the local terminal, or the defaults where there is none."""
+    term = os.environ.get("TERM") or PtySpec().term
+    for fd in (0, 1, 2):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        if size.columns and size.lines:
+            return PtySpec(term=term, cols=size.columns, rows=size.lines)
+    return PtySpec(term=term)

@@ -1,0 +1,72 @@
+"""Prints a session's screen, line by line, without doing anything else to the user's terminal."""
+
+import base64
+import os
+import sys
+import time
+from collections import deque
+from itertools import groupby
+
+from omnyshell.cli.ground.output import complain, say_json
+from omnyshell.model.sessions import describe_exit
+from omnyshell.services.client.node_sessions import SessionScreen
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.follower import draw_for
+from omnyshell.terminal.painting.snapshot import plain_text
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.sgr import sgr_of
+from omnyshell.terminal.screen.style import DEFAULT_STYLE
+
+MAX_COLS, MAX_ROWS = 500, 200
+"""A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""
+
+MOST_SECONDS = 2.0
+"""Seconds of processor time that a screen is worth: several times what one takes of that size in true colour."""
+
+
+def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
+    """Print it with its colours on a terminal, as text otherwise."""
+    emulator = Emulator(MAX_COLS, MAX_ROWS)
+    deque(draw_for(emulator, screen.data, time.thread_time, MOST_SECONDS), maxlen=0)
+    if as_json:
+        say_json(_plain(screen, plain_text(emulator)))
+    elif sys.stdout.isatty():
+        print(coloured_text(emulator, os.get_terminal_size(1).columns), end="")
+    else:
+        print("\n".join(map(_seen, plain_text(emulator).split("\n"))), end="")
+    if screen.exit_code is not None and not as_json:
+        complain(f"this session {describe_exit(screen.exit_code)}")
+
+
+def coloured_text(emulator: Emulator, columns: int) -> str:
+    """Return the lines that are shown, cut at so many columns, with colours and attributes and nothing else."""
+    count = plain_text(emulator).count("\n")
+    return "".join(_line(row, columns) for row in list(emulator.rows)[:count])
+
+
+def _seen(text: str) -> str:
+    """Leave out what is not seen: characters that join others, or change the direction of text."""
+    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
+
+
+def _line(row: Row, columns: int) -> str:
+    cells, styles = row.settle()
+    end = min(columns, row.width)
+    while end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
+        end -= 1
+    parts = []
+    column = 0
+    for style, group in groupby(styles[:end]):
+        after = column + sum(1 for _ in group)
+        parts += [sgr_of(style.look), *map(_seen, cells[column:after])]
+        column = after
+    return "".join([*parts, "\x1b[0m\n"])
+
+
+def _plain(screen: SessionScreen, text: str) -> dict[str, object]:
+    return {
+        "text": text,
+        "screen": base64.b64encode(screen.data).decode(),
+        "altScreen": screen.alt_screen,
+        "exitCode": screen.exit_code,
+    }

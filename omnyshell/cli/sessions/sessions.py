@@ -1,0 +1,99 @@
+"""`omnyshell sessions`: what goes on without a terminal on a node, and how to get it back."""
+
+import argparse
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import say, say_json, say_table
+from omnyshell.durations import format_duration, parse_duration
+from omnyshell.errors import NodeUnavailableException
+from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.config import ClientConfig
+
+T = TypeVar("T")
+
+_HEADER = ("SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
+
+
+def list_sessions(options: argparse.Namespace) -> int:
+    """Print one's sessions on a node."""
+    sessions = _ask(options, lambda client: _sessions_on(client, options.node))
+    if options.json:
+        say_json([session.to_wire() for session in sessions])
+    elif sessions:
+        now = datetime.now(UTC)
+        say_table(_HEADER, [_row(session, now) for session in sessions])
+    else:
+        say(f"no sessions on {options.node}")
+    return 0
+
+
+async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedSessionInfo, ...]:
+    """Return what a node has; a hub answers with an empty list where there is no such node, too."""
+    sessions = await client.list_sessions(node_id)
+    if not sessions and all(node.node_id != node_id for node in await client.list_nodes()):
+        raise NodeUnavailableException(f"No node '{node_id}' is connected")
+    return sessions
+
+
+def peek(options: argparse.Namespace) -> int:
+    """Print a session's screen: with its colours on a terminal, as text otherwise."""
+    from omnyshell.cli.sessions.peek import print_screen
+
+    screen = _ask(options, lambda client: client.peek(options.node, options.session))
+    print_screen(screen, as_json=options.json)
+    return 0
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Take a session up in this terminal; returns its exit code."""
+    from omnyshell.cli.ground.loop import run
+    from omnyshell.cli.sessions.connect import resume_session
+
+    return run(resume_session(access_from(options), options.node, options.session))
+
+
+def detach(options: argparse.Namespace) -> int:
+    """Take a session from whoever has it, and leave it running."""
+    timeout = parse_duration(options.timeout, "--timeout") if options.timeout else None
+    ref = options.session or ""
+    short = _ask(options, lambda client: client.detach_session(options.node, ref, timeout_seconds=timeout))
+    if options.json:
+        say_json({"shortId": short}, indent=None)
+    else:
+        say(f"detached {short}; `omnyshell sessions resume {options.node} {short}` takes it up again")
+    return 0
+
+
+def kill(options: argparse.Namespace) -> int:
+    """End a session."""
+    text = _ask(options, lambda client: client.kill_session(options.node, options.session))
+    if options.json:
+        say_json({"ok": True, "message": text}, indent=None)
+    else:
+        say(text)
+    return 0
+
+
+def _ask(options: argparse.Namespace, question: Callable[[OmnyShellClient], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        async with OmnyShellClient(ClientConfig(access=access_from(options), reconnect_timeout=0)) as client:
+            return await question(client)
+
+    return asyncio.run(ask())
+
+
+def _row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
+    expires = format_duration((session.expires_at - now).total_seconds()) if session.expires_at is not None else "-"
+    return (
+        session.short_id,
+        session.state,
+        format_duration((now - session.created_at).total_seconds()),
+        expires,
+        session.current_command or "-",
+        session.current_cwd or "-",
+    )

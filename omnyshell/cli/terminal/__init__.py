@@ -1,0 +1,1 @@
+"""The user's own terminal and streams."""

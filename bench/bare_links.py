@@ -17,7 +17,7 @@ from typing import Self
 
 from bench.bare_terminal import program_on_pty
 from omnyshell import CertGenerator
-from omnyshell.cli.loop import run
+from omnyshell.cli.ground.loop import run
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_header
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.endpoint import WsServerEndpoint

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnyshell import ConfigException, ProtocolException
-from omnyshell.cli.spec import HUB_START
+from omnyshell.cli.grammar.commands import HUB_START
 from omnyshell.options.toml_file import read_options
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import DataFrame, pack_data

@@ -31,7 +31,7 @@ from omnyshell import (
 )
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.places import RemoteHub
+from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.start import forget_what_is_loaded
 

@@ -14,8 +14,8 @@ from omnyshell.printable import printable
 from omnyshell.protocol.messages.admin import InviteCreate, NodeLabelsSet
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import Link
-from omnyshell.tui import acting, administering, messages
-from omnyshell.tui.access.screen import AccessScreen
+from omnyshell.tui import messages
+from omnyshell.tui.actions import administration, live
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.lock import LockDialog
@@ -26,11 +26,12 @@ from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runs import Job
 from omnyshell.tui.fan_out.screen import FanOutScreen
 from omnyshell.tui.hub_link import HubLink
+from omnyshell.tui.hub_places import Place
 from omnyshell.tui.inside import own_driver
 from omnyshell.tui.key_order import KeyOrder
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.palette import ConsolePalette
-from omnyshell.tui.places import Place
+from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.login import LoginScreen
 from omnyshell.tui.screens.overview import OverviewScreen
@@ -291,16 +292,16 @@ class ConsoleApp(App[int]):
 
         def kill(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, acting.kill_sessions(self.hub, refs), "Ending sessions")
+                start_task(self, live.kill_sessions(self.hub, refs), "Ending sessions")
 
-        names = [acting.session_name(self.hub, ref) for ref in refs]
+        names = [live.session_name(self.hub, ref) for ref in refs]
         title = "End this session?" if len(refs) == 1 else f"End {len(refs)} sessions?"
         self.push_screen(Question(title, "End", names, "What runs there is ended with it, saved or not."), kill)
 
     def on_detach_sessions(self, message: messages.DetachSessions) -> None:
         """Take sessions from their clients, and leave them running."""
         if message.sessions:
-            start_task(self, acting.detach_sessions(self.hub, message.sessions), "Detaching")
+            start_task(self, live.detach_sessions(self.hub, message.sessions), "Detaching")
 
     def on_fan_out(self, message: messages.FanOut) -> None:
         """Ask for a command, and run it on nodes."""
@@ -313,12 +314,12 @@ class ConsoleApp(App[int]):
         if node_ids:
             self.push_screen(CommandDialog(node_ids), run)
 
-    def on_invite(self, _message: messages.Invite) -> None:
+    def on_ask_for_invite(self, _message: messages.AskForInvite) -> None:
         """Ask whom to invite, and show the line to paste."""
         lines: list[LineDialog] = []
 
         async def invite(request: InviteCreate) -> None:
-            lines.append(await administering.invite(self.hub, request))
+            lines.append(await administration.invite(self.hub, request))
 
         def show(_request: InviteCreate | None) -> None:
             for line in lines:
@@ -328,7 +329,7 @@ class ConsoleApp(App[int]):
 
     def on_lock(self, message: messages.Lock) -> None:
         """Ask for how long and why, and lock."""
-        self.push_screen(LockDialog(lambda ask: administering.lock(self, self.hub, ask), message.kind, message.name))
+        self.push_screen(LockDialog(lambda ask: administration.lock(self, self.hub, ask), message.kind, message.name))
 
     def on_revoke(self, message: messages.Revoke) -> None:
         """Revoke a principal, after asking."""
@@ -341,10 +342,10 @@ class ConsoleApp(App[int]):
 
         def revoke(is_meant: bool | None) -> None:
             if is_meant:
-                work = administering.revoke(self, self.hub, principal, message.node_id)
+                work = administration.revoke(self, self.hub, principal, message.node_id)
                 start_task(self, work, "Revoking")
 
-        consequence = administering.what_revoking_ends(self.hub, principal, message.node_id)
+        consequence = administration.what_revoking_ends(self.hub, principal, message.node_id)
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
 
     def on_acknowledge_audit(self, _message: messages.AcknowledgeAudit) -> None:
@@ -352,10 +353,10 @@ class ConsoleApp(App[int]):
 
         def acknowledge(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, administering.acknowledge(self, self.hub), "Acknowledging")
+                start_task(self, administration.acknowledge(self, self.hub), "Acknowledging")
 
-        title, consequence = "Acknowledge what is wrong with the audit trail?", administering.ACKNOWLEDGING
-        self.push_screen(Question(title, "Acknowledge", administering.gaps(self.hub), consequence), acknowledge)
+        title, consequence = "Acknowledge what is wrong with the audit trail?", administration.ACKNOWLEDGING
+        self.push_screen(Question(title, "Acknowledge", administration.gaps(self.hub), consequence), acknowledge)
 
     def on_set_labels(self, message: messages.SetLabels) -> None:
         """Ask for the hub's labels of a node, and set them."""
@@ -372,12 +373,12 @@ class ConsoleApp(App[int]):
         """Show who may use the hub."""
         self.push_screen(AccessScreen(self.hub, self.clock))
 
-    def on_open_tunnel(self, message: messages.OpenTunnel) -> None:
+    def on_ask_for_tunnel(self, message: messages.AskForTunnel) -> None:
         """Ask where to, and open a tunnel."""
         self.push_screen(TunnelDialog(message.node_id, self._open_tunnel))
 
     async def _open_tunnel(self, spec: TunnelSpec) -> None:
-        where = await acting.open_tunnel(self.hub, spec)
+        where = await live.open_tunnel(self.hub, spec)
         self.notify(printable(where), title="The tunnel is open", markup=False)
 
     def on_close_tunnels(self, message: messages.CloseTunnels) -> None:
@@ -388,10 +389,10 @@ class ConsoleApp(App[int]):
 
         def close(is_meant: bool | None) -> None:
             if is_meant:
-                start_task(self, acting.close_tunnels(self.hub, ids), "Closing tunnels")
+                start_task(self, live.close_tunnels(self.hub, ids), "Closing tunnels")
 
         title = "Close this tunnel?" if len(ids) == 1 else f"Close {len(ids)} tunnels?"
-        names = [acting.tunnel_name(self.hub, tunnel_id) for tunnel_id in ids]
+        names = [live.tunnel_name(self.hub, tunnel_id) for tunnel_id in ids]
         self.push_screen(Question(title, "Close", names, "Connections through it are cut."), close)
 
     def on_show_overview(self, _message: messages.ShowOverview) -> None:

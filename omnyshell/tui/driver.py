@@ -15,7 +15,7 @@ from textual._xterm_parser import XTermParser
 from textual.keys import KEY_NAME_REPLACEMENTS
 from textual.message import Message
 
-from omnyshell.tui.lasting import LastingDriver
+from omnyshell.tui.lost_terminal import LossTolerantDriver
 
 ESCAPE_SECONDS: Final = 0.02
 """How long the rest of an escape sequence may take to arrive.
@@ -93,7 +93,7 @@ def hurry_escape() -> None:
         constants.ESCAPE_DELAY = ESCAPE_SECONDS  # type: ignore[misc]
 
 
-class ConsoleDriver(LastingDriver):
+class ConsoleDriver(LossTolerantDriver):
     """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
 
     def _get_terminal_size(self) -> tuple[int, int]:

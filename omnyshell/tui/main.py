@@ -60,7 +60,7 @@ def _headless(options: argparse.Namespace) -> int:
 
 
 def _web(options: argparse.Namespace) -> int:
-    from omnyshell.tui.places import chosen_place
+    from omnyshell.tui.hub_places import chosen_place
 
     with needs("web"):
         from omnyshell.tui.web.server import serve

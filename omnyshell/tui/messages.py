@@ -72,7 +72,7 @@ class FanOut(Message):
         self.node_ids = node_ids
 
 
-class OpenTunnel(Message):
+class AskForTunnel(Message):
     """Ask for a target, and open a tunnel to it; `node_id` is what the form begins with."""
 
     def __init__(self, node_id: str = "") -> None:
@@ -88,7 +88,7 @@ class CloseTunnels(Message):
         self.tunnel_ids = tunnel_ids
 
 
-class Invite(Message):
+class AskForInvite(Message):
     """Invite a node or a user."""
 
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from omnyshell.errors import ConfigException
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.services.client.access import given_access
+from omnyshell.tui.hub_places import Place, chosen_place
 from omnyshell.tui.log import log_to_file, where
-from omnyshell.tui.places import Place, chosen_place
 from omnyshell.tui.settings import ConsoleSettings, settings_file
 
 SWITCH_INTERVAL = 0.001

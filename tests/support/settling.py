@@ -10,7 +10,7 @@ import pytest
 from textual.app import App
 
 TURNS = 3
-"""Turns of the loop in a row in which nothing is left to do."""
+"""FairFollowing of the loop in a row in which nothing is left to do."""
 
 
 def has_work(app: App[Any]) -> bool:

@@ -10,11 +10,11 @@ from omnyshell.ids import short_id
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import Part
 from omnyshell.tui import messages
+from omnyshell.tui.formats import Cell, Tone
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.panels.text import Cell, Tone
 
 _OUTCOMES = {
     "ok": Cell("✓ ok", Tone.GOOD),

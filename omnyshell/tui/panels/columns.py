@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from omnyshell.tui.panels.text import Cell
+from omnyshell.tui.formats import Cell
 
 GAP = 2
 """Cells between two columns."""

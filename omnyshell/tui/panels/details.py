@@ -8,7 +8,7 @@ from omnyshell.durations import format_duration
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel
 from omnyshell.services.client.live.state import HubState
-from omnyshell.tui.panels.text import milliseconds, size, stamp
+from omnyshell.tui.formats import milliseconds, size, stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from omnyshell.model.admin import LockKind
 from omnyshell.model.live import LiveNode, Part
 from omnyshell.printable import printable
 from omnyshell.tui import messages
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age, milliseconds
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
-from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, milliseconds
 
 CONTEST_SHOWN = 900.0
 """Seconds for which a node shows that another process took its id."""
@@ -131,11 +131,11 @@ class NodesPanel(Panel[LiveNode]):
     def action_open_tunnel(self) -> None:
         """Open a tunnel to something beside the node."""
         if self.rows.current is not None:
-            self.post_message(messages.OpenTunnel(self.rows.current.node_id))
+            self.post_message(messages.AskForTunnel(self.rows.current.node_id))
 
     def action_invite(self) -> None:
         """Invite a node or a user."""
-        self.post_message(messages.Invite())
+        self.post_message(messages.AskForInvite())
 
     def action_lock(self) -> None:
         """Lock the node."""

@@ -12,13 +12,13 @@ from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age, left, rate
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
-from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left, rate
 
 ANSWER_TIME = 1.5
 """Seconds in which a node that is online tells the hub which sessions wait in it."""

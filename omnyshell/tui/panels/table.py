@@ -13,9 +13,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from omnyshell.clock import Clock
+from omnyshell.tui.formats import Cell, Tone, fitted
 from omnyshell.tui.panels.columns import GAP, Column, Placed, place
 from omnyshell.tui.panels.rows import Rows
-from omnyshell.tui.panels.text import Cell, Tone, fitted
 
 T = TypeVar("T")
 

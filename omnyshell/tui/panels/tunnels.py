@@ -8,12 +8,12 @@ from textual.binding import BindingType
 
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
+from omnyshell.tui.formats import Cell, Tone, age, rate
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
-from omnyshell.tui.panels.text import Cell, Tone, age, rate
 
 
 def _public(tunnel: LiveTunnel) -> str:
@@ -107,7 +107,7 @@ class TunnelsPanel(Panel[LiveTunnel]):
 
     def action_open_tunnel(self) -> None:
         """Open another one."""
-        self.post_message(messages.OpenTunnel())
+        self.post_message(messages.AskForTunnel())
 
     def action_close_tunnels(self) -> None:
         """Close all that is selected."""

@@ -26,8 +26,8 @@ from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup
 from omnyshell.tui.advice import with_remedy
 from omnyshell.tui.dialogs.passphrase import PassphraseDialog
+from omnyshell.tui.hub_places import Place, RemoteHub, ThisMachine
 from omnyshell.tui.keys import Context, bindings
-from omnyshell.tui.places import Place, RemoteHub, ThisMachine
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.field import Field
 from omnyshell.tui.widgets.tick import Tick

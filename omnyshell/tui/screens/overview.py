@@ -21,13 +21,13 @@ from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.details import of_principal
+from omnyshell.tui.panels.details_pane import DetailsPane
 from omnyshell.tui.panels.nodes import NodesPanel, is_contested
 from omnyshell.tui.panels.panel import Look, Panel
 from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.panels.tunnels import TunnelsPanel
 from omnyshell.tui.previews.preview import Preview
-from omnyshell.tui.widgets.details_pane import DetailsPane
 from omnyshell.tui.widgets.footer import KeyFooter
 from omnyshell.tui.widgets.header import HubHeader
 from omnyshell.tui.widgets.panel_tabs import PanelTabs

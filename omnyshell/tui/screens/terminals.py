@@ -20,13 +20,13 @@ from omnyshell.tui.previews.watch import WatchPane
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.commands import SIGNALS, leader_choices, leader_name
+from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.layout import Layout
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.pane import TerminalPane
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Strip
 from omnyshell.tui.terminal.tab import TabPane, one_line
 from omnyshell.tui.terminal.tabs import TabBar, TabLabel
-from omnyshell.tui.terminal.turns import Turns
 
 NOTHING = "No terminal yet. Choose a node in the overview and press Enter."
 
@@ -50,7 +50,7 @@ class TerminalsScreen(Screen[None]):
         super().__init__()
         self._port = context
         self._layout: Layout[TabPane] = Layout()
-        self._turns = Turns()
+        self._following = FairFollowing()
         self._strip = Strip()
         self._bar = TabBar()
         self._deck = Container(id="deck")
@@ -78,7 +78,7 @@ class TerminalsScreen(Screen[None]):
     def open(self, spec: OpenSpec, *, beside: bool = False) -> TerminalPane:
         """Open a session in a new tab, or beside the active one."""
         pane = TerminalPane(
-            spec, self._port, self._turns, ask=self._strip.ask, answers=self._strip.press, lead=self._lead
+            spec, self._port, self._following, ask=self._strip.ask, answers=self._strip.press, lead=self._lead
         )
         self._add(pane, beside=beside)
         return pane

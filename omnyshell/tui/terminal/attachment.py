@@ -13,7 +13,7 @@ from omnyshell.model.sessions import CloseReason, PtySpec
 from omnyshell.services.client.session import DETACHED, ExitStatus, RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.terminal import Emulator, Event, Follower, reset_sequence
-from omnyshell.tui.terminal.turns import Turns
+from omnyshell.tui.terminal.fair_following import FairFollowing
 
 MOST_INPUT: Final = 4 * 1024 * 1024
 """Bytes of input that wait for a program that does not read; what is typed beyond that is refused."""
@@ -79,14 +79,20 @@ class Attachment:
     """
 
     def __init__(
-        self, screen: Emulator, turns: Turns, opener: Opener, listener: AttachmentListener, *, has_terminal: bool = True
+        self,
+        screen: Emulator,
+        following: FairFollowing,
+        opener: Opener,
+        listener: AttachmentListener,
+        *,
+        has_terminal: bool = True,
     ) -> None:
         self.phase = Phase.OPENING
         self.ending = Ending()
         self.session: RemoteSession | None = None
         self._screen = screen
         self._follower = Follower(screen, time.monotonic)
-        self._turns = turns
+        self._following = following
         self._opener = opener
         self._listener = listener
         self._size = PtySpec(cols=screen.columns, rows=screen.lines)
@@ -186,7 +192,7 @@ class Attachment:
             # All at once: of plain output, what has scrolled away already need not be drawn.
             for data in session.take_waiting():
                 self._follower.push(data)
-            await self._turns.follow(self._follower, self._after_slice)
+            await self._following.follow(self._follower, self._after_slice)
 
     def _after_slice(self) -> None:
         replies = self._screen.take_replies()

@@ -19,11 +19,11 @@ from omnyshell.tui.terminal import clipboard
 from omnyshell.tui.terminal.attachment import Attachment, Phase
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.copy_mode import HINT
+from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
 from omnyshell.tui.terminal.tab import TabMark, TabPane, one_line
-from omnyshell.tui.terminal.turns import Turns
 
 _LONGEST_NOTICE = 300
 _LABELS_TIMEOUT = 2.0
@@ -61,7 +61,7 @@ class TerminalPane(TabPane):
         self,
         spec: OpenSpec,
         context: ConsoleContext,
-        turns: Turns,
+        following: FairFollowing,
         *,
         ask: Callable[[Prompt | None], None],
         answers: Callable[[events.Key], bool],
@@ -70,7 +70,7 @@ class TerminalPane(TabPane):
         super().__init__(spec.node_id)
         self.spec = spec
         self._port = context
-        self._turns = turns
+        self._following = following
         self._ask = ask
         self._answers = answers
         self._lead = lead
@@ -144,7 +144,7 @@ class TerminalPane(TabPane):
         async def opener(size: PtySpec) -> RemoteSession:
             return await spec.open(self._port.client, size)
 
-        return Attachment(self.emulator, self._turns, opener, self, has_terminal=spec.has_terminal)
+        return Attachment(self.emulator, self._following, opener, self, has_terminal=spec.has_terminal)
 
     def resized(self, columns: int, lines: int) -> None:
         """Follow the widget; the first time, open the session."""

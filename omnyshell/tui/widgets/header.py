@@ -10,7 +10,7 @@ from omnyshell.durations import format_duration
 from omnyshell.model.live import Part
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
-from omnyshell.tui.panels.text import milliseconds, size
+from omnyshell.tui.formats import milliseconds, size
 from omnyshell.tui.widgets.sparkline import History
 
 SPARKS = 16

@@ -18,7 +18,7 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin
 from omnyshell.services.client.live.state import Link
 from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.places import RemoteHub
+from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 
 pytestmark = pytest.mark.timeout(180)

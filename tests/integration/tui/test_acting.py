@@ -34,7 +34,6 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.tui import messages
-from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
@@ -46,7 +45,8 @@ from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.runner import run_all
 from omnyshell.tui.fan_out.runs import CUT, Job, RunState, runs_on
 from omnyshell.tui.fan_out.screen import LEFT_OUT, SHOWN_LINES, FanOutScreen
-from omnyshell.tui.places import RemoteHub
+from omnyshell.tui.hub_places import RemoteHub
+from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.settings import ConsoleSettings
 from omnyshell.tui.widgets.field import Field
 

@@ -7,8 +7,8 @@ from support.pictures import check_picture
 from textual.widgets import Static
 
 from omnyshell.tui.app import ConsoleApp
+from omnyshell.tui.panels.details_pane import DetailsPane
 from omnyshell.tui.panels.nodes import CONTEST_SHOWN
-from omnyshell.tui.widgets.details_pane import DetailsPane
 
 WHO = "192.0.2.7 (db-1) -> 203.0.113.9 (db-1-copy)"
 

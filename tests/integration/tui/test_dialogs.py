@@ -19,8 +19,7 @@ from omnyshell.model.admin import (
     PrincipalInfo,
 )
 from omnyshell.model.sessions import SessionMode
-from omnyshell.tui.access.entries import Entry, entries
-from omnyshell.tui.access.screen import AccessScreen
+from omnyshell.tui.actions.entries import Entry, entries
 from omnyshell.tui.dialogs.invite import InviteDialog, LineDialog
 from omnyshell.tui.dialogs.labels import LabelsDialog
 from omnyshell.tui.dialogs.lock import LockDialog
@@ -29,6 +28,7 @@ from omnyshell.tui.dialogs.session import SessionDialog
 from omnyshell.tui.dialogs.tunnel import TunnelDialog
 from omnyshell.tui.fan_out.dialog import CommandDialog
 from omnyshell.tui.fan_out.screen import FanOutScreen
+from omnyshell.tui.screens.access import AccessScreen
 
 
 async def test_a_session_is_asked_for() -> None:

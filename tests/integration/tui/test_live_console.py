@@ -19,7 +19,7 @@ from omnyshell.services.local import parts
 from omnyshell.services.local.node_process import LocalNode
 from omnyshell.services.local.setup import LocalSetup
 from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.places import RemoteHub, ThisMachine, chosen_place
+from omnyshell.tui.hub_places import RemoteHub, ThisMachine, chosen_place
 from omnyshell.tui.settings import ConsoleSettings
 
 

@@ -9,7 +9,7 @@ from omnyshell import OmnyShellHub
 from omnyshell.services.client.live.state import Link
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 from omnyshell.tui.app import ConsoleApp
-from omnyshell.tui.places import RemoteHub
+from omnyshell.tui.hub_places import RemoteHub
 from omnyshell.tui.settings import ConsoleSettings
 
 

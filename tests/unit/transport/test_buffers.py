@@ -66,7 +66,7 @@ class Line(asyncio.Transport):
         return False
 
 
-class Turns:
+class FairFollowing:
     """A loop whose time is set by hand."""
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class Turns:
 
 
 def test_bulk_gives_way_while_small_frames_go_and_takes_its_room_again_afterwards() -> None:
-    line, loop = Line(), Turns()
+    line, loop = Line(), FairFollowing()
     buffers = LineBuffers(line, cast("asyncio.AbstractEventLoop", loop))
     assert line.high == [BULK.transport]
     buffers.small_frame()

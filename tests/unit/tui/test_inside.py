@@ -46,7 +46,7 @@ OVERRIDDEN = {
     # Textual calls what it knows; where it knows them no more, it does as it would without us.
     "ConsoleParser": {"_sequence_to_key_events"},
     "ConsoleDriver": {"_get_terminal_size"},
-    "LastingDriver": {"_file"},
+    "LossTolerantDriver": {"_file"},
     "ConsoleWebDriver": {"_write"},
     # `_check_release` serves nothing without the method, which says what the two others are.
     "ServedConsole": {"_open_app_process", "_process", "_stdin"},

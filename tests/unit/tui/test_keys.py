@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 from textual.binding import Binding
 
-from omnyshell.tui.access.screen import AccessScreen
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.keys import KEYS, Context, as_markdown, bindings, keys_of, sections
 from omnyshell.tui.panels.audit import AuditPanel
 from omnyshell.tui.panels.nodes import NodesPanel
 from omnyshell.tui.panels.sessions import SessionsPanel
 from omnyshell.tui.panels.tunnels import TunnelsPanel
+from omnyshell.tui.screens.access import AccessScreen
 from omnyshell.tui.screens.help import HelpScreen
 from omnyshell.tui.screens.overview import OverviewScreen
 

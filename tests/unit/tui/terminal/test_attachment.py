@@ -12,7 +12,7 @@ from omnyshell.services.client.session import ExitStatus
 from omnyshell.services.client.states import LinkState
 from omnyshell.terminal import Emulator
 from omnyshell.tui.terminal.attachment import MOST_INPUT, Attachment, Phase
-from omnyshell.tui.terminal.turns import Turns
+from omnyshell.tui.terminal.fair_following import FairFollowing
 
 
 class Listener:
@@ -37,7 +37,7 @@ class Bench:
         self.session = ScriptedSession()
         self.screen = Emulator(20, 4, scrollback=50, answering=True)
         self.listener = Listener()
-        self.attachment = Attachment(self.screen, Turns(), self._open, self.listener, **options)
+        self.attachment = Attachment(self.screen, FairFollowing(), self._open, self.listener, **options)
         self.task = asyncio.create_task(self.attachment.run())
 
     async def _open(self, size: PtySpec) -> ScriptedSession:
@@ -144,7 +144,7 @@ async def test_cancelling_leaves_the_session_to_its_node():
 
 
 async def test_two_floods_take_turns():
-    turns, benches = Turns(), [Bench(), Bench()]
+    turns, benches = FairFollowing(), [Bench(), Bench()]
     for bench in benches:
         bench.attachment._turns = turns
         await until(lambda bench=bench: bench.attachment.phase is Phase.LIVE)

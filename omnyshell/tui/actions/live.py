@@ -12,7 +12,7 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo
 from omnyshell.protocol.messages.admin import AdminRequest, SessionEnd, TunnelEnd
 from omnyshell.services.client.admin import AdminClient
-from omnyshell.tui.access.entries import Entry
+from omnyshell.tui.actions.entries import Entry
 from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.tunnel import TunnelSpec
 from omnyshell.tui.hub_link import HubLink

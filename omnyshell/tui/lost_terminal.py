@@ -7,7 +7,7 @@ from typing import IO, Any
 from textual.drivers.linux_driver import LinuxDriver
 
 
-class LastingFile(io.TextIOBase):
+class LossTolerantFile(io.TextIOBase):
     """Writes to a file for as long as that can be written to; nothing is raised afterwards."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -40,7 +40,7 @@ class LastingFile(io.TextIOBase):
                 self._file = None
 
 
-class LastingDriver(LinuxDriver):
+class LossTolerantDriver(LinuxDriver):
     """A driver that can be stopped after its terminal is gone.
 
     Textual 8.2.8's thread that writes to the terminal ends at the first error, and stopping the driver then waits
@@ -50,4 +50,4 @@ class LastingDriver(LinuxDriver):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if sys.__stderr__ is not None:
-            self._file = LastingFile(sys.__stderr__)  # type: ignore[assignment]  # it is given what it is asked for
+            self._file = LossTolerantFile(sys.__stderr__)  # type: ignore[assignment]  # it is given what it is asked for

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from omnyshell.model.admin import CredentialInfo, CredentialKind, InviteInfo, InviteKind, PrincipalInfo, TimedRole
 from omnyshell.protocol.messages.admin import CredentialRevoke, InviteRevoke, PrincipalRevoke
-from omnyshell.tui.access.entries import EntryKind, consequence, entries, to_revoke
-from omnyshell.tui.acting import told
+from omnyshell.tui.actions.entries import EntryKind, consequence, entries, to_revoke
+from omnyshell.tui.actions.live import told
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 ANN = PrincipalInfo(

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
 from omnyshell.durations import format_duration
-from omnyshell.tui.panels.text import Tone, age, fitted, left, milliseconds, rate, size
+from omnyshell.tui.formats import Tone, age, fitted, left, milliseconds, rate, size
 from omnyshell.tui.widgets.sparkline import History, sparkline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

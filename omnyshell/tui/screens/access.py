@@ -18,16 +18,17 @@ from omnyshell.protocol.messages.admin import (
     PrincipalsRequest,
     PrincipalsResponse,
 )
-from omnyshell.tui import acting, messages
-from omnyshell.tui.access.entries import Entry, EntryKind, consequence, entries, to_revoke
+from omnyshell.tui import messages
+from omnyshell.tui.actions import live
+from omnyshell.tui.actions.entries import Entry, EntryKind, consequence, entries, to_revoke
 from omnyshell.tui.advice import advice
 from omnyshell.tui.dialogs.question import Question
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age, left
 from omnyshell.tui.hub_link import HubLink
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels.columns import Column
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
-from omnyshell.tui.panels.text import NOTHING, Cell, Tone, age, left
 from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.footer import KeyFooter
 
@@ -135,7 +136,7 @@ class AccessScreen(ModalScreen[None]):
 
     def action_invite(self) -> None:
         """Invite a node or a person."""
-        self.app.post_message(messages.Invite())
+        self.app.post_message(messages.AskForInvite())
 
     def action_lock(self) -> None:
         """Lock whose row it is, or whom the form names."""
@@ -165,7 +166,7 @@ class AccessScreen(ModalScreen[None]):
 
     async def _revoke(self, chosen: Sequence[Entry]) -> None:
         try:
-            await acting.revoke_all(self._hub, chosen)
+            await live.revoke_all(self._hub, chosen)
         finally:
             self.rows.selected.clear()
             self.load()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from omnyshell.terminal.following.follower import SLICE_SECONDS, Follower
 
 
-class Turns:
+class FairFollowing:
     """One slice of one terminal's output at a time, with a turn of the loop between them.
 
     So a key waits for one slice at most, however many terminals flood.

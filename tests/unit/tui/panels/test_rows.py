@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from omnyshell.tui.formats import Cell
 from omnyshell.tui.panels.columns import GAP, Column, place
 from omnyshell.tui.panels.filter import FilterError
 from omnyshell.tui.panels.rows import Rows, natural
-from omnyshell.tui.panels.text import Cell
 
 COLUMNS = (Column("NAME", 5, lambda item, _: Cell(item)), Column("LENGTH", 3, lambda item, _: Cell(item), sort=len))
 

@@ -5,7 +5,9 @@ import json
 import os
 import selectors
 import signal
+import struct
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +15,32 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.drivers.web_driver import WebDriver
 
 from omnyshell.tui.driver import ESCAPE_SECONDS, IDLE_SECONDS, READ_SIZE, ConsoleParser, hurry_escape
-from omnyshell.tui.web.packets import Packets
+
+_HEAD: Final = struct.Struct(">cI")
+
+
+class Packets:
+    """Takes a stream of them apart."""
+
+    KEYS: Final = b"D"
+    """What was typed; all else is JSON about the page."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the kind and the payload of each packet that is whole now."""
+        rest = self._rest
+        rest += data
+        while len(rest) >= _HEAD.size:
+            kind, size = _HEAD.unpack_from(rest)
+            end = _HEAD.size + size
+            if len(rest) < end:
+                return
+            payload = bytes(rest[_HEAD.size : end])
+            del rest[:end]
+            yield kind, payload
+
 
 if TYPE_CHECKING:
     from omnyshell.tui.app import ConsoleApp

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from omnyshell import ConfigException
-from omnyshell.options.toml_edit import with_keys
+from omnyshell.services.join_settings import with_keys
 
 CHANGES = {"hub": '"wss://new:1"', "ca": None, "label": '["a=b", "c=d"]'}
 OTHERS = (

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from omnyshell.durations import format_duration
 from omnyshell.tui.formats import Tone, age, fitted, left, milliseconds, rate, size
-from omnyshell.tui.widgets.sparkline import History, sparkline
+from omnyshell.tui.widgets.header import History, sparkline
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -26,8 +26,7 @@ import omnyshell
 from omnyshell.errors import ConfigException
 from omnyshell.tui.driver import ConsoleDriver, ConsoleParser, key_name
 from omnyshell.tui.inside import own_driver, show_now
-from omnyshell.tui.web.driver import ConsoleWebDriver
-from omnyshell.tui.web.packets import Packets
+from omnyshell.tui.web.driver import ConsoleWebDriver, Packets
 from omnyshell.tui.web.server import serve
 
 PACKAGE = Path(omnyshell.__file__).parent

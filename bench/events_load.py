@@ -32,7 +32,7 @@ from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.peers.hub_peer import HubPeer
-from omnyshell.services.hub.sessions.router import Session, SessionRoute
+from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 SESSIONS = 1_000
 RATE = 10

@@ -265,9 +265,11 @@ if TYPE_CHECKING:
     from omnyshell.services.hub.sessions.broker import (
         HubBroker as HubBroker,
     )
-    from omnyshell.services.hub.sessions.router import (
+    from omnyshell.services.hub.sessions.route import (
         Session as Session,
         SessionRoute as SessionRoute,
+    )
+    from omnyshell.services.hub.sessions.router import (
         SessionRouter as SessionRouter,
     )
     from omnyshell.services.hub.tunnels.registry import (
@@ -378,7 +380,8 @@ _HOMES = {
     "omnyshell.services.hub.nodes.heartbeat": "HeartbeatMonitor",
     "omnyshell.services.hub.hub": "OmnyShellHub",
     "omnyshell.services.hub.nodes.registry": "NodeRegistry RegisteredNode",
-    "omnyshell.services.hub.sessions.router": "Session SessionRoute SessionRouter",
+    "omnyshell.services.hub.sessions.route": "Session SessionRoute",
+    "omnyshell.services.hub.sessions.router": "SessionRouter",
     "omnyshell.services.hub.tunnels.registry": "TunnelRegistration TunnelRegistry",
     "omnyshell.services.node.backend": "Foreground OutputSink ShellBackend ShellRequest ShellSession",
     "omnyshell.services.node.config": "Keeping NodeConfig",

@@ -256,11 +256,17 @@ class Channel:
 
 
 class ChannelMultiplexer:
-    """The channels of one connection. `incoming` names the stream whose credit this side grants."""
+    """The channels of one connection. `incoming` names the stream whose credit this side grants.
 
-    def __init__(self, link: WebSocketLink, incoming: str) -> None:
+    `ended` is told the id of each channel that has ended.
+    """
+
+    def __init__(
+        self, link: WebSocketLink, incoming: str, ended: Callable[[int], None] = lambda _channel_id: None
+    ) -> None:
         self._link = link
         self._incoming = incoming
+        self._ended = ended
         self._channels: dict[int, Channel] = {}
         self._next_id = 1
         self._typing = Attention(asyncio.get_running_loop(), began=lambda: None, ended=self._use_all_credit)
@@ -326,3 +332,4 @@ class ChannelMultiplexer:
 
     def _forget(self, channel: Channel) -> None:
         del self._channels[channel.id]
+        self._ended(channel.id)

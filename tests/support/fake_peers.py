@@ -1,5 +1,6 @@
 """Connections, and ports of tunnels, as the hub's plain objects see them: no sockets."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +10,7 @@ from omnyshell import (
     PrincipalId,
 )
 from omnyshell.model.live import LivePeer
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.transport.channels import ChannelMultiplexer
 
@@ -26,6 +28,7 @@ class FakePeer:
         self.name = name
         self._who = Principal(PrincipalId(name.split("-")[0]), frozenset({role}))
         self._open = True
+        self.channels: dict[int, Any] = {}
         self.inbox: list[tuple[int | None, Any]] = []
         self.role = role
         self.known_gone = False
@@ -56,8 +59,13 @@ class FakePeer:
     def describe(self) -> LivePeer:
         return LivePeer(peer_id=self.id, role=self.role, principal=self.principal.id, connected_at=self.connected_at)
 
-    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
-        return ChannelMultiplexer(cast("Any", SimpleNamespace(last_heard=0.0)), incoming)
+    def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
+        return ChannelMultiplexer(cast("Any", SimpleNamespace(last_heard=0.0)), incoming, ended)
+
+    def receive(self, opcode: DataOpcode, channel: int, raw: bytes) -> None:
+        """Give a frame of this peer to whom its channel belongs."""
+        if (owner := self.channels.get(channel)) is not None:
+            owner.data(opcode, raw)
 
     def ping(self) -> None:
         """Nobody measures it."""

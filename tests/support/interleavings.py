@@ -44,11 +44,10 @@ from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
-from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
 from omnyshell.services.hub.sessions.requests import SessionRequests
 from omnyshell.services.hub.tunnels.admission import TunnelContext
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.services.hub.tunnels.messages import TunnelMessages
 
 STEPS = 200
 CHANNELS = 6
@@ -101,15 +100,13 @@ class World:
         self.ports = TunnelRegistry(PORTS)
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
-        self.broker = HubBroker(router=self.router, kept=KeptSessions(self.clock), **common)
+        self.broker = HubBroker(router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), **common)
         self.requests = SessionRequests(**common)
         context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
-        relay = Relay(self.router, metrics, self.broker.fail_route)
-        tunnel_messages = TunnelMessages(self.tunnels, metrics)
-        shared: dict[str, Any] = {"registry": self.registry, "broker": self.broker, "relay": relay}
-        shared |= {"requests": self.requests, "tunnels": self.tunnels, "tunnel_messages": tunnel_messages}
+        shared: dict[str, Any] = {"registry": self.registry, "broker": self.broker, "metrics": metrics}
+        shared |= {"requests": self.requests, "tunnels": self.tunnels}
         # Nothing is locked here, and nothing outlives its connection.
         no_leftovers = cast("Any", SimpleNamespace(came=lambda _node: None))
         no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
@@ -119,7 +116,6 @@ class World:
             lock_keeper=no_locks,
             heartbeats=self.heartbeats,
             audit=audit,
-            metrics=metrics,
             clock=self.clock,
             departed=DepartedNodes(self.clock),
             takeovers=Takeovers(self.clock),
@@ -320,11 +316,11 @@ class World:
             if client is not None and client.is_open:
                 channel = self._client_channel(client)
                 raw = pack_data(DataOpcode.STDIN, channel, bytes(size))
-                self.client_service.data(client, DataOpcode.STDIN, channel, raw)
+                client.receive(DataOpcode.STDIN, channel, raw)
             if node is not None and node.is_open:
                 channel = self._node_channel(node)
                 raw = pack_data(DataOpcode.STDOUT, channel, bytes(size))
-                self.node_service.data(node, DataOpcode.STDOUT, channel, raw)
+                node.receive(DataOpcode.STDOUT, channel, raw)
         return str(size + HEADER_SIZE)
 
     def ask(self) -> str:
@@ -411,6 +407,8 @@ class World:
             recount.update((route.client, route.node))
         for peer in (*self.clients, *self.nodes):
             assert self.router.count(peer) == recount[peer]
+            owned = [owner for owner in peer.channels.values() if isinstance(owner, SessionEnd)]
+            assert len(owned) == recount[peer], "a channel belongs to a session that is over"
         held = Counter((route.session.principal, route.session.node_id) for route in routes)
         held.update((route.session.principal, "") for route in routes)
         assert held == self.router._held, "what principals hold is not what is counted"

@@ -59,6 +59,7 @@ from omnyshell.services.hub.peers.message_watch import MessageWatch
 from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.peers.proofs import ProofRules
+from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.revocation.eviction import Eviction
@@ -67,11 +68,9 @@ from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.relay import Relay
-from omnyshell.services.hub.sessions.relay_probe import RelayProbe
 from omnyshell.services.hub.sessions.requests import SessionRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.services.hub.tunnels.messages import TunnelMessages
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
 
@@ -133,10 +132,10 @@ class HubServices:
         self.sessions = SessionRouter()
         self.records = records = base.records
         self.kept = records.kept_sessions(config.clock)
+        self.relay = Relay(metrics)
+        self.probe = RelayProbe(metrics.relay_seconds)
         self.broker = self._make_broker()
         self.requests = self._make_requests()
-        self.relay = relay = Relay(self.sessions, metrics, self.broker.fail_route)
-        tunnel_messages = TunnelMessages(base.tunnels, metrics)
         departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
         self._enrolled = EnrolledAuthenticator(records.enrolments, config.clock)
@@ -154,13 +153,11 @@ class HubServices:
         own_requests = OwnRequests(config.new_id)
         self.leftovers = self._make_leftovers(own_requests)
         self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
-        self.node_service = self._make_node_service(relay, tunnel_messages, own_requests, departed)
+        self.node_service = self._make_node_service(own_requests, departed)
         self._eviction = self._make_eviction()
         self.admin = AdminService(self._admin_scope(own_requests), self.gate, self.lock_keeper)
         self.events = EventsService(self._live_parts(departed), base.bus, own_requests, lambda: self._eviction.known)
-        self._client_service = self._make_client_service(relay, tunnel_messages)
-        services = (self.node_service, self._client_service)
-        self.probes = [RelayProbe(service, metrics.relay_seconds) for service in services]
+        self._client_service = self._make_client_service()
         self.pages = self._make_pages(not_ready)
 
     def _why_no_connection(self, who: Principal) -> str:
@@ -172,15 +169,12 @@ class HubServices:
         held = max(0, quota.connections_of(who.id) - nodes)
         return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
 
-    def _flooded(self, peer: HubPeer, channel: int) -> None:
-        if not self._base.tunnels.flooded(peer, channel):
-            self.broker.flooded(peer, channel)
-
     def _make_broker(self) -> HubBroker:
         base, config = self._base, self._base.config
         return HubBroker(
             nodes=base.nodes,
             router=self.sessions,
+            relay=self.relay,
             policy=base.policy,
             audit=base.audit,
             metrics=base.metrics,
@@ -202,18 +196,14 @@ class HubServices:
             bus=base.bus,
         )
 
-    def _make_node_service(
-        self, relay: Relay, tunnel_messages: TunnelMessages, own_requests: OwnRequests, departed: DepartedNodes
-    ) -> NodeService:
+    def _make_node_service(self, own_requests: OwnRequests, departed: DepartedNodes) -> NodeService:
         base = self._base
         return NodeService(
             registry=base.nodes,
             heartbeats=self._heartbeats,
             broker=self.broker,
-            relay=relay,
             requests=self.requests,
             tunnels=base.tunnels,
-            tunnel_messages=tunnel_messages,
             own_requests=own_requests,
             leftovers=self.leftovers,
             lock_keeper=self.lock_keeper,
@@ -225,16 +215,15 @@ class HubServices:
             on_other_labels=lambda node_id: self._eviction.enforce_at(node_id),
         )
 
-    def _make_client_service(self, relay: Relay, tunnel_messages: TunnelMessages) -> ClientService:
+    def _make_client_service(self) -> ClientService:
         base = self._base
         return ClientService(
             registry=base.nodes,
             policy=base.policy,
             broker=self.broker,
-            relay=relay,
             requests=self.requests,
             tunnels=base.tunnels,
-            tunnel_messages=tunnel_messages,
+            metrics=base.metrics,
             events=self.events,
             clipboards=ClipboardNotes(self.sessions, base.audit, base.metrics, base.config.clock),
             extensions=(self.admin.handlers, self._make_access().handlers),
@@ -289,6 +278,7 @@ class HubServices:
             config=base.config,
             codec=register_clipboard(register_events(register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB)))),
             metrics=base.metrics,
+            probe=self.probe,
             gate=self.gate,
             certificate=base.certificate,
             features=FEATURES,
@@ -296,7 +286,6 @@ class HubServices:
             join=self.admin.join,
             on_login=on_login,
             on_closed=on_closed,
-            on_flood=self._flooded,
             quota=base.policy.quota,
             on_too_much=self.messages.too_much,
         )

@@ -313,8 +313,7 @@ class OmnyShellHub:
             await asyncio.sleep(SWEEP_PERIOD)
             now = clock.monotonic()
             self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
-            for probe in services.probes:
-                probe.arm()
+            services.probe.arm()
             if now - before > 2 * SWEEP_PERIOD:
                 # The loop was held up: what peers sent meanwhile is still unread.
                 services.node_service.postpone(now - before)

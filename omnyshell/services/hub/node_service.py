@@ -7,7 +7,6 @@ from collections.abc import Callable
 from omnyshell.clock import Clock
 from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
 from omnyshell.printable import printable
-from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
     CLOSE_REPLACED,
@@ -44,14 +43,26 @@ from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
 from omnyshell.services.hub.peers.own_requests import ANSWERS, OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers
+from omnyshell.services.hub.peers.role_service import Handlers, to_owner
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
-from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.requests import SessionRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.services.hub.tunnels.messages import TunnelMessages
+
+ON_CHANNELS = (
+    NodeSessionOpened,
+    NodeSessionRejected,
+    NodeSessionDetached,
+    ChannelClose,
+    ChannelEof,
+    ChannelExit,
+    ChannelWindow,
+    ChannelPaint,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+)
+"""What nodes say about channels of the hub's making, of sessions and of tunnels."""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -65,10 +76,8 @@ class NodeService:
         registry: NodeRegistry,
         heartbeats: HeartbeatMonitor[Peer],
         broker: HubBroker,
-        relay: Relay,
         requests: SessionRequests,
         tunnels: TunnelBroker,
-        tunnel_messages: TunnelMessages,
         own_requests: OwnRequests,
         leftovers: LeftoverSessions,
         lock_keeper: LockKeeper,
@@ -84,11 +93,8 @@ class NodeService:
         self._registry = registry
         self._heartbeats = heartbeats
         self._broker = broker
-        self._relay = relay
         self._requests = requests
         self._tunnels = tunnels
-        self._tunnel_messages = tunnel_messages
-        before = tunnel_messages.before
         self._own_requests = own_requests
         self._leftovers = leftovers
         self._lock_keeper = lock_keeper
@@ -102,23 +108,9 @@ class NodeService:
             NodeRegister: self._register,
             NodeCapabilitiesMessage: self._capabilities,
             NodeHeartbeat: self._heartbeat,
-            NodeSessionOpened: lambda peer, message, channel: broker.opened(peer, channel, message),
-            NodeSessionRejected: lambda peer, message, channel: broker.rejected(peer, channel, message),
-            ChannelClose: before(lambda peer, message, channel: broker.close_from_node(peer, channel, message)),
-            ChannelEof: before(),
-            ChannelExit: self._exit,
-            ChannelWindow: before(lambda peer, message, channel: relay.message_from_node(peer, channel, message)),
-            ChannelPaint: lambda peer, message, channel: relay.message_from_node(peer, channel, message),
-            NodeSessionDetached: lambda peer, message, channel: broker.detached(peer, channel, message),
+            **dict.fromkeys(ON_CHANNELS, to_owner(metrics)),
             **dict.fromkeys((*RELAYED_ANSWERS, *ANSWERS), self._answer),
-            NodeTunnelConnected: before(),
-            NodeTunnelConnectFailed: before(),
         }
-
-    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
-        """Pass output on to its client, or to the outside of a tunnel."""
-        if not self._tunnel_messages.data(peer, opcode, channel, raw):
-            self._relay.data_from_node(peer, opcode, channel, raw)
 
     def left(self, peer: Peer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
@@ -243,10 +235,6 @@ class NodeService:
         self._broker.node_gone(peer)
         self._requests.node_gone(peer)
         self._tunnels.exposer_gone(peer)
-
-    def _exit(self, peer: Peer, message: ChannelExit, channel: int) -> None:
-        self._broker.exited(peer, channel)
-        self._relay.message_from_node(peer, channel, message)
 
     def _capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
         node = self._registry.of_peer(peer)

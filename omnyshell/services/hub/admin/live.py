@@ -40,7 +40,7 @@ from omnyshell.services.hub.admin.scope import AdminRefusedException, AdminScope
 from omnyshell.services.hub.audit.query import AuditQuery
 from omnyshell.services.hub.ground.event_bus import KillEvent, NodeEvent
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.router import SessionRoute
+from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.version import __version__
 
 MAX_AUDIT_LIMIT = 1000
@@ -170,7 +170,7 @@ class LiveAdmin:
         fields = {"session_id": route.session.id, "node_id": route.session.node_id, "detail": route.session.principal}
 
         def end() -> None:
-            if self._scope.sessions.find(route.client, route.client_channel) is route:
+            if self._scope.sessions.is_carried(route):
                 self._scope.broker.end(route, CloseReason.NODE_CLOSED, ENDED)
 
         return _plan("admin.session.close", fields, ask.request_id, end)

@@ -38,8 +38,10 @@ from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
+from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
+from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.role_service import RoleService
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.link import ABNORMAL_CLOSURE
@@ -61,6 +63,7 @@ class HubContext:
     config: HubConfig
     codec: FrameCodec
     metrics: HubMetrics
+    probe: RelayProbe
     gate: LoginGate
     certificate: HubCertificate
     features: frozenset[str]
@@ -70,7 +73,6 @@ class HubContext:
 
     on_login: Callable[["HubPeer"], None]
     on_closed: Callable[["HubPeer"], None]
-    on_flood: Callable[["HubPeer", int], None]
     quota: Quota
     on_too_much: Callable[["HubPeer", str], None]
     """Ends a connection whose principal has too many unfinished messages, and is given the reason."""
@@ -99,7 +101,11 @@ class HubPeer:
         self.evidence: Evidence | None = None
         """What the login was accepted for."""
 
+        self.channels: dict[int, ChannelOwner] = {}
+        """To whom each of its channels belongs."""
+
         self._principal: Principal | None = None
+        self._probe = context.probe
         self._service: RoleService | None = None
         self._login_timer: asyncio.TimerHandle | None = None
         self._pace = Pace(context.quota)
@@ -173,9 +179,12 @@ class HubPeer:
             connected_at=self.connected_at,
         )
 
-    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
-        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them."""
-        return ChannelMultiplexer(self.link, incoming)
+    def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
+        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them.
+
+        `ended` is told of each channel that has ended.
+        """
+        return ChannelMultiplexer(self.link, incoming, ended)
 
     def ping(self) -> None:
         """Have `round_trip` measured anew."""
@@ -257,22 +266,32 @@ class HubPeer:
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
-        service, size = self._service, len(data)
+        size = len(data)
         try:
             opcode, channel = unpack_header(data)
         except ProtocolException:
-            service = None
-        if service is None or size == HEADER_SIZE:
+            size = HEADER_SIZE
+        if size == HEADER_SIZE or self._service is None:
             self._drop()
             self._pace.charge()
             return
-        service.data(self, opcode, channel, data)
+        owner = self.channels.get(channel)
+        if owner is None:
+            self.dropped(size)
+        elif self._probe.is_armed:
+            self._probe.measure(owner, opcode, data)
+        else:
+            owner.data(opcode, data)
         if size < SMALL_DATA:
             self._pace.small_data()
 
     def channel_flooded(self, channel: int) -> None:
-        """More messages come on a channel than the peer takes: what they belong to ends."""
-        self._context.on_flood(self, channel)
+        """More messages come on a channel than the peer takes: what they belong to ends, or who asked for them."""
+        owner = self.channels.get(channel)
+        if owner is not None:
+            owner.flooded()
+        else:
+            self.fail(ErrorCodes.CAPACITY_EXCEEDED, "More answers wait than are read")
 
     def link_closed(self, code: int, _reason: str) -> None:
         """The connection has ended."""

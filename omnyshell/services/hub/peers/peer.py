@@ -1,6 +1,6 @@
 """What all parts of the hub need of a connection."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -9,6 +9,7 @@ from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Evidence
+from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 from omnyshell.transport.channels import ChannelMultiplexer
 
 
@@ -18,6 +19,10 @@ class Peer(Protocol):
     @property
     def id(self) -> str:
         """Names the connection in logs and to admins."""
+
+    @property
+    def channels(self) -> dict[int, ChannelOwner]:
+        """To whom each of its channels belongs."""
 
     @property
     def is_logged_in(self) -> bool:
@@ -80,8 +85,11 @@ class Peer(Protocol):
     def describe(self) -> LivePeer:
         """The connection as it is told. Raises `RuntimeError` before the login."""
 
-    def multiplexer(self, incoming: str) -> ChannelMultiplexer:
-        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them."""
+    def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
+        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them.
+
+        `ended` is told of each channel that has ended.
+        """
 
     def ping(self) -> None:
         """Have `round_trip` measured anew."""

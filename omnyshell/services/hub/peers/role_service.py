@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from omnyshell.protocol.frames import DataOpcode
-from omnyshell.protocol.messages import ControlMessage
+from omnyshell.protocol.messages import ChannelMessage, ControlMessage
+from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
 
 Handler = Callable[[Peer, Any, int], None]
@@ -24,15 +24,25 @@ def merged(*tables: Handlers) -> dict[type[ControlMessage], Handler]:
     return whole
 
 
+def to_owner(metrics: HubMetrics) -> Handler:
+    """Return a handler that gives a message to whom its channel belongs; on another channel it is dropped."""
+
+    def handle(peer: Peer, message: ChannelMessage, channel: int) -> None:
+        owner = peer.channels.get(channel)
+        if owner is not None:
+            owner.message(message)
+        else:
+            metrics.frames_dropped += 1
+
+    return handle
+
+
 class RoleService(Protocol):
     """The hub's face toward one role. A message without a handler is dropped and counted."""
 
     @property
     def handlers(self) -> Handlers:
         """The messages that the role may send."""
-
-    def data(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
-        """Take a data frame whose header is sound."""
 
     def left(self, peer: Peer) -> None:
         """A connection of the role has ended."""

@@ -21,7 +21,8 @@ from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.requests import SessionRequests
-from omnyshell.services.hub.sessions.router import SessionRoute, SessionRouter
+from omnyshell.services.hub.sessions.route import SessionRoute
+from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 REVOKED = "This login was revoked"

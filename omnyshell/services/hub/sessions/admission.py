@@ -54,7 +54,7 @@ class SessionAdmission:
         problem = ""
         if not CONTROL_CHANNEL < channel < FIRST_HUB_CHANNEL_AT_CLIENT:
             problem = f"Channel {channel} is not for sessions"
-        elif self._router.find(client, channel) is not None:
+        elif channel in client.channels:
             problem = f"Channel {channel} is in use"
         elif request.mode is SessionMode.TUNNEL:
             problem = "Tunnels are not opened as sessions"

@@ -39,7 +39,9 @@ from omnyshell.services.hub.sessions.admission import (
     has_offsets,
 )
 from omnyshell.services.hub.sessions.kept import KeptSessions
-from omnyshell.services.hub.sessions.router import Session, SessionRoute, SessionRouter
+from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
+from omnyshell.services.hub.sessions.route import Session, SessionRoute
+from omnyshell.services.hub.sessions.router import SessionRouter
 
 
 class HubBroker:
@@ -50,6 +52,7 @@ class HubBroker:
         *,
         nodes: NodeDirectory,
         router: SessionRouter,
+        relay: Relay,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -60,6 +63,7 @@ class HubBroker:
     ) -> None:
         self._kept = kept
         self._router = router
+        self._relay = relay
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -98,27 +102,19 @@ class HubBroker:
             has_offsets=has_offsets(client, node, request),
             audited_command=self._command_of(request),
         )
-        self._router.add(route)
+        self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
         self._kept.asked(route)
         self._tell(route)
         node.peer.send(_node_request(request, route), route.node_channel)
 
-    def close_from_client(self, client: Peer, channel: int, message: ChannelClose) -> None:
+    def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
         """The client leaves: the node is told ahead of what still waits."""
-        route = self._router.find(client, channel)
-        if route is None:
-            self._metrics.frames_dropped += 1
-            return
-        client.discard(channel)
+        route.client.discard(route.client_channel)
         self._end_at_node(route, message)
         self._finish(route, message.reason)
 
-    def detach(self, client: Peer, channel: int, message: SessionDetachRequest) -> None:
-        """The client wants to leave its session running: the node is asked, and answers on the channel."""
-        route = self._router.find(client, channel)
-        if route is None or not route.is_open:
-            self._metrics.frames_dropped += 1
-            return
+    def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
+        """The client wants to leave its open session running: the node is asked, and answers on the channel."""
         ask = NodeSessionDetach(
             session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
         )
@@ -126,12 +122,8 @@ class HubBroker:
 
     # From nodes
 
-    def detached(self, node: Peer, channel: int, message: NodeSessionDetached) -> None:
-        """The session goes on without its client, which is told behind its last output; the channel ends."""
-        route = self._router.find(node, channel)
-        if route is None or route.node is not node or not route.is_open:
-            self._metrics.frames_dropped += 1
-            return
+    def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
+        """An open session goes on without its client, which is told behind its last output; the channel ends."""
         told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
         if not self._told_last(route, told):
             return
@@ -140,11 +132,8 @@ class HubBroker:
         self._tell(route, expires_at=message.expires_at)
         self._audit_session("session.detach", route)
 
-    def opened(self, node: Peer, channel: int, message: NodeSessionOpened) -> None:
-        """The node started the session."""
-        route = self._opening_route(node, channel)
-        if route is None:
-            return
+    def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
+        """The node started the session that it was asked for."""
         session = route.session
         if message.session_id != route.asked_id and self._is_anothers(message.session_id, session):
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
@@ -158,25 +147,18 @@ class HubBroker:
         self._audit_session("session.resume" if route.is_resume else "session.open", route)
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
 
-    def rejected(self, node: Peer, channel: int, message: NodeSessionRejected) -> None:
-        """The node refused the session."""
-        route = self._opening_route(node, channel)
-        if route is not None:
-            self._kept.ended(route.session.node_id, route.asked_id)
-            self._reject_route(route, message.reason, message.message)
+    def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
+        """The node refused the session that it was asked for."""
+        self._kept.ended(route.session.node_id, route.asked_id)
+        self._reject_route(route, message.reason, message.message)
 
-    def exited(self, node: Peer, channel: int) -> None:
-        """What ran in a session has ended, and its node tells how."""
-        route = self._router.find(node, channel)
-        if route is not None and route.node is node and route.is_open:
-            self._kept.ended(route.session.node_id, route.session.id)
+    def exited(self, route: SessionRoute) -> None:
+        """What ran in an open session has ended, and its node tells how."""
+        self._kept.ended(route.session.node_id, route.session.id)
 
-    def close_from_node(self, node: Peer, channel: int, message: ChannelClose) -> None:
+    def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
         """The session ended: the client is told behind its last output."""
-        route = self._router.find(node, channel)
-        if route is None:
-            self._metrics.frames_dropped += 1
-        elif route.is_open:
+        if route.is_open:
             if self._told_last(route, message):
                 self._finish(route, message.reason)
         else:
@@ -230,12 +212,9 @@ class HubBroker:
         self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
         self._finish(route, reason)
 
-    def flooded(self, peer: Peer, channel: int) -> None:
-        """More is sent to this end than it takes: the session ends, or a peer that asked for them itself."""
-        route = self._router.find(peer, channel)
-        if route is None:
-            peer.fail(ErrorCodes.CAPACITY_EXCEEDED, "More answers wait than are read")
-        elif route.is_open:
+    def flooded(self, route: SessionRoute) -> None:
+        """More is sent to one end than it takes: the session ends for both."""
+        if route.is_open:
             self._end_both(route, "More than the other end takes")
         else:
             self._reject_route(route, ErrorCodes.CAPACITY_EXCEEDED, "The node does not take requests fast enough")
@@ -257,19 +236,12 @@ class HubBroker:
     def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
         """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
         route.client.send_in_order(message, route.client_channel)
-        return self._router.find(route.client, route.client_channel) is route
+        return self._router.is_carried(route)
 
     def _is_anothers(self, session_id: str, session: Session) -> bool:
         """Whether a node names a session that is open at another node, or is another principal's."""
         named = (route.session for route in self._router if normal_id(route.session.id) == normal_id(session_id))
         return any((one.node_id, one.principal) != (session.node_id, session.principal) for one in named)
-
-    def _opening_route(self, node: Peer, channel: int) -> SessionRoute | None:
-        route = self._router.find(node, channel)
-        if route is None or route.node is not node or route.is_open:
-            self._metrics.frames_dropped += 1
-            return None
-        return route
 
     def _command_of(self, request: SessionOpen) -> str:
         return audited_command(request.command, request.args, self._audit.commands)

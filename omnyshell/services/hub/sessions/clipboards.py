@@ -8,7 +8,8 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.peers.role_service import Handlers
-from omnyshell.services.hub.sessions.router import SessionRoute, SessionRouter
+from omnyshell.services.hub.sessions.route import SessionRoute
+from omnyshell.services.hub.sessions.router import SessionRouter
 
 PERIOD = 1.0
 """Seconds between two records of a client; what a program does meanwhile is summed up in the next."""

@@ -14,7 +14,7 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.nodes.registry import RegisteredNode
-from omnyshell.services.hub.sessions.router import SessionRoute
+from omnyshell.services.hub.sessions.route import SessionRoute
 
 
 @dataclass(eq=False, slots=True)

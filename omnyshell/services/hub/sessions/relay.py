@@ -1,14 +1,16 @@
-"""Passes bytes and channel messages between the two ends of a session, and enforces docs/protocol.md#credit.
+"""The two ends of a session in the hub: what comes on the channel of one goes on at the other.
 
-The relay rewrites the channel id and never looks into payloads. Nothing here waits: what a slow receiver has not
-taken is in its outbox, bounded by the credit of its channels. Where too much waits there for one principal, the credit
-that it grants waits too, until some of that has gone.
+Each sends as much as docs/protocol.md#credit allows it. The channel id is rewritten, and no payload looked into.
+Nothing here waits: what a slow receiver has not taken is in its outbox, bounded by the credit of its channels. Where
+too much waits there for one principal, the credit that it grants waits too, until some of that has gone.
 """
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from omnyshell.protocol.credit import SendCredit
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode
 from omnyshell.protocol.messages import (
+    ChannelClose,
     ChannelEof,
     ChannelExit,
     ChannelMessage,
@@ -16,115 +18,180 @@ from omnyshell.protocol.messages import (
     ChannelResize,
     ChannelSignal,
     ChannelWindow,
+    NodeSessionDetached,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    SessionDetachRequest,
 )
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.router import SessionRoute, SessionRouter
+from omnyshell.services.hub.sessions.route import SessionRoute
+
+if TYPE_CHECKING:
+    from omnyshell.services.hub.sessions.broker import HubBroker
 
 
 class Relay:
-    """Moves what arrives on one end of a route to the other. What belongs to no open route is dropped and counted."""
+    """What the ends of all sessions share: what is counted, and grants that wait."""
 
-    def __init__(
-        self, router: SessionRouter, metrics: HubMetrics, on_credit_violation: Callable[[SessionRoute], None]
-    ) -> None:
-        self._router = router
-        self._metrics = metrics
-        self._on_credit_violation = on_credit_violation
-        self._waiting: dict[tuple[Peer, int], tuple[SessionRoute, ChannelWindow]] = {}
+    def __init__(self, metrics: HubMetrics) -> None:
+        self.metrics = metrics
+        self._waiting: dict[SessionEnd, ChannelWindow] = {}
         """Grants that wait, in one, by the end that they came from."""
 
     def sweep(self, _now: float) -> None:
         """Pass on grants whose senders take what waits for them again."""
-        for (peer, channel), (route, window) in list(self._waiting.items()):
-            if self._router.find(peer, channel) is not route:
-                del self._waiting[peer, channel]
-            elif not peer.is_choked:
-                del self._waiting[peer, channel]
-                self._pass_on(route, peer, window)
+        for end, window in list(self._waiting.items()):
+            if not end.route.is_open:
+                del self._waiting[end]
+            elif not end.peer.is_choked:
+                del self._waiting[end]
+                end.pass_on(window)
 
-    def data_from_client(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def grant(self, end: "SessionEnd", window: ChannelWindow) -> None:
+        """Pass on what an end grants: one for one and unchanged, or not at all; those that had to wait go in one."""
+        before = self._waiting.get(end) if self._waiting else None
+        if before is None and not end.peer.is_choked:
+            end.pass_on(window)
+        else:
+            self._waiting[end] = window if before is None else _together(before, window)
+
+
+class SessionEnd:
+    """One end of a route. What has no place at an open session is dropped and counted."""
+
+    __slots__ = ("_broker", "_far", "_far_channel", "_metrics", "_relay", "peer", "route")
+
+    def __init__(
+        self, route: SessionRoute, peer: Peer, far: tuple[Peer, int], relay: Relay, broker: "HubBroker"
+    ) -> None:
+        """`far` is the channel that the other end has at its connection."""
+        self.route = route
+        self.peer = peer
+        self._far, self._far_channel = far
+        self._relay = relay
+        self._metrics = relay.metrics
+        self._broker = broker
+
+    def pass_on(self, window: ChannelWindow) -> None:
+        """Have the other end send more. What belongs to `resume-offset` goes only where it is in force."""
+        if window.offset is not None and not self.route.has_offsets:
+            window = ChannelWindow(stream=window.stream, credit=window.credit)
+        self._far.send(window, self._far_channel)
+
+    def flooded(self) -> None:
+        """More is sent to this end than its connection takes: the session ends."""
+        self._broker.flooded(self.route)
+
+    def _send_on(self, size: int, raw: bytes | memoryview) -> None:
+        metrics = self._metrics
+        metrics.frames_relayed += 1
+        metrics.bytes_relayed += size
+        self._far.relay_data(self._far_channel, raw)
+
+    def _grant(self, credit: SendCredit, window: ChannelWindow) -> None:
+        if self.route.is_open and credit.grant(window.credit):
+            self._relay.grant(self, window)
+        else:
+            self._drop()
+
+    def _violated(self) -> None:
+        self._metrics.credit_violations += 1
+        self._broker.fail_route(self.route)
+
+    def _drop(self) -> None:
+        self._metrics.frames_dropped += 1
+
+
+class ClientEnd(SessionEnd):
+    """The end that a client has: a `ChannelOwner`."""
+
+    __slots__ = ()
+
+    def __init__(self, route: SessionRoute, relay: Relay, broker: "HubBroker") -> None:
+        super().__init__(route, route.client, (route.node, route.node_channel), relay, broker)
+
+    def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
         """Pass stdin on to the node."""
-        route = self._router.find(peer, channel)
-        if route is None or not route.is_open or opcode is not DataOpcode.STDIN:
-            peer.dropped(len(raw))
+        route = self.route
+        if opcode is not DataOpcode.STDIN or not route.is_open:
+            self.peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_node.spend(size):
-            self._violated(route)
+            self._violated()
             return
         route.bytes_in += size
-        self._metrics.frames_relayed += 1
-        self._metrics.bytes_relayed += size
-        route.node.relay_data(route.node_channel, raw)
+        self._send_on(size, raw)
 
-    def data_from_node(self, peer: Peer, opcode: DataOpcode, channel: int, raw: bytes | memoryview) -> None:
+    def message(self, message: ChannelMessage) -> None:
+        """Pass on resize, signal and windows, ahead of data, and the end of input, behind it; the broker takes ends."""
+        if isinstance(message, ChannelWindow):
+            self._grant(self.route.to_client, message)
+        elif isinstance(message, ChannelClose):
+            self._broker.close_from_client(self.route, message)
+        elif not self.route.is_open:
+            self._drop()
+        elif isinstance(message, ChannelEof):
+            self._far.send_in_order(message, self._far_channel)
+        elif isinstance(message, ChannelResize | ChannelSignal):
+            self._far.send(message, self._far_channel)
+        elif isinstance(message, SessionDetachRequest):
+            self._broker.detach(self.route, message)
+        else:
+            self._drop()
+
+
+class NodeEnd(SessionEnd):
+    """The end that a node has: a `ChannelOwner`."""
+
+    __slots__ = ()
+
+    def __init__(self, route: SessionRoute, relay: Relay, broker: "HubBroker") -> None:
+        super().__init__(route, route.node, (route.client, route.client_channel), relay, broker)
+
+    def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
         """Pass stdout and stderr on to the client."""
-        route = self._router.find(peer, channel)
-        if route is None or not route.is_open or opcode is DataOpcode.STDIN:
-            peer.dropped(len(raw))
+        route = self.route
+        if opcode is DataOpcode.STDIN or not route.is_open:
+            self.peer.dropped(len(raw))
             return
         size = len(raw) - HEADER_SIZE
         if not route.to_client.spend(size):
-            self._violated(route)
+            self._violated()
             return
         route.bytes_out += size
-        self._metrics.frames_relayed += 1
-        self._metrics.bytes_relayed += size
-        route.client.relay_data(route.client_channel, raw)
+        self._send_on(size, raw)
 
-    def message_from_client(self, peer: Peer, channel: int, message: ChannelMessage) -> None:
-        """Pass on resize, signal and windows, ahead of data, and the end of input, behind it."""
-        route = self._open_route(peer, channel)
-        if route is None:
-            self._metrics.frames_dropped += 1
-        elif isinstance(message, ChannelWindow):
-            self._grant(route, route.to_client.grant(message.credit), peer, channel, message)
-        elif isinstance(message, ChannelEof):
-            route.node.send_in_order(message, route.node_channel)
-        elif isinstance(message, ChannelResize | ChannelSignal):
-            route.node.send(message, route.node_channel)
+    def message(self, message: ChannelMessage) -> None:
+        """Pass on windows, ahead of data, and the exit and `channel.paint` in their place behind it.
 
-    def message_from_node(self, peer: Peer, channel: int, message: ChannelMessage) -> None:
-        """Pass on windows, ahead of data, and the exit and `channel.paint` in their place behind it."""
-        route = self._open_route(peer, channel)
-        if route is None:
-            self._metrics.frames_dropped += 1
-        elif isinstance(message, ChannelWindow):
-            self._grant(route, route.to_node.grant(message.credit), peer, channel, message)
-        elif isinstance(message, ChannelExit) or (isinstance(message, ChannelPaint) and route.has_offsets):
-            route.client.send_in_order(message, route.client_channel)
+        What begins and ends a session goes to the broker.
+        """
+        if isinstance(message, ChannelWindow):
+            self._grant(self.route.to_node, message)
+        elif isinstance(message, ChannelClose):
+            self._broker.close_from_node(self.route, message)
+        elif self.route.is_open:
+            self._message_of_open(message)
+        elif isinstance(message, NodeSessionOpened):
+            self._broker.opened(self.route, message)
+        elif isinstance(message, NodeSessionRejected):
+            self._broker.rejected(self.route, message)
         else:
+            self._drop()
+
+    def _message_of_open(self, message: ChannelMessage) -> None:
+        if isinstance(message, ChannelExit):
+            self._broker.exited(self.route)
+            self._far.send_in_order(message, self._far_channel)
+        elif isinstance(message, ChannelPaint) and self.route.has_offsets:
             # What belongs to an extension goes only to a peer that announced it.
-            self._metrics.frames_dropped += 1
-
-    def _open_route(self, peer: Peer, channel: int) -> SessionRoute | None:
-        route = self._router.find(peer, channel)
-        return route if route is not None and route.is_open else None
-
-    def _grant(self, route: SessionRoute, accepted: bool, peer: Peer, channel: int, window: ChannelWindow) -> None:
-        """A grant goes through one for one and unchanged, or not at all; those that had to wait go in one."""
-        if not accepted:
-            self._metrics.frames_dropped += 1
-        elif not peer.is_choked and not (self._waiting and (peer, channel) in self._waiting):
-            self._pass_on(route, peer, window)
+            self._far.send_in_order(message, self._far_channel)
+        elif isinstance(message, NodeSessionDetached):
+            self._broker.detached(self.route, message)
         else:
-            before = self._waiting.get((peer, channel))
-            if before is not None and before[0] is route:
-                window = _together(before[1], window)
-            self._waiting[peer, channel] = route, window
-
-    def _pass_on(self, route: SessionRoute, peer: Peer, window: ChannelWindow) -> None:
-        if window.offset is not None and not route.has_offsets:
-            window = ChannelWindow(stream=window.stream, credit=window.credit)
-        if peer is route.client:
-            route.node.send(window, route.node_channel)
-        else:
-            route.client.send(window, route.client_channel)
-
-    def _violated(self, route: SessionRoute) -> None:
-        self._metrics.credit_violations += 1
-        self._on_credit_violation(route)
+            self._drop()
 
 
 def _together(one: ChannelWindow, other: ChannelWindow) -> ChannelWindow:

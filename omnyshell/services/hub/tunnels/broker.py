@@ -26,11 +26,13 @@ from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.audit.log import LONGEST_NAME
 from omnyshell.services.hub.ground.event_bus import TunnelEvent
 from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.registry import RegisteredNode
 from omnyshell.services.hub.peers.login_gate import AsNow
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
 from omnyshell.services.hub.tunnels.backlogs import TunnelBacklogs
+from omnyshell.services.hub.tunnels.channel import TunnelChannel
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
@@ -39,7 +41,6 @@ from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels.registry import TunnelRegistration, TunnelRegistry
-from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.listener import Listener
 
 MAX_HOST_LENGTH = 255
@@ -51,12 +52,23 @@ INCOMING = "stdout"
 class _Exposer:
     """A connection that serves tunnels: its channels, and how their ids are chosen."""
 
-    def __init__(self, peer: Peer, node: RegisteredNode | None) -> None:
+    def __init__(self, peer: Peer, node: RegisteredNode | None, metrics: HubMetrics) -> None:
         self.node = node
-        self.channels = peer.multiplexer(INCOMING)
+        self.channels = peer.multiplexer(INCOMING, self._ended)
+        self._peer = peer
+        self._metrics = metrics
         self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
 
-    def allocate_channel(self) -> int:
+    def adopt(self, connection: TunnelConnection) -> None:
+        """Give a connection a channel to the exposer; what comes on it is the connection's."""
+        channel_id = self._allocate_channel()
+        connection.channel = self.channels.adopt(channel_id, connection)
+        self._peer.channels[channel_id] = TunnelChannel(connection, self._peer, self._metrics)
+
+    def _ended(self, channel_id: int) -> None:
+        del self._peer.channels[channel_id]
+
+    def _allocate_channel(self) -> int:
         """Return the next channel id toward the exposer; toward a node, sessions take theirs from the same range."""
         if self.node is not None:
             return self.node.allocate_channel()
@@ -169,11 +181,6 @@ class TunnelBroker:
             else:
                 tunnel.owner = owner
 
-    def channels_of(self, peer: Peer) -> ChannelMultiplexer | None:
-        """Return the tunnel channels toward a connection, if it has any."""
-        exposer = self._exposers.get(peer)
-        return exposer.channels if exposer is not None else None
-
     def principal_seen(self, principal: Principal, evidence: Evidence | None) -> None:
         """A principal logged in: tunnels that it opened with the same credential go by the roles that this has now."""
         for registration in self._registry.of_owner(principal.id):
@@ -199,15 +206,6 @@ class TunnelBroker:
         for tunnel in self._tunnels_at(exposer):
             self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
         exposer.channels.lose(TransportException("the exposer's connection has ended"))
-
-    def flooded(self, peer: Peer, channel: int) -> bool:
-        """End the connection through a tunnel to which more is sent than is kept; returns False where it is none."""
-        channels = self.channels_of(peer)
-        connection = channels.handler_of(channel) if channels is not None else None
-        if not isinstance(connection, TunnelConnection):
-            return False
-        connection.abort(CloseReason.ERROR, "More than the other end takes")
-        return True
 
     def sweep(self, now: float) -> None:
         """End connections whose outside takes nothing, where too much waits; `now` on the monotonic clock."""
@@ -238,7 +236,7 @@ class TunnelBroker:
             protocol=protocol,
             created_at=self._context.clock.now(),
         )
-        exposer = self._exposers.setdefault(peer, _Exposer(peer, node))
+        exposer = self._exposer(peer, node)
         registration = TunnelRegistration(info, client.principal.id)
         backlog = self._backlogs.of(client.principal)
         tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels, backlog)
@@ -247,6 +245,11 @@ class TunnelBroker:
         tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
         self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
+
+    def _exposer(self, peer: Peer, node: RegisteredNode | None) -> _Exposer:
+        if peer not in self._exposers:
+            self._exposers[peer] = _Exposer(peer, node, self._context.metrics)
+        return self._exposers[peer]
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
         """Bind the wanted port, or the first that is free, also of other programs."""
@@ -282,7 +285,7 @@ class TunnelBroker:
         self._context.metrics.tunnel_connections += 1
         half_close = TUNNEL_EOF in peer.features
         connection = self._make_connection(tunnel, address, half_close=half_close)
-        connection.channel = exposer.channels.adopt(exposer.allocate_channel(), connection)
+        exposer.adopt(connection)
         tunnel.connection_opened(connection)
         connection.serve(sock, tls)
 

@@ -41,6 +41,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.ground.store import HubStore, MemoryNodeOwners
 from omnyshell.services.hub.sessions.kept import KeptSessions
+from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.transport.backoff import Backoff
 
 
@@ -55,6 +56,7 @@ class RecordingPeer:
         self.evidence = None
         self.address = "192.0.2.1"
         self.is_open = True
+        self.channels: dict[int, Any] = {}
         self.sent: list[tuple[int | None, Any]] = []
 
     def send(self, message: Any, channel: int | None = None) -> None:
@@ -96,6 +98,7 @@ class Table:
         self.broker = HubBroker(
             nodes=registry,
             router=self.router,
+            relay=Relay(HubMetrics()),
             policy=HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=4),
             audit=self.audit,
             metrics=HubMetrics(),
@@ -115,59 +118,54 @@ def test_a_node_that_does_not_answer_is_given_up_after_thirty_seconds() -> None:
     table.broker.expire(table.clock.seconds + 30)
     assert table.client.take()[1].reason == "timeout"
     assert (table.node.take()[0], len(table.router)) == (channel, 0)
-    table.broker.opened(table.node, channel or 0, NodeSessionOpened(session_id="session"))
-    assert table.client.sent == []
+    assert channel not in table.node.channels
+    assert table.client.channels == {}
 
 
 def test_a_client_that_leaves_while_its_session_opens_ends_it_on_the_node() -> None:
     table = Table()
     table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
     table.node.take()
-    table.broker.close_from_client(table.client, 1, ChannelClose(reason="client_closed"))
+    table.client.channels[1].message(ChannelClose(reason="client_closed"))
     assert table.node.take()[1].reason == "client_closed"
     assert len(table.router) == 0
     assert [record.action for record in table.audit] == ["session.close"]
 
 
-def test_a_flood_ends_the_session_or_the_peer_that_asked_for_it() -> None:
+def test_a_flood_ends_the_session() -> None:
     table = Table()
     table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
     channel = table.node.take()[0] or 0
-    table.broker.flooded(table.node, channel)
+    table.node.channels[channel].flooded()
     assert table.client.take()[1].reason == "capacity_exceeded"
     table.broker.open(table.client, 2, SessionOpen(node_id="n1"))
     channel = table.node.take()[0] or 0
-    table.broker.opened(table.node, channel, NodeSessionOpened(session_id="session"))
+    table.node.channels[channel].message(NodeSessionOpened(session_id="session"))
     table.client.take()
-    table.broker.flooded(table.node, channel)
+    table.node.channels[channel].flooded()
     assert [peer.take()[1].reason for peer in (table.client, table.node)] == ["error", "error"]
     assert len(table.router) == 0
-    table.broker.flooded(table.client, 3)
-    assert table.client.take() == (None, "capacity_exceeded")
 
 
 class FullPeer(RecordingPeer):
     """A client that takes no message more on a channel."""
 
-    broker: HubBroker
-
     def send_in_order(self, message: Any, channel: int) -> None:
         self.send_in_order = super().send_in_order
-        self.broker.flooded(self, channel)
+        self.channels[channel].flooded()
 
 
 @pytest.mark.parametrize("last", ["close", "detach", "node gone"])
 def test_a_last_message_that_floods_the_client_ends_its_session_once(last: str) -> None:
     table = Table()
     table.client = client = FullPeer("ann", "admin")
-    client.broker = table.broker
     table.broker.open(client, 1, SessionOpen(node_id="n1"))
     channel = table.node.take()[0] or 0
     next(iter(table.router)).session.state = SessionState.OPEN
     if last == "close":
-        table.broker.close_from_node(table.node, channel, ChannelClose())
+        table.node.channels[channel].message(ChannelClose())
     elif last == "detach":
-        table.broker.detached(table.node, channel, NodeSessionDetached(session_id="session", short_id="session"))
+        table.node.channels[channel].message(NodeSessionDetached(session_id="session", short_id="session"))
     else:
         table.broker.node_gone(table.node)
     assert [record.action for record in table.audit] == ["session.close"]

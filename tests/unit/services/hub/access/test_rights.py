@@ -62,7 +62,7 @@ class Anything:
 
 
 def served() -> set[type[ControlMessage]]:
-    names = ["registry", "policy", "broker", "relay", "requests", "tunnels", "tunnel_messages", "events", "clipboards"]
+    names = ["registry", "policy", "broker", "requests", "tunnels", "events", "clipboards", "metrics"]
     return set(ClientService(extensions=(), **dict.fromkeys(names, Anything())).handlers)
 
 

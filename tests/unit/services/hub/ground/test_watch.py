@@ -1,10 +1,12 @@
 """Watched files, a probe, a histogram: plain objects."""
 
 from pathlib import Path
+from typing import Any, cast
 
+from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.hub.ground.histogram import Histogram
 from omnyshell.services.hub.ground.watched_files import FileWatch, Stamp
-from omnyshell.services.hub.sessions.relay_probe import RelayProbe
+from omnyshell.services.hub.peers.relay_probe import RelayProbe
 
 A, B = Path("a"), Path("b")
 
@@ -55,16 +57,17 @@ def test_a_histogram_counts_by_upper_bound() -> None:
 def test_a_probe_measures_one_frame_each_time_it_is_armed() -> None:
     seen = []
 
-    class Service:
+    class Owner:
         def data(self, *frame: object) -> None:
             seen.append(frame)
 
-    service, histogram = Service(), Histogram((1.0,))
-    probe = RelayProbe(service, histogram)
-    service.data(1)
+    owner, histogram = cast("Any", Owner()), Histogram((1.0,))
+    probe = RelayProbe(histogram)
+    assert not probe.is_armed
     probe.arm()
     probe.arm()
-    service.data(2)
-    service.data(3)
-    assert seen == [(1,), (2,), (3,)]
+    assert probe.is_armed
+    probe.measure(owner, DataOpcode.STDIN, b"frame")
+    assert not probe.is_armed
+    assert seen == [(DataOpcode.STDIN, b"frame")]
     assert histogram.buckets()[-1] == ("+Inf", 1.0)

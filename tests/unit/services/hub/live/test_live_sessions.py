@@ -9,7 +9,7 @@ from omnyshell import DetachedSessionInfo, SessionMode, SessionState
 from omnyshell.model.live import LiveSession, Part
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.live.sessions import LONGEST_ID, LiveSessions
-from omnyshell.services.hub.sessions.router import Session, SessionRoute
+from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

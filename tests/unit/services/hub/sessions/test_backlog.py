@@ -13,7 +13,7 @@ from omnyshell import AuditLog, Principal, PrincipalId
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.frames import HEADER_SIZE, pack_data
 from omnyshell.protocol.limits import MIB
-from omnyshell.protocol.messages import ChannelWindow
+from omnyshell.protocol.messages import ChannelMessage, ChannelWindow
 from omnyshell.protocol.outbox import (
     ALWAYS_QUEUED,
     FULL_AT,
@@ -28,8 +28,9 @@ from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.send_watch import LOOK_PERIOD, PATIENCE, SendWatch
-from omnyshell.services.hub.sessions.relay import Relay
-from omnyshell.services.hub.sessions.router import Session, SessionRoute, SessionRouter
+from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
+from omnyshell.services.hub.sessions.route import Session, SessionRoute
+from omnyshell.services.hub.sessions.router import SessionRouter
 
 BLOCK = Outgoing(False, bytes(MIB))
 
@@ -130,6 +131,7 @@ class FakePeer:
         self.choked = False
         self.queued_bytes = queued
         self.sent: list[tuple[int | None, Any]] = []
+        self.channels: dict[int, Any] = {}
         self.ended = ""
         self.link = SimpleNamespace(taken_bytes=0, drop_queued=self._drop)
         self._backlog = backlog
@@ -150,40 +152,62 @@ class FakePeer:
         self.queued_bytes = 0
 
 
-def relayed() -> tuple[Relay, SessionRouter, SessionRoute, Any, Any]:
-    client, node = cast("Any", FakePeer("ann")), cast("Any", FakePeer("box"))
-    session = Session("s", "n1", "ann", SessionMode.EXEC, datetime(2026, 1, 2, tzinfo=UTC), state=SessionState.OPEN)
-    route = SessionRoute(session, client, 5, node, 9, "s", 0.0)
-    router = SessionRouter()
-    router.add(route)
-    return Relay(router, HubMetrics(), lambda _route: None), router, route, client, node
+class Relayed:
+    """Two connections, and the sessions between them."""
+
+    def __init__(self) -> None:
+        self.client, self.node = cast("Any", FakePeer("ann")), cast("Any", FakePeer("box"))
+        self.relay, self.router = Relay(HubMetrics()), SessionRouter()
+
+    def session(self, node_channel: int = 9) -> SessionRoute:
+        """A session that is open."""
+        at = datetime(2026, 1, 2, tzinfo=UTC)
+        session = Session("s", "n1", "ann", SessionMode.EXEC, at, state=SessionState.OPEN)
+        route = SessionRoute(session, self.client, 5, self.node, node_channel, f"s{node_channel}", 0.0)
+        nobody = cast("Any", None)
+        self.router.add(ClientEnd(route, self.relay, nobody), NodeEnd(route, self.relay, nobody))
+        return route
+
+    def end(self, route: SessionRoute) -> None:
+        """It is over."""
+        route.session.state = SessionState.CLOSED
+        self.router.remove(route)
+
+    def from_client(self, message: ChannelMessage) -> None:
+        self.client.channels[5].message(message)
+
+    def from_node(self, message: ChannelMessage) -> None:
+        self.node.channels[9].message(message)
 
 
 def test_credit_from_somebody_for_whom_too_much_waits_is_passed_on_later_and_in_one() -> None:
-    relay, _, route, client, node = relayed()
-    route.has_offsets = True
+    world = Relayed()
+    relay, client, node = world.relay, world.client, world.node
+    world.session().has_offsets = True
     client.choked = True
     for offset in (None, 70, None):
-        relay.message_from_client(client, 5, ChannelWindow(credit=100, offset=offset))
+        world.from_client(ChannelWindow(credit=100, offset=offset))
     relay.sweep(0)
     assert node.sent == []
     # Nor does one overtake those that wait.
     client.choked = False
-    relay.message_from_client(client, 5, ChannelWindow(credit=1))
+    world.from_client(ChannelWindow(credit=1))
     assert node.sent == []
     relay.sweep(0)
     assert node.sent == [(9, ChannelWindow(credit=301, offset=70))]
-    relay.message_from_client(client, 5, ChannelWindow(credit=2))
+    world.from_client(ChannelWindow(credit=2))
     assert node.sent[1:] == [(9, ChannelWindow(credit=2))]
     relay.sweep(0)
     assert len(node.sent) == 2
 
 
 def test_a_node_for_which_too_much_waits_gets_no_more_input() -> None:
-    relay, _, _, client, node = relayed()
+    world = Relayed()
+    relay, client, node = world.relay, world.client, world.node
+    world.session()
     node.choked = True
-    relay.message_from_node(node, 9, ChannelWindow(stream="stdin", credit=100))
-    relay.message_from_client(client, 5, ChannelWindow(credit=50))
+    world.from_node(ChannelWindow(stream="stdin", credit=100))
+    world.from_client(ChannelWindow(credit=50))
     assert (client.sent, node.sent) == ([], [(9, ChannelWindow(credit=50))])
     node.choked = False
     relay.sweep(0)
@@ -191,19 +215,20 @@ def test_a_node_for_which_too_much_waits_gets_no_more_input() -> None:
 
 
 def test_credit_that_waits_ends_with_its_session_and_is_none_of_the_next() -> None:
-    relay, router, route, client, node = relayed()
+    world = Relayed()
+    relay, client, node = world.relay, world.client, world.node
+    route = world.session()
     client.choked = True
-    relay.message_from_client(client, 5, ChannelWindow(credit=100))
-    router.remove(route)
-    other = SessionRoute(route.session, client, 5, node, 10, "t", 0.0)
-    router.add(other)
-    relay.message_from_client(client, 5, ChannelWindow(credit=7))
+    world.from_client(ChannelWindow(credit=100))
+    world.end(route)
+    other = world.session(10)
+    world.from_client(ChannelWindow(credit=7))
     client.choked = False
     relay.sweep(0)
     assert node.sent == [(10, ChannelWindow(credit=7))]
     client.choked = True
-    relay.message_from_client(client, 5, ChannelWindow(credit=8))
-    router.remove(other)
+    world.from_client(ChannelWindow(credit=8))
+    world.end(other)
     client.choked = False
     relay.sweep(0)
     assert len(node.sent) == 1

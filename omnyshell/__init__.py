@@ -207,10 +207,7 @@ if TYPE_CHECKING:
     from omnyshell.services.client.access import (
         access_from_environment as access_from_environment,
     )
-    from omnyshell.services.client.client import (
-        ExecResult as ExecResult,
-        OmnyShellClient as OmnyShellClient,
-    )
+    from omnyshell.services.client.client import OmnyShellClient as OmnyShellClient
     from omnyshell.services.client.config import (
         ClientConfig as ClientConfig,
     )
@@ -237,6 +234,7 @@ if TYPE_CHECKING:
     from omnyshell.services.client.states import (
         LinkState as LinkState,
     )
+    from omnyshell.services.client.whole_commands import ExecResult as ExecResult
     from omnyshell.services.dial import (
         HubAccess as HubAccess,
     )
@@ -364,7 +362,8 @@ _HOMES = {
     "omnyshell.security.machine": "MachineId",
     "omnyshell.security.uid_store": "UidResolution UidStore",
     "omnyshell.services.client.access": "access_from_environment",
-    "omnyshell.services.client.client": "ExecResult OmnyShellClient",
+    "omnyshell.services.client.client": "OmnyShellClient",
+    "omnyshell.services.client.whole_commands": "ExecResult",
     "omnyshell.services.client.config": "ClientConfig",
     "omnyshell.services.client.live.feed": "LiveFeed",
     "omnyshell.services.client.live.state": "Change HubState Link",

@@ -1,12 +1,9 @@
 """The client as one object: `async with OmnyShellClient(config) as client: ...`."""
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import msgspec
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import (
@@ -43,7 +40,6 @@ from omnyshell.protocol.messages import (
     NodeListRequest,
     NodeListResponse,
     Ping,
-    Pong,
     SessionOpen,
     SessionScreenRequest,
     SessionScreenResponse,
@@ -52,10 +48,9 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.asked import check_detached, check_kind, check_nodes, check_sessions
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.node_sessions import SessionScreen, check_outcome, not_authorized
 from omnyshell.services.client.requests import PendingRequests
-from omnyshell.services.client.session import ExitStatus, RemoteSession
+from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
 from omnyshell.transport.connection import OmnyShellConnection
@@ -63,22 +58,12 @@ from omnyshell.transport.connection import OmnyShellConnection
 if TYPE_CHECKING:
     from omnyshell.services.client.resumer import Resumer
     from omnyshell.services.client.tunnels import ClientTunnels
+    from omnyshell.services.client.whole_commands import ExecResult
 
 T = TypeVar("T")
 A = TypeVar("A", bound=ControlMessage)
 
 FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
-
-START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
-"""First line toward a node without `interactive` (docs/protocol.md#sessions): its quiet shell becomes a login shell."""
-
-
-class ExecResult(msgspec.Struct, frozen=True):
-    """What a command printed, and how it ended."""
-
-    status: ExitStatus
-    stdout: bytes
-    stderr: bytes
 
 
 class OmnyShellClient:
@@ -96,9 +81,7 @@ class OmnyShellClient:
         self._config = config
         self._clock = clock or SystemClock()
         self._connection: OmnyShellConnection | None = None
-        self._lists: deque[asyncio.Future[NodeListResponse]] = deque()
-        self._pings: dict[str, asyncio.Future[Pong]] = {}
-        self._requests = PendingRequests()
+        self._requests = PendingRequests(config.request_timeout)
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
         """Called in the event loop with what becomes of the connection; it must not block or raise."""
@@ -165,13 +148,13 @@ class OmnyShellClient:
     async def ping(self) -> float:
         """Return the round trip to the hub and back, in seconds."""
         ping = Ping(id=new_id(), ts=self._clock.now())
-        answer = self._pings[ping.id] = asyncio.get_running_loop().create_future()
+        _, answer = self._requests.begin(ping.id)
         started = self._clock.monotonic()
         try:
             self._link().send(ping)
-            await self._answered(answer)
+            await self._requests.answered(answer)
         finally:
-            del self._pings[ping.id]
+            self._requests.end(ping.id)
         return self._clock.monotonic() - started
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
@@ -181,11 +164,8 @@ class OmnyShellClient:
     async def ask_nodes(self, labels: Mapping[str, str] | None = None) -> NodeListResponse:
         """Return what `list_nodes` does, with how many nodes the hub had to shorten or to leave out."""
         connection, wanted = self._link(), dict(labels or {})
-        answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
         connection.send(NodeListRequest(filter=wanted))
-        # Answers come in the order of requests, so one that was given up keeps its place in the line.
-        self._lists.append(answer)
-        answered = await self._answered(answer)
+        answered = await self._requests.answered(self._requests.begin_list())
         check_nodes(answered.nodes, wanted)
         return answered
 
@@ -303,6 +283,9 @@ class OmnyShellClient:
 
         Raises as `open_session` does.
         """
+        # Imported by those that use it: a cold `omnyshell exec` does not need it.
+        from omnyshell.services.client.login_shells import START_LOGIN_SHELL, knows_interactive
+
         # Both go out together: what the listing says decides what is typed into the session.
         listing = asyncio.ensure_future(self.list_nodes())
         session = None
@@ -310,7 +293,7 @@ class OmnyShellClient:
             session = await self.open_session(
                 node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True
             )
-            if INTERACTIVE not in self._link().features or not await _knows_interactive(node_id, listing):
+            if INTERACTIVE not in self._link().features or not await knows_interactive(node_id, listing):
                 await session.write(START_LOGIN_SHELL)
         except BaseException:
             listing.cancel()
@@ -330,39 +313,22 @@ class OmnyShellClient:
         env: Mapping[str, str] | None = None,
         cwd: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
-    ) -> ExecResult:
+    ) -> "ExecResult":
         """Run a command to its end, with this input; returns all that it printed, and how it ended.
 
         `command`, `args`, `env` and `cwd` are those of `open_session`. `timeout` bounds the whole run, in seconds: the
         command is ended then and `OmnyShellTimeoutException` raised. Raises as `open_session` and as iterating over a
         `RemoteSession` do: whatever kept the command from ending, or its output from arriving, is no result.
         """
+        # Imported by those that use it: a cold `omnyshell exec` does not need it.
+        from omnyshell.services.client.whole_commands import collect
+
         try:
             async with asyncio.timeout(timeout):
-                return await self._execute(node_id, command, args, stdin, env, cwd)
+                async with await self.open_session(node_id, command=command, args=args, env=env, cwd=cwd) as session:
+                    return await collect(session, stdin)
         except TimeoutError as exc:
             raise OmnyShellTimeoutException(f"the command did not end within {timeout:g} s") from exc
-
-    async def _execute(
-        self,
-        node_id: str,
-        command: str | None,
-        args: Sequence[str],
-        stdin: bytes,
-        env: Mapping[str, str] | None,
-        cwd: str | None,
-    ) -> ExecResult:
-        stdout: list[bytes] = []
-        stderr: list[bytes] = []
-        async with await self.open_session(node_id, command=command, args=args, env=env, cwd=cwd) as session:
-            session.widen()
-            if stdin:
-                session.send(stdin)
-            session.eof()
-            async for chunk in session:
-                (stderr if chunk.is_stderr else stdout).append(chunk.data)
-            status = await session.wait()
-        return ExecResult(status, b"".join(stdout), b"".join(stderr))
 
     async def open_tunnel(
         self,
@@ -475,7 +441,7 @@ class OmnyShellClient:
         request.request_id, answer = self._requests.begin()
         try:
             connection.send(request)
-            return check_kind(request, await self._answered(answer), expected)
+            return check_kind(request, await self._requests.answered(answer), expected)
         finally:
             self._requests.end(request.request_id)
 
@@ -489,27 +455,11 @@ class OmnyShellClient:
             raise self._lost or TransportException("not connected to a hub")
         return connection
 
-    async def _answered(self, answer: asyncio.Future[T]) -> T:
-        try:
-            async with asyncio.timeout(self._config.request_timeout):
-                return await answer
-        except TimeoutError as exc:
-            raise OmnyShellTimeoutException("the hub did not answer in time") from exc
-
     def _message_received(self, message: ControlMessage, channel: int | None) -> None:
         tunnels, connection = self._tunnels, self._connection
         if tunnels is not None and connection is not None and tunnels.message_received(connection, message, channel):
             return
-        if isinstance(message, NodeListResponse):
-            answer = self._lists.popleft() if self._lists else None
-            if answer is not None and not answer.done():
-                answer.set_result(message)
-        elif isinstance(message, Pong):
-            waiting = self._pings.get(message.id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(message)
-        else:
-            self._requests.settle(message)
+        self._requests.settle(message)
 
     def _refused(self, error: ImproperValueException) -> None:
         """A message was refused for what it said: who waits for it is told."""
@@ -518,33 +468,15 @@ class OmnyShellClient:
         handler = connection.channels.handler_of(channel) if connection is not None and channel is not None else None
         if isinstance(handler, RemoteSession):
             handler.refuse(error)
-        elif error.message_type == NodeListResponse.TYPE and self._lists:
-            fail_future(self._lists.popleft(), error)
         self._requests.refuse(error)
         if self._tunnels is not None:
             self._tunnels.refuse(error)
 
     def _connection_lost(self, error: OmnyShellException) -> None:
         self._lost = error if isinstance(error, TransportException) else TransportException(str(error))
-        pending: list[asyncio.Future[Any]] = [*self._lists, *self._pings.values()]
-        for answer in pending:
-            fail_future(answer, self._lost)
-        self._lists.clear()
         self._requests.fail(self._lost)
         if self._connection is not None and not isinstance(error, AuthException):
             self._lost_and_found().start()
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)
-
-
-async def _knows_interactive(node_id: str, listing: "asyncio.Future[tuple[NodeDescriptor, ...]]") -> bool:
-    """Whether the node shows a prompt by itself; taken for granted, as with all of ours, where no listing says."""
-    try:
-        nodes = await listing
-    except OmnyShellException:
-        return True
-    return all(node.node_id != node_id for node in nodes) or any(
-        node.node_id == node_id and node.capabilities is not None and INTERACTIVE in node.capabilities.features
-        for node in nodes
-    )

@@ -1,22 +1,28 @@
-"""Requests that wait for an answer with the same request id."""
+"""What a client asked its hub and waits for: by request id, pings by theirs, and listings in the order of requests."""
 
 import asyncio
-from typing import Any
+from collections import deque
+from typing import Any, TypeVar
 
-from omnyshell.errors import ImproperValueException, OmnyShellException
+from omnyshell.errors import ImproperValueException, OmnyShellException, OmnyShellTimeoutException
 from omnyshell.ids import new_id
+from omnyshell.protocol.messages import ControlMessage, NodeListResponse, Pong
 from omnyshell.services.client.futures import fail_future
+
+T = TypeVar("T")
 
 
 class PendingRequests:
-    """The requests of one client that have not been answered."""
+    """The requests of one client that have not been answered; each is given `timeout` seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
         self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._lists: deque[asyncio.Future[Any]] = deque()
 
-    def begin(self) -> tuple[str, asyncio.Future[Any]]:
-        """Return a fresh request id, and what its answer will be set on; whoever asks has to `end` it."""
-        request_id = new_id()
+    def begin(self, request_id: str = "") -> tuple[str, asyncio.Future[Any]]:
+        """Return a request id, a fresh one if none is given, and its answer; whoever asks has to `end` it."""
+        request_id = request_id or new_id()
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         return request_id, answer
 
@@ -24,19 +30,42 @@ class PendingRequests:
         """Wait for this answer no longer. Idempotent."""
         self._waiting.pop(request_id, None)
 
-    def settle(self, message: Any) -> None:
+    def begin_list(self) -> asyncio.Future[NodeListResponse]:
+        """Return what the next listing but those asked for before is set on.
+
+        Listings carry no ids and come in the order of requests, so one that was given up keeps its place in the line.
+        """
+        answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
+        self._lists.append(answer)
+        return answer
+
+    async def answered(self, answer: asyncio.Future[T]) -> T:
+        """Wait for an answer. Raises `OmnyShellTimeoutException`, and what the answer was failed with."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await answer
+        except TimeoutError as exc:
+            raise OmnyShellTimeoutException("the hub did not answer in time") from exc
+
+    def settle(self, message: ControlMessage) -> None:
         """Take a message; one that answers nothing is ignored."""
-        answer = self._waiting.get(getattr(message, "request_id", ""))
+        answer: asyncio.Future[Any] | None
+        if isinstance(message, NodeListResponse):
+            answer = self._lists.popleft() if self._lists else None
+        else:
+            answer = self._waiting.get(message.id if isinstance(message, Pong) else getattr(message, "request_id", ""))
         if answer is not None and not answer.done():
             answer.set_result(message)
 
     def refuse(self, error: ImproperValueException) -> None:
         """Fail the request whose answer was refused; one that answers nothing is ignored."""
-        answer = self._waiting.get(error.request_id or "")
-        if answer is not None:
+        if error.message_type == NodeListResponse.TYPE and self._lists:
+            fail_future(self._lists.popleft(), error)
+        if (answer := self._waiting.get(error.request_id or "")) is not None:
             fail_future(answer, error)
 
     def fail(self, error: OmnyShellException) -> None:
         """Fail everything that waits."""
-        for answer in self._waiting.values():
+        for answer in (*self._lists, *self._waiting.values()):
             fail_future(answer, error)
+        self._lists.clear()

@@ -1,0 +1,27 @@
+"""Commands from their beginning to their end: input given at once, output as one result."""
+
+import msgspec
+
+from omnyshell.services.client.session import ExitStatus, RemoteSession
+
+
+class ExecResult(msgspec.Struct, frozen=True):
+    """What a command printed, and how it ended."""
+
+    status: ExitStatus
+    stdout: bytes
+    stderr: bytes
+
+
+async def collect(session: RemoteSession, stdin: bytes) -> ExecResult:
+    """Give a command its input and return all that it printed. Raises as iterating over a `RemoteSession` does."""
+    stdout: list[bytes] = []
+    stderr: list[bytes] = []
+    session.widen()
+    if stdin:
+        session.send(stdin)
+    session.eof()
+    async for chunk in session:
+        (stderr if chunk.is_stderr else stdout).append(chunk.data)
+    status = await session.wait()
+    return ExecResult(status, b"".join(stdout), b"".join(stderr))

@@ -85,7 +85,7 @@ def connect(hub: OmnyShellHub, count: int) -> None:
         peer = cast("Any", ConnectedNode(number))
         hub._peers.add(peer)
         hub._peers.logged_in(peer)
-        hub._services.node_service.handlers[m.NodeRegister](peer, register(number), 0)
+        hub._services.node_service.register(peer, register(number), 0)
 
 
 def forget(hub: OmnyShellHub) -> None:
@@ -148,7 +148,7 @@ class Changes:
 
     def registers(self, number: int) -> Callable[[], object]:
         peer = cast("Any", ConnectedNode(number % self._count))
-        handler = self._services.node_service.handlers[m.NodeRegister]
+        handler = self._services.node_service.register
         return lambda: handler(peer, register(number % self._count), 0)
 
     def leaves(self, number: int) -> Callable[[], object]:

@@ -25,7 +25,8 @@ _ALWAYS_READ = 256 * 1024
 """Bytes of a message that can never hold too many values."""
 
 
-def _standard_messages() -> Iterable[type[ControlMessage]]:
+def standard_messages() -> Iterable[type[ControlMessage]]:
+    """Yield the messages that every codec knows."""
     for name in messages.__all__:
         declared = getattr(messages, name)
         if hasattr(declared, "TYPE"):
@@ -43,8 +44,13 @@ class FrameCodec:
         self._max_values = max_values
         self._decoders: dict[str, tuple[ControlDecoder, bool]] = {}
         self._windows: dict[bytes, ControlFrame] = {}
-        for declared in _standard_messages():
-            self.register(declared.TYPE, declared.from_wire, scoped=declared.SCOPED)
+        self.learn(standard_messages())
+
+    def learn(self, declared: Iterable[type[ControlMessage]]) -> "FrameCodec":
+        """Teach this codec messages by their declarations; returns the codec."""
+        for message in declared:
+            self.register(message.TYPE, message.from_wire, scoped=message.SCOPED)
+        return self
 
     def register(self, message_type: str, decoder: ControlDecoder, *, scoped: bool = False) -> None:
         """Teach this codec another message type, or replace one it knows.

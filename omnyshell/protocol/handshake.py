@@ -12,8 +12,6 @@ from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMe
 from omnyshell.protocol.version import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, is_protocol_compatible
 
 HUB_ROLE = "hub"
-NODE_PEER = "node"
-CLIENT_PEER = "client"
 
 CLOSE_PROTOCOL_FAILURE = 4400
 CLOSE_UNAUTHORIZED = 4401

@@ -21,9 +21,10 @@ from omnyshell.model.admin import InviteKind
 from omnyshell.model.principals import NODE_PREFIX, is_user_name
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, AUTH_BIND_2
-from omnyshell.protocol.handshake import NODE_PEER, HandshakeState, PeerHandshake
+from omnyshell.protocol.handshake import HandshakeState, PeerHandshake
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import hash_token
 from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
@@ -176,7 +177,7 @@ def _request(context: LoginContext, token: str, key: Ed25519PrivateKey) -> JoinR
 
 def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> None:
     """Hold the answer to a join against what was asked for. Raises `ProtocolException` saying what the hub did."""
-    asked = InviteKind.NODE if role == NODE_PEER else InviteKind.USER
+    asked = InviteKind.NODE if role == Role.NODE else InviteKind.USER
     if accepted.kind is not asked:
         raise ProtocolException(f"the hub answered a {asked}'s request to join as one of a {accepted.kind}")
     if asked is InviteKind.USER:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 from support.clock import FakeClock
 from support.fake_peers import FakePeer, FakePorts
@@ -30,22 +31,25 @@ from omnyshell.model.sessions import SessionMode
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
+from omnyshell.protocol.messages.base import Role
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.store import MemoryNodeOwners
+from omnyshell.services.hub.message_table import message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.departed import DepartedNodes
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.takeovers import Takeovers
-from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
-from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.admission import TunnelContext
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -101,17 +105,20 @@ class World:
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         self.broker = HubBroker(router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), **common)
-        self.requests = SessionRequests(**common)
+        self.requests = RelayedRequests(**common)
         context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
-        shared: dict[str, Any] = {"registry": self.registry, "broker": self.broker, "metrics": metrics}
-        shared |= {"requests": self.requests, "tunnels": self.tunnels}
         # Nothing is locked here, and nothing outlives its connection.
         no_leftovers = cast("Any", SimpleNamespace(came=lambda _node: None))
         no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
         self.node_service = NodeService(
-            own_requests=OwnRequests(self._new_id),
+            registry=self.registry,
+            broker=self.broker,
+            requests=self.requests,
+            tunnels=self.tunnels,
+            metrics=metrics,
+            questions=NodeQuestions(self._new_id),
             leftovers=no_leftovers,
             lock_keeper=no_locks,
             heartbeats=self.heartbeats,
@@ -119,22 +126,39 @@ class World:
             clock=self.clock,
             departed=DepartedNodes(self.clock),
             takeovers=Takeovers(self.clock),
-            **shared,
         )
-        # Nobody here subscribes to live state.
-        no_events = cast("Any", SimpleNamespace(handlers={}, left=lambda _peer: None))
         clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
+        # Nobody here subscribes to live state, or administers.
+        no_events = cast("Any", MagicMock())
         self.client_service = ClientService(
-            events=no_events, policy=policy, clipboards=clipboards, extensions=(), **shared
+            registry=self.registry,
+            policy=policy,
+            broker=self.broker,
+            requests=self.requests,
+            tunnels=self.tunnels,
+            events=no_events,
+            clipboards=clipboards,
+        )
+        self.table = message_table(
+            node_service=self.node_service,
+            client_service=self.client_service,
+            broker=self.broker,
+            relayed=self.requests,
+            clipboards=clipboards,
+            tunnels=self.tunnels,
+            metrics=metrics,
+            events=no_events,
+            admin=AdminService(MagicMock(), MagicMock(), MagicMock()),
+            access=cast("Any", MagicMock()),
         )
 
     # What peers say
 
     def from_client(self, peer: FakePeer, message: Any, channel: int = 0) -> None:
-        self.client_service.handlers[type(message)](peer, message, channel)
+        self.table[Role.CLIENT][type(message)](peer, message, channel)
 
     def from_node(self, peer: FakePeer, message: Any, channel: int = 0) -> None:
-        self.node_service.handlers[type(message)](peer, message, channel)
+        self.table[Role.NODE][type(message)](peer, message, channel)
 
     # Steps
 

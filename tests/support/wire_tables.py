@@ -173,7 +173,7 @@ def _capitalized(text: str) -> str:
 
 def _about(declared: type[ControlMessage]) -> str:
     """Who sends a message to whom, and what it always carries."""
-    words = [sentence_of(declared, "TYPE")]
+    words = [declared.WAY.shown]
     words += ["on a channel"] * declared.SCOPED
     words += ["with `requestId`"] * any(field.field.name == REQUEST_ID for field in fields_of(declared))
     needs = getattr(declared, "NEEDS", "") or declared.EXTENSION

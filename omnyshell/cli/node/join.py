@@ -12,7 +12,7 @@ from omnyshell.cli.ground.prompts import ask_secret
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.options.values import parse_pairs
 from omnyshell.paths import config_dir, logins_file, user_path
-from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages.base import Role
 from omnyshell.services.binding import Binding
 from omnyshell.services.client.access import binding_from, given_access, read_token
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
@@ -98,7 +98,7 @@ def join_user(options: argparse.Namespace) -> int:
     store = CredentialStore(logins_file())
     with joining.discarded_on_failure():
         joining.check_login(store)
-    joined = joining.trade(CLIENT_PEER, token)
+    joined = joining.trade(Role.CLIENT, token)
     accepted = joined.accepted
     directory = joining.settle_login(accepted.principal)
     login = StoredSession(
@@ -127,7 +127,7 @@ def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> Joined
         elif not joining.may_take(machine_node_id()):
             suggested = None
     try:
-        return joining.trade(NODE_PEER, token, node_id, suggested)
+        return joining.trade(Role.NODE, token, node_id, suggested)
     except AuthException as exc:
         if exc.code != "bad_id" or suggested is not None:
             raise

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.grammars import STATUS
 from omnyshell.model.schema import FREE, OMIT_EMPTY
+from omnyshell.protocol.messages.base import Way
 from omnyshell.protocol.messages.detached import Outcome, Request
 
 
@@ -11,14 +12,14 @@ class AiConfigRequest(Request):
     """Asks for the hub's AI settings."""
 
     TYPE: ClassVar[str] = "ai.config.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class AiConfigResponse(Request, kw_only=True):
     """There are none."""
 
     TYPE: ClassVar[str] = "ai.config.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     available: bool = False
     """Always false."""
@@ -28,14 +29,14 @@ class HttpProxyRequest(Request):
     """Asks the hub to make an HTTP request."""
 
     TYPE: ClassVar[str] = "http.proxy.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class HttpProxyResponse(Request, kw_only=True):
     """The hub makes none."""
 
     TYPE: ClassVar[str] = "http.proxy.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     status_code: Annotated[int, STATUS] = 0
     """Always 0."""
@@ -48,11 +49,11 @@ class DriveCredentialRequest(Request):
     """Asks for a credential of a network drive."""
 
     TYPE: ClassVar[str] = "drive.credential.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class DriveCredentialResponse(Outcome):
     """There is none."""
 
     TYPE: ClassVar[str] = "drive.credential.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT

@@ -6,14 +6,14 @@ from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import FREE, OMIT
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import CLIPBOARD_AUDIT
-from omnyshell.protocol.messages.base import ChannelMessage
+from omnyshell.protocol.messages.base import ChannelMessage, Way
 
 
 class SessionClipboard(ChannelMessage, kw_only=True):
     """A program in the session asked for bytes to be put on the client's clipboard (OSC 52)."""
 
     TYPE: ClassVar[str] = "session.clipboard"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     EXTENSION: ClassVar[str] = CLIPBOARD_AUDIT
 
@@ -26,5 +26,4 @@ class SessionClipboard(ChannelMessage, kw_only=True):
 
 def register(codec: FrameCodec) -> FrameCodec:
     """Teach a codec the message; returns it."""
-    codec.register(SessionClipboard.TYPE, SessionClipboard.from_wire, scoped=True)
-    return codec
+    return codec.learn((SessionClipboard,))

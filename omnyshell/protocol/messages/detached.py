@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar
 from omnyshell.model.grammars import BASE64, COUNT, EXIT_CODE, PRINCIPAL, SESSION_ID, SHORT_ID
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import DetachedSessionInfo
-from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage
+from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage, Way
 
 
 class SessionDetachRequest(ChannelMessage, kw_only=True):
     """A client leaves its session running."""
 
     TYPE: ClassVar[str] = "session.detach.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
     """After how many seconds it ends by itself; never where it is missing."""
@@ -23,7 +23,7 @@ class NodeSessionDetach(ChannelMessage, kw_only=True):
     """The hub passes a detach on to the node, which goes by the channel."""
 
     TYPE: ClassVar[str] = "node.session.detach"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_id: Annotated[str, SESSION_ID]
     """The id of `node.session.open`."""
@@ -39,7 +39,7 @@ class NodeSessionDetached(ChannelMessage, kw_only=True):
     """The node detached the session."""
 
     TYPE: ClassVar[str] = "node.session.detached"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     session_id: Annotated[str, SESSION_ID]
     """The session's id."""
@@ -55,7 +55,7 @@ class SessionDetached(ChannelMessage, kw_only=True):
     """The session goes on without this client; nothing follows on the channel."""
 
     TYPE: ClassVar[str] = "session.detached"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     session_id: Annotated[str, SESSION_ID]
     """The session's id."""
@@ -102,14 +102,14 @@ class DetachedSessionsRequest(ClientRequest):
     """Lists the caller's sessions on a node."""
 
     TYPE: ClassVar[str] = "sessions.list.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class DetachedSessionsResponse(Request, kw_only=True):
     """The caller's sessions on a node."""
 
     TYPE: ClassVar[str] = "sessions.list.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "sessions"
 
@@ -127,14 +127,14 @@ class NodeDetachedSessionsRequest(RelayedRequest):
     """Lists a principal's sessions."""
 
     TYPE: ClassVar[str] = "node.sessions.list.request"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
 
 class NodeDetachedSessionsResponse(Request, kw_only=True):
     """A principal's sessions."""
 
     TYPE: ClassVar[str] = "node.sessions.list.response"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     sessions: tuple[DetachedSessionInfo, ...] = ()
     """The sessions, attached and detached."""
@@ -144,7 +144,7 @@ class DetachedSessionKillRequest(ClientRequest, kw_only=True):
     """Ends a session."""
 
     TYPE: ClassVar[str] = "sessions.kill.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -154,14 +154,14 @@ class DetachedSessionKillResponse(Outcome):
     """Whether the session was ended."""
 
     TYPE: ClassVar[str] = "sessions.kill.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
 
 class NodeDetachedSessionKillRequest(RelayedRequest, kw_only=True):
     """Ends a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.kill.request"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -171,14 +171,14 @@ class NodeDetachedSessionKillResponse(Outcome):
     """Whether the session was ended."""
 
     TYPE: ClassVar[str] = "node.sessions.kill.response"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
 
 class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
     """Detaches an attached session from elsewhere."""
 
     TYPE: ClassVar[str] = "sessions.detach.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
     """Its id, or how that begins; empty for the only attached shell."""
@@ -198,14 +198,14 @@ class ActiveSessionDetachResponse(DetachOutcome):
     """Whether the session was detached."""
 
     TYPE: ClassVar[str] = "sessions.detach.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
 
 class NodeActiveSessionDetach(RelayedRequest, kw_only=True):
     """Detaches a principal's attached session."""
 
     TYPE: ClassVar[str] = "node.sessions.detach.request"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
     """Its id, or how that begins; empty for the only attached shell."""
@@ -218,7 +218,7 @@ class NodeActiveSessionDetachResponse(DetachOutcome):
     """Whether the session was detached."""
 
     TYPE: ClassVar[str] = "node.sessions.detach.response"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
 
 class ScreenOutcome(Outcome, kw_only=True):
@@ -244,7 +244,7 @@ class SessionScreenRequest(ClientRequest, kw_only=True):
     """Asks for a session's present screen."""
 
     TYPE: ClassVar[str] = "sessions.screen.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -257,14 +257,14 @@ class SessionScreenResponse(ScreenOutcome):
     """A session's present screen."""
 
     TYPE: ClassVar[str] = "sessions.screen.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
 
 class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
     """Asks for the present screen of a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.screen.request"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -277,7 +277,7 @@ class NodeSessionScreenResponse(ScreenOutcome):
     """The present screen of a principal's session."""
 
     TYPE: ClassVar[str] = "node.sessions.screen.response"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
 
 RELAYED_ANSWERS: tuple[type[Request], ...] = (

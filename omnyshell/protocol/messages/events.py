@@ -14,7 +14,7 @@ from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS
-from omnyshell.protocol.messages.base import ControlMessage
+from omnyshell.protocol.messages.base import ControlMessage, Way
 
 DEFAULT_AUDIT_LIMIT = 200
 
@@ -23,7 +23,7 @@ class EventsSubscribe(ControlMessage, kw_only=True):
     """A client asks for the hub's state, and for what changes from then on."""
 
     TYPE: ClassVar[str] = "events.subscribe"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     EXTENSION: ClassVar[str] = EVENTS
 
@@ -44,7 +44,7 @@ class EventsUnsubscribe(ControlMessage, kw_only=True):
     """A client wants to hear no more."""
 
     TYPE: ClassVar[str] = "events.unsubscribe"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     EXTENSION: ClassVar[str] = EVENTS
 
@@ -87,7 +87,7 @@ class EventsSnapshot(EventsUpdate, kw_only=True):
     """A piece of the whole state. What no piece between `first` and `last` names is not there."""
 
     TYPE: ClassVar[str] = "events.snapshot"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     scope: Scope
     """Whose state it is: `all`, or the subscriber's `own`."""
@@ -106,7 +106,7 @@ class EventsDelta(EventsUpdate, kw_only=True):
     """What changed since the message before."""
 
     TYPE: ClassVar[str] = "events.delta"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     session_traffic: Annotated[tuple[SessionTraffic, ...], OMIT] = ()
     """New counters of sessions."""
@@ -119,7 +119,7 @@ class EventsLagged(ControlMessage, kw_only=True):
     """The subscriber did not keep up: what changed is lost to it, and a new snapshot follows."""
 
     TYPE: ClassVar[str] = "events.lagged"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     subscription_id: Annotated[str, FREE]
     """The subscription."""
@@ -135,7 +135,7 @@ class EventsEnded(ControlMessage, kw_only=True):
     """A subscription has ended, or was refused."""
 
     TYPE: ClassVar[str] = "events.ended"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     subscription_id: Annotated[str, FREE]
     """The subscription."""
@@ -151,7 +151,7 @@ class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
     """A hub asks a node for the shells of everyone."""
 
     TYPE: ClassVar[str] = "node.sessions.live.request"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     request_id: Annotated[str, FREE]
     """Chosen by the hub, and echoed in the answer."""
@@ -164,7 +164,7 @@ class NodeLiveSessionsResponse(ControlMessage, kw_only=True):
     """The sessions of a node, attached and detached."""
 
     TYPE: ClassVar[str] = "node.sessions.live.response"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     request_id: Annotated[str, FREE]
     """That of the request."""
@@ -187,6 +187,4 @@ MESSAGES: tuple[type[ControlMessage], ...] = (
 
 def register(codec: FrameCodec) -> FrameCodec:
     """Teach a codec these messages; returns it."""
-    for declared in MESSAGES:
-        codec.register(declared.TYPE, declared.from_wire)
-    return codec
+    return codec.learn(MESSAGES)

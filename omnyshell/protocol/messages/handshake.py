@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.grammars import COUNT, NONCE, PRINCIPAL, ROLES, SECRET_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
-from omnyshell.protocol.messages.base import ControlMessage
+from omnyshell.protocol.messages.base import ControlMessage, Way
 
 
 class Hello(ControlMessage, kw_only=True):
     """Opens a connection from either side."""
 
     TYPE: ClassVar[str] = "hello"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CONNECTION
 
     role: Annotated[str, FREE]
     """What the sender is: `hub`, `node` or `client`."""
@@ -41,7 +41,7 @@ class AuthRequest(ControlMessage, kw_only=True):
     """A credential."""
 
     TYPE: ClassVar[str] = "auth.request"
-    """peer -> hub"""
+    WAY: ClassVar[Way] = Way.PEER_TO_HUB
 
     # Missing reads as a method that is not known: it gets an answer, unlike an undecodable frame.
     method: Annotated[str, ANSWERED] = ""
@@ -73,7 +73,7 @@ class AuthOk(ControlMessage, kw_only=True):
     """The hub accepted the credential."""
 
     TYPE: ClassVar[str] = "auth.ok"
-    """hub -> peer"""
+    WAY: ClassVar[Way] = Way.HUB_TO_PEER
 
     principal: Annotated[str, PRINCIPAL]
     """Who was logged in: the one that asked."""
@@ -92,7 +92,7 @@ class AuthFail(ControlMessage, kw_only=True):
     """The hub refused the credential; the words are always the same."""
 
     TYPE: ClassVar[str] = "auth.fail"
-    """hub -> peer"""
+    WAY: ClassVar[Way] = Way.HUB_TO_PEER
 
     reason: Annotated[str, FREE] = ErrorCodes.AUTH_FAILED
     """Always `auth_failed`."""
@@ -105,7 +105,7 @@ class ProtocolError(ControlMessage, kw_only=True):
     """The `error` message: something went wrong, about a channel where the frame names one."""
 
     TYPE: ClassVar[str] = "error"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CONNECTION
 
     code: Annotated[str, FREE] = ErrorCodes.PROTOCOL_ERROR
     """What went wrong: one of the codes."""
@@ -124,7 +124,7 @@ class Ping(ControlMessage, kw_only=True):
     """Asks for a `pong`."""
 
     TYPE: ClassVar[str] = "ping"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CONNECTION
 
     id: Annotated[str, FREE]
     """Chosen by the sender."""
@@ -137,7 +137,7 @@ class Pong(ControlMessage, kw_only=True):
     """Answers a `ping`."""
 
     TYPE: ClassVar[str] = "pong"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CONNECTION
 
     id: Annotated[str, FREE]
     """That of the ping."""

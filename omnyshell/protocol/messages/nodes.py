@@ -6,14 +6,14 @@ from typing import Annotated, ClassVar
 from omnyshell.model.grammars import COUNT, ID, NODE_ID
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, STRICT_ITEMS
-from omnyshell.protocol.messages.base import ControlMessage
+from omnyshell.protocol.messages.base import ControlMessage, Way
 
 
 class NodeRegister(ControlMessage, kw_only=True):
     """A node names itself to the hub."""
 
     TYPE: ClassVar[str] = "node.register"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     node_id: Annotated[str, ANSWERED]
     """The id that the node wants to have."""
@@ -38,7 +38,7 @@ class NodeRegistered(ControlMessage, kw_only=True):
     """The hub took the registration."""
 
     TYPE: ClassVar[str] = "node.registered"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     node_id: Annotated[str, NODE_ID]
     """The id that the node now has."""
@@ -51,7 +51,7 @@ class NodeCapabilitiesMessage(NodeCapabilities, ControlMessage):
     """A node says what it supports."""
 
     TYPE: ClassVar[str] = "node.capabilities"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     @property
     def capabilities(self) -> NodeCapabilities:
@@ -68,7 +68,7 @@ class NodeHeartbeat(ControlMessage, kw_only=True):
     """A node is alive."""
 
     TYPE: ClassVar[str] = "node.heartbeat"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     node_id: Annotated[str, FREE]
     """The node's id."""
@@ -87,7 +87,7 @@ class NodeHeartbeatAck(ControlMessage, kw_only=True):
     """The hub heard a heartbeat."""
 
     TYPE: ClassVar[str] = "node.heartbeat.ack"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     seq: Annotated[int, FREE]
     """That of the heartbeat."""
@@ -100,7 +100,7 @@ class NodeListRequest(ControlMessage, kw_only=True):
     """A client asks for the connected nodes."""
 
     TYPE: ClassVar[str] = "node.list.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     filter: Annotated[dict[str, str], OMIT, FREE] = {}
     """Labels that a node must have, with their values; the key `platform` stands for the operating system."""
@@ -110,7 +110,7 @@ class NodeListResponse(ControlMessage, kw_only=True):
     """The connected nodes. Answers come in the order of the requests."""
 
     TYPE: ClassVar[str] = "node.list.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "nodes"
 

@@ -17,7 +17,7 @@ from omnyshell.model.sessions import (
     SessionMode,
     ShellFamily,
 )
-from omnyshell.protocol.messages.base import ChannelMessage
+from omnyshell.protocol.messages.base import ChannelMessage, Way
 
 
 class SessionRequest(ChannelMessage, kw_only=True):
@@ -86,7 +86,7 @@ class SessionOpen(SessionRequest, kw_only=True):
     """A client asks the hub for a session on a node."""
 
     TYPE: ClassVar[str] = "session.open"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     node_id: Annotated[str, ANSWERED]
     """Where it is to run; white space around it does not count."""
@@ -96,7 +96,7 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
     """The hub asks a node to start a session."""
 
     TYPE: ClassVar[str] = "node.session.open"
-    """hub -> node"""
+    WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_id: Annotated[str, SESSION_ID]
     """The id of a new session; of one that is taken up, that of the attempt."""
@@ -109,7 +109,7 @@ class SessionOpened(StartedSession, kw_only=True):
     """The session runs."""
 
     TYPE: ClassVar[str] = "session.opened"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     session_id: Annotated[str, SESSION_ID]
     """The session's id, as the node reported it: of one that was taken up, the one it has had."""
@@ -128,7 +128,7 @@ class SessionRejected(ChannelMessage, kw_only=True):
     """Hub or node refused the session."""
 
     TYPE: ClassVar[str] = "session.rejected"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     reason: Annotated[str, FREE] = ErrorCodes.SESSION_REJECTED
     """Why, as a code."""
@@ -141,7 +141,7 @@ class NodeSessionOpened(StartedSession, kw_only=True):
     """A node started the session."""
 
     TYPE: ClassVar[str] = "node.session.opened"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     session_id: Annotated[str, SESSION_ID]
     """The session's id: of one that was taken up, the one it has had."""
@@ -160,7 +160,7 @@ class NodeSessionRejected(ChannelMessage, kw_only=True):
     """A node refused the session."""
 
     TYPE: ClassVar[str] = "node.session.rejected"
-    """node -> hub"""
+    WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     session_id: Annotated[str, SESSION_ID_OR_NONE] = ""
     """That of the request."""
@@ -176,7 +176,7 @@ class ChannelResize(ChannelMessage, kw_only=True):
     """The client's terminal has a new size, in character cells."""
 
     TYPE: ClassVar[str] = "channel.resize"
-    """client -> hub -> node"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_NODE
 
     cols: Annotated[int, ANSWERED] = DEFAULT_COLS
     """Its width."""
@@ -189,7 +189,7 @@ class ChannelSignal(ChannelMessage, kw_only=True):
     """Asks the node to signal the session, by name such as `SIGINT`."""
 
     TYPE: ClassVar[str] = "channel.signal"
-    """client -> hub -> node"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_NODE
 
     signal: Annotated[str, FREE]
     """The signal's name, with or without `SIG`, in any case; an unknown one is ignored."""
@@ -199,7 +199,7 @@ class ChannelEof(ChannelMessage, kw_only=True):
     """A stream has ended."""
 
     TYPE: ClassVar[str] = "channel.eof"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CHANNEL
 
     stream: Annotated[str, FREE] = "stdin"
     """`stdin`, on a tunnel's channel `stdout` too."""
@@ -209,7 +209,7 @@ class ChannelExit(ChannelMessage, kw_only=True):
     """The program has ended."""
 
     TYPE: ClassVar[str] = "channel.exit"
-    """node -> hub -> client"""
+    WAY: ClassVar[Way] = Way.NODE_TO_CLIENT
 
     exit_code: Annotated[int, EXIT_CODE] = 0
     """How it ended: its exit code, or the number of the signal that killed it, below zero."""
@@ -225,7 +225,7 @@ class ChannelClose(ChannelMessage, kw_only=True):
     """The channel ends; nothing follows on it."""
 
     TYPE: ClassVar[str] = "channel.close"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CHANNEL
 
     reason: Annotated[str, FREE] = CloseReason.NORMAL
     """Why, as a code."""
@@ -241,7 +241,7 @@ class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[
     """
 
     TYPE: ClassVar[str] = "channel.window"
-    """both ways"""
+    WAY: ClassVar[Way] = Way.CHANNEL
 
     stream: Annotated[str, FREE] = "stdout"
     """The stream that was consumed; credit is one for all of them."""
@@ -257,7 +257,7 @@ class ChannelPaint(ChannelMessage, kw_only=True):
     """Of `resume-offset`: what comes next paints the screen, and does not count in offsets."""
 
     TYPE: ClassVar[str] = "channel.paint"
-    """node -> hub -> client"""
+    WAY: ClassVar[Way] = Way.NODE_TO_CLIENT
 
     size: Annotated[int, COUNT]
     """How many of the bytes that follow only paint."""

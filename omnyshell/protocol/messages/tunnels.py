@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from omnyshell.model.grammars import COUNT, HOST, HOST_OR_NONE, PORT, PRINCIPAL_OR_NONE, TUNNEL_ID, TUNNEL_ID_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.tunnels import TunnelInfo, TunnelProtocol
-from omnyshell.protocol.messages.base import ChannelMessage
+from omnyshell.protocol.messages.base import ChannelMessage, Way
 from omnyshell.protocol.messages.detached import Outcome, Request
 
 
@@ -16,7 +16,7 @@ class TunnelOpenRequest(Request, kw_only=True):
     """
 
     TYPE: ClassVar[str] = "tunnel.open.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     node_id: Annotated[str, ANSWERED]
     """The node that connects to the target; `@local`, or nothing, for the asking client itself."""
@@ -41,7 +41,7 @@ class TunnelOpened(Request, kw_only=True):
     """The tunnel is open."""
 
     TYPE: ClassVar[str] = "tunnel.opened"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     tunnel_id: Annotated[str, TUNNEL_ID]
     """The tunnel's id."""
@@ -63,7 +63,7 @@ class TunnelRejected(Request, kw_only=True):
     """The hub refused the tunnel."""
 
     TYPE: ClassVar[str] = "tunnel.rejected"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     reason: Annotated[str, FREE] = "tunnel_rejected"
     """Why, as a code."""
@@ -76,7 +76,7 @@ class TunnelCloseRequest(Request, kw_only=True):
     """Closes one of the caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.close.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     tunnel_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -86,21 +86,21 @@ class TunnelCloseResponse(Outcome):
     """Whether the tunnel was closed."""
 
     TYPE: ClassVar[str] = "tunnel.close.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
 
 class TunnelListRequest(Request):
     """Lists the caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.list.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class TunnelListResponse(Request, kw_only=True):
     """The caller's tunnels."""
 
     TYPE: ClassVar[str] = "tunnel.list.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "tunnels"
 
@@ -115,7 +115,7 @@ class NodeTunnelConnect(ChannelMessage, kw_only=True):
     """The hub asks the exposer to connect to a target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connect"
-    """hub -> exposer"""
+    WAY: ClassVar[Way] = Way.HUB_TO_EXPOSER
 
     tunnel_id: Annotated[str, TUNNEL_ID]
     """The tunnel that somebody connected to."""
@@ -134,7 +134,7 @@ class NodeTunnelConnected(ChannelMessage, kw_only=True):
     """The exposer is connected to the target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connected"
-    """exposer -> hub"""
+    WAY: ClassVar[Way] = Way.EXPOSER_TO_HUB
 
     tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
     """That of the request."""
@@ -144,7 +144,7 @@ class NodeTunnelConnectFailed(ChannelMessage, kw_only=True):
     """The exposer could not, or may not, connect to the target."""
 
     TYPE: ClassVar[str] = "node.tunnel.connect.failed"
-    """exposer -> hub"""
+    WAY: ClassVar[Way] = Way.EXPOSER_TO_HUB
 
     tunnel_id: Annotated[str, TUNNEL_ID_OR_NONE] = ""
     """That of the request."""

@@ -16,9 +16,9 @@ from omnyshell.ids import new_id
 from omnyshell.model.admin import LockInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS
-from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRequest, LocksResponse, register
+from omnyshell.protocol.messages.base import Role
 from omnyshell.services.client.asked import check_kind
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.dial import HubAccess, dial
@@ -45,7 +45,7 @@ class AdminClient:
         """Connect. Raises what `dial` raises, and `ProtocolException` where the hub has no administration."""
         connection = self._connection = await dial(
             self.access,
-            role=CLIENT_PEER,
+            role=Role.CLIENT,
             features=frozenset({ADMIN, ADMIN_ENDS}),
             incoming="stdout",
             on_message=self._message_received,

@@ -26,7 +26,6 @@ from omnyshell.protocol.extensions import (
     TUNNEL_EOF,
     WIDE_WINDOW,
 )
-from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
     ActiveSessionDetachResponse,
@@ -45,6 +44,7 @@ from omnyshell.protocol.messages import (
     SessionScreenResponse,
     TunnelOpenRequest,
 )
+from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import ClientRequest
 from omnyshell.services.client.asked import check_detached, check_kind, check_nodes, check_sessions
 from omnyshell.services.client.config import ClientConfig
@@ -410,7 +410,7 @@ class OmnyShellClient:
         self._lost_event.clear()
         self._connection = await dial(
             self._config.access,
-            role=CLIENT_PEER,
+            role=Role.CLIENT,
             features=FEATURES,
             incoming="stdout",
             on_message=self._message_received,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
     ADMIN,
     ADMIN_ENDS,
@@ -23,10 +22,7 @@ from omnyshell.protocol.extensions import (
     TUNNEL_EOF,
     WIDE_WINDOW,
 )
-from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
-from omnyshell.protocol.messages.admin import register as register_admin
-from omnyshell.protocol.messages.clipboard import register as register_clipboard
-from omnyshell.protocol.messages.events import register as register_events
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.access.audit_sums import AuditSums
@@ -46,17 +42,19 @@ from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.live.view import HubParts
+from omnyshell.services.hub.message_table import hub_codec, message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.pages.pages import HubPages
 from omnyshell.services.hub.peers.addresses import HubAddresses
+from omnyshell.services.hub.peers.handlers import MessageTable
 from omnyshell.services.hub.peers.hub_peer import HubContext, HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.message_watch import MessageWatch
-from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
@@ -68,7 +66,7 @@ from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.relay import Relay
-from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceiling
@@ -94,9 +92,6 @@ FEATURES = frozenset(
         FLEET_INVITES,
     }
 )
-
-MAX_VALUES_TO_HUB = 100_000
-"""Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,14 +145,16 @@ class HubServices:
         base.audit.admits = self.audit_sums.admits
         self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
         self.sending = SendWatch(base.peers, base.policy.quota, base.audit)
-        own_requests = OwnRequests(config.new_id)
-        self.leftovers = self._make_leftovers(own_requests)
+        questions = NodeQuestions(config.new_id)
+        self.leftovers = self._make_leftovers(questions)
         self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
-        self.node_service = self._make_node_service(own_requests, departed)
+        self.node_service = self._make_node_service(questions, departed)
         self._eviction = self._make_eviction()
-        self.admin = AdminService(self._admin_scope(own_requests), self.gate, self.lock_keeper)
-        self.events = EventsService(self._live_parts(departed), base.bus, own_requests, lambda: self._eviction.known)
+        self.admin = AdminService(self._admin_scope(questions), self.gate, self.lock_keeper)
+        self.events = EventsService(self._live_parts(departed), base.bus, questions, lambda: self._eviction.known)
+        self._clipboards = ClipboardNotes(self.sessions, base.audit, metrics, config.clock)
         self._client_service = self._make_client_service()
+        self._table = self._make_table()
         self.pages = self._make_pages(not_ready)
 
     def _why_no_connection(self, who: Principal) -> str:
@@ -184,9 +181,9 @@ class HubServices:
             bus=base.bus,
         )
 
-    def _make_requests(self) -> SessionRequests:
+    def _make_requests(self) -> RelayedRequests:
         base, config = self._base, self._base.config
-        return SessionRequests(
+        return RelayedRequests(
             nodes=base.nodes,
             policy=base.policy,
             audit=base.audit,
@@ -196,7 +193,7 @@ class HubServices:
             bus=base.bus,
         )
 
-    def _make_node_service(self, own_requests: OwnRequests, departed: DepartedNodes) -> NodeService:
+    def _make_node_service(self, questions: NodeQuestions, departed: DepartedNodes) -> NodeService:
         base = self._base
         return NodeService(
             registry=base.nodes,
@@ -204,7 +201,7 @@ class HubServices:
             broker=self.broker,
             requests=self.requests,
             tunnels=base.tunnels,
-            own_requests=own_requests,
+            questions=questions,
             leftovers=self.leftovers,
             lock_keeper=self.lock_keeper,
             departed=departed,
@@ -223,10 +220,22 @@ class HubServices:
             broker=self.broker,
             requests=self.requests,
             tunnels=base.tunnels,
-            metrics=base.metrics,
             events=self.events,
-            clipboards=ClipboardNotes(self.sessions, base.audit, base.metrics, base.config.clock),
-            extensions=(self.admin.handlers, self._make_access().handlers),
+            clipboards=self._clipboards,
+        )
+
+    def _make_table(self) -> MessageTable:
+        return message_table(
+            node_service=self.node_service,
+            client_service=self._client_service,
+            broker=self.broker,
+            relayed=self.requests,
+            clipboards=self._clipboards,
+            tunnels=self._base.tunnels,
+            metrics=self._base.metrics,
+            events=self.events,
+            admin=self.admin,
+            access=self._make_access(),
         )
 
     def _make_access(self) -> AccessAnswers:
@@ -239,7 +248,7 @@ class HubServices:
             audit=base.audit,
         )
 
-    def _make_leftovers(self, own_requests: OwnRequests) -> LeftoverSessions:
+    def _make_leftovers(self, questions: NodeQuestions) -> LeftoverSessions:
         base = self._base
         return LeftoverSessions(
             base.nodes,
@@ -249,7 +258,7 @@ class HubServices:
             gate=self.gate,
             policy=base.policy,
             audit=base.audit,
-            requests=own_requests,
+            questions=questions,
             bus=base.bus,
             clock=base.config.clock,
             new_id=base.config.new_id,
@@ -276,13 +285,14 @@ class HubServices:
         base = self._base
         return HubContext(
             config=base.config,
-            codec=register_clipboard(register_events(register_admin(FrameCodec(max_values=MAX_VALUES_TO_HUB)))),
+            codec=hub_codec(),
             metrics=base.metrics,
             probe=self.probe,
             gate=self.gate,
             certificate=base.certificate,
             features=FEATURES,
-            services={NODE_PEER: self.node_service, CLIENT_PEER: self._client_service},
+            services={Role.NODE: self.node_service, Role.CLIENT: self._client_service},
+            table=self._table,
             join=self.admin.join,
             on_login=on_login,
             on_closed=on_closed,
@@ -351,7 +361,7 @@ class HubServices:
             started_at=self._started_at,
         )
 
-    def _admin_scope(self, own_requests: OwnRequests) -> AdminScope:
+    def _admin_scope(self, questions: NodeQuestions) -> AdminScope:
         base = self._base
         config, enrolments = base.config, base.records.enrolments
         return AdminScope(
@@ -367,7 +377,7 @@ class HubServices:
             tunnels=base.tunnels,
             audit=base.audit,
             bus=base.bus,
-            requests=own_requests,
+            questions=questions,
             certificate=base.certificate,
             clock=config.clock,
             new_id=config.new_id,

@@ -15,54 +15,28 @@ from omnyshell.protocol.handshake import (
     REPLACED,
 )
 from omnyshell.protocol.messages import (
-    ChannelClose,
-    ChannelEof,
-    ChannelExit,
-    ChannelPaint,
-    ChannelWindow,
     ControlMessage,
     NodeCapabilitiesMessage,
     NodeHeartbeat,
     NodeHeartbeatAck,
     NodeRegister,
     NodeRegistered,
-    NodeSessionDetached,
-    NodeSessionOpened,
-    NodeSessionRejected,
-    NodeTunnelConnected,
-    NodeTunnelConnectFailed,
     ProtocolError,
 )
-from omnyshell.protocol.messages.detached import RELAYED_ANSWERS
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.held_off import HeldOff
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
-from omnyshell.services.hub.peers.own_requests import ANSWERS, OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers, to_owner
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
-from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-
-ON_CHANNELS = (
-    NodeSessionOpened,
-    NodeSessionRejected,
-    NodeSessionDetached,
-    ChannelClose,
-    ChannelEof,
-    ChannelExit,
-    ChannelWindow,
-    ChannelPaint,
-    NodeTunnelConnected,
-    NodeTunnelConnectFailed,
-)
-"""What nodes say about channels of the hub's making, of sessions and of tunnels."""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -76,9 +50,9 @@ class NodeService:
         registry: NodeRegistry,
         heartbeats: HeartbeatMonitor[Peer],
         broker: HubBroker,
-        requests: SessionRequests,
+        requests: RelayedRequests,
         tunnels: TunnelBroker,
-        own_requests: OwnRequests,
+        questions: NodeQuestions,
         leftovers: LeftoverSessions,
         lock_keeper: LockKeeper,
         departed: DepartedNodes,
@@ -95,7 +69,7 @@ class NodeService:
         self._broker = broker
         self._requests = requests
         self._tunnels = tunnels
-        self._own_requests = own_requests
+        self._questions = questions
         self._leftovers = leftovers
         self._lock_keeper = lock_keeper
         self._departed = departed
@@ -104,13 +78,6 @@ class NodeService:
         self.held_off = HeldOff(audit)
         self._metrics = metrics
         self._clock = clock
-        self.handlers: Handlers = {
-            NodeRegister: self._register,
-            NodeCapabilitiesMessage: self._capabilities,
-            NodeHeartbeat: self._heartbeat,
-            **dict.fromkeys(ON_CHANNELS, to_owner(metrics)),
-            **dict.fromkeys((*RELAYED_ANSWERS, *ANSWERS), self._answer),
-        }
 
     def left(self, peer: Peer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
@@ -139,7 +106,8 @@ class NodeService:
             self._end_routes(peer)
             peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
-    def _register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
+    def register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
+        """Enter a node, again too; a connection that may not have the id is told why, or loses it."""
         if self._lock_keeper.turns_away(peer, message.node_id):
             return
         holder = self._other_holder(peer, message)
@@ -236,7 +204,8 @@ class NodeService:
         self._requests.node_gone(peer)
         self._tunnels.exposer_gone(peer)
 
-    def _capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+    def capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+        """Note what a node supports; it is asked for what it has kept, the first time."""
         node = self._registry.of_peer(peer)
         is_new = node is not None and node.capabilities is None
         if not self._registry.set_capabilities(peer, message):
@@ -244,11 +213,13 @@ class NodeService:
         if is_new and node is not None:
             self._leftovers.came(node)
 
-    def _answer(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
-        if not self._own_requests.take(peer, message):
+    def answered(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
+        """Give an answer to whoever asked the node: the hub itself, or a client whose request was passed on."""
+        if not self._questions.take(peer, message):
             self._requests.answer(peer, message)
 
-    def _heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:
+    def heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:
+        """A node is alive."""
         if self._registry.of_peer(peer) is None:
             self._metrics.frames_dropped += 1
             return

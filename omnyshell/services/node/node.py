@@ -34,7 +34,7 @@ from omnyshell.protocol.extensions import (
     TUNNEL_EOF,
     WIDE_WINDOW,
 )
-from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, NODE_PEER, REPLACED
+from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, REPLACED
 from omnyshell.protocol.messages import (
     ControlMessage,
     NodeCapabilitiesMessage,
@@ -45,6 +45,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnect,
     ProtocolError,
 )
+from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.security.credentials import PublicKeyCredentialProvider
 from omnyshell.security.identity import UidComputer
@@ -210,7 +211,7 @@ class OmnyShellNode:
         self._dial_now.clear()
         connection = self._connection = await dial(
             self._proofs.remembering(self._access),
-            role=NODE_PEER,
+            role=Role.NODE,
             features=EXTENSIONS,
             incoming="stdin",
             on_message=self._message_received,

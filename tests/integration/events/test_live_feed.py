@@ -37,7 +37,7 @@ from omnyshell.services.client.admin import AdminClient
 from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.services.hub import assembly
-from omnyshell.services.hub.live import questions
+from omnyshell.services.hub.live import session_polls
 
 SIZE = PtySpec(cols=80, rows=24)
 
@@ -160,7 +160,7 @@ async def test_a_hub_that_was_killed_is_found_again_with_what_waits_in_nodes(
 async def test_a_node_without_the_extension_is_asked_for_each_principal(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
+    monkeypatch.setattr(session_polls, "ASK_AGAIN", 0.1)
     waiting = {
         "sessionId": "0b0e1f1e-0000-4000-8000-000000000001", "shortId": "0b0e1f1e", "nodeId": "liar",
         "ownerUserId": "dev", "createdAt": "2026-01-02T03:04:05.678Z", "expiresAt": "2036-01-02T03:04:05.678Z",

@@ -12,7 +12,7 @@ from support.stack import DEADLINE, OPEN_TUNNELS, Certificates, hub_config, read
 from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
-from omnyshell.services.hub.live import questions, service
+from omnyshell.services.hub.live import service, session_polls
 
 EVENTS = ("events",)
 LISTS = ("nodes", "sessions", "tunnels", "peers")
@@ -313,7 +313,7 @@ async def test_labels_of_the_hub_and_a_released_id_are_told(certificates: Certif
 async def test_a_node_that_speaks_it_tells_the_shells_of_everyone(
     certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
+    monkeypatch.setattr(session_polls, "ASK_AGAIN", 0.1)
     waiting = {
         "sessionId": "0b0e1f1e-0000-4000-8000-000000000001", "shortId": "0b0e1f1e", "nodeId": "n1",
         "ownerUserId": "dev", "mode": "shell", "createdAt": "2026-01-02T03:04:05.678Z", "state": "detached",
@@ -365,7 +365,7 @@ async def hear_of(node: RawPeer, type_: str) -> Any:
 async def test_a_shell_that_was_killed_where_it_waited_says_so_and_metrics_count_it_till_then(
     certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch, by_admin: bool
 ) -> None:
-    monkeypatch.setattr(questions, "ASK_AGAIN", 0.1)
+    monkeypatch.setattr(session_polls, "ASK_AGAIN", 0.1)
     features = ["exec", "shell", "detach"]
     async with (
         registered(certificates, hub.port, features=EVENTS, labels={"allow-roles": "developer"}) as node,

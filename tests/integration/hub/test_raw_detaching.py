@@ -216,7 +216,7 @@ async def test_who_looks_again_and_again_is_audited_once_a_minute(
             await look("a", ok=False)
             assert audited(hub, action)[1:] == [("admin", "ok"), ("admin", "error")]
         known = len(audited(hub, action))
-        monkeypatch.setattr("omnyshell.services.hub.sessions.requests.LOOK_PERIOD", 0.0)
+        monkeypatch.setattr("omnyshell.services.hub.sessions.relayed_requests.LOOK_PERIOD", 0.0)
         await look("a")
         assert len(audited(hub, action)) == known + 1
 
@@ -259,7 +259,7 @@ async def test_nobody_waits_for_an_answer_that_does_not_come(
 async def test_a_silent_node_costs_ten_seconds(
     certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.sessions.requests.RELAYED_REQUEST_TIMEOUT", 0.3)
+    monkeypatch.setattr("omnyshell.services.hub.sessions.relayed_requests.RELAYED_REQUEST_TIMEOUT", 0.3)
     async with pair(certificates, hub) as (client, node):
         await client.say("sessions.kill.request", {"requestId": "r", "nodeId": "n1", "sessionRef": "s"})
         asked = await node.hear("node.sessions.kill.request")

@@ -104,6 +104,4 @@ MESSAGES: tuple[type[ControlMessage], ...] = tuple(
 
 def register(codec: FrameCodec) -> FrameCodec:
     """Teach a codec these messages; returns it."""
-    for declared in MESSAGES:
-        codec.register(declared.TYPE, declared.from_wire)
-    return codec
+    return codec.learn(MESSAGES)

@@ -8,6 +8,7 @@ from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.extensions import AUDIT_ACKNOWLEDGE
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 DEFAULT_AUDIT_LIMIT = 200
 
@@ -16,7 +17,7 @@ class AuditRequest(AdminRequest, kw_only=True):
     """Asks for the newest audit records that fit."""
 
     TYPE: ClassVar[str] = "admin.audit.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     since: Annotated[datetime | None, OMIT] = None
     """Nothing from before this."""
@@ -38,7 +39,7 @@ class AuditResponse(AdminRequest, kw_only=True):
     """Audit records, oldest first."""
 
     TYPE: ClassVar[str] = "admin.audit.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "records"
     NEWEST_LAST: ClassVar[bool] = True
@@ -54,6 +55,6 @@ class AuditAcknowledge(AdminRequest, kw_only=True):
     """Says that an admin knows of the gaps in the audit trail."""
 
     TYPE: ClassVar[str] = "admin.audit.acknowledge"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     NEEDS: ClassVar[str] = AUDIT_ACKNOWLEDGE

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from omnyshell.model.grammars import ID
 from omnyshell.model.schema import FREE, OMIT
 from omnyshell.protocol.extensions import ADMIN
-from omnyshell.protocol.messages.base import ControlMessage
+from omnyshell.protocol.messages.base import ControlMessage, Way
 
 
 class AdminRequest(ControlMessage, kw_only=True):
@@ -31,7 +31,7 @@ class AdminResult(AdminRequest, kw_only=True):
     """An action was done, or any request was refused."""
 
     TYPE: ClassVar[str] = "admin.result"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     ok: bool = False
     """Whether it was done."""

@@ -7,6 +7,7 @@ from omnyshell.model.admin import InviteInfo
 from omnyshell.model.grammars import COUNT, FINGERPRINT, ID, SECRET
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 DEFAULT_INVITE_TTL = 900
 
@@ -15,7 +16,7 @@ class InviteCreate(AdminRequest, kw_only=True):
     """Makes a token that lets a node, or a user, join."""
 
     TYPE: ClassVar[str] = "admin.invite.create"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     FLEET: ClassVar[tuple[str, ...]] = ("uses", "id_prefix")
     ENDS: ClassVar[tuple[str, ...]] = ("role_ttl_seconds", "key_ttl_seconds")
@@ -58,7 +59,7 @@ class InviteCreated(AdminRequest, kw_only=True):
     """A join token, which the hub says once and keeps as a hash."""
 
     TYPE: ClassVar[str] = "admin.invite.created"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     invite_id: Annotated[str, ID]
     """What the invite is called in other requests."""
@@ -77,14 +78,14 @@ class InvitesRequest(AdminRequest, kw_only=True):
     """Asks for the invites that can still be used."""
 
     TYPE: ClassVar[str] = "admin.invites.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class InvitesResponse(AdminRequest, kw_only=True):
     """The invites, oldest first."""
 
     TYPE: ClassVar[str] = "admin.invites.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "invites"
 
@@ -99,7 +100,7 @@ class InviteRevoke(AdminRequest, kw_only=True):
     """Makes an invite useless."""
 
     TYPE: ClassVar[str] = "admin.invite.revoke"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     invite_id: Annotated[str, ANSWERED]
     """The invite."""

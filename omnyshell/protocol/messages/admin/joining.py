@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar
 from omnyshell.model.admin import InviteKind
 from omnyshell.model.grammars import NODE_ID, PRINCIPAL, ROLES, SETTINGS
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
-from omnyshell.protocol.messages.base import ControlMessage
+from omnyshell.protocol.messages.base import ControlMessage, Way
 
 
 class JoinRequest(ControlMessage, kw_only=True):
     """Trades an invite's token for an enrolled key, in place of a login."""
 
     TYPE: ClassVar[str] = "join.request"
-    """peer -> hub"""
+    WAY: ClassVar[Way] = Way.PEER_TO_HUB
 
     token: Annotated[str, ANSWERED]
     """The invite's secret."""
@@ -40,7 +40,7 @@ class JoinAccepted(ControlMessage, kw_only=True):
     """The key is enrolled: connect again and log in with it."""
 
     TYPE: ClassVar[str] = "join.accepted"
-    """hub -> peer"""
+    WAY: ClassVar[Way] = Way.HUB_TO_PEER
 
     kind: InviteKind
     """Whom the invite was for."""
@@ -62,7 +62,7 @@ class JoinRefused(ControlMessage, kw_only=True):
     """The token is real and cannot be used so; the invite stays as it is."""
 
     TYPE: ClassVar[str] = "join.refused"
-    """hub -> peer"""
+    WAY: ClassVar[Way] = Way.HUB_TO_PEER
 
     reason: Annotated[str, FREE]
     """Why, as a code."""

@@ -8,20 +8,21 @@ from omnyshell.model.grammars import COUNT, FINGERPRINT_OR_NONE, UID_OR_NONE
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 
 class HubInfoRequest(AdminRequest, kw_only=True):
     """Asks what this hub is."""
 
     TYPE: ClassVar[str] = "admin.hub.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class HubInfoResponse(AdminRequest, kw_only=True):
     """What this hub is."""
 
     TYPE: ClassVar[str] = "admin.hub.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     hub_uid: Annotated[str, UID_OR_NONE]
     """The hub's UID."""
@@ -52,14 +53,14 @@ class PeersRequest(AdminRequest, kw_only=True):
     """Asks for the connections that have logged in."""
 
     TYPE: ClassVar[str] = "admin.peers.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class PeersResponse(AdminRequest, kw_only=True):
     """The connections, oldest first."""
 
     TYPE: ClassVar[str] = "admin.peers.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "peers"
 
@@ -74,7 +75,7 @@ class PeerDrop(AdminRequest, kw_only=True):
     """Ends a connection, with the sessions and tunnels it holds."""
 
     TYPE: ClassVar[str] = "admin.peer.drop"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     peer_id: Annotated[str, ANSWERED]
     """The connection."""
@@ -84,14 +85,14 @@ class LiveSessionsRequest(AdminRequest, kw_only=True):
     """Asks for the sessions of everyone."""
 
     TYPE: ClassVar[str] = "admin.sessions.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class LiveSessionsResponse(AdminRequest, kw_only=True):
     """The sessions, oldest first."""
 
     TYPE: ClassVar[str] = "admin.sessions.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "sessions"
 
@@ -106,7 +107,7 @@ class SessionEnd(AdminRequest, kw_only=True):
     """Ends any session, and what runs in it; with node and owner, one too that waits detached in its node."""
 
     TYPE: ClassVar[str] = "admin.session.close"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""
@@ -122,14 +123,14 @@ class AllTunnelsRequest(AdminRequest, kw_only=True):
     """Asks for the tunnels of everyone."""
 
     TYPE: ClassVar[str] = "admin.tunnels.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class AllTunnelsResponse(AdminRequest, kw_only=True):
     """The tunnels, by public port."""
 
     TYPE: ClassVar[str] = "admin.tunnels.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "tunnels"
 
@@ -144,7 +145,7 @@ class TunnelEnd(AdminRequest, kw_only=True):
     """Closes any tunnel."""
 
     TYPE: ClassVar[str] = "admin.tunnel.close"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     tunnel_ref: Annotated[str, ANSWERED]
     """Its id, or how that begins."""

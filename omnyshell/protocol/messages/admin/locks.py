@@ -7,13 +7,14 @@ from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.extensions import LOCKS
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 
 class LocksRequest(AdminRequest, kw_only=True):
     """Asks for what is locked."""
 
     TYPE: ClassVar[str] = "admin.locks.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     NEEDS: ClassVar[str] = LOCKS
 
@@ -22,7 +23,7 @@ class LocksResponse(AdminRequest, kw_only=True):
     """What is locked, by kind and name."""
 
     TYPE: ClassVar[str] = "admin.locks.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "locks"
 
@@ -37,7 +38,7 @@ class LockAdd(AdminRequest, kw_only=True):
     """Locks a principal, a node or a role, for a time or until the lock is removed."""
 
     TYPE: ClassVar[str] = "admin.lock.add"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     NEEDS: ClassVar[str] = LOCKS
 
@@ -58,7 +59,7 @@ class LockRemove(AdminRequest, kw_only=True):
     """Removes a lock."""
 
     TYPE: ClassVar[str] = "admin.lock.remove"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     NEEDS: ClassVar[str] = LOCKS
 

@@ -7,20 +7,21 @@ from omnyshell.model.grammars import COUNT, EXPOSER_ID, PRINCIPAL, ROLES
 from omnyshell.model.schema import ANSWERED, OMIT
 from omnyshell.protocol.extensions import RIGHTS
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 
 class NodeRecordsRequest(AdminRequest, kw_only=True):
     """Asks for the node ids that are known, connected or not."""
 
     TYPE: ClassVar[str] = "admin.nodes.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class NodeRecordsResponse(AdminRequest, kw_only=True):
     """The node ids, sorted."""
 
     TYPE: ClassVar[str] = "admin.nodes.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "nodes"
 
@@ -35,7 +36,7 @@ class AccessRequest(AdminRequest, kw_only=True):
     """Asks what a principal may do on a node, and why. Everybody may ask about themselves."""
 
     TYPE: ClassVar[str] = "admin.access.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     NEEDS: ClassVar[str] = RIGHTS
 
@@ -50,7 +51,7 @@ class AccessResponse(AdminRequest, kw_only=True):
     """What a principal may do on a node."""
 
     TYPE: ClassVar[str] = "admin.access.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     node_id: Annotated[str, EXPOSER_ID]
     """The node."""
@@ -75,7 +76,7 @@ class NodeLabelsSet(AdminRequest, kw_only=True):
     """Sets the hub's labels of a node id: a ceiling for its own."""
 
     TYPE: ClassVar[str] = "admin.node.labels"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     node_id: Annotated[str, ANSWERED]
     """The node's id."""
@@ -88,7 +89,7 @@ class NodeRelease(AdminRequest, kw_only=True):
     """Releases a node id, so that another principal can register it."""
 
     TYPE: ClassVar[str] = "admin.node.release"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     node_id: Annotated[str, ANSWERED]
     """The node's id."""

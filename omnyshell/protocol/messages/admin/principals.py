@@ -7,6 +7,7 @@ from omnyshell.model.admin import PrincipalInfo
 from omnyshell.model.grammars import COUNT, ID, SECRET
 from omnyshell.model.schema import ANSWERED, FREE, OMIT
 from omnyshell.protocol.messages.admin.base import AdminRequest
+from omnyshell.protocol.messages.base import Way
 
 DEFAULT_OVERLAP = 3600
 
@@ -15,14 +16,14 @@ class PrincipalsRequest(AdminRequest, kw_only=True):
     """Asks for the principals that the hub knows."""
 
     TYPE: ClassVar[str] = "admin.principals.request"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
 
 class PrincipalsResponse(AdminRequest, kw_only=True):
     """The principals, sorted, with their credentials but no secret."""
 
     TYPE: ClassVar[str] = "admin.principals.response"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     LISTS: ClassVar[str] = "principals"
 
@@ -37,7 +38,7 @@ class PrincipalAdd(AdminRequest, kw_only=True):
     """Adds a principal, without a credential yet."""
 
     TYPE: ClassVar[str] = "admin.principal.add"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
@@ -58,7 +59,7 @@ class PrincipalRoles(AdminRequest, kw_only=True):
     """Gives a principal roles: these and no others, or these too for a time."""
 
     TYPE: ClassVar[str] = "admin.principal.roles"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
@@ -76,7 +77,7 @@ class PrincipalRevoke(AdminRequest, kw_only=True):
     """Removes a principal with all its credentials, and ends what it has open."""
 
     TYPE: ClassVar[str] = "admin.principal.revoke"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     principal: Annotated[str, ANSWERED]
     """The principal's name."""
@@ -86,7 +87,7 @@ class TokenAdd(AdminRequest, kw_only=True):
     """Makes a token for a principal."""
 
     TYPE: ClassVar[str] = "admin.token.add"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     principal: Annotated[str, ANSWERED]
     """The principal's name."""
@@ -102,7 +103,7 @@ class TokenRotate(AdminRequest, kw_only=True):
     """Makes a new token in place of one."""
 
     TYPE: ClassVar[str] = "admin.token.rotate"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
@@ -123,7 +124,7 @@ class TokenAdded(AdminRequest, kw_only=True):
     """A token, which the hub says once and keeps as a hash."""
 
     TYPE: ClassVar[str] = "admin.token.added"
-    """hub -> client"""
+    WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     credential_id: Annotated[str, ID]
     """What the token is called in other requests."""
@@ -139,7 +140,7 @@ class KeyAdd(AdminRequest, kw_only=True):
     """Lets a principal log in with an Ed25519 key."""
 
     TYPE: ClassVar[str] = "admin.key.add"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     ENDS: ClassVar[tuple[str, ...]] = ("ttl_seconds",)
 
@@ -160,7 +161,7 @@ class CredentialRevoke(AdminRequest, kw_only=True):
     """Removes a token or key, and ends the connections that logged in with it."""
 
     TYPE: ClassVar[str] = "admin.credential.revoke"
-    """client -> hub"""
+    WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     principal: Annotated[str, ANSWERED]
     """The principal's name."""

@@ -17,8 +17,8 @@ from omnyshell.ids import new_id
 from omnyshell.model.live import Part
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import EVENTS
-from omnyshell.protocol.handshake import CLIENT_PEER
 from omnyshell.protocol.messages import ControlMessage, Ping, Pong
+from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, register
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.live.reader import Progress, SubscriptionReader
@@ -120,7 +120,7 @@ class LiveFeed:
         self._lost = asyncio.get_running_loop().create_future()
         self._connection = await dial(
             self._access,
-            role=CLIENT_PEER,
+            role=Role.CLIENT,
             features=frozenset({EVENTS}),
             incoming="stdout",
             on_message=self._message_received,

@@ -18,7 +18,6 @@ from omnyshell.services.hub.ground.store import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers
 
 
 class AccessAnswers:
@@ -38,9 +37,9 @@ class AccessAnswers:
         self._owners = owners
         self._gate = gate
         self._audit = audit
-        self.handlers: Handlers = {AccessRequest: self._asked}
 
-    def _asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
+    def asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
+        """Answer what somebody may do on a node."""
         try:
             peer.send(self._answer(peer, ask))
         except AdminRefusedException as exc:

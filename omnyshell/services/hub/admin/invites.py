@@ -12,7 +12,6 @@ from omnyshell.errors import AuthException
 from omnyshell.ids import MAX_NODE_ID, PrincipalId, is_node_id, new_typed_token, short_id
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
 from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
-from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
     AdminResult,
@@ -25,6 +24,7 @@ from omnyshell.protocol.messages.admin import (
     JoinRefused,
     JoinRequest,
 )
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import hash_token, principal_of
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.join_proof import join_message
@@ -52,7 +52,7 @@ LONGEST_NUMBER = 6
 REMEMBERED = timedelta(days=30)
 """How long an invite that is over is told apart from a wrong token."""
 
-_ROLES = {InviteKind.NODE: NODE_PEER, InviteKind.USER: CLIENT_PEER}
+_ROLES = {InviteKind.NODE: Role.NODE, InviteKind.USER: Role.CLIENT}
 
 
 class JoinRefusedException(AdminRefusedException):

@@ -190,7 +190,7 @@ class LiveAdmin:
                 admin.send(AdminResult(request_id=ask.request_id, ok=said.ok, code=code, message=said.message))
 
         def kill() -> None:
-            id_ = self._scope.requests.expect(peer, answered)
+            id_ = self._scope.questions.expect(peer, answered)
             peer.send(NodeDetachedSessionKillRequest(request_id=id_, principal=owner, session_ref=ask.session_ref))
 
         fields = {"node_id": node_id, "detail": f"{ask.session_ref[:64]} of {owner}"}

@@ -21,8 +21,8 @@ from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.sessions.broker import HubBroker
@@ -75,7 +75,7 @@ class AdminScope:
     tunnels: TunnelBroker
     audit: AuditLog
     bus: EventBus
-    requests: OwnRequests
+    questions: NodeQuestions
     certificate: HubCertificate
     clock: Clock
     new_id: IdFactory

@@ -21,7 +21,6 @@ from omnyshell.services.hub.enrolment.records import Invite
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 
 QUEUE_LIMIT = 256
@@ -50,7 +49,11 @@ class AdminService:
             self._plans.update(member.plans)
         self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
         self._worker: asyncio.Task[None] | None = None
-        self.handlers: Handlers = dict.fromkeys((*self._reads, *self._plans), self._requested)
+
+    @property
+    def requests(self) -> tuple[type[ControlMessage], ...]:
+        """What administrators may ask, all of which `requested` takes."""
+        return (*self._reads, *self._plans)
 
     def start(self) -> None:
         """Begin to work."""
@@ -75,7 +78,8 @@ class AdminService:
         if is_busy or not self._put(lambda: self._join(peer, request, context)):
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
-    def _requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
+    def requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
+        """Answer a question at once, and have an action wait for its turn; both are for administrators alone."""
         if not peer.principal.is_admin:
             self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")

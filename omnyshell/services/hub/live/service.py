@@ -18,15 +18,14 @@ from omnyshell.services.hub.ground.event_bus import (
     SessionEvent,
 )
 from omnyshell.services.hub.ground.limits import Resource
-from omnyshell.services.hub.live.questions import SessionQuestions
+from omnyshell.services.hub.live.session_polls import SessionPolls
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
 from omnyshell.services.hub.live.subscription import Subscription, Wanted
 from omnyshell.services.hub.live.view import HubParts, LiveView
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.peers.own_requests import OwnRequests
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
 MAX_OF_PEER = 4
@@ -73,7 +72,7 @@ class EventsService:
     """Tells subscribers what happens. Idle, with no timer, when there are none. `close` it with the hub."""
 
     def __init__(
-        self, parts: HubParts, bus: EventBus, requests: OwnRequests, names: Callable[[], Iterable[str]]
+        self, parts: HubParts, bus: EventBus, questions: NodeQuestions, names: Callable[[], Iterable[str]]
     ) -> None:
         self._parts = parts
         self._bus = bus
@@ -81,7 +80,7 @@ class EventsService:
         self._subscribers = Subscribers(parts.clock)
         self._sessions = LiveSessions(self._subscribers.mark, parts.clock, parts.routes.carried, self._keeps_sessions)
         self._view = LiveView(parts, self._sessions, lambda: len(self._subscribers))
-        self._questions = SessionQuestions(self._sessions, parts.nodes, requests, parts.clock, names)
+        self._polls = SessionPolls(self._sessions, parts.nodes, questions, parts.clock, names)
         self._ends: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -89,10 +88,6 @@ class EventsService:
         self._worst_lag = 0.0
         self._pinged: list[str] = []
         self._deserted_at = 0.0
-        self.handlers: Handlers = {
-            EventsSubscribe: self._subscribe,
-            EventsUnsubscribe: self._unsubscribe,
-        }
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -112,7 +107,8 @@ class EventsService:
 
     # Subscribing
 
-    def _subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
+    def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
+        """Begin a subscription, or say why not."""
         viewer = Viewer.of(peer.principal, self._parts.policy, self._parts.nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
@@ -147,7 +143,8 @@ class EventsService:
         why = self._parts.policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
         return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
-    def _unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
+    def unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
+        """End a subscription."""
         id_ = ask.subscription_id
         self._remove(lambda member: _peer_of(member) is peer and member.subscription.id == id_)
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
@@ -159,7 +156,7 @@ class EventsService:
     def _start(self) -> None:
         """The first subscriber came: begin to keep track."""
         self._view.start()
-        self._questions.start()
+        self._polls.start()
         self._ends = [self._bus.listen(self._receive), self._parts.audit.add_sink(self._subscribers.add_record)]
         self._sampled_at = self._clock.monotonic()
         self._worst_lag = 0.0
@@ -172,7 +169,7 @@ class EventsService:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._questions.stop()
+        self._polls.stop()
         self._view.stop()
 
     # What happens
@@ -202,10 +199,10 @@ class EventsService:
         self._subscribers.mark(Part.NODES, node_id, None)
         peer = self._view.peer_of_node(node_id)
         if peer is None:
-            self._questions.left(node_id)
+            self._polls.left(node_id)
             self._sessions.node_gone(node_id)
         else:
-            self._questions.came(node_id)
+            self._polls.came(node_id)
             told = self._view.note_node(peer.id, node_id)
             if told is not None:
                 self._subscribers.mark(Part.PEERS, told.key, told.principal)
@@ -261,7 +258,7 @@ class EventsService:
         self._worst_lag = 0.0
         told.mark_metrics()
         if told.wants(Part.SESSIONS):
-            self._questions.ask()
+            self._polls.ask()
         if told.wants(Part.NODES):
             self._ping_some()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omnyshell.extras import needs
 from omnyshell.model.sessions import SessionState
-from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
+from omnyshell.protocol.messages.base import Role
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.histogram import Histogram
@@ -86,7 +86,7 @@ class MetricsSource:
 
     def _peers(self) -> Iterator[Metric]:
         # A peer chooses its role's name: only those that are served get a label of their own.
-        roles = dict.fromkeys((CLIENT_PEER, NODE_PEER, "stranger", "other"), 0)
+        roles = dict.fromkeys((Role.CLIENT, Role.NODE, "stranger", "other"), 0)
         waiting, longest = 0, 0
         for peer in self.peers:
             role = peer.role if peer.is_logged_in else "stranger"

@@ -31,6 +31,7 @@ from omnyshell.protocol.messages import (
     SessionRejected,
 )
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import Evidence, evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.access.quota import Quota
@@ -39,6 +40,7 @@ from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
 from omnyshell.services.hub.peers.channel_owner import ChannelOwner
+from omnyshell.services.hub.peers.handlers import Handlers, MessageTable
 from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
@@ -67,7 +69,8 @@ class HubContext:
     gate: LoginGate
     certificate: HubCertificate
     features: frozenset[str]
-    services: Mapping[str, RoleService]
+    services: Mapping[Role, RoleService]
+    table: MessageTable
     join: "Callable[[HubPeer, JoinRequest, LoginContext], None]"
     """Takes a request to join, and answers through `answer_join` or `refuse_login`."""
 
@@ -79,7 +82,7 @@ class HubContext:
 
 
 class HubPeer:
-    """A connection to the hub. What it may say after login is decided by the service of its role."""
+    """A connection to the hub. What it may say after login is decided by the table of messages, by its role."""
 
     link: ServerLink
 
@@ -107,6 +110,7 @@ class HubPeer:
         self._principal: Principal | None = None
         self._probe = context.probe
         self._service: RoleService | None = None
+        self._handlers: Handlers = {}
         self._login_timer: asyncio.TimerHandle | None = None
         self._pace = Pace(context.quota)
 
@@ -327,13 +331,13 @@ class HubPeer:
 
     def _refuse(self, error: ImproperValueException) -> None:
         """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
-        may_ask = self._service is not None and SessionOpen in self._service.handlers
+        may_ask = SessionOpen in self._handlers
         if may_ask and error.channel and error.message_type == SessionOpen.TYPE:
             text = f"The request cannot be read: its {error.field} {error.message}"
             self.send_in_order(SessionRejected(reason=ErrorCodes.BAD_REQUEST, message=text), error.channel)
 
     def _dispatch(self, message: ControlMessage, channel: int) -> None:
-        handler = self._service.handlers.get(type(message)) if self._service is not None else None
+        handler = self._handlers.get(type(message))
         if handler is not None:
             if message.EXTENSION and message.EXTENSION not in self.features:
                 self._drop()
@@ -388,9 +392,17 @@ class HubPeer:
         self._principal = principal
         self._pace.logged_in(principal, self.role)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
-        self._service = self._context.services.get(self._handshake.role)
+        self._serve(self._handshake.role)
         self.send(self._handshake.accept(principal, new_secure_token()))
         self._context.on_login(self)
+
+    def _serve(self, role: str) -> None:
+        """Find who deals with what the peer sends; for a role that is not served, nobody does."""
+        try:
+            served = Role(role)
+        except ValueError:
+            return
+        self._service, self._handlers = self._context.services[served], self._context.table[served]
 
     def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
         """Answer a join, and close: who joined logs in on a connection of its own."""

@@ -8,8 +8,8 @@ from enum import Enum, auto
 from omnyshell.clock import Clock, SystemClock
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.handshake import CLIENT_PEER, NODE_PEER
 from omnyshell.protocol.messages import AuthRequest
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import (
     Authenticator,
     Evidence,
@@ -125,7 +125,7 @@ class LoginGate:
         self.proofs.taken(credential)
         self._metrics.logins += 1
         # Roles that are none are the peer's own words.
-        role = context.role if context.role in (CLIENT_PEER, NODE_PEER) else ""
+        role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
         alike = (role, evidence_of(credential))
         self._audit.record("auth.ok", alike=alike, principal=principal.id, address=address, detail=context.role)
         return principal

@@ -1,7 +1,6 @@
 """How fast a connection is read: what its principal asks too fast waits unread, and unfinished messages are counted."""
 
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.handshake import NODE_PEER
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -16,6 +15,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
 )
+from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS
 from omnyshell.services.hub.access.quota import Quota, stranger
 from omnyshell.services.hub.ground.limits import Resource
@@ -84,7 +84,7 @@ class Pace:
 
     def logged_in(self, who: Principal, role: str) -> None:
         """Count the connection, and what it asks from now on, for its principal."""
-        if role == NODE_PEER:
+        if role == Role.NODE:
             self._small_data_cost = SMALL_OUTPUT_COST
         self._account = self._quota.connected(who)
         self.link.count_queued(self._account.queued)

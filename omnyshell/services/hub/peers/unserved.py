@@ -12,6 +12,7 @@ from omnyshell.protocol.messages import (
     HttpProxyRequest,
     HttpProxyResponse,
 )
+from omnyshell.services.hub.peers.peer import Peer
 
 NOT_SERVED = "This hub does not serve this request"
 
@@ -22,3 +23,8 @@ UNSERVED: Mapping[type[ControlMessage], Answer] = {
     HttpProxyRequest: lambda ask: HttpProxyResponse(request_id=ask.request_id, error=NOT_SERVED),
     DriveCredentialRequest: lambda ask: DriveCredentialResponse(request_id=ask.request_id, message=NOT_SERVED),
 }
+
+
+def answer_at_once(peer: Peer, request: ControlMessage, _channel: int) -> None:
+    """Answer a request that is not served."""
+    peer.send(UNSERVED[type(request)](request))

@@ -9,7 +9,7 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.handshake import NODE_PEER
+from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import principal_of, principals_of
 from omnyshell.services.hub.access.locks import told
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -20,7 +20,7 @@ from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
-from omnyshell.services.hub.sessions.requests import SessionRequests
+from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
@@ -44,7 +44,7 @@ class Eviction:
         broker: HubBroker,
         policy: HubPolicy,
         sessions: SessionRouter,
-        requests: SessionRequests,
+        requests: RelayedRequests,
         gate: LoginGate,
         audit: AuditLog,
         tunnels: TunnelBroker,
@@ -139,7 +139,7 @@ class Eviction:
         if peer is self._spared:
             self._put_off = lambda: self.drop(peer, text)
             return
-        if peer.role != NODE_PEER:
+        if peer.role != Role.NODE:
             self.end_sessions(peer, text)
         peer.evict(ErrorCodes.AUTH_FAILED if text in (REVOKED, LOCKED) else ErrorCodes.NOT_AUTHORIZED, text)
 

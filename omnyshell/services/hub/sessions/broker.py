@@ -73,7 +73,7 @@ class HubBroker:
 
     # From clients
 
-    def open(self, client: Peer, channel: int, request: SessionOpen) -> None:
+    def open(self, client: Peer, request: SessionOpen, channel: int) -> None:
         """Open a session, or reject it with the first reason that applies."""
         request.node_id = request.node_id.strip()
         try:

@@ -7,7 +7,6 @@ from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.role_service import Handlers
 from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 
@@ -33,13 +32,13 @@ class ClipboardNotes:
         self._metrics = metrics
         self._clock = clock
         self._told: dict[Peer, _Told] = {}
-        self.handlers: Handlers = {SessionClipboard: self._noted}
 
     def left(self, peer: Peer) -> None:
         """A client's connection ended."""
         self._told.pop(peer, None)
 
-    def _noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
+    def noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
+        """Record that a clipboard was written to, or was to be."""
         route = self._router.find(peer, channel)
         if route is None:
             self._metrics.frames_dropped += 1

@@ -23,9 +23,9 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.nodes.guests import Guests
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
-from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.kept import KeptSession, KeptSessions
 from omnyshell.services.hub.sessions.router import SessionRouter
@@ -79,7 +79,7 @@ class LeftoverSessions:
         gate: LoginGate,
         policy: HubPolicy,
         audit: AuditLog,
-        requests: OwnRequests,
+        questions: NodeQuestions,
         bus: EventBus,
         clock: Clock,
         new_id: IdFactory,
@@ -91,7 +91,7 @@ class LeftoverSessions:
         self._gate = gate
         self._policy = policy
         self._audit = audit
-        self._requests = requests
+        self._questions = questions
         self._bus = bus
         self._clock = clock
         self._new_id = new_id
@@ -199,7 +199,7 @@ class LeftoverSessions:
         if session.action is Action.EXEC and KEPT_COMMANDS not in peer.features:
             self._end_by_taking_it_up(node, session)
             return
-        id_ = self._requests.expect(peer, lambda answer: self._answered(session, answer))
+        id_ = self._questions.expect(peer, lambda answer: self._answered(session, answer))
         ask = NodeDetachedSessionKillRequest(request_id=id_, principal=session.owner.id, session_ref=session.id)
         peer.send(ask)
 
@@ -279,7 +279,7 @@ class LeftoverSessions:
         if not keeps_sessions(node):
             return
         if EVENTS in peer.features:
-            id_ = self._requests.expect(peer, lambda answer: self._listed(node, answer, now, None))
+            id_ = self._questions.expect(peer, lambda answer: self._listed(node, answer, now, None))
             peer.send(NodeLiveSessionsRequest(request_id=id_, commands=KEPT_COMMANDS in peer.features))
             return
         owners = {session.owner.id for session in self._kept.at(node.node_id)}
@@ -287,7 +287,7 @@ class LeftoverSessions:
             self._ask_for(node, peer, name, now)
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, name: PrincipalId, now: float) -> None:
-        id_ = self._requests.expect(peer, lambda answer: self._listed(node, answer, now, name))
+        id_ = self._questions.expect(peer, lambda answer: self._listed(node, answer, now, name))
         peer.send(NodeDetachedSessionsRequest(request_id=id_, principal=name))
 
     def _listed(

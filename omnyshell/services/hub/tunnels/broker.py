@@ -91,7 +91,7 @@ class TunnelBroker:
 
     # From clients
 
-    def open(self, client: Peer, request: TunnelOpenRequest) -> None:
+    def open(self, client: Peer, request: TunnelOpenRequest, _channel: int) -> None:
         """Open a tunnel, or reject it with the first reason that applies."""
         try:
             tunnel = self._open(client, request)
@@ -117,7 +117,7 @@ class TunnelBroker:
             )
         )
 
-    def close_requested(self, client: Peer, request: TunnelCloseRequest) -> None:
+    def close_requested(self, client: Peer, request: TunnelCloseRequest, _channel: int) -> None:
         """Close one of the caller's tunnels."""
         registration = self._registry.find(client.principal.id, request.tunnel_ref)
         problem = None
@@ -127,7 +127,7 @@ class TunnelBroker:
             self._close(self._tunnels[registration.info.tunnel_id], CloseReason.TUNNEL_CLOSED, client.address)
         client.send(TunnelCloseResponse(request_id=request.request_id, ok=problem is None, message=problem))
 
-    def list_requested(self, client: Peer, request: TunnelListRequest) -> None:
+    def list_requested(self, client: Peer, request: TunnelListRequest, _channel: int) -> None:
         """List the caller's tunnels."""
         tunnels = tuple(found.info for found in self._registry.of_owner(client.principal.id))
         client.send(TunnelListResponse(request_id=request.request_id, tunnels=tunnels))

@@ -111,7 +111,7 @@ class Table:
 
 def test_a_node_that_does_not_answer_is_given_up_after_thirty_seconds() -> None:
     table = Table()
-    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    table.broker.open(table.client, SessionOpen(node_id="n1"), 1)
     channel, _ = table.node.take()
     table.broker.expire(table.clock.seconds + 29.9)
     assert table.client.sent == []
@@ -124,7 +124,7 @@ def test_a_node_that_does_not_answer_is_given_up_after_thirty_seconds() -> None:
 
 def test_a_client_that_leaves_while_its_session_opens_ends_it_on_the_node() -> None:
     table = Table()
-    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    table.broker.open(table.client, SessionOpen(node_id="n1"), 1)
     table.node.take()
     table.client.channels[1].message(ChannelClose(reason="client_closed"))
     assert table.node.take()[1].reason == "client_closed"
@@ -134,11 +134,11 @@ def test_a_client_that_leaves_while_its_session_opens_ends_it_on_the_node() -> N
 
 def test_a_flood_ends_the_session() -> None:
     table = Table()
-    table.broker.open(table.client, 1, SessionOpen(node_id="n1"))
+    table.broker.open(table.client, SessionOpen(node_id="n1"), 1)
     channel = table.node.take()[0] or 0
     table.node.channels[channel].flooded()
     assert table.client.take()[1].reason == "capacity_exceeded"
-    table.broker.open(table.client, 2, SessionOpen(node_id="n1"))
+    table.broker.open(table.client, SessionOpen(node_id="n1"), 2)
     channel = table.node.take()[0] or 0
     table.node.channels[channel].message(NodeSessionOpened(session_id="session"))
     table.client.take()
@@ -159,7 +159,7 @@ class FullPeer(RecordingPeer):
 def test_a_last_message_that_floods_the_client_ends_its_session_once(last: str) -> None:
     table = Table()
     table.client = client = FullPeer("ann", "admin")
-    table.broker.open(client, 1, SessionOpen(node_id="n1"))
+    table.broker.open(client, SessionOpen(node_id="n1"), 1)
     channel = table.node.take()[0] or 0
     next(iter(table.router)).session.state = SessionState.OPEN
     if last == "close":
@@ -176,7 +176,7 @@ def test_a_last_message_that_floods_the_client_ends_its_session_once(last: str) 
 def test_a_connection_has_a_bounded_number_of_channels() -> None:
     table = Table()
     for channel in range(1, 6):
-        table.broker.open(table.client, channel, SessionOpen(node_id="n1"))
+        table.broker.open(table.client, SessionOpen(node_id="n1"), channel)
     assert [message.reason for _, message in table.client.sent] == ["capacity_exceeded"]
     assert len(table.router) == 4
 

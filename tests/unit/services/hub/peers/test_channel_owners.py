@@ -12,19 +12,27 @@ from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.extensions import RESUME_OFFSET
 from omnyshell.protocol.frames import DataOpcode, pack_data
-from omnyshell.protocol.handshake import CLIENT_PEER
+from omnyshell.protocol.messages.base import Role
+from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.access.quota import Quota
-from omnyshell.services.hub.client_service import ON_CHANNELS as FROM_CLIENTS
 from omnyshell.services.hub.ground.histogram import Histogram
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.node_service import ON_CHANNELS as FROM_NODES
+from omnyshell.services.hub.message_table import KNOWN
 from omnyshell.services.hub.peers.channel_owner import ChannelOwner
+from omnyshell.services.hub.peers.handlers import to_owner
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
-from omnyshell.services.hub.peers.role_service import to_owner
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.tunnels.channel import TunnelChannel
+
+FROM_NODES = [kind for kind in KNOWN if kind.SCOPED and Role.NODE in kind.WAY.senders]
+FROM_CLIENTS = [
+    kind
+    for kind in KNOWN
+    if kind.SCOPED and Role.CLIENT in kind.WAY.senders and kind not in (m.SessionOpen, SessionClipboard)
+]
+"""What is said on channels that have an owner already."""
 
 SAID: dict[type[m.ControlMessage], Any] = {
     m.ChannelClose: m.ChannelClose(reason=CloseReason.NORMAL),
@@ -165,7 +173,7 @@ class Connection:
         self.peer._pace.link = self.told
 
     def log_in(self) -> None:
-        self.peer._service = cast("Any", SimpleNamespace(handlers={}, role=CLIENT_PEER))
+        self.peer._service = cast("Any", SimpleNamespace())
 
     def receive(self, channel: int) -> None:
         self.peer.binary_received(pack_data(DataOpcode.STDIN, channel, b"ab"))

@@ -7,7 +7,6 @@ from typing import cast, get_args, get_origin
 
 import pytest
 from support.declarations import every_message, fields_of
-from support.declared_words import sentence_of
 from support.message_samples import sample
 
 from omnyshell.ids import MAX_NODE_ID
@@ -19,6 +18,7 @@ from omnyshell.protocol.extensions import INTERACTIVE
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import ControlMessage, NodeCapabilitiesMessage, NodeListResponse, NodeRegister
 from omnyshell.protocol.messages.admin import AccessResponse, AuditResponse, LocksResponse
+from omnyshell.protocol.messages.base import Way
 from omnyshell.services.hub.nodes import listing
 from omnyshell.services.hub.nodes.listing import KNOWN_FEATURES, SHORT_SIZE, list_response
 from omnyshell.services.hub.nodes.registry import MAX_SELF_DESCRIPTION, RegisteredNode
@@ -84,7 +84,7 @@ def lists() -> list[type[ControlMessage]]:
     return [
         declared
         for declared in every_message()
-        if sentence_of(declared, "TYPE") == "hub -> client"
+        if declared.WAY is Way.HUB_TO_CLIENT
         and declared.TYPE.endswith(".response")
         and list_in(declared)
         and declared is not AccessResponse

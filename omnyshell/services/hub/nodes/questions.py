@@ -1,33 +1,21 @@
 """Questions that the hub asks nodes on its own account, and how their answers find back.
 
 The ids are the hub's own, so that nodes need not know who asks; an answer counts only from the node that was asked.
+What clients ask of nodes is not here: `RelayedRequests` (sessions/) passes it on.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from omnyshell.ids import IdFactory
-from omnyshell.protocol.messages import (
-    ControlMessage,
-    NodeDetachedSessionKillResponse,
-    NodeDetachedSessionsResponse,
-)
-from omnyshell.protocol.messages.events import NodeLiveSessionsResponse
+from omnyshell.protocol.messages import ControlMessage
 from omnyshell.services.hub.peers.peer import Peer
 
 MAX_PENDING = 5_000
 """Answers that are waited for; a node that gives none costs no more than that."""
 
 
-ANSWERS: tuple[type[ControlMessage], ...] = (
-    NodeDetachedSessionsResponse,
-    NodeDetachedSessionKillResponse,
-    NodeLiveSessionsResponse,
-)
-"""What nodes answer to questions of the hub's own."""
-
-
-class OwnRequests:
+class NodeQuestions:
     """The questions that are open. Answers that never come are forgotten when there are too many of them."""
 
     def __init__(self, new_id: IdFactory) -> None:

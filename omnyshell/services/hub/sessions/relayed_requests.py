@@ -158,9 +158,6 @@ _KINDS: Mapping[type[ControlMessage], _Kind] = {
     SessionScreenRequest: _screen_kind(),
 }
 
-RELAYED_REQUESTS = tuple(_KINDS)
-"""What clients ask."""
-
 
 @dataclass(eq=False, slots=True)
 class _Pending:
@@ -179,7 +176,7 @@ class _Pending:
         return str(self.request.request_id)
 
 
-class SessionRequests:
+class RelayedRequests:
     """Passes requests about sessions on to their nodes: authorized, audited, and never left without an answer."""
 
     def __init__(
@@ -208,8 +205,8 @@ class SessionRequests:
     def __len__(self) -> int:
         return len(self._pending)
 
-    def ask(self, client: Peer, request: Any) -> None:
-        """Pass a client's request, one of `RELAYED_REQUESTS`, on to its node, or answer it at once."""
+    def ask(self, client: Peer, request: Any, _channel: int) -> None:
+        """Pass a client's request, about sessions, on to its node, or answer it at once."""
         kind = _KINDS[type(request)]
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:

@@ -12,8 +12,8 @@ from omnyshell.protocol.extensions import EVENTS
 from omnyshell.protocol.messages import NodeDetachedSessionsRequest, NodeDetachedSessionsResponse
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
 from omnyshell.services.hub.live.sessions import LiveSessions
+from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.peers.own_requests import OwnRequests
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
@@ -27,20 +27,20 @@ MAX_NAMES = 50
 """Principals that a node without the extension is asked for when it comes."""
 
 
-class SessionQuestions:
+class SessionPolls:
     """Decides whom to ask, and takes the answers in."""
 
     def __init__(
         self,
         sessions: LiveSessions,
         nodes: NodeRegistry,
-        requests: OwnRequests,
+        questions: NodeQuestions,
         clock: Clock,
         names: Callable[[], Iterable[str]],
     ) -> None:
         self._sessions = sessions
         self._nodes = nodes
-        self._requests = requests
+        self._questions = questions
         self._clock = clock
         self._names = names
         """Everyone who can log in, where that can be told."""
@@ -104,12 +104,12 @@ class SessionQuestions:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now)
 
-        peer.send(NodeLiveSessionsRequest(request_id=self._requests.expect(peer, take)))
+        peer.send(NodeLiveSessionsRequest(request_id=self._questions.expect(peer, take)))
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, principal: str, now: float) -> None:
         def take(answer: NodeDetachedSessionsResponse) -> None:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now, principal)
 
-        request_id = self._requests.expect(peer, take)
+        request_id = self._questions.expect(peer, take)
         peer.send(NodeDetachedSessionsRequest(request_id=request_id, principal=principal))

@@ -1,0 +1,138 @@
+"""Everything that a hub takes from peers, and what takes it: the whole table of messages.
+
+Each row is a message of a role and a method, of the room that deals with it, which gets the peer, the message and its
+channel. What is missing here of what a role may send keeps the hub from starting (`whole_table`).
+"""
+
+from omnyshell.protocol.codec import FrameCodec, standard_messages
+from omnyshell.protocol.messages import (
+    ActiveSessionDetachRequest,
+    AiConfigRequest,
+    ChannelClose,
+    ChannelEof,
+    ChannelExit,
+    ChannelPaint,
+    ChannelResize,
+    ChannelSignal,
+    ChannelWindow,
+    ControlMessage,
+    DetachedSessionKillRequest,
+    DetachedSessionsRequest,
+    DriveCredentialRequest,
+    HttpProxyRequest,
+    NodeActiveSessionDetachResponse,
+    NodeCapabilitiesMessage,
+    NodeDetachedSessionKillResponse,
+    NodeDetachedSessionsResponse,
+    NodeHeartbeat,
+    NodeListRequest,
+    NodeRegister,
+    NodeSessionDetached,
+    NodeSessionOpened,
+    NodeSessionRejected,
+    NodeSessionScreenResponse,
+    NodeTunnelConnected,
+    NodeTunnelConnectFailed,
+    SessionDetachRequest,
+    SessionOpen,
+    SessionScreenRequest,
+    TunnelCloseRequest,
+    TunnelListRequest,
+    TunnelOpenRequest,
+    admin as admin_messages,
+    events as events_messages,
+)
+from omnyshell.protocol.messages.admin import AccessRequest
+from omnyshell.protocol.messages.base import Role
+from omnyshell.protocol.messages.clipboard import SessionClipboard
+from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
+from omnyshell.services.hub.admin.access_answers import AccessAnswers
+from omnyshell.services.hub.admin.service import AdminService
+from omnyshell.services.hub.client_service import ClientService
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.peers.handlers import Handlers, MessageTable, to_owner, whole_table
+from omnyshell.services.hub.peers.unserved import answer_at_once
+from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
+from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+
+EXTENDING: tuple[type[ControlMessage], ...] = (*admin_messages.MESSAGES, *events_messages.MESSAGES, SessionClipboard)
+"""The messages of extensions that a hub reads, beside those that every peer knows."""
+
+KNOWN = (*standard_messages(), *EXTENDING)
+
+MAX_VALUES_TO_HUB = 100_000
+"""Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""
+
+
+def hub_codec() -> FrameCodec:
+    """Return what reads all messages of the table."""
+    return FrameCodec(max_values=MAX_VALUES_TO_HUB).learn(EXTENDING)
+
+
+def message_table(
+    *,
+    node_service: NodeService,
+    client_service: ClientService,
+    broker: HubBroker,
+    relayed: RelayedRequests,
+    clipboards: ClipboardNotes,
+    tunnels: TunnelBroker,
+    metrics: HubMetrics,
+    events: EventsService,
+    admin: AdminService,
+    access: AccessAnswers,
+) -> MessageTable:
+    """Return what takes each message of each role. Raises `ValueError` as `whole_table` does."""
+    owner = to_owner(metrics)
+    of_nodes: Handlers = {
+        NodeRegister: node_service.register,
+        NodeCapabilitiesMessage: node_service.capabilities,
+        NodeHeartbeat: node_service.heartbeat,
+        NodeSessionOpened: owner,
+        NodeSessionRejected: owner,
+        NodeSessionDetached: owner,
+        NodeTunnelConnected: owner,
+        NodeTunnelConnectFailed: owner,
+        ChannelClose: owner,
+        ChannelEof: owner,
+        ChannelExit: owner,
+        ChannelPaint: owner,
+        ChannelWindow: owner,
+        NodeDetachedSessionsResponse: node_service.answered,
+        NodeDetachedSessionKillResponse: node_service.answered,
+        NodeActiveSessionDetachResponse: node_service.answered,
+        NodeSessionScreenResponse: node_service.answered,
+        NodeLiveSessionsResponse: node_service.answered,
+    }
+    of_clients: Handlers = {
+        NodeListRequest: client_service.list_nodes,
+        SessionOpen: broker.open,
+        SessionDetachRequest: owner,
+        SessionClipboard: clipboards.noted,
+        ChannelClose: owner,
+        ChannelEof: owner,
+        ChannelResize: owner,
+        ChannelSignal: owner,
+        ChannelWindow: owner,
+        DetachedSessionsRequest: relayed.ask,
+        DetachedSessionKillRequest: relayed.ask,
+        ActiveSessionDetachRequest: relayed.ask,
+        SessionScreenRequest: relayed.ask,
+        TunnelOpenRequest: tunnels.open,
+        TunnelCloseRequest: tunnels.close_requested,
+        TunnelListRequest: tunnels.list_requested,
+        NodeTunnelConnected: owner,
+        NodeTunnelConnectFailed: owner,
+        EventsSubscribe: events.subscribe,
+        EventsUnsubscribe: events.unsubscribe,
+        AccessRequest: access.asked,
+        AiConfigRequest: answer_at_once,
+        HttpProxyRequest: answer_at_once,
+        DriveCredentialRequest: answer_at_once,
+    }
+    of_admins: Handlers = dict.fromkeys(admin.requests, admin.requested)
+    return whole_table(KNOWN, [{Role.NODE: of_nodes}, {Role.CLIENT: of_clients}, {Role.CLIENT: of_admins}])

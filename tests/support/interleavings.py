@@ -118,7 +118,7 @@ class World:
             requests=self.requests,
             tunnels=self.tunnels,
             metrics=metrics,
-            questions=NodeQuestions(self._new_id),
+            questions=NodeQuestions(self.clock, self._new_id),
             leftovers=no_leftovers,
             lock_keeper=no_locks,
             heartbeats=self.heartbeats,

@@ -145,7 +145,7 @@ class HubServices:
         base.audit.admits = self.audit_sums.admits
         self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
         self.sending = SendWatch(base.peers, base.policy.quota, base.audit)
-        questions = NodeQuestions(config.new_id)
+        self.questions = questions = NodeQuestions(config.clock, config.new_id)
         self.leftovers = self._make_leftovers(questions)
         self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
         self.node_service = self._make_node_service(questions, departed)

@@ -295,6 +295,7 @@ class OmnyShellHub:
             services.node_service.drop_silent,
             services.broker.expire,
             services.requests.expire,
+            services.questions.expire,
             services.leftovers.tick,
             lambda _now: services.records.tick(),
             services.lock_keeper.tick,

@@ -181,6 +181,7 @@ class NodeService:
         self._record("node.offline", peer, before.node_id)
         self._broker.node_became_another(peer)
         self._requests.node_gone(peer)
+        self._questions.node_gone(peer)
 
     def _gone(self, node: RegisteredNode, peer: Peer) -> None:
         self._departed.note(node, peer)
@@ -202,6 +203,7 @@ class NodeService:
     def _end_routes(self, peer: Peer) -> None:
         self._broker.node_gone(peer)
         self._requests.node_gone(peer)
+        self._questions.node_gone(peer)
         self._tunnels.exposer_gone(peer)
 
     def capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
@@ -215,7 +217,7 @@ class NodeService:
 
     def answered(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
         """Give an answer to whoever asked the node: the hub itself, or a client whose request was passed on."""
-        if not self._questions.take(peer, message):
+        if not self._questions.answered(peer, message):
             self._requests.answer(peer, message)
 
     def heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:

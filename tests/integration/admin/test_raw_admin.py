@@ -208,6 +208,28 @@ async def test_live_things_are_listed_and_ended(certificates: Certificates, hub:
         assert (await ask(admin, "admin.tunnel.close", tunnelRef="x"))["code"] == "not_found"
 
 
+@pytest.mark.parametrize(("leaves", "code"), [(True, "node_offline"), (False, "timeout")], ids=["leaves", "is silent"])
+async def test_an_admin_is_told_of_a_node_that_does_not_answer(
+    leaves: bool, code: str, certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnyshell.services.hub.nodes.questions.ANSWER_TIMEOUT", 30.0 if leaves else 0.1)
+    async with (
+        logged_in(certificates, hub.port, "client", "admin", ADMIN) as admin,
+        registered(certificates, hub.port) as node,
+    ):
+        ref = {"sessionRef": "3f2a", "nodeId": "n1", "principal": "dev"}
+        await admin.say("admin.session.close", {"requestId": "r", **ref})
+        id_ = (await node.hear("node.sessions.kill.request"))["d"]["requestId"]
+        # An answer to something else is none, whatever it is called.
+        await node.say("node.sessions.list.response", {"requestId": id_})
+        await node.say("node.sessions.live.response", {"requestId": id_})
+        if leaves:
+            await node.ws.close()
+        result = (await admin.hear("admin.result"))["d"]
+        assert (result["requestId"], result.get("ok", False), result["code"]) == ("r", False, code)
+        assert len(hub._services.questions) == 0
+
+
 async def test_a_session_that_waits_detached_is_ended_in_its_owners_name(
     certificates: Certificates, hub: OmnyShellHub
 ) -> None:

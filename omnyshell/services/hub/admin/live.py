@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from omnyshell.errors import ErrorCodes
+from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import short_id
 from omnyshell.model.admin import AuditEntry, NodeRecord, PeerInfo, SessionInfo
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
@@ -189,9 +189,20 @@ class LiveAdmin:
                 code = None if said.ok else "not_found"
                 admin.send(AdminResult(request_id=ask.request_id, ok=said.ok, code=code, message=said.message))
 
+        def failed(why: OmnyShellException) -> None:
+            if admin.is_open:
+                admin.send(AdminResult(request_id=ask.request_id, code=why.code, message=why.message))
+
         def kill() -> None:
-            id_ = self._scope.questions.expect(peer, answered)
-            peer.send(NodeDetachedSessionKillRequest(request_id=id_, principal=owner, session_ref=ask.session_ref))
+            self._scope.questions.ask(
+                peer,
+                lambda id_: NodeDetachedSessionKillRequest(
+                    request_id=id_, principal=owner, session_ref=ask.session_ref
+                ),
+                NodeDetachedSessionKillResponse,
+                answered,
+                failed,
+            )
 
         fields = {"node_id": node_id, "detail": f"{ask.session_ref[:64]} of {owner}"}
         return Plan("admin.session.close", fields, kill)

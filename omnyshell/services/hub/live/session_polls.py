@@ -104,12 +104,16 @@ class SessionPolls:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now)
 
-        peer.send(NodeLiveSessionsRequest(request_id=self._questions.expect(peer, take)))
+        self._questions.ask(peer, lambda id_: NodeLiveSessionsRequest(request_id=id_), NodeLiveSessionsResponse, take)
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, principal: str, now: float) -> None:
         def take(answer: NodeDetachedSessionsResponse) -> None:
             if self._nodes.find(node.node_id) is node:
                 self._sessions.report(node.node_id, answer.sessions, now, principal)
 
-        request_id = self._questions.expect(peer, take)
-        peer.send(NodeDetachedSessionsRequest(request_id=request_id, principal=principal))
+        self._questions.ask(
+            peer,
+            lambda id_: NodeDetachedSessionsRequest(request_id=id_, principal=principal),
+            NodeDetachedSessionsResponse,
+            take,
+        )

@@ -199,9 +199,15 @@ class LeftoverSessions:
         if session.action is Action.EXEC and KEPT_COMMANDS not in peer.features:
             self._end_by_taking_it_up(node, session)
             return
-        id_ = self._questions.expect(peer, lambda answer: self._answered(session, answer))
-        ask = NodeDetachedSessionKillRequest(request_id=id_, principal=session.owner.id, session_ref=session.id)
-        peer.send(ask)
+        self._questions.ask(
+            peer,
+            lambda id_: NodeDetachedSessionKillRequest(
+                request_id=id_, principal=session.owner.id, session_ref=session.id
+            ),
+            NodeDetachedSessionKillResponse,
+            lambda answer: self._answered(session, answer),
+            lambda _error: self._not_answered(session),
+        )
 
     def _end_by_taking_it_up(self, node: RegisteredNode, session: KeptSession) -> None:
         """A node of 0.1.0 ends no command by its id, but one that it gives to a channel which its client closes."""
@@ -222,6 +228,10 @@ class LeftoverSessions:
         else:
             # It had ended already.
             self._kept.miss(session)
+
+    def _not_answered(self, session: KeptSession) -> None:
+        """The node is asked again when the session is judged again."""
+        session.asked = None
 
     def _ended(self, session: KeptSession) -> None:
         self._kept.forget(session)
@@ -279,16 +289,25 @@ class LeftoverSessions:
         if not keeps_sessions(node):
             return
         if EVENTS in peer.features:
-            id_ = self._questions.expect(peer, lambda answer: self._listed(node, answer, now, None))
-            peer.send(NodeLiveSessionsRequest(request_id=id_, commands=KEPT_COMMANDS in peer.features))
+            commands = KEPT_COMMANDS in peer.features
+            self._questions.ask(
+                peer,
+                lambda id_: NodeLiveSessionsRequest(request_id=id_, commands=commands),
+                NodeLiveSessionsResponse,
+                lambda answer: self._listed(node, answer, now, None),
+            )
             return
         owners = {session.owner.id for session in self._kept.at(node.node_id)}
         for name in sorted(owners.union(map(PrincipalId, self._guests.at(node.node_id)))):
             self._ask_for(node, peer, name, now)
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, name: PrincipalId, now: float) -> None:
-        id_ = self._questions.expect(peer, lambda answer: self._listed(node, answer, now, name))
-        peer.send(NodeDetachedSessionsRequest(request_id=id_, principal=name))
+        self._questions.ask(
+            peer,
+            lambda id_: NodeDetachedSessionsRequest(request_id=id_, principal=name),
+            NodeDetachedSessionsResponse,
+            lambda answer: self._listed(node, answer, now, name),
+        )
 
     def _listed(
         self,

@@ -32,8 +32,16 @@ from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.credentials import TOKEN_METHOD
 from omnyshell.services.hub.admin.scope import Plan
-from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.truth.changes import (
+    AddCredential,
+    AddPrincipal,
+    AnyChange,
+    ClaimNode,
+    SetLabels,
+    Transaction,
+)
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 from soak.machines import workplace
 from soak.report import Figure, report
 
@@ -63,19 +71,20 @@ class ConnectedNode(FakePeer):
 
 async def fill(directory: Path, count: int) -> None:
     records, now = HubRecords(directory), SystemClock().now()
-    with records.enrolments.transaction():
-        for number in range(count):
-            name = f"node:n{number}"
-            records.enrolments.put_principal(
-                EnrolledPrincipal(principal=name, roles=frozenset({"node"}), created_at=now)
-            )
-            records.enrolments.put_credential(
+    changes: list[AnyChange] = []
+    for number in range(count):
+        name, id_ = f"node:n{number}", f"n{number}"
+        changes += [
+            AddPrincipal(EnrolledPrincipal(principal=name, roles=frozenset({"node"}), created_at=now)),
+            AddCredential(
                 EnrolledCredential(
                     id=f"c{number}", principal=name, kind=CredentialKind.TOKEN, secret=SECRET, created_at=now
                 )
-            )
-            records.enrolments.set_node_labels(f"n{number}", {"allow-roles": "dev"})
-            records.owners.claim(f"n{number}", name)
+            ),
+            SetLabels(id_, {"allow-roles": "dev"}),
+            ClaimNode(id_, name),
+        ]
+    records.log.append(Transaction(tuple(changes))).now()
     await records.aclose()
 
 
@@ -107,7 +116,12 @@ class Changes:
 
     def plan(self, asked: Any, **fields: Any) -> Callable[[], object]:
         ask = asked(request_id="r", **fields)
-        return lambda: self._plans[asked](ask, self._admin).do()
+        return lambda: self.carry_out(self._plans[asked](ask, self._admin))
+
+    def carry_out(self, plan: Plan) -> object:
+        if plan.changes:
+            self._hub._records.log.append(Transaction(plan.changes)).now()  # type: ignore[union-attr]
+        return plan.do()
 
     def all(self) -> Iterator[tuple[str, list[Callable[[], object]]]]:
         numbers = range(TIMES)
@@ -163,7 +177,7 @@ class Changes:
             assert invite is not None
             ask = a.JoinRequest(token=token, public_key=key, signature="", suggested_id="image")
             plan = invites.use(ask, invite, "node")
-            assert isinstance(plan.do(), a.JoinAccepted)
+            assert isinstance(self.carry_out(plan), a.JoinAccepted)
             return plan
 
         keys = (b64(Ed25519PrivateKey.generate().public_key().public_bytes_raw()) for _ in range(JOINS))

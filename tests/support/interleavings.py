@@ -13,6 +13,7 @@ from typing import Any, cast
 from unittest.mock import MagicMock
 
 from support.clock import FakeClock
+from support.enrolments import owners_in_memory
 from support.fake_peers import FakePeer, FakePorts
 
 from omnyshell import (
@@ -40,7 +41,6 @@ from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.limits import Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.ground.store import MemoryNodeOwners
 from omnyshell.services.hub.message_table import message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.departed import DepartedNodes
@@ -100,7 +100,7 @@ class World:
         bus = LocalEventBus()
         self.metrics = metrics = HubMetrics()
         self.router = SessionRouter()
-        self.registry = NodeRegistry(MemoryNodeOwners(), {}, bus)
+        self.registry = NodeRegistry(owners_in_memory(), {}, bus)
         self.ports = TunnelRegistry(PORTS)
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}

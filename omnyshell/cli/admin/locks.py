@@ -53,7 +53,7 @@ def _remove_offline(options: argparse.Namespace, said: str) -> int:
 
     directory = state_directory(options)
     with offline_locks(directory) as store:
-        if not store.remove_offline(LockKind(options.kind), options.name, datetime.now(UTC), local_user()):
+        if not store.remove(LockKind(options.kind), options.name, datetime.now(UTC), local_user()):
             held = ", ".join(f"{lock.kind} {lock.name}" for lock in store.locks())
             raise ConfigException(f"{options.kind} {options.name} is not locked in {directory}; locked: {held or '-'}")
     say(f"{said}; the hub audits that when it starts")

@@ -60,6 +60,7 @@ from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.revocation.consequences import Consequences
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
@@ -134,6 +135,7 @@ class HubServices:
         departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
         self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
         self._enrolled = EnrolledAuthenticator(records.enrolments, config.clock)
+        records.log.follow(self._enrolled.follow)
         authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         self.addresses = HubAddresses(records.known_addresses(config.clock), base.audit, metrics)
         limiter = LoginLimiter(config.login_limit, config.clock)
@@ -147,10 +149,11 @@ class HubServices:
         self.sending = SendWatch(base.peers, base.policy.quota, base.audit)
         self.questions = questions = NodeQuestions(config.clock, config.new_id)
         self.leftovers = self._make_leftovers(questions)
-        self.lock_keeper = LockKeeper(base.locks, base.nodes, self.leftovers.is_ending, base.audit, base.bus)
+        self.lock_keeper = LockKeeper(base.locks, records.log, base.nodes, self.leftovers.is_ending, base.audit)
         self.node_service = self._make_node_service(questions, departed)
         self._eviction = self._make_eviction()
-        self.admin = AdminService(self._admin_scope(questions), self.gate, self.lock_keeper)
+        records.log.follow(Consequences(self._eviction, self._set_ceiling, base.bus).follow)
+        self.admin = AdminService(self._admin_scope(questions), self.gate)
         self.events = EventsService(self._live_parts(departed), base.bus, questions, lambda: self._eviction.known)
         self._clipboards = ClipboardNotes(self.sessions, base.audit, metrics, config.clock)
         self._client_service = self._make_client_service()
@@ -165,6 +168,9 @@ class HubServices:
             nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.records.owners.count_of(who.id))
         held = max(0, quota.connections_of(who.id) - nodes)
         return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
+
+    def _set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
+        self._base.nodes.set_ceiling(node_id, ceiling(self._base.config_in_force(), node_id, labels))
 
     def _make_broker(self) -> HubBroker:
         base, config = self._base, self._base.config
@@ -314,6 +320,7 @@ class HubServices:
             pages=self.pages,
             audit=base.audit,
             eviction=self._eviction,
+            log=base.records.log,
             store=base.records.enrolments,
             enrolled=self._enrolled,
             tunnels=base.tunnels,
@@ -365,6 +372,7 @@ class HubServices:
         base = self._base
         config, enrolments = base.config, base.records.enrolments
         return AdminScope(
+            log=base.records.log,
             store=enrolments,
             enrolled=self._enrolled,
             owners=base.records.owners,
@@ -382,8 +390,5 @@ class HubServices:
             clock=config.clock,
             new_id=config.new_id,
             configured=lambda: base.config_in_force().authenticator,
-            set_ceiling=lambda node_id, labels: base.nodes.set_ceiling(
-                node_id, ceiling(base.config_in_force(), node_id, labels)
-            ),
             started_at=self._started_at,
         )

@@ -147,7 +147,8 @@ class OmnyShellHub:
         records = self._records = HubRecords(config.state_dir)
         if config.state_dir is not None:
             self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
-        locks = Locks(config.clock, records.locks)
+        locks = Locks(config.clock, records.locks.locks())
+        records.log.follow(locks.follow)
         policy = HubPolicy.of(config, locks)
         labels = ceilings(config, records.enrolments)
         self.nodes = NodeRegistry(records.owners, labels, self.bus, policy.why_no_more_ids)

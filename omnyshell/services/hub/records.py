@@ -1,6 +1,8 @@
 """What a hub keeps over its end: opened together, written together, closed together."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from omnyshell.clock import Clock
@@ -8,13 +10,16 @@ from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.late_writes import LateWriter
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
-from omnyshell.services.hub.ground.store import HubStore, MemoryNodeOwners, NodeOwners
+from omnyshell.services.hub.ground.store import HubStore
 from omnyshell.services.hub.nodes.guests import Guests
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.addresses import KnownAddresses
 from omnyshell.services.hub.peers.proofs import BoundKeys
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.kept_store import KeptStore
+from omnyshell.services.hub.truth.changes import ReleaseNode, Transaction
+from omnyshell.services.hub.truth.log import SqliteLog, TruthLog
 
 
 class HubRecords:
@@ -38,11 +43,13 @@ class HubRecords:
     def _open(self, directory: Path | None) -> None:
         file = StateFile(directory / STATE_FILE if directory is not None else None)
         self._closing.callback(file.close)
+        self.log: TruthLog = SqliteLog(file)
         self.enrolments = EnrolmentStore(file)
         self.locks = LockStore(file)
-        self.owners: NodeOwners = MemoryNodeOwners()
+        self.owners = NodeOwners(file, self.log)
         if file.path is not None:
-            self.owners = self._store = HubStore(file)
+            self._store = HubStore(file)
+            self.log.follow(partial(_forget_holders, self._store))
             self._kept = KeptStore(file)
             self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table])
 
@@ -85,3 +92,14 @@ class HubRecords:
         """Return the sessions that may go on in nodes."""
         kept = self._kept
         return KeptSessions(clock, kept.table, kept.sessions()) if kept is not None else KeptSessions(clock)
+
+
+def _forget_holders(store: HubStore, transaction: Transaction) -> Callable[[], None]:
+    """Whoever gets an id that was given free is the first to have it."""
+    released = [change.node_id for change in transaction.changes if isinstance(change, ReleaseNode)]
+
+    def forget() -> None:
+        for node_id in released:
+            store.holders.remove(node_id)
+
+    return forget

@@ -14,7 +14,7 @@ from omnyshell.services.hub.access.policy import HubPolicy, only_admins_expose
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.certificate_warnings import CertificateWarnings
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.enrolment.store import Ended, EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import FileWatch, WatchedFiles
@@ -27,6 +27,8 @@ from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.revocation.eviction import Eviction
+from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.endpoint import WsServerEndpoint
 
@@ -67,6 +69,7 @@ class Adjustable:
     pages: HubPages
     audit: AuditLog
     eviction: Eviction
+    log: TruthLog
     store: EnrolmentStore
     enrolled: EnrolledAuthenticator
     tunnels: TunnelBroker
@@ -178,19 +181,28 @@ class HubUpkeep:
             self._tell_ends()
 
     def _tell_ends(self) -> None:
-        self._owes_ends = True
+        parts, self._owes_ends = self._parts, False
         try:
-            ends = self._parts.store.take_ends(self._clock.now())
+            ends = parts.store.ended(self._clock.now())
         except OmnyShellException as exc:
-            # Nobody keeps what has ended: it is told as soon as that can be noted.
-            logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends cannot be noted yet: %s", exc)
-            self._could_not_tell = True
+            self._cannot_tell(exc)
             return
-        self._owes_ends = self._could_not_tell = False
+        if ends:
+            forgetting = Transaction(tuple(each.change for each in ends))
+            parts.log.append(forgetting).then(lambda _: self._told(ends), self._cannot_tell)
+
+    def _told(self, ends: Iterable[Ended]) -> None:
+        self._could_not_tell = False
         for ended in ends:
             logger.info("the %s of %s has ended", ended.what, ended.principal)
             at = write_timestamp(ended.at)
             self._parts.audit.record("access.ended", principal=ended.principal, detail=f"{ended.what} until {at}")
+
+    def _cannot_tell(self, problem: OmnyShellException) -> None:
+        # Nobody keeps what has ended: it is told as soon as that can be noted.
+        self._owes_ends = True
+        logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends cannot be noted yet: %s", problem)
+        self._could_not_tell = True
 
     def _care_for_certificates(self) -> None:
         """Renew what ends soon, where that is the hub's task, and say what is wrong."""

@@ -12,31 +12,19 @@ from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.services.hub.audit.offline_notes import SCHEMA, note
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile, text
 from omnyshell.services.hub.ground.state_lock import StateLock
+from omnyshell.services.hub.truth.changes import RemoveLock, together
+from omnyshell.services.hub.truth.log import SqliteLog
 
 DAMAGED = "what it says is damaged"
 
 logger = logging.getLogger("omnyshell.hub")
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS locks (
-    kind       TEXT NOT NULL,
-    name       TEXT NOT NULL,
-    id         TEXT NOT NULL,
-    why        TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    created_by TEXT NOT NULL,
-    expires_at TEXT,
-    PRIMARY KEY (kind, name)
-) WITHOUT ROWID;
-"""
-
 
 class LockStore:
-    """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used."""
+    """Reads the table, which the log changes. Raises `ConfigException` where the file cannot be used."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        file.create(_SCHEMA + SCHEMA)
 
     def locks(self) -> list[LockInfo]:
         """Return all locks, those too whose time is up. One that is damaged holds, and has no end.
@@ -46,34 +34,30 @@ class LockStore:
         query = "SELECT kind, name, id, why, created_at, created_by, expires_at FROM locks"
         return [_lock(*row) for row in self._file.run(query)]
 
-    def put(self, lock: LockInfo) -> None:
-        """Add a lock, or replace the one of its name."""
-        self._file.run(
-            "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?)",
-            lock.kind,
-            lock.name,
-            lock.id,
-            lock.why,
-            write_timestamp(lock.created_at),
-            lock.created_by,
-            write_timestamp(lock.expires_at) if lock.expires_at is not None else None,
-        )
 
-    def remove(self, kind: LockKind, name: str) -> bool:
-        """Remove a lock; returns whether there was one."""
-        return bool(self._file.run("DELETE FROM locks WHERE kind = ? AND name = ? RETURNING kind", kind, name))
+class OfflineLocks(LockStore):
+    """The locks of a hub that does not run."""
 
-    def remove_offline(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
-        """Remove a lock, and note that for the hub that starts next; returns whether there was one."""
+    def __init__(self, file: StateFile) -> None:
+        super().__init__(file)
+        self._log = SqliteLog(file)
+        file.create(SCHEMA)
+
+    def remove(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
+        """Remove a lock, and note that for the hub that starts next; returns whether there was one.
+
+        Raises `ConfigException` where that cannot be written: nothing has changed then.
+        """
         with self._file.transaction():
-            is_removed = self.remove(kind, name)
-            if is_removed:
-                note(self._file.connection, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
-        return is_removed
+            if not self._file.run("SELECT 1 FROM locks WHERE kind = ? AND name = ?", kind, name):
+                return False
+            self._log.append(together(RemoveLock(kind, name))).now()
+            note(self._file.connection, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
+        return True
 
 
 @contextmanager
-def offline_locks(directory: Path) -> Iterator[LockStore]:
+def offline_locks(directory: Path) -> Iterator[OfflineLocks]:
     """Open the locks of a hub that does not run, and keep it from starting meanwhile.
 
     Raises `ConfigException` where it runs, or where the directory is none of a hub.
@@ -84,7 +68,7 @@ def offline_locks(directory: Path) -> Iterator[LockStore]:
     held = StateLock(directory)
     try:
         with closing(StateFile(path)) as file:
-            yield LockStore(file)
+            yield OfflineLocks(file)
     finally:
         held.release()
 

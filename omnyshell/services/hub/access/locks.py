@@ -1,25 +1,23 @@
 """What is locked: principals, nodes and roles. Nothing that is granted, edited or restarted undoes a lock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.principals import Principal
-from omnyshell.services.hub.access.lock_store import LockStore
+from omnyshell.services.hub.truth.changes import EndLock, PutLock, RemoveLock, Transaction
 
 
 class Locks:
     """The locks of a hub, decided by in memory; one that has an end holds until then, whoever notices.
 
-    With a store each change is on disk before it counts; without one, locks end with the process.
+    They follow the log; without one, they stay as they are.
     """
 
-    def __init__(self, clock: Clock, store: LockStore | None = None) -> None:
-        """Raises `ConfigException` where the store cannot be read."""
+    def __init__(self, clock: Clock, held: Iterable[LockInfo] = ()) -> None:
         self._clock = clock
-        self._store = store
-        self._held = {(lock.kind, lock.name): lock for lock in (store.locks() if store is not None else ())}
+        self._held = {(lock.kind, lock.name): lock for lock in held}
 
     def __iter__(self) -> Iterator[LockInfo]:
         """Yield the locks that hold, by kind and name."""
@@ -45,33 +43,24 @@ class Locks:
         names = [(LockKind.PRINCIPAL, str(principal.id)), *((LockKind.ROLE, role) for role in principal.roles)]
         return next(filter(None, (self.find(kind, name) for kind, name in names)), None)
 
-    def add(self, lock: LockInfo) -> None:
-        """Lock, in place of a lock of the same name. Raises `ConfigException` where it cannot be kept."""
-        if self._store is not None:
-            self._store.put(lock)
-        self._held[lock.kind, lock.name] = lock
+    def ended(self) -> list[LockInfo]:
+        """Return the locks whose time is up and that are not forgotten; they do not hold."""
+        return [lock for lock in self._held.values() if not self._holds(lock)]
 
-    def remove(self, lock: LockInfo) -> None:
-        """Unlock. Raises `ConfigException` where that cannot be kept."""
-        if self._store is not None:
-            self._store.remove(lock.kind, lock.name)
-        self._held.pop((lock.kind, lock.name), None)
+    def follow(self, transaction: Transaction) -> Callable[[], None]:
+        """See `Follower`."""
+        return partial(self._take, transaction)
 
-    def take_ended(self) -> list[LockInfo]:
-        """Forget the locks whose time is up; returns those that are forgotten, the rest comes with the next call.
-
-        Raises as `remove` does where none could be forgotten; they do not hold all the same.
-        """
-        ended: list[LockInfo] = []
-        for lock in [lock for lock in self._held.values() if not self._holds(lock)]:
-            try:
-                self.remove(lock)
-            except ConfigException:
-                if not ended:
-                    raise
-                break
-            ended.append(lock)
-        return ended
+    def _take(self, transaction: Transaction) -> None:
+        for change in transaction.changes:
+            if isinstance(change, PutLock):
+                self._held[change.lock.kind, change.lock.name] = change.lock
+            elif isinstance(change, RemoveLock):
+                self._held.pop((change.kind, change.name), None)
+            elif isinstance(change, EndLock):
+                lock = self._held.get((change.kind, change.name))
+                if lock is not None and lock.expires_at == change.ends_at:
+                    del self._held[change.kind, change.name]
 
     def _holds(self, lock: LockInfo) -> bool:
         return lock.expires_at is None or self._clock.now() < lock.expires_at

@@ -14,7 +14,7 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.rights import serves
 from omnyshell.services.hub.admin.scope import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
-from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer

@@ -1,7 +1,6 @@
 """Administration of principals, tokens and keys (extension `admin`)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,8 +34,17 @@ from omnyshell.services.hub.admin.scope import (
     check_text,
     with_roles,
 )
-from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.changes import (
+    AddCredential,
+    AddPrincipal,
+    AnyChange,
+    EndCredential,
+    RemoveCredential,
+    RemovePrincipal,
+    SetPrincipal,
+)
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
 
 class CredentialAdmin:
@@ -99,8 +107,7 @@ class CredentialAdmin:
         )
         made = with_roles(bare, check_roles(ask.roles), ends, now)
         detail = f"{ask.principal} roles {_names(made, now)}{_until(ends)}"
-        put = scope.store.put_principal
-        return self._plan("principal.add", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
+        return _plan("principal.add", detail, ask.request_id, AddPrincipal(made), ends=ends)
 
     def _set_roles(self, ask: PrincipalRoles, _admin: Peer) -> Plan:
         scope, now = self._scope, self._scope.clock.now()
@@ -110,15 +117,14 @@ class CredentialAdmin:
         detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
         if ends is not None:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
-        put = scope.store.put_principal
-        return self._plan("principal.roles", made.principal, detail, ask.request_id, lambda: put(made), ends=ends)
+        return _plan("principal.roles", detail, ask.request_id, SetPrincipal(made, found), ends=ends)
 
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
         scope, name = self._scope, ask.principal
         if not scope.store.has_principal(name):
             # One whose row is damaged can be revoked too.
             scope.known_principal(name)
-        return self._plan("principal.revoke", name, name, ask.request_id, lambda: scope.store.remove_principal(name))
+        return _plan("principal.revoke", name, ask.request_id, RemovePrincipal(name))
 
     def _add_token(self, ask: TokenAdd, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -132,7 +138,9 @@ class CredentialAdmin:
         old = self._token_to_rotate(found.principal, ask.credential_id)
         # Without a time of its own the new token is good for as long as the old one was.
         expires = self._scope.after("ttlSeconds", ask.ttl_seconds) or old.expires_at
-        retired = replace(old, expires_at=min(ends, old.expires_at) if old.expires_at is not None else ends)
+        retired = EndCredential(
+            old.id, old.principal, min(ends, old.expires_at) if old.expires_at is not None else ends
+        )
         return self._new_token("token.rotate", ask.request_id, found.principal, old.label, expires, retired)
 
     def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
@@ -154,22 +162,17 @@ class CredentialAdmin:
         principal: str,
         label: str,
         expires: datetime | None,
-        retired: EnrolledCredential | None,
+        retired: EndCredential | None,
     ) -> Plan:
         token = new_typed_token()
         made = self._credential(principal, CredentialKind.TOKEN, hash_token(token), label, expires)
 
-        def do() -> ControlMessage:
-            with self._scope.changing(principal):
-                self._scope.store.put_credential(made)
-                if retired is not None:
-                    self._scope.store.put_credential(retired)
-            return TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
-
+        answer = TokenAdded(request_id=request_id, credential_id=made.id, token=token, expires_at=expires)
         detail = f"{principal} {made.id}" + _until(expires)
         if retired is not None:
             detail += f" for {retired.id}{_until(retired.expires_at)}"
-        return Plan(action, {"detail": detail}, do)
+        changes = (AddCredential(made), *((retired,) if retired is not None else ()))
+        return Plan(action, {"detail": detail}, lambda: answer, changes)
 
     def _add_key(self, ask: KeyAdd, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -182,9 +185,7 @@ class CredentialAdmin:
         ends = self._scope.after("ttlSeconds", ask.ttl_seconds)
         made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
         detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
-        put = self._scope.store.put_credential
-        name = found.principal
-        return self._plan("key.add", name, detail, ask.request_id, lambda: put(made), id_=made.id, ends=ends)
+        return _plan("key.add", detail, ask.request_id, AddCredential(made), id_=made.id, ends=ends)
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
         found = self._scope.known_principal(ask.principal)
@@ -192,13 +193,8 @@ class CredentialAdmin:
         if ask.credential_id not in ids:
             raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
         detail = f"{found.principal} {ask.credential_id}"
-        return self._plan(
-            "credential.revoke",
-            found.principal,
-            detail,
-            ask.request_id,
-            lambda: self._scope.store.remove_credentials([ask.credential_id]),
-        )
+        removal = RemoveCredential(ask.credential_id, found.principal)
+        return _plan("credential.revoke", detail, ask.request_id, removal)
 
     def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
         """What can be logged in with; what has just ended may be in the store for a moment longer."""
@@ -218,23 +214,12 @@ class CredentialAdmin:
             expires_at=expires,
         )
 
-    def _plan(
-        self,
-        action: str,
-        principal: str,
-        detail: str,
-        request_id: str,
-        change: Callable[[], None],
-        *,
-        id_: str = "",
-        ends: datetime | None = None,
-    ) -> Plan:
-        def do() -> ControlMessage:
-            with self._scope.changing(principal):
-                change()
-            return AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
 
-        return Plan(action, {"detail": detail}, do)
+def _plan(
+    action: str, detail: str, request_id: str, change: AnyChange, *, id_: str = "", ends: datetime | None = None
+) -> Plan:
+    answer = AdminResult(request_id=request_id, ok=True, id=id_ or None, expires_at=ends)
+    return Plan(action, {"detail": detail}, lambda: answer, (change,))
 
 
 def _names(found: EnrolledPrincipal, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import chain, count
 from typing import Any
 
@@ -21,7 +21,6 @@ from omnyshell.protocol.messages.admin import (
     InvitesRequest,
     InvitesResponse,
     JoinAccepted,
-    JoinRefused,
     JoinRequest,
 )
 from omnyshell.protocol.messages.base import Role
@@ -33,7 +32,6 @@ from omnyshell.services.hub.admin.locks import check_not_locked
 from omnyshell.services.hub.admin.scope import (
     AdminRefusedException,
     AdminScope,
-    IdTakenException,
     Plan,
     check_node,
     check_roles,
@@ -41,8 +39,20 @@ from omnyshell.services.hub.admin.scope import (
     check_text,
     with_roles,
 )
-from omnyshell.services.hub.enrolment.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.changes import (
+    AddCredential,
+    AddInvite,
+    AddPrincipal,
+    ClaimNode,
+    ForgetInvites,
+    RemoveInvite,
+    RemovePrincipal,
+    SetLabels,
+    SetPrincipal,
+    UseInvite,
+)
+from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 
 LONGEST_TTL = 30 * 86400
 LONGEST_PREFIX = 64
@@ -101,7 +111,6 @@ class Invites:
         return self._enrol_user(request, invite)
 
     def _enrol_node(self, request: JoinRequest, invite: Invite) -> Plan:
-        scope = self._scope
         if invite.node_id and request.node_id and request.node_id != invite.node_id:
             text = f"this token is for the node id '{invite.node_id}', not '{request.node_id[:64]}'"
             raise JoinRefusedException(text, code="other_id")
@@ -110,27 +119,14 @@ class Invites:
         else:
             node_id = self._id_of_one(request, invite)
         principal = NODE_PREFIX + node_id
-        made = replace(self._principal(principal, invite), roles=frozenset({NODE_ROLE}), timed_roles={})
-
-        def change() -> None:
-            # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
-            scope.store.remove_principal(principal)
-            self._enrol(made, request, invite)
-            if invite.labels:
-                scope.store.set_node_labels(node_id, invite.labels)
-
-        def do() -> ControlMessage:
-            try:
-                with scope.changing(principal, node_id):
-                    change()
-            except IdTakenException as exc:
-                # Somebody registered it while this was written into the audit.
-                scope.audit.record("invite.refused", "denied", node_id=node_id, reason="id_taken", detail=invite.id)
-                return JoinRefused(reason="id_taken", message=exc.message)
-            return self._accepted(made, invite, node_id)
-
+        made = replace(self._principal(principal, invite)[0], roles=frozenset({NODE_ROLE}), timed_roles={})
+        # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
+        anew = (RemovePrincipal(principal), AddPrincipal(made))
+        labels = (SetLabels(node_id, invite.labels),) if invite.labels else ()
+        changes = (ClaimNode(node_id, principal), *anew, *self._enrolment(made, request, invite), *labels)
         left = f", {invite.fleet.left - 1} of {invite.fleet.uses} uses left" if invite.fleet is not None else ""
-        return Plan("invite.use", {"principal": principal, "node_id": node_id, "detail": f"{invite.id}{left}"}, do)
+        fields = {"principal": principal, "node_id": node_id, "detail": f"{invite.id}{left}"}
+        return Plan("invite.use", fields, lambda: self._accepted(made, invite, node_id), changes)
 
     def _id_of_one(self, request: JoinRequest, invite: Invite) -> str:
         """The id that an invite for one machine gives; under its own invite, a machine may have it again."""
@@ -179,27 +175,25 @@ class Invites:
         name = invite.principal or ""
         if principal_of(scope.configured(), PrincipalId(name)) is not None:
             raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
-        made = self._user(name, invite)
+        made, known = self._principal(name, invite)
+        made = self._with_roles(made, invite)
+        put = AddPrincipal(made) if known is None else SetPrincipal(made, known)
+        changes = (put, *self._enrolment(made, request, invite))
+        fields = {"principal": name, "detail": invite.id}
+        return Plan("invite.use", fields, lambda: self._accepted(made, invite, None), changes)
 
-        def do() -> ControlMessage:
-            with scope.changing(name):
-                self._enrol(made, request, invite)
-            return self._accepted(made, invite, None)
-
-        return Plan("invite.use", {"principal": name, "detail": invite.id}, do)
-
-    def _user(self, name: str, invite: Invite) -> EnrolledPrincipal:
-        made, now = self._principal(name, invite), self._scope.clock.now()
+    def _with_roles(self, made: EnrolledPrincipal, invite: Invite) -> EnrolledPrincipal:
+        now = self._scope.clock.now()
         ends = self._scope.after("roleTtlSeconds", invite.role_seconds)
         if not invite.roles or (ends is not None and invite.roles <= made.roles):
             # It has them for good already.
             return made
         given = with_roles(made, invite.roles, ends, now)
-        check_not_locked(self._scope.locks, name, given.roles_at(now))
+        check_not_locked(self._scope.locks, made.principal, given.roles_at(now))
         return given
 
-    def _principal(self, name: str, invite: Invite) -> EnrolledPrincipal:
-        """A principal with the roles that it has had."""
+    def _principal(self, name: str, invite: Invite) -> tuple[EnrolledPrincipal, EnrolledPrincipal | None]:
+        """A principal with the roles that it has had, and as it was."""
         known = self._scope.store.principal(name)
         made = EnrolledPrincipal(
             principal=name,
@@ -209,25 +203,25 @@ class Invites:
             created_by=invite.created_by,
         )
         if known is None:
-            return made
+            return made, None
         name_shown = invite.display_name or known.display_name
-        return replace(made, display_name=name_shown, roles=known.roles, timed_roles=known.timed_roles)
+        return replace(made, display_name=name_shown, roles=known.roles, timed_roles=known.timed_roles), known
 
-    def _enrol(self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite) -> None:
-        store, now = self._scope.store, self._scope.clock.now()
-        store.put_principal(made)
-        store.put_credential(
-            EnrolledCredential(
-                id=short_id(self._scope.new_id()),
-                principal=made.principal,
-                kind=CredentialKind.KEY,
-                secret=Ed25519PublicKey.from_base64(request.public_key).raw,
-                label=f"invite {invite.id}",
-                created_at=now,
-                expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
-            )
+    def _enrolment(
+        self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite
+    ) -> tuple[AddCredential, UseInvite]:
+        now = self._scope.clock.now()
+        key = EnrolledCredential(
+            id=short_id(self._scope.new_id()),
+            principal=made.principal,
+            kind=CredentialKind.KEY,
+            secret=Ed25519PublicKey.from_base64(request.public_key).raw,
+            label=f"invite {invite.id}",
+            created_at=now,
+            expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
         )
-        store.put_invite(_used(invite, now))
+        used = invite.fleet.used if invite.fleet is not None else None
+        return AddCredential(key), UseInvite(invite.id, now, used)
 
     def _accepted(self, made: EnrolledPrincipal, invite: Invite, node_id: str | None) -> JoinAccepted:
         return JoinAccepted(
@@ -266,24 +260,21 @@ class Invites:
             fleet=_fleet(ask, kind),
         )
 
-        def do() -> ControlMessage:
-            scope.store.forget_invites(now - REMEMBERED)
-            scope.store.put_invite(invite)
-            return InviteCreated(
-                request_id=ask.request_id,
-                invite_id=invite.id,
-                token=token,
-                expires_at=invite.expires_at,
-                ca_fingerprint=scope.certificate.current.authority_fingerprint,
-            )
-
+        answer = InviteCreated(
+            request_id=ask.request_id,
+            invite_id=invite.id,
+            token=token,
+            expires_at=invite.expires_at,
+            ca_fingerprint=scope.certificate.current.authority_fingerprint,
+        )
         whom = invite.principal or invite.node_id or "any id"
         if invite.fleet is not None:
             whom = f"{invite.fleet.uses} nodes {invite.fleet.id_prefix}*"
         detail = f"{invite.id} {invite.kind} {whom} roles {','.join(sorted(invite.roles)) or '-'}"
         for what, seconds in (("roles", invite.role_seconds), ("key", invite.key_seconds)):
             detail += f", {what} for {seconds} s" if seconds is not None else ""
-        return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, do)
+        changes = (ForgetInvites(now - REMEMBERED), AddInvite(invite))
+        return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, lambda: answer, changes)
 
     def _check_kind(self, ask: InviteCreate) -> InviteKind:
         """Return whom an invite is for, which has to be possible. Raises `AdminRefusedException`."""
@@ -303,11 +294,8 @@ class Invites:
         if all(found.id != ask.invite_id for found in self._scope.store.invites()):
             raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
 
-        def do() -> ControlMessage:
-            self._scope.store.remove_invite(ask.invite_id)
-            return AdminResult(request_id=ask.request_id, ok=True)
-
-        return Plan("invite.revoke", {"detail": ask.invite_id}, do)
+        answer = AdminResult(request_id=ask.request_id, ok=True)
+        return Plan("invite.revoke", {"detail": ask.invite_id}, lambda: answer, (RemoveInvite(ask.invite_id),))
 
 
 def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:
@@ -323,14 +311,6 @@ def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:
         text = f"idPrefix has up to {LONGEST_PREFIX} letters, digits, '_', '.' and '-'"
         raise AdminRefusedException(text)
     return Fleet(uses, 0, prefix)
-
-
-def _used(invite: Invite, now: datetime) -> Invite:
-    """An invite after one more machine, or the person, has joined by it."""
-    if invite.fleet is None:
-        return replace(invite, used_at=now)
-    fleet = replace(invite.fleet, used=invite.fleet.used + 1)
-    return replace(invite, fleet=fleet, used_at=None if fleet.left else now)
 
 
 def _check_id(node_id: str) -> None:

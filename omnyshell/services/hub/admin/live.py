@@ -38,9 +38,10 @@ from omnyshell.protocol.messages.admin import (
 from omnyshell.services.hub.access.locks import told
 from omnyshell.services.hub.admin.scope import AdminRefusedException, AdminScope, Plan, check_node
 from omnyshell.services.hub.audit.query import AuditQuery
-from omnyshell.services.hub.ground.event_bus import KillEvent, NodeEvent
+from omnyshell.services.hub.ground.event_bus import KillEvent
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.route import SessionRoute
+from omnyshell.services.hub.truth.changes import AnyChange, ReleaseNode, RemovePrincipal, SetLabels
 from omnyshell.version import __version__
 
 MAX_AUDIT_LIMIT = 1000
@@ -231,13 +232,9 @@ class LiveAdmin:
     def _set_labels(self, ask: NodeLabelsSet, _admin: Peer) -> Plan:
         check_node(ask.node_id, ask.labels)
 
-        def do() -> None:
-            self._scope.store.set_node_labels(ask.node_id, ask.labels)
-            self._scope.set_ceiling(ask.node_id, ask.labels)
-            self._scope.eviction.enforce_at(ask.node_id)
-
         shown = " ".join(f"{key}={value}" for key, value in sorted(ask.labels.items())) or "-"
-        return _plan("node.labels", {"node_id": ask.node_id, "detail": shown}, ask.request_id, do)
+        fields = {"node_id": ask.node_id, "detail": shown}
+        return _change("node.labels", fields, ask.request_id, SetLabels(ask.node_id, ask.labels))
 
     def _release(self, ask: NodeRelease, _admin: Peer) -> Plan:
         scope = self._scope
@@ -254,14 +251,13 @@ class LiveAdmin:
         also = f", {enrolled} is revoked" if is_enrolled else ""
         fields = {"node_id": ask.node_id, "detail": f"was of {owner}{also}"}
 
-        def release() -> None:
-            if is_enrolled:
-                with scope.changing(enrolled):
-                    scope.store.remove_principal(enrolled)
-            scope.owners.release(ask.node_id)
-            scope.bus.publish(NodeEvent(ask.node_id))
+        changes = (RemovePrincipal(enrolled), ReleaseNode(ask.node_id)) if is_enrolled else (ReleaseNode(ask.node_id),)
+        return _change("node.release", fields, ask.request_id, *changes)
 
-        return _plan("node.release", fields, ask.request_id, release)
+
+def _change(action: str, fields: dict[str, str], request_id: str, *changes: AnyChange) -> Plan:
+    answer = AdminResult(request_id=request_id, ok=True)
+    return Plan(action, fields, lambda: answer, changes)
 
 
 def _plan(action: str, fields: dict[str, str], request_id: str, change: Callable[[], None]) -> Plan:

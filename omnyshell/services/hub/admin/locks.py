@@ -15,7 +15,7 @@ from omnyshell.security.authenticators import CompositeAuthenticator, can_list, 
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.admin.scope import SHOWN, AdminRefusedException, AdminScope, Plan, check_text
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.truth.changes import PutLock, RemoveLock
 
 _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: ROLE}
 
@@ -23,9 +23,8 @@ _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: 
 class LockAdmin:
     """Plans each change; nothing has happened when a plan is returned."""
 
-    def __init__(self, scope: AdminScope, keeper: LockKeeper) -> None:
+    def __init__(self, scope: AdminScope) -> None:
         self._scope = scope
-        self._keeper = keeper
         self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {LocksRequest: self._list}
         self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
             LockAdd: self._add,
@@ -54,15 +53,12 @@ class LockAdmin:
         self._check_not_the_last(lock)
         unknown = self._whom_it_misses(lock)
 
-        def do() -> ControlMessage:
-            scope.locks.add(lock)
-            self._take_effect(lock)
-            return AdminResult(
-                request_id=ask.request_id, ok=True, id=lock.id, expires_at=lock.expires_at, message=unknown or None
-            )
-
+        answer = AdminResult(
+            request_id=ask.request_id, ok=True, id=lock.id, expires_at=lock.expires_at, message=unknown or None
+        )
         until = f" until {write_timestamp(lock.expires_at)}" if lock.expires_at is not None else ""
-        return Plan("lock.add", _fields(lock, f"{until}{f': {lock.why}' if lock.why else ''}"), do)
+        fields = _fields(lock, f"{until}{f': {lock.why}' if lock.why else ''}")
+        return Plan("lock.add", fields, lambda: answer, (PutLock(lock),))
 
     def _remove(self, ask: LockRemove, _admin: Peer) -> Plan:
         kind = _kind(ask.kind)
@@ -70,22 +66,9 @@ class LockAdmin:
         if lock is None:
             raise AdminRefusedException(f"the {kind} '{ask.name[:SHOWN]}' is not locked", code="not_found")
 
-        def do() -> ControlMessage:
-            self._scope.locks.remove(lock)
-            self._take_effect(lock)
-            return AdminResult(request_id=ask.request_id, ok=True, id=lock.id)
-
-        return Plan("lock.remove", _fields(lock, f", which {lock.created_by} locked"), do)
-
-    def _take_effect(self, lock: LockInfo) -> None:
-        self._keeper.changed(lock)
-        eviction = self._scope.eviction
-        if lock.kind is LockKind.PRINCIPAL:
-            eviction.enforce_for(lock.name)
-        elif lock.kind is LockKind.NODE:
-            eviction.enforce_at(lock.name)
-        else:
-            eviction.enforce()
+        answer = AdminResult(request_id=ask.request_id, ok=True, id=lock.id)
+        fields = _fields(lock, f", which {lock.created_by} locked")
+        return Plan("lock.remove", fields, lambda: answer, (RemoveLock(kind, ask.name),))
 
     def _check_not_oneself(self, lock: LockInfo, admin: Principal) -> None:
         everywhere = self._everywhere(admin.id) or admin

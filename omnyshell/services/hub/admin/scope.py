@@ -1,7 +1,6 @@
 """What administration works on, and how a refusal is said."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,17 +15,19 @@ from omnyshell.security.authenticators import Authenticator, principal_of
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.records import EnrolledPrincipal
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.event_bus import EventBus
-from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.truth.changes import AnyChange
+from omnyshell.services.hub.truth.log import TruthLog
+from omnyshell.services.hub.truth.records import EnrolledPrincipal
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 MAX_SECONDS = 100 * 365 * 86400
@@ -46,23 +47,23 @@ class AdminRefusedException(OmnyShellException):
     default_code = ErrorCodes.BAD_REQUEST
 
 
-class IdTakenException(AdminRefusedException):
-    """A node id is another principal's."""
-
-
 class Plan(NamedTuple):
-    """An action that was checked: audited first, then done."""
+    """An action that was checked: audited first, then its changes are made, then the rest is done."""
 
     action: str
     fields: dict[str, str]
     do: Callable[[], ControlMessage | None]
-    """Does it, and returns the answer, or None where that comes later."""
+    """Does what is no change of what is held true, and returns the answer, or None where that comes later."""
+
+    changes: tuple[AnyChange, ...] = ()
+    """What is appended to the log, in one transaction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminScope:
     """The parts of a hub that admins act on."""
 
+    log: TruthLog
     store: EnrolmentStore
     enrolled: EnrolledAuthenticator
     owners: NodeOwners
@@ -82,34 +83,11 @@ class AdminScope:
     configured: Callable[[], Authenticator]
     """What the hub's configuration grants."""
 
-    set_ceiling: Callable[[str, dict[str, str]], None]
-    """Has the labels that admins set for a node id take effect."""
-
     started_at: datetime
 
     def logged_in(self) -> Iterator[Peer]:
         """Yield the connections that have logged in, oldest first."""
         return iter(sorted((peer for peer in self.peers if peer.is_logged_in), key=lambda peer: peer.connected_at))
-
-    @contextmanager
-    def changing(self, name: str, node_id: str | None = None) -> Iterator[None]:
-        """Change what is stored of a principal, which gets the node id, where one is named.
-
-        It takes effect, on what is live too, when all of it is on disk; where anything fails, nothing has changed.
-        Raises `IdTakenException` before anything else.
-        """
-        with ExitStack() as together:
-            if node_id is not None and not together.enter_context(self.owners.claiming(node_id, name)):
-                raise IdTakenException(f"the node id '{node_id}' was just taken: try again")
-            together.enter_context(self.store.transaction())
-            yield
-            found = self.enrolled.read(name)
-            labels = self.store.labels_of(node_id) if node_id is not None else {}
-        if node_id is not None:
-            self.set_ceiling(node_id, labels)
-            self.eviction.enforce_at(node_id)
-        self.enrolled.take(name, found)
-        self.eviction.enforce_for(name)
 
     def known_principal(self, name: str) -> EnrolledPrincipal:
         """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""

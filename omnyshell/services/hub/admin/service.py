@@ -17,11 +17,11 @@ from omnyshell.services.hub.admin.live import LiveAdmin
 from omnyshell.services.hub.admin.locks import LockAdmin
 from omnyshell.services.hub.admin.scope import AdminRefusedException, AdminScope, Plan
 from omnyshell.services.hub.audit.log import LONGEST_NAME
-from omnyshell.services.hub.enrolment.records import Invite
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.truth.changes import ChangeRefusedException, Transaction
+from omnyshell.services.hub.truth.records import Invite
 
 QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
@@ -37,11 +37,11 @@ logger = logging.getLogger("omnyshell.hub")
 class AdminService:
     """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
 
-    def __init__(self, scope: AdminScope, gate: LoginGate, keeper: LockKeeper) -> None:
+    def __init__(self, scope: AdminScope, gate: LoginGate) -> None:
         self._scope = scope
         self._gate = gate
         self._invites = Invites(scope)
-        members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope, keeper), self._invites)
+        members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope), self._invites)
         self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
         self._plans: dict[type[ControlMessage], Callable[[Any, Peer], Plan]] = {}
         for member in members:
@@ -134,7 +134,10 @@ class AdminService:
             return
         with self._scope.eviction.sparing(peer):
             try:
-                answer = self._do(plan, fields)
+                answer = await self._do(plan, fields)
+            except ChangeRefusedException as exc:
+                self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.code})
+                _refuse(peer, message, ErrorCodes.BAD_REQUEST, f"{exc.message}: try again")
             except OmnyShellException:
                 _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
             else:
@@ -159,7 +162,11 @@ class AdminService:
             peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
             return
         try:
-            answer = self._do(plan, fields)
+            answer = await self._do(plan, fields)
+        except ChangeRefusedException as exc:
+            # Somebody was quicker while this was written into the audit.
+            self._scope.audit.record("invite.refused", "denied", **{**fields, "reason": exc.code, "detail": invite.id})
+            answer = JoinRefused(reason=exc.code, message=f"{exc.message}: try again")
         except OmnyShellException:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
         if isinstance(answer, JoinAccepted) and request.host is not None:
@@ -183,10 +190,18 @@ class AdminService:
         host, port = dialled_in(request.host, request.port)
         return self._gate.proofs.problem_with_address(host, port) if host else ""
 
-    def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
-        """Do what was planned and audited. Raises `OmnyShellException` where the hub's state cannot be written."""
+    async def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
+        """Do what was planned and audited.
+
+        Raises `ChangeRefusedException` where it does not fit any more, else `OmnyShellException` where the hub's state
+        cannot be written.
+        """
         try:
+            if plan.changes:
+                await self._scope.log.append(Transaction(plan.changes))
             return plan.do()
+        except ChangeRefusedException:
+            raise
         except OmnyShellException as exc:
             logger.error("%s was audited and could not be done: %s", plan.action, exc)
             self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})

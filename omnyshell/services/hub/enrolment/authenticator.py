@@ -1,8 +1,9 @@
 """Judges logins by the hub's database, beside what its configuration grants."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -22,8 +23,9 @@ from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStor
 from omnyshell.security.credentials import Credential, LoginContext
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.refusal import refused
-from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.truth.changes import Transaction
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
 
 class Enrolled(NamedTuple):
@@ -36,7 +38,7 @@ class Enrolled(NamedTuple):
 class EnrolledAuthenticator:
     """Accepts what the database holds and has not expired.
 
-    After a change of a principal, `take` what `read` says of it; both cost the same however many others there are.
+    It follows the log: what a change of a principal costs does not depend on how many others there are.
     """
 
     def __init__(self, store: EnrolmentStore, clock: Clock) -> None:
@@ -84,6 +86,11 @@ class EnrolledAuthenticator:
         expired, self._expired = self._expired, set()
         return expired
 
+    def follow(self, transaction: Transaction) -> Callable[[], None]:
+        """See `Follower`."""
+        found = [(name, self.read(name)) for name in transaction.whose]
+        return partial(self._take_these, found)
+
     def read(self, name: str) -> Enrolled:
         """Return what the database holds of a principal. Raises `ConfigException` where the file cannot be used."""
         return Enrolled(self._store.readable_principal(name), tuple(self._store.credentials(name)))
@@ -107,6 +114,10 @@ class EnrolledAuthenticator:
         if name in self._next_end and self._next_end[name] <= now:
             self._expired.add(name)
         self._note_end(name, min(ends, default=None))
+
+    def _take_these(self, found: Iterable[tuple[str, Enrolled]]) -> None:
+        for name, read in found:
+            self.take(name, read)
 
     def _take_all(self) -> None:
         credentials: dict[str, list[EnrolledCredential]] = {}

@@ -2,8 +2,6 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -13,80 +11,11 @@ from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.model.principals import ADMIN_ROLE
 from omnyshell.model.schema import read_timestamp, write_timestamp
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.enrolment.records import (
-    MOST_USES,
-    Ended,
-    EnrolledCredential,
-    EnrolledPrincipal,
-    Fleet,
-    Invite,
-)
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, settings, text, texts
+from omnyshell.services.hub.truth.changes import EndRole, RemoveCredential
+from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 
 logger = logging.getLogger("omnyshell.hub")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS principals (
-    principal    TEXT PRIMARY KEY,
-    display_name TEXT NOT NULL,
-    roles        TEXT NOT NULL,
-    binds        INTEGER NOT NULL,
-    created_at   TEXT NOT NULL,
-    created_by   TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS credentials (
-    id         TEXT PRIMARY KEY,
-    principal  TEXT NOT NULL REFERENCES principals ON DELETE CASCADE,
-    kind       TEXT NOT NULL,
-    secret     BLOB NOT NULL,
-    label      TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    expires_at TEXT,
-    UNIQUE (principal, secret)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS invites (
-    id           TEXT PRIMARY KEY,
-    token_hash   BLOB NOT NULL UNIQUE,
-    kind         TEXT NOT NULL,
-    node_id      TEXT,
-    principal    TEXT,
-    display_name TEXT NOT NULL,
-    roles        TEXT NOT NULL,
-    labels       TEXT NOT NULL,
-    created_at   TEXT NOT NULL,
-    created_by   TEXT NOT NULL,
-    expires_at   TEXT NOT NULL,
-    used_at      TEXT
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS node_labels (
-    node_id TEXT PRIMARY KEY,
-    labels  TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS timed_roles (
-    principal TEXT NOT NULL REFERENCES principals ON DELETE CASCADE,
-    role      TEXT NOT NULL,
-    ends_at   TEXT NOT NULL,
-    PRIMARY KEY (principal, role)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS fleet_invites (
-    id        TEXT PRIMARY KEY REFERENCES invites ON DELETE CASCADE,
-    uses      INTEGER NOT NULL,
-    used      INTEGER NOT NULL,
-    id_prefix TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS invite_terms (
-    id           TEXT PRIMARY KEY REFERENCES invites ON DELETE CASCADE,
-    role_seconds INTEGER,
-    key_seconds  INTEGER
-) WITHOUT ROWID;
-"""
-
-_VERSION = 1
-"""Of the tables, in the file's `user_version`; 0 is that of 0.1.0, which had neither of the last two."""
-
-_FROM_0_1_0 = "DELETE FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-"""What ended before anybody was told of ends is not told now."""
-
 
 UNREADABLE = {"": "unreadable"}
 """The labels of a node id whose own cannot be read. No label is named so; nobody may use a node that has it."""
@@ -101,29 +30,23 @@ class _TimedRole(NamedTuple):
     ends_at: datetime
 
 
+class Ended(NamedTuple):
+    """A role that a principal had for a time, or a credential of its, has ended; `change` forgets it."""
+
+    principal: str
+    what: str
+    at: datetime
+    change: EndRole | RemoveCredential
+
+
 class EnrolmentStore:
-    """The tables. A change is on disk when it returns; all raise `ConfigException` where the file cannot be used.
+    """Reads the tables, which the log changes; all raise `ConfigException` where the file cannot be used.
 
     Nothing is granted by a row that is damaged: it is left out of every answer, or the answer fails.
     """
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        file.create(_SCHEMA)
-        self._migrate()
-
-    def _migrate(self) -> None:
-        ((version,),) = self._file.run("PRAGMA user_version")
-        if version > _VERSION:
-            raise ConfigException(f"{self._file.path} was written by a newer version of OmnyShell: use that one")
-        if version < _VERSION:
-            with self.transaction():
-                self._file.run(_FROM_0_1_0)
-                self._file.run(f"PRAGMA user_version = {_VERSION}")
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Have the changes inside take effect together, or not at all; one inside another is part of that."""
-        return self._file.transaction()
 
     def principals(self) -> list[EnrolledPrincipal]:
         """Return all principals, sorted."""
@@ -152,27 +75,6 @@ class EnrolmentStore:
         """Tell whether there is a principal of that name."""
         return bool(self._file.run("SELECT 1 FROM principals WHERE principal = ?", name))
 
-    def put_principal(self, made: EnrolledPrincipal) -> None:
-        """Add a principal, or replace what is said of it; its credentials stay."""
-        with self.transaction():
-            self._file.run(
-                "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (principal) DO UPDATE SET"
-                " display_name = excluded.display_name, roles = excluded.roles, binds = excluded.binds",
-                made.principal,
-                made.display_name,
-                json.dumps(sorted(made.roles)),
-                int(made.binds),
-                write_timestamp(made.created_at),
-                made.created_by,
-            )
-            self._file.run("DELETE FROM timed_roles WHERE principal = ?", made.principal)
-            for role, end in made.timed_roles.items():
-                self._file.run("INSERT INTO timed_roles VALUES (?, ?, ?)", made.principal, role, write_timestamp(end))
-
-    def remove_principal(self, name: str) -> None:
-        """Remove a principal and its credentials."""
-        self._file.run("DELETE FROM principals WHERE principal = ?", name)
-
     def credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
         """Return all credentials, or one principal's, oldest first."""
         if principal is None:
@@ -180,43 +82,18 @@ class EnrolmentStore:
         query = f"{_CREDENTIALS} WHERE principal = ? ORDER BY created_at, id"
         return self._file.read("the credential", _credential, query, principal)
 
-    def put_credential(self, made: EnrolledCredential) -> None:
-        """Add a credential, or replace the one with its id."""
-        self._file.run(
-            "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?, ?, ?, ?)",
-            made.id,
-            made.principal,
-            made.kind,
-            made.secret,
-            made.label,
-            write_timestamp(made.created_at),
-            write_timestamp(made.expires_at) if made.expires_at is not None else None,
-        )
-
-    def remove_credentials(self, ids: Sequence[str]) -> None:
-        """Remove credentials."""
-        for id_ in ids:
-            self._file.run("DELETE FROM credentials WHERE id = ?", id_)
-
-    def take_ends(self, now: datetime) -> list[Ended]:
-        """Forget timed roles and credentials that have ended; returns them."""
+    def ended(self, now: datetime) -> list[Ended]:
+        """Return the timed roles and credentials that have ended and are not forgotten."""
         second = write_timestamp(now)[:_UP_TO_SECONDS]
         query = "SELECT principal, role, ends_at FROM timed_roles WHERE substr(ends_at, 1, ?) <= ?"
-        roles = [found for found in self._timed_roles(query, _UP_TO_SECONDS, second) if found.ends_at <= now]
+        roles = self._timed_roles(query, _UP_TO_SECONDS, second)
         query = f"{_CREDENTIALS} WHERE substr(expires_at, 1, ?) <= ? ORDER BY created_at, id"
         credentials = self._file.read("the credential", _credential, query, _UP_TO_SECONDS, second)
-        credentials = [found for found in credentials if found.has_ended(now)]
-        if not roles and not credentials:
-            return []
-        with self.transaction():
-            for principal, role, _ in roles:
-                self._file.run("DELETE FROM timed_roles WHERE principal = ? AND role = ?", principal, role)
-            self.remove_credentials([found.id for found in credentials])
-        ended = [Ended(principal, f"role {role}", end) for principal, role, end in roles]
+        ended = [Ended(who, f"role {role}", end, EndRole(who, role, end)) for who, role, end in roles if end <= now]
         return ended + [
-            Ended(found.principal, f"{found.kind} {found.id}", found.expires_at)
+            Ended(found.principal, f"{found.kind} {found.id}", found.expires_at, _removal(found))
             for found in credentials
-            if found.expires_at is not None
+            if found.expires_at is not None and found.has_ended(now)
         ]
 
     def lasting_admins(self) -> list[EnrolledPrincipal]:
@@ -238,38 +115,6 @@ class EnrolmentStore:
         rows = self._file.read("the invite", _invite, f"{_INVITES} WHERE token_hash = ?", token_hash)
         return rows[0] if rows else None
 
-    def put_invite(self, made: Invite) -> None:
-        """Add an invite, or replace the one with its id."""
-        with self.transaction():
-            self._file.run(
-                "INSERT OR REPLACE INTO invites VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                made.id,
-                made.token_hash,
-                made.kind,
-                made.node_id,
-                made.principal,
-                made.display_name,
-                json.dumps(sorted(made.roles)),
-                json.dumps(made.labels),
-                write_timestamp(made.created_at),
-                made.created_by,
-                write_timestamp(made.expires_at),
-                write_timestamp(made.used_at) if made.used_at is not None else None,
-            )
-            terms = (made.role_seconds, made.key_seconds)
-            self._file.run("INSERT OR REPLACE INTO invite_terms VALUES (?, ?, ?)", made.id, *terms)
-            if made.fleet is not None:
-                counted = (made.fleet.uses, made.fleet.used, made.fleet.id_prefix)
-                self._file.run("INSERT OR REPLACE INTO fleet_invites VALUES (?, ?, ?, ?)", made.id, *counted)
-
-    def remove_invite(self, id_: str) -> None:
-        """Remove an invite."""
-        self._file.run("DELETE FROM invites WHERE id = ?", id_)
-
-    def forget_invites(self, before: datetime) -> None:
-        """Forget invites that expired before; until then a used one is told apart from a wrong token."""
-        self._file.run("DELETE FROM invites WHERE expires_at < ?", write_timestamp(before))
-
     def node_labels(self) -> dict[str, dict[str, str]]:
         """Return the labels set for node ids; for those whose labels are damaged `UNREADABLE`."""
         return dict(self._file.read("the labels of the node", _labels, "SELECT node_id, labels FROM node_labels"))
@@ -278,13 +123,6 @@ class EnrolmentStore:
         """Return the labels set for one node id."""
         query = "SELECT node_id, labels FROM node_labels WHERE node_id = ?"
         return dict(self._file.read("the labels of the node", _labels, query, node_id)).get(node_id, {})
-
-    def set_node_labels(self, node_id: str, labels: dict[str, str]) -> None:
-        """Set the labels of a node id; none of them removes what was set."""
-        if labels:
-            self._file.run("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", node_id, json.dumps(labels))
-        else:
-            self._file.run("DELETE FROM node_labels WHERE node_id = ?", node_id)
 
     def _timed_roles(self, query: str, *values: object) -> list[_TimedRole]:
         return self._file.read("a role of", _timed_role, query, *values)
@@ -295,6 +133,10 @@ _INVITES = (
     "SELECT invites.*, role_seconds, key_seconds, uses, used, id_prefix FROM invites"
     " LEFT JOIN invite_terms USING (id) LEFT JOIN fleet_invites USING (id)"
 )
+
+
+def _removal(credential: EnrolledCredential) -> RemoveCredential:
+    return RemoveCredential(credential.id, credential.principal)
 
 
 # What a row says. All raise `ValueError` for a damaged one.

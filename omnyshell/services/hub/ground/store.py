@@ -1,18 +1,11 @@
 """What a hub remembers of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.state_file import StateFile, blob, number, text
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS node_owners (
-    node_id   TEXT PRIMARY KEY,
-    principal TEXT NOT NULL
-) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS guests (
     node_id   TEXT NOT NULL,
     principal TEXT NOT NULL,
@@ -37,9 +30,6 @@ CREATE TABLE IF NOT EXISTS first_holders (
 ) WITHOUT ROWID;
 """
 
-NOBODY = ""
-"""The owner of an id whose owner cannot be read: no principal has that name, so that only `release` frees it."""
-
 
 class KnownAddress(NamedTuple):
     """A network (`network_of`) from which a principal logged in; the time is in seconds since 1970."""
@@ -61,63 +51,6 @@ class FirstHolder(NamedTuple):
     noted_at: int
 
 
-class NodeOwners(Protocol):
-    """Which principal a node id belongs to: the first that registered it (docs/protocol.md#nodes)."""
-
-    def claim(self, node_id: str, principal: str) -> bool:
-        """Give a free id to the principal; returns whether the id is the principal's."""
-
-    @contextmanager
-    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
-        """Do what is done inside with the id claimed, yielding what `claim` returns. What raises leaves it free."""
-
-    def owners(self) -> Mapping[str, str]:
-        """Return the principals by node id."""
-
-    def count_of(self, principal: str) -> int:
-        """Return how many ids a principal has."""
-
-    def release(self, node_id: str) -> None:
-        """Let anybody claim the id. Idempotent."""
-
-
-class MemoryNodeOwners:
-    """Ownership for a hub without a state directory: it ends with the process."""
-
-    def __init__(self, owners: Iterable[tuple[str, str]] = ()) -> None:
-        self._owners = dict(owners)
-        self._counts = Counter(self._owners.values())
-
-    def claim(self, node_id: str, principal: str) -> bool:
-        """Give a free id to the principal; returns whether the id is the principal's."""
-        if node_id not in self._owners:
-            self._owners[node_id] = principal
-            self._counts[principal] += 1
-        return self._owners[node_id] == principal
-
-    @contextmanager
-    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
-        """Do what is done inside with the id claimed. What raises leaves it free."""
-        is_mine = self._owners.get(node_id, principal) == principal
-        yield is_mine
-        if is_mine:
-            self.claim(node_id, principal)
-
-    def owners(self) -> Mapping[str, str]:
-        """Return the principals by node id."""
-        return self._owners
-
-    def count_of(self, principal: str) -> int:
-        """Return how many ids a principal has."""
-        return self._counts[principal]
-
-    def release(self, node_id: str) -> None:
-        """Let anybody claim the id. Idempotent."""
-        owner = self._owners.pop(node_id, None)
-        if owner is not None:
-            self._counts[owner] -= 1
-
-
 class HubStore:
     """The tables. A change is on disk when it returns, but those of the `LateTable`s, which are a moment later."""
 
@@ -127,8 +60,6 @@ class HubStore:
         file.create(_SCHEMA)
         if "noted_at" not in {name for _, name, *_ in file.run("PRAGMA table_info(first_holders)")}:
             file.create("ALTER TABLE first_holders ADD COLUMN noted_at INTEGER NOT NULL DEFAULT 0")
-        query = "SELECT node_id, principal FROM node_owners"
-        self._owners = MemoryNodeOwners(file.read("the node id", _owner, query))
         self.addresses: LateTable[str, KnownAddress] = LateTable(
             "INSERT OR REPLACE INTO known_addresses VALUES (?, ?, ?)",
             "DELETE FROM known_addresses WHERE network = ?",
@@ -147,36 +78,6 @@ class HubStore:
     def late_tables(self) -> list[LateTable[Any, Any]]:
         """The tables that are written a moment after they change."""
         return [self.addresses, self.holders, self.keys]
-
-    def claim(self, node_id: str, principal: str) -> bool:
-        """Give a free id to the principal; returns whether the id is the principal's. On disk when it returns."""
-        if (owner := self._owners.owners().get(node_id)) is not None:
-            # A fleet that comes back writes nothing.
-            return owner == principal
-        with self.claiming(node_id, principal) as is_mine:
-            return is_mine
-
-    @contextmanager
-    def claiming(self, node_id: str, principal: str) -> Iterator[bool]:
-        """Do what is done inside with the id claimed. It is on disk with what else the file is told inside."""
-        with self._owners.claiming(node_id, principal) as is_mine, self._file.transaction():
-            if node_id not in self._owners.owners():
-                self._file.run("INSERT INTO node_owners VALUES (?, ?)", node_id, principal)
-            yield is_mine
-
-    def owners(self) -> Mapping[str, str]:
-        """Return the principals by node id."""
-        return self._owners.owners()
-
-    def count_of(self, principal: str) -> int:
-        """Return how many ids a principal has."""
-        return self._owners.count_of(principal)
-
-    def release(self, node_id: str) -> None:
-        """Let anybody claim the id; on disk when it returns. Idempotent."""
-        self._file.run("DELETE FROM node_owners WHERE node_id = ?", node_id)
-        self._owners.release(node_id)
-        self.holders.remove(node_id)
 
     def guests(self) -> list[tuple[str, str]]:
         """Return the pairs of node id and principal that were noted."""
@@ -205,10 +106,6 @@ class HubStore:
         found = self._file.read("the first holder of", _holder, query)
         self.holders.hold(each.node_id for each in found)
         return found
-
-
-def _owner(node_id: object, principal: object) -> tuple[str, str]:
-    return text(node_id), principal if isinstance(principal, str) else NOBODY
 
 
 def _guest(node_id: object, principal: object) -> tuple[str, str]:

@@ -18,12 +18,12 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.ground.store import NodeOwners
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.nodes.departed import DepartedNodes, last_heard
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.peer import Peer

@@ -15,8 +15,9 @@ from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
-from omnyshell.services.hub.ground.store import NodeOwners
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.changes import ChangeRefusedException
 
 PLATFORM_FILTER = "platform"
 
@@ -138,8 +139,10 @@ class NodeRegistry:
         if not may_be(peer.principal.id, message.node_id):
             raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
         self._check_count(peer.principal, message.node_id)
-        if not self._owners.claim(message.node_id, peer.principal.id):
-            raise AuthorizationException("This node id belongs to another principal")
+        try:
+            self._owners.claim(message.node_id, peer.principal.id).now()
+        except ChangeRefusedException as exc:
+            raise AuthorizationException("This node id belongs to another principal") from exc
         entered = self._enter(peer, message)
         self._bus.publish(NodeEvent(message.node_id))
         return entered

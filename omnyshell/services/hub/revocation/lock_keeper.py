@@ -8,9 +8,10 @@ from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
-from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent, RightsEvent
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.changes import EndLock, together
+from omnyshell.services.hub.truth.log import TruthLog
 
 LOCKED = "the node is locked"
 
@@ -27,19 +28,19 @@ class LockKeeper:
     def __init__(
         self,
         locks: Locks,
+        log: TruthLog,
         nodes: NodeRegistry,
         is_ending: Callable[[str], bool],
         audit: AuditLog,
-        bus: EventBus,
     ) -> None:
         """`is_ending` tells whether a node has still to be asked to end something."""
         self._locks = locks
+        self._log = log
         self._nodes = nodes
         self._is_ending = is_ending
         self._audit = audit
-        self._bus = bus
         self._locked_since: dict[Peer, float] = {}
-        self._could_not_tell = False
+        self._is_ending_locks = self._could_not_tell = False
 
     def turns_away(self, peer: Peer, node_id: str) -> bool:
         """Send a node away that would register a locked id, which nobody does; returns whether it was."""
@@ -48,16 +49,9 @@ class LockKeeper:
             self._refuse(peer, lock)
         return lock is not None
 
-    def changed(self, lock: LockInfo) -> None:
-        """Have whoever watches see that a lock came or went."""
-        if lock.kind is LockKind.NODE:
-            self._bus.publish(NodeEvent(lock.name))
-        else:
-            self._bus.publish(RightsEvent(lock.name if lock.kind is LockKind.PRINCIPAL else None))
-
     def tick(self, now: float) -> None:
         """Send locked nodes away that are connected, and tell of locks that have ended; `now` is monotonic."""
-        self._tell_ends()
+        self._end_locks()
         before, self._locked_since = self._locked_since, {}
         for node in filter(None, map(self._nodes.find, self._locks.of_nodes())):
             since = self._locked_since[node.peer] = before.get(node.peer, now)
@@ -77,17 +71,23 @@ class LockKeeper:
         )
         peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
 
-    def _tell_ends(self) -> None:
-        try:
-            ended = self._locks.take_ended()
-        except OmnyShellException as exc:
-            # They hold no more, and are told as soon as that can be noted.
-            logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends of locks: %s", exc)
-            self._could_not_tell = True
-            return
-        self._could_not_tell = False
+    def _end_locks(self) -> None:
+        """Have locks forgotten whose time is up; they do not hold, whether that can be kept or not."""
+        ended = self._locks.ended()
+        if ended and not self._is_ending_locks:
+            self._is_ending_locks = True
+            ends = [EndLock(lock.kind, lock.name, lock.expires_at) for lock in ended if lock.expires_at is not None]
+            self._log.append(together(*ends)).then(lambda _: self._tell_ends(ended), self._cannot_tell)
+
+    def _tell_ends(self, ended: list[LockInfo]) -> None:
+        self._is_ending_locks = self._could_not_tell = False
         for lock in ended:
             logger.info("the lock of %s %s has ended", lock.kind, lock.name)
             node_id = lock.name if lock.kind is LockKind.NODE else ""
             self._audit.record("lock.ended", node_id=node_id, detail=f"{lock.kind} {lock.name}")
-            self.changed(lock)
+
+    def _cannot_tell(self, problem: OmnyShellException) -> None:
+        # They hold no more, and are told as soon as that can be noted.
+        self._is_ending_locks = False
+        logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends of locks: %s", problem)
+        self._could_not_tell = True

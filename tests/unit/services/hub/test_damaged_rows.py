@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from support.clock import FakeClock
+from support.enrolments import put
 from support.stack import Certificates, hub_config
 
 from omnyshell import OmnyShellHub
@@ -21,14 +22,24 @@ from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorizer import Action, NodeResource, RoleBasedAuthorizer
 from omnyshell.security.credentials import TOKEN_METHOD, LoginContext, TokenCredential
 from omnyshell.services.hub import records as records_module
+from omnyshell.services.hub.access.lock_store import offline_locks
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.nodes.takeovers import Claimant
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.sessions.kept import KeptSession
+from omnyshell.services.hub.truth.changes import (
+    AddCredential,
+    AddInvite,
+    AddPrincipal,
+    ClaimNode,
+    PutLock,
+    RemovePrincipal,
+    SetLabels,
+)
+from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, EnrolledPrincipal, Fleet, Invite
 
 CLOCK = FakeClock()
 LATER = CLOCK.now() + timedelta(hours=1)
@@ -47,6 +58,7 @@ KEYS = {
     "locks": "name",
     "offline_notes": "id",
     "node_owners": "node_id",
+    "applied": "log",
     "guests": "node_id",
     "bound_keys": "key",
     "known_addresses": "network",
@@ -57,37 +69,30 @@ CONTEXT = LoginContext("n" * 43, "client", b"\x07" * 32, "hub.example", 8443)
 
 
 def _fill(records: HubRecords) -> None:
-    store, now = records.enrolments, CLOCK.now()
+    now = CLOCK.now()
     takeovers, kept = records.takeovers(CLOCK), records.kept_sessions(CLOCK)
     for name in NAMES:
         owner = EnrolledPrincipal(
             principal=name, roles=frozenset({"dev"}), timed_roles={"ops": LATER}, binds=True, created_at=now
         )
         secret = hash_token(name)
-        store.put_principal(owner)
-        store.put_credential(
-            EnrolledCredential(
-                id=name, principal=name, kind=CredentialKind.TOKEN, secret=secret, created_at=now, expires_at=LATER
-            )
+        token = EnrolledCredential(
+            id=name, principal=name, kind=CredentialKind.TOKEN, secret=secret, created_at=now, expires_at=LATER
         )
-        store.put_invite(
-            Invite(
-                id=name,
-                token_hash=secret,
-                kind=InviteKind.NODE,
-                labels={"a": "b"},
-                created_at=now,
-                expires_at=LATER,
-                role_seconds=60,
-                key_seconds=60,
-                fleet=Fleet(3, 1, "web-"),
-            )
+        invite = Invite(
+            id=name,
+            token_hash=secret,
+            kind=InviteKind.NODE,
+            labels={"a": "b"},
+            created_at=now,
+            expires_at=LATER,
+            role_seconds=60,
+            key_seconds=60,
+            fleet=Fleet(3, 1, "web-"),
         )
-        store.set_node_labels(name, {"allow-roles": "ops"})
-        for kind in (LockKind.NODE, LockKind.PRINCIPAL):
-            records.locks.put(LockInfo(id=name, kind=kind, name=f"locked-{name}", created_at=now, expires_at=LATER))
-        records.locks.remove_offline(LockKind.PRINCIPAL, f"locked-{name}", now, "root")
-        assert records.owners.claim(name, name)
+        lock = LockInfo(id=name, kind=LockKind.NODE, name=f"locked-{name}", created_at=now, expires_at=LATER)
+        made = [AddPrincipal(owner), AddCredential(token), AddInvite(invite), SetLabels(name, {"allow-roles": "ops"})]
+        put(records.log, [*made, PutLock(lock), ClaimNode(name, name)])
         records.bound_keys().add(name.encode() * 8)
         records.known_addresses(CLOCK).logged_in(f"192.0.2.{len(name)}", name)
         takeovers.registered(name, name, Claimant("i", "192.0.2.1", "host", "uid"))
@@ -98,7 +103,13 @@ def _fill(records: HubRecords) -> None:
 async def _made(directory: Path) -> None:
     records = HubRecords(directory)
     _fill(records)
+    for name in NAMES:
+        gone = LockInfo(id=name, kind=LockKind.PRINCIPAL, name=name, created_at=CLOCK.now())
+        put(records.log, [PutLock(gone)])
     await records.aclose()
+    for name in NAMES:
+        with offline_locks(directory) as locks:
+            assert locks.remove(LockKind.PRINCIPAL, name, CLOCK.now(), "root")
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +118,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("state")
     asyncio.run(_made(directory))
     with closing(sqlite3.connect(directory / STATE_FILE)) as database:
+        database.execute("INSERT INTO applied VALUES ('older', 1)")
         database.execute("INSERT INTO guests VALUES ('bad', 'bad'), ('good', 'good')")
         database.commit()
         database.execute("PRAGMA journal_mode = DELETE")
@@ -157,7 +169,7 @@ def _check(records: HubRecords, where: str) -> None:
         found = records.enrolments.invite_of(hash_token(name))
         assert found is None or (found.fleet is None) or 0 <= found.fleet.left < MOST_USES, where
     assert records.owners.owners()["good"] == "good", where
-    locks = Locks(CLOCK, records.locks)
+    locks = Locks(CLOCK, records.locks.locks())
     assert locks.of_node("locked-good") is not None, where
     labels = records.enrolments.node_labels()
     resource = NodeResource("bad", {"allow-roles": "dev,ops"}, labels.get("bad", {}))
@@ -171,7 +183,7 @@ def _check(records: HubRecords, where: str) -> None:
     records.known_addresses(CLOCK)
     records.bound_keys()
     records.guests()
-    assert records.enrolments.take_ends(CLOCK.now()) == [], where
+    assert records.enrolments.ended(CLOCK.now()) == [], where
 
 
 @pytest.fixture
@@ -235,6 +247,6 @@ def test_what_is_said_of_a_principal_and_cannot_be_read_is_no_free_name(
     _damage(database, "principals", "roles", "'nonsense'")
     with pytest.raises(ConfigException, match="revoke it"):
         records.enrolments.principal("bad")
-    records.enrolments.remove_principal("bad")
+    put(records.log, [RemovePrincipal("bad")])
     assert records.enrolments.principal("bad") is None
     assert [found.principal for found in records.enrolments.credentials()] == ["good"]

@@ -1,12 +1,14 @@
 """The hub's plain objects, fed with a clock and records instead of peers."""
 
 import tracemalloc
+from contextlib import closing
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.clock import FakeClock
+from support.enrolments import owners_in_memory
 
 from omnyshell import (
     AuditLog,
@@ -39,9 +41,11 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.ground.store import HubStore, MemoryNodeOwners
+from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay
+from omnyshell.services.hub.truth.changes import ChangeRefusedException
+from omnyshell.services.hub.truth.log import SqliteLog
 from omnyshell.transport.backoff import Backoff
 
 
@@ -92,7 +96,7 @@ class Table:
         self.clock = FakeClock()
         self.router = SessionRouter()
         self.audit = AuditLog(self.clock)
-        registry = NodeRegistry(MemoryNodeOwners(), {}, LocalEventBus())
+        registry = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
         self.node, self.client = RecordingPeer("box", "node"), RecordingPeer("ann", "admin")
         registry.register(self.node, register())
         self.broker = HubBroker(
@@ -193,7 +197,7 @@ def test_heartbeats_count_only_with_a_higher_number() -> None:
 
 
 def test_a_registration_is_checked_owned_and_taken_over() -> None:
-    registry = NodeRegistry(MemoryNodeOwners(), {}, LocalEventBus())
+    registry = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
     first, second, other = RecordingPeer("box", "node"), RecordingPeer("box", "node"), RecordingPeer("eve", "node")
     with pytest.raises(ProtocolException):
         registry.register(first, register("a/b"))
@@ -212,19 +216,19 @@ def test_a_registration_is_checked_owned_and_taken_over() -> None:
 
 
 def test_ownership_of_node_ids_survives_a_restart(tmp_path: Path) -> None:
-    file = StateFile(tmp_path / "hub.sqlite3")
-    assert HubStore(file).claim("n1", "box")
-    file.close()
-    file = StateFile(tmp_path / "hub.sqlite3")
-    store = HubStore(file)
-    assert not store.claim("n1", "eve")
-    assert store.claim("n1", "box")
-    file.close()
+    with closing(StateFile(tmp_path / "hub.sqlite3")) as file:
+        assert NodeOwners(file, SqliteLog(file)).claim("n1", "box").now() == 1
+    with closing(StateFile(tmp_path / "hub.sqlite3")) as file:
+        owners = NodeOwners(file, SqliteLog(file))
+        with pytest.raises(ChangeRefusedException):
+            owners.claim("n1", "eve").now()
+        owners.claim("n1", "box").now()
     # Of ids that are known nothing is written, whatever has become of the disk.
-    assert store.claim("n1", "box")
-    assert not store.claim("n1", "eve")
+    owners.claim("n1", "box").now()
+    with pytest.raises(ChangeRefusedException):
+        owners.claim("n1", "eve").now()
     with pytest.raises(ConfigException):
-        store.claim("n2", "box")
+        owners.claim("n2", "box").now()
     assert (tmp_path / "hub.sqlite3").stat().st_mode & 0o777 == 0o600
 
 

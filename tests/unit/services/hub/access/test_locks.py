@@ -1,15 +1,26 @@
-"""Locks that end by themselves, on a disk that takes some of it."""
+"""Locks that end by themselves, with a log that takes that now, later or not."""
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from support.clock import FakeClock
+from support.enrolments import owners_in_memory, put
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
+from omnyshell.model.principals import Principal, PrincipalId
 from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.answer import Answer
+from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.truth.changes import PutLock, Transaction
+from omnyshell.services.hub.truth.log import SqliteLog
 
 NAMES = ("ann", "bob", "eve", "max")
 
@@ -21,48 +32,89 @@ class Clock(FakeClock):
         return super().now() + timedelta(seconds=self.seconds)
 
 
-class FullStore(LockStore):
-    """One that can remove so many locks, and no more."""
+class SlowLog(SqliteLog):
+    """One that is told when to answer, and how."""
 
-    def __init__(self, room: int) -> None:
-        super().__init__(StateFile(None))
-        self.room = room
+    def __init__(self, file: StateFile) -> None:
+        super().__init__(file)
+        self.asked: list[tuple[Transaction, Answer[int]]] = []
 
-    def remove(self, kind: LockKind, name: str) -> bool:
-        if not self.room:
-            raise ConfigException("the disk is full")
-        self.room -= 1
-        return super().remove(kind, name)
+    def append(self, transaction: Transaction) -> Answer[int]:
+        self.asked.append((transaction, Answer()))
+        return self.asked[-1][1]
 
-
-def locks_until(clock: Clock, store: LockStore) -> Locks:
-    locks, now = Locks(clock, store), clock.now()
-    for number, name in enumerate(NAMES):
-        end = now + timedelta(seconds=10) if number < 3 else None
-        locks.add(LockInfo(id=name, kind=LockKind.PRINCIPAL, name=name, created_at=now, expires_at=end))
-    return locks
+    def answer(self) -> None:
+        transaction, answer = self.asked.pop()
+        self.apply(self.applied_seq + 1, transaction)
+        answer.give(self.applied_seq)
 
 
-@pytest.mark.parametrize("room", range(4))
-def test_what_the_disk_takes_is_told_and_the_rest_comes_with_the_next_call(room: int) -> None:
-    clock, store = Clock(), FullStore(room)
-    locks = locks_until(clock, store)
-    assert locks.take_ended() == []
-    clock.seconds += 10
-    told = []
-    if room:
-        told += locks.take_ended()
-    if room < 3:
-        # None can be forgotten: that is said, each time.
-        for _ in range(2):
-            with pytest.raises(ConfigException, match="disk is full"):
-                locks.take_ended()
-    assert len(told) == room
-    # Whatever is forgotten, none of them holds; the one without an end does.
-    assert [lock.name for lock in locks] == ["max"]
-    assert len(store.locks()) == 4 - room
-    store.room = 9
-    told += locks.take_ended()
-    assert sorted(lock.name for lock in told) == ["ann", "bob", "eve"]
-    assert locks.take_ended() == []
-    assert [lock.name for lock in store.locks()] == ["max"]
+class World:
+    def __init__(self) -> None:
+        self.clock, file = Clock(), StateFile(None)
+        self.log, self.store = SlowLog(file), LockStore(file)
+        self.locks, self.audit = Locks(self.clock), AuditLog(self.clock)
+        self.log.follow(self.locks.follow)
+        nodes = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
+        self.keeper = LockKeeper(self.locks, self.log, nodes, lambda _: False, self.audit)
+        for number, name in enumerate(NAMES):
+            self.lock(name, 10 if number < 3 else None)
+
+    def lock(self, name: str, seconds: float | None) -> None:
+        end = self.clock.now() + timedelta(seconds=seconds) if seconds is not None else None
+        made = LockInfo(id=name, kind=LockKind.PRINCIPAL, name=name, created_at=self.clock.now(), expires_at=end)
+        put(cast("Any", SimpleNamespace(append=self._at_once)), [PutLock(made)])
+
+    def _at_once(self, transaction: Transaction) -> Answer[int]:
+        return SqliteLog.append(self.log, transaction)
+
+    def tick(self, seconds: float = 0) -> None:
+        self.clock.seconds += seconds
+        self.keeper.tick(self.clock.monotonic())
+
+    def is_locked(self, name: str) -> bool:
+        return self.locks.of_login(Principal(PrincipalId(name))) is not None
+
+    @property
+    def told(self) -> list[str]:
+        return [record.detail for record in self.audit if record.action == "lock.ended"]
+
+
+ENDED = ["principal ann", "principal bob", "principal eve"]
+
+
+def test_ends_are_told_when_they_are_kept_and_hold_before() -> None:
+    world = World()
+    world.tick()
+    assert world.log.asked == []
+    world.tick(10)
+    # Asked once, however long the answer takes.
+    world.tick()
+    assert (len(world.log.asked), world.told) == (1, [])
+    assert [lock.name for lock in world.locks] == ["max"]
+    world.log.answer()
+    assert world.told == ENDED
+    assert [lock.name for lock in world.store.locks()] == ["max"]
+    world.tick()
+    assert world.log.asked == []
+
+
+def test_ends_that_cannot_be_kept_are_tried_again_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.tick(10)
+    for _ in range(3):
+        world.log.asked.pop()[1].fail(ConfigException("the disk is full"))
+        assert [lock.name for lock in world.locks] == ["max"]
+        world.tick()
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    world.log.answer()
+    assert world.told == ENDED
+
+
+def test_who_is_locked_anew_while_an_end_is_asked_for_stays_locked() -> None:
+    world = World()
+    world.tick(10)
+    world.lock("ann", 100)
+    world.log.answer()
+    assert world.is_locked("ann")
+    assert sorted(lock.name for lock in world.store.locks()) == ["ann", "max"]

@@ -4,6 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.enrolments import Enrolments, put
 
 from omnyshell.errors import AuthException
 from omnyshell.ids import PrincipalId
@@ -11,9 +12,9 @@ from omnyshell.model.admin import CredentialKind
 from omnyshell.security.authenticators import hash_token, principal_of, principals_of
 from omnyshell.security.credentials import LoginContext, TokenCredential
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.changes import RemoveCredential
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
 NAMES, TOKENS = ("ann", "bob", "eve"), ("a", "b", "c")
 CONTEXT = LoginContext("n" * 43, "client")
@@ -43,7 +44,7 @@ def _logins(enrolled: EnrolledAuthenticator) -> dict[tuple[str, str], frozenset[
     return found
 
 
-def _change(rng: random.Random, store: EnrolmentStore, name: str, now: datetime) -> None:
+def _change(rng: random.Random, store: Enrolments, name: str, now: datetime) -> None:
     what = rng.choice(["revoke", "roles", "token", "token", "token", "forget"])
     ends = now + timedelta(seconds=rng.choice([1, 5, 20]))
     is_known = store.has_principal(name)
@@ -55,7 +56,7 @@ def _change(rng: random.Random, store: EnrolmentStore, name: str, now: datetime)
         store.put_principal(EnrolledPrincipal(principal=name, roles=roles, timed_roles=timed, created_at=now))
     elif what == "token":
         token = rng.choice(TOKENS)
-        store.remove_credentials([f"{name}-{token}"])
+        put(store.log, [RemoveCredential(f"{name}-{token}", name)])
         store.put_credential(
             EnrolledCredential(
                 id=f"{name}-{token}",
@@ -67,18 +68,18 @@ def _change(rng: random.Random, store: EnrolmentStore, name: str, now: datetime)
             )
         )
     else:
-        store.remove_credentials([f"{name}-{rng.choice(TOKENS)}"])
+        put(store.log, [RemoveCredential(f"{name}-{rng.choice(TOKENS)}", name)])
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_one_after_another_is_as_good_as_all_at_once(seed: int) -> None:
-    rng, clock, store = random.Random(seed), Clock(), EnrolmentStore(StateFile(None))
+    rng, clock, store = random.Random(seed), Clock(), Enrolments(StateFile(None))
     enrolled = EnrolledAuthenticator(store, clock)
+    store.log.follow(enrolled.follow)
     for _ in range(200):
         if rng.random() < 0.7:
             name = rng.choice(NAMES)
             _change(rng, store, name, clock.now())
-            enrolled.take(name, enrolled.read(name))
         else:
             clock.at += timedelta(seconds=rng.choice([1, 3]))
         fresh = EnrolledAuthenticator(store, clock)
@@ -90,7 +91,7 @@ def test_one_after_another_is_as_good_as_all_at_once(seed: int) -> None:
 
 
 def test_whose_end_has_come_is_told_once() -> None:
-    clock, store = Clock(), EnrolmentStore(StateFile(None))
+    clock, store = Clock(), Enrolments(StateFile(None))
     for number, name in enumerate(NAMES):
         ends = clock.now() + timedelta(seconds=number + 1)
         store.put_principal(EnrolledPrincipal(principal=name, timed_roles={"ops": ends}, created_at=clock.now()))

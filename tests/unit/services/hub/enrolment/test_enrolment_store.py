@@ -2,9 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.enrolments import Enrolments, put
 
 from omnyshell.errors import AuthException, ConfigException
 from omnyshell.ids import PrincipalId
@@ -12,9 +14,15 @@ from omnyshell.model.admin import CredentialKind, InviteKind
 from omnyshell.security.authenticators import hash_token
 from omnyshell.security.credentials import LoginContext, TokenCredential
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.records import Ended, EnrolledCredential, EnrolledPrincipal, Invite
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.changes import (
+    AddPrincipal,
+    ChangeRefusedException,
+    ForgetInvites,
+    SetPrincipal,
+    UseInvite,
+)
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -101,7 +109,7 @@ def token(text="token", **changes):
 @pytest.fixture
 def store(tmp_path):
     with closing(StateFile(tmp_path / "hub.sqlite3")) as file:
-        yield EnrolmentStore(file)
+        yield Enrolments(file)
 
 
 def test_a_file_of_0_1_0_is_taken_over(tmp_path):
@@ -110,7 +118,7 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
     old.executescript(SCHEMA_OF_0_1_0 + ROWS_OF_0_1_0)
     old.close()
     file = StateFile(path)
-    store = EnrolmentStore(file)
+    store = Enrolments(file)
     (principal,) = store.principals()
     assert (principal.principal, principal.roles, principal.timed_roles, principal.binds) == (
         "ann",
@@ -128,7 +136,7 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
     file.close()
     # Once more, as after each restart.
     file = StateFile(path)
-    assert EnrolmentStore(file).principal("ann").timed_roles == {"ops": NOW + HOUR}
+    assert Enrolments(file).principal("ann").timed_roles == {"ops": NOW + HOUR}
     file.close()
     # And back: the version before reads what it knows.
     old = sqlite3.connect(path)
@@ -141,12 +149,12 @@ def test_a_file_of_0_1_0_is_taken_over(tmp_path):
 def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
     path = tmp_path / "hub.sqlite3"
     with closing(StateFile(path)) as file:
-        EnrolmentStore(file)
+        Enrolments(file)
     newer = sqlite3.connect(path)
     newer.execute("PRAGMA user_version = 99")
     newer.close()
     with closing(StateFile(path)) as file, pytest.raises(ConfigException, match="newer version of OmnyShell"):
-        EnrolmentStore(file)
+        Enrolments(file)
 
 
 def test_roles_are_there_until_their_end_and_not_a_moment_longer(store):
@@ -170,15 +178,15 @@ def test_each_end_is_told_once_and_what_has_ended_is_gone(store):
     store.put_credential(token("key", id="k1", kind=CredentialKind.KEY, expires_at=NOW + HOUR))
     store.put_credential(token("other", id="t2"))
     assert store.take_ends(NOW) == []
-    assert store.take_ends(NOW + HOUR) == [Ended("ann", "role ops", NOW + HOUR), Ended("ann", "key k1", NOW + HOUR)]
+    assert store.take_ends(NOW + HOUR) == [("ann", "role ops", NOW + HOUR), ("ann", "key k1", NOW + HOUR)]
     assert store.take_ends(NOW + HOUR) == []
-    assert store.take_ends(NOW + 2 * HOUR) == [Ended("ann", "token t1", NOW + 2 * HOUR)]
+    assert store.take_ends(NOW + 2 * HOUR) == [("ann", "token t1", NOW + 2 * HOUR)]
     assert [one.id for one in store.credentials()] == ["t2"]
     store.put_credential(token(expires_at=NOW + 3 * HOUR))
     later = NOW + 4 * HOUR
     assert store.take_ends(later) == [
-        Ended("ann", "role dba", NOW + 3 * HOUR),
-        Ended("ann", "token t1", NOW + 3 * HOUR),
+        ("ann", "role dba", NOW + 3 * HOUR),
+        ("ann", "token t1", NOW + 3 * HOUR),
     ]
     assert store.take_ends(later) == []
     assert store.principal("ann").roles_at(later) == {"developer"}
@@ -191,22 +199,17 @@ def test_an_invite_keeps_its_terms_until_it_is_gone(store):
     )  # fmt: skip
     store.put_invite(invite)
     assert store.invite_of(b"h") == invite
-    store.put_invite(invite)
-    assert store.invites() == [invite]
-    store.forget_invites(NOW + 2 * HOUR)
+    put(store.log, [UseInvite("i1", NOW, None)])
+    assert store.invites() == [replace(invite, used_at=NOW)]
+    put(store.log, [ForgetInvites(NOW + 2 * HOUR)])
     assert store.invites() == []
 
 
 def test_a_change_that_fails_leaves_everything_as_it_was(store):
     store.put_principal(ann())
 
-    def fail():
-        with store.transaction():
-            store.put_principal(ann(timed_roles={"ops": NOW + HOUR}))
-            raise RuntimeError("half way")
-
-    with pytest.raises(RuntimeError):
-        fail()
+    with pytest.raises(ChangeRefusedException):
+        put(store.log, [SetPrincipal(ann(timed_roles={"ops": NOW + HOUR}), ann()), AddPrincipal(ann())])
     assert store.principal("ann").timed_roles == {}
 
 
@@ -221,7 +224,7 @@ def test_an_end_is_noticed_though_a_change_came_first(store):
 
 def test_without_its_database_a_hub_takes_nothing_that_may_have_ended(tmp_path):
     file = StateFile(tmp_path / "hub.sqlite3")
-    store, clock = EnrolmentStore(file), Clock()
+    store, clock = Enrolments(file), Clock()
     store.put_principal(ann())
     store.put_credential(token(expires_at=NOW + HOUR))
     enrolled = EnrolledAuthenticator(store, clock)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 from support.clock import FakeClock
+from support.enrolments import put
 
 from omnyshell.services.hub.nodes import takeovers as module
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.takeovers import CONTEST, LONGEST_MEMORY, SHORTEST_MEMORY, Claimant, Takeovers
 from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.truth.changes import ReleaseNode
 from omnyshell.transport.backoff import STABLE_AFTER, UNDISTURBED, Backoff, DisplacedBackoff
 
 HOUR = 3600.0
@@ -279,7 +281,7 @@ async def test_a_hub_that_is_started_anew_knows_who_was_first_whoever_comes_firs
 async def test_an_id_that_is_given_free_has_no_first_holder(tmp_path: Path) -> None:
     records = HubRecords(tmp_path)
     assert Hub(records).register(A)
-    records.owners.release("n1")
+    put(records.log, [ReleaseNode("n1")])
     await records.aclose()
     records = HubRecords(tmp_path)
     assert records.takeovers(FakeClock())._tenures == {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.clock import FakeClock
+from support.enrolments import Enrolments
 
 from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.model.admin import CredentialKind
@@ -24,13 +25,12 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.login_limit import LoginLimit, LoginLimiter
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.records import EnrolledCredential, EnrolledPrincipal
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.peers.login_gate import LoginGate, Refusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 KEY, STRANGE_KEY = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -39,7 +39,7 @@ CONTEXT = LoginContext("n" * 43, "client", b"\x07" * 32, "hub.example", 8443)
 
 
 def enrolments(clock: FakeClock) -> EnrolledAuthenticator:
-    store, now = EnrolmentStore(StateFile(None)), clock.now()
+    store, now = Enrolments(StateFile(None)), clock.now()
     store.put_principal(EnrolledPrincipal(principal="eve", created_at=now, created_by="admin"))
     store.put_credential(
         EnrolledCredential(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from omnyshell.model.admin import CredentialKind, InviteKind
 
@@ -84,11 +83,3 @@ class Invite:
     role_seconds: int | None = None
     key_seconds: int | None = None
     fleet: Fleet | None = None
-
-
-class Ended(NamedTuple):
-    """A role that a principal had for a time, or a credential of its, has ended."""
-
-    principal: str
-    what: str
-    at: datetime

@@ -1,0 +1,59 @@
+"""Which principal a node id belongs to: the first that registered it (docs/protocol.md#nodes)."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from omnyshell.services.hub.ground.answer import Answer
+from omnyshell.services.hub.ground.state_file import StateFile, text
+from omnyshell.services.hub.truth.changes import ChangeRefusedException, ClaimNode, ReleaseNode, Transaction, together
+from omnyshell.services.hub.truth.log import TruthLog
+
+NOBODY = ""
+"""The owner of an id whose owner cannot be read: no principal has that name, so that only `ReleaseNode` frees it."""
+
+
+class NodeOwners:
+    """The owners, in memory; they follow the log."""
+
+    def __init__(self, file: StateFile, log: TruthLog) -> None:
+        """Raises `ConfigException` where the file cannot be used."""
+        self._log = log
+        self._owners = dict(file.read("the node id", _owner, "SELECT node_id, principal FROM node_owners"))
+        self._counts = Counter(self._owners.values())
+        log.follow(self._follow)
+
+    def claim(self, node_id: str, principal: str) -> Answer[int]:
+        """Give a free id to the principal. Fails as `TruthLog.append` does: where it is another's, with `id_taken`."""
+        owner = self._owners.get(node_id)
+        if owner is None:
+            return self._log.append(together(ClaimNode(node_id, principal)))
+        if owner == principal:
+            # A fleet that comes back writes nothing.
+            return Answer.of(self._log.applied_seq)
+        taken = Answer[int]()
+        taken.fail(ChangeRefusedException("it is another's", code="id_taken"))
+        return taken
+
+    def owners(self) -> Mapping[str, str]:
+        """Return the principals by node id."""
+        return self._owners
+
+    def count_of(self, principal: str) -> int:
+        """Return how many ids a principal has."""
+        return self._counts[principal]
+
+    def _follow(self, transaction: Transaction) -> Callable[[], None]:
+        return partial(self._take, transaction)
+
+    def _take(self, transaction: Transaction) -> None:
+        for change in transaction.changes:
+            if isinstance(change, ClaimNode | ReleaseNode):
+                self._counts[self._owners.pop(change.node_id, NOBODY)] -= 1
+            if isinstance(change, ClaimNode):
+                self._owners[change.node_id] = change.principal
+                self._counts[change.principal] += 1
+
+
+def _owner(node_id: object, principal: object) -> tuple[str, str]:
+    return text(node_id), principal if isinstance(principal, str) else NOBODY

@@ -1,0 +1,1 @@
+"""What the hub holds true, and the log by which that changes."""

@@ -1,0 +1,431 @@
+"""What can change of what the hub holds true: values, each of which says what it does to the tables.
+
+Times, ids and random values are in them, and nothing else is looked at but the tables: wherever the same transactions
+are applied in the same order, the same stands in the tables afterwards.
+"""
+
+import json
+from datetime import datetime
+
+import msgspec
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.model.admin import LockInfo, LockKind
+from omnyshell.model.schema import read_timestamp, write_timestamp
+from omnyshell.services.hub.ground.state_file import StateFile, texts
+from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
+
+USED = "the invite was used meanwhile"
+
+
+class ChangeRefusedException(OmnyShellException):
+    """A change does not fit what is held true by now; `code` says which: `id_taken`, `used`, `changed`."""
+
+    default_code = "changed"
+
+
+class Change(msgspec.Struct, frozen=True, tag=True, kw_only=False, forbid_unknown_fields=True):
+    """One change; it is part of a `Transaction`."""
+
+    @property
+    def whose(self) -> str:
+        """The principal who can do more or less by it; empty for nobody."""
+        return ""
+
+    def apply(self, file: StateFile) -> None:
+        """Do it, inside a transaction of the file.
+
+        Raises `ChangeRefusedException` where it does not fit, `ConfigException` where the file cannot be used.
+        """
+        raise NotImplementedError
+
+
+class AddPrincipal(Change, frozen=True):
+    """A principal that there was not: where there is one of that name, it is refused."""
+
+    row: EnrolledPrincipal
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.row.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        row = self.row
+        added = file.run(
+            "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            row.principal,
+            row.display_name,
+            _list(row.roles),
+            int(row.binds),
+            write_timestamp(row.created_at),
+            row.created_by,
+        )
+        _require(added, f"there is a principal '{row.principal}' already")
+        _put_timed_roles(file, row)
+
+
+class SetPrincipal(Change, frozen=True):
+    """A principal is called and may do something else; refused where its roles are not those `before` any more."""
+
+    row: EnrolledPrincipal
+    before: EnrolledPrincipal
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.row.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        row = self.row
+        known = file.run("SELECT roles FROM principals WHERE principal = ?", row.principal)
+        timed = file.run("SELECT role, ends_at FROM timed_roles WHERE principal = ?", row.principal)
+        fits = known and _is_list(known[0][0], self.before.roles) and _are_ends(timed, self.before.timed_roles)
+        _require(fits, f"'{row.principal}' was changed meanwhile")
+        file.run(
+            "UPDATE principals SET display_name = ?, roles = ?, binds = ? WHERE principal = ?",
+            row.display_name,
+            _list(row.roles),
+            int(row.binds),
+            row.principal,
+        )
+        if timed:
+            file.run("DELETE FROM timed_roles WHERE principal = ?", row.principal)
+        _put_timed_roles(file, row)
+
+
+class RemovePrincipal(Change, frozen=True):
+    """A principal goes, with its credentials and roles."""
+
+    principal: str
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM principals WHERE principal = ?", self.principal)
+
+
+class EndRole(Change, frozen=True):
+    """A role that a principal had for a time has ended."""
+
+    principal: str
+    role: str
+    ends_at: datetime
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run(
+            "DELETE FROM timed_roles WHERE principal = ? AND role = ? AND ends_at = ?",
+            self.principal,
+            self.role,
+            write_timestamp(self.ends_at),
+        )
+
+
+class AddCredential(Change, frozen=True):
+    """A principal can log in with something more; refused where the principal is gone."""
+
+    row: EnrolledCredential
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.row.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        row = self.row
+        added = file.run(
+            "INSERT OR REPLACE INTO credentials SELECT ?, principal, ?, ?, ?, ?, ? FROM principals"
+            " WHERE principal = ? RETURNING 1",
+            row.id,
+            row.kind,
+            row.secret,
+            row.label,
+            write_timestamp(row.created_at),
+            _moment(row.expires_at),
+            row.principal,
+        )
+        _require(added, f"there is no principal '{row.principal}' any more")
+
+
+class EndCredential(Change, frozen=True):
+    """A credential that there is gets another end."""
+
+    id: str
+    principal: str
+    expires_at: datetime
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        update = "UPDATE credentials SET expires_at = ? WHERE id = ? AND principal = ?"
+        file.run(update, write_timestamp(self.expires_at), self.id, self.principal)
+
+
+class RemoveCredential(Change, frozen=True):
+    """A credential goes: it was revoked, or has ended."""
+
+    id: str
+    principal: str
+
+    @property
+    def whose(self) -> str:
+        """See `Change`."""
+        return self.principal
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM credentials WHERE id = ? AND principal = ?", self.id, self.principal)
+
+
+class AddInvite(Change, frozen=True):
+    """An invite; refused where there is one of its id or token."""
+
+    row: Invite
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        row = self.row
+        added = file.run(
+            "INSERT INTO invites VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            row.id,
+            row.token_hash,
+            row.kind,
+            row.node_id,
+            row.principal,
+            row.display_name,
+            _list(row.roles),
+            json.dumps(row.labels),
+            write_timestamp(row.created_at),
+            row.created_by,
+            write_timestamp(row.expires_at),
+            _moment(row.used_at),
+        )
+        _require(added, "there is such an invite already")
+        file.run("INSERT INTO invite_terms VALUES (?, ?, ?)", row.id, row.role_seconds, row.key_seconds)
+        if (fleet := row.fleet) is not None:
+            counted = (fleet.uses, fleet.used, fleet.id_prefix)
+            file.run("INSERT INTO fleet_invites VALUES (?, ?, ?, ?)", row.id, *counted)
+
+
+class UseInvite(Change, frozen=True):
+    """Somebody joins by an invite; refused where it is used up, or another has joined by it since it was looked at."""
+
+    id: str
+    at: datetime
+    used: int | None
+    """How often an invite for a fleet was used before; None for one that is good once."""
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        if self.used is not None:
+            counting = "UPDATE fleet_invites SET used = used + 1 WHERE id = ? AND used = ? RETURNING used < uses"
+            counted = file.run(counting, self.id, self.used)
+            _require(counted, USED, "used")
+            if counted[0][0]:
+                return
+        using = "UPDATE invites SET used_at = ? WHERE id = ? AND used_at IS NULL RETURNING 1"
+        _require(file.run(using, write_timestamp(self.at), self.id), USED, "used")
+
+
+class RemoveInvite(Change, frozen=True):
+    """An invite goes."""
+
+    id: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM invites WHERE id = ?", self.id)
+
+
+class ForgetInvites(Change, frozen=True):
+    """Invites go that ended before; until then a used one is told apart from a wrong token."""
+
+    before: datetime
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM invites WHERE expires_at < ?", write_timestamp(self.before))
+
+
+class SetLabels(Change, frozen=True):
+    """The labels that admins set for a node id; none of them removes what was set."""
+
+    node_id: str
+    labels: dict[str, str]
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        if self.labels:
+            file.run("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", self.node_id, json.dumps(self.labels))
+        else:
+            file.run("DELETE FROM node_labels WHERE node_id = ?", self.node_id)
+
+
+class ClaimNode(Change, frozen=True):
+    """A node id is a principal's; refused where it is another's."""
+
+    node_id: str
+    principal: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        claimed = file.run(
+            "INSERT INTO node_owners VALUES (?, ?) ON CONFLICT DO UPDATE SET principal = principal"
+            " WHERE principal = excluded.principal RETURNING 1",
+            self.node_id,
+            self.principal,
+        )
+        _require(claimed, f"the node id '{self.node_id}' was just taken", "id_taken")
+
+
+class ReleaseNode(Change, frozen=True):
+    """A node id is anybody's again."""
+
+    node_id: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM node_owners WHERE node_id = ?", self.node_id)
+
+
+class PutLock(Change, frozen=True):
+    """A lock, in place of the one of its name."""
+
+    lock: LockInfo
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        lock = self.lock
+        file.run(
+            "INSERT OR REPLACE INTO locks VALUES (?, ?, ?, ?, ?, ?, ?)",
+            lock.kind,
+            lock.name,
+            lock.id,
+            lock.why,
+            write_timestamp(lock.created_at),
+            lock.created_by,
+            _moment(lock.expires_at),
+        )
+
+
+class RemoveLock(Change, frozen=True):
+    """A lock goes."""
+
+    kind: LockKind
+    name: str
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        file.run("DELETE FROM locks WHERE kind = ? AND name = ?", self.kind, self.name)
+
+
+class EndLock(Change, frozen=True):
+    """A lock has ended."""
+
+    kind: LockKind
+    name: str
+    ends_at: datetime
+
+    def apply(self, file: StateFile) -> None:
+        """See `Change`."""
+        query = "DELETE FROM locks WHERE kind = ? AND name = ? AND expires_at = ?"
+        file.run(query, self.kind, self.name, write_timestamp(self.ends_at))
+
+
+AnyChange = (
+    AddPrincipal
+    | SetPrincipal
+    | RemovePrincipal
+    | EndRole
+    | AddCredential
+    | EndCredential
+    | RemoveCredential
+    | AddInvite
+    | UseInvite
+    | RemoveInvite
+    | ForgetInvites
+    | SetLabels
+    | ClaimNode
+    | ReleaseNode
+    | PutLock
+    | RemoveLock
+    | EndLock
+)
+
+
+class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Changes that take effect together, in this order, or not at all."""
+
+    changes: tuple[AnyChange, ...]
+
+    @property
+    def whose(self) -> list[str]:
+        """The principals who can do more or less by it."""
+        return list(dict.fromkeys(change.whose for change in self.changes if change.whose))
+
+    def encode(self) -> bytes:
+        """Return it as bytes: equal ones are equal bytes."""
+        return _encoder.encode(self)
+
+    @staticmethod
+    def decode(raw: bytes) -> "Transaction":
+        """Read it. Raises `ValueError` for what is none, or has what this version does not know."""
+        return msgspec.json.decode(raw, type=Transaction)
+
+
+def together(*changes: AnyChange) -> Transaction:
+    """Return a transaction of these."""
+    return Transaction(changes)
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def _put_timed_roles(file: StateFile, row: EnrolledPrincipal) -> None:
+    for role, end in row.timed_roles.items():
+        file.run("INSERT INTO timed_roles VALUES (?, ?, ?)", row.principal, role, write_timestamp(end))
+
+
+def _require(fits: object, problem: str, code: str = "changed") -> None:
+    if not fits:
+        raise ChangeRefusedException(problem, code=code)
+
+
+def _list(members: frozenset[str]) -> str:
+    return json.dumps(sorted(members))
+
+
+def _is_list(stored: object, members: frozenset[str]) -> bool:
+    try:
+        return texts(stored) == members
+    except (ValueError, RecursionError):
+        return False
+
+
+def _are_ends(rows: list[tuple[object, object]], ends: dict[str, datetime]) -> bool:
+    """Whether roles end so; a row that is damaged gives none."""
+    readable = {(role, end) for role, end in rows if isinstance(role, str) and _is_moment(end)}
+    return readable == {(role, write_timestamp(end)) for role, end in ends.items()}
+
+
+def _is_moment(stored: object) -> bool:
+    try:
+        return isinstance(stored, str) and bool(read_timestamp(stored))
+    except ValueError:
+        return False
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return write_timestamp(moment) if moment is not None else None

@@ -206,7 +206,7 @@ class AddInvite(Change, frozen=True):
             row.principal,
             row.display_name,
             _list(row.roles),
-            json.dumps(row.labels),
+            json.dumps(row.labels, sort_keys=True),
             write_timestamp(row.created_at),
             row.created_by,
             write_timestamp(row.expires_at),
@@ -268,7 +268,8 @@ class SetLabels(Change, frozen=True):
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
         if self.labels:
-            file.run("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", self.node_id, json.dumps(self.labels))
+            labels = json.dumps(self.labels, sort_keys=True)
+            file.run("INSERT OR REPLACE INTO node_labels VALUES (?, ?)", self.node_id, labels)
         else:
             file.run("DELETE FROM node_labels WHERE node_id = ?", self.node_id)
 

@@ -6,11 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from omnyshell.printable import printable, printable_json
+from omnyshell.steps import FIELDS
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
-FIELDS = ("peer", "principal", "address", "node_id", "session_id", "reason", "detail")
-"""What a log call may give in `extra`; nothing else of a record is shown."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -24,7 +22,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        data.update({name: value for name in FIELDS if (value := getattr(record, name, None))})
+        data.update(_fields(record))
         if record.exc_info:
             data["exception"] = self.formatException(record.exc_info)
         return printable_json(json.dumps(data, ensure_ascii=False, default=str))
@@ -35,12 +33,28 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line."""
-        record.message = printable(record.message)
+        record.message = printable(record.message + _said(record))
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Return a traceback, whose last lines may hold a peer's words too; each of its lines begins with a space."""
         return "\n".join(f" {printable(line)}" for line in super().formatException(ei).split("\n"))
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """Return what a log call gave in `extra`, as far as it is shown."""
+    return {name: value for name in FIELDS if (value := getattr(record, name, None)) not in (None, "")}
+
+
+def _said(record: logging.LogRecord) -> str:
+    """Return the fields of a step for people; other lines say in words what is to be said."""
+    if not getattr(record, "is_step", False):
+        return ""
+    return "".join(f" {name}={_word(str(value))}" for name, value in _fields(record).items())
+
+
+def _word(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if not text or any(char in text for char in ' "=') else text
 
 
 def formatter(*, is_json: bool) -> logging.Formatter:

@@ -1,5 +1,6 @@
 """Connects a node or a client to its hub, logged in."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,13 @@ from omnyshell.security.credentials import (
     TokenCredentialProvider,
 )
 from omnyshell.services.binding import Binding
+from omnyshell.steps import step
 from omnyshell.transport.connection import HubAddress, OmnyShellConnection
 from omnyshell.transport.keepalive import KeepaliveTimes
 from omnyshell.transport.tls import client_context
 from omnyshell.version import __version__
+
+logger = logging.getLogger("omnyshell.link")
 
 AGENT = "omnyshell-python"
 
@@ -78,7 +82,15 @@ async def dial(
         codec=codec,
         on_improper=on_improper,
     )
-    await open_trusted(connection, access.ca, timeout=access.connect_timeout, keepalive=access.keepalive)
+    step(logger, "dialling", role=role, address=str(access.address))
+    try:
+        await open_trusted(connection, access.ca, timeout=access.connect_timeout, keepalive=access.keepalive)
+    except OmnyShellException as exc:
+        step(logger, "no link", role=role, address=str(access.address), code=exc.code, reason=exc)
+        raise
+    welcome = handshake.welcome
+    who = welcome.principal if welcome is not None else ""
+    step(logger, "link open, logged in", role=role, address=str(access.address), principal=who)
     return connection
 
 

@@ -41,6 +41,8 @@ def set_up_logging(level: str, style: str = "auto") -> None:
     """Log to stderr, at this level and above: `text`, `json`, or `auto`, which is text on a terminal."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(is_json=style == "json" or (style == "auto" and not sys.stderr.isatty())))
+    # Libraries tell of their insides, and might tell of what passes through them.
+    handler.addFilter(lambda record: record.levelno > logging.DEBUG or record.name.startswith("omnyshell"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 

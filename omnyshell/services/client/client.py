@@ -1,6 +1,7 @@
 """The client as one object: `async with OmnyShellClient(config) as client: ...`."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -53,7 +54,10 @@ from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
 from omnyshell.services.dial import dial
+from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
+
+logger = logging.getLogger("omnyshell.client")
 
 if TYPE_CHECKING:
     from omnyshell.services.client.resumer import Resumer
@@ -425,11 +429,15 @@ class OmnyShellClient:
     ) -> None:
         session.channel = connection.channels.open(session)
         session.resumes = self._take_up_later
+        asked = {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}
+        step(logger, "session asked for", **asked)
         try:
             connection.send(request, session.channel.id)
             async with asyncio.timeout(self._config.open_timeout):
                 await session.opened
+            step(logger, "session open", session_id=session.id, **asked)
         except BaseException as exc:
+            step(logger, "no session", reason=type(exc).__name__, **asked)
             session.channel.close(ChannelClose(reason=giving_up))
             if isinstance(exc, TimeoutError):
                 raise OmnyShellTimeoutException(f"node '{session.node_id}' did not answer in time") from exc

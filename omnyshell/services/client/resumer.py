@@ -1,6 +1,7 @@
 """Gets a lost hub back, and takes up the sessions that were open (docs/extensions.md#resume-offset)."""
 
 import asyncio
+import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -20,9 +21,12 @@ from omnyshell.protocol.messages import ChannelClose, ChannelMessage, SessionOpe
 from omnyshell.services.client.futures import fail_future
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
+from omnyshell.steps import step
 from omnyshell.transport.backoff import Backoff, BackoffTimes
 from omnyshell.transport.channels import Channel
 from omnyshell.transport.connection import OmnyShellConnection
+
+logger = logging.getLogger("omnyshell.client")
 
 TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
 """Somebody watches: the first tries come quickly."""
@@ -182,10 +186,14 @@ class Resumer:
         connection = self._connection()
         if connection is None:
             return
+        which = {"session_id": session.id, "node_id": session.node_id}
+        step(logger, "resume asked for", **which)
         try:
             await Resumption(session, connection).run()
             self._back_since = self._now()
+            step(logger, "session taken up", **which)
         except SessionRejectedException as exc:
+            step(logger, "resume rejected", reason=exc.code, **which)
             if exc.code not in _LATER:
                 session.give_up(_reason(session, exc))
         except OmnyShellException:

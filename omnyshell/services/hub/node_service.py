@@ -37,6 +37,7 @@ from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -108,6 +109,8 @@ class NodeService:
 
     def register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
         """Enter a node, again too; a connection that may not have the id is told why, or loses it."""
+        asked = message.node_id[:LONGEST_NAME]
+        step(logger, "registration asked for", peer=peer.id, principal=peer.principal.id, node_id=asked)
         if self._lock_keeper.turns_away(peer, message.node_id):
             return
         holder = self._other_holder(peer, message)
@@ -122,13 +125,13 @@ class NodeService:
             peer.send(ProtocolError(code=ErrorCodes.BAD_REQUEST, message=str(exc)))
             return
         except AuthorizationException as exc:
-            self._record("node.rejected", peer, message.node_id[:LONGEST_NAME], outcome="denied", reason=exc.message)
+            self._record("node.rejected", peer, asked, outcome="denied", reason=exc.message)
             self.left(peer)
             peer.fail(ErrorCodes(exc.code), exc.message)
             return
         except ConfigException as exc:
             # A full disk, say: without a record of its owner no id is given away.
-            logger.error("cannot register node %r: %s", message.node_id[:LONGEST_NAME], exc)
+            logger.error("cannot register node %r: %s", asked, exc)
             peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
             return
         if before is not None and before.node_id != node.node_id:
@@ -142,6 +145,7 @@ class NodeService:
             self._on_other_labels(node.node_id)
         if before is None or before.registration != node.registration:
             self._record("node.register", peer, node.node_id)
+        step(logger, "node registered", peer=peer.id, principal=peer.principal.id, node_id=node.node_id)
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
@@ -160,6 +164,7 @@ class NodeService:
 
     def _hold_off(self, holder: RegisteredNode, peer: Peer) -> None:
         """Refuse a node id that two processes take from each other: it stays where it is for now."""
+        step(logger, "registration held off", peer=peer.id, node_id=holder.node_id, detail="another process has it")
         now = self._clock.monotonic()
         self.held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
         self.left(peer)
@@ -213,6 +218,7 @@ class NodeService:
         if not self._registry.set_capabilities(peer, message):
             self._metrics.frames_dropped += 1
         if is_new and node is not None:
+            step(logger, "node said what it serves", peer=peer.id, node_id=node.node_id)
             self._leftovers.came(node)
 
     def answered(self, peer: Peer, message: ControlMessage, _channel: int) -> None:

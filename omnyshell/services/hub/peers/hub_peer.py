@@ -1,6 +1,7 @@
 """One connection as the hub sees it: handshake, then each message to whom it concerns."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -45,9 +46,12 @@ from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.role_service import RoleService
+from omnyshell.steps import step
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.server_link import ServerLink
+
+logger = logging.getLogger("omnyshell.hub")
 
 CLOSE_JOINED = 1000
 
@@ -256,6 +260,7 @@ class HubPeer:
         self.link.on_slow_read = self._slow_frames_received
         self._pace.link = self.link
         self._opened_at = self._context.config.clock.monotonic()
+        step(logger, "link open", peer=self.id, address=self.address)
         timeout = self._context.config.login_timeout
         self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
         self.send(self._handshake.hello())
@@ -300,6 +305,7 @@ class HubPeer:
     def link_closed(self, code: int, _reason: str) -> None:
         """The connection has ended."""
         self._cancel_login_timer()
+        step(logger, "link closed", peer=self.id, role=self.role, address=self.address, code=code)
         self.has_said_goodbye = code != ABNORMAL_CLOSURE
         if self._service is not None:
             self._service.left(self)
@@ -374,6 +380,8 @@ class HubPeer:
 
     def refuse_login(self, verdict: Refusal | NoRoom) -> None:
         """Answer a login, or a join, that is refused, and close."""
+        why = verdict.why if isinstance(verdict, NoRoom) else verdict.name.lower()
+        step(logger, "login refused", peer=self.id, role=self.role, address=self.address, reason=why)
         if isinstance(verdict, NoRoom):
             self._violated(self._handshake.refuse_for_now(verdict.why))
         elif verdict is Refusal.UNKNOWN_METHOD:
@@ -393,6 +401,7 @@ class HubPeer:
         self._pace.logged_in(principal, self.role)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._serve(self._handshake.role)
+        step(logger, "logged in", peer=self.id, role=self.role, principal=principal.id, address=self.address)
         self.send(self._handshake.accept(principal, new_secure_token()))
         self._context.on_login(self)
 
@@ -407,12 +416,14 @@ class HubPeer:
     def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
         """Answer a join, and close: who joined logs in on a connection of its own."""
         self._handshake.end()
+        refused = isinstance(answer, JoinRefused)
+        step(logger, "join refused" if refused else "joined", peer=self.id, address=self.address)
         if self.link.is_open:
             self.send(answer)
-            refused = isinstance(answer, JoinRefused)
             self.close(CLOSE_UNAUTHORIZED if refused else CLOSE_JOINED, "refused" if refused else "joined")
 
     def _violated(self, violation: Violation) -> None:
+        step(logger, "handshake ended", peer=self.id, role=self.role, code=violation.error.code)
         self.send(violation.error)
         self.close(CLOSE_PROTOCOL_FAILURE, violation.error.code)
 
@@ -421,6 +432,7 @@ class HubPeer:
 
     def _login_late(self) -> None:
         self._login_timer = None
+        step(logger, "no login in time", peer=self.id, role=self.role, address=self.address)
         self.fail(ErrorCodes.TIMEOUT, "No login in time")
         self.link.cut_off_within(LATE_LOGIN_TIMEOUT)
 

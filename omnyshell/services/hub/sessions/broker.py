@@ -3,6 +3,7 @@
 A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
 """
 
+import logging
 from datetime import datetime
 
 from omnyshell.clock import Clock
@@ -42,6 +43,9 @@ from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.steps import step
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 class HubBroker:
@@ -79,6 +83,8 @@ class HubBroker:
         try:
             node, right = self._admission.check(client, channel, request)
         except SessionRejectedException as exc:
+            asked = request.node_id[:SHOWN_NAME_LENGTH]
+            step(logger, "session refused", peer=client.id, node_id=asked, channel=channel, reason=exc.code)
             self._reject(client, channel, request.node_id, exc, self._command_of(request))
             return
         id_ = self._new_id()
@@ -105,6 +111,7 @@ class HubBroker:
         self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
         self._kept.asked(route)
         self._tell(route)
+        _step("session asked of the node" if not route.is_resume else "resume asked of the node", route)
         node.peer.send(_node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
@@ -115,6 +122,7 @@ class HubBroker:
 
     def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
         """The client wants to leave its open session running: the node is asked, and answers on the channel."""
+        _step("detaching asked of the node", route)
         ask = NodeSessionDetach(
             session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
         )
@@ -128,6 +136,7 @@ class HubBroker:
         if not self._told_last(route, told):
             return
         route.session.state = SessionState.DETACHED
+        _step("session detached", route)
         self._router.remove(route)
         self._tell(route, expires_at=message.expires_at)
         self._audit_session("session.detach", route)
@@ -141,6 +150,7 @@ class HubBroker:
             return
         session.id = message.session_id
         session.state = SessionState.OPEN
+        _step("session open", route)
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
         self._tell(route)
@@ -154,6 +164,7 @@ class HubBroker:
 
     def exited(self, route: SessionRoute) -> None:
         """What ran in an open session has ended, and its node tells how."""
+        _step("session's program ended", route)
         self._kept.ended(route.session.node_id, route.session.id)
 
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
@@ -262,6 +273,7 @@ class HubBroker:
 
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
         route.session.state = SessionState.CLOSED
+        _step("session rejected", route, reason)
         self._router.remove(route)
         self._tell(route, reason)
         why = SessionRejectedException(text, code=reason)
@@ -273,6 +285,7 @@ class HubBroker:
 
     def _finish(self, route: SessionRoute, reason: str) -> None:
         route.session.state = SessionState.CLOSED
+        _step("session closed", route, reason)
         self._router.remove(route)
         self._tell(route, reason)
         self._audit_session("session.close", route, reason)
@@ -289,6 +302,24 @@ class HubBroker:
             detail=session.mode,
             command=route.audited_command if action == "session.open" else "",
         )
+
+
+def _step(text: str, route: SessionRoute, reason: str = "") -> None:
+    if not logger.isEnabledFor(logging.DEBUG):
+        return
+    session = route.session
+    step(
+        logger,
+        text,
+        peer=route.client.id,
+        principal=session.principal,
+        node_id=session.node_id,
+        session_id=session.id,
+        channel=route.client_channel,
+        node_channel=route.node_channel,
+        mode=session.mode,
+        reason=reason,
+    )
 
 
 def shown_command(request: SessionOpen) -> str:

@@ -4,6 +4,7 @@ A plain object fed with messages and a clock. Toward the node each request gets 
 that choose the same id never meet, and an answer counts only from the connection that was asked.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.steps import step
+
+logger = logging.getLogger("omnyshell.hub")
 
 T = TypeVar("T")
 
@@ -232,6 +236,7 @@ class RelayedRequests:
             self._metrics.frames_dropped += 1
             return
         self._forget(message.request_id, pending)
+        step(logger, "answer passed on", peer=pending.client.id, node_id=pending.request.node_id, request=pending.id)
         if isinstance(message, NodeSessionScreenResponse):
             if not pending.with_etag:
                 message.etag, message.same, message.exit_code = None, False, None
@@ -305,6 +310,8 @@ class RelayedRequests:
         self._pending[id_] = _Pending(kind, client, request, node, deadline, with_etag)
         self._of_peer.update((client, node))
         self._of_principal[client.principal.id] += 1
+        asked = {"node_id": request.node_id, "request": request.request_id, "detail": kind.action}
+        step(logger, "request passed on", peer=client.id, principal=client.principal.id, **asked)
         node.send(kind.ask(request, id_, client.principal.id))
 
     def _give_up(self, applies: Callable[[_Pending], bool]) -> None:

@@ -15,6 +15,7 @@ from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.ended_sessions import EndedSessions
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.session import NodeSession
+from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
 
 CLOSE_TIMEOUT = 3.0
@@ -60,9 +61,13 @@ class NodeSessions:
 
     def open(self, connection: OmnyShellConnection, channel_id: int, request: NodeSessionOpen) -> None:
         """Start what the hub asks for, and answer it."""
+        asked = {"session_id": request.session_id, "principal": request.principal, "channel": channel_id}
+        verb = "resume" if request.resume_session_id is not None else "session"
+        step(logger, f"{verb} asked for", mode=request.mode, **asked)
         try:
             self._open(connection, channel_id, request)
         except OmnyShellException as exc:
+            step(logger, f"{verb} rejected", reason=exc.code, **asked)
             rejected = NodeSessionRejected(session_id=request.session_id, reason=exc.code, message=exc.message)
             connection.send(rejected, channel_id)
 

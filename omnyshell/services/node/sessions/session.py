@@ -1,6 +1,7 @@
 """One session of a node: a process, and the channel that its client has now."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -28,6 +29,9 @@ from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
+from omnyshell.steps import step
+
+logger = logging.getLogger("omnyshell.node")
 
 MAX_TIMEOUT = 10 * 365 * 86400
 """Seconds; a client that asks for more gets this."""
@@ -129,6 +133,7 @@ class NodeSession:
         opened.max_window = self._max_window
         if offsets:
             opened.output_offset = opened.input_offset = 0
+        self._step("session started", pid=process.pid)
         attachment.channel.send(opened)
         process.resume_output()
 
@@ -160,6 +165,7 @@ class NodeSession:
 
     def kill(self) -> None:
         """End the process and all that belongs to its session; a client is told. Idempotent."""
+        self._step("session is ended")
         self.is_ending = True
         attachment = self._leave(None, keep=False)
         if attachment is not None:
@@ -212,6 +218,7 @@ class NodeSession:
     def exited(self, exit_code: int, signal_name: str | None) -> None:
         """Tell the client, behind all output."""
         self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
+        self._step("program ended", code=exit_code, reason=signal_name or "")
         self._cancel_expiry()
         self._tell_exit()
         if self.output_stage.screen is not None:
@@ -292,6 +299,8 @@ class NodeSession:
 
     def _leave(self, timeout: float | None, *, keep: bool) -> ChannelEnd | None:
         """Be without a channel from now on, for at most so many seconds; returns the one that there was."""
+        if self._attachment is not None:
+            self._step("client left", channel=self._attachment.channel.id)
         attachment, self._attachment = self._attachment, None
         self.output_stage.leave(keep=keep)
         self._cancel_expiry()
@@ -319,6 +328,8 @@ class NodeSession:
             before.channel.finish(self._detached())
         painting = None if exactly and not request.repaint else self.output_stage.painting()
         self._attach(attachment, offsets=request.offsets)
+        how = "where it was" if exactly else "painted"
+        self._step("session taken up", channel=attachment.channel.id, detail=how)
         attachment.channel.send(self._opened(request, painting, exactly=exactly))
         if exactly:
             self.output_stage.resend(request.output_offset or 0)
@@ -368,6 +379,9 @@ class NodeSession:
         else:
             self.kill()
         self.budget_available()
+
+    def _step(self, text: str, **fields: object) -> None:
+        step(logger, text, session_id=self.id, principal=self.owner, **fields)
 
     def _cancel_expiry(self) -> None:
         if self._expiry is not None:

@@ -58,6 +58,7 @@ class RecordingPeer:
         self.principal = Principal(PrincipalId(name), frozenset(roles))
         self.features = frozenset[str]()
         self.evidence = None
+        self.id = f"connection of {name}"
         self.address = "192.0.2.1"
         self.is_open = True
         self.channels: dict[int, Any] = {}

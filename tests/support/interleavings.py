@@ -148,7 +148,7 @@ class World:
             tunnels=self.tunnels,
             metrics=metrics,
             events=no_events,
-            admin=AdminService(MagicMock(), MagicMock(), MagicMock()),
+            admin=AdminService(MagicMock(), MagicMock()),
             access=cast("Any", MagicMock()),
         )
 

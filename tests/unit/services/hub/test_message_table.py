@@ -16,7 +16,7 @@ from omnyshell.services.hub.peers.handlers import MessageTable
 def made(**rooms: Any) -> MessageTable:
     """The table over rooms that do nothing; what administrators may ask is the real list."""
     names = inspect.signature(message_table).parameters
-    admin = AdminService(MagicMock(), MagicMock(), MagicMock())
+    admin = AdminService(MagicMock(), MagicMock())
     return message_table(**{**dict.fromkeys(names, MagicMock()), "admin": admin, **rooms})
 
 
@@ -25,7 +25,7 @@ def test_a_hub_reads_the_messages_of_the_table_and_no_others() -> None:
 
 
 def test_a_request_of_administrators_that_nobody_plans_keeps_the_hub_from_starting() -> None:
-    admin = MagicMock(requests=AdminService(MagicMock(), MagicMock(), MagicMock()).requests[1:])
+    admin = MagicMock(requests=AdminService(MagicMock(), MagicMock()).requests[1:])
     with pytest.raises(ValueError, match=r"^dealt with by nobody: admin\.\S+ of a client$"):
         made(admin=admin)
 

@@ -17,10 +17,10 @@ from omnyshell.cli.main import run
 from omnyshell.cli.sessions import connect
 from omnyshell.paths import bound_hubs_file, logins_file
 from omnyshell.protocol.messages import ControlMessage, admin as admin_messages, events
+from omnyshell.services.access_options import ACCESS
 from omnyshell.services.client import admin, session
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.live import feed
-from omnyshell.services.client.options import ACCESS
 from omnyshell.services.dial import HubAccess
 
 WITHIN = 8.0

@@ -2,7 +2,7 @@
 
 from omnyshell.cli.grammar.command import JSON, NODE, Command
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import ACCESS, BINDING
+from omnyshell.services.access_options import ACCESS, BINDING
 from omnyshell.services.hub_place import HUB_PLACE
 
 AUDIT_CHOICE = (

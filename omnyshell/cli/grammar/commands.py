@@ -6,7 +6,7 @@ Handlers are named, not imported: a command loads only what it needs.
 from omnyshell.cli.grammar.admin_commands import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
 from omnyshell.cli.grammar.command import JSON, NODE, Command
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import ACCESS, KEY_PASSPHRASE_FILE
+from omnyshell.services.access_options import ACCESS, KEY_PASSPHRASE_FILE
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")

@@ -13,10 +13,10 @@ from omnyshell.ids import PrincipalId
 from omnyshell.paths import bound_hubs_file, logins_file, user_path
 from omnyshell.security.credentials import CredentialProvider, PublicKeyCredentialProvider, TokenCredentialProvider
 from omnyshell.security.strict_modes import StrictModes
+from omnyshell.services.access_options import ACCESS
 from omnyshell.services.binding import Binding
 from omnyshell.services.bound_hubs import BoundHubs
 from omnyshell.services.client.login_store import PRESENT_FORMAT, CredentialStore, StoredSession
-from omnyshell.services.client.options import ACCESS
 from omnyshell.services.client.passphrases import (
     PASSPHRASE,
     PASSPHRASE_FILE,

@@ -8,7 +8,7 @@ from omnyshell.paths import user_path
 from omnyshell.security.files import read_private
 from omnyshell.security.key_files import PassphraseException
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.services.client.options import KEY_PASSPHRASE_FILE
+from omnyshell.services.access_options import KEY_PASSPHRASE_FILE
 
 PASSPHRASE, PASSPHRASE_FILE = "key_passphrase", KEY_PASSPHRASE_FILE.key
 """By what names a passphrase is given. There is no option for itself: other users could read it."""

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from omnyshell.options.option import Option
-from omnyshell.services.client.options import (
+from omnyshell.services.access_options import (
     ALLOW_UNBOUND,
     BIND_CERTIFICATE,
     CA,

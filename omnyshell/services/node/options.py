@@ -7,7 +7,7 @@ from omnyshell.ids import is_node_id
 from omnyshell.options.option import Check, Option, default_of
 from omnyshell.options.values import at_least, duration, file_exists, parse_pairs
 from omnyshell.paths import user_path
-from omnyshell.services.client.options import ACCESS, BIND_CERTIFICATE, CA
+from omnyshell.services.access_options import ACCESS, BIND_CERTIFICATE, CA
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.config import Keeping, NodeConfig
 from omnyshell.services.node.environment import REFUSED_VARIABLES

@@ -16,11 +16,11 @@ from omnyshell.errors import AuthException, ConfigException, OmnyShellException
 from omnyshell.paths import logins_file, user_path
 from omnyshell.printable import printable
 from omnyshell.security.key_files import PassphraseException
+from omnyshell.services.access_options import BINDING
 from omnyshell.services.client.access import complete, hub_access, login_to_save
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.login_store import CredentialStore, StoredSession
-from omnyshell.services.client.options import BINDING
 from omnyshell.services.client.passphrases import AskPassphrase
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup

@@ -23,8 +23,8 @@ from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.files import write_private
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.strict_modes import StrictModes
+from omnyshell.services.access_options import ACCESS
 from omnyshell.services.client.access import hub_access
-from omnyshell.services.client.options import ACCESS
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.options import OPTIONS as HUB_OPTIONS
 from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS

@@ -1,7 +1,7 @@
 """How the parts of a hub are put together: who is given what."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.extensions import (
@@ -37,7 +37,7 @@ from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.live.service import EventsService
@@ -51,8 +51,8 @@ from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
 from omnyshell.services.hub.pages.pages import HubPages
 from omnyshell.services.hub.peers.addresses import HubAddresses
-from omnyshell.services.hub.peers.handlers import MessageTable
-from omnyshell.services.hub.peers.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.peers.handlers import MessageTable, ServedRole
+from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.message_watch import MessageWatch
 from omnyshell.services.hub.peers.peer import Peer, Peers
@@ -70,7 +70,7 @@ from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.services.hub.upkeep import Adjustable, HubUpkeep, ceiling
+from omnyshell.services.hub.upkeep import HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 FEATURES = frozenset(
@@ -95,137 +95,170 @@ FEATURES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubBase:
-    """What there is before any service: settings, records, and what counts and watches."""
-
-    config: HubConfig
-    config_in_force: Callable[[], HubConfig]
-    """As it was last reloaded."""
-
-    policy: HubPolicy
-    certificate: HubCertificate
-    nodes: NodeRegistry
-    records: HubRecords
-    locks: Locks
-    tunnels: TunnelBroker
-    peers: Peers[HubPeer]
-    audit: AuditLog
-    metrics: HubMetrics
-    bus: LocalEventBus
-
-
 class HubServices:
-    """The services of a hub, which know each other but not the hub.
+    """The services of a hub, put together room by room: each is given its neighbours by name, and none gets this."""
 
-    `not_ready` says why the hub cannot serve, or nothing.
-    """
-
-    def __init__(self, base: HubBase, not_ready: Callable[[], str]) -> None:
-        self._base = base
-        config, metrics = base.config, base.metrics
+    def __init__(
+        self,
+        *,
+        config: HubConfig,
+        config_in_force: Callable[[], HubConfig],
+        certificate: HubCertificate,
+        records: HubRecords,
+        locks: Locks,
+        policy: HubPolicy,
+        peers: Peers[HubPeer],
+        nodes: NodeRegistry,
+        sessions: SessionRouter,
+        tunnels: TunnelBroker,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        bus: EventBus,
+        not_ready: Callable[[], str],
+    ) -> None:
+        """`config_in_force` is as it was last reloaded; `not_ready` says why the hub cannot serve, or nothing."""
+        self._config, self._config_in_force, self._clock = config, config_in_force, config.clock
+        self._certificate, self._locks, self._policy = certificate, locks, policy
+        self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
+        self._audit, self._metrics, self._bus = audit, metrics, bus
         self._started_at = config.clock.now()
-        self.sessions = SessionRouter()
-        self.records = records = base.records
-        self.kept = records.kept_sessions(config.clock)
-        self.relay = Relay(metrics)
-        self.probe = RelayProbe(metrics.relay_seconds)
-        self.broker = self._make_broker()
-        self.requests = self._make_requests()
-        departed, self._takeovers = DepartedNodes(config.clock), records.takeovers(config.clock)
-        self._heartbeats = HeartbeatMonitor[Peer](config.heartbeat_timeout)
-        self._enrolled = EnrolledAuthenticator(records.enrolments, config.clock)
-        records.log.follow(self._enrolled.follow)
-        authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
-        self.addresses = HubAddresses(records.known_addresses(config.clock), base.audit, metrics)
-        limiter = LoginLimiter(config.login_limit, config.clock)
-        proofs = ProofRules(config, records.bound_keys())
-        self.gate = LoginGate(authenticator, limiter, proofs, base.audit, metrics, base.locks, config.clock)
-        self.gate.why_no_more = self._why_no_connection
-        self.quota = base.policy.quota
-        self.audit_sums = AuditSums(base.policy.quota, base.audit, config.clock)
-        base.audit.admits = self.audit_sums.admits
-        self.messages = MessageWatch(base.peers, base.audit, lambda: base.config_in_force().message_timeout)
-        self.sending = SendWatch(base.peers, base.policy.quota, base.audit)
-        self.questions = questions = NodeQuestions(config.clock, config.new_id)
-        self.leftovers = self._make_leftovers(questions)
-        self.lock_keeper = LockKeeper(base.locks, records.log, base.nodes, self.leftovers.is_ending, base.audit)
-        self.node_service = self._make_node_service(questions, departed)
-        self._eviction = self._make_eviction()
-        records.log.follow(Consequences(self._eviction, self._set_ceiling, base.bus).follow)
-        self.admin = AdminService(self._admin_scope(questions), self.gate)
-        self.events = EventsService(self._live_parts(departed), base.bus, questions, lambda: self._eviction.known)
-        self._clipboards = ClipboardNotes(self.sessions, base.audit, metrics, config.clock)
-        self._client_service = self._make_client_service()
+        self.records = records
+        self.quota = policy.quota
+        self._make_logins()
+        self._make_limits()
+        self._make_sessions()
+        self._make_revocation()
+        self._make_nodes()
+        self._make_admin()
+        self._make_live(not_ready)
+        self._make_clients()
         self._table = self._make_table()
-        self.pages = self._make_pages(not_ready)
 
-    def _why_no_connection(self, who: Principal) -> str:
-        """Why somebody gets no further connection; each node of theirs has one besides."""
-        quota, size = self._base.policy.quota, self._base.config_in_force().endpoint.max_connections
-        nodes = 0
-        if who.may_register_nodes:
-            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self._base.records.owners.count_of(who.id))
-        held = max(0, quota.connections_of(who.id) - nodes)
-        return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))
+    # The rooms, each on those before it
 
-    def _set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
-        self._base.nodes.set_ceiling(node_id, ceiling(self._base.config_in_force(), node_id, labels))
+    def _make_logins(self) -> None:
+        config, clock = self._config, self._clock
+        self._enrolled = EnrolledAuthenticator(self.records.enrolments, clock)
+        self.records.log.follow(self._enrolled.follow)
+        self.addresses = HubAddresses(self.records.known_addresses(clock), self._audit, self._metrics)
+        self.gate = LoginGate(
+            CompositeAuthenticator([config.authenticator, self._enrolled]),
+            LoginLimiter(config.login_limit, clock),
+            ProofRules(config, self.records.bound_keys()),
+            self._audit,
+            self._metrics,
+            self._locks,
+            clock,
+        )
+        self.gate.why_no_more = self._why_no_connection
 
-    def _make_broker(self) -> HubBroker:
-        base, config = self._base, self._base.config
-        return HubBroker(
-            nodes=base.nodes,
-            router=self.sessions,
+    def _make_limits(self) -> None:
+        self.audit_sums = AuditSums(self.quota, self._audit, self._clock)
+        self._audit.admits = self.audit_sums.admits
+        self.messages = MessageWatch(self._peers, self._audit, lambda: self._config_in_force().message_timeout)
+        self.sending = SendWatch(self._peers, self.quota, self._audit)
+        self.probe = RelayProbe(self._metrics.relay_seconds)
+
+    def _make_sessions(self) -> None:
+        self.kept = self.records.kept_sessions(self._clock)
+        self.relay = Relay(self._metrics)
+        self.broker = HubBroker(
+            nodes=self._nodes,
+            router=self._sessions,
             relay=self.relay,
-            policy=base.policy,
-            audit=base.audit,
-            metrics=base.metrics,
-            clock=config.clock,
-            new_id=config.new_id,
+            policy=self._policy,
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=self._clock,
+            new_id=self._config.new_id,
             kept=self.kept,
-            bus=base.bus,
+            bus=self._bus,
+        )
+        self.requests = RelayedRequests(
+            nodes=self._nodes,
+            policy=self._policy,
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=self._clock,
+            new_id=self._config.new_id,
+            bus=self._bus,
+        )
+        self.questions = NodeQuestions(self._clock, self._config.new_id)
+        self.leftovers = LeftoverSessions(
+            self._nodes,
+            self._sessions,
+            self.kept,
+            self.records.guests(),
+            gate=self.gate,
+            policy=self._policy,
+            audit=self._audit,
+            questions=self.questions,
+            bus=self._bus,
+            clock=self._clock,
+            new_id=self._config.new_id,
+        )
+        self._clipboards = ClipboardNotes(self._sessions, self._audit, self._metrics, self._clock)
+
+    def _make_revocation(self) -> None:
+        self.lock_keeper = LockKeeper(self._locks, self.records.log, self._nodes, self.leftovers.is_ending, self._audit)
+        self._eviction = Eviction(
+            peers=self._peers,
+            nodes=self._nodes,
+            broker=self.broker,
+            policy=self._policy,
+            sessions=self._sessions,
+            requests=self.requests,
+            gate=self.gate,
+            audit=self._audit,
+            tunnels=self._tunnels,
+            leftovers=self.leftovers,
+            bus=self._bus,
         )
 
-    def _make_requests(self) -> RelayedRequests:
-        base, config = self._base, self._base.config
-        return RelayedRequests(
-            nodes=base.nodes,
-            policy=base.policy,
-            audit=base.audit,
-            metrics=base.metrics,
-            clock=config.clock,
-            new_id=config.new_id,
-            bus=base.bus,
-        )
+        self.records.log.follow(Consequences(self._eviction, self._set_ceiling, self._bus).follow)
 
-    def _make_node_service(self, questions: NodeQuestions, departed: DepartedNodes) -> NodeService:
-        base = self._base
-        return NodeService(
-            registry=base.nodes,
+    def _make_nodes(self) -> None:
+        self._heartbeats = HeartbeatMonitor[Peer](self._config.heartbeat_timeout)
+        self._departed = DepartedNodes(self._clock)
+        self._takeovers = self.records.takeovers(self._clock)
+        self.node_service = NodeService(
+            registry=self._nodes,
             heartbeats=self._heartbeats,
             broker=self.broker,
             requests=self.requests,
-            tunnels=base.tunnels,
-            questions=questions,
+            tunnels=self._tunnels,
+            questions=self.questions,
             leftovers=self.leftovers,
             lock_keeper=self.lock_keeper,
-            departed=departed,
+            departed=self._departed,
             takeovers=self._takeovers,
-            audit=base.audit,
-            metrics=base.metrics,
-            clock=base.config.clock,
-            on_other_labels=lambda node_id: self._eviction.enforce_at(node_id),
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=self._clock,
+            on_other_labels=self._eviction.enforce_at,
         )
 
-    def _make_client_service(self) -> ClientService:
-        base = self._base
-        return ClientService(
-            registry=base.nodes,
-            policy=base.policy,
+    def _make_admin(self) -> None:
+        self.admin = AdminService(self._admin_scope(), self.gate)
+        self._access = AccessAnswers(
+            policy=self._policy,
+            nodes=self._nodes,
+            owners=self.records.owners,
+            gate=self.gate,
+            audit=self._audit,
+        )
+
+    def _make_live(self, not_ready: Callable[[], str]) -> None:
+        self.events = EventsService(self._live_parts(), self._bus, self.questions, lambda: self._eviction.known)
+        self.pages = self._make_pages(not_ready)
+
+    def _make_clients(self) -> None:
+        self._client_service = ClientService(
+            registry=self._nodes,
+            policy=self._policy,
             broker=self.broker,
             requests=self.requests,
-            tunnels=base.tunnels,
+            tunnels=self._tunnels,
             events=self.events,
             clipboards=self._clipboards,
         )
@@ -237,158 +270,133 @@ class HubServices:
             broker=self.broker,
             relayed=self.requests,
             clipboards=self._clipboards,
-            tunnels=self._base.tunnels,
-            metrics=self._base.metrics,
+            tunnels=self._tunnels,
+            metrics=self._metrics,
             events=self.events,
             admin=self.admin,
-            access=self._make_access(),
+            access=self._access,
         )
 
-    def _make_access(self) -> AccessAnswers:
-        base = self._base
-        return AccessAnswers(
-            policy=base.policy,
-            nodes=base.nodes,
-            owners=base.records.owners,
-            gate=self.gate,
-            audit=base.audit,
-        )
+    # What the hub itself needs of them
 
-    def _make_leftovers(self, questions: NodeQuestions) -> LeftoverSessions:
-        base = self._base
-        return LeftoverSessions(
-            base.nodes,
-            self.sessions,
-            self.kept,
-            base.records.guests(),
-            gate=self.gate,
-            policy=base.policy,
-            audit=base.audit,
-            questions=questions,
-            bus=base.bus,
-            clock=base.config.clock,
-            new_id=base.config.new_id,
-        )
-
-    def _make_eviction(self) -> Eviction:
-        base = self._base
-        return Eviction(
-            peers=base.peers,
-            nodes=base.nodes,
-            broker=self.broker,
-            policy=base.policy,
-            sessions=self.sessions,
-            requests=self.requests,
-            gate=self.gate,
-            audit=base.audit,
-            tunnels=base.tunnels,
-            leftovers=self.leftovers,
-            bus=base.bus,
-        )
-
-    def context(self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]) -> HubContext:
-        """Return what connections are given."""
-        base = self._base
-        return HubContext(
-            config=base.config,
+    def peer_maker(
+        self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]
+    ) -> Callable[[], HubPeer]:
+        """Return what makes each connection; the hub is told of its login and of its end."""
+        table = self._table
+        make = partial(
+            HubPeer,
+            clock=self._clock,
+            new_id=self._config.new_id,
             codec=hub_codec(),
-            metrics=base.metrics,
+            metrics=self._metrics,
             probe=self.probe,
+            quota=self.quota,
             gate=self.gate,
-            certificate=base.certificate,
+            certificate=self._certificate,
             features=FEATURES,
-            services={Role.NODE: self.node_service, Role.CLIENT: self._client_service},
-            table=self._table,
+            roles={
+                Role.NODE: ServedRole(table[Role.NODE], self.node_service.left),
+                Role.CLIENT: ServedRole(table[Role.CLIENT], self._client_service.left),
+            },
             join=self.admin.join,
             on_login=on_login,
             on_closed=on_closed,
-            quota=base.policy.quota,
             on_too_much=self.messages.too_much,
         )
+        return lambda: make(login_timeout=self._config_in_force().login_timeout)
 
-    def upkeep(self, context: HubContext, endpoint: WsServerEndpoint) -> HubUpkeep:
+    def upkeep(self, endpoint: WsServerEndpoint) -> HubUpkeep:
         """Return what takes in changes of the settings."""
-        base = self._base
-        parts = Adjustable(
-            context=context,
-            certificate=base.certificate,
+        return HubUpkeep(
+            self._config,
             endpoint=endpoint,
+            certificate=self._certificate,
             gate=self.gate,
-            policy=base.policy,
-            nodes=base.nodes,
+            log=self.records.log,
+            policy=self._policy,
+            nodes=self._nodes,
             heartbeats=self._heartbeats,
             pages=self.pages,
-            audit=base.audit,
+            audit=self._audit,
             eviction=self._eviction,
-            log=base.records.log,
-            store=base.records.enrolments,
+            store=self.records.enrolments,
             enrolled=self._enrolled,
-            tunnels=base.tunnels,
-            peers=base.peers,
+            peers=self._peers,
         )
-        return HubUpkeep(base.config, parts)
+
+    # The rest
 
     def _make_pages(self, not_ready: Callable[[], str]) -> HubPages:
-        base = self._base
         source = MetricsSource(
-            metrics=base.metrics,
-            quota=base.policy.quota,
-            audit=base.audit,
-            nodes=base.nodes,
-            sessions=self.sessions,
+            metrics=self._metrics,
+            quota=self.quota,
+            audit=self._audit,
+            nodes=self._nodes,
+            sessions=self._sessions,
             detached=self.events.count_detached,
-            peers=base.peers,
-            tunnels=base.tunnels,
+            peers=self._peers,
+            tunnels=self._tunnels,
         )
         return HubPages(
             not_ready=not_ready,
-            audit=lambda: base.audit.condition,
+            audit=lambda: self._audit.condition,
             metrics=lambda: metrics_text(source),
             metrics_type=CONTENT_TYPE,
-            token=base.config.metrics_token,
-            is_for_loopback=base.config.metrics_from_loopback,
+            token=self._config.metrics_token,
+            is_for_loopback=self._config.metrics_from_loopback,
         )
 
-    def _live_parts(self, departed: DepartedNodes) -> HubParts:
-        base = self._base
+    def _live_parts(self) -> HubParts:
         return HubParts(
-            nodes=base.nodes,
-            owners=base.records.owners,
-            departed=departed,
+            nodes=self._nodes,
+            owners=self.records.owners,
+            departed=self._departed,
             takeovers=self._takeovers,
-            routes=self.sessions,
-            policy=base.policy,
-            locks=base.locks,
-            tunnels=base.tunnels,
-            peers=base.peers,
-            audit=base.audit,
-            metrics=base.metrics,
-            clock=base.config.clock,
-            hub_uid=lambda: base.certificate.current.uid,
+            routes=self._sessions,
+            policy=self._policy,
+            locks=self._locks,
+            tunnels=self._tunnels,
+            peers=self._peers,
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=self._config.clock,
+            hub_uid=lambda: self._certificate.current.uid,
             started_at=self._started_at,
         )
 
-    def _admin_scope(self, questions: NodeQuestions) -> AdminScope:
-        base = self._base
-        config, enrolments = base.config, base.records.enrolments
+    def _admin_scope(self) -> AdminScope:
+        config, enrolments = self._config, self.records.enrolments
         return AdminScope(
-            log=base.records.log,
+            log=self.records.log,
             store=enrolments,
             enrolled=self._enrolled,
-            owners=base.records.owners,
-            nodes=base.nodes,
-            sessions=self.sessions,
-            peers=base.peers,
+            owners=self.records.owners,
+            nodes=self._nodes,
+            sessions=self._sessions,
+            peers=self._peers,
             broker=self.broker,
             eviction=self._eviction,
-            locks=base.locks,
-            tunnels=base.tunnels,
-            audit=base.audit,
-            bus=base.bus,
-            questions=questions,
-            certificate=base.certificate,
+            locks=self._locks,
+            tunnels=self._tunnels,
+            audit=self._audit,
+            bus=self._bus,
+            questions=self.questions,
+            certificate=self._certificate,
             clock=config.clock,
             new_id=config.new_id,
-            configured=lambda: base.config_in_force().authenticator,
+            configured=lambda: self._config_in_force().authenticator,
             started_at=self._started_at,
         )
+
+    def _set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
+        self._nodes.set_ceiling(node_id, ceiling(self._config_in_force(), node_id, labels))
+
+    def _why_no_connection(self, who: Principal) -> str:
+        """Why somebody gets no further connection; each node of theirs has one besides."""
+        quota, size = self.quota, self._config_in_force().endpoint.max_connections
+        nodes = 0
+        if who.may_register_nodes:
+            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self.records.owners.count_of(who.id))
+        held = max(0, quota.connections_of(who.id) - nodes)
+        return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))

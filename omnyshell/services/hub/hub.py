@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.assembly import HubBase, HubServices
+from omnyshell.services.hub.assembly import HubServices
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.offline_notes import OfflineNotes
 from omnyshell.services.hub.audit.trail import open_trail
@@ -19,12 +19,12 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_lock import StateLock
 from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.peers.hub_peer import HubContext, HubPeer
+from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.peer import Peers
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.sessions.router import SessionRouter
-from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.setup import make_tunnel_broker
 from omnyshell.services.hub.upkeep import ceilings
 from omnyshell.sums import ToldInSums
@@ -45,13 +45,10 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class OmnyShellHub:
-    """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once."""
+    """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once.
 
-    nodes: NodeRegistry
-    """The nodes that are connected, once it is started."""
-
-    tunnels: TunnelBroker
-    """The tunnels that are open, once it is started."""
+    What it has to look at, and to listen to, is there before it is started, and empty.
+    """
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
@@ -67,7 +64,29 @@ class OmnyShellHub:
         """Takes a sink from now on, to miss nothing of the start."""
 
         self.audit.commands = config.audit_commands
+        self._locks = Locks(config.clock)
+        self._policy = HubPolicy.of(config, self._locks)
+        self.nodes = NodeRegistry(None, {}, self.bus, self._policy.why_no_more_ids)
+        """The nodes that are connected."""
+
+        self.sessions = SessionRouter()
+        """The sessions that are open through this hub."""
+
         self._introductions = Introductions(config.proxy_protocol_from)
+        self._ports = PublicPorts(config.host if config.tunnel_bind_host is None else config.tunnel_bind_host)
+        self.tunnels = make_tunnel_broker(
+            config,
+            self._ports,
+            lambda: self._certificate.tunnels,
+            self.audit,
+            self.metrics,
+            self.bus,
+            self.nodes,
+            self._policy,
+            self._introductions,
+        )
+        """The tunnels that are open."""
+
         self._lock: StateLock | None = None
         self._records: HubRecords | None = None
         self._notes: OfflineNotes | None = None
@@ -97,11 +116,6 @@ class OmnyShellHub:
         return self._endpoint.port
 
     @property
-    def sessions(self) -> SessionRouter:
-        """The sessions that are open through this hub, once it is started."""
-        return self._services.sessions
-
-    @property
     def connections(self) -> int:
         """How many connections there are, logged in or not."""
         return self._endpoint.connections if self._endpoint is not None else 0
@@ -116,13 +130,14 @@ class OmnyShellHub:
             raise RuntimeError("the hub is started already")
         config = self.config
         check_public_urls(config.public_urls, config.tunnel_ports, config.port)
-        certificate = HubCertificate(config)
+        self._certificate = HubCertificate(config)
         try:
-            base = await self._open_base(certificate)
-            services = HubServices(base, self._why_not_ready)
+            records = await self._open_records()
+            if config.tunnel_ports is not None:
+                await self._ports.resolve()
+            services = self._assemble(records)
             self._tell_notes()
-            context = services.context(on_login=self._peer_logged_in, on_closed=self._peer_closed)
-            endpoint = await self._listen(services, context)
+            endpoint = await self._listen(services)
         except BaseException as exc:
             self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()
@@ -130,54 +145,55 @@ class OmnyShellHub:
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
         self._services = services
-        self._upkeep = services.upkeep(context, endpoint)
+        self._upkeep = services.upkeep(endpoint)
         services.admin.start()
         self._sweeper = asyncio.create_task(self._sweep())
         self._upkeep.started()
-        logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
+        logger.info("hub %s listens on %s:%d", self._certificate.current.uid, config.host, endpoint.port)
 
-    async def _open_base(self, certificate: HubCertificate) -> HubBase:
-        """Open the records, and return what all parts share. Raises as `start` does."""
+    async def _open_records(self) -> HubRecords:
+        """Open what is kept on disk, and go by it. Raises as `start` does."""
         config = self.config
         if config.state_dir is not None:
             self._lock = StateLock(config.state_dir)
             # Before all else: by what is there already it says whether there was a trail before.
             await open_trail(self.audit, config)
-            certificate.note_uid(config)
+            self._certificate.note_uid(config)
         records = self._records = HubRecords(config.state_dir)
         if config.state_dir is not None:
             self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
-        locks = Locks(config.clock, records.locks.locks())
-        records.log.follow(locks.follow)
-        policy = HubPolicy.of(config, locks)
-        labels = ceilings(config, records.enrolments)
-        self.nodes = NodeRegistry(records.owners, labels, self.bus, policy.why_no_more_ids)
-        self.tunnels = await make_tunnel_broker(
-            config, certificate, self.audit, self.metrics, self.bus, self.nodes, policy, self._introductions
-        )
-        return HubBase(
-            config=config,
+        self._locks.begin(records.locks.locks())
+        records.log.follow(self._locks.follow)
+        self.nodes.begin(records.owners, ceilings(config, records.enrolments))
+        return records
+
+    def _assemble(self, records: HubRecords) -> HubServices:
+        return HubServices(
+            config=self.config,
             config_in_force=lambda: self.config,
-            policy=policy,
-            certificate=certificate,
-            nodes=self.nodes,
+            certificate=self._certificate,
             records=records,
-            locks=locks,
-            tunnels=self.tunnels,
+            locks=self._locks,
+            policy=self._policy,
             peers=self._peers,
+            nodes=self.nodes,
+            sessions=self.sessions,
+            tunnels=self.tunnels,
             audit=self.audit,
             metrics=self.metrics,
             bus=self.bus,
+            not_ready=self._why_not_ready,
         )
 
-    async def _listen(self, services: HubServices, context: HubContext) -> WsServerEndpoint:
+    async def _listen(self, services: HubServices) -> WsServerEndpoint:
         """Bind the port. Raises as `start` does."""
         config = self.config
+        make_peer = services.peer_maker(on_login=self._peer_logged_in, on_closed=self._peer_closed)
         endpoint = WsServerEndpoint(
             config.host,
             config.port,
-            context.certificate.current.tls,
-            lambda: self._new_peer(context),
+            self._certificate.current.tls,
+            lambda: self._enter(make_peer()),
             config.endpoint,
             responder=services.pages.answer,
             is_known=services.addresses.known.__contains__,
@@ -250,8 +266,7 @@ class OmnyShellHub:
             return "the audit trail cannot be written"
         return ""
 
-    def _new_peer(self, context: HubContext) -> LinkOwner:
-        peer = HubPeer(context)
+    def _enter(self, peer: HubPeer) -> LinkOwner:
         self._peers.add(peer)
         self._all_gone.clear()
         return peer

@@ -2,19 +2,17 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import attrgetter
 
-from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
-from omnyshell.model.schema import write_timestamp
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
 from omnyshell.services.hub.access.policy import HubPolicy, only_admins_expose
+from omnyshell.services.hub.access_ends import AccessEnds
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.certificate_warnings import CertificateWarnings
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.store import Ended, EnrolmentStore
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import FileWatch, WatchedFiles
@@ -22,14 +20,11 @@ from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.options import OPTIONS
 from omnyshell.services.hub.pages.pages import HubPages
-from omnyshell.services.hub.peers.hub_peer import HubContext
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.revocation.eviction import Eviction
-from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.log import TruthLog
-from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 WATCH_PERIOD = 0.5
@@ -55,27 +50,6 @@ NEEDS_RESTART = {option.sets: option.toml_key for option in OPTIONS if option.re
 logger = logging.getLogger("omnyshell.hub")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adjustable:
-    """The parts of a hub that settings can change while it runs."""
-
-    context: HubContext
-    certificate: HubCertificate
-    endpoint: WsServerEndpoint
-    gate: LoginGate
-    policy: HubPolicy
-    nodes: NodeRegistry
-    heartbeats: HeartbeatMonitor[Peer]
-    pages: HubPages
-    audit: AuditLog
-    eviction: Eviction
-    log: TruthLog
-    store: EnrolmentStore
-    enrolled: EnrolledAuthenticator
-    tunnels: TunnelBroker
-    peers: Iterable[Peer]
-
-
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
     """Return the labels that the hub sets for node ids: by its configuration, which comes first, and by admins."""
     labels = store.node_labels()
@@ -90,16 +64,43 @@ def ceiling(config: HubConfig, node_id: str, labels: dict[str, str]) -> dict[str
 class HubUpkeep:
     """Takes in what changes. Call `tick` now and then, `reload` when somebody asks for it."""
 
-    def __init__(self, config: HubConfig, parts: Adjustable) -> None:
+    def __init__(
+        self,
+        config: HubConfig,
+        *,
+        endpoint: WsServerEndpoint,
+        certificate: HubCertificate,
+        gate: LoginGate,
+        log: TruthLog,
+        enrolled: EnrolledAuthenticator,
+        store: EnrolmentStore,
+        policy: HubPolicy,
+        eviction: Eviction,
+        peers: Iterable[Peer],
+        nodes: NodeRegistry,
+        heartbeats: HeartbeatMonitor[Peer],
+        pages: HubPages,
+        audit: AuditLog,
+    ) -> None:
         self.config = config
         self._in_force = config
         """What the hub was started with: settings that only a restart changes are those."""
 
-        self._parts = parts
-        self._clock: Clock = config.clock
+        self._endpoint = endpoint
+        self._certificate = certificate
+        self._gate = gate
+        self._enrolled = enrolled
+        self._store = store
+        self._policy = policy
+        self._eviction = eviction
+        self._peers = peers
+        self._nodes = nodes
+        self._heartbeats = heartbeats
+        self._pages = pages
+        self._audit = audit
         self._next_look = 0.0
-        self._owes_ends, self._could_not_tell = True, False
-        self._warnings = CertificateWarnings(parts.certificate, parts.audit, config.clock)
+        self._ends = AccessEnds(log, enrolled, store, eviction, audit, config.clock)
+        self._warnings = CertificateWarnings(certificate, audit, config.clock)
         self._watch(config)
 
     def started(self) -> None:
@@ -113,7 +114,7 @@ class HubUpkeep:
         if now < self._next_look:
             return
         self._next_look = now + WATCH_PERIOD
-        self._expire_credentials()
+        self._ends.tick()
         for files, watch in self._watches:
             if watch.poll():
                 self._take_in(files, watch)
@@ -125,25 +126,25 @@ class HubUpkeep:
 
         Raises `OmnyShellException` where its certificate or a public address cannot be used: nothing has changed then.
         """
-        parts, before = self._parts, self.config
-        check_public_urls(config.public_urls, self._in_force.tunnel_ports, parts.endpoint.port)
+        before = self.config
+        check_public_urls(config.public_urls, self._in_force.tunnel_ports, self._endpoint.port)
         self._show_certificates(config)
-        parts.endpoint.use_limits(config.endpoint)
-        parts.gate.authenticator = CompositeAuthenticator([config.authenticator, parts.enrolled])
+        self._endpoint.use_limits(config.endpoint)
+        self._gate.authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
         if config.login_limit != before.login_limit:
-            parts.gate.limiter = LoginLimiter(config.login_limit, self._clock)
-        parts.gate.proofs.follow(config)
-        parts.heartbeats.timeout = config.heartbeat_timeout
-        parts.policy.follow(config)
-        parts.nodes.set_hub_labels(ceilings(config, parts.store))
-        parts.pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
-        parts.audit.commands = config.audit_commands
-        if parts.audit.writer is not None:
-            parts.audit.writer.retention = config.audit_retention
-        parts.context.config = self.config = config
+            self._gate.limiter = LoginLimiter(config.login_limit, self._in_force.clock)
+        self._gate.proofs.follow(config)
+        self._heartbeats.timeout = config.heartbeat_timeout
+        self._policy.follow(config)
+        self._nodes.set_hub_labels(ceilings(config, self._store))
+        self._pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
+        self._audit.commands = config.audit_commands
+        if self._audit.writer is not None:
+            self._audit.writer.retention = config.audit_retention
+        self.config = config
         self._watch(config)
-        parts.audit.record("hub.reload")
-        parts.eviction.enforce()
+        self._audit.record("hub.reload")
+        self._eviction.enforce()
         self._tell_stranded()
         started = self._in_force
         values = ((shown, attrgetter(name)) for name, shown in NEEDS_RESTART.items())
@@ -151,8 +152,8 @@ class HubUpkeep:
 
     def _tell_stranded(self) -> None:
         """Say who is connected by an address for which no login is taken any more."""
-        address_of = self._parts.gate.proofs.stranded_at
-        found = [f"{peer.principal.id} by {at}" for peer in self._parts.peers if (at := address_of(peer.evidence))]
+        address_of = self._gate.proofs.stranded_at
+        found = [f"{peer.principal.id} by {at}" for peer in self._peers if (at := address_of(peer.evidence))]
         if found:
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")
             text = "public-url does not name the address of %d who are connected; they cannot log in again: %s"
@@ -167,43 +168,6 @@ class HubUpkeep:
         ]
         self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, *certificates)]
 
-    def _expire_credentials(self) -> None:
-        """End what had its time. What ended while no hub ran is told by the first look."""
-        parts = self._parts
-        try:
-            expired = parts.enrolled.expire()
-        except OmnyShellException as exc:
-            logger.error("credentials and roles whose time is up may go on: %s", exc)
-            return
-        for name in expired:
-            parts.eviction.enforce_for(name)
-        if expired or self._owes_ends:
-            self._tell_ends()
-
-    def _tell_ends(self) -> None:
-        parts, self._owes_ends = self._parts, False
-        try:
-            ends = parts.store.ended(self._clock.now())
-        except OmnyShellException as exc:
-            self._cannot_tell(exc)
-            return
-        if ends:
-            forgetting = Transaction(tuple(each.change for each in ends))
-            parts.log.append(forgetting).then(lambda _: self._told(ends), self._cannot_tell)
-
-    def _told(self, ends: Iterable[Ended]) -> None:
-        self._could_not_tell = False
-        for ended in ends:
-            logger.info("the %s of %s has ended", ended.what, ended.principal)
-            at = write_timestamp(ended.at)
-            self._parts.audit.record("access.ended", principal=ended.principal, detail=f"{ended.what} until {at}")
-
-    def _cannot_tell(self, problem: OmnyShellException) -> None:
-        # Nobody keeps what has ended: it is told as soon as that can be noted.
-        self._owes_ends = True
-        logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends cannot be noted yet: %s", problem)
-        self._could_not_tell = True
-
     def _care_for_certificates(self) -> None:
         """Renew what ends soon, where that is the hub's task, and say what is wrong."""
         if self.config.renew_certificates is not None:
@@ -215,27 +179,25 @@ class HubUpkeep:
 
     def _show_certificates(self, config: HubConfig) -> None:
         """Read the certificates anew, and show them to new connections, inside and outside."""
-        parts = self._parts
-        parts.certificate.renew(config)
-        parts.endpoint.use_tls(parts.certificate.current.tls)
+        self._certificate.renew(config)
+        self._endpoint.use_tls(self._certificate.current.tls)
         self._warnings.check(config)
 
     def _take_in(self, files: WatchedFiles, watch: FileWatch) -> None:
-        audit = self._parts.audit
         try:
             for path in files.paths:
                 self.config.strict_modes.check(path)
             changed = files.reload()
         except OmnyShellException as exc:
             logger.error("%s: not taken over, what was there before goes on: %s", files.name, exc)
-            audit.record("hub.reload", "error", reason=str(exc), detail=files.name)
+            self._audit.record("hub.reload", "error", reason=str(exc), detail=files.name)
             return
         if not watch.is_unchanged():
             watch.retry()
         logger.info("%s: taken over", files.name)
-        audit.record("hub.reload", detail=files.name)
+        self._audit.record("hub.reload", detail=files.name)
         if changed is None or len(changed) > MOST_APART:
-            self._parts.eviction.enforce()
+            self._eviction.enforce()
         else:
             for name in sorted(changed):
-                self._parts.eviction.enforce_for(name)
+                self._eviction.enforce_for(name)

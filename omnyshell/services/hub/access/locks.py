@@ -17,7 +17,12 @@ class Locks:
 
     def __init__(self, clock: Clock, held: Iterable[LockInfo] = ()) -> None:
         self._clock = clock
-        self._held = {(lock.kind, lock.name): lock for lock in held}
+        self._held: dict[tuple[LockKind, str], LockInfo] = {}
+        self.begin(held)
+
+    def begin(self, held: Iterable[LockInfo]) -> None:
+        """Hold these, as they were kept."""
+        self._held |= {(lock.kind, lock.name): lock for lock in held}
 
     def __iter__(self) -> Iterator[LockInfo]:
         """Yield the locks that hold, by kind and name."""

@@ -101,13 +101,17 @@ class NodeRegistry:
 
     def __init__(
         self,
-        owners: NodeOwners,
+        owners: NodeOwners | None,
         hub_labels: dict[str, dict[str, str]],
         bus: EventBus,
         why_no_more: Callable[[Principal, int], str] = lambda _who, _held: "",
     ) -> None:
-        """`why_no_more` says why a principal with so many ids gets no further one; nothing where it gets it."""
-        self._owners = owners
+        """`owners` may come later, by `begin`, before a node registers.
+
+        `why_no_more` says why a principal with so many ids gets no further one; nothing where it gets it.
+        """
+        if owners is not None:
+            self._owners = owners
         self._why_no_more = why_no_more
         self._bus = bus
         self.hub_labels = hub_labels
@@ -115,6 +119,10 @@ class NodeRegistry:
 
         self._by_id: dict[str, RegisteredNode] = {}
         self._by_peer: dict[Peer, RegisteredNode] = {}
+
+    def begin(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]]) -> None:
+        """Go by these owners and ceilings from now on; no node is connected yet."""
+        self._owners, self.hub_labels = owners, hub_labels
 
     def __len__(self) -> int:
         return len(self._by_id)

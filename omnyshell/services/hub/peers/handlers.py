@@ -6,7 +6,7 @@ that waits for an answer. What concerns the connection itself, `ping` say, is de
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from omnyshell.protocol.messages import ChannelMessage, ControlMessage
 from omnyshell.protocol.messages.base import Role
@@ -21,6 +21,14 @@ Handlers = Mapping[type[ControlMessage], Handler]
 
 MessageTable = Mapping[Role, Handlers]
 """What deals with the messages of each role."""
+
+
+class ServedRole(NamedTuple):
+    """What the hub does for connections of one role."""
+
+    handlers: Handlers
+    left: Callable[[Peer], None]
+    """Ends what a connection carried; it is called when that has ended, and may have been before."""
 
 
 def whole_table(known: Iterable[type[ControlMessage]], rooms: Iterable[MessageTable]) -> MessageTable:

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolException
-from omnyshell.ids import CONTROL_CHANNEL, new_secure_token
+from omnyshell.ids import CONTROL_CHANNEL, IdFactory, new_secure_token
 from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
@@ -37,15 +37,13 @@ from omnyshell.security.authenticators import Evidence, evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.certificate import HubCertificate
-from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
 from omnyshell.services.hub.peers.channel_owner import ChannelOwner
-from omnyshell.services.hub.peers.handlers import Handlers, MessageTable
+from omnyshell.services.hub.peers.handlers import Handlers, ServedRole
 from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
-from omnyshell.services.hub.peers.role_service import RoleService
 from omnyshell.steps import step
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.link import ABNORMAL_CLOSURE
@@ -62,44 +60,52 @@ LATE_LOGIN_TIMEOUT = 0.5
 """Seconds that a peer gets to read that its login is too late."""
 
 
-@dataclass(slots=True, kw_only=True)
-class HubContext:
-    """What all connections of a hub share."""
-
-    config: HubConfig
-    codec: FrameCodec
-    metrics: HubMetrics
-    probe: RelayProbe
-    gate: LoginGate
-    certificate: HubCertificate
-    features: frozenset[str]
-    services: Mapping[Role, RoleService]
-    table: MessageTable
-    join: "Callable[[HubPeer, JoinRequest, LoginContext], None]"
-    """Takes a request to join, and answers through `answer_join` or `refuse_login`."""
-
-    on_login: Callable[["HubPeer"], None]
-    on_closed: Callable[["HubPeer"], None]
-    quota: Quota
-    on_too_much: Callable[["HubPeer", str], None]
-    """Ends a connection whose principal has too many unfinished messages, and is given the reason."""
-
-
 class HubPeer:
     """A connection to the hub. What it may say after login is decided by the table of messages, by its role."""
 
     link: ServerLink
 
-    def __init__(self, context: HubContext) -> None:
-        self._context = context
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        new_id: IdFactory,
+        login_timeout: float,
+        codec: FrameCodec,
+        metrics: HubMetrics,
+        probe: RelayProbe,
+        quota: Quota,
+        gate: LoginGate,
+        certificate: HubCertificate,
+        features: frozenset[str],
+        roles: Mapping[Role, ServedRole],
+        join: "Callable[[HubPeer, JoinRequest, LoginContext], None]",
+        on_login: "Callable[[HubPeer], None]",
+        on_closed: "Callable[[HubPeer], None]",
+        on_too_much: "Callable[[HubPeer, str], None]",
+    ) -> None:
+        """`login_timeout` is in seconds. `features` are the extensions that the hub announces.
+
+        `join` takes a request to join, and answers through `answer_join` or `refuse_login`. `on_too_much` ends a
+        connection whose principal has too many unfinished messages, and is given the reason.
+        """
+        self._clock = clock
+        self._login_timeout = login_timeout
+        self._codec = codec
+        self._metrics = metrics
+        self._probe = probe
+        self._gate = gate
+        self._roles = roles
+        self._join = join
+        self._on_login = on_login
+        self._on_closed = on_closed
+        self._on_too_much = on_too_much
         # The one that this connection is about to see, whatever is renewed meanwhile.
-        self._certificate = context.certificate.current
-        self._handshake = HubHandshake(
-            nonce=new_secure_token(), hub_uid=self._certificate.uid, features=context.features
-        )
+        self._certificate = certificate.current
+        self._handshake = HubHandshake(nonce=new_secure_token(), hub_uid=self._certificate.uid, features=features)
         self._opened_at = 0.0
-        self.connected_at = context.config.clock.now()
-        self.id = context.config.new_id()
+        self.connected_at = clock.now()
+        self.id = new_id()
         """Names the connection in logs and to admins."""
 
         self.has_said_goodbye = False
@@ -112,11 +118,10 @@ class HubPeer:
         """To whom each of its channels belongs."""
 
         self._principal: Principal | None = None
-        self._probe = context.probe
-        self._service: RoleService | None = None
+        self._served: ServedRole | None = None
         self._handlers: Handlers = {}
         self._login_timer: asyncio.TimerHandle | None = None
-        self._pace = Pace(context.quota)
+        self._pace = Pace(quota)
 
     # What the broker, registry and relay use
 
@@ -229,8 +234,8 @@ class HubPeer:
 
         `retry_after` are seconds after which the peer may connect again.
         """
-        if self._service is not None:
-            self._service.left(self)
+        if self._served is not None:
+            self._served.left(self)
         self.fail(code, text, retry_after=retry_after)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
@@ -247,8 +252,8 @@ class HubPeer:
 
     def send_away(self, code: int, reason: str) -> None:
         """End what the connection holds at once, and the connection soon; the peer may come back."""
-        if self._service is not None:
-            self._service.left(self)
+        if self._served is not None:
+            self._served.left(self)
         self.close(code, reason)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
@@ -259,15 +264,14 @@ class HubPeer:
         self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
         self.link.on_slow_read = self._slow_frames_received
         self._pace.link = self.link
-        self._opened_at = self._context.config.clock.monotonic()
+        self._opened_at = self._clock.monotonic()
         step(logger, "link open", peer=self.id, address=self.address)
-        timeout = self._context.config.login_timeout
-        self._login_timer = asyncio.get_running_loop().call_later(timeout, self._login_late)
+        self._login_timer = asyncio.get_running_loop().call_later(self._login_timeout, self._login_late)
         self.send(self._handshake.hello())
 
     def text_received(self, data: bytes) -> None:
         """Take a control message; one that cannot be decoded is dropped and counted."""
-        metrics, monotonic = self._context.metrics, self._context.config.clock.monotonic
+        metrics, monotonic = self._metrics, self._clock.monotonic
         dropped_before, began = metrics.frames_dropped, monotonic()
         message = self._take(data)
         had_place = metrics.frames_dropped == dropped_before
@@ -280,7 +284,7 @@ class HubPeer:
             opcode, channel = unpack_header(data)
         except ProtocolException:
             size = HEADER_SIZE
-        if size == HEADER_SIZE or self._service is None:
+        if size == HEADER_SIZE or self._served is None:
             self._drop()
             self._pace.charge()
             return
@@ -307,17 +311,17 @@ class HubPeer:
         self._cancel_login_timer()
         step(logger, "link closed", peer=self.id, role=self.role, address=self.address, code=code)
         self.has_said_goodbye = code != ABNORMAL_CLOSURE
-        if self._service is not None:
-            self._service.left(self)
+        if self._served is not None:
+            self._served.left(self)
         self._pace.ended()
-        self._context.on_closed(self)
+        self._on_closed(self)
 
     # The rest
 
     def _take(self, data: bytes) -> ControlMessage | None:
         """Deal with a message; returns it, or nothing where it cannot be decoded."""
         try:
-            frame = self._context.codec.decode_control(data)
+            frame = self._codec.decode_control(data)
         except ProtocolException as exc:
             self._drop()
             if isinstance(exc, ImproperValueException):
@@ -326,14 +330,14 @@ class HubPeer:
         if self._principal is not None:
             self._dispatch(frame.message, frame.channel or 0)
         elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
-            self._context.join(self, frame.message, self._login_context())
+            self._join(self, frame.message, self._login_context())
         elif self._handshake.state is not HandshakeState.FAILED:
             self._shake_hands(frame.message)
         return frame.message
 
     def _slow_frames_received(self, frames: int) -> None:
         if problem := self._pace.slow_read(frames):
-            self._context.on_too_much(self, problem)
+            self._on_too_much(self, problem)
 
     def _refuse(self, error: ImproperValueException) -> None:
         """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
@@ -350,10 +354,10 @@ class HubPeer:
             else:
                 handler(self, message, channel)
         elif isinstance(message, Ping):
-            self.send(Pong(id=message.id, ts=message.ts, server_ts=self._context.config.clock.now()))
+            self.send(Pong(id=message.id, ts=message.ts, server_ts=self._clock.now()))
         elif isinstance(message, Hello | AuthRequest):
             return
-        elif self._service is None:
+        elif self._served is None:
             self.fail(ErrorCodes.PROTOCOL_ERROR, "This role may only ping")
         else:
             self._drop()
@@ -366,7 +370,7 @@ class HubPeer:
             self._judge(event.request)
 
     def _judge(self, request: AuthRequest) -> None:
-        verdict = self._context.gate.judge(request, self._login_context(), self.address)
+        verdict = self._gate.judge(request, self._login_context(), self.address)
         if isinstance(verdict, Principal):
             self.evidence = evidence_of(credential_from_request(request))
             self._welcome(verdict)
@@ -395,15 +399,14 @@ class HubPeer:
 
     def _welcome(self, principal: Principal) -> None:
         self._cancel_login_timer()
-        metrics, clock = self._context.metrics, self._context.config.clock
-        metrics.login_seconds.observe(clock.monotonic() - self._opened_at)
+        self._metrics.login_seconds.observe(self._clock.monotonic() - self._opened_at)
         self._principal = principal
         self._pace.logged_in(principal, self.role)
         self.link.limit_messages(MAX_MESSAGE_TO_HUB)
         self._serve(self._handshake.role)
         step(logger, "logged in", peer=self.id, role=self.role, principal=principal.id, address=self.address)
         self.send(self._handshake.accept(principal, new_secure_token()))
-        self._context.on_login(self)
+        self._on_login(self)
 
     def _serve(self, role: str) -> None:
         """Find who deals with what the peer sends; for a role that is not served, nobody does."""
@@ -411,7 +414,8 @@ class HubPeer:
             served = Role(role)
         except ValueError:
             return
-        self._service, self._handlers = self._context.services[served], self._context.table[served]
+        self._served = self._roles[served]
+        self._handlers = self._served.handlers
 
     def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
         """Answer a join, and close: who joined logs in on a connection of its own."""
@@ -428,7 +432,7 @@ class HubPeer:
         self.close(CLOSE_PROTOCOL_FAILURE, violation.error.code)
 
     def _drop(self) -> None:
-        self._context.metrics.frames_dropped += 1
+        self._metrics.frames_dropped += 1
 
     def _login_late(self) -> None:
         self._login_timer = None

@@ -1,8 +1,10 @@
 """Makes a hub's tunnel broker from the hub's settings."""
 
+from collections.abc import Callable
+
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
-from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -14,9 +16,10 @@ from omnyshell.services.hub.tunnels.registry import TunnelRegistry
 from omnyshell.transport.introductions import Introductions
 
 
-async def make_tunnel_broker(
+def make_tunnel_broker(
     config: HubConfig,
-    certificate: HubCertificate,
+    ports: PublicPorts,
+    secure: Callable[[], SecureTunnels],
     audit: AuditLog,
     metrics: HubMetrics,
     bus: EventBus,
@@ -26,11 +29,9 @@ async def make_tunnel_broker(
 ) -> TunnelBroker:
     """Return the broker, with nothing bound yet.
 
-    Raises `TransportException` for a host to bind that is none of this machine's.
+    `secure` returns what the public side of secure tunnels shows now. What `ports` binds on has to be resolved before
+    a tunnel is opened.
     """
-    ports = PublicPorts(config.host if config.tunnel_bind_host is None else config.tunnel_bind_host)
-    if config.tunnel_ports is not None:
-        await ports.resolve()
     context = TunnelContext(
         nodes=nodes,
         policy=policy,
@@ -41,7 +42,7 @@ async def make_tunnel_broker(
         new_id=config.new_tunnel_id,
         new_request_id=config.new_id,
         public_host=config.tunnel_public_host,
-        secure=lambda: certificate.tunnels,
+        secure=secure,
         introductions=introductions,
     )
     return TunnelBroker(context, TunnelRegistry(config.tunnel_ports), ports)

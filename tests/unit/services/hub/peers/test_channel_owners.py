@@ -19,7 +19,7 @@ from omnyshell.services.hub.ground.histogram import Histogram
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.message_table import KNOWN
 from omnyshell.services.hub.peers.channel_owner import ChannelOwner
-from omnyshell.services.hub.peers.handlers import to_owner
+from omnyshell.services.hub.peers.handlers import ServedRole, to_owner
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
@@ -163,17 +163,31 @@ class Connection:
 
     def __init__(self) -> None:
         self.metrics, self.probe = HubMetrics(), RelayProbe(Histogram((1.0,)))
-        certificate = SimpleNamespace(current=SimpleNamespace(uid="u"))
-        config = SimpleNamespace(clock=FakeClock(), new_id=lambda: "id")
-        context = SimpleNamespace(metrics=self.metrics, probe=self.probe, certificate=certificate, config=config)
-        context.features, context.quota = frozenset[str](), Quota()
-        self.peer = HubPeer(cast("Any", context))
+        certificate = cast("Any", SimpleNamespace(current=SimpleNamespace(uid="u")))
+        unused: Any = None
+        self.peer = HubPeer(
+            clock=FakeClock(),
+            new_id=lambda: "id",
+            login_timeout=1.0,
+            codec=unused,
+            metrics=self.metrics,
+            probe=self.probe,
+            quota=Quota(),
+            gate=unused,
+            certificate=certificate,
+            features=frozenset(),
+            roles={},
+            join=unused,
+            on_login=unused,
+            on_closed=unused,
+            on_too_much=unused,
+        )
         self.told = self.peer.link = cast("Any", Told())
         self.told.is_open = True
         self.peer._pace.link = self.told
 
     def log_in(self) -> None:
-        self.peer._service = cast("Any", SimpleNamespace())
+        self.peer._served = ServedRole({}, lambda _peer: None)
 
     def receive(self, channel: int) -> None:
         self.peer.binary_received(pack_data(DataOpcode.STDIN, channel, b"ab"))

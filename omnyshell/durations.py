@@ -5,7 +5,7 @@ import re
 from omnyshell.errors import ConfigException
 
 LONGEST = 100 * 365 * 86400
-"""Seconds; so long from now there is a date still."""
+"""Seconds: the longest duration that is accepted, so that now plus a duration is always a valid date."""
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _DURATION = r"([0-9]{1,9})([smhdw]?)"

@@ -1,19 +1,14 @@
 """The errors OmnyShell raises, and the stable codes they carry on the wire.
 
-    OmnyShellException
-    ├── ProtocolException           a peer broke the wire protocol
-    │   └── ImproperValueException  what it sent has the right type, and is against its field's grammar
-    ├── AuthException               a credential was refused
-    ├── AuthorizationException      an authenticated principal may not do this
-    ├── ChannelException            a channel is unknown, closed or misused
-    ├── NodeUnavailableException    the node is unknown or not connected
-    ├── SessionRejectedException    hub or node refused a session
-    ├── TunnelRejectedException     the hub refused a tunnel
-    ├── TransportException          the connection could not be made, or was lost
-    │   └── UntrustedHubException   the certificate that was shown is not trusted
-    ├── OmnyShellTimeoutException   a peer did not answer within its deadline
-    ├── CertGeneratorException      a certificate could not be made or read
-    └── ConfigException             a configuration file or option is wrong
+    OmnyShellException ├── ProtocolException           a peer broke the wire protocol │   └── ImproperValueException  a
+    value of the right type breaks the grammar of its field ├── AuthException               a credential was refused ├──
+    AuthorizationException      an authenticated principal may not do this ├── ChannelException            a channel is
+    unknown, closed or misused ├── NodeUnavailableException    the node is unknown or not connected ├──
+    SessionRejectedException    hub or node refused a session ├── TunnelRejectedException     the hub refused a tunnel
+    ├── TransportException          the connection could not be made, or was lost │   └── UntrustedHubException   the
+    certificate that was shown is not trusted ├── OmnyShellTimeoutException   a peer did not answer within its deadline
+    ├── CertGeneratorException      a certificate could not be made or read └── ConfigException             a
+    configuration file or option is wrong
 
 Errors carry fields; their text is derived from them. Errors of other libraries are translated once,
 where they enter, and chained.
@@ -39,13 +34,13 @@ class ErrorCodes(StrEnum):
     """No version that both sides speak."""
 
     AUTH_FAILED = "auth_failed"
-    """A credential that is wrong, or good no more."""
+    """A credential that is wrong, expired or revoked."""
 
     NOT_AUTHORIZED = "not_authorized"
     """The principal may not do this."""
 
     NOT_AUTHENTICATED = "not_authenticated"
-    """Something before the login."""
+    """A message that needs a login came before it."""
 
     UNKNOWN_NODE = "unknown_node"
     """No node of that id is connected, or the principal may not know of it."""
@@ -57,10 +52,10 @@ class ErrorCodes(StrEnum):
     """No room: too many sessions, connections or requests."""
 
     SESSION_REJECTED = "session_rejected"
-    """A session that was refused, and nothing better is known."""
+    """A session was refused, and no other code fits."""
 
     BAD_REQUEST = "bad_request"
-    """A request that makes no sense, or cannot be done so."""
+    """A request that is invalid, or cannot be carried out as it stands."""
 
     TRANSPORT_ERROR = "transport_error"
     """The connection could not be made, or was lost."""
@@ -69,11 +64,11 @@ class ErrorCodes(StrEnum):
     """No answer within the time for it."""
 
     INTERNAL_ERROR = "internal_error"
-    """A fault of the one who answers."""
+    """An internal fault of the peer that answers."""
 
 
 class Remedy(StrEnum):
-    """What would help against an error. How it is done is said by what shows the error: command line or console."""
+    """What a user can do about an error. The command line and the console each put it into words of their own."""
 
     ALLOW_UNBOUND = "allow_unbound"
     GIVE_BACKUP_KEY = "give_backup_key"
@@ -110,12 +105,12 @@ class OmnyShellException(Exception):
 
     @property
     def remedy(self) -> Remedy | None:
-        """What would help; where this error only says where another one came from, what that one says."""
+        """The remedy of this error, or else of the error that caused it."""
         cause = self.__cause__
         return self._remedy or (cause.remedy if isinstance(cause, OmnyShellException) else None)
 
     def advising(self, remedy: Remedy) -> Self:
-        """Return this error, with what would help."""
+        """Set the remedy, and return this error."""
         self._remedy = remedy
         return self
 
@@ -134,9 +129,10 @@ class ProtocolException(OmnyShellException):
 
 
 class ImproperValueException(ProtocolException):
-    """A value is of its field's type, and none that the field may have.
+    """A value has its field's type but breaks the field's grammar.
 
-    Where it came in a message, that one's type, channel and request id are said too: whoever waits for it can be told.
+    For a value in a message, the message's type, channel and request id are given too, so that its answer can be
+    failed.
     """
 
     message_type: str = ""
@@ -152,7 +148,7 @@ class ImproperValueException(ProtocolException):
 class AuthException(OmnyShellException):
     """A credential was refused. The text never says which part of it was wrong.
 
-    `address` is the one that a bound proof was made for: a hub may take none for that.
+    `address` is the address that a bound proof was made for; a hub may accept no proofs that name it.
     """
 
     default_code = ErrorCodes.AUTH_FAILED
@@ -206,7 +202,10 @@ class TransportException(OmnyShellException):
 
 
 class UntrustedHubException(TransportException):
-    """The certificate that was shown is not trusted. `chain` is what was shown, in DER; empty where nothing was."""
+    """The hub's certificate is not trusted.
+
+    `chain` is the certificates that it presented, in DER; empty if there were none.
+    """
 
     def __init__(self, message: str, *, chain: tuple[bytes, ...] = ()) -> None:
         super().__init__(message)
@@ -226,7 +225,7 @@ class CertGeneratorException(OmnyShellException):
 class ConfigException(OmnyShellException):
     """An option or configuration key is wrong; the text says which and what would be right.
 
-    `option` is the key of the option that gave the value, where only who raises this knows that.
+    `option` is the key of the option that gave the value, set where only the raising code knows it.
     """
 
     default_code = ErrorCodes.BAD_REQUEST

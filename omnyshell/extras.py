@@ -1,6 +1,6 @@
 """Parts of OmnyShell that an installation may leave out: the extras of `pyproject.toml`.
 
-What imports a part's libraries does so within `needs`, so that whoever lacks them is told which extra brings them.
+Code imports an extra's libraries within `needs`, so that an error for a missing one names the extra to install.
 """
 
 import sys
@@ -13,7 +13,7 @@ from omnyshell.errors import OmnyShellException
 
 
 class Part(NamedTuple):
-    """What an extra is for, as a sentence names it, and the modules that it brings."""
+    """What an extra is for, worded for use in a sentence, and the modules that it installs."""
 
     title: str
     modules: tuple[str, ...]
@@ -24,11 +24,11 @@ PARTS = {
     "console": Part("the console", ("rich", "textual")),
     "web": Part("the console in a browser", ("aiohttp", "textual_serve")),
 }
-"""Those that something cannot do without; `fast` is used where it is there."""
+"""The extras that some command requires. `fast` is not one of them: it is used if it is installed."""
 
 
 class MissingExtraException(OmnyShellException, ImportError):
-    """A part is not installed. `extra` brings it, `missing` is the module that was looked for."""
+    """A part is not installed. `extra` installs it, `missing` is the module that could not be imported."""
 
     def __init__(self, extra: str, missing: str) -> None:
         text = f"{PARTS[extra].title} is not installed (no module {missing}): pip install 'omnyshell[{extra}]'"
@@ -39,7 +39,7 @@ class MissingExtraException(OmnyShellException, ImportError):
 
 @contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Import what an extra brings. Raises `MissingExtraException` where it is not there."""
+    """Wrap imports of an extra's modules. Raises `MissingExtraException` where one of them is not installed."""
     try:
         yield
     except ModuleNotFoundError as exc:
@@ -50,7 +50,7 @@ def needs(extra: str) -> Iterator[None]:
 
 
 def require(extra: str) -> None:
-    """Say before anything is begun that an extra is missing: nothing is loaded. Raises `MissingExtraException`."""
+    """Check that an extra is installed, without importing it. Raises `MissingExtraException`."""
     for module in PARTS[extra].modules:
         if find_spec(module) is None:
             raise MissingExtraException(extra, module)

@@ -40,12 +40,12 @@ def is_name_or_address(host: str) -> bool:
     except UnicodeError:
         return False
     labels = name.removesuffix(".").split(".")
-    # A last label of digits alone is that of an address, which this is none of.
+    # A host name never ends in a label of digits alone: that would be a malformed IPv4 address.
     return len(name) <= LONGEST_NAME and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
 
 
 def _address(bare: str) -> str:
-    # Imported where there is an address: names are what most connect to, and a cold command counts milliseconds.
+    # Imported only for addresses: most hosts are names, and a cold command is measured in milliseconds.
     import ipaddress
     import socket
 
@@ -53,7 +53,7 @@ def _address(bare: str) -> str:
         address = ipaddress.ip_address(bare)
     except ValueError:
         try:
-            # What a resolver takes for an address: 127.1, 0x7f000001.
+            # Other forms that a resolver accepts as an address: 127.1, 0x7f000001.
             return socket.inet_ntoa(socket.inet_aton(bare))
         except (OSError, ValueError):
             return _in_ascii(bare)

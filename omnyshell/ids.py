@@ -38,7 +38,7 @@ def new_secure_token() -> str:
 
 
 def new_typed_token() -> str:
-    """Return such a token for people to type or paste: none begins with a dash, which would make it an option."""
+    """Return a secure token for people to type or paste; it never begins with a dash, as an option does."""
     while (token := new_secure_token()).startswith("-"):
         pass
     return token
@@ -65,7 +65,7 @@ def matches_ref(full_id: str, ref: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def normal_id(text: str) -> str:
-    """Return an id without what does not matter in a reference."""
+    """Return an id in the form in which references are compared: lower case, without hyphens."""
     return text.replace("-", "").casefold()
 
 

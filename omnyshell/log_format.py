@@ -37,17 +37,17 @@ class TextFormatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
-        """Return a traceback, whose last lines may hold a peer's words too; each of its lines begins with a space."""
+        """Return a traceback with each line made printable, as it may quote a peer, and indented by a space."""
         return "\n".join(f" {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """Return what a log call gave in `extra`, as far as it is shown."""
+    """Return the fields among `FIELDS` that a log call gave in `extra`, without the empty ones."""
     return {name: value for name in FIELDS if (value := getattr(record, name, None)) not in (None, "")}
 
 
 def _said(record: logging.LogRecord) -> str:
-    """Return the fields of a step for people; other lines say in words what is to be said."""
+    """Return the fields of a step as text; other records have no fields that their message does not name."""
     if not getattr(record, "is_step", False):
         return ""
     return "".join(f" {name}={_word(str(value))}" for name, value in _fields(record).items())

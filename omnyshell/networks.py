@@ -1,4 +1,7 @@
-"""Ranges of IP addresses, and what an address is counted as: one of IPv4, or a /64 of IPv6, which one customer has."""
+"""Ranges of IP addresses, and the unit that limits count by.
+
+That is one IPv4 address, or an IPv6 /64, which one customer has.
+"""
 
 import hashlib
 import ipaddress
@@ -9,7 +12,10 @@ _LONGEST_KEY = 128
 
 
 def network_of(address: str) -> str:
-    """Return what an address is counted as: IPv6 by its /64, IPv4-mapped IPv6 as IPv4, what is no address as it is."""
+    """Return the unit that limits count an address by.
+
+    IPv6 counts by its /64, IPv4-mapped IPv6 as IPv4; text that is no address is returned unchanged.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -22,7 +28,7 @@ def network_of(address: str) -> str:
 
 
 def bounded(text: str) -> str:
-    """Return the text, shortened where a peer chose a very long one: what is kept by it must stay small."""
+    """Return the text, shortened if it is very long: it becomes a key of tables, and a peer may have chosen it."""
     if len(text) <= _LONGEST_KEY:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -57,5 +63,5 @@ class Network:
 
     @property
     def is_everything(self) -> bool:
-        """Whether every address of its kind is in it."""
+        """Whether it contains every address of its IP version."""
         return self._network.prefixlen == 0

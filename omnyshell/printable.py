@@ -7,14 +7,14 @@ ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 
 
 def sentence(text: str) -> str:
-    """Return text with a period, unless it ends a sentence already."""
+    """Return text with a full stop, unless it already ends in one."""
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def printable_json(text: str) -> str:
-    """Return a line of JSON with everything that is not printable as the escape that stands for the same.
+    """Return a line of JSON with each unprintable character escaped, which leaves its meaning as it was.
 
-    JSON itself asks for that of the first 32 characters alone.
+    JSON itself requires that only for characters below U+0020.
     """
     if text.isprintable():
         return text
@@ -27,7 +27,7 @@ def _escape(char: str) -> str:
 
 
 def printable(text: str, longest: int = LONGEST) -> str:
-    """Return text from a peer without control characters, which a terminal would obey, and not longer than is read.
+    """Return text from a peer without control characters, which a terminal would obey, cut at `longest` characters.
 
     Each becomes a replacement character; so do line breaks and characters that change the direction of text.
     """

@@ -1,7 +1,7 @@
 """Debug lines that tell the life of links, logins, sessions, channels and tunnels: what `--log-level debug` adds.
 
-Each says one step in plain words, and as fields the ids that lead from it to others. Payload, commands and secrets are
-never among them.
+Each line names one step in plain words, with the ids of its link, session or tunnel as fields. Fields never hold
+payload, commands or secrets.
 """
 
 import logging
@@ -24,10 +24,10 @@ FIELDS = (
     "reason",
     "detail",
 )
-"""What a step, or any log call with `extra`, may give. An empty text says nothing and is left out."""
+"""The fields that a step, or any log call with `extra`, may have. Empty ones are left out."""
 
 
 def step(logger: logging.Logger, text: str, **fields: object) -> None:
-    """Log a step with these of `FIELDS`. Where debug lines are off, this costs a look at the level."""
+    """Log a step; `fields` are among `FIELDS`. Where debug lines are off, this only checks the level."""
     if logger.isEnabledFor(logging.DEBUG):
         logger.debug(text, extra={**fields, "is_step": True}, stacklevel=2)

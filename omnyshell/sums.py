@@ -1,4 +1,4 @@
-"""First at once, the rest in a sum: what can happen too often to be told each time."""
+"""Rate-limited reporting: the first event of a key is reported at once, those that follow as a count at intervals."""
 
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -10,9 +10,9 @@ MOST_KEYS = 10_000
 
 
 class Summed(NamedTuple, Generic[Key, Latest]):
-    """How often something happened that was not told yet, and what is to be said of the last time.
+    """How many events of a key were not reported yet, and the latest of them.
 
-    Without a key it is of all that were too many to be counted apart.
+    The sum without a key counts the events of all keys beyond those that are counted separately.
     """
 
     key: Key | None
@@ -28,37 +28,39 @@ class _Kept(Generic[Latest]):
 
 
 class ToldInSums(Protocol):
-    """Whoever tells in sums what happens too often."""
+    """A component that reports frequent events as sums."""
 
     def summarize(self, now: float) -> None:
-        """Tell what is due; `now` on the monotonic clock."""
+        """Report the sums that are due; `now` is seconds on the monotonic clock."""
 
     def flush(self) -> None:
-        """Tell all that was summed up: it is the end."""
+        """Report all sums, at the end."""
 
 
 class Sums(Generic[Key, Latest]):
-    """Counts by key. Each is summed up an interval after it was told last, and forgotten when there was none meanwhile.
+    """Counts events by key.
 
-    No I/O: times are in seconds on one clock of the caller's, and never go back. Call `take` now and then, `flush` at
-    the end. What a call costs does not depend on how many keys there are.
+    A key's sum is due an interval after its last report; a key without new events is then forgotten.
+
+    No I/O: times are seconds on one clock of the caller's that never goes back. Call `take` regularly, and `flush` at
+    the end. The cost of a call does not depend on the number of keys.
     """
 
     def __init__(self, interval: float, most: int = MOST_KEYS) -> None:
-        """`most` is how many keys are counted apart."""
+        """`interval` is in seconds; `most` is how many keys are counted separately."""
         self._interval = interval
         self._most = most
         self._kept: dict[Key | None, _Kept[Latest]] = {}
-        """Those that are due first are first."""
+        """In the order in which they are due."""
 
     def note(self, key: Key, latest: Latest, now: float) -> bool:
-        """Count one; returns whether it is the first of its key, which the caller tells at once."""
+        """Count one event; returns whether it is the first of its key, which the caller reports at once."""
         is_first = key not in self._kept and len(self._kept) < self._most
         self.add(key, latest, now, 0 if is_first else 1)
         return is_first
 
     def add(self, key: Key, latest: Latest, now: float, count: int = 1) -> None:
-        """Count so many, all of which are told in sum."""
+        """Count events that are reported in a sum only."""
         place = key if key in self._kept or len(self._kept) < self._most else None
         kept = self._kept.get(place)
         if kept is None:

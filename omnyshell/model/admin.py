@@ -162,7 +162,7 @@ class InviteInfo(WireObject, kw_only=True):
     """When it can no longer be used."""
 
     role_ttl_seconds: Annotated[int | None, OMIT, COUNT] = None
-    """For how long it gives its roles, from the join on."""
+    """For how long the user has the roles, counted from the join."""
 
     key_ttl_seconds: Annotated[int | None, OMIT, COUNT] = None
     """For how long the key that is enrolled can be used."""
@@ -253,16 +253,16 @@ class RightInfo(WireObject, kw_only=True):
     """The right."""
 
     allowed: bool
-    """Whether it is had."""
+    """Whether the principal has it."""
 
     why: Annotated[str, FREE] = ""
     """Why, in words."""
 
     needed: Annotated[tuple[str, ...], ROLES] = ()
-    """Roles each of which would do."""
+    """The roles of which any one would grant it."""
 
     unserved: Annotated[bool, OMIT] = False
-    """Whether the node itself says that it serves nothing of the kind, to nobody."""
+    """Whether the node does not offer this to anybody."""
 
 
 class AuditEntry(WireObject, kw_only=True):

@@ -1,8 +1,8 @@
 """What the values of the wire's fields may be: marks for declarations, see `model/schema.py`.
 
 A text that has a grammar holds no control characters, no characters that change the direction of text and no white
-space but a space, and is no longer than its grammar says. Only texts that are shown, run, passed on (codes and reasons
-that nobody may know) or sent back (ids of requests), and no more, are without one.
+space but a space, and is no longer than its grammar says. The only texts without a grammar are those that are merely
+shown, run, passed on (codes and reasons, unknown ones too) or echoed (request ids).
 """
 
 import re
@@ -30,7 +30,7 @@ INT_END = 2**63
 
 
 def is_principal(text: str) -> bool:
-    """Tell whether `text` can be the name of a principal, as every peer takes it."""
+    """Tell whether `text` can be the name of a principal; every peer applies this rule."""
     return 0 < len(text) <= MAX_PRINCIPAL and text.isprintable()
 
 
@@ -45,12 +45,15 @@ def is_host(text: str) -> bool:
 
 
 def is_setting(text: str) -> bool:
-    """Tell whether `text` can stand in a configuration file: one line of characters that are seen."""
+    """Tell whether `text` can stand in a configuration file: one line of printable characters."""
     return text.isprintable()
 
 
 def _text(pattern: str) -> Callable[[str], bool]:
-    """Tell whether a text is as the pattern says; compiled at the first use, as most commands read few messages."""
+    """Return a check that a text matches the whole pattern.
+
+    It is compiled at the first use, as most commands read few messages.
+    """
     match: Callable[[str], object] | None = None
 
     def fits(text: str) -> bool:

@@ -85,7 +85,7 @@ class LiveNode(WireObject, kw_only=True):
     """The machine it runs on; missing for one that was not connected since the hub started."""
 
     labels: Annotated[dict[str, str], OMIT, FREE] = {}
-    """The labels that it has by itself."""
+    """The labels that its own configuration gives it."""
 
     hub_labels: Annotated[dict[str, str], OMIT, FREE] = {}
     """For admins: the labels that the hub sets for it."""
@@ -112,7 +112,7 @@ class LiveNode(WireObject, kw_only=True):
     """For admins: when another process last took the id from one that was alive."""
 
     displaced: Annotated[str, OMIT, FREE] = ""
-    """For admins: where the older and the newer of those are."""
+    """For admins: the addresses of the process that lost the id and of the one that took it."""
 
     connected_at: Annotated[datetime | None, OMIT] = None
     """For admins: since when it is connected."""
@@ -200,7 +200,7 @@ class LiveSession(WireObject, kw_only=True):
 
     @property
     def short_id(self) -> str:
-        """The first characters of the id, which do for `resume` and the like."""
+        """The first characters of the id; `resume` and other commands accept them."""
         return short_id(self.session_id)
 
 

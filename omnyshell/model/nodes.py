@@ -8,10 +8,10 @@ from omnyshell.model.schema import FREE, OMIT, WireObject
 DEFAULT_MAX_SESSIONS = 50
 
 SERVICES = ("exec", "shell", "resize", "signals", "detach")
-"""The features by which a node names what it serves, beside tunnels."""
+"""The features by which a node announces its services, except for tunnels."""
 
 TUNNEL_SERVICE = "tunnel"
-"""What a node announces that exposes targets."""
+"""The feature that a node announces if it exposes targets."""
 
 
 class PlatformInfo(WireObject, kw_only=True):
@@ -34,7 +34,7 @@ class NodeCapabilities(WireObject, kw_only=True):
     """What a node supports."""
 
     shells: Annotated[tuple[str, ...], FREE] = ()
-    """The shells that can be had."""
+    """The shells that it can run."""
 
     features: Annotated[tuple[str, ...], FREE] = ()
     """What it serves, and the extensions that it speaks."""
@@ -62,7 +62,7 @@ class NodeDescriptor(WireObject, kw_only=True):
     """The machine it runs on."""
 
     labels: Annotated[dict[str, str], FREE] = {}
-    """The labels that it has by itself."""
+    """The labels that its own configuration gives it."""
 
     online: bool = False
     """Whether it is connected."""

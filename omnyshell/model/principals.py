@@ -8,7 +8,7 @@ ADMIN_ROLE = "admin"
 NODE_ROLE = "node"
 
 NODE_PREFIX = "node:"
-"""Principals of machines that joined begin so, and go on with the node's id; names of users have no colon."""
+"""Prefix of principals of machines that joined; the node's id follows. User names have no colon."""
 
 
 MAX_USER_NAME = 128

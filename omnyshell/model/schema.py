@@ -9,8 +9,8 @@ What an annotation means:
 - `datetime`: an ISO-8601 timestamp; always aware, in UTC.
 - an enum: a JSON string; its `_missing_` decides what an unknown value reads as.
 - `dict[str, str]`, `tuple[str, ...]`: string map and string list; values become strings.
-- `dict[str, object]`: a free map; whatever is no map reads as empty.
-- a `WireObject`: a nested object. `tuple[WireObject, ...]`: a list of them; what is no list reads as empty.
+- `dict[str, object]`: a free map; any other value reads as empty.
+- a `WireObject`: a nested object. `tuple[WireObject, ...]`: a list of them; any other value reads as empty.
 - `T | None`: may be missing. null counts as missing everywhere.
 
 Declarations with fields say `kw_only=True` themselves: msgspec does not inherit it.
@@ -20,7 +20,7 @@ A field with a default may be missing when read. Whether it is *written* when it
 
 What a peer sends is hostile. Each text and each number says, by one mark, what it may be: a `Grammar` of
 `model/grammars.py`, held against the value where it is read; `ANSWERED`, where the receiver checks the value itself
-because the protocol has an answer for a wrong one; or `FREE`. A test watches that none is without.
+because the protocol has an answer for a wrong one; or `FREE`. A test fails for a field without a mark.
 """
 
 import inspect
@@ -65,10 +65,10 @@ class Grammar(NamedTuple):
     """What the values of a field may be: a mark inside `Annotated`."""
 
     rule: str
-    """Completes "must be"."""
+    """Its wording after "must be"."""
 
     fits: Callable[[Any], bool]
-    """Tells whether a value of the field's type is one."""
+    """Tells whether a value of the field's type conforms."""
 
 
 class WireObject(msgspec.Struct):
@@ -79,7 +79,7 @@ class WireObject(msgspec.Struct):
         """Read the object from plain JSON; unknown keys are ignored.
 
         Raises `ProtocolException` naming the field, prefixed by `where`, that is missing or mistyped;
-        `ImproperValueException` for one that is against its grammar.
+        `ImproperValueException` for one that breaks its grammar.
         """
         values: dict[str, Any] = {}
         try:
@@ -133,7 +133,7 @@ def wire_fields(cls: type[WireObject]) -> tuple[WireField, ...]:
 
 @cache
 def _reading_plan(cls: type[WireObject]) -> tuple[tuple[str, str, bool, Reader], ...]:
-    """What reading needs of each field: messages are read all the time."""
+    """Name, wire name, necessity and reader of each field, cached because every message is read by it."""
     return tuple((field.name, field.wire, field.required, field.read) for field in wire_fields(cls))
 
 
@@ -198,7 +198,7 @@ def camel_case(name: str) -> str:
 def read_timestamp(text: str) -> datetime:
     """Parse an ISO-8601 timestamp; one without offset is taken as UTC. Raises `ValueError`.
 
-    One in the first or the last year of the calendar is refused: in another time zone it could not be shown.
+    A timestamp in year 1 or 9999 is refused: converting it to another time zone could overflow.
     """
     parsed = datetime.fromisoformat(f"{text[:-1]}Z" if text.endswith("z") else text)
     if not MINYEAR < parsed.year < MAXYEAR:
@@ -209,9 +209,9 @@ def read_timestamp(text: str) -> datetime:
 
 
 def write_timestamp(moment: datetime) -> str:
-    """Return UTC with `Z` and three fraction digits, six where microseconds matter.
+    """Return UTC with `Z` and three fraction digits, or six where there are microseconds.
 
-    That is what the original writes, so that an echoed timestamp comes back letter for letter.
+    The original writes the same, so an echoed timestamp comes back unchanged.
     """
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
@@ -281,7 +281,7 @@ def _as_text(value: Any) -> str:
     """A value inside a string map or list, as a string: docs/protocol.md#reading."""
     if isinstance(value, str):
         return value
-    # A peer may send hundreds of thousands of them: the usual kind goes without an encoder.
+    # A peer may send hundreds of thousands of these values: plain ints need no encoder.
     return str(value) if type(value) is int else _compact_json(value)
 
 

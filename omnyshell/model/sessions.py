@@ -57,7 +57,7 @@ class CloseReason(StrEnum):
     """The client left on purpose: what runs is ended."""
 
     CLIENT_DISCONNECTED = "client_disconnected"
-    """The client was lost, or gives up an attempt to resume: what can wait waits."""
+    """The client was lost, or gave up an attempt to resume: a session that can be resumed is kept."""
 
     NODE_CLOSED = "node_closed"
     """The node is gone, or the session was ended there, by a kill or an admin."""
@@ -125,7 +125,7 @@ class DetachedSessionInfo(WireObject, kw_only=True):
     """When it ends by itself."""
 
     state: SessionState = SessionState.DETACHED
-    """Whether somebody has it: `attached` or `detached`."""
+    """Whether a client is attached to it: `attached` or `detached`."""
 
     current_command: Annotated[str | None, OMIT, FREE] = None
     """What runs in the foreground."""
@@ -135,5 +135,5 @@ class DetachedSessionInfo(WireObject, kw_only=True):
 
 
 def describe_exit(code: int) -> str:
-    """Say how a program ended; a negative code is that of the signal that killed it."""
+    """Return in words how a program ended; a negative code is the number of the signal that killed it."""
     return f"ended with exit code {code}" if code >= 0 else f"was killed by signal {-code}"

@@ -13,7 +13,7 @@ MAX_PORT = 65535
 
 
 class TunnelProtocol(LenientEnum):
-    """How the hub treats the bytes; an answer's unknown protocol, in any case, reads as `tcp`."""
+    """How the hub treats the bytes. Reading ignores case, and takes an unknown protocol for `tcp`."""
 
     __fallback__ = "TCP"
 

@@ -23,11 +23,11 @@ complete -o filenames -o bashdefault -F {name} {program}"""
 
 
 def script(parser: argparse.ArgumentParser, shell: str, functions: str = "") -> str:
-    """Return what one of `SHELLS` reads to complete the words of a program, whose name is the parser's.
+    """Return the completion script of one of `SHELLS` for the program that the parser is named after.
 
-    `functions` are the shell's own, which an action's `complete` names.
+    `functions` is shell code that defines the functions which the actions' `complete` refers to.
     """
-    # Imported late: only who completes waits for it.
+    # Imported late: only this command needs it.
     import shtab
 
     text = shtab.complete(parser, shell, preamble=functions)
@@ -38,7 +38,7 @@ def script(parser: argparse.ArgumentParser, shell: str, functions: str = "") -> 
 
 
 def complete_values(option: Option, action: argparse.Action) -> None:
-    """Have the value of an option completed that is a path."""
+    """Complete an option's value as a path, if it is one."""
     import shtab
 
     if option.kind in ("file", "directory"):

@@ -8,7 +8,7 @@ COLUMNS = ("option", "by default", "what it is")
 
 
 def option_table(options: Iterable[Option]) -> str:
-    """Return the options as a table in Markdown; those that a running program cannot take over are marked."""
+    """Return the options as a table in Markdown; those that take effect at the next start only are marked."""
     rows = [_row(option) for option in options]
     lines = [COLUMNS, ("---",) * len(COLUMNS), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"

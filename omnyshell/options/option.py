@@ -11,11 +11,11 @@ LIST_KINDS = ("list", "tables")
 
 
 SWITCH = ("true", "false")
-"""Choices of an option that a file gives as TOML's own `true` or `false`."""
+"""The choices of an option whose value in a file may be TOML's `true` or `false`."""
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What a value must be, and how that is said."""
+    """What a value must be, and the words for it in an error."""
 
     is_right: Callable[[Any], bool]
     rule: str
@@ -28,29 +28,30 @@ class Option(msgspec.Struct, frozen=True):
     """
 
     name: str
-    """As it is typed: `--port`; an argument, and a table of a file, without dashes."""
+    """As it is typed: `--port`. Arguments and tables of a file have no dashes."""
 
     help: str
     metavar: str | None = None
     kind: str = "text"
     """`text`, `int`, `float`, `flag`, `list` (may be repeated), `file` or `directory` (text that is a path), `tables`.
 
-    `tables` stand in a configuration file alone.
+    `tables` can only be given in a configuration file.
     """
 
     default: object = None
     choices: tuple[str, ...] = ()
     optional: bool = False
-    """Whether an argument (a name without dashes) may be left out."""
+    """Whether this argument (a name without dashes) may be left out."""
 
     required: bool = False
     sets: str = ""
-    """The setting that the value becomes; `retention.max_age` is a setting of a part. Empty where several make one."""
+    """The setting that the value becomes; `retention.max_age` is a nested one. Empty where several options make one
+    setting."""
 
     parse: Callable[..., Any] | None = None
     """Makes the setting from the value. Raises `ConfigException`, whose text does not name the option.
 
-    That of `tables` is given the value and the `TomlFile`, as soon as the file is read, and raises errors of the file.
+    For `tables` it is called with the value and the `TomlFile` as the file is read, and its errors name the place.
     """
 
     check: Check | None = None
@@ -59,19 +60,20 @@ class Option(msgspec.Struct, frozen=True):
 
     in_file_only: bool = False
     if_empty: str = ""
-    """What to do instead of an empty list in a file: not empty where a list restricts, and none lets everything."""
+    """Advice for an error on an empty list in a file; set for options whose list restricts, where no list would allow
+    all."""
 
     title: str = ""
-    """What a form calls it."""
+    """Its label in a form."""
 
     @property
     def is_argument(self) -> bool:
-        """Whether it stands by position."""
+        """Whether it is a positional argument."""
         return not self.name.startswith("-") and not self.is_in_file_only
 
     @property
     def is_in_file_only(self) -> bool:
-        """Whether a command line cannot give it."""
+        """Whether it can only be given in a configuration file."""
         return self.in_file_only or self.kind == "tables"
 
     @property

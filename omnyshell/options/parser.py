@@ -11,13 +11,13 @@ _TYPES: dict[str, Any] = {"int": int, "float": float}
 def add_options(parser: Any, options: Iterable[Option]) -> list[tuple[Option, Any]]:
     """Add options to a parser or to a group of one; returns the action of each.
 
-    Their defaults come later, behind a configuration file's values.
+    The defaults are not set here: `fill_defaults` sets them after the values of a configuration file.
     """
     return [(option, _add(parser, option)) for option in options if not option.is_in_file_only]
 
 
 def fill_defaults(values: dict[str, Any], options: Iterable[Option]) -> None:
-    """Give what nobody gave its default; values are by the options' keys."""
+    """Set the default of each option that has no value yet; `values` has the options' keys."""
     for option in options:
         if values.get(option.key) is None:
             values[option.key] = option.empty

@@ -19,21 +19,21 @@ _KEY = re.compile(r"\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za
 _PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
 
 Place = Sequence[str | int]
-"""Keys from the outermost table inward; a number says which of an array of tables is meant, from 0 on."""
+"""Keys from the outermost table inward; a number is the index in an array of tables, from 0."""
 
 
 class Given(NamedTuple):
-    """What a file gives."""
+    """The values that a file gives, and where each stands."""
 
     values: dict[str, Any]
     """By the options' keys."""
 
     origins: dict[str, str]
-    """How messages name each of them: with file and line."""
+    """How errors name each option: with file and line."""
 
 
 class TomlFile:
-    """A TOML file, and where in it a mistake is."""
+    """A TOML file, which finds the line of a mistake in it."""
 
     def __init__(self, path: str | Path) -> None:
         """Read it. Raises `ConfigException` where it cannot be read or is not TOML."""
@@ -48,12 +48,12 @@ class TomlFile:
         self._lines = text.splitlines()
 
     def error(self, keys: Place, text: str) -> ConfigException:
-        """The exception for a mistake at the key, given with the tables it is in."""
+        """The exception for a mistake at the last of `keys`; those before it are the tables that contain it."""
         return ConfigException(f"{self.place(keys)}: {text}")
 
     @contextmanager
     def at(self, keys: Place) -> Iterator[None]:
-        """Give a `ConfigException` that knows no file this place in it, or that of the key in there that it names."""
+        """Add file and line to a `ConfigException` raised within: of `keys`, or of the key below them that it names."""
         try:
             yield
         except ConfigException as exc:
@@ -85,7 +85,7 @@ class TomlFile:
 
 
 def read_options(path: str | Path, options: Iterable[Option]) -> Given:
-    """Return what a file gives of these options; that it names itself, by `config`, is not possible.
+    """Return the values that a file gives these options; `config`, which would name another file, is refused in it.
 
     Raises `ConfigException` naming file, line and key.
     """
@@ -102,7 +102,7 @@ def read_options(path: str | Path, options: Iterable[Option]) -> Given:
 
 
 def read_value(option: Option, value: object, file: TomlFile) -> object:
-    """Return the value that a file gives an option, which is of the right type; a text is a list of one.
+    """Return an option's value from a file, checked for its type; a text becomes a list of one.
 
     Raises `ConfigException`.
     """
@@ -122,7 +122,7 @@ def read_value(option: Option, value: object, file: TomlFile) -> object:
 
 
 def _table(brackets: str, parts: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str | int, ...]:
-    """The place of a table that begins; one of an array of tables has its number behind its name."""
+    """The place of a table, from its header; an element of an array of tables has its index behind its name."""
     if brackets == "[[":
         counts[parts] = counts.get(parts, -1) + 1
     place: tuple[str | int, ...] = ()

@@ -1,6 +1,6 @@
-"""Tables of a TOML file with keys of their own, as `[[grants]]`: strict, so that no mistake is taken for something.
+"""Tables of a TOML file with keys of their own, such as `[[grants]]`, read strictly: unknown keys are errors.
 
-What reads them raises `ConfigException` that names the key; `read_tables` adds file and line.
+Readers of tables raise `ConfigException` naming the key; `read_tables` adds file and line.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,11 @@ from omnyshell.options.toml_values import KeyException, instead_of, of_kind
 T = TypeVar("T")
 
 Flaw = Callable[[str], str]
-"""Says what is wrong with a text, to be read behind it; nothing where it is right."""
+"""Returns what is wrong with a text, worded to follow it in an error; empty if nothing is wrong."""
 
 
 def no_flaw(_text: str) -> str:
-    """Of a text that may be anything."""
+    """Accept any text."""
     return ""
 
 
@@ -38,7 +38,7 @@ class Table:
     def texts(self, key: str, flaw: Flaw = no_flaw, *, if_empty: str = "") -> tuple[str, ...]:
         """A list of texts, or one text for a list of one. Raises `ConfigException`.
 
-        `if_empty` says what to do instead of an empty list, where that would mean something else than none.
+        `if_empty` is advice for the error on an empty list; set it where an empty list would not mean what it seems to.
         """
 
         def read(value: object) -> tuple[str, ...]:

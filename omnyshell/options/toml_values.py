@@ -1,4 +1,4 @@
-"""Values of a TOML file: what they must be, and what was probably meant where they are not."""
+"""Values of a TOML file: checks of their types, and suggestions for misspelt keys."""
 
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ _EXPECTED: dict[str, tuple[type | tuple[type, ...], str]] = {
     "flag": (bool, "true or false"),
     "list": (list, "a list of texts"),
 }
-"""By the kind of an option."""
+"""The wording of each kind of option in an error."""
 
 
 class KeyException(ConfigException):
-    """A mistake at a key of a table, given with the tables inside of that which it is in."""
+    """A mistake at a key, given as a path relative to the table that is read."""
 
     def __init__(self, text: str, *keys: str) -> None:
         super().__init__(text)
@@ -25,7 +25,10 @@ class KeyException(ConfigException):
 
 
 def of_kind(kind: str, value: object, key: str) -> object:
-    """Return a value that has the type of its kind of option; a text is a list of one. Raises `ConfigException`."""
+    """Return the value, checked for the type of its option's kind; a text becomes a list of one.
+
+    Raises `ConfigException`.
+    """
     expected, words = _EXPECTED[kind]
     if kind == "list" and isinstance(value, str):
         value = [value]
@@ -37,8 +40,8 @@ def of_kind(kind: str, value: object, key: str) -> object:
 
 
 def instead_of(key: str, known: Iterable[str]) -> str:
-    """Return what was probably meant by a key, or else all that there is; to be said behind what is wrong."""
-    # Only who made a mistake waits for the import.
+    """Return advice that follows the error on an unknown key: the closest known key, or else all of them."""
+    # Imported late: only an error needs it.
     import difflib
 
     near = difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)

@@ -1,4 +1,4 @@
-"""What options say, checked: a mistake names the option, or the file, line and key that gave it."""
+"""Options' values, checked: an error names the option, or the file, line and key that gave it."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -10,11 +10,11 @@ from omnyshell.paths import user_path
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
-"""What was given, by the options' keys; `origins` says which of it came from a file, and how messages name it then."""
+"""The given values by the options' keys. `origins` maps keys of those from a file to the file and line, for errors."""
 
 
 def name_of(values: Values, key: str) -> str:
-    """Return how a message names an option: with file and line, where a configuration file gave it."""
+    """Return the name of an option in an error: with file and line, where a configuration file gave its value."""
     origins: dict[str, str] = values.get("origins", {})
     return origins.get(key) or f"--{key.replace('_', '-')}"
 
@@ -36,7 +36,7 @@ def check(values: Values, key: str, wanted: Check) -> None:
 
 
 def settings(values: Values, declared: Iterable[Option]) -> dict[str, Any]:
-    """Return the settings that the options say, checked; those of a part in a dictionary of its own.
+    """Return the checked settings; nested ones are in a dictionary of their own.
 
     An option that has no value sets nothing: the program's own default holds. Raises `ConfigException`.
     """
@@ -58,12 +58,12 @@ def settings(values: Values, declared: Iterable[Option]) -> dict[str, Any]:
 
 
 def file_exists(hint: str = "") -> Check:
-    """Return the check that a file that is named is there."""
+    """Return a check that a file exists."""
     return Check(lambda path: user_path(path).exists(), f"there is no such file{hint}")
 
 
 def at_least(least: int, unit: str = "") -> Check:
-    """Return the check that a number is not too small."""
+    """Return a check that a number is at least `least`."""
     return Check(lambda value: value >= least, f"must be at least {least}{unit and ' ' + unit}")
 
 

@@ -1,7 +1,7 @@
 """Between frames and what WebSocket carries: text for control messages, binary for data.
 
-Decoding goes in two steps: JSON to plain objects, then the message's declaration applied by our own strict
-reader. Whatever is wrong raises `ProtocolException` and nothing else.
+Decoding goes in two steps: JSON to plain objects, then the message's declaration applied by our own strict reader.
+Malformed input raises `ProtocolException`, never another exception.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +22,7 @@ _WINDOW_START = b'{"t":"channel.window"'
 _LONGEST_WINDOW = 128
 _WINDOWS_REMEMBERED = 1024
 _ALWAYS_READ = 256 * 1024
-"""Bytes of a message that can never hold too many values."""
+"""Bytes. A message of at most this size cannot hold too many values, so they are not counted."""
 
 
 def standard_messages() -> Iterable[type[ControlMessage]]:
@@ -36,8 +36,8 @@ def standard_messages() -> Iterable[type[ControlMessage]]:
 class FrameCodec:
     """Encodes and decodes frames. Knows the messages of the wire protocol; more can be registered.
 
-    With `max_values`, a large message that may hold more values than that is not decoded: they cost time, not their
-    bytes.
+    With `max_values`, a large message that may hold more values than that is not decoded: decoding time grows with the
+    number of values, not with the bytes.
     """
 
     def __init__(self, *, max_values: int | None = None) -> None:
@@ -87,9 +87,9 @@ class FrameCodec:
         return self._decode(raw)
 
     def _decode_window(self, raw: bytes) -> ControlFrame:
-        """Windows come with every second chunk of data and say the same again and again: remember what they say.
+        """Decode a window through a cache: windows come with every second chunk of data, and most are the same.
 
-        With `resume-offset` each says something new.
+        With `resume-offset` they differ each time.
         """
         frame = self._windows.get(raw)
         if frame is None:
@@ -124,7 +124,7 @@ class FrameCodec:
             exc.request_id = request_id if isinstance(request_id, str) else None
             raise
         except RecursionError as exc:
-            # What JSON's reader just took in its depth can be too deep for whoever turns it into text again.
+            # Nesting that the JSON decoder just accepts can be too deep for the encoder later.
             raise ProtocolException("is nested too deeply", field="d") from exc
 
 
@@ -152,7 +152,7 @@ def _encode(message: ControlMessage, channel: int | None) -> bytes:
 
 
 class _Outline(msgspec.Struct):
-    """What is read of a message that is not: its other values are skipped, and cost little."""
+    """The fields that are read of a message that is not decoded as a whole; skipping the rest is cheap."""
 
     t: str = ""
     c: int | None = None

@@ -11,7 +11,7 @@ class SendCredit:
     def __init__(self) -> None:
         self.available = INITIAL_CREDIT
         self.widest = INITIAL_CREDIT
-        """The most that was available at a time: what is missing of it, at least, is under way."""
+        """The most credit that was ever available. At least the difference to what is available now is under way."""
 
     def spend(self, size: int) -> bool:
         """Take `size` bytes of credit; return False, and take nothing, where there is not enough."""
@@ -44,7 +44,7 @@ class ReceiveCredit:
     def __init__(self) -> None:
         self.unreturned = 0
         self.threshold = GRANT_THRESHOLD
-        """Bytes that are returned at once."""
+        """Consumed bytes after which credit is granted at once."""
 
     def consume(self, size: int) -> int:
         """Note `size` consumed bytes; return the credit to grant at once, 0 while it may wait.

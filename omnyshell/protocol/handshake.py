@@ -23,7 +23,7 @@ CLOSE_MESSAGE_TOO_BIG = 1009
 CLOSE_REPLACED = 1000
 REPLACED = "another connection registered this node"
 HELD_OFF = "another process has this node id"
-"""How the reason begins for which a node's connection is closed in favour of another one; its address may follow."""
+"""Start of the close reason for a node whose id went to another process; that one's address may follow."""
 
 
 class HandshakeState(Enum):
@@ -80,14 +80,14 @@ class HubHandshake:
         return self._fail(ErrorCodes.NOT_AUTHENTICATED, "Log in first")
 
     def begin_join(self) -> bool:
-        """Take a request to join (extension `admin`) in place of a credential; returns whether it comes at its time."""
+        """Take a request to join (extension `admin`) in place of a credential; returns whether it is allowed now."""
         if self.state is not HandshakeState.AWAIT_CREDENTIAL:
             return False
         self.state = HandshakeState.JUDGING
         return True
 
     def end(self) -> None:
-        """Nothing more is taken: a join was answered."""
+        """Finish after a join was answered: no more messages are accepted."""
         self.state = HandshakeState.FAILED
 
     def accept(self, principal: Principal, session_token: str) -> AuthOk:
@@ -110,7 +110,7 @@ class HubHandshake:
         return self._fail(ErrorCodes.AUTH_FAILED, "Unknown authentication method")
 
     def refuse_for_now(self, why: str) -> Violation:
-        """The credential is right, and there is no room."""
+        """The credential is right, but a limit is reached; `why` says which."""
         return self._fail(ErrorCodes.CAPACITY_EXCEEDED, why)
 
     def _take_hello(self, hello: Hello) -> Violation | None:

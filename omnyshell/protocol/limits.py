@@ -23,10 +23,10 @@ MAX_CREDIT = 4 * MIB
 MAX_GRANT = 2**31 - 1
 
 EXTRA_CREDIT = 768 * KIB
-"""What a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
+"""Bytes that a receiver may grant once beyond what it consumed, where throughput matters more than latency."""
 
 EXTRA_AFTER = 32 * KIB
-"""Bytes that have to flow before it is granted."""
+"""Bytes that have to flow before `EXTRA_CREDIT` is granted."""
 
 WIDE_WINDOW_SIZE = 4 * MIB
 """Bytes that a node allows to be under way with the extension `wide-window`: it keeps as many to send them again, and a
@@ -37,15 +37,15 @@ GRANT_THRESHOLD = 128 * KIB
 costs a message."""
 
 GRANT_DELAY = 0.008
-"""Credit for less than the threshold goes back once nothing was consumed for so long. That is seen after twice the
-time at the latest; docs/protocol.md#credit asks for 20 ms."""
+"""Seconds without consumption after which credit below the threshold is granted. The check runs at this interval, so it
+takes twice as long at most; docs/protocol.md#credit allows 20 ms."""
 
 WIDE_GRANT_SHARE = 4
-"""Of a wide window, one part in so many is returned at once."""
+"""The share of a wide window that is granted at once when consumed: one part in this many."""
 
 WIDE_GRANT_DELAY = 0.001
-"""Credit for less than that goes back when nothing was consumed for so long: a sender that gives way to somebody who
-types has no more than `INITIAL_CREDIT` under way, and waits for it."""
+"""Seconds without consumption after which credit below that share is granted. It is short because a sender that gives
+way to typing keeps only `INITIAL_CREDIT` under way, and waits for the grant."""
 
 HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_TIMEOUT = 30.0

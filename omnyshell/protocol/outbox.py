@@ -1,9 +1,9 @@
 """What waits to be sent to one peer, and in which order it goes (docs/architecture.md#nobody-waits-for-a-slow-peer).
 
-Connection-level messages, and the few channel messages that may overtake data, go first. All else waits in
-its channel's queue; channels take turns, at most 64 KiB a turn, so that none delays another. Data is bounded because
-credit is; messages have bounds of their own, those of a channel apart, so that one session's flood of them, to a peer
-that takes them more slowly, ends that session and not the peer.
+Connection-level messages, and the few channel messages that may overtake data, go first. All else waits in its
+channel's queue; channels take turns, at most 64 KiB a turn, so that none delays another. Credit bounds data. Messages
+have bounds of their own, separate ones for each channel, so that a session that floods a slow peer with messages loses
+that session, and not the connection.
 """
 
 from collections import deque
@@ -17,24 +17,26 @@ TURN_SIZE = 64 * 1024
 MAX_URGENT_MESSAGES = 1000
 MAX_URGENT_BYTES = MIB
 MAX_CHANNEL_TEXT = 256 * KIB
-"""Bytes of control messages that may wait on one channel: windows for a full credit of small frames."""
+"""Bytes of control messages that may wait on one channel: room for the windows of a full credit of small frames."""
 MAX_ALL_CHANNELS_TEXT = 8 * MIB
 
 MERGED_SIZE = 16 * KIB
-"""Small frames that wait are put together up to this many bytes: each would cost some hundred bytes more."""
+"""Small waiting frames of one stream are merged up to this many bytes: each alone would cost some hundred bytes
+more."""
 
 SMALL_SIZE = 512
-"""Frames below this that cannot be put together, as their streams alternate, are kept packed."""
+"""Frames below this many bytes that cannot be merged, as their streams alternate, are kept packed."""
 
 MAX_PACKED_FRAMES = 1000
 PACKED_FRAME_WEIGHT = 64
-"""What sending a small frame costs, in bytes of a large one."""
+"""The cost of sending a small frame, in bytes of a large one that take as long."""
 
 ALWAYS_QUEUED = MIB
 """Bytes that may wait for each connection, whatever waits for others of its principal."""
 
 FULL_AT = 4
-"""How many times its limit a backlog may grow to, by what was under way when it came to that."""
+"""A backlog is full at this many times its limit: what was already under way when it reached the limit is still
+queued."""
 
 _KIND_SIZE, _SIZE_OFFSET, _HEAD_SIZE = 2, 6, 10
 """In a data frame's header: version and opcode, then the channel, then the length."""
@@ -51,7 +53,7 @@ class Outgoing(NamedTuple):
 
 
 class _SmallFrames:
-    """Small data frames of one channel that wait: a few bytes more than their payloads, not some hundred for each."""
+    """Small waiting data frames of one channel, packed: each costs a few bytes beside its payload, not some hundred."""
 
     __slots__ = ("_channel", "_count", "_last", "_raw")
 
@@ -65,7 +67,10 @@ class _SmallFrames:
         self.add(first)
 
     def add(self, frame: Outgoing) -> bool:
-        """Take one more, in one with that before it where the stream is the same; returns False where it is full."""
+        """Add a frame; return False if there is no room.
+
+        It is merged with the one before it where the stream is the same.
+        """
         raw, kind, last = self._raw, frame.head[:_KIND_SIZE], self._last
         if len(raw) + len(frame.data) > MERGED_SIZE:
             return False
@@ -118,12 +123,12 @@ class Backlog:
 
     @property
     def is_over(self) -> bool:
-        """Whether no more is to be asked for."""
+        """Whether the limit is reached, so that senders should pause."""
         return self.waiting > self.limit
 
     @property
     def is_full(self) -> bool:
-        """Whether no more is kept."""
+        """Whether no more data is queued."""
         return self.waiting > FULL_AT * self.limit
 
 
@@ -132,7 +137,7 @@ class OutboxOverflowError(Exception):
 
 
 class ChannelFloodError(Exception):
-    """More comes on a channel than the peer takes; nothing was queued. The channel has to be ended."""
+    """Too much waits on a channel; the item was not queued. The channel has to be closed."""
 
 
 class _WaitingText:
@@ -145,7 +150,10 @@ class _WaitingText:
         self._total = 0
 
     def add(self, channel: int, size: int) -> None:
-        """Count a message, or raise. One that is larger than the bound passes where nothing else waits."""
+        """Count a message, or raise `ChannelFloodError`.
+
+        A message larger than the bound passes where nothing else waits.
+        """
         waiting = self._by_channel.get(channel, 0)
         if self._total and waiting + size > MAX_CHANNEL_TEXT:
             raise ChannelFloodError
@@ -155,7 +163,7 @@ class _WaitingText:
         self._total += size
 
     def remove(self, channel: int, size: int) -> None:
-        """Count a message no longer."""
+        """Stop counting a message that was sent or discarded."""
         left = self._by_channel[channel] - size
         self._total -= size
         if left:
@@ -189,7 +197,7 @@ class Outbox:
         """How many bytes wait."""
 
         self.taken_bytes = 0
-        """How many bytes have gone that had to wait."""
+        """Bytes that were queued and have been taken since the start."""
 
         self._urgent: deque[tuple[int, bytes]] = deque()
         self._urgent_messages = 0
@@ -203,11 +211,11 @@ class Outbox:
 
     @property
     def is_over(self) -> bool:
-        """Whether more waits for the principal than may, here not least."""
+        """Whether the principal's backlog is over its limit, and this outbox holds a relevant part of it."""
         return self._backlog is not None and self._backlog.is_over and self.queued_bytes > ALWAYS_QUEUED
 
     def count_in(self, backlog: Backlog | None) -> None:
-        """Count what waits, now and later, with what waits for the same principal elsewhere."""
+        """Add the bytes queued here, now and later, to a backlog shared with the principal's other connections."""
         waiting = self.queued_bytes
         self._count(-waiting)
         self._backlog = backlog
@@ -238,7 +246,7 @@ class Outbox:
     def put(self, channel: int, item: Outgoing) -> None:
         """Queue a message behind what its channel has queued already. Raises as `put_urgent` does.
 
-        Data raises `ChannelFloodError` too where far too much waits for the principal.
+        Data also raises `ChannelFloodError` where the principal's backlog is full.
         """
         if item.is_text:
             self._channel_text.add(channel, len(item.data))
@@ -250,7 +258,7 @@ class Outbox:
             queue = self._channels[channel] = deque()
             self._turns.append(channel)
         elif item.head and len(item.data) < MERGED_SIZE and (not item.data or _merge(queue, item)):
-            # An empty frame carries nothing, and costs no credit that would bound how many wait.
+            # Empty frames carry nothing, and cost no credit, so nothing would bound their number.
             return
         queue.append(item)
 
@@ -332,7 +340,7 @@ def _weight(item: _Waiting) -> int:
 
 
 def _merge(queue: deque[_Waiting], item: Outgoing) -> bool:
-    """Add a data frame to what waits last, where they go together; tells whether it was."""
+    """Append a data frame to the last one that waits, if both are of one stream and small; returns whether it did."""
     last = queue[-1]
     if isinstance(last, _SmallFrames):
         return len(item.data) < SMALL_SIZE and last.add(item)

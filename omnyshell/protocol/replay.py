@@ -29,7 +29,7 @@ class ReplayBuffer:
 
     @property
     def room(self) -> int:
-        """How many bytes can be kept still; while nothing is kept, as many as a full buffer holds."""
+        """How many more bytes fit; while nothing is kept, the size of the whole buffer."""
         return self._capacity - (self.end - self.start) if self.is_keeping else self._capacity
 
     def append(self, stream: DataOpcode, data: bytes) -> None:
@@ -41,7 +41,7 @@ class ReplayBuffer:
             self.start = self.end
 
     def acknowledge(self, offset: int) -> None:
-        """Forget what lies before an offset; one that was acknowledged already, or was never sent, is ignored."""
+        """Forget the bytes before an offset; an offset already acknowledged, or never sent, is ignored."""
         if not self.start < offset <= self.end:
             return
         surplus = offset - self.start
@@ -55,7 +55,7 @@ class ReplayBuffer:
             self._pieces.popleft()
 
     def covers(self, offset: int) -> bool:
-        """Whether a client that has everything before this offset can be given all the rest."""
+        """Whether everything from this offset on is still kept."""
         return self.start <= offset <= self.end
 
     def since(self, offset: int) -> list[Piece]:

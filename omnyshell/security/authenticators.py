@@ -25,7 +25,8 @@ from omnyshell.security.refusal import refused
 from omnyshell.security.secret_index import SecretIndex
 
 BindingRule = Callable[[PrincipalId], bool]
-"""Tells whether a principal's logins must be bound to the hub, by either version; asked for unknown ones too."""
+"""Tells whether a principal's logins must be bound to the hub, by `auth-bind` or `auth-bind-2`; also called for unknown
+principals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Evidence:
 
 
 def evidence_of(credential: Credential) -> Evidence | None:
-    """Return what of a credential is remembered while its connection lasts; None for a kind that is not known."""
+    """Return what the hub keeps of a credential while its connection lasts; None for an unknown kind."""
     if isinstance(credential, TokenCredential):
         return Evidence(credential.principal, TOKEN_METHOD, hash_token(credential.token))
     if isinstance(credential, PublicKeyCredential):
@@ -53,13 +54,15 @@ def evidence_of(credential: Credential) -> Evidence | None:
 class Authenticator(Protocol):
     """Judges credentials of the types it knows. It is called in the hub's event loop, and so must not block.
 
-    It may have further methods. `as_now(evidence, was)` returns who an earlier login is now, or None where its
-    connection is to end; without it a login stays as it was. `has_made(credential)` tells of a token that it cannot be
-    guessed, so that nobody who shows it has to be slowed down. `principals()` yields those it knows.
+    It may have further methods. `as_now(evidence, was)` judges an earlier login anew: it returns its principal, or None
+    to end its connection; without the method a login stays as it was. `has_made(credential)` tells whether the hub made
+    this token at random, so that failed guesses need not delay it. `principals()` yields those it knows.
     """
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
-        """Return who this is, with the roles that the credential gives; its principal's name is a claim until then.
+        """Return the principal, with the roles that the credential gives.
+
+        The name in the credential is a claim until then.
 
         Raises `AuthException`, always in the same words and after the same work, also for a type it does not know.
         """
@@ -67,9 +70,10 @@ class Authenticator(Protocol):
 
 
 def as_now(authenticator: Authenticator, evidence: Evidence, was: Principal) -> Principal | None:
-    """Return who an earlier login is now, with the roles of its credential; None where that is not good any more.
+    """Judge an earlier login anew: return its principal with its present roles, or None if it is no longer valid.
 
-    An authenticator that tells no more than whether it `upholds` a login, or not even that, leaves it as it was.
+    An authenticator without `as_now` leaves the login unchanged, unless it has the older method `upholds` and denies
+    it.
     """
     ask = getattr(authenticator, "as_now", None)
     if ask is not None:
@@ -80,9 +84,9 @@ def as_now(authenticator: Authenticator, evidence: Evidence, was: Principal) -> 
 
 
 def is_beyond_guessing(authenticator: Authenticator, credential: Credential) -> bool:
-    """Tell whether trying finds no such credential: a proof by key, or a token that the hub itself made.
+    """Tell whether a credential cannot be found by guessing: a proof by key, or a token that the hub itself made.
 
-    Of a proof this does not say whether it is right.
+    This does not say that a proof is right.
     """
     if isinstance(credential, PublicKeyCredential):
         return True
@@ -96,7 +100,7 @@ def principals_of(authenticator: Authenticator) -> dict[PrincipalId, Principal]:
     ask = getattr(authenticator, "principals", tuple)
     for principal in ask():
         before = found.get(principal.id)
-        # Of thousands, nearly all have one credential.
+        # Nearly all principals have one credential, so no set is built for them.
         found[principal.id] = principal if before is None else replace(before, roles=before.roles | principal.roles)
     return found
 
@@ -119,7 +123,7 @@ def _together(found: Iterable[Principal]) -> Principal | None:
 
 
 def can_list(authenticator: Authenticator) -> bool:
-    """Tell whether `principals_of` knows everyone whom an authenticator accepts."""
+    """Tell whether `principals_of` lists everyone whom the authenticator accepts."""
     members = getattr(authenticator, "members", None)
     return all(map(can_list, members)) if members is not None else hasattr(authenticator, "principals")
 
@@ -138,7 +142,7 @@ class TokenGrant:
     roles: frozenset[str] = frozenset()
     display_name: str = ""
     is_random: bool = False
-    """Whether the hub made the token: of 256 random bits, so that nobody who shows it has to be slowed down."""
+    """Whether the hub made the token, of 256 random bits: it cannot be guessed, so failed guesses need not delay it."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -177,7 +181,7 @@ class TokenAuthenticator:
         self._made = _index_of(grant for grant in self._all() if grant.is_random)
 
     def put(self, principal: PrincipalId, grants: Iterable[TokenGrant]) -> None:
-        """Have a principal have these grants, all its own, alone."""
+        """Replace the grants of one principal; all of `grants` must be its own."""
         held = tuple(grants)
         self._grants.pop(principal, None)
         if held:
@@ -224,9 +228,9 @@ def _binding_is_optional(_principal: PrincipalId) -> bool:
 class PublicKeyAuthenticator:
     """Accepts Ed25519 keys listed in a store.
 
-    The signature is verified against the offered key before anything is looked up, and everything is judged
-    before anything is refused. Every signature that is present must be right; `require_binding` says whose logins must
-    be bound. Whether what was dialled is an address of the hub is for the hub to judge.
+    The signature is verified against the offered key before anything is looked up, and everything is judged before
+    anything is refused. Every signature that is present must be right; `require_binding` says whose logins must be
+    bound. Whether the dialled host and port are the hub's own is judged by the hub.
     """
 
     def __init__(self, store: AuthorizedKeysStore, *, require_binding: BindingRule = _binding_is_optional) -> None:
@@ -261,7 +265,7 @@ class PublicKeyAuthenticator:
 
 
 class CompositeAuthenticator:
-    """Asks all its members, whatever the first ones say, and takes the first success."""
+    """Asks all its members, even after one accepted, and takes the first success."""
 
     def __init__(self, members: Sequence[Authenticator]) -> None:
         self.members = tuple(members)
@@ -281,7 +285,7 @@ class CompositeAuthenticator:
         return accepted
 
     def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
-        """Return who the login is by the first member that takes it; those that know are asked before others."""
+        """Return the principal by the first member that upholds the login. Members with `as_now` are asked first."""
         found = (as_now(member, evidence, was) for member in self._knowing_first)
         return next((principal for principal in found if principal is not None), None)
 

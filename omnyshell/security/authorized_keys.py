@@ -46,7 +46,7 @@ def parse_authorized_keys(text: str, *, source: str = "authorized keys") -> list
 
 
 def _entries(text: str, source: str, known: Mapping[str, AuthorizedKey]) -> Iterator[tuple[str, AuthorizedKey]]:
-    """Yield lines with their entries, of which `known` has some: to read thousands takes a while."""
+    """Yield each line with its entry, taken from `known` where it is there: parsing thousands takes a while."""
     for number, line in enumerate(text.split("\n"), start=1):
         entry = known.get(line) or _entry(line, source, number)
         if entry is not None:
@@ -98,7 +98,7 @@ class AuthorizedKeysStore:
         self._index = SecretIndex((entry.principal, entry.public_key.raw, entry) for entry in self.entries)
 
     def put(self, principal: PrincipalId, entries: Iterable[AuthorizedKey]) -> None:
-        """Have a principal have these entries, all its own, alone."""
+        """Replace the entries of one principal; all of `entries` must be its own."""
         held = tuple(entries)
         self._entries.pop(principal, None)
         if held:
@@ -106,7 +106,7 @@ class AuthorizedKeysStore:
         self._index.put(principal, [(entry.public_key.raw, entry) for entry in held])
 
     def reload(self) -> frozenset[PrincipalId]:
-        """Read the file again, and return whose entries have changed; nothing happens where they came from none.
+        """Read the file again, and return whose entries have changed; does nothing where there is no file.
 
         Raises `ConfigException`, and keeps what it holds, when the file cannot be read or holds a wrong entry.
         """
@@ -122,7 +122,10 @@ class AuthorizedKeysStore:
         return frozenset(changed)
 
     def find(self, principal: PrincipalId, public_key: Ed25519PublicKey) -> AuthorizedKey | None:
-        """The first entry for this principal and key; its time does not tell whether the principal is known."""
+        """The first entry for this principal and key.
+
+        The time that this takes does not tell whether the principal is known.
+        """
         return self._index.find(principal, public_key.raw)
 
 

@@ -16,33 +16,33 @@ ALLOW_ROLES_LABEL = "allow-roles"
 
 LONGEST_SHOWN_ROLE = 64
 MOST_SHOWN_ROLES = 8
-"""Of the roles that would do, and of those that somebody has, so many are told in a refusal: there may be any."""
+"""How many roles a refusal lists at most, of those needed and of those held: there may be any number."""
 
 
 class Action(StrEnum):
-    """What a right is for. Each is one right of its own; none implies another."""
+    """The rights. None implies another."""
 
     SHELL = "shell"
-    """A shell: opened, or taken up again."""
+    """Open or resume a shell."""
 
     EXEC = "exec"
-    """Commands, with a terminal or without."""
+    """Run commands, with a terminal or without."""
 
     WATCH = "watch"
-    """One's own sessions: listed, looked at, taken from the terminal that has them."""
+    """List and view one's own sessions, and detach them from the terminal that has them."""
 
     KILL = "kill"
-    """One's own sessions, ended without being attached."""
+    """End one's own sessions without attaching to them."""
 
     FORWARD = "forward"
-    """Targets that the node reaches, for the client alone."""
+    """Reach the node's targets, for the client alone."""
 
     EXPOSE = "expose"
-    """Public ports of the hub that lead to the node, for everybody."""
+    """Open public ports of the hub that lead to the node, for everybody."""
 
 
 class NodeResource(msgspec.Struct, frozen=True):
-    """What access to a node is judged by. `@local` as its id stands for the asking client's own machine."""
+    """The facts by which access to a node is decided. The id `@local` stands for the asking client's own machine."""
 
     node_id: str
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -65,14 +65,18 @@ class Decision(NamedTuple):
 
     allowed: bool
     why: str
-    """The reason, as a clause that stands behind a colon. It names nothing that a node has written."""
+    """The reason, as a clause to follow a colon. It quotes nothing that a node has written."""
 
     would_do: Callable[[], Iterable[str]] = tuple
-    """Returns the roles each of which would do. Called where somebody is told: most refusals only leave a node out."""
+    """Returns the roles of which any one would be enough. Called only where a user is told: most refusals only omit a
+    node."""
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The roles that would do, sorted, as they may be shown: a node may have named anything, and any number."""
+        """The roles of which any one would be enough, sorted.
+
+        As nodes can name any, they are bounded in number and safe to show.
+        """
         wanted = set(self.would_do())
         others = sorted(filter(_can_be_shown, wanted - {ADMIN_ROLE}))
         return tuple(others[:MOST_SHOWN_ROLES]) or tuple(wanted & {ADMIN_ROLE})
@@ -80,12 +84,13 @@ class Decision(NamedTuple):
 
 @runtime_checkable
 class Authorizer(Protocol):
-    """Decides who may do what on which node, as far as the hub's grants and locks leave it open."""
+    """Decides who may do what on which node, where the hub's grants and locks have not decided already."""
 
     def decide(self, principal: Principal, action: Action, node: NodeResource) -> Decision:
         """Decide about one action.
 
-        It must not block or raise: it is asked in the hub's event loop for each request, and again while things go on.
+        It must not block or raise: it is called in the hub's event loop for each request, and again for sessions that
+        run.
         """
         ...
 
@@ -129,9 +134,10 @@ class RoleBasedAuthorizer:
 
 
 class MayOpenAuthorizer:
-    """Has an authorizer of version 0.1 go on: what it lets use a node may do all there but `expose`.
+    """Adapts an authorizer of version 0.1: whoever may open a node has all rights there except `expose`.
 
-    For a public port it must let an admin use the node; beside one's own machine it is not asked.
+    `expose` requires an admin who may open the node. On the client's own machine an admin has all rights, and others
+    none; the inner authorizer is not asked.
     """
 
     def __init__(self, inner: NodeAuthorizer) -> None:
@@ -147,12 +153,12 @@ class MayOpenAuthorizer:
 
 
 def with_decisions(authorizer: Authorizer | NodeAuthorizer) -> Authorizer:
-    """Return what decides about each action: the authorizer, or what stands for one that knows `may_open` alone."""
+    """Return the authorizer, or an adapter for one that has `may_open` alone."""
     return authorizer if isinstance(authorizer, Authorizer) else MayOpenAuthorizer(authorizer)
 
 
 def _can_be_shown(role: str) -> bool:
-    """A word of bounded length: neither a sentence that advises whoever reads it, nor what a terminal obeys."""
+    """Tell whether it is a word of bounded length: it can neither pose as advice nor carry control characters."""
     return is_role(role) and len(role) <= LONGEST_SHOWN_ROLE and " " not in role
 
 

@@ -28,11 +28,11 @@ Chain = Sequence[x509.Certificate]
 """At least one certificate, the one of the server first."""
 
 CanonicalName = tuple[Hashable, ...]
-"""Equal where OpenSSL takes two names for one."""
+"""A form of names that is equal where OpenSSL considers the names equal."""
 
 
 def read_chain(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
-    """Read certificates from DER, whose names and times can be read then; extensions are read when they are asked for.
+    """Read certificates from DER, and check that their names and times can be read; extensions are parsed on demand.
 
     Raises `CertGeneratorException` where one breaks RFC 5280 too badly.
     """
@@ -42,19 +42,19 @@ def read_chain(ders: Iterable[bytes]) -> tuple[x509.Certificate, ...]:
         try:
             return tuple(map(_read, ders))
         except (ValueError, TypeError, KeyError, x509.InvalidVersion) as exc:
-            # cryptography 43 lets a KeyError out for a name of a type that ASN.1 does not have.
+            # cryptography 43 raises KeyError for a name whose type ASN.1 does not have.
             raise CertGeneratorException("not an X.509 certificate, or one that holds what cannot be read") from exc
 
 
 def _read(der: bytes) -> x509.Certificate:
     certificate = x509.load_der_x509_certificate(der)
-    # They are read late, each time with an error of its own.
+    # These are parsed lazily, so errors in them must be provoked here.
     _ = certificate.subject, certificate.issuer, certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return certificate
 
 
 def key_of(certificate: x509.Certificate) -> bytes:
-    """Return the SubjectPublicKeyInfo, in the one form that a key has where its kind is known."""
+    """Return the SubjectPublicKeyInfo, in canonical form where the kind of key is known."""
     try:
         return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -77,7 +77,7 @@ def canonical(name: x509.Name) -> CanonicalName:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Tell whether `issuer` carries the name of the certificate's issuer, and its key made the signature."""
+    """Tell whether `issuer` has the name that the certificate gives its issuer, and its key verifies the signature."""
     if canonical(certificate.issuer) != canonical(issuer.subject):
         return False
     try:
@@ -119,7 +119,7 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
 
 
 class Authorities:
-    """Certificates that are trusted, or known, read when it matters."""
+    """A set of trusted or known certificates, read when first needed."""
 
     def __init__(self, ders: Iterable[bytes]) -> None:
         self._ders = tuple(ders)
@@ -141,17 +141,20 @@ class Authorities:
         return any(key in der for der in self._ders)
 
     def issuers_of(self, certificate: x509.Certificate) -> list[x509.Certificate]:
-        """Return those that issued a certificate; cross-signed authorities are several."""
+        """Return the issuers of a certificate: several, where an authority is cross-signed."""
         found = self._by_subject.get(canonical(certificate.issuer), ())
         return [issuer for issuer in found if is_issued_by(certificate, issuer)]
 
 
 System = Callable[[], Authorities]
-"""Returns the authorities that this system trusts; only called where they matter, as there are many."""
+"""Returns the authorities that this system trusts; called only where needed, as there are many."""
 
 
 def path_of(chain: Chain) -> list[x509.Certificate]:
-    """Return the certificates that lead from the first one upward, as far as the chain has them, in whatever order."""
+    """Return the path from the first certificate upward, as far as the chain has it.
+
+    The order of the rest does not matter.
+    """
     path, rest = [chain[0]], list(chain[1:])
     while not is_self_signed(path[-1]):
         issuer = next((found for found in rest if is_issued_by(path[-1], found)), None)
@@ -166,7 +169,7 @@ def system_authorities() -> Authorities:
     """Return the authorities that this system trusts: those in the file and the directory that OpenSSL looks into."""
     places = ssl.get_default_verify_paths()
     files = [Path(places.cafile)] if places.cafile else []
-    # Where both are the system's own, they hold the same.
+    # By default the directory holds the same certificates as the file, so it is skipped.
     is_told = not {places.openssl_cafile_env, places.openssl_capath_env}.isdisjoint(os.environ)
     if places.capath and (is_told or not files):
         files += Path(places.capath).glob("????????.[0-9]*")

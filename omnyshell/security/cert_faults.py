@@ -1,6 +1,6 @@
-"""What clients refuse about a server's certificate: each fault in words of its own, with what its owner can do.
+"""The faults for which clients refuse a server's certificate, each with a message and advice for its owner.
 
-The hub tells its operator, `cert show` whoever asks, and a client that was shown such a certificate its user.
+They are reported by the hub at its start, by `cert show`, and by a client that got such a certificate.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,13 +19,13 @@ from omnyshell.security.cert_chain import Chain, System, extension_of, is_self_s
 from omnyshell.security.cert_names import alternative_names, covers
 
 LONGEST_WARNING = timedelta(days=30)
-"""How long before its end a certificate is warned about at most."""
+"""A certificate's expiry is warned about at most this long before."""
 
 AUTHORITY_WARNING = timedelta(days=365)
-"""The same for an authority, which all clients have to be given anew."""
+"""The same for an authority: replacing it takes longer, as every client must get the new one."""
 
 WARNED_PART, AUTHORITY_PART = 4, 10
-"""Of shorter lives the last fourth is warned about, of an authority's the last tenth."""
+"""For shorter lifetimes the warning starts in the last quarter, for an authority in the last tenth."""
 
 _SHORTEST_RSA, _SHORTEST_EC = 2048, 224
 _SHOWN_NAMES, _SHOWN_LENGTH = 8, 120
@@ -48,10 +48,10 @@ class Fault(StrEnum):
 
 
 OF_SERVERS = (Fault.WITHOUT_NAMES, Fault.OTHER_NAME, Fault.NOT_FOR_SERVERS, Fault.INCOMPLETE)
-"""What is no fault of an authority's own certificate."""
+"""Faults of server certificates that an authority's own certificate cannot have."""
 
 GUESSES = (Fault.INCOMPLETE,)
-"""What may be all right: a certificate does not say whether its issuer is the root that clients are given."""
+"""Faults that may be none: a certificate does not say whether its issuer is the root that clients trust."""
 
 REMEDIES = {
     Fault.EXPIRED: "clients refuse it; renew it (`omnyshell cert gen` where it was made so)",
@@ -66,12 +66,12 @@ REMEDIES = {
     Fault.NO_AUTHORITY: "clients refuse it; have it issued by an authority",
     Fault.UNREADABLE: "clients may refuse it; have it made anew",
 }
-"""What the owner of a certificate should know and do."""
+"""Advice for the certificate's owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateFault:
-    """One fault; `text` says what is wrong, of "it", the server's certificate, or of an issuer by its name."""
+    """One fault. `text` says what is wrong; its subject is "it" for the server's certificate, or an issuer's name."""
 
     kind: Fault
     text: str
@@ -83,11 +83,14 @@ class CertificateFault:
 def faults_of(
     chain: Chain, now: datetime, *, hosts: Iterable[str] = (), system: System, is_start: bool = False
 ) -> list[CertificateFault]:
-    """Return all that clients refuse now or before long, worst first; a guess only where there is nothing else.
+    """Return the faults for which clients refuse the chain now or soon, worst first.
+
+    Guesses are returned only if there are no others.
 
     `hosts` are the names by which the server is dialled, as far as they are known; `system` returns the authorities
-    that this system trusts, and is asked where the chain is one certificate. What ends within 30 days is told at a
-    start in any case, later only in the last fourth of its life: shorter lives are renewed late.
+    that this system trusts, and is called where the chain is a single certificate. With `is_start`, any expiry within
+    30 days is reported; otherwise only one in the last quarter of the lifetime, as short-lived certificates are renewed
+    late.
     """
     path = path_of(chain)
     found = [*time_faults(path, now), *use_faults(path)]
@@ -101,7 +104,7 @@ def faults_of(
 
 
 def time_faults(path: Chain, now: datetime) -> Iterator[CertificateFault]:
-    """Yield which of these certificates are not valid at this time."""
+    """Yield a fault for each certificate that is not valid at this time."""
     for certificate in path:
         who = _subject_of(certificate, path)
         if now > certificate.not_valid_after_utc:
@@ -113,7 +116,7 @@ def time_faults(path: Chain, now: datetime) -> Iterator[CertificateFault]:
 
 
 def use_faults(path: Chain) -> Iterator[CertificateFault]:
-    """Yield which of these certificates may not be used for what they are."""
+    """Yield a fault for each certificate whose extensions do not allow its use in this path."""
     for height, certificate in enumerate(path):
         who = _subject_of(certificate, path)
         if weakness := _weakness(certificate):
@@ -128,7 +131,10 @@ def use_faults(path: Chain) -> Iterator[CertificateFault]:
 
 
 def name_faults(leaf: x509.Certificate, hosts: Iterable[str]) -> Iterator[CertificateFault]:
-    """Yield which hosts the certificate is not for. Raises `ValueError` where its names cannot be read."""
+    """Yield a fault for hosts that the certificate does not cover.
+
+    Raises `ValueError` where its names cannot be read.
+    """
     names = alternative_names(leaf)
     if not names:
         yield CertificateFault(Fault.WITHOUT_NAMES, "it is for no host (it has no subject alternative name)")
@@ -139,7 +145,7 @@ def name_faults(leaf: x509.Certificate, hosts: Iterable[str]) -> Iterator[Certif
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names in a row, the first few of very many."""
+    """Return names as a list in words, cut after the first few."""
     known = list(names)
     more = len(known) - _SHOWN_NAMES
     return ", ".join(printable(name[:_SHOWN_LENGTH]) for name in known[:_SHOWN_NAMES]) + (
@@ -153,9 +159,9 @@ def shown_name(name: x509.Name) -> str:
 
 
 def _guesses(leaf: x509.Certificate, system: System) -> Iterator[CertificateFault]:
-    """Yield what may be wrong with a certificate that stands alone.
+    """Yield possible faults of a chain that is one certificate.
 
-    Above an intermediate the root is left out more often than not: clients have it.
+    A chain with an intermediate usually leaves out the root, which clients have, so nothing is guessed there.
     """
     if not is_self_signed(leaf) and not system().issuers_of(leaf):
         text = f"if {shown_name(leaf.issuer)}, which issued it, is an intermediate, the certificate of that is missing"
@@ -193,7 +199,7 @@ def _is_for_servers(leaf: x509.Certificate) -> bool:
 
 
 def _may_issue(issuer: x509.Certificate, *, below: int) -> bool:
-    """Tell whether a certificate may issue others, with so many authorities below it."""
+    """Tell whether a certificate may issue others; `below` is the number of intermediates under it in the path."""
     constraints = extension_of(issuer, x509.BasicConstraints)
     usage = extension_of(issuer, x509.KeyUsage)
     if constraints is None:

@@ -1,4 +1,4 @@
-"""Why a certificate file and a key file cannot serve TLS, in plain words that name the files."""
+"""Explains why a certificate file and a key file cannot serve TLS, naming the files."""
 
 from pathlib import Path
 

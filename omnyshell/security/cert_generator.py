@@ -1,7 +1,7 @@
 """Local certificate authorities: one with the hub's certificate, and one with that of the hub's TLS tunnels.
 
-They are two, so that no client that trusts the hub's authority takes a tunnel for the hub. The profile is RFC 5280's,
-as strictly as OpenSSL's X509_STRICT asks: critical basic constraints and key usage, key identifiers in all
+There are two, so that a client that trusts the hub's authority cannot take a tunnel for the hub. The profile is RFC
+5280's, as strictly as OpenSSL's X509_STRICT asks: critical basic constraints and key usage, key identifiers in all
 certificates, every host as a subject alternative name.
 """
 
@@ -39,12 +39,12 @@ TUNNEL_CERT_FILE = "tunnel.pem"
 TUNNEL_KEY_FILE = "tunnel.key"
 
 TUNNEL_AUTHORITY = "OmnyShell tunnel CA"
-"""What the authorities of tunnels call themselves, with a number behind it."""
+"""Common name of the tunnels' authorities; a number follows it."""
 
 CA_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=825)
 BACKDATE = timedelta(minutes=5)
-"""Certificates begin this much earlier, for peers whose clocks are late."""
+"""Certificates are valid from this much before now, for peers whose clocks are late."""
 
 _LONGEST_COMMON_NAME = 64
 
@@ -59,7 +59,7 @@ class GeneratedPair:
     key: bytes = field(repr=False)
     ca_is_new: bool
     ca_pem_path: Path
-    """The authority's certificate: what is trusted."""
+    """The authority's certificate, which clients trust."""
 
     ca_key_path: Path
     """The authority's private key; the hub does not need it."""
@@ -81,7 +81,10 @@ class GeneratedPair:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedCertificates:
-    """What a generation left in `directory`: the hub's pair, by its own names too, and that of its TLS tunnels."""
+    """The result of a generation in `directory`: the hub's pair and that of its TLS tunnels.
+
+    `ca_pem`, `hub_pem` and so on are shortcuts to the hub's pair.
+    """
 
     directory: Path
     hub: GeneratedPair
@@ -135,7 +138,7 @@ class GeneratedCertificates:
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """What the files of a pair are called, and what their certificates call themselves."""
+    """File names of a pair, and the common names in its certificates."""
 
     ca_pem: str
     ca_key: str
@@ -175,12 +178,12 @@ class CertGenerator:
         """Issue certificates for `hosts` (names and addresses), and write all files with mode 0600.
 
         An authority that is already in `directory` is used again, so that peers that pinned it go on working.
-        `keep_key` also keeps the keys where there are some, and with the hub's its UID. A key is written before its
+        `keep_key` keeps existing keys of servers too; with its key the hub keeps its UID. A key is written before its
         certificate: whoever sees a new certificate finds its key.
 
-        Raises `CertGeneratorException` for a host that cannot be in a certificate, for an authority that is
-        incomplete, invalid or expired, or is the hub's and the tunnels' in one, and for files that cannot be read or
-        written; nothing was written then, but in the last case.
+        Raises `CertGeneratorException` for a host that cannot be in a certificate, for an authority that is incomplete,
+        invalid or expired, or shared by the hub and the tunnels, and for files that cannot be read or written. Only in
+        the last case may some files have been written.
         """
         names = list(dict.fromkeys(map(host_to_general_name, hosts)))
         if not names:
@@ -202,7 +205,7 @@ class CertGenerator:
         keep_key: bool,
         apart_from: GeneratedPair | None = None,
     ) -> GeneratedPair:
-        """Return a pair; nothing is written. A key that is the other pair's is not kept."""
+        """Return a pair, without writing it. A key that the pair `apart_from` uses too is not kept."""
         authority = self._authority(directory, files)
         kept = _read_key(directory / files.key) if keep_key else None
         if apart_from is not None:
@@ -247,7 +250,7 @@ class CertGenerator:
     def _new_authority(self, title: str) -> _Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        # The name is unlike that of any other authority: verifiers look issuers up by name.
+        # The name is unique to this authority, as verifiers look issuers up by name.
         name = _name(f"{title} {identifier.digest.hex()[:8]}")
         start = self._start()
         certificate = (
@@ -361,7 +364,10 @@ def _read_certificate(path: Path) -> tuple[bytes, x509.Certificate]:
 
 
 def _check_tunnel_files(directory: Path) -> None:
-    """Leave alone what somebody else put where the tunnels' pair belongs. Raises `CertGeneratorException`."""
+    """Refuse to overwrite files at the tunnels' paths that this module did not write.
+
+    Raises `CertGeneratorException`.
+    """
     if (directory / TUNNEL_CA_CERT_FILE).exists() or (directory / TUNNEL_CA_KEY_FILE).exists():
         return
     for name in (TUNNEL_CERT_FILE, TUNNEL_KEY_FILE):

@@ -1,4 +1,4 @@
-"""The names in a certificate: who may be dialled by them, and which two certificates share one (RFC 6125)."""
+"""The names in a certificate: which hosts they cover, and whether two certificates share one (RFC 6125)."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -19,23 +19,26 @@ def alternative_names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def common_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """Return the common names of the subject, which some clients take for host names where there are no others."""
+    """Return the common names of the subject.
+
+    Some clients take them for host names if there are no alternative names.
+    """
     return tuple(str(name.value) for name in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
 
 
 def covers(names: Iterable[str], host: str) -> bool:
-    """Tell whether clients that dial `host` accept a certificate for these names: a star is one whole label."""
+    """Tell whether clients that dial `host` accept a certificate for these names; a star matches one whole label."""
     wanted = canonical_host(host)
     parent = wanted.partition(".")[2]
     known = {canonical_host(name) for name in names}
-    # OpenSSL lets no star stand right below the top.
+    # OpenSSL accepts no star right below a top-level domain.
     return wanted in known or ("." in parent and not _is_address(wanted) and f"{_ANY}.{parent}" in known)
 
 
 def shared_name(ours: Iterable[str], theirs: Iterable[str]) -> str:
-    """Return a name by which both can be dialled; "" where there is none.
+    """Return a name that both sets cover; "" where there is none.
 
-    Told too often rather than too seldom: a star anywhere in a label stands for all that the label may be.
+    Errs on the side of finding one: a star anywhere in a label matches any label.
     """
     known = [canonical_host(name) for name in ours]
     for name in map(canonical_host, theirs):

@@ -1,8 +1,8 @@
 """Whether a client could take the tunnels' certificate for the hub's.
 
-Whoever owns a tunnel stands behind its port. A client that dials that port, and accepts what it shows, has its login
-read and passed on there. So the two pairs must have two keys; and where a client may trust one authority for both,
-the names must be apart.
+The owner of a tunnel controls what answers at its port. If a client dials that port and accepts its certificate as the
+hub's, the owner can read and relay the client's login. So the pairs must have different keys; and where a client may
+trust one authority for both, they must not share names.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from omnyshell.security.cert_names import alternative_names, common_names, share
 
 
 def what_is_shared(hub: Chain, tunnels: Chain, dialled: Iterable[str], system: System) -> str:
-    """Return why a client could take one for the other; "" where it cannot.
+    """Return why a client could take the tunnels' certificate for the hub's; "" where it cannot.
 
     `dialled` are names by which the hub may be reached beside those in its certificate. Raises `ValueError` where names
     cannot be read.
@@ -36,7 +36,7 @@ def _names(leaf: x509.Certificate) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Authority:
-    """An issuer; its key is empty where nobody has shown it."""
+    """An issuer; its key is empty where its certificate is not known."""
 
     name: x509.Name
     key: bytes
@@ -44,8 +44,8 @@ class _Authority:
     def may_be(self, other: "_Authority") -> bool:
         """Whether a client may trust the two as one.
 
-        Authorities that share a key are one, whatever they are called. Where nobody has shown the key of one, they may
-        be, or have one authority above them, where they have a name or an organization in common.
+        Authorities with the same key are the same, whatever their names. Where one of the keys is not known, they may
+        be the same, or have a common authority above them, if they have a name or an organization in common.
         """
         if self.key and other.key:
             return self.key == other.key
@@ -57,26 +57,30 @@ class _Authority:
 
 
 def _shared_authority(hub: Chain, tunnels: Chain, system: Authorities) -> str:
-    """Return what a client may trust about both; "" where there is nothing."""
+    """Return the name of an authority that a client may trust for both; "" where there is none."""
     shown = Authorities(found.public_bytes(Encoding.DER) for found in (*hub, *tunnels))
-    # Whatever the hub's file holds may have been pinned, its own certificate too.
+    # Clients may have pinned any certificate in the hub's file, its own included.
     pinned = {_Authority(found.subject, key_of(found)) for found in hub} | _issuers_of(hub, shown, system)
     issuers = _issuers_of(tunnels[:1], shown, system)
     for issuer in issuers:
         if any(issuer.may_be(other) for other in pinned):
             return f"both come from {shown_name(issuer.name)}"
         if not issuer.key:
-            # A client that holds it may find an authority of the hub above it: what cannot be told apart is not.
+            # A client that has this issuer may find an authority of the hub above it. As this cannot be ruled out, it
+            # is refused.
             who = shown_name(issuer.name)
             return f"nobody can tell whether one authority is above both while {who} is not in the tunnels' chain file"
-    # A proxy in front of the hub may have another certificate from an authority that everybody trusts.
+    # A proxy in front of the hub may present another certificate, from an authority that everybody trusts.
     if any(found.key and system.has_key(found.key) for found in issuers):
         return "tunnels have a certificate from an authority that this system trusts, as clients may too"
     return ""
 
 
 def _issuers_of(certificates: Chain, shown: Authorities, system: Authorities) -> set[_Authority]:
-    """Return all authorities above these certificates, by every way that is shown, and else by those of the system."""
+    """Return all authorities above these certificates.
+
+    Issuers are looked for among `shown`, or else in the system's.
+    """
     found: set[_Authority] = set()
     seen = set(certificates)
     waiting = list(certificates)

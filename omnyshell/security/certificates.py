@@ -1,6 +1,6 @@
-"""Reading certificates: who they are for, until when, and the key they carry.
+"""Reading certificates: their names, expiry and key.
 
-The key is found without `cryptography`, so that a client can check whom it is bound to at no cost.
+The key is found without `cryptography`, so that a client can bind a login to it without that import.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SEQUENCE = 0x30
 _EXPLICIT_VERSION = 0xA0
 _FIELDS_BEFORE_KEY = 5
-"""Of RFC 5280's TBSCertificate, after the version: serial number, algorithm, issuer, validity, subject."""
+"""Fields of RFC 5280's TBSCertificate between version and key: serial number, algorithm, issuer, validity, subject."""
 
 
 def spki_of_der(cert_der: bytes) -> bytes:
@@ -56,7 +56,7 @@ def _element(der: bytes, start: int, *, expected: int | None = None) -> tuple[in
 
 @dataclass(frozen=True, slots=True)
 class CertificateIdentity:
-    """What a certificate says. `names` are its subject alternative names, `fingerprint` is `sha256:` and hex."""
+    """The contents of a certificate. `names` are its subject alternative names, `fingerprint` is `sha256:` and hex."""
 
     subject: str
     names: tuple[str, ...]

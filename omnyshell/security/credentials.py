@@ -1,8 +1,8 @@
-"""Credentials: what a peer offers to prove who it is, how it is made and how it is read (docs/protocol.md#credentials).
+"""Credentials: how a peer makes them to prove who it is, and how a hub reads them (docs/protocol.md#credentials).
 
-A key proves itself by a signature. With the extension `auth-bind-2` it names the hub, the role, the
-principal, and the host and port that were dialled, so that it is worth nothing anywhere else. Older hubs know a
-signature over the nonce's text alone, and the extension `auth-bind` a second one beside it.
+A key is proved by a signature. With the extension `auth-bind-2` the signature names the hub, the role, the principal,
+and the host and port that were dialled, so that it is useless anywhere else. Older hubs take a signature over the
+nonce's text alone, or with the extension `auth-bind` a second signature beside it.
 """
 
 import re
@@ -31,22 +31,22 @@ _BIND_TAG = b"omnyshell:auth-bind:v1"
 _BOUND_TAG = b"omnyshell:auth-bind:v2"
 
 _HOST = re.compile(r"[!-~]{1,255}")
-"""What was dialled: ASCII without spaces, so that it can be told in a log."""
+"""A dialled host: visible ASCII without spaces, so that it can be logged."""
 
 _HIGHEST_PORT = 65_535
 
 
 class Proof(StrEnum):
-    """How a key proves itself; one login has one of them."""
+    """The kind of proof that a key gives in a login."""
 
     UNBOUND = "unbound"
-    """A signature over the nonce's text: worth something wherever the nonce came from."""
+    """A signature over the nonce's text alone: another hub could relay the nonce, and use the signature."""
 
     PAIR = "auth-bind"
-    """The same, and a second signature that names the hub's key, the role and the principal."""
+    """The signature of `UNBOUND`, and a second one that names the hub's key, the role and the principal."""
 
     BOUND = "auth-bind-2"
-    """One signature that names the host and port that were dialled as well."""
+    """One signature that names all that the second one of `PAIR` names, and the host and port that were dialled."""
 
 
 class UnknownMethodException(AuthException):
@@ -59,9 +59,9 @@ class UnknownMethodException(AuthException):
 class LoginContext(msgspec.Struct, frozen=True):
     """The connection a login belongs to. Both ends hold the same values, unless something sits between them.
 
-    `role` is what the peer says in its `hello`. `spki_sha256` is the SHA-256 of the SubjectPublicKeyInfo in the
-    hub's leaf certificate; None where it is not known. `host` (lower case, no brackets, ASCII) and `port` are what the
-    peer dialled, where its proof is to name them (extension `auth-bind-2`); empty and 0 otherwise.
+    `role` is the role in the peer's `hello`. `spki_sha256` is the SHA-256 of the SubjectPublicKeyInfo in the hub's leaf
+    certificate; None where it is not known. `host` (lower case, no brackets, ASCII) and `port` are what the peer
+    dialled, where its proof is to name them (extension `auth-bind-2`); empty and 0 otherwise.
     """
 
     nonce: str
@@ -72,7 +72,7 @@ class LoginContext(msgspec.Struct, frozen=True):
 
 
 class _OfPrincipal(msgspec.Struct, frozen=True):
-    """What belongs to a principal, whose name is all that a log shows of it."""
+    """Base of values that belong to a principal; their `repr` shows its name alone."""
 
     principal: PrincipalId
 
@@ -98,7 +98,7 @@ class PublicKeyCredential(Credential, frozen=True):
     binding: bytes | None = None
     host: str = ""
     port: int = 0
-    """What was dialled, in a proof that names it."""
+    """The port that was dialled, in a proof that names it."""
 
     @property
     def proof(self) -> Proof:
@@ -108,7 +108,7 @@ class PublicKeyCredential(Credential, frozen=True):
         return Proof.UNBOUND if self.binding is None else Proof.PAIR
 
     def is_proved(self, context: LoginContext) -> bool:
-        """Tell whether every signature that there is is the key's, and for this connection. Never raises."""
+        """Tell whether every signature given is the key's, and for this connection. Never raises."""
         verify = self.public_key.verify
         if self.host:
             dialled = msgspec.structs.replace(context, host=self.host, port=self.port)
@@ -143,7 +143,7 @@ def _key_credential(request: AuthRequest, public_key: str, signature: str) -> Pu
     if not request.principal:
         raise refused()
     host, port = dialled_in(request.host, request.port)
-    # Beside a proof that names what was dialled nothing else is signed.
+    # A proof of `auth-bind-2` has no second signature beside it.
     if host and request.binding is not None:
         raise refused()
     return PublicKeyCredential(
@@ -157,7 +157,10 @@ def _key_credential(request: AuthRequest, public_key: str, signature: str) -> Pu
 
 
 def dialled_in(host: str | None, port: int | None) -> tuple[str, int]:
-    """Return what a request says was dialled; empty and 0 where it says nothing. Raises `AuthException`."""
+    """Return the host and port that a request says were dialled, or empty and 0.
+
+    Raises `AuthException` for wrong values.
+    """
     if host is None and port is None:
         return "", 0
     if host is None or port is None or not _HOST.fullmatch(host) or not 0 < port <= _HIGHEST_PORT:
@@ -176,19 +179,22 @@ def _signature(text: str) -> bytes:
 
 
 def proof_message(context: LoginContext) -> bytes:
-    """What the signature of a public-key login is over, where it is not bound."""
+    """The bytes that an unbound public-key login signs."""
     return utf8(context.nonce)
 
 
 def binding_message(context: LoginContext, principal: PrincipalId) -> bytes:
-    """What the `binding` of a public-key login is over. Raises `ValueError` without the hub's key in the context."""
+    """The bytes that the `binding` of a public-key login signs.
+
+    Raises `ValueError` without the hub's key in the context.
+    """
     if context.spki_sha256 is None:
         raise ValueError("a binding needs the hash of the hub's public key")
     return length_prefixed(_BIND_TAG, utf8(context.nonce), context.spki_sha256, utf8(context.role), utf8(principal))
 
 
 def bound_message(context: LoginContext, principal: PrincipalId) -> bytes:
-    """What the signature of a public-key login is over with `auth-bind-2`.
+    """The bytes that a public-key login signs with `auth-bind-2`.
 
     Raises `ValueError` without the hub's key in the context.
     """
@@ -196,7 +202,9 @@ def bound_message(context: LoginContext, principal: PrincipalId) -> bytes:
 
 
 def place_fields(context: LoginContext, whose: bytes) -> tuple[bytes, ...]:
-    """The fields of a bound signature behind its nonce: where it is worth something, and for whom or for what.
+    """The fields that follow the nonce in a bound signature.
+
+    They name the hub's key, the role, `whose`, and the host and port dialled.
 
     Raises `ValueError` without the hub's key in the context.
     """
@@ -212,7 +220,7 @@ class CredentialProvider(Protocol):
         """The request to send.
 
         `bind` is set where the hub announced `auth-bind` or `auth-bind-2`; the context then holds `spki_sha256`, and
-        for the latter `host` and `port` too: what a key signs names them, and nothing else is signed beside it.
+        for the latter `host` and `port` too: then the key signs once, and the signature names them.
         """
         ...
 
@@ -223,7 +231,7 @@ class TokenCredentialProvider(_OfPrincipal, frozen=True):
     token: str
 
     def auth_request(self, context: LoginContext, *, bind: bool) -> AuthRequest:  # noqa: ARG002
-        """The request to send; a token is bound to nothing."""
+        """The request to send; a token cannot be bound to a hub."""
         return AuthRequest(method=TOKEN_METHOD, principal=self.principal, token=self.token)
 
 
@@ -237,7 +245,7 @@ class PublicKeyCredentialProvider(_OfPrincipal, frozen=True):
         if bind and context.host:
             signature = self._signed(bound_message(context, self.principal))
             return self._request(signature, host=context.host, port=context.port)
-        # Made first: where it cannot be, nothing is signed.
+        # The binding is made first, so that nothing is signed where it cannot be made.
         binding = self._signed(binding_message(context, self.principal)) if bind else None
         return self._request(self._signed(proof_message(context)), binding=binding)
 

@@ -34,9 +34,9 @@ def write_private(path: Path, data: bytes) -> None:
 
 @contextmanager
 def changing(path: Path) -> Iterator[None]:
-    """Have other processes wait that are about to read a file, and write it anew, in this way.
+    """Hold an exclusive lock while a file is read, changed and written; other processes that use `changing` wait.
 
-    Its directory is locked, so that nothing is left behind. Raises `ConfigException` where that cannot be.
+    The lock is on the file's directory, so no lock file is left. Raises `ConfigException` where it cannot be had.
     """
     try:
         make_private_directory(path.parent)
@@ -73,7 +73,7 @@ def read_private(path: Path) -> bytes | None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Make a directory and its missing parents with mode 0700; those that exist keep theirs. Raises `OSError`."""
+    """Make a directory and its missing parents with mode 0700; existing ones keep their modes. Raises `OSError`."""
     missing = []
     while not path.is_dir():
         missing.append(path)

@@ -1,4 +1,4 @@
-"""Reads `[[grants]]` of `hub.toml`: strict, so that a mistake neither gives nor fails to deny."""
+"""Reads `[[grants]]` of `hub.toml`, strictly: a typing mistake must neither grant a right nor lose a denial."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ WHERE = f'a grant says where: nodes, labels, or nodes = ["{EVERYTHING}"] for eve
 
 
 def read_grant(values: Mapping[str, object], name: str) -> Grant:
-    """Read one `[[grants]]`. Raises `ConfigException`, whose `keys` say where."""
+    """Read one `[[grants]]`. Raises `ConfigException`, whose `keys` locate the mistake."""
     table = Table(values, _KEYS, "a grant")
     grant = Grant(
         rights=_rights(table),

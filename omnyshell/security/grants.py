@@ -17,24 +17,24 @@ from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.security.authorizer import Action, Authorizer, Decision, NodeResource
 
 EVERYTHING = "*"
-"""Among principals it stands for everybody, among rights for every one, those of later versions too."""
+"""Stands for every principal, or for every right, also those of later versions."""
 
 KNOWN_PRINCIPALS = 1024
-"""Principals for whom it is remembered which grants concern them: whoever lists nodes is judged at each."""
+"""Size of the cache of the grants that concern a principal: a listing decides about every node."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Gives rights, or denies them: to whom, on which nodes.
+    """Gives rights to principals on nodes, or denies them.
 
-    It concerns whoever is named or has one of the roles, and the nodes that one of the patterns fits and that have all
-    the labels; where only one of the two says anything, that one decides.
+    It applies to principals that are named or have one of the roles, and to nodes that match one of the patterns and
+    have all the labels; if only patterns or only labels are given, the other does not restrict.
     """
 
     rights: frozenset[Action]
     roles: frozenset[str] = frozenset()
     principals: frozenset[str] = frozenset()
-    """By name; `*` is everybody."""
+    """Names of principals; `*` is everybody."""
 
     nodes: tuple[str, ...] = ()
     """Patterns of node ids, with wildcards as for file names."""
@@ -46,26 +46,26 @@ class Grant:
     """Whether the rights are denied instead."""
 
     name: str = "a grant"
-    """What explanations call it."""
+    """Its name in explanations."""
 
     def concerns(self, principal: Principal) -> bool:
-        """Tell whether the principal is meant."""
+        """Tell whether the grant applies to the principal."""
         named = EVERYTHING in self.principals or principal.id in self.principals
         return named or not self.roles.isdisjoint(principal.roles)
 
     def covers(self, node: NodeResource) -> bool:
-        """Tell whether the node is meant.
+        """Tell whether the grant applies to the node.
 
-        What denies is read widely, what gives narrowly. Of a label that hub and node both set, a grant goes by the
-        hub's, a deny by either: a node can neither open itself against the hub's word nor escape it. `*` is every
-        node; one's own machine, `@local`, is among them in a deny alone.
+        Denials apply widely, grants narrowly. Where hub and node both set a label, a grant compares the hub's value, a
+        denial either: so a node can neither gain a grant nor escape a denial by its own labels. `*` matches every node;
+        it matches the client's own machine, `@local`, in a denial alone.
         """
         if not self._names(node):
             return False
         return bool(self.nodes or self.labels) and all(self._fits(node, *label) for label in self.labels.items())
 
     def whom(self, principal: Principal) -> str:
-        """Why the principal is meant, for an explanation."""
+        """Why the grant applies to the principal, for an explanation."""
         mine = self.roles & principal.roles
         if mine:
             return f"the role {min(mine)}"
@@ -88,10 +88,10 @@ class Grant:
 
 
 class GrantAuthorizer:
-    """Decides by the hub's grants around another authorizer: a deny beats whatever allows, whoever asks.
+    """Decides by the hub's grants, then by another authorizer; a denial wins over everything, for admins too.
 
-    `open_local_tunnels` and `open_node_tunnels` are the rules of version 0.1 for public ports: one's own machine takes
-    no right, and on a node it takes no more than the other authorizer wants for a shell.
+    `open_local_tunnels` and `open_node_tunnels` set the rules of version 0.1 for public ports: the client's own machine
+    needs no right, and a node needs only what the other authorizer requires for a shell.
     """
 
     def __init__(
@@ -131,7 +131,10 @@ class GrantAuthorizer:
         return self._open_node_tunnels and self._inner.decide(principal, Action.SHELL, node).allowed
 
     def _refused(self, action: Action, node: NodeResource, by_inner: Decision) -> Decision:
-        """Say which roles would do: those of grants, and of the other authorizer, as far as nothing denies them."""
+        """Return a refusal that names the roles that would be enough.
+
+        These are of grants and of the other authorizer, unless denied.
+        """
 
         def would_do() -> set[str]:
             given = _roles(self._grants.giving[action], node).union(by_inner.would_do())
@@ -141,7 +144,7 @@ class GrantAuthorizer:
 
 
 class _ByAction:
-    """Grants by the action that they give, and by that which they deny."""
+    """Grants, indexed by the action that they give and by the action that they deny."""
 
     def __init__(self, grants: tuple[Grant, ...]) -> None:
         self._all = grants
@@ -149,7 +152,7 @@ class _ByAction:
         self.denying = {action: self._about(action, deny=True) for action in Action}
 
     def concerning(self, principal: Principal) -> "_ByAction":
-        """Return those that a principal is meant by."""
+        """Return the grants that apply to a principal."""
         return _ByAction(tuple(grant for grant in self._all if grant.concerns(principal)))
 
     def _about(self, action: Action, *, deny: bool) -> tuple[Grant, ...]:

@@ -1,4 +1,4 @@
-"""UIDs: names of nodes and hubs that follow from their keys and machines (docs/protocol.md#uids)."""
+"""UIDs: names of nodes and hubs, derived from their keys and machines (docs/protocol.md#uids)."""
 
 import binascii
 import hashlib
@@ -51,8 +51,8 @@ class UidComputer:
     def hub(self, leaf_der: bytes) -> OmnyUid:
         """The UID of a hub with this leaf certificate.
 
-        It follows the certificate's key, so that a renewal with the same key keeps it; where no key can be
-        found, it follows the whole certificate.
+        It is derived from the certificate's key, so that a renewal with the same key keeps it; where no key can be
+        found, from the whole certificate.
         """
         try:
             material = spki_of_der(leaf_der)

@@ -1,4 +1,4 @@
-"""What a peer that joins by invite signs (extension `admin`): its key is proved to this hub alone."""
+"""The bytes that a peer signs to join by invite (extension `admin`); the proof is good for this hub alone."""
 
 from omnyshell.security.credentials import LoginContext, place_fields
 from omnyshell.security.length_prefix import length_prefixed, utf8
@@ -8,7 +8,7 @@ _BOUND_JOIN_TAG = b"omnyshell:join:v2"
 
 
 def join_message(context: LoginContext, token_hash: bytes) -> bytes:
-    """What the signature of a `join.request` is over; it names what was dialled where the context does.
+    """The bytes that a `join.request` signs; they include the dialled host and port where the context has them.
 
     Raises `ValueError` without the hub's key in the context.
     """

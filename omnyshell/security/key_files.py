@@ -1,8 +1,8 @@
 """Files of Ed25519 private keys: PKCS #8 in PEM and OpenSSH's own format, each plain or under a passphrase.
 
 What this module writes under a passphrase is PKCS #8 (RFC 5958) by PBES2 (RFC 8018) with scrypt (RFC 7914), which
-OpenSSL reads too: `cryptography` itself writes 2,048 rounds of PBKDF2, which a graphics card tries by the million a
-second.
+OpenSSL reads too. `cryptography` itself would write 2,048 rounds of PBKDF2: too weak against graphics cards, which try
+passphrases by the million a second.
 """
 
 import binascii
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ed25519
 
 SCRYPT_COST, SCRYPT_BLOCK, SCRYPT_LANES = 2**14, 8, 5
-"""16 MiB and a third of a second a try. OpenSSL 3 refuses a larger memory, so that lanes make up for it."""
+"""16 MiB of memory and a third of a second for each try. OpenSSL 3 refuses more memory, so more lanes make up for
+it."""
 
 SSH_CIPHERS = ("aes256-ctr", "aes256-cbc", "aes256-gcm@openssh.com")
-"""Those of OpenSSH's ciphers for keys that can be read; the first one is what ssh-keygen takes by itself."""
+"""The ciphers of OpenSSH key files that can be read; the first one is ssh-keygen's default."""
 
 _PKCS8_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _OPENSSH_BEGIN, _OPENSSH_END = b"-----BEGIN OPENSSH PRIVATE KEY-----", b"-----END OPENSSH PRIVATE KEY-----"
@@ -55,18 +56,18 @@ def read_key_file(path: Path) -> bytes:
 
 
 def check_free(path: Path) -> None:
-    """Raises `ConfigException` where a file is there already."""
+    """Check that no file exists at the path. Raises `ConfigException`."""
     if path.exists():
         raise ConfigException(f"{path} exists; a key that it may hold is not overwritten")
 
 
 def is_encrypted(data: bytes) -> bool:
-    """Tell whether a key file needs a passphrase. Takes no cryptography, and never raises."""
+    """Tell whether a key file needs a passphrase. Does not import `cryptography`, and never raises."""
     return _PKCS8_ENCRYPTED in data or ssh_cipher(data) not in ("", "none")
 
 
 def ssh_cipher(data: bytes) -> str:
-    """Return the cipher that OpenSSH's format says its key is under, `none` for a plain one; empty in other formats."""
+    """Return the cipher named in a key of OpenSSH's format, `none` for a plain one; empty for other formats."""
     _, begin, rest = data.partition(_OPENSSH_BEGIN)
     if not begin:
         return ""
@@ -81,7 +82,7 @@ def ssh_cipher(data: bytes) -> str:
 def public_key_of_ssh(line: str) -> str | None:
     """Return the key of a line `ssh-ed25519 BASE64 ...`, as OpenSSH's `.pub` files have it; None for anything else.
 
-    The key is in base64, as peers send it. Raises `ConfigException` for a key that is cut.
+    The key is in base64, as peers send it. Raises `ConfigException` for a truncated key.
     """
     words = line.split()
     if not words or words[0] != _SSH_ED25519:
@@ -97,7 +98,7 @@ def public_key_of_ssh(line: str) -> str | None:
 
 
 def decode_private_key(data: bytes, passphrase: bytes | None, path: Path) -> "ed25519.Ed25519PrivateKey":
-    """Return the key in a file's contents; `passphrase` is not looked at for a plain one.
+    """Return the key in a file's contents; `passphrase` is ignored for a plain one.
 
     Raises `PassphraseException` where the passphrase is missing or wrong, and `ConfigException` for anything else than
     an Ed25519 key; both name the file.

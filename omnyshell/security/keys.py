@@ -85,8 +85,8 @@ class Ed25519PublicKey(msgspec.Struct, frozen=True):
             key.verify(signature, message)
         except (InvalidSignature, ValueError):
             return False
-        # A wrong signature costs an exception more, which can be measured: have one here as well. This signature
-        # is refused before any arithmetic.
+        # A wrong signature costs an exception, which can be measured, so a right one must cost one too. This one is
+        # refused before any arithmetic.
         try:
             key.verify(_MALFORMED_SIGNATURE, b"")
         except InvalidSignature:

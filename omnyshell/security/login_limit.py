@@ -1,13 +1,12 @@
 """Limits on failed logins, by address and by principal (docs/protocol.md#handshake). No I/O; time comes from a clock.
 
-What a hub does with it, for each connection:
+How a hub uses it, for each connection:
 
-1. A credential that cannot be guessed (`authenticators.is_beyond_guessing`) is judged, whatever has failed before.
-2. For any other, `address_blocked(address)` before it is looked at. True: close with 1013, answer nothing.
-3. A credential that is right is let in, whatever has failed for its principal elsewhere.
-4. One that is wrong: `record_failure(address, principal)` says whether to answer it or to close with 1013.
-5. Now and then `take_suppressed()`: failures that were not answered are not audited one by one, but counted by
-   address and by principal, and the counts are taken out and audited together.
+1. A credential that cannot be guessed (`authenticators.is_beyond_guessing`) is judged, whatever has failed before. 2.
+For any other, ask `address_blocked(address)` first. True: close with 1013, answer nothing. 3. A credential that is
+right is let in, whatever has failed for its principal elsewhere. 4. One that is wrong: `record_failure(address,
+principal)` says whether to answer it or to close with 1013. 5. Regularly call `take_suppressed()`: failures that were
+not answered are not audited one by one, but as counts by address and by principal.
 """
 
 import re
@@ -22,7 +21,7 @@ from omnyshell.networks import bounded, network_of
 from omnyshell.sums import Sums
 
 MAX_ENTRIES = 10_000
-"""How many addresses, and how many principals, are remembered; the one untouched for longest makes room."""
+"""How many addresses, and how many principals, are remembered; the least recently used one makes room."""
 
 FIRST_PENALTY = 60.0
 MAX_PENALTY = 600.0
@@ -49,7 +48,7 @@ class Verdict(Enum):
 
 
 class Subject(Enum):
-    """What failures are counted by."""
+    """The kind of key that failures are counted by."""
 
     ADDRESS = "address"
     PRINCIPAL = "principal"
@@ -57,7 +56,7 @@ class Subject(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """How many failures of one key were not answered. The key is empty for those that were too many to be told apart.
+    """How many failures of one key were not answered. An empty key is the sum of all keys beyond `MAX_ENTRIES`.
 
     An IPv6 address is given as its /64 network.
     """
@@ -69,7 +68,7 @@ class Suppressed:
 
 @dataclass(frozen=True, slots=True)
 class LoginLimit:
-    """So many failed logins in so many seconds; a count of 0 means no limit."""
+    """A number of failed logins in a number of seconds; a count of 0 means no limit."""
 
     count: int
     period: float
@@ -106,7 +105,7 @@ class _Table:
         self._suppressed: Sums[str, None] = Sums(SUMMARY_PERIOD, MAX_ENTRIES)
 
     def refuses(self, key: str, now: float) -> bool:
-        """Tell whether the key is blocked; if so, that is one more suppressed failure."""
+        """Tell whether the key is blocked; if so, count a suppressed failure."""
         entry = self._entries.get(key)
         if entry is None or now >= entry.blocked_until:
             return False
@@ -165,7 +164,7 @@ class LoginLimiter:
     def record_failure(self, address: str, principal: str) -> Verdict:
         """Count a wrong credential, and say whether it is answered.
 
-        Not when its address was blocked since it connected, nor while its principal is.
+        It is not answered if its address was blocked since it connected, or while its principal is blocked.
         """
         if not self._enabled:
             return Verdict.ANSWER
@@ -180,5 +179,5 @@ class LoginLimiter:
         return Verdict.ANSWER
 
     def take_suppressed(self, now: float | None = None) -> list[Suppressed]:
-        """Return how many failures were not answered, as far as that is due, or all; they start again at zero."""
+        """Return the counts of unanswered failures that are due at `now`, or all if it is None, and reset them."""
         return self._addresses.take_suppressed(now) + self._principals.take_suppressed(now)

@@ -69,7 +69,7 @@ def _macos_uuid() -> str:
 
 
 def parse_ioreg(output: str) -> str:
-    """Find the IOPlatformUUID in what macOS's `ioreg` prints; empty where it is not."""
+    """Find the IOPlatformUUID in the output of macOS's `ioreg`; empty if it is missing."""
     match = _IOREG_UUID.search(output)
     return match.group(1) if match else ""
 
@@ -93,7 +93,7 @@ def os_name(system: str | None = None) -> str:
 def arch_name(machine: str | None = None, *, is_64_bit: bool = sys.maxsize > 2**32) -> str:
     """The processor's name on the wire, from what `platform.machine()` says; unknown ones in lower case.
 
-    What counts is the process: a 32-bit one on a 64-bit kernel has the 32-bit name.
+    The process decides: a 32-bit one on a 64-bit kernel has the 32-bit name.
     """
     machine = (platform.machine() if machine is None else machine).lower()
     name = _ARCH_NAMES.get(machine) or next(

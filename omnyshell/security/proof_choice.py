@@ -1,4 +1,4 @@
-"""Which proof a key may give to a hub: the best that the hub takes, and a weaker one only where the user said so."""
+"""Which proof a key may give to a hub: the strongest that the hub accepts, a weaker one only if the user allowed it."""
 
 import re
 
@@ -9,7 +9,8 @@ from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2
 from omnyshell.security.credentials import Proof
 
 _NONCE = r"[A-Za-z0-9_-]{43}"
-"""32 bytes in base64 (docs/protocol.md#handshake): whatever else a hub wants to have signed is no nonce."""
+"""32 bytes in base64 (docs/protocol.md#handshake). Anything else is not signed, as it may be no nonce but another
+message."""
 
 
 class NotSignedException(ConfigException):
@@ -17,26 +18,26 @@ class NotSignedException(ConfigException):
 
 
 class ProofTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a hub before it speaks."""
+    """What is known of a hub before it sends its `hello`."""
 
     hub: str
-    """How it is called in an error."""
+    """Its name in errors."""
 
     was_bound: bool = False
     """Whether it has ever announced `auth-bind-2`."""
 
     is_old_friend: bool = False
-    """Whether the login, or the node's state, was saved before there was `auth-bind-2`."""
+    """Whether the login, or the node's state, was saved by a version without `auth-bind-2`."""
 
     allow_unbound: bool = False
-    """Whether the user said that this hub may get weaker proofs."""
+    """Whether the user allows this hub weaker proofs."""
 
     record: str = ""
-    """The file that says that the hub has announced `auth-bind-2`."""
+    """The file that records that the hub announced `auth-bind-2`."""
 
 
 def choose_proof(announced: frozenset[str], nonce: str, standing: ProofTerms) -> Proof:
-    """Return how the key is to be proved to a hub that announced these extensions.
+    """Return the kind of proof for a hub that announced these extensions.
 
     Raises `NotSignedException`, which says what to do.
     """

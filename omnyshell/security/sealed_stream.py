@@ -1,8 +1,9 @@
-"""A stream that is encrypted and signed in pieces: to a passphrase, or to the public key of a pair (X25519).
+"""A stream that is encrypted and authenticated in pieces, under a passphrase or for an X25519 public key.
 
-The head is `MAGIC`, a letter for the kind, and 32 bytes: the salt of scrypt, or the public key of a pair made for this
-stream alone. Then come pieces of ChaCha20-Poly1305 over 64 KiB each, the last one at most as long. A piece's nonce is
-its number and whether it is the last; the head is signed with each. So nothing can be changed, cut or added.
+The head is `MAGIC`, a letter for the kind, and 32 bytes: scrypt's salt, or the public key of a pair made for this
+stream alone. Pieces of 64 KiB follow, the last one shorter or equal, each encrypted with ChaCha20-Poly1305. A piece's
+nonce is its number and whether it is the last; the head is the additional data of each. So nothing can be changed, cut
+or added.
 """
 
 import os
@@ -24,7 +25,7 @@ from omnyshell.security.keys import decode_base64_lenient, encode_base64
 
 MAGIC = b"omnyshell sealed 1\n"
 PIECE = 64 * 1024
-"""Bytes that are encrypted at once."""
+"""Bytes of plain text in each piece."""
 
 _TAG, _RANDOM, _KEY_BYTES = 16, 32, 32
 _HEAD = len(MAGIC) + 1 + _RANDOM
@@ -40,21 +41,21 @@ class Lock(Protocol):
 
     kind: bytes
     told: str
-    """How to say for whom it is."""
+    """Names the intended reader in messages."""
 
     def begin(self) -> tuple[bytes, bytes]:
-        """Return what stands in the head, and the key."""
+        """Return the 32 bytes of the head, and the key."""
 
 
 class Unlock(Protocol):
-    """Makes the key of a stream that is there."""
+    """Makes the key of an existing stream."""
 
     kind: bytes
     wrong: str
-    """How to say that it may be the wrong one."""
+    """The error for a passphrase or key that may be the wrong one."""
 
     def key_for(self, random: bytes) -> bytes:
-        """Return the key. Raises `ValueError` where there is none."""
+        """Return the key for the 32 bytes of a head. Raises `ValueError` where they lead to none."""
 
 
 class Passphrase:
@@ -139,7 +140,7 @@ def make_recipient(path: Path) -> str:
 
 
 class SealingStream:
-    """Encrypts what is written; `finish` ends the stream, which is worth nothing before."""
+    """Encrypts what is written; only `finish` makes the stream complete."""
 
     def __init__(self, file: BinaryIO, lock: Lock) -> None:
         random, key = lock.begin()
@@ -149,9 +150,9 @@ class SealingStream:
         file.write(self._head)
 
     def write(self, data: bytes) -> None:
-        """Take bytes."""
+        """Encrypt and write bytes, except for the last piece, which `finish` writes."""
         self._waiting += data
-        # The last piece is marked, so that one stays behind.
+        # One piece is held back: the last one is marked, and only `finish` knows it.
         while len(self._waiting) > PIECE:
             self._put(bytes(self._waiting[:PIECE]), is_last=False)
             del self._waiting[:PIECE]
@@ -166,10 +167,10 @@ class SealingStream:
 
 
 class SealedFile:
-    """A stream in a file, to be read as often as needed. `wrong` sentences name no contents."""
+    """A stream in a file, which can be read several times. Errors quote nothing of its contents."""
 
     def __init__(self, file: BinaryIO, unlock: Unlock) -> None:
-        """Read the head. Raises `ConfigException` where it is another file, or for another way to unlock."""
+        """Read the head. Raises `ConfigException` where it is no such file, or needs the other kind of `unlock`."""
         self._file, self._wrong = file, unlock.wrong
         self._head = file.read(_HEAD)
         check_kind(self._head, unlock.kind)
@@ -199,7 +200,10 @@ class SealedFile:
 
 
 def check_kind(head: bytes, kind: bytes) -> None:
-    """Hold the first bytes of a file, 64 are enough, against how it is to be unlocked. Raises `ConfigException`."""
+    """Check the first bytes of a file (64 are enough) for `MAGIC` and the kind of unlocking.
+
+    Raises `ConfigException`.
+    """
     found = head[len(MAGIC) : len(MAGIC) + 1]
     if len(head) < _HEAD or not head.startswith(MAGIC) or found not in _TOLD:
         raise ConfigException("this is no backup, or its beginning is damaged")

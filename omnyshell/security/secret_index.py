@@ -1,4 +1,4 @@
-"""Lookup of what a principal offered, in a time that tells nothing about who is known."""
+"""Lookup of a principal's secrets in a time that does not reveal whether the principal is known."""
 
 import hmac
 import os
@@ -28,7 +28,7 @@ class SecretIndex(Generic[T]):
         self._widen(max(map(len, rows.values()), default=1))
 
     def put(self, principal: PrincipalId, entries: Iterable[tuple[bytes, T]]) -> None:
-        """Have this principal have these entries alone."""
+        """Replace the entries of this principal."""
         row: list[tuple[bytes, T | None]] = list(entries)
         if not row:
             self._rows.pop(principal, None)
@@ -38,13 +38,13 @@ class SecretIndex(Generic[T]):
         self._rows[principal] = row + self._stranger[len(row) :]
 
     def _widen(self, width: int) -> None:
-        """Have all rows be that long. They never get shorter again."""
+        """Pad all rows to this length. They never get shorter again."""
         self._stranger += [(os.urandom(_OFFERED_BYTES), None) for _ in range(width - len(self._stranger))]
         for row in self._rows.values():
             row += self._stranger[len(row) :]
 
     def find(self, principal: PrincipalId, offered: bytes) -> T | None:
-        """Return the first value entered for this principal with these bytes; None where there is none."""
+        """Return the first value of this principal for these bytes; None where there is none."""
         found: T | None = None
         for known, value in self._rows.get(principal, self._stranger):
             if hmac.compare_digest(known, offered) and found is None:

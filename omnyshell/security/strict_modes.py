@@ -1,8 +1,7 @@
 """Strict modes, as `sshd` has them: a file that is trusted is read only where nobody else can have written it.
 
-Its owner, and that of each directory and link on the way, must be root or our own user, and others must not be able to
-write it: neither everybody nor a group that is more than that user's own. Directories where each deletes only what is
-theirs (`/tmp`) pass.
+The owners of the file and of each directory and link on its path must be root or our own user, and others must not have
+write access: neither everybody, nor a group with other members. Sticky directories (`/tmp`) pass.
 """
 
 import os
@@ -17,21 +16,21 @@ ON, OFF = "true", "false"
 
 
 class StrictModes:
-    """Judges files before they are read, unless it is off."""
+    """Checks files before they are read, unless it is switched off."""
 
     def __init__(self, *, is_on: bool = True) -> None:
         self.is_on = is_on and os.name == "posix"
 
     @classmethod
     def said(cls, text: str | None) -> "StrictModes":
-        """Return what an option says, or else the environment. Raises `ConfigException` for another word."""
+        """Read an option's value, or else the environment's. Raises `ConfigException` for an unknown word."""
         word = text or os.environ.get(VARIABLE) or ON
         if word not in (ON, OFF):
             raise ConfigException(f"{VARIABLE} '{word}': say {ON} or {OFF}")
         return cls(is_on=word == ON)
 
     def check(self, path: Path) -> None:
-        """Judge a file or directory, and the way to it; what is not there is left to whoever reads it.
+        """Check a file or directory and its path; a missing one is left for the reader to report.
 
         Raises `ConfigException` that says what to do.
         """
@@ -40,7 +39,7 @@ class StrictModes:
         if _is_opened(path):
             return
         try:
-            # Whoever can write a device, as /dev/null, puts nothing into it that stays; who puts it there matters.
+            # A device, such as /dev/null, keeps nothing that is written to it, so only its directory is checked.
             judged = path.parent if _is_device(path) else path
             trusted_path(str(judged.absolute()), files_in_shared=True)
         except UntrustedPathException as exc:
@@ -50,7 +49,7 @@ class StrictModes:
             return
 
     def check_tree(self, directory: Path) -> None:
-        """Judge a directory of our own, with all files and directories in it. Raises `ConfigException`."""
+        """Check a directory of our own with all files and directories in it. Raises `ConfigException`."""
         if not self.is_on:
             return
         self.check(directory)
@@ -61,7 +60,7 @@ class StrictModes:
 
 
 def _is_opened(path: Path) -> bool:
-    """Tell whether a path means what was opened for this process, as a shell's `<(command)` gives it."""
+    """Tell whether a path names a file descriptor of this process, as a shell's `<(command)` does."""
     return str(path.parent) in ("/dev/fd", "/proc/self/fd") and path.name.isdigit()
 
 

@@ -1,8 +1,7 @@
-"""Which files nobody but root and this process's user can have put where they are, or changed.
+"""Checks that only root and this process's user can have created or changed a file at a path.
 
-Every directory and link on the way is judged, not the last one alone: who can write one of them decides where the rest
-of the way leads. Since nobody else can change any of it, what was judged is what is read or run, though both go by its
-path.
+Every directory and link on the path is checked, not only the last one: whoever can write one of them decides where the
+rest leads. As nobody else can change any of them, the file cannot be replaced between the check and its use.
 """
 
 import errno
@@ -13,14 +12,14 @@ from collections.abc import Iterable
 from omnyshell.errors import ConfigException
 
 MAX_LINKS = 40
-"""Links on one way; as many as Linux follows."""
+"""Links that are followed on one path; as many as Linux follows."""
 
 ROOT = 0
 _ACCESS_LIST = "system.posix_acl_access"
 
 
 class UntrustedPathException(ConfigException):
-    """Others can decide where a path leads, or what is there."""
+    """Other users can change where a path leads, or the file there."""
 
     def __init__(self, text: str, mending: str) -> None:
         super().__init__(text)
@@ -29,11 +28,11 @@ class UntrustedPathException(ConfigException):
 
 
 def trusted_path(path: str, *, files_in_shared: bool = False) -> str:
-    """Return where an absolute path leads, without a link in it.
+    """Check an absolute path, and return it with all links resolved.
 
     Each directory, link and file on the way must belong to root or to our own user, and others must not be able to
-    write it. Where all can write and each delete only what is theirs (`/tmp`), the way goes on to directories alone:
-    any other entry can be a hard link that somebody made to what belongs to root; `files_in_shared` takes those too.
+    write it. Sticky directories (`/tmp`) may only lead to directories: any other entry can be a hard link that somebody
+    made to a file of root's. `files_in_shared` allows such entries too.
 
     Raises `UntrustedPathException`, and `OSError` where nothing is there.
     """
@@ -46,7 +45,7 @@ def trusted_path(path: str, *, files_in_shared: bool = False) -> str:
 
 
 def trusted_directory(path: str) -> str:
-    """Return where the path of a directory leads, in which others cannot make files either.
+    """Check a directory's path, and that others cannot create files in it; return it with all links resolved.
 
     Raises `UntrustedPathException`, and `OSError` where no directory is there.
     """
@@ -57,7 +56,7 @@ def trusted_directory(path: str) -> str:
 
 
 class _Walk:
-    """A way through directories and links, of which a part is gone."""
+    """The resolution of a path, one component at a time."""
 
     def __init__(self, path: str, *, files_in_shared: bool) -> None:
         self._files_in_shared = files_in_shared
@@ -66,12 +65,12 @@ class _Walk:
         self._start()
 
     def step(self) -> None:
-        """Go on by a name."""
+        """Follow the next component of the path."""
         name = self.names.pop()
         if not self._is_directory:
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.here)
         if name == "..":
-            # Only a link that is trusted has this.
+            # Only the target of a link has `..` in it, and the link was checked.
             self._arrive(os.path.dirname(self.here))  # noqa: PTH120
         elif name not in ("", "."):
             self._enter(os.path.join(self.here, name))  # noqa: PTH118
@@ -106,7 +105,7 @@ class _Walk:
 
 
 def _judge(path: str, facts: os.stat_result) -> bool:
-    """Raise `UntrustedPathException` for what others own or write; returns whether all can make files there."""
+    """Raise `UntrustedPathException` if others own or can write it; return whether it is a sticky shared directory."""
     _judge_owner(path, facts)
     if not _others_can_write(path, facts):
         return False
@@ -127,7 +126,7 @@ def _in_shared(directory: str) -> UntrustedPathException:
 def _others_can_write(path: str, facts: os.stat_result) -> bool:
     if facts.st_mode & stat.S_IWOTH:
         return True
-    # With an access list, the bits of the group stand for all whom it names.
+    # With an access control list, the group bits are the mask of all entries in it.
     return bool(facts.st_mode & stat.S_IWGRP) and (_has_access_list(path) or not _is_private(facts.st_gid))
 
 
@@ -142,8 +141,8 @@ def _has_access_list(path: str) -> bool:
 
 
 def _is_private(gid: int) -> bool:
-    """Tell whether a group is that of root or of this process's user alone: of the same name, and nobody else's."""
-    # Most files are not their group's to write, and a cold command counts milliseconds.
+    """Tell whether a group is root's, or has this process's user as its only member and the same name."""
+    # Imported late: few files are writable by their group, and a cold command is measured in milliseconds.
     import grp
     import pwd
 

@@ -1,4 +1,4 @@
-"""The UID a node or hub had when it last started, and those it had before (docs/protocol.md#uids)."""
+"""The UID that a node or hub had at its last start, and earlier ones (docs/protocol.md#uids)."""
 
 import json
 import logging
@@ -18,11 +18,11 @@ from omnyshell.security.identity import OmnyUid
 _LOG = logging.getLogger(__name__)
 
 MAX_RETIRED = 100
-"""A machine whose name changes with every lease must not fill the disk."""
+"""How many earlier UIDs are kept: a machine whose name changes with every lease must not fill the disk."""
 
 
 class RetiredUid(WireObject, kw_only=True):
-    """A UID that no longer follows from the keys and the machine."""
+    """A UID that was in force before the key or the machine changed."""
 
     uid: Annotated[str, UID]
     computed_at: datetime
@@ -39,7 +39,7 @@ class UidRecord(WireObject, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class UidResolution:
-    """The UID in force; `previous` is the one it takes the place of, where it `changed`."""
+    """The UID in force; `previous` is the one that it replaced, where it `changed`."""
 
     uid: OmnyUid
     changed: bool
@@ -60,7 +60,7 @@ class UidStore:
 
     @staticmethod
     def path_for_node(directory: Path, node_id: NodeId) -> Path:
-        """Where that is: there once the node ran. Raises `ValueError` for an id that is not well formed."""
+        """The path of a node's file, which exists once the node has run. Raises `ValueError` for a malformed id."""
         if not is_node_id(node_id):
             raise ValueError(f"not a node id: {node_id!r}")
         return directory / f"uid-node-{node_id}.json"

@@ -1,4 +1,4 @@
-"""What every control message is, and who sends it to whom."""
+"""The base of control messages, and who sends them to whom."""
 
 from enum import Enum, StrEnum
 from typing import ClassVar
@@ -7,7 +7,7 @@ from omnyshell.model.schema import WireObject
 
 
 class Role(StrEnum):
-    """What a peer that a hub serves says it is, in its `hello`."""
+    """The role of a hub's peer, as its `hello` names it."""
 
     CLIENT = "client"
     NODE = "node"
@@ -16,7 +16,7 @@ class Role(StrEnum):
 class Way(Enum):
     """Who sends a message to whom. An exposer is whoever serves tunnels: a node, or a client for its own machine.
 
-    `senders` are the roles from which a hub gets the message once they have logged in, and has to deal with it.
+    `senders` are the roles whose logged-in peers may send the message to a hub; the hub needs a handler for each.
     """
 
     CLIENT_TO_HUB = "client -> hub", (Role.CLIENT,)
@@ -29,11 +29,11 @@ class Way(Enum):
     HUB_TO_NODE = "hub -> node", ()
     HUB_TO_EXPOSER = "hub -> exposer", ()
     PEER_TO_HUB = "peer -> hub", ()
-    """Before the login: the connection deals with it."""
+    """Sent before the login; handled by the connection itself."""
 
     HUB_TO_PEER = "hub -> peer", ()
     CONNECTION = "both ways", ()
-    """About the connection itself, which deals with it, whatever the role."""
+    """About the connection, which handles it itself for every role."""
 
     def __init__(self, shown: str, senders: tuple[Role, ...]) -> None:
         self.shown = shown
@@ -47,19 +47,19 @@ class ControlMessage(WireObject):
 
     TYPE: ClassVar[str]
     WAY: ClassVar[Way]
-    """Who sends it to whom: from this come the hub's table of messages and the documents."""
+    """Who sends it to whom; the hub's table of messages and the documents derive from this."""
 
     SCOPED: ClassVar[bool] = False
     """Whether the message belongs to a channel, so that a frame without `c` is undecodable."""
 
     EXTENSION: ClassVar[str] = ""
-    """The extension that a peer announces to have the message dealt with; empty for what every peer may send."""
+    """The extension that a peer must announce for the message to be handled; empty if there is none."""
 
     LISTS: ClassVar[str] = ""
-    """The field of an answer that is a list, which may be too long: `left_out` says then how many have no place."""
+    """The list field of an answer that may be cut to fit; `left_out` then counts the items that were cut."""
 
     NEWEST_LAST: ClassVar[bool] = False
-    """Whether what stands first in the list is left out first."""
+    """Whether the list is cut at its beginning."""
 
 
 class ChannelMessage(ControlMessage):

@@ -1,4 +1,4 @@
-"""What a client says of a clipboard (docs/extensions.md#clipboard-audit)."""
+"""A client's report about a clipboard (docs/extensions.md#clipboard-audit)."""
 
 from typing import Annotated, ClassVar
 

@@ -20,7 +20,7 @@ class SessionDetachRequest(ChannelMessage, kw_only=True):
 
 
 class NodeSessionDetach(ChannelMessage, kw_only=True):
-    """The hub passes a detach on to the node, which goes by the channel."""
+    """The hub passes a detach on to the node, which finds the session by the channel."""
 
     TYPE: ClassVar[str] = "node.session.detach"
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
@@ -71,7 +71,7 @@ class Request(ControlMessage, kw_only=True):
     """A request outside any channel; its answer carries the same id."""
 
     request_id: Annotated[str, FREE]
-    """Chosen by who asks, and echoed in the answer."""
+    """Chosen by the sender, and echoed in the answer."""
 
 
 class ClientRequest(Request, kw_only=True):
@@ -85,7 +85,7 @@ class RelayedRequest(Request, kw_only=True):
     """The hub's request to a node, on behalf of a principal."""
 
     principal: Annotated[str, PRINCIPAL]
-    """For whom the hub asks: the owner of the sessions meant."""
+    """The principal for whom the hub asks: only its sessions count."""
 
 
 class Outcome(Request, kw_only=True):
@@ -147,7 +147,7 @@ class DetachedSessionKillRequest(ClientRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
 
 class DetachedSessionKillResponse(Outcome):
@@ -164,7 +164,7 @@ class NodeDetachedSessionKillRequest(RelayedRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
 
 class NodeDetachedSessionKillResponse(Outcome):
@@ -181,7 +181,7 @@ class ActiveSessionDetachRequest(ClientRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
-    """Its id, or how that begins; empty for the only attached shell."""
+    """Its id, or the beginning of it; empty for the only attached shell."""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
     """After how many seconds it ends by itself; never where it is missing."""
@@ -208,7 +208,7 @@ class NodeActiveSessionDetach(RelayedRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, OMIT_EMPTY, ANSWERED] = ""
-    """Its id, or how that begins; empty for the only attached shell."""
+    """Its id, or the beginning of it; empty for the only attached shell."""
 
     timeout_seconds: Annotated[int | None, OMIT, ANSWERED] = None
     """After how many seconds it ends by itself; never where it is missing."""
@@ -234,7 +234,7 @@ class ScreenOutcome(Outcome, kw_only=True):
     """Of `screen-etag`: names this state of the screen."""
 
     same: Annotated[bool, OMIT] = False
-    """Of `screen-etag`: it is as the `etag` of the request says, and is not sent."""
+    """Of `screen-etag`: the screen still has the `etag` of the request, and is not sent."""
 
     exit_code: Annotated[int | None, OMIT, EXIT_CODE] = None
     """Of `screen-etag`: the session has ended with this code, and this is its last screen."""
@@ -247,7 +247,7 @@ class SessionScreenRequest(ClientRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
     etag: Annotated[str | None, OMIT, FREE] = None
     """Of `screen-etag`: the state that the client knows; empty for none."""
@@ -267,7 +267,7 @@ class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
     etag: Annotated[str | None, OMIT, FREE] = None
     """Of `screen-etag`: the state that the client knows; empty for none."""
@@ -286,4 +286,4 @@ RELAYED_ANSWERS: tuple[type[Request], ...] = (
     NodeActiveSessionDetachResponse,
     NodeSessionScreenResponse,
 )
-"""What nodes answer to requests that the hub relayed."""
+"""The answers of nodes to requests that the hub relayed."""

@@ -1,6 +1,6 @@
 """A hub's live state over the wire (docs/extensions.md#events).
 
-Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
+Codecs do not know these messages by default: a peer that uses them registers them, see `register`.
 """
 
 from datetime import datetime
@@ -41,7 +41,7 @@ class EventsSubscribe(ControlMessage, kw_only=True):
 
 
 class EventsUnsubscribe(ControlMessage, kw_only=True):
-    """A client wants to hear no more."""
+    """A client ends a subscription."""
 
     TYPE: ClassVar[str] = "events.unsubscribe"
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
@@ -84,7 +84,7 @@ class EventsUpdate(ControlMessage, kw_only=True):
 
 
 class EventsSnapshot(EventsUpdate, kw_only=True):
-    """A piece of the whole state. What no piece between `first` and `last` names is not there."""
+    """A piece of the whole state. An item that no piece from `first` to `last` names does not exist."""
 
     TYPE: ClassVar[str] = "events.snapshot"
     WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
@@ -148,7 +148,7 @@ class EventsEnded(ControlMessage, kw_only=True):
 
 
 class NodeLiveSessionsRequest(ControlMessage, kw_only=True):
-    """A hub asks a node for the shells of everyone."""
+    """A hub asks a node for the shells of every principal."""
 
     TYPE: ClassVar[str] = "node.sessions.live.request"
     WAY: ClassVar[Way] = Way.HUB_TO_NODE

@@ -43,7 +43,7 @@ class AuthRequest(ControlMessage, kw_only=True):
     TYPE: ClassVar[str] = "auth.request"
     WAY: ClassVar[Way] = Way.PEER_TO_HUB
 
-    # Missing reads as a method that is not known: it gets an answer, unlike an undecodable frame.
+    # A missing method reads as an unknown one, which is answered; an undecodable frame would not be.
     method: Annotated[str, ANSWERED] = ""
     """`token` or `publicKey`."""
 
@@ -79,17 +79,17 @@ class AuthOk(ControlMessage, kw_only=True):
     """Who was logged in: the one that asked."""
 
     display_name: Annotated[str, FREE] = ""
-    """Its name for people; that of the principal where the hub knows no other."""
+    """Its name for people; the principal's name where the hub knows no other."""
 
     roles: Annotated[tuple[str, ...], ROLES] = ()
     """Its roles, sorted."""
 
     session_token: Annotated[str, SECRET_OR_NONE]
-    """A random text; nothing asks for it."""
+    """A random text, which is not used."""
 
 
 class AuthFail(ControlMessage, kw_only=True):
-    """The hub refused the credential; the words are always the same."""
+    """The hub refused the credential; the message is always the same."""
 
     TYPE: ClassVar[str] = "auth.fail"
     WAY: ClassVar[Way] = Way.HUB_TO_PEER

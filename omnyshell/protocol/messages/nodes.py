@@ -19,7 +19,7 @@ class NodeRegister(ControlMessage, kw_only=True):
     """The id that the node wants to have."""
 
     uid: Annotated[str | None, OMIT, ANSWERED] = None
-    """What follows from its key and its machine."""
+    """Its UID, derived from its key and its machine."""
 
     display_name: Annotated[str, FREE] = ""
     """Its name for people."""

@@ -42,7 +42,7 @@ class SessionRequest(ChannelMessage, kw_only=True):
     """The terminal to run it on."""
 
     resume_session_id: Annotated[str | None, OMIT, ANSWERED] = None
-    """The session to take up again, by its id or how that begins."""
+    """The session to take up again, by its id or the beginning of it."""
 
     shell_family: Annotated[ShellFamily | None, OMIT] = None
     """The language in which `command` is written."""
@@ -61,7 +61,7 @@ class SessionRequest(ChannelMessage, kw_only=True):
 
 
 class StartedSession(ChannelMessage, kw_only=True):
-    """What is said of a session that runs, whether to the hub or to the client."""
+    """The fields that a started session has in the answers to hub and client alike."""
 
     offsets: Annotated[bool, OMIT] = False
     """Of `resume-offset`: it is in force on this channel."""
@@ -79,7 +79,7 @@ class StartedSession(ChannelMessage, kw_only=True):
     """Of `resume-offset`: output is missing, and the screen is painted instead."""
 
     max_window: Annotated[int | None, OMIT, ANSWERED] = None
-    """Of `wide-window`: how many bytes of output the node lets be under way."""
+    """Of `wide-window`: how many bytes of output the node lets be unacknowledged."""
 
 
 class SessionOpen(SessionRequest, kw_only=True):
@@ -99,7 +99,7 @@ class NodeSessionOpen(SessionRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.HUB_TO_NODE
 
     session_id: Annotated[str, SESSION_ID]
-    """The id of a new session; of one that is taken up, that of the attempt."""
+    """The id of a new session; for a resume, the id of this attempt."""
 
     principal: Annotated[str, PRINCIPAL]
     """Who asks: the owner of the session."""
@@ -112,7 +112,7 @@ class SessionOpened(StartedSession, kw_only=True):
     WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
 
     session_id: Annotated[str, SESSION_ID]
-    """The session's id, as the node reported it: of one that was taken up, the one it has had."""
+    """The session's id, as the node reported it: a resumed session keeps its id."""
 
     pty: bool = False
     """Whether the mode is `shell`."""
@@ -144,7 +144,7 @@ class NodeSessionOpened(StartedSession, kw_only=True):
     WAY: ClassVar[Way] = Way.NODE_TO_HUB
 
     session_id: Annotated[str, SESSION_ID]
-    """The session's id: of one that was taken up, the one it has had."""
+    """The session's id: a resumed session keeps its id."""
 
     pid: Annotated[int | None, OMIT, COUNT] = None
     """The process that leads the session."""
@@ -218,7 +218,7 @@ class ChannelExit(ChannelMessage, kw_only=True):
     """The name of that signal."""
 
     ts: datetime = msgspec.field(default_factory=SystemClock().now)
-    """When; the time of reading where it is missing."""
+    """When it ended; if missing, the time at which the message is read."""
 
 
 class ChannelClose(ChannelMessage, kw_only=True):
@@ -244,7 +244,7 @@ class ChannelWindow(ChannelMessage, kw_only=True, frozen=True):  # type: ignore[
     WAY: ClassVar[Way] = Way.CHANNEL
 
     stream: Annotated[str, FREE] = "stdout"
-    """The stream that was consumed; credit is one for all of them."""
+    """The stream that was consumed; all streams share one credit."""
 
     credit: Annotated[int, CREDIT]
     """How many bytes more may be sent."""

@@ -79,7 +79,7 @@ class TunnelCloseRequest(Request, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     tunnel_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
 
 class TunnelCloseResponse(Outcome):

@@ -1,6 +1,6 @@
 """Administration over the wire and joining by invite (docs/extensions.md#admin).
 
-Not among the messages that every peer knows: who serves or uses them registers them with its codec, see `register`.
+Codecs do not know these messages by default: a peer that uses them registers them, see `register`.
 """
 
 from omnyshell.protocol.codec import FrameCodec

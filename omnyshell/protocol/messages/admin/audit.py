@@ -32,7 +32,7 @@ class AuditRequest(AdminRequest, kw_only=True):
     """This node alone."""
 
     limit: Annotated[int, ANSWERED] = DEFAULT_AUDIT_LIMIT
-    """How many, 1 to 1,000; what is outside counts as the nearer of the two."""
+    """How many records; values outside 1 to 1,000 are clamped."""
 
 
 class AuditResponse(AdminRequest, kw_only=True):
@@ -48,7 +48,7 @@ class AuditResponse(AdminRequest, kw_only=True):
     """The records, oldest first."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class AuditAcknowledge(AdminRequest, kw_only=True):

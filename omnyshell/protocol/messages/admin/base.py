@@ -1,4 +1,4 @@
-"""What every request and answer of the extension `admin` has (docs/extensions.md#admin)."""
+"""The base of every request and answer of the extension `admin` (docs/extensions.md#admin)."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar
@@ -10,18 +10,20 @@ from omnyshell.protocol.messages.base import ControlMessage, Way
 
 
 class AdminRequest(ControlMessage, kw_only=True):
-    """What every request of an admin has."""
+    """Base of the messages of the extension `admin`, requests and answers."""
 
     EXTENSION: ClassVar[str] = ADMIN
 
     ENDS: ClassVar[tuple[str, ...]] = ()
-    """Fields of the extension `admin-ends`: a hub without it would grant for good what is meant for a time."""
+    """Fields of the extension `admin-ends`: a hub without it ignores them, and would grant for good what is meant for a
+    time."""
 
     FLEET: ClassVar[tuple[str, ...]] = ()
-    """Fields of the extension `fleet-invites`: a hub without it would make an invite of another kind."""
+    """Fields of the extension `fleet-invites`: a hub without it ignores them, and would make an invite for one
+    machine."""
 
     NEEDS: ClassVar[str] = ""
-    """The extension of which the request is, beside `admin`; a hub without it drops what it does not know."""
+    """The extension that the request needs beside `admin`; a hub without it drops the message unanswered."""
 
     request_id: Annotated[str, FREE]
     """Chosen by the client, and echoed in the answer."""
@@ -40,7 +42,7 @@ class AdminResult(AdminRequest, kw_only=True):
     """Why not, as a code."""
 
     message: Annotated[str | None, OMIT, FREE] = None
-    """Why not, in words; or what else is to be said."""
+    """Why not, in words; or a remark on what was done."""
 
     id: Annotated[str | None, OMIT, ID] = None
     """What was made: a credential, a lock."""

@@ -56,7 +56,7 @@ class InviteCreate(AdminRequest, kw_only=True):
 
 
 class InviteCreated(AdminRequest, kw_only=True):
-    """A join token, which the hub says once and keeps as a hash."""
+    """A join token, which the hub sends once, and stores as a hash."""
 
     TYPE: ClassVar[str] = "admin.invite.created"
     WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
@@ -65,7 +65,7 @@ class InviteCreated(AdminRequest, kw_only=True):
     """What the invite is called in other requests."""
 
     token: Annotated[str, SECRET]
-    """The secret, which is said this once."""
+    """The secret, which is sent this once."""
 
     expires_at: datetime
     """When it can no longer be used."""
@@ -93,7 +93,7 @@ class InvitesResponse(AdminRequest, kw_only=True):
     """The invites, oldest first."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class InviteRevoke(AdminRequest, kw_only=True):

@@ -24,10 +24,10 @@ class JoinRequest(ControlMessage, kw_only=True):
     """What that key signed, in base64."""
 
     node_id: Annotated[str | None, OMIT, ANSWERED] = None
-    """The id that the node insists on."""
+    """The id that the node requires."""
 
     suggested_id: Annotated[str | None, OMIT, ANSWERED] = None
-    """The id that it takes where neither it nor the invite names one."""
+    """The id that the node gets where neither `nodeId` nor the invite names one."""
 
     host: Annotated[str | None, OMIT, ANSWERED] = None
     """Of `auth-bind-2`: the host that was dialled, as it was signed."""
@@ -59,7 +59,7 @@ class JoinAccepted(ControlMessage, kw_only=True):
 
 
 class JoinRefused(ControlMessage, kw_only=True):
-    """The token is real and cannot be used so; the invite stays as it is."""
+    """The token is valid, but the request cannot be met; the invite is not used up."""
 
     TYPE: ClassVar[str] = "join.refused"
     WAY: ClassVar[Way] = Way.HUB_TO_PEER

@@ -46,7 +46,7 @@ class HubInfoResponse(AdminRequest, kw_only=True):
     """How many tunnels are open."""
 
     ca_fingerprint: Annotated[str, FINGERPRINT_OR_NONE] = ""
-    """What joining checks its certificate against; empty where it has none for that."""
+    """The fingerprint that joining peers check its certificate against; empty if it has no such certificate."""
 
 
 class PeersRequest(AdminRequest, kw_only=True):
@@ -68,7 +68,7 @@ class PeersResponse(AdminRequest, kw_only=True):
     """The connections, oldest first."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class PeerDrop(AdminRequest, kw_only=True):
@@ -100,17 +100,17 @@ class LiveSessionsResponse(AdminRequest, kw_only=True):
     """The sessions, oldest first."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class SessionEnd(AdminRequest, kw_only=True):
-    """Ends any session, and what runs in it; with node and owner, one too that waits detached in its node."""
+    """Ends any session, and what runs in it. A detached one is found by node and owner."""
 
     TYPE: ClassVar[str] = "admin.session.close"
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     session_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""
 
     node_id: Annotated[str | None, OMIT, ANSWERED] = None
     """Where it waits, if it is detached."""
@@ -138,7 +138,7 @@ class AllTunnelsResponse(AdminRequest, kw_only=True):
     """The tunnels, sorted by public port."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class TunnelEnd(AdminRequest, kw_only=True):
@@ -148,4 +148,4 @@ class TunnelEnd(AdminRequest, kw_only=True):
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
 
     tunnel_ref: Annotated[str, ANSWERED]
-    """Its id, or how that begins."""
+    """Its id, or the beginning of it."""

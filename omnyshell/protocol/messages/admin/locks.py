@@ -31,7 +31,7 @@ class LocksResponse(AdminRequest, kw_only=True):
     """The locks, sorted by kind and name."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class LockAdd(AdminRequest, kw_only=True):

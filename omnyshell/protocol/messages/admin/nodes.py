@@ -29,7 +29,7 @@ class NodeRecordsResponse(AdminRequest, kw_only=True):
     """Ids with an owner, labels, a connection or a lock, sorted."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class AccessRequest(AdminRequest, kw_only=True):

@@ -31,7 +31,7 @@ class PrincipalsResponse(AdminRequest, kw_only=True):
     """The principals, sorted by name."""
 
     left_out: Annotated[int, OMIT, COUNT] = 0
-    """How many are not told of, as there was no room."""
+    """How many were left out for lack of room."""
 
 
 class PrincipalAdd(AdminRequest, kw_only=True):
@@ -56,7 +56,7 @@ class PrincipalAdd(AdminRequest, kw_only=True):
 
 
 class PrincipalRoles(AdminRequest, kw_only=True):
-    """Gives a principal roles: these and no others, or these too for a time."""
+    """Replaces a principal's roles, or adds roles for a time."""
 
     TYPE: ClassVar[str] = "admin.principal.roles"
     WAY: ClassVar[Way] = Way.CLIENT_TO_HUB
@@ -70,7 +70,7 @@ class PrincipalRoles(AdminRequest, kw_only=True):
     """The roles that it gets."""
 
     ttl_seconds: Annotated[int | None, OMIT, ANSWERED] = None
-    """Of `admin-ends`: for how long, beside those that it has; for good and instead of them where it is missing."""
+    """Of `admin-ends`: adds the roles for this long. If it is missing, they replace the others for good."""
 
 
 class PrincipalRevoke(AdminRequest, kw_only=True):
@@ -111,7 +111,7 @@ class TokenRotate(AdminRequest, kw_only=True):
     """The principal's name."""
 
     credential_id: Annotated[str | None, OMIT, ANSWERED] = None
-    """The token to replace; the only one, or the only one without an end, where it is missing."""
+    """The token to replace. If it is missing: the only one, or the only one that does not expire."""
 
     overlap_seconds: Annotated[int, ANSWERED] = DEFAULT_OVERLAP
     """For how long the old token can still be used."""
@@ -121,7 +121,7 @@ class TokenRotate(AdminRequest, kw_only=True):
 
 
 class TokenAdded(AdminRequest, kw_only=True):
-    """A token, which the hub says once and keeps as a hash."""
+    """A token, which the hub sends once, and stores as a hash."""
 
     TYPE: ClassVar[str] = "admin.token.added"
     WAY: ClassVar[Way] = Way.HUB_TO_CLIENT
@@ -130,7 +130,7 @@ class TokenAdded(AdminRequest, kw_only=True):
     """What the token is called in other requests."""
 
     token: Annotated[str, SECRET]
-    """The secret, which is said this once."""
+    """The secret, which is sent this once."""
 
     expires_at: Annotated[datetime | None, OMIT] = None
     """When it ends."""

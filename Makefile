@@ -16,16 +16,27 @@ PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run test test-lowest test-installs snapshots lint lock bench soak clean
+.PHONY: docs docs-tables run test coverage test-lowest test-installs snapshots lint lock bench soak clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
 
 # Two workers a core, as half of the tests wait for processes; who is done takes over what is left to others. What is
 # compiled is kept: each worker would compile all tests, and each program that a test starts all of the package.
+SUITE = pytest -n 4 --dist worksteal $(PYTEST_ARGS)
+
 test: $(STAMP)
 	@$(COMPILE)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m pytest -n 4 --dist worksteal $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m $(SUITE)
+
+# The same run, measured, with the programs that tests start; then what of the package no test has reached, against the floors.
+coverage: $(STAMP)
+	@$(COMPILE)
+	@rm -rf build/coverage
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m coverage run -m $(SUITE)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage json --quiet -o build/coverage/report.json
+	@$(BIN)/python tools/coverage_floors.py build/coverage/report.json
 
 # Takes what the console shows now as right, for every picture that the tests compare.
 snapshots: $(STAMP)

@@ -1,6 +1,8 @@
 """What all tests share."""
 
 import gc
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,6 +32,16 @@ def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have key files that this process writes say a lower cost; programs that are started write the real one."""
     monkeypatch.setattr(key_files, "SCRYPT_COST", 2**8)
     monkeypatch.setattr(key_files, "SCRYPT_LANES", 1)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep `make coverage` out of what has a limit of time, and out of programs that say what they import."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 @pytest.fixture(scope="session")

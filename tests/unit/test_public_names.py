@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import omnyshell
 
 EXPECTED = [
@@ -170,6 +172,7 @@ def test_types_and_run_time_agree_on_the_names() -> None:
         getattr(omnyshell, name)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_client_commands_load_nothing_heavy() -> None:
     code = (
         "import sys, omnyshell.cli.main, omnyshell.cli.grammar.parsing; "

@@ -147,6 +147,7 @@ def test_the_hub_of_up_is_used_and_left_alone(terminal: Terminal) -> None:
         omnyshell("down")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("config", [False, True])
 def test_headless_serves_the_hub_and_never_loads_the_user_interface(tmp_path: Path, config: bool) -> None:
     words = [CONSOLE, "--headless"]
@@ -172,6 +173,7 @@ def test_headless_serves_the_hub_and_never_loads_the_user_interface(tmp_path: Pa
     assert "rich" not in {line.rpartition("|")[2].strip() for line in imports.splitlines()}
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_the_entry_point_loads_no_user_interface() -> None:
     code = (
         "import sys, omnyshell.tui.main as main\n"

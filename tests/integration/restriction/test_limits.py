@@ -86,6 +86,7 @@ async def test_a_request_that_the_hub_does_not_read_is_answered_on_its_channel(c
             await each.hear("pong")
 
 
+@pytest.mark.usefixtures("unmeasured")
 async def test_requests_for_many_rules_do_not_keep_others_waiting(certificates: Certificates, tmp_path: Path) -> None:
     policy = CommandPolicy((*["git *"] * 10, "uptime"))
     lines = (

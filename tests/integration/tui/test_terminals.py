@@ -89,6 +89,7 @@ async def test_what_is_typed_before_the_session_is_open_is_not_lost(certificates
         assert [line.rstrip() for line in plain.emulator.display[:2]] == ["one", "two"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 async def test_a_flood_leaves_the_console_alive_and_ctrl_c_stops_it(certificates: Certificates, tmp_path: Path):
     async with stack(certificates, tmp_path) as (hub, _, _), console_at(certificates, hub.port) as (app, pilot):
         quiet = await shell(app)

@@ -64,6 +64,7 @@ def test_any_depth_is_taken_or_refused(key: str) -> None:
         decode(f'{{"t":"node.register","d":{{"nodeId":"n","platform":{platform},"{key}":{{"a":{nested}}}}}}}')
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_hundreds_of_thousands_of_keys_do_not_hold_the_loop_up() -> None:
     keys = ",".join(f'"k{number}":{number}' for number in range(280_000))
     started = time.process_time()

@@ -138,6 +138,7 @@ def test_private_key_file_with_something_else(tmp_path):
         Ed25519PrivateKey.load(path)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_a_token_login_does_not_import_cryptography():
     code = """
 import sys

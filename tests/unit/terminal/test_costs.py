@@ -21,6 +21,7 @@ WHOLE = [
 ]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("attack", [*COUNTED, *WHOLE])
 def test_no_sequence_takes_more_than_its_time(attack: str) -> None:
     screen = Emulator(300, 120)

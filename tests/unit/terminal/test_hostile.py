@@ -47,6 +47,7 @@ def test_memory_stays_bounded(kind: str) -> None:
     assert screen.display[0].startswith("ok")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "sequence",
     [

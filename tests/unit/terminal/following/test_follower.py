@@ -105,6 +105,7 @@ def test_resizing_comes_after_what_was_written_before_it() -> None:
     assert [line.rstrip() for line in follower.screen.display] == ["0123456789", "abc"]
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "output",
     [

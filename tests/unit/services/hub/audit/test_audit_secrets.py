@@ -206,6 +206,7 @@ def test_any_line_is_taken_whole(line: str) -> None:
         assert masked == line
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "part",
     ["'", '"', "\\", "(", "password=", "--password ", "$'", "a:", "://", "x@", "-p", "eyJ", "a='b c ", "sudo ", "\"'"],

@@ -32,6 +32,7 @@ def test_what_is_quoted_or_escaped_is_told_apart() -> None:
 LONGEST = 128 * 1024
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("unit", ["a", "a ", "'a'", '"a\\"" ', "\\a", "''", '"" ', '"\\a'])
 def test_no_line_takes_long(unit: str) -> None:
     line = (unit * LONGEST)[:LONGEST]

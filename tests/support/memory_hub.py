@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
-from functools import partial
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -28,6 +27,7 @@ from omnyshell.protocol.messages.clipboard import register as register_clipboard
 from omnyshell.protocol.messages.events import register as register_events
 from omnyshell.services.hub import hub as hub_module
 from omnyshell.services.hub.assembly import FEATURES
+from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.transport.endpoint import WsServerEndpoint
 from omnyshell.transport.server_link import ServerLink
 
@@ -95,6 +95,15 @@ class MemoryTransport:
 
     def writelines(self, lines: Any) -> None:
         self.write(b"".join(lines))
+
+    def link_received(self, data: bytes) -> None:
+        """Have the link read what the other side has written."""
+        while data and not self._is_closing:
+            view = self.link.get_buffer(-1)
+            size = min(len(view), len(data))
+            view[:size] = data[:size]
+            self.link.buffer_updated(size)
+            data = data[size:]
 
     def get_write_buffer_size(self) -> int:
         return len(self._unread)
@@ -256,7 +265,7 @@ class MemoryPeer:
 
     def _flush(self) -> None:
         if not self._is_silent:
-            self._feed(b"".join(self._ws.data_to_send()))
+            self._transport.link_received(b"".join(self._ws.data_to_send()))
 
     def _arrived(self, data: bytes) -> None:
         self._ws.receive_data(data)
@@ -265,15 +274,6 @@ class MemoryPeer:
                 self._take(event)
         # Pings and closes are answered as they come.
         self._flush()
-
-    def _feed(self, data: bytes) -> None:
-        link = self._transport.link
-        while data and not self._transport.is_closing():
-            view = link.get_buffer(-1)
-            size = min(len(view), len(data))
-            view[:size] = data[:size]
-            link.buffer_updated(size)
-            data = data[size:]
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.TEXT:
@@ -296,11 +296,28 @@ class MemoryHub:
         self._nodes: list[tuple[str, MemoryPeer]] = []
         self.hub = OmnyShellHub(config)
         loop.wait_for(self.hub.start())
-        self.endpoint = cast("UnboundEndpoint", self.hub._endpoint)  # noqa: SLF001  # the edge
+        self.endpoint = cast("UnboundEndpoint", self.hub._endpoint)
+
+    platform = PLATFORM
+
+    @property
+    def spki_sha256(self) -> bytes:
+        """What joining signs of the hub's certificate."""
+        return HubCertificate(self.hub.config).current.spki_sha256
 
     def connects(self, address: str = "192.0.2.1") -> MemoryPeer:
         """Return a connection on which nobody has logged in."""
         return MemoryPeer(self, address)
+
+    def get(self, path: str, address: str = "192.0.2.1") -> tuple[int, bytes]:
+        """Ask for a plain page; returns its status and what it says."""
+        transport, received = MemoryTransport(self.loop), bytearray()
+        transport.arrived = received.extend
+        self.loop.do(lambda: self.endpoint.connect(transport, address))
+        self.loop.do(lambda: transport.link_received(f"GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n".encode()))
+        head, _, body = bytes(received).partition(b"\r\n\r\n")
+        self.loop.do(transport.close)
+        return int(head.split()[1]), body
 
     def logs_in(
         self,
@@ -349,6 +366,10 @@ class MemoryHub:
             for node_id, node in self._nodes:
                 if node.is_connected:
                     node.says(m.NodeHeartbeat(node_id=node_id, seq=next(self._beats), ts=self.hub.config.clock.now()))
+
+    def leaps(self, seconds: float) -> None:
+        """Have the hub go on so much later."""
+        self.loop.leaps(seconds)
 
     def audited(self, pattern: str = "*") -> list[Any]:
         """Return the records of the audit trail whose action matches."""

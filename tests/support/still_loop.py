@@ -60,6 +60,11 @@ class StillLoop(asyncio.SelectorEventLoop):
         self._until = self._now + seconds
         self.run_forever()
 
+    def leaps(self, seconds: float) -> None:
+        """Go on so much later, with nothing done meanwhile, as a machine does that slept."""
+        self._now += seconds
+        self.passes(1.0)
+
     def wait_for(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run to the end of a coroutine, however much of the loop's time that takes."""
         self._until = math.inf

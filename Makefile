@@ -23,17 +23,15 @@ run: $(STAMP)
 
 # Two workers a core, as half of the tests wait for processes; who is done takes over what is left to others. What is
 # compiled is kept: each worker would compile all tests, and each program that a test starts all of the package.
-SUITE = pytest -n 4 --dist worksteal $(PYTEST_ARGS)
-
 test: $(STAMP)
 	@$(COMPILE)
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m $(SUITE)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m $(UNDER) pytest -n 4 --dist worksteal $(PYTEST_ARGS)
 
-# The same run, measured, with the programs that tests start; then what of the package no test has reached, against the floors.
+# The same run, measured with the programs that it starts, which takes half as long again; then what tests have reached
+# of the package is held against the floors.
 coverage: $(STAMP)
-	@$(COMPILE)
 	@rm -rf build/coverage
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -W error -m coverage run -m $(SUITE)
+	@$(MAKE) --no-print-directory test UNDER='coverage run -m'
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage json --quiet -o build/coverage/report.json
 	@$(BIN)/python tools/coverage_floors.py build/coverage/report.json

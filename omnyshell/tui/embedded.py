@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -47,9 +48,7 @@ class EmbeddedHub:
 
     def _run(self) -> None:
         try:
-            import uvloop
-
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
                 runner.run(self._serve())
         except BaseException as exc:
             if not self.started.done():
@@ -75,3 +74,12 @@ class EmbeddedHub:
                 await hub.stop()
         finally:
             os.close(lock)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the loop of commands; the stock one where uvloop is not there."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

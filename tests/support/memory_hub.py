@@ -15,6 +15,7 @@ from support.stack import Certificates, hub_config
 from support.still_loop import StillLoop
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from omnyshell import HubConfig, OmnyShellHub
@@ -251,6 +252,11 @@ class MemoryPeer:
         return int(closed.code) if closed is not None else None
 
     @property
+    def can_speak(self) -> bool:
+        """Whether it says anything, and the connection is not closing."""
+        return not self._is_silent and self._ws.state is State.OPEN
+
+    @property
     def is_connected(self) -> bool:
         """Whether the connection is there."""
         self._exchange()
@@ -364,7 +370,7 @@ class MemoryHub:
             self.loop.passes(step)
             seconds -= step
             for node_id, node in self._nodes:
-                if node.is_connected:
+                if node.can_speak:
                     node.says(m.NodeHeartbeat(node_id=node_id, seq=next(self._beats), ts=self.hub.config.clock.now()))
 
     def leaps(self, seconds: float) -> None:

@@ -16,3 +16,12 @@ def test_hooks_before_a_commit_run_what_make_lint_runs() -> None:
 def test_the_workflow_runs_what_must_pass_before_anything_lands() -> None:
     workflow = (ROOT / ".github/workflows/ci.yml").read_text()
     assert re.findall(r"run: (?!git)(.*)", workflow) == [".ci/run"]
+
+
+def test_what_must_pass_runs_the_suite_once_and_measured() -> None:
+    (coverage,) = re.findall(r"^coverage:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.findall(r"\$\(MAKE\).* (test\b.*)", coverage) == ["test UNDER='coverage run -m'"]
+    commands = [line.split("#")[0] for line in (ROOT / ".ci/run").read_text().splitlines()]
+    assert [command for command in commands if "make test" in command or "make coverage" in command] == [
+        "OMNYSHELL_KNOWN_SKIPS=1 make coverage"
+    ]

@@ -39,8 +39,7 @@ from omnyshell.protocol.messages.admin import (
     TokenRotate,
     TunnelEnd,
 )
-
-KEY = "ed25519 key".ljust(32, ".").encode().hex()
+from omnyshell.services.hub.ground.state_file import StateFile
 
 REFUSED: list[tuple[type[AdminRequest], dict[str, Any], str, str]] = [
     (PrincipalAdd, {"principal": "dev"}, "bad_request", "configuration"),
@@ -250,10 +249,14 @@ def test_a_question_that_cannot_be_read_from_the_disk_is_answered(
 def test_what_cannot_be_written_is_answered_and_told_in_the_trail(
     hub: MemoryHub, admin: MemoryPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
-        raise ConfigException("the disk is full")
+    run = StateFile.run
 
-    monkeypatch.setattr("omnyshell.services.hub.enrolment.store.EnrolmentStore.put_principal", fails)
+    def full(file: StateFile, statement: str, *values: object) -> list[Any]:
+        if not statement.lstrip().upper().startswith("SELECT"):
+            raise ConfigException("the disk is full")
+        return run(file, statement, *values)
+
+    monkeypatch.setattr(StateFile, "run", full)
     answer = admin.asks(PrincipalAdd, principal="new")
     assert (answer.ok, answer.code) == (False, "internal_error")
     told = [(record.outcome, record.reason) for record in hub.audited("principal.add")][-2:]

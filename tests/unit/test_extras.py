@@ -33,8 +33,11 @@ importlib.util.find_spec = lambda name, package=None: None if name in hidden els
 IMPORT = re.compile(r"^ *(?:from|import) (\w+)[\w.]*(?: import .*| as \w+)?$", re.MULTILINE)
 
 ALONE = {
-    "": ("cli.exec", "cli.connect", "cli.node", "cli.join", "cli.completion", "cli.audit", "cli.backup"),
-    "hub": ("cli.hub", "cli.local_server", "services.hub.hub", "services.hub.tunnels.http.forwarder"),
+    "": (
+        *("cli.sessions.exec", "cli.sessions.connect", "cli.node.start", "cli.node.join", "cli.grammar.completion"),
+        *("cli.hub.audit", "cli.hub.backup"),
+    ),
+    "hub": ("cli.hub.start", "cli.local.server", "services.hub.hub", "services.hub.tunnels.http.forwarder"),
     "console": ("tui.start", "tui.app", "tui.web.driver"),
     "web": ("tui.web.server",),
     "fast": ("transport.serve_tls",),

@@ -64,6 +64,28 @@ class SharedLog:
                 answer.give(seq)
 
 
+class SlowLog(SqliteLog):
+    """One that is told when to answer, and how."""
+
+    def __init__(self, file: StateFile) -> None:
+        super().__init__(file)
+        self.asked: list[tuple[Transaction, Answer[int]]] = []
+
+    def append(self, transaction: Transaction) -> Answer[int]:
+        self.asked.append((transaction, Answer()))
+        return self.asked[-1][1]
+
+    def answer(self) -> None:
+        """Answer what was asked first."""
+        transaction, answer = self.asked.pop(0)
+        try:
+            self.apply(self.applied_seq + 1, transaction)
+        except OmnyShellException as exc:
+            answer.fail(exc)
+        else:
+            answer.give(self.applied_seq)
+
+
 class Made:
     """Makes values of any declared type, from few names and times."""
 

@@ -3,9 +3,10 @@
 import hashlib
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from omnyshell.clock import Clock
-from omnyshell.errors import AuthorizationException, ConfigException, ErrorCodes, ProtocolException
+from omnyshell.errors import AuthorizationException, ErrorCodes, OmnyShellException, ProtocolException
 from omnyshell.printable import printable
 from omnyshell.protocol.handshake import (
     CLOSE_HEARTBEAT_TIMEOUT,
@@ -28,6 +29,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.held_off import HeldOff
+from omnyshell.services.hub.nodes.pending import PendingRegistrations
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeovers
@@ -36,6 +38,7 @@ from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
+from omnyshell.services.hub.truth.changes import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.steps import step
 
@@ -66,6 +69,7 @@ class NodeService:
         """`on_other_labels` has what is open at a node judged anew."""
         self._on_other_labels = on_other_labels
         self._registry = registry
+        self._pending = PendingRegistrations(clock)
         self._heartbeats = heartbeats
         self._broker = broker
         self._requests = requests
@@ -82,6 +86,7 @@ class NodeService:
 
     def left(self, peer: Peer) -> None:
         """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
+        self._pending.forget(peer)
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
         self._end_routes(peer)
@@ -97,7 +102,8 @@ class NodeService:
         self._heartbeats.postpone(by)
 
     def drop_silent(self, now: float) -> None:
-        """Drop nodes that have not been heard of in time; `now` on the monotonic clock."""
+        """Drop nodes that have not been heard of, or could not be answered, in time; `now` on the monotonic clock."""
+        self._pending.expire(now)
         for peer in self._heartbeats.expired(now):
             self._metrics.heartbeat_timeouts += 1
             node = self._registry.remove(peer)
@@ -107,10 +113,40 @@ class NodeService:
             self._end_routes(peer)
             peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
-    def register(self, peer: Peer, message: NodeRegister, _channel: int) -> None:
+    def register(self, peer: Peer, message: NodeRegister, channel: int) -> None:
         """Enter a node, again too; a connection that may not have the id is told why, or loses it."""
+        if self._pending.is_asked(peer):
+            self._pending.hold(peer, partial(self.register, peer, message, channel))
+            return
         asked = message.node_id[:LONGEST_NAME]
         step(logger, "registration asked for", peer=peer.id, principal=peer.principal.id, node_id=asked)
+        if self._lock_keeper.turns_away(peer, message.node_id):
+            return
+        try:
+            checked, claim = self._registry.ask(peer, message)
+        except ProtocolException as exc:
+            peer.send(ProtocolError(code=ErrorCodes.BAD_REQUEST, message=str(exc)))
+        except AuthorizationException as exc:
+            self._reject(peer, asked, exc)
+        else:
+            taken, refused = partial(self._claimed, peer, checked), partial(self._unclaimed, peer, asked)
+            self._pending.ask(peer, claim, taken, refused)
+
+    def _reject(self, peer: Peer, node_id: str, why: AuthorizationException) -> None:
+        self._record("node.rejected", peer, node_id, outcome="denied", reason=why.message)
+        self.left(peer)
+        peer.fail(ErrorCodes(why.code), why.message)
+
+    def _unclaimed(self, peer: Peer, node_id: str, problem: OmnyShellException) -> None:
+        if isinstance(problem, ChangeRefusedException):
+            self._reject(peer, node_id, AuthorizationException("This node id belongs to another principal"))
+            return
+        # A full disk, say: without a record of its owner no id is given away.
+        logger.error("cannot register node %r: %s", node_id, problem)
+        peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
+
+    def _claimed(self, peer: Peer, message: NodeRegister) -> None:
+        """Enter a node whose id is its principal's; who else has it now is seen now, however long the answer took."""
         if self._lock_keeper.turns_away(peer, message.node_id):
             return
         holder = self._other_holder(peer, message)
@@ -119,21 +155,7 @@ class NodeService:
             self._hold_off(holder, peer)
             return
         before = self._registry.of_peer(peer)
-        try:
-            node, older = self._registry.register(peer, message)
-        except ProtocolException as exc:
-            peer.send(ProtocolError(code=ErrorCodes.BAD_REQUEST, message=str(exc)))
-            return
-        except AuthorizationException as exc:
-            self._record("node.rejected", peer, asked, outcome="denied", reason=exc.message)
-            self.left(peer)
-            peer.fail(ErrorCodes(exc.code), exc.message)
-            return
-        except ConfigException as exc:
-            # A full disk, say: without a record of its owner no id is given away.
-            logger.error("cannot register node %r: %s", asked, exc)
-            peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
-            return
+        node, older = self._registry.enter(peer, message)
         if before is not None and before.node_id != node.node_id:
             self._became_another(before, peer)
         self._heartbeats.register(peer, self._clock.monotonic())
@@ -150,7 +172,7 @@ class NodeService:
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
         """Return who has the id over another connection, where the same principal asks for it."""
-        node = self._registry.find(message.node_id.strip())
+        node = self._registry.find(message.node_id)
         is_other = node is not None and node.peer is not peer and node.peer.principal.id == peer.principal.id
         return node if is_other else None
 
@@ -211,8 +233,11 @@ class NodeService:
         self._questions.node_gone(peer)
         self._tunnels.exposer_gone(peer)
 
-    def capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, _channel: int) -> None:
+    def capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, channel: int) -> None:
         """Note what a node supports; it is asked for what it has kept, the first time."""
+        if self._pending.is_asked(peer):
+            self._pending.hold(peer, partial(self.capabilities, peer, message, channel))
+            return
         node = self._registry.of_peer(peer)
         is_new = node is not None and node.capabilities is None
         if not self._registry.set_capabilities(peer, message):
@@ -226,8 +251,11 @@ class NodeService:
         if not self._questions.answered(peer, message):
             self._requests.answer(peer, message)
 
-    def heartbeat(self, peer: Peer, message: NodeHeartbeat, _channel: int) -> None:
+    def heartbeat(self, peer: Peer, message: NodeHeartbeat, channel: int) -> None:
         """A node is alive."""
+        if self._pending.is_asked(peer):
+            self._pending.hold(peer, partial(self.heartbeat, peer, message, channel))
+            return
         if self._registry.of_peer(peer) is None:
             self._metrics.frames_dropped += 1
             return

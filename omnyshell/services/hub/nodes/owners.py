@@ -21,13 +21,14 @@ class NodeOwners:
         self._log = log
         self._owners = dict(file.read("the node id", _owner, "SELECT node_id, principal FROM node_owners"))
         self._counts = Counter(self._owners.values())
+        self._asked: dict[tuple[str, str], Answer[int]] = {}
         log.follow(self._follow)
 
     def claim(self, node_id: str, principal: str) -> Answer[int]:
         """Give a free id to the principal. Fails as `TruthLog.append` does: where it is another's, with `id_taken`."""
         owner = self._owners.get(node_id)
         if owner is None:
-            return self._log.append(together(ClaimNode(node_id, principal)))
+            return self._ask(node_id, principal)
         if owner == principal:
             # A fleet that comes back writes nothing.
             return Answer.of(self._log.applied_seq)
@@ -40,8 +41,22 @@ class NodeOwners:
         return self._owners
 
     def count_of(self, principal: str) -> int:
-        """Return how many ids a principal has."""
-        return self._counts[principal]
+        """Return how many ids a principal has, or has asked for."""
+        asked = sum(asks == principal for _, asks in self._asked) if self._asked else 0
+        return self._counts[principal] + asked
+
+    def _ask(self, node_id: str, principal: str) -> Answer[int]:
+        asked = node_id, principal
+        if (earlier := self._asked.get(asked)) is not None:
+            return earlier
+        answer = self._log.append(together(ClaimNode(node_id, principal)))
+        if not answer.is_there:
+            self._asked[asked] = answer
+            answer.then(lambda _: self._forget(asked), lambda _: self._forget(asked))
+        return answer
+
+    def _forget(self, asked: tuple[str, str]) -> None:
+        del self._asked[asked]
 
     def _follow(self, transaction: Transaction) -> Callable[[], None]:
         return partial(self._take, transaction)

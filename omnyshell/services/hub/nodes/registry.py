@@ -14,10 +14,10 @@ from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.security.authorizer import NodeResource
+from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.truth.changes import ChangeRefusedException
 
 PLATFORM_FILTER = "platform"
 
@@ -135,11 +135,11 @@ class NodeRegistry:
         """Return the node that this connection registered, and still holds."""
         return self._by_peer.get(peer)
 
-    def register(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
-        """Take a registration; returns the record, and that of another connection which held the id before, if any.
+    def ask(self, peer: Peer, message: NodeRegister) -> tuple[NodeRegister, Answer[int]]:
+        """Ask for an id; returns the registration as it is to be entered, and what says that the id is the principal's.
 
         Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
-        not be a node, joined as another one, has too many ids, or the id belongs to another. Nothing has changed then.
+        not be a node, joined as another one, or has too many ids. The answer fails as that of `NodeOwners.claim` does.
         """
         message = _checked(message)
         if not peer.principal.may_register_nodes:
@@ -147,10 +147,13 @@ class NodeRegistry:
         if not may_be(peer.principal.id, message.node_id):
             raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
         self._check_count(peer.principal, message.node_id)
-        try:
-            self._owners.claim(message.node_id, peer.principal.id).now()
-        except ChangeRefusedException as exc:
-            raise AuthorizationException("This node id belongs to another principal") from exc
+        return message, self._owners.claim(message.node_id, peer.principal.id)
+
+    def enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
+        """Take a registration that was asked for, of an id that is the principal's.
+
+        Returns the record, and that of another connection which held the id before, if any.
+        """
         entered = self._enter(peer, message)
         self._bus.publish(NodeEvent(message.node_id))
         return entered

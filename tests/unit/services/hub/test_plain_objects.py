@@ -99,7 +99,7 @@ class Table:
         self.audit = AuditLog(self.clock)
         registry = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
         self.node, self.client = RecordingPeer("box", "node"), RecordingPeer("ann", "admin")
-        registry.register(self.node, register())
+        registry.enter(self.node, register())
         self.broker = HubBroker(
             nodes=registry,
             router=self.router,
@@ -201,13 +201,15 @@ def test_a_registration_is_checked_owned_and_taken_over() -> None:
     registry = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
     first, second, other = RecordingPeer("box", "node"), RecordingPeer("box", "node"), RecordingPeer("eve", "node")
     with pytest.raises(ProtocolException):
-        registry.register(first, register("a/b"))
-    assert registry.register(first, register(" n1 "))[0].node_id == "n1"
+        registry.ask(first, register("a/b"))
+    asked, claim = registry.ask(first, register(" n1 "))
+    assert claim.now()
+    assert registry.enter(first, asked)[0].node_id == "n1"
+    with pytest.raises(ChangeRefusedException):
+        registry.ask(other, register("n1"))[1].now()
     with pytest.raises(AuthorizationException):
-        registry.register(other, register("n1"))
-    with pytest.raises(AuthorizationException):
-        registry.register(RecordingPeer("ann", "developer"), register("n2"))
-    older = registry.register(second, register("n1"))[1]
+        registry.ask(RecordingPeer("ann", "developer"), register("n2"))
+    older = registry.enter(second, register("n1"))[1]
     assert older is not None
     assert older.peer is first
     assert registry.remove(first) is None

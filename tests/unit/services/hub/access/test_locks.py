@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from support.clock import FakeClock
 from support.enrolments import owners_in_memory, put
+from support.truth_logs import SlowLog
 
 from omnyshell.errors import ConfigException
 from omnyshell.model.admin import LockInfo, LockKind
@@ -30,23 +31,6 @@ class Clock(FakeClock):
 
     def now(self) -> datetime:
         return super().now() + timedelta(seconds=self.seconds)
-
-
-class SlowLog(SqliteLog):
-    """One that is told when to answer, and how."""
-
-    def __init__(self, file: StateFile) -> None:
-        super().__init__(file)
-        self.asked: list[tuple[Transaction, Answer[int]]] = []
-
-    def append(self, transaction: Transaction) -> Answer[int]:
-        self.asked.append((transaction, Answer()))
-        return self.asked[-1][1]
-
-    def answer(self) -> None:
-        transaction, answer = self.asked.pop()
-        self.apply(self.applied_seq + 1, transaction)
-        answer.give(self.applied_seq)
 
 
 class World:

@@ -8,10 +8,12 @@ import socket
 import struct
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol, cast
 
 from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.transport.duplex import NO_IDS, Due, Duplex, Way
 from omnyshell.transport.stall_timer import StallTimer
 
 Bytes = bytes | memoryview
@@ -73,23 +75,25 @@ class ByteStream(Protocol):
 
 
 class TcpStream(asyncio.BufferedProtocol):
-    """A `ByteStream` on an asyncio transport."""
+    """A `ByteStream` on an asyncio transport. `ids` say in the log whose it is."""
 
-    def __init__(self, owner: StreamOwner) -> None:
+    def __init__(self, owner: StreamOwner, ids: Mapping[str, object] = NO_IDS) -> None:
         self._owner = owner
+        self._life = Duplex("tcp", ids)
         self._transport: asyncio.Transport | None = None
         self._buffer = _read_buffer.view
         self._reading_paused = False
-        self._read_ended = False
         self._unread = b""
         self._waiting: deque[tuple[Bytes, int]] = deque()
         self._stalled = False
         self._in_transport = 0
         self._taken = 0
-        self._eof_wanted = False
-        self._close_wanted = False
-        self._resets = False
         self._drain_timer: StallTimer | None = None
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether there is no socket yet."""
+        return self._life.is_opening
 
     # What the owner calls
 
@@ -99,7 +103,7 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def write_counted(self, data: Bytes, size: int) -> None:
         """Write bytes that count as `size` when they are reported, as ciphertext stands for less plaintext."""
-        if self._transport is None or self._eof_wanted or self._transport.is_closing():
+        if self._transport is None or not self._life.may_send or self._transport.is_closing():
             return
         if self._stalled:
             self._waiting.append((data, size))
@@ -108,16 +112,13 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def write_eof(self) -> None:
         """Finish writing, behind all that was written; reading goes on."""
-        if not self._eof_wanted:
-            self._eof_wanted = True
+        if self._life.send_end():
             self._finish()
 
     def close(self, *, reset: bool = False) -> None:
         """Close behind all that was written; with `reset` the other side sees that not all went well."""
-        if self._close_wanted or self._transport is None:
+        if self._transport is None or not self._life.close(reset=reset):
             return
-        self._close_wanted = True
-        self._resets = reset
         self._pause_reading()
         self._finish()
         if not self._transport.is_closing():
@@ -125,7 +126,7 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """End the stream at once."""
-        self._close_wanted = True
+        self._life.close(reset=True)
         self._waiting.clear()
         if self._transport is not None:
             self._transport.abort()
@@ -134,7 +135,7 @@ class TcpStream(asyncio.BufferedProtocol):
         """Read on, where there is a budget again. Idempotent."""
         if self._unread and not self._deliver_unread():
             return
-        if self._reading_paused and not self._read_ended and not self._close_wanted and self._owner.budget() > 0:
+        if self._reading_paused and self._is_reading and self._owner.budget() > 0:
             self._reading_paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
@@ -147,6 +148,7 @@ class TcpStream(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         # Writing pauses with the first byte that the socket does not take: so the end of a pause says what it took.
         self._transport.set_write_buffer_limits(high=0)
+        self._life.open()
         self._owner.stream_opened()
         self._pause_without_budget()
 
@@ -165,8 +167,7 @@ class TcpStream(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Tell the owner; the transport stays open for writing."""
-        self._read_ended = True
-        if not self._close_wanted and not self._unread:
+        if self._life.receive_end(waits=bool(self._unread)):
             self._owner.stream_ended()
         return True
 
@@ -180,13 +181,13 @@ class TcpStream(asyncio.BufferedProtocol):
         self._report()
         while self._waiting and not self._stalled:
             self._push(*self._waiting.popleft())
-        if self._eof_wanted or self._close_wanted:
+        if not self._life.may_send:
             # Not from in here: asyncio's transport would shut down or close a second time when this returns.
             asyncio.get_running_loop().call_soon(self._finish)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the owner, once."""
-        self._close_wanted = True
+        self._life.lose()
         self._waiting.clear()
         if self._drain_timer is not None:
             self._drain_timer.cancel()
@@ -194,13 +195,17 @@ class TcpStream(asyncio.BufferedProtocol):
 
     # The rest
 
+    @property
+    def _is_reading(self) -> bool:
+        return self._life.may_receive and self._life.incoming is Way.OPEN
+
     def _deliver_unread(self) -> bool:
         """Hand on what was read without a budget, as far as there is one now; returns whether nothing is left."""
-        while self._unread and (room := self._owner.budget()) > 0 and not self._close_wanted:
+        while self._unread and (room := self._owner.budget()) > 0 and self._life.may_receive:
             size = min(room, len(self._unread))
             data, self._unread = self._unread[:size], self._unread[size:]
             self._owner.bytes_read(memoryview(data))
-        if self._read_ended and not self._unread and not self._close_wanted:
+        if not self._unread and self._life.delivered():
             self._owner.stream_ended()
         return not self._unread
 
@@ -224,12 +229,13 @@ class TcpStream(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or self._stalled or self._waiting or transport.is_closing():
             return
-        if self._close_wanted:
-            if self._resets:
+        due = self._life.flushed()
+        if due is Due.END:
+            transport.write_eof()
+        elif due is not Due.NOTHING:
+            if due is Due.RESET:
                 self._reset_on_close(transport)
             transport.close()
-        elif self._eof_wanted and transport.can_write_eof():
-            transport.write_eof()
 
     def _reset_on_close(self, transport: asyncio.Transport) -> None:
         sock = transport.get_extra_info("socket")
@@ -244,5 +250,5 @@ class TcpStream(asyncio.BufferedProtocol):
     def _pause_reading(self) -> None:
         # Also where it is paused already: uvloop begins to read after `connection_made`, whatever that has said.
         self._reading_paused = True
-        if not self._read_ended and self._transport is not None and not self._transport.is_closing():
+        if self._life.incoming is Way.OPEN and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()

@@ -8,12 +8,12 @@ the other side's `close_notify`, which a WebSocket's own good-bye makes needless
 import asyncio
 import ssl
 import threading
-from contextlib import suppress
 from typing import Any, cast
 
 from omnyshell.errors import UntrustedHubException
 from omnyshell.protocol.limits import KIB
 from omnyshell.transport.tls import shown_chain
+from omnyshell.transport.tls_core import After, TlsCore
 
 READ_SIZE = 256 * KIB
 
@@ -61,11 +61,7 @@ class TlsClientTransport(asyncio.Transport):
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         super().__init__()
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        # As bytes: of a text, Python loads the tables of international names even where there is nothing to look up.
-        name = host.encode("ascii") if host.isascii() else host
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._core = TlsCore.connecting(context, host)
         self._protocol = protocol
         self.shaken_hands: asyncio.Future[None] = loop.create_future()
         self.wire = _Wire(self)
@@ -84,7 +80,7 @@ class TlsClientTransport(asyncio.Transport):
             return
         for data in list_of_data:
             if data:
-                self._tls.write(data)
+                self._core.write(data)
         self._flush()
 
     def is_closing(self) -> bool:
@@ -113,16 +109,14 @@ class TlsClientTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Return `ssl_object`, or what the plain transport knows."""
         if name == "ssl_object":
-            return self._tls
+            return self._core.session
         return self.wire.transport.get_extra_info(name, default) if self.wire.transport is not None else default
 
     def close(self) -> None:
         """Close behind all that was written."""
         if self.wire.transport is None or self.wire.transport.is_closing():
             return
-        # It asks to wait for the other side's answer, which nobody needs.
-        with suppress(ssl.SSLError, ValueError):
-            self._tls.unwrap()
+        self._core.say_goodbye()
         self._flush()
         self.wire.transport.close()
 
@@ -133,7 +127,7 @@ class TlsClientTransport(asyncio.Transport):
 
     def shown_chain(self) -> tuple[bytes, ...]:
         """Return the certificates that the server has shown, in DER, trusted or not."""
-        return shown_chain(self._tls)
+        return shown_chain(self._core.session)
 
     # What the wire calls
 
@@ -143,7 +137,7 @@ class TlsClientTransport(asyncio.Transport):
 
     def receive(self, data: memoryview) -> None:
         """Take ciphertext."""
-        self._incoming.write(data)
+        self._core.feed(data)
         if not self.shaken_hands.done():
             self._shake_hands()
         if self._is_up:
@@ -178,17 +172,16 @@ class TlsClientTransport(asyncio.Transport):
 
     def _shake_hands(self) -> None:
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
+            is_done = self._core.shake_hands()
         except ssl.SSLError as exc:
             # The alert that says what was wrong still goes out.
             self._flush()
             self.shaken_hands.set_exception(exc)
             if self.wire.transport is not None:
                 self.wire.transport.close()
-        else:
-            self._flush()
+            return
+        self._flush()
+        if is_done:
             self.shaken_hands.set_result(None)
             self._is_up = True
             self._protocol.connection_made(self)
@@ -200,35 +193,20 @@ class TlsClientTransport(asyncio.Transport):
             if self.is_closing():
                 return
             buffer = cast("memoryview", self._protocol.get_buffer(-1))
-            size, has_ended = self._read(buffer)
+            size, after = self._core.read(buffer)
             if size:
                 self._protocol.buffer_updated(size)
-            if has_ended:
+            if after is After.NOTHING_YET:
+                break
+            if after is not After.MORE:
+                # The other side's close_notify, or what is no TLS: an end both.
                 self.receive_end()
                 self.close()
-            elif size < len(buffer):
-                break
-        if self._outgoing.pending:
+        if self._core.has_outgoing:
             self._flush()
 
-    def _read(self, buffer: memoryview) -> tuple[int, bool]:
-        """Decrypt into the buffer; returns how many bytes, and whether the other side has said that no more come."""
-        tls, room, size = self._tls, len(buffer), 0
-        try:
-            while size < room and (self._incoming.pending or tls.pending()):
-                count = cast("int", tls.read(room - size, buffer[size:]))
-                if not count:
-                    return size, True
-                size += count
-        except ssl.SSLWantReadError:
-            return size, False
-        except ssl.SSLError:
-            # The other side's close_notify, or what is no TLS: an end both.
-            return size, True
-        return size, False
-
     def _flush(self) -> None:
-        data = self._outgoing.read()
+        data = self._core.take()
         if data and self.wire.transport is not None:
             self.wire.transport.write(data)
 

@@ -6,10 +6,12 @@ RFC 8446 section 6.1: `close_notify` ends one direction, the other goes on.
 import asyncio
 import ssl
 import threading
-from contextlib import suppress
+from collections.abc import Mapping
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.transport.duplex import NO_IDS, Due, Duplex, Way
 from omnyshell.transport.tcp_stream import Bytes, StreamOwner, TcpStream
+from omnyshell.transport.tls_core import After, TlsCore
 
 
 class _PlainBuffer(threading.local):
@@ -23,47 +25,47 @@ _plain_buffer = _PlainBuffer()
 class TlsStream:
     """A `ByteStream` that is encrypted on the wire; the stream opens when the handshake is done, within `timeout` s.
 
-    `tcp` is the protocol for the transport.
+    `tcp` is the protocol for the transport. `ids` say in the log whose it is.
     """
 
-    def __init__(self, owner: StreamOwner, context: ssl.SSLContext, timeout: float) -> None:
-        self.tcp = TcpStream(self)
+    def __init__(
+        self, owner: StreamOwner, context: ssl.SSLContext, timeout: float, ids: Mapping[str, object] = NO_IDS
+    ) -> None:
+        self.tcp = TcpStream(self, ids)
         self._owner = owner
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._core = TlsCore.accepting(context)
         self._timeout = timeout
-        self._is_open = False
-        self._raw_ended = False
-        self._read_ended = False
+        self._life = Duplex("tls", ids)
         self._timer: asyncio.TimerHandle | None = None
 
     # What the owner calls
 
     def write(self, data: Bytes) -> None:
         """Write bytes, in order; `bytes_taken` tells when the socket took them."""
-        if self._is_open and len(data):
-            self._tls.write(data)
-            self.tcp.write_counted(self._outgoing.read(), len(data))
+        if self._life.may_send and len(data):
+            self._core.write(data)
+            self.tcp.write_counted(self._core.take(), len(data))
 
     def write_eof(self) -> None:
         """Say `close_notify`, behind all that was written, and finish writing; reading goes on."""
-        self._say_goodbye()
-        self.tcp.write_eof()
+        if self._life.send_end():
+            self._end_if_due()
 
     def close(self, *, reset: bool = False) -> None:
         """Close behind all that was written; with `reset` without `close_notify`, so that it shows."""
-        if not reset:
+        says_goodbye = self._life.may_send and not reset
+        if self._life.close(reset=reset) and says_goodbye:
             self._say_goodbye()
         self.tcp.close(reset=reset)
 
     def abort(self) -> None:
         """End the stream at once."""
+        self._life.close(reset=True)
         self.tcp.abort()
 
     def resume_reading(self) -> None:
         """Read on, beginning with what has arrived already. Idempotent."""
-        if self._is_open:
+        if not self._life.is_opening:
             self._decrypt()
             self.tcp.resume_reading()
 
@@ -75,31 +77,33 @@ class TlsStream:
 
     def budget(self) -> int:
         """Read what the owner has room for; the handshake at once."""
-        return self._owner.budget() if self._is_open else MAX_PAYLOAD
+        return MAX_PAYLOAD if self._life.is_opening else self._owner.budget()
 
     def bytes_read(self, data: memoryview) -> None:
-        """Take ciphertext."""
-        self._incoming.write(data)
-        if self._is_open:
-            self._decrypt()
-        else:
+        """Take ciphertext; behind the other side's `close_notify` it says nothing."""
+        if self._life.incoming is Way.ENDED:
+            return
+        self._core.feed(data)
+        if self._life.is_opening:
             self._shake_hands()
+        else:
+            self._decrypt()
 
     def stream_ended(self) -> None:
         """Take an end that TLS did not announce: an end all the same, once what came before it is read."""
-        self._raw_ended = True
-        if self._is_open:
-            self._decrypt()
+        if self._life.is_opening:
+            self.abort()
         else:
-            self.tcp.abort()
+            self._life.receive_end(waits=True)
+            self._decrypt()
 
     def bytes_taken(self, size: int) -> None:
         """Pass on what the socket took, in bytes of plaintext."""
-        if self._is_open:
-            self._owner.bytes_taken(size)
+        self._owner.bytes_taken(size)
 
     def stream_lost(self, error: Exception | None) -> None:
         """Pass on that the stream is gone."""
+        self._life.lose()
         self._disarm()
         self._owner.stream_lost(error)
 
@@ -107,69 +111,54 @@ class TlsStream:
 
     def _shake_hands(self) -> None:
         try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            self._flush()
+            is_done = self._core.shake_hands()
         except ssl.SSLError:
             # The alert that says what was wrong still goes out.
             self._flush()
-            self.tcp.close()
-        else:
+            self.close()
+            return
+        self._flush()
+        if is_done:
             self._disarm()
-            self._flush()
-            self._is_open = True
+            self._life.open()
             self._owner.stream_opened()
+            self._end_if_due()
             self._decrypt()
 
     def _decrypt(self) -> None:
-        """Hand on plaintext while the owner has room for it, in pieces as large as are there."""
-        while not self._read_ended and (room := min(self._owner.budget(), MAX_PAYLOAD)) > 0:
-            size, is_last = self._read(room)
+        """Hand on plaintext while the owner has room for it, in pieces as large as are there, and then its end."""
+        while self._life.may_receive and (room := min(self._owner.budget(), MAX_PAYLOAD)) > 0:
+            plain = _plain_buffer.view[:room]
+            size, after = self._core.read(plain)
             if size:
-                self._owner.bytes_read(_plain_buffer.view[:size])
-            if is_last:
+                self._owner.bytes_read(plain[:size])
+            if after is not After.MORE:
+                self._plain_ended(after)
                 break
         self._flush()
 
-    def _read(self, room: int) -> tuple[int, bool]:
-        """Decrypt up to `room` bytes into the shared buffer; returns how many, and whether there are no more now."""
-        view = _plain_buffer.view
-        size = 0
-        try:
-            while size < room:
-                count = self._tls.read(room - size, view[size:room])
-                if not count:
-                    return size, self._end(size)
-                size += count  # type: ignore[operator]
-        except ssl.SSLWantReadError:
-            return size, self._end(size) if self._raw_ended else True
-        except ssl.SSLZeroReturnError:
-            return size, self._end(size)
-        except ssl.SSLError:
-            self.tcp.close(reset=True)
-            return 0, True
-        return size, False
+    def _plain_ended(self, after: After) -> None:
+        """What has arrived is handed on, and maybe that is all there will be."""
+        if after is After.NO_TLS:
+            self.close(reset=True)
+            return
+        if after is After.END:
+            self._life.receive_end(waits=True)
+        if self._life.delivered():
+            self._owner.stream_ended()
 
-    def _end(self, size: int) -> bool:
-        """The plaintext has ended: told once the owner has all of it, so one round later where bytes come first."""
-        if size:
-            return False
-        self._read_ended = True
-        self._owner.stream_ended()
-        return True
+    def _end_if_due(self) -> None:
+        if self._life.flushed() is Due.END:
+            self._say_goodbye()
+            self.tcp.write_eof()
 
     def _say_goodbye(self) -> None:
-        if not self._is_open:
-            return
-        # It asks to wait for the other side's answer, which may come much later or never.
-        with suppress(ssl.SSLError, ValueError):
-            self._tls.unwrap()
+        self._core.say_goodbye()
         self._flush()
 
     def _flush(self) -> None:
-        data = self._outgoing.read()
-        if data:
-            self.tcp.write_counted(data, 0)
+        if self._core.has_outgoing:
+            self.tcp.write_counted(self._core.take(), 0)
 
     def _disarm(self) -> None:
         if self._timer is not None:

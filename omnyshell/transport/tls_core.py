@@ -1,0 +1,122 @@
+"""TLS without I/O, for either side: ciphertext in and out, plaintext in and out."""
+
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from enum import Enum
+from typing import Self, cast
+
+from omnyshell.protocol.limits import KIB
+
+Data = bytes | bytearray | memoryview
+
+_PIECE = 16 * KIB
+"""What a record holds at most."""
+
+
+class After(Enum):
+    """What follows the plaintext that was read."""
+
+    MORE = "more"
+    """There may be more: the buffer is full."""
+
+    NOTHING_YET = "nothing yet"
+    """More ciphertext is needed."""
+
+    END = "end"
+    """The other side has said that nothing follows (`close_notify`, RFC 8446 section 6.1)."""
+
+    NO_TLS = "no tls"
+    """What arrived is no TLS, or was tampered with."""
+
+
+class TlsCore:
+    """One connection's TLS. After each of its calls, what `take` returns is to be sent.
+
+    `feed` it ciphertext as it arrives; `shake_hands` until that is done; then `read` and `write`.
+    """
+
+    __slots__ = ("_ahead", "_incoming", "_outgoing", "feed", "session", "take", "write")
+
+    def __init__(self, wrap: Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.session = wrap(self._incoming, self._outgoing)
+        """What the standard library knows of the connection: certificates, version, cipher."""
+
+        self._ahead: tuple[bytes, After] | None = None
+        # As attributes, since a call more for each piece would be felt.
+        self.feed: Callable[[Data], object] = self._incoming.write
+        self.write: Callable[[Data], object] = self.session.write
+        self.take: Callable[[], bytes] = self._outgoing.read
+
+    @classmethod
+    def accepting(cls, context: ssl.SSLContext) -> Self:
+        """Return the accepting side's."""
+        return cls(lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_side=True))
+
+    @classmethod
+    def connecting(cls, context: ssl.SSLContext, host: str) -> Self:
+        """Return the connecting side's; the server's certificate must be for `host`. Raises as `wrap_bio` does."""
+        # As bytes: of a text, Python loads the tables of international names even where there is nothing to look up.
+        name = host.encode("ascii") if host.isascii() else host
+        return cls(lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_hostname=name))
+
+    @property
+    def has_outgoing(self) -> bool:
+        """Whether there is something to take."""
+        return self._outgoing.pending > 0
+
+    def shake_hands(self) -> bool:
+        """Go on with the handshake; returns whether it is done. Raises `ssl.SSLError`, and an alert is to be taken."""
+        try:
+            self.session.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def read(self, buffer: memoryview) -> tuple[int, After]:
+        """Decrypt into the buffer; returns how many bytes, and what follows them."""
+        if self._ahead is not None:
+            return self._read_ahead(buffer, *self._ahead)
+        session, room, size = self.session, len(buffer), 0
+        try:
+            while size < room:
+                if not (self._incoming.pending or session.pending()):
+                    return size, After.NOTHING_YET
+                count = cast("int", session.read(room - size, buffer[size:]))
+                if not count:
+                    return size, After.END
+                size += count
+        except ssl.SSLWantReadError:
+            return size, After.NOTHING_YET
+        except ssl.SSLZeroReturnError:
+            return size, After.END
+        except ssl.SSLError:
+            return size, After.NO_TLS
+        return size, After.MORE
+
+    def say_goodbye(self) -> None:
+        """Say `close_notify`, without waiting for the other side's, which may come much later or never.
+
+        What has arrived is read first: the library would take it for a violation, and lose it.
+        """
+        if self._incoming.pending or self.session.pending():
+            self._ahead = self._read_all()
+        with suppress(ssl.SSLError, ValueError):
+            self.session.unwrap()
+
+    def _read_all(self) -> tuple[bytes, After]:
+        plain, after, piece = bytearray(), After.MORE, memoryview(bytearray(_PIECE))
+        while after is After.MORE:
+            size, after = self.read(piece)
+            plain += piece[:size]
+        return bytes(plain), after
+
+    def _read_ahead(self, buffer: memoryview, plain: bytes, after: After) -> tuple[int, After]:
+        size = min(len(buffer), len(plain))
+        buffer[:size] = plain[:size]
+        left = plain[size:]
+        is_last = not left and after is not After.NOTHING_YET
+        self._ahead = (left, after) if left or is_last else None
+        return size, after if is_last else After.MORE

@@ -1,11 +1,14 @@
 """Joins a channel with a byte stream: both ends of a connection through a tunnel (docs/protocol.md#tunnels)."""
 
+from collections.abc import Mapping
+
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import INITIAL_CREDIT
 from omnyshell.protocol.messages import ChannelClose, ChannelEof, ChannelMessage
 from omnyshell.transport.channels import Channel
+from omnyshell.transport.duplex import Due, Duplex, Way
 from omnyshell.transport.stall_timer import StallTimer
 from omnyshell.transport.tcp_stream import ByteStream
 
@@ -23,23 +26,33 @@ class ChannelStream:
 
     It is the owner of the stream and the handler of the channel. `sends` is the opcode of what the stream's other side
     writes, `closed` and `failed` are the reasons that tell the channel's other side how the stream ended. With
-    `half_close` that side understands `channel.eof`.
+    `half_close` that side understands `channel.eof`. Without it everything ends with the stream: at once, or with
+    `grace` once nothing has come back for so many seconds. `ids` say in the log whose it is.
+
+    Of its life `incoming` is the way from the stream to the channel, `outgoing` the way back. Nothing waits in here: an
+    end goes on as soon as it has come and both sides are there, behind what waits in the channel or in the stream.
     """
 
     channel: Channel
     stream: ByteStream
 
-    def __init__(self, *, sends: DataOpcode, half_close: bool, closed: CloseReason, failed: CloseReason) -> None:
+    def __init__(
+        self,
+        ids: Mapping[str, object],
+        *,
+        sends: DataOpcode,
+        half_close: bool,
+        closed: CloseReason,
+        failed: CloseReason,
+        grace: float | None = None,
+    ) -> None:
         self._sends = sends
         self._receives = DataOpcode.STDIN if sends is DataOpcode.STDOUT else DataOpcode.STDOUT
         self._half_close = half_close
+        self._grace = grace
         self._closed = closed
         self._failed = failed
-        self._is_joined = False
-        self._stream_ended = False
-        self._channel_ended = False
-        self._close_sent = False
-        self._is_over = False
+        self._life = Duplex("connection", ids)
         self._stall_timer: StallTimer | None = None
         self.bytes_sent = 0
         """Bytes that came from the stream."""
@@ -52,11 +65,15 @@ class ChannelStream:
 
     def join(self) -> None:
         """Let bytes flow: the other side is ready."""
-        self._is_joined = True
-        self.stream.resume_reading()
+        if self._life.open():
+            self.stream.resume_reading()
+            self._end_outgoing_if_due()
+            if self._life.delivered():
+                self._incoming_ended()
 
     def abort(self, reason: CloseReason, message: str | None = None) -> None:
         """End both sides at once, with what waits. Idempotent."""
+        self._life.close(reset=True)
         self.channel.close(ChannelClose(reason=reason, message=message))
         self._finish()
         self.stream.abort()
@@ -71,7 +88,7 @@ class ChannelStream:
 
     def budget(self) -> int:
         """Read as much as the channel has credit for."""
-        return self.channel.budget if self._is_joined else 0
+        return self.channel.budget if self._life.may_receive else 0
 
     def bytes_read(self, data: memoryview) -> None:
         """Send on what the stream's other side wrote."""
@@ -81,14 +98,8 @@ class ChannelStream:
 
     def stream_ended(self) -> None:
         """The stream's other side finished writing: end the channel's direction, or all where both have ended."""
-        self._stream_ended = True
-        if self.channel.is_closed:
-            return
-        if self._channel_ended or not self._half_close:
-            self.finish()
-        else:
-            self.channel.send(ChannelEof(stream=self._sends.name.lower()))
-            self.watch(HALF_CLOSED_TIMEOUT)
+        if self._life.receive_end():
+            self._incoming_ended()
 
     def bytes_taken(self, size: int) -> None:
         """Return credit for what the socket took."""
@@ -101,29 +112,28 @@ class ChannelStream:
 
     def stream_lost(self, error: Exception | None) -> None:
         """The stream is gone: say so behind what it had sent."""
-        self._close_channel(self._closed if error is None and self._stream_ended else self._failed)
+        has_ended = error is None and self._life.incoming is not Way.OPEN
+        self._close_channel(self._closed if has_ended else self._failed)
         self._finish()
 
     # What the channel calls
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
         """Write what came from the channel's other side."""
-        if opcode is self._receives and self._is_joined and not self._channel_ended:
+        if opcode is self._receives and self._life.may_send:
             self.bytes_received += len(payload)
             self.stream.write(payload)
 
     def message_received(self, message: ChannelMessage) -> None:
         """Take the end of a direction, or of all."""
         if isinstance(message, ChannelClose):
+            has_failed = message.reason in _FAILURES
+            self._life.close(reset=has_failed)
             self.channel.end()
-            self.stream.close(reset=message.reason in _FAILURES)
-        elif isinstance(message, ChannelEof) and message.stream == self._receives.name.lower() and self._is_joined:
-            self._channel_ended = True
-            if self._stream_ended:
-                self.finish()
-            else:
-                self.stream.write_eof()
-                self.watch(HALF_CLOSED_TIMEOUT)
+            self.stream.close(reset=has_failed)
+        elif isinstance(message, ChannelEof) and message.stream == self._receives.name.lower():
+            self._life.send_end()
+            self._end_outgoing_if_due()
 
     def budget_available(self) -> None:
         """The channel has credit again."""
@@ -136,6 +146,21 @@ class ChannelStream:
 
     # The rest
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left of the connection."""
+        return self._life.is_gone
+
+    def pass_on(self, data: bytes) -> None:
+        """Send on bytes of the stream that are counted already."""
+        if not self.channel.is_closed:
+            self.channel.send_data(self._sends, data)
+
+    def leave_stream(self, reason: CloseReason) -> None:
+        """Close the channel, behind what it still has to deliver; the stream is left to whoever lies between."""
+        self._close_channel(reason)
+        self._unwatch()
+
     def finish(self) -> None:
         """Close both sides, each behind what it still has to deliver."""
         self._close_channel(self._closed)
@@ -143,26 +168,49 @@ class ChannelStream:
 
     def watch(self, timeout: float) -> None:
         """End the connection once no byte has moved for so many seconds."""
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-        if not self._is_over:
+        self._unwatch()
+        if not self._life.is_gone:
             self._stall_timer = StallTimer(timeout, self._moved, self._stalled)
 
+    def _incoming_ended(self) -> None:
+        """All from the stream has gone on; now its end."""
+        if self.channel.is_closed:
+            return
+        if self._life.outgoing is Way.ENDED or not (self._half_close or self._grace):
+            self.finish()
+        elif self._half_close:
+            self.channel.send(ChannelEof(stream=self._sends.name.lower()))
+            self.watch(HALF_CLOSED_TIMEOUT)
+        elif self._grace:
+            self.watch(self._grace)
+
+    def _end_outgoing_if_due(self) -> None:
+        if self._life.is_ending or self._life.flushed() is not Due.END:
+            return
+        if self._life.incoming is Way.ENDED:
+            self.finish()
+        else:
+            self.stream.write_eof()
+            self.watch(HALF_CLOSED_TIMEOUT)
+
     def _close_channel(self, reason: CloseReason) -> None:
-        if not self._close_sent and not self.channel.is_closed:
-            self._close_sent = True
+        if self._life.close() and not self.channel.is_closed:
             self.channel.send(ChannelClose(reason=reason))
+
+    def _unwatch(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
 
     def _moved(self) -> int:
         return self.bytes_sent + self.bytes_delivered
 
     def _stalled(self) -> None:
-        self.abort(self._closed, "Nothing moved for too long")
+        if self._grace and not self._half_close:
+            self.finish()
+        else:
+            self.abort(self._closed, "Nothing moved for too long")
 
     def _finish(self) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        if self._stall_timer is not None:
-            self._stall_timer.cancel()
-        self.over()
+        if self._life.lose():
+            self._unwatch()
+            self.over()

@@ -69,6 +69,13 @@ _NEXT: Mapping[Enum, frozenset[Enum]] = {
 NO_IDS: Mapping[str, object] = {}
 
 
+def log_change(kind: str, ids: Mapping[str, object], what: str, to: Enum) -> None:
+    """Tell the log what something has become; nothing else of it."""
+    if logger.isEnabledFor(logging.DEBUG):
+        named = "".join(f" {name} {value}" for name, value in ids.items())
+        logger.debug("%s%s: %s %s", kind, named, what, to.value, extra=dict(ids))
+
+
 class Duplex:
     """One stream's life. `kind` and `ids` say in the log whose it is; `ids` may grow as they become known."""
 
@@ -150,7 +157,5 @@ class Duplex:
         is_open = self.stage is Stage.OPEN
         self.may_receive = is_open and self.incoming is not Way.ENDED
         self.may_send = is_open and self.outgoing is Way.OPEN
-        if logger.isEnabledFor(logging.DEBUG):
-            named = "".join(f" {name} {value}" for name, value in self._ids.items())
-            logger.debug("%s%s: %s %s", self._kind, named, what, to.value, extra=dict(self._ids))
+        log_change(self._kind, self._ids, what, to)
         return True

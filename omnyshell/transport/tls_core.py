@@ -24,7 +24,7 @@ class After(Enum):
     """More ciphertext is needed."""
 
     END = "end"
-    """The other side has said that nothing follows (`close_notify`, RFC 8446 section 6.1)."""
+    """The other side has said that nothing follows (`close_notify`, RFC 8446 section 6.1). It is told once."""
 
     NO_TLS = "no tls"
     """What arrived is no TLS, or was tampered with."""

@@ -76,8 +76,9 @@ class TlsStream:
         self._timer = asyncio.get_running_loop().call_later(self._timeout, self.tcp.abort)
 
     def budget(self) -> int:
-        """Read what the owner has room for; the handshake at once."""
-        return MAX_PAYLOAD if self._life.is_opening else self._owner.budget()
+        """Read what the owner has room for; the handshake at once, and so what follows the end, to be dropped."""
+        is_ours = self._life.is_opening or self._life.incoming is Way.ENDED
+        return MAX_PAYLOAD if is_ours else self._owner.budget()
 
     def bytes_read(self, data: memoryview) -> None:
         """Take ciphertext; behind the other side's `close_notify` it says nothing."""
@@ -148,7 +149,7 @@ class TlsStream:
             self._owner.stream_ended()
 
     def _end_if_due(self) -> None:
-        if self._life.flushed() is Due.END:
+        if not self._life.is_ending and self._life.flushed() is Due.END:
             self._say_goodbye()
             self.tcp.write_eof()
 

@@ -7,6 +7,7 @@ import socket
 
 from omnyshell.errors import ChannelException, OmnyShellException
 from omnyshell.hosts import LOCALHOST
+from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.extensions import TUNNEL_EOF
 from omnyshell.protocol.frames import DataOpcode
@@ -73,20 +74,24 @@ class TargetConnection(ChannelStream):
     """A connection to a target, and the channel that it serves."""
 
     def __init__(self, request: NodeTunnelConnect, members: "set[TargetConnection]", *, half_close: bool) -> None:
+        ids: dict[str, object] = {"tunnel": short_id(request.tunnel_id)}
         super().__init__(
+            ids,
             sends=DataOpcode.STDOUT,
             half_close=half_close,
             closed=CloseReason.TARGET_CLOSED,
             failed=CloseReason.TARGET_ERROR,
         )
+        self._ids = ids
         self._request = request
         self._members = members
         self._dialing: asyncio.Task[None] | None = None
-        self.stream: TcpStream = TcpStream(self)
+        self.stream: TcpStream = TcpStream(self, ids)
         members.add(self)
 
     def dial(self) -> None:
         """Begin to connect; the channel is told how it went."""
+        self._ids["channel"] = self.channel.id
         self._dialing = asyncio.get_running_loop().create_task(self._dial())
 
     async def dialed(self) -> None:
@@ -109,7 +114,7 @@ class TargetConnection(ChannelStream):
     def message_received(self, message: ChannelMessage) -> None:
         """Take the end of a direction, or of all; also while dialing."""
         super().message_received(message)
-        if isinstance(message, ChannelClose) and not self._is_joined:
+        if isinstance(message, ChannelClose):
             self._give_up()
 
     def channel_lost(self, error: OmnyShellException) -> None:
@@ -148,7 +153,7 @@ class TargetConnection(ChannelStream):
     def _give_up(self) -> None:
         if self._dialing is not None and not self._dialing.done():
             self._dialing.cancel()
-        if not self._is_joined:
+        if self.stream.is_opening:
             self._finish()
 
 

@@ -148,7 +148,7 @@ async def test_an_http_target_that_refuses_answers_502(system: tuple[OmnyShellHu
 async def test_a_request_whose_head_never_ends_answers_408(
     system: tuple[OmnyShellHub, OmnyShellClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("omnyshell.services.hub.tunnels.http_connection.HEAD_TIMEOUT", 0.2)
+    monkeypatch.setattr("omnyshell.services.hub.tunnels.http.stream.HEAD_TIMEOUT", 0.2)
     _, client = system
     async with serving(answer_http) as port:
         tunnel = await client.open_tunnel("n1", target_port=port, protocol=TunnelProtocol.HTTP)

@@ -20,7 +20,7 @@ EVENTS: dict[str, Callable[[Duplex], object]] = {
     "reset": lambda it: it.close(reset=True),
     "lost": lambda it: it.lose(),
 }
-"""Credit and the socket decide when bytes are `delivered` and `flushed`: that they come late is an order like others."""
+"""Credit and the socket decide when bytes are `delivered` and `flushed`: that they come late is an order as others."""
 
 ORDER = list(Stage)
 
@@ -48,7 +48,7 @@ class Observed:
         assert it.may_receive is (it.stage is Stage.OPEN and it.incoming is not Way.ENDED)
         assert it.may_send is (it.stage is Stage.OPEN and it.outgoing is Way.OPEN)
         if it.is_ending:
-            assert not (it.may_receive or it.may_send)
+            assert (it.may_receive, it.may_send) == (False, False)
         if stage not in (Stage.OPENING, Stage.OPEN):
             assert (it.incoming, it.outgoing) == (incoming, outgoing), "a direction moved behind the end of the whole"
         if event in ("end", "end behind bytes", "delivered"):

@@ -36,7 +36,6 @@ from omnyshell.services.hub.tunnels.channel import TunnelChannel
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
-from omnyshell.services.hub.tunnels.http_connection import HttpTunnelConnection
 from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.refusals import TunnelRefusals
@@ -284,17 +283,15 @@ class TunnelBroker:
             return
         self._context.metrics.tunnel_connections += 1
         half_close = TUNNEL_EOF in peer.features
-        connection = self._make_connection(tunnel, address, half_close=half_close)
+        http = HttpForwarder(self._marks(tunnel, address)) if tunnel.info.protocol is TunnelProtocol.HTTP else None
+        connection = TunnelConnection(tunnel, address, self._refused, half_close=half_close, http=http)
         exposer.adopt(connection)
         tunnel.connection_opened(connection)
         connection.serve(sock, tls)
 
-    def _make_connection(self, tunnel: OpenTunnel, address: str, *, half_close: bool) -> TunnelConnection:
+    def _marks(self, tunnel: OpenTunnel, address: str) -> ForwardingHeaders:
         info = tunnel.info
-        if info.protocol is not TunnelProtocol.HTTP:
-            return TunnelConnection(tunnel, address, self._refused, half_close=half_close)
-        connection = HttpTunnelConnection(tunnel, address, self._refused, half_close=half_close)
-        marks = ForwardingHeaders(
+        return ForwardingHeaders(
             client_address=address,
             is_secure=info.secure,
             public_port=info.public_port,
@@ -303,8 +300,6 @@ class TunnelBroker:
             owner=tunnel.owner.id,
             new_request_id=self._context.new_request_id,
         )
-        connection.forwarder = HttpForwarder(marks)
-        return connection
 
     def _problem_of(self, tunnel: OpenTunnel, peer: Peer, exposer: _Exposer) -> str:
         if not peer.is_open:

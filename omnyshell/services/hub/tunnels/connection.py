@@ -5,9 +5,11 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from omnyshell.errors import ErrorCodes
+from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import INITIAL_CREDIT
@@ -18,8 +20,11 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnected,
     NodeTunnelConnectFailed,
 )
+from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
+from omnyshell.services.hub.tunnels.http.stream import HttpStream
 from omnyshell.transport.channel_stream import EXTRA_CREDIT, ChannelStream
-from omnyshell.transport.tcp_stream import TcpStream
+from omnyshell.transport.duplex import log_change
+from omnyshell.transport.tcp_stream import StreamOwner, TcpStream
 from omnyshell.transport.tls_stream import TlsStream
 
 if TYPE_CHECKING:
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT = 15.0
 """Seconds that an exposer may take to answer; a little more than ours takes to dial."""
+
+NO_ANSWER = "No answer in time"
 
 TLS_TIMEOUT = 10.0
 
@@ -40,20 +47,47 @@ OnRefused = Callable[["OpenTunnel", str, str], None]
 """Takes note of a connection that was refused: its tunnel, the outside's address, and the reason."""
 
 
-class TunnelConnection(ChannelStream):
-    """One connection from the outside. `serve` it once its channel is set."""
+class Exposer(Enum):
+    """What the exposer knows of a connection. It only goes forward."""
 
-    def __init__(self, tunnel: "OpenTunnel", address: str, on_refused: OnRefused, *, half_close: bool) -> None:
+    UNAWARE = "unaware"
+    ASKED = "asked"
+    ANSWERED = "answered"
+    """It has connected, or refused, or was too late."""
+
+
+_KNOWS_MORE = {Exposer.UNAWARE: {Exposer.ASKED, Exposer.ANSWERED}, Exposer.ASKED: {Exposer.ANSWERED}}
+
+
+class TunnelConnection(ChannelStream):
+    """One connection from the outside. `serve` it once its channel is set.
+
+    With `http`, which reads its requests, what goes each way goes through an `HttpStream`.
+    """
+
+    def __init__(
+        self,
+        tunnel: "OpenTunnel",
+        address: str,
+        on_refused: OnRefused,
+        *,
+        half_close: bool,
+        http: HttpForwarder | None = None,
+    ) -> None:
+        self._ids: dict[str, object] = {"tunnel": short_id(tunnel.info.tunnel_id), "address": address}
         super().__init__(
+            self._ids,
             sends=DataOpcode.STDIN,
             half_close=half_close,
             closed=CloseReason.EXTERNAL_CLOSED,
             failed=CloseReason.EXTERNAL_ERROR,
+            grace=NO_HALF_CLOSE_GRACE,
         )
+        self._http = HttpStream(self, http, self._ids) if http is not None else None
         self.address = address
         self._tunnel = tunnel
         self._on_refused = on_refused
-        self._is_requested = False
+        self._exposer = Exposer.UNAWARE
         self._deadline: asyncio.TimerHandle | None = None
         self._adopting: asyncio.Task[None] | None = None
         self.waiting = 0
@@ -61,15 +95,12 @@ class TunnelConnection(ChannelStream):
 
     def serve(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take over the socket: with `tls`, after a handshake."""
+        self._ids["channel"] = self.channel.id
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Only this finds a half-open connection on which nothing is sent.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if tls is None:
-            self.stream = tcp = TcpStream(self)
-        else:
-            self.stream = TlsStream(self, tls, TLS_TIMEOUT)
-            tcp = self.stream.tcp
+        tcp = self._lay_streams(tls)
         self._adopting = asyncio.get_running_loop().create_task(self._adopt(sock, tcp))
         # A task that is cancelled before it runs closes nothing itself.
         self._adopting.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
@@ -81,9 +112,7 @@ class TunnelConnection(ChannelStream):
 
     def abort(self, reason: CloseReason, message: str | None = None) -> None:
         """End both sides at once, with what waits. Idempotent."""
-        if not self._is_requested:
-            # The exposer has not heard of the channel.
-            self.channel.end()
+        self._end_unheard_channel()
         if self._adopting is not None:
             self._adopting.cancel()
         super().abort(reason, message)
@@ -95,7 +124,7 @@ class TunnelConnection(ChannelStream):
         if self.channel.is_closed:
             self.stream.abort()
             return
-        self._is_requested = True
+        self._exposer_becomes(Exposer.ASKED)
         self._deadline = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT, self._late)
         info = self._tunnel.info
         self.channel.send(
@@ -112,14 +141,6 @@ class TunnelConnection(ChannelStream):
         self._tunnel.counters.bytes_in += len(data)
         super().bytes_read(data)
 
-    def stream_ended(self) -> None:
-        """The outside finished writing."""
-        if self._half_close or self._channel_ended or self.channel.is_closed:
-            super().stream_ended()
-        else:
-            self._stream_ended = True
-            self.watch(NO_HALF_CLOSE_GRACE)
-
     def bytes_taken(self, size: int) -> None:
         """Return credit for what the outside took."""
         self._tunnel.counters.bytes_out += size
@@ -128,9 +149,20 @@ class TunnelConnection(ChannelStream):
 
     def stream_lost(self, error: Exception | None) -> None:
         """The outside is gone."""
-        if not self._is_requested:
-            self.channel.end()
+        self._end_unheard_channel()
         super().stream_lost(error)
+
+    # What an `HttpStream` calls besides
+
+    def note_read(self, size: int) -> None:
+        """Count what the outside wrote."""
+        self._tunnel.counters.bytes_in += size
+        self.bytes_sent += size
+
+    def turned_away(self, reason: str) -> None:
+        """The outside is told that what it asks is refused: nothing more goes to the target, and it is left alone."""
+        self._on_refused(self._tunnel, self.address, reason)
+        self.leave_stream(CloseReason.EXTERNAL_ERROR)
 
     # What the channel calls
 
@@ -148,33 +180,48 @@ class TunnelConnection(ChannelStream):
     def message_received(self, message: ChannelMessage) -> None:
         """Take what the exposer says."""
         if isinstance(message, NodeTunnelConnected):
-            if not self._is_joined and self._is_requested:
+            if self._exposer is Exposer.ASKED:
                 self._answered()
                 self.join()
-        elif isinstance(message, NodeTunnelConnectFailed):
-            if not self._is_joined:
-                self._refuse(message.reason)
-        elif isinstance(message, ChannelClose) and not self._is_joined:
+        elif isinstance(message, NodeTunnelConnectFailed | ChannelClose) and self._exposer is not Exposer.ANSWERED:
             self._refuse(message.reason)
-        else:
+        elif not isinstance(message, NodeTunnelConnectFailed):
             super().message_received(message)
 
     def over(self) -> None:
         """Forget the connection."""
-        self._answered()
+        self._stop_waiting()
         self._count(0)
         self._tunnel.connection_over(self)
 
     # The rest
 
-    def _stalled(self) -> None:
-        if self._half_close:
-            super()._stalled()
+    def _lay_streams(self, tls: ssl.SSLContext | None) -> TcpStream:
+        """Put one stream on another, from the wire to this connection; returns the lowest."""
+        owner: StreamOwner = self._http or self
+        below: TcpStream | TlsStream
+        if tls is None:
+            below = tcp = TcpStream(owner, self._ids)
         else:
-            self.finish()
+            below = TlsStream(owner, tls, TLS_TIMEOUT, self._ids)
+            tcp = below.tcp
+        if self._http is not None:
+            self._http.below = below
+        self.stream = self._http or below
+        return tcp
+
+    def _end_unheard_channel(self) -> None:
+        if self._exposer is Exposer.UNAWARE:
+            self.channel.end()
+
+    def _exposer_becomes(self, to: Exposer) -> None:
+        if to not in _KNOWS_MORE.get(self._exposer, ()):
+            raise RuntimeError(f"the exposer cannot become {to.value} after {self._exposer.value}")
+        self._exposer = to
+        log_change("connection", self._ids, "exposer", to)
 
     def _count(self, waiting: int) -> None:
-        waiting = 0 if self._is_over else waiting
+        waiting = 0 if self.is_over else waiting
         self._tunnel.backlog.waiting += waiting - self.waiting
         self.waiting = waiting
 
@@ -183,13 +230,25 @@ class TunnelConnection(ChannelStream):
         self._on_refused(self._tunnel, self.address, reason)
         self._answered()
         self.channel.end()
-        self.stream.close()
+        if self._http is None:
+            self.stream.close()
+        else:
+            self._http.refuse(502, "the target cannot be reached")
 
     def _late(self) -> None:
         self._on_refused(self._tunnel, self.address, ErrorCodes.TIMEOUT)
-        self.abort(CloseReason.ERROR, "No answer in time")
+        self._answered()
+        if self._http is None:
+            self.abort(CloseReason.ERROR, NO_ANSWER)
+        else:
+            self.channel.close(ChannelClose(reason=CloseReason.ERROR, message=NO_ANSWER))
+            self._http.refuse(504, "the target did not answer in time")
 
     def _answered(self) -> None:
+        self._exposer_becomes(Exposer.ANSWERED)
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

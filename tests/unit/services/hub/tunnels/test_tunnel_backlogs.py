@@ -13,7 +13,7 @@ from omnyshell.protocol.outbox import FULL_AT
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.tunnels.backlogs import PATIENCE, TunnelBacklogs
-from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.services.hub.tunnels.connection import Exposer, TunnelConnection
 from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 
 STDOUT = DataOpcode.STDOUT
@@ -63,7 +63,8 @@ class World:
 
     def tunnel(self, owner: str) -> OpenTunnel:
         who = Principal(PrincipalId(owner))
-        tunnel = OpenTunnel(cast("Any", SimpleNamespace()), who, None, cast("Any", None), self.backlogs.of(who))
+        registration = SimpleNamespace(info=SimpleNamespace(tunnel_id="t"))
+        tunnel = OpenTunnel(cast("Any", registration), who, None, cast("Any", None), self.backlogs.of(who))
         self.tunnels.append(tunnel)
         return tunnel
 
@@ -72,7 +73,7 @@ class World:
         made.channel, made.stream = cast("Any", FakeChannel()), cast("Any", FakeStream())
         tunnel.connection_opened(made)
         made.join()
-        made._is_requested = True
+        made._exposer = Exposer.ANSWERED
         return made
 
     def sweep(self, now: float) -> None:

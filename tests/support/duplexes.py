@@ -69,10 +69,14 @@ def by_hand() -> Iterator[HandLoop]:
 
 
 class HandTransport:
-    """A socket's transport; its other end is played by the test."""
+    """A socket's transport; its other end is played by the test.
 
-    def __init__(self, loop: HandLoop, protocol: Any) -> None:
+    An `eager` one hands on what comes first though it is paused, as uvloop does, and the end with it.
+    """
+
+    def __init__(self, loop: HandLoop, protocol: Any, *, eager: bool = False) -> None:
         self._loop = loop
+        self._is_eager = eager
         self._protocol = protocol
         self.arrived = bytearray()
         """What the other end has sent, and nobody has read."""
@@ -142,13 +146,25 @@ class HandTransport:
         self.deliver()
 
     def deliver(self) -> None:
+        if self._is_eager and self.arrived:
+            self._is_eager = False
+            self._deliver_piece()
+            if self.end_arrived and not self.arrived:
+                self._tell_end()
         while self.arrived and not self._is_held:
-            buffer = self._protocol.get_buffer(-1)
-            size = min(len(buffer), len(self.arrived))
-            buffer[:size] = self.arrived[:size]
-            del self.arrived[:size]
-            self._protocol.buffer_updated(size)
-        if self.end_arrived and not self.arrived and not self._is_held and not self._end_told:
+            self._deliver_piece()
+        if self.end_arrived and not self.arrived and not self._is_held:
+            self._tell_end()
+
+    def _deliver_piece(self) -> None:
+        buffer = self._protocol.get_buffer(-1)
+        size = min(len(buffer), len(self.arrived))
+        buffer[:size] = self.arrived[:size]
+        del self.arrived[:size]
+        self._protocol.buffer_updated(size)
+
+    def _tell_end(self) -> None:
+        if not self._end_told:
             self._end_told = True
             self._protocol.eof_received()
 

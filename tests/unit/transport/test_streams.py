@@ -39,7 +39,7 @@ class Connection(ChannelStream):
 class PlainWorld:
     """A connection, its channel, and an outside that speaks TCP."""
 
-    def __init__(self, loop: HandLoop, *, half_close: bool = True) -> None:
+    def __init__(self, loop: HandLoop, *, half_close: bool = True, eager: bool = False) -> None:
         self.loop = loop
         self.channel = HandChannel()
         self.connection = Connection(
@@ -52,7 +52,7 @@ class PlainWorld:
         self.connection.channel = cast("Any", self.channel)
         self.sent, self.answered = b"", b""
         self.has_finished = self.was_answered = self.is_joined = False
-        self.transport = HandTransport(loop, self.lay())
+        self.transport = HandTransport(loop, self.lay(), eager=eager)
         self.begin()
 
     def lay(self) -> TcpStream:
@@ -116,6 +116,14 @@ class PlainWorld:
         if not self.channel.is_closed and not self.was_answered:
             self.was_answered = True
             self.connection.message_received(ChannelEof(stream="stdout"))
+
+    def misplace(self) -> None:
+        """What an exposer may not send: nothing of it counts."""
+        if not self.is_joined or self.was_answered or self.connection.is_over:
+            before = self.connection.bytes_received
+            self.connection.data_received(DataOpcode.STDOUT, bytes(PIECE))
+            assert self.connection.bytes_received == before
+        self.connection.data_received(DataOpcode.STDIN, bytes(PIECE))
 
     def close(self, reason: CloseReason = CloseReason.TARGET_CLOSED) -> None:
         if not self.channel.is_closed:
@@ -224,6 +232,7 @@ EVENTS: dict[str, Callable[[PlainWorld], None]] = {
     "credit": PlainWorld.grant,
     "answer": PlainWorld.answer,
     "answer's end": PlainWorld.end_answer,
+    "misplaced": PlainWorld.misplace,
     "close": PlainWorld.close,
     "failed": PlainWorld.reset,
     "hub lost": PlainWorld.lose_hub,
@@ -233,13 +242,13 @@ ORDERS = st.lists(st.sampled_from((*COMMON, *COMMON, *EVENTS)), max_size=25)
 
 
 @contextmanager
-def world(kind: type[PlainWorld], *, half_close: bool = True) -> Iterator[PlainWorld]:
+def world(kind: type[PlainWorld], **how: bool) -> Iterator[PlainWorld]:
     with by_hand() as loop:
-        yield kind(loop, half_close=half_close)
+        yield kind(loop, **how)
 
 
-def play(kind: type[PlainWorld], events: list[str], *, half_close: bool) -> None:
-    with world(kind, half_close=half_close) as it:
+def play(kind: type[PlainWorld], events: list[str], **how: bool) -> None:
+    with world(kind, **how) as it:
         for event in events:
             EVENTS[event](it)
             it.loop.run()
@@ -253,16 +262,31 @@ def contexts(certificates: Certificates) -> None:
     TlsWorld.client = client_context(certificates.ca)
 
 
-@given(ORDERS, st.booleans())
-@settings(max_examples=150, deadline=None)
-def test_over_tcp_in_any_order(events: list[str], half_close: bool) -> None:
-    play(PlainWorld, events, half_close=half_close)
+@given(ORDERS, st.booleans(), st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_over_tcp_in_any_order(events: list[str], half_close: bool, eager: bool) -> None:
+    play(PlainWorld, events, half_close=half_close, eager=eager)
 
 
 @given(ORDERS, st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_over_tls_in_any_order(events: list[str], half_close: bool) -> None:
     play(TlsWorld, events, half_close=half_close)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_question_that_is_sent_and_finished_at_once_arrives_whole(eager: bool) -> None:
+    with world(PlainWorld, eager=eager) as it:
+        it.transport.arrived += bytes(PIECE)
+        it.sent, it.has_finished = bytes(PIECE), True
+        it.transport.receive_end()
+        it.check()
+        it.join()
+        it.grant(PIECE)
+        it.grant(PIECE)
+        it.loop.run()
+        assert it.channel.said == [bytes(PIECE), ChannelEof(stream="stdin")]
+        it.settle()
 
 
 def test_every_order_of_the_two_ends_the_credit_and_the_socket() -> None:

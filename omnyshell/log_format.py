@@ -33,7 +33,7 @@ class TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line."""
-        record.message = printable(record.message + _said(record))
+        record.message = printable(record.message + _fields_as_text(record))
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
@@ -46,7 +46,7 @@ def _fields(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name in FIELDS if (value := getattr(record, name, None)) not in (None, "")}
 
 
-def _said(record: logging.LogRecord) -> str:
+def _fields_as_text(record: logging.LogRecord) -> str:
     """Return the fields of a step as text; other records have no fields that their message does not name."""
     if not getattr(record, "is_step", False):
         return ""

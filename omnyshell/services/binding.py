@@ -1,4 +1,4 @@
-"""How a key's logins are bound to the hub that was dialled, and what is known of it: docs/extensions.md#auth-bind-2."""
+"""How a key's logins are bound to the dialled hub, by what is known of that hub (docs/extensions.md#auth-bind-2)."""
 
 from pathlib import Path
 
@@ -14,43 +14,44 @@ from omnyshell.transport.tls import leaf_of_chain
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):
-    """What user and files say about one hub."""
+    """What the user and the saved files say about one hub."""
 
     certificate: Path | None = None
-    """The hub's own certificate, where a proxy ends TLS; a key signs this one's in place of the one that TLS shows."""
+    """The hub's own certificate, where a proxy terminates TLS; a key's proof names its key instead of the proxy's."""
 
     allow_unbound: bool = False
-    """Whether a key may be proved to this hub in the weaker ways of version 0.1 and of the original."""
+    """Whether a key may give this hub the weaker proofs of version 0.1 and of the original."""
 
     is_old_friend: bool = False
-    """Whether the login, or the node's state, is older than `auth-bind-2`: then a pair of `auth-bind` will do."""
+    """Whether the login, or the node's state, was saved by a version without `auth-bind-2`: then the pair of
+    `auth-bind` is enough."""
 
     hubs: BoundHubs = msgspec.field(default_factory=BoundHubs)
     """Remembers the hubs that announced `auth-bind-2`."""
 
     def note(self, address: HubAddress, announced: frozenset[str]) -> None:
-        """Remember what a hub announced, where that matters for ever."""
+        """Remember that a hub announced `auth-bind-2`."""
         if AUTH_BIND_2 in announced:
             self.hubs.add(address)
 
     def choose(self, address: HubAddress, announced: frozenset[str], nonce: str) -> Proof:
-        """Return how a key is to be proved. Raises `ConfigException` where nothing may be signed."""
+        """Return the kind of proof for a login. Raises `ConfigException` where nothing may be signed."""
         if AUTH_BIND_2 in announced:
             return Proof.BOUND
-        return choose_proof(announced, nonce, self._standing(address))
+        return choose_proof(announced, nonce, self._terms(address))
 
     def choose_to_join(self, address: HubAddress, announced: frozenset[str]) -> Proof:
-        """Return how a key is to be proved to be enrolled.
+        """Return the kind of proof for a join.
 
-        The older form is tagged and names the hub's key, and the key is new: nobody has to allow it. Raises
-        `ConfigException` for a hub that knew the newer one.
+        The older form needs no permission: it is tagged, names the hub's key, and is made with a new key. Raises
+        `ConfigException` for a hub that took the newer one before.
         """
         if AUTH_BIND_2 in announced:
             return Proof.BOUND
-        check_not_weaker(self._standing(address))
+        check_not_weaker(self._terms(address))
         return Proof.PAIR
 
-    def _standing(self, address: HubAddress) -> ProofTerms:
+    def _terms(self, address: HubAddress) -> ProofTerms:
         return ProofTerms(
             hub=f"the hub at {address}",
             was_bound=address in self.hubs,
@@ -70,7 +71,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
         return LoginContext(nonce=nonce, role=role, spki_sha256=spki, host=host, port=port)
 
     def _hub_key_hash(self, connection: OmnyShellConnection) -> bytes:
-        # Imported where a key logs in: it brings all of `cryptography`, which a token does not need.
+        # Imported only for key logins: it loads all of `cryptography`, which a token does not need.
         from omnyshell.security.certificates import spki_sha256_of_der
 
         if self.certificate is not None:

@@ -1,4 +1,4 @@
-"""Which hubs have announced `auth-bind-2`: they get no weaker proof ever again."""
+"""The hubs that have announced `auth-bind-2`; they never get a weaker proof again."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ HEADER = "# Hubs that take bound logins (auth-bind-2), one a line: none of them 
 
 
 class BoundHubs:
-    """A file with a hub a line; without one, what is remembered ends with this object."""
+    """A file with one hub on each line. Without a file, hubs are remembered only as long as this object lives."""
 
     def __init__(self, path: Path | None = None, beside: "BoundHubs | None" = None) -> None:
-        """Use a file; what `beside` remembers counts as well, and is not written here."""
+        """Use a file. Hubs that `beside` remembers count too, and are not written here."""
         self.path = path
         self._beside = beside
         self._in_memory: set[str] = set()
@@ -26,7 +26,7 @@ class BoundHubs:
         return self._beside is not None and address in self._beside
 
     def add(self, address: HubAddress) -> None:
-        """Remember a hub; nothing is written where it is known. A file that takes nothing keeps nobody from work."""
+        """Remember a hub, and write it if it is new. A file that cannot be written is not an error."""
         name = _name(address)
         if name in self._in_memory:
             return
@@ -36,18 +36,18 @@ class BoundHubs:
         try:
             if name not in self._read():
                 with changing(self.path):
-                    # Another process may have written meanwhile.
+                    # Read again: another process may have written meanwhile.
                     self._write([*self._read(), name])
         except ConfigException:
             # It is remembered for as long as this process lives.
             return
 
     def assume(self, address: HubAddress) -> None:
-        """Take for known, without writing it, what is written elsewhere."""
+        """Treat a hub as known without writing it, as it is written elsewhere."""
         self._in_memory.add(_name(address))
 
     def begin(self) -> None:
-        """Make an empty file where there is none. Raises `ConfigException`."""
+        """Create an empty file unless there is one. Raises `ConfigException`."""
         if self.path is not None and read_private(self.path) is None:
             self._write([])
 
@@ -62,6 +62,6 @@ class BoundHubs:
 
 
 def _name(address: HubAddress) -> str:
-    """One name for a hub, however its address is spelled; this machine's own is one, by whichever name."""
+    """One name for each hub, however its address is spelled; all names of the loopback give the same."""
     host = canonical_host(address.host)
     return str(HubAddress(LOCALHOST if is_loopback(host) else host, address.port))

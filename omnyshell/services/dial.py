@@ -95,7 +95,7 @@ async def dial(
 
 
 def _check_provider(request: AuthRequest, context: LoginContext) -> None:
-    """See that what an embedder's provider made is no weaker than what it was asked for, before it is sent."""
+    """Check, before the request is sent, that an embedder's provider made no weaker proof than it was asked for."""
     if request.method != PUBLIC_KEY_METHOD or not context.host:
         return
     if (request.host, request.port, request.binding) != (context.host, context.port, None):
@@ -109,7 +109,7 @@ async def open_trusted(
     timeout: float,  # noqa: ASYNC109
     keepalive: KeepaliveTimes,
 ) -> None:
-    """Open a connection to a hub that these certificates, or the system's, are trusted about.
+    """Open a connection to a hub whose certificate must come from those in `ca`, or from the system's authorities.
 
     Raises what `OmnyShellConnection.open` raises, with each cause of distrust and its remedy, and `ConfigException` for
     a CA file that cannot be read.
@@ -117,7 +117,7 @@ async def open_trusted(
     try:
         await connection.open(client_context(ca), timeout=timeout, keepalive=keepalive)
     except UntrustedHubException as exc:
-        # Imported where something is wrong: it brings all of `cryptography`.
+        # Imported only after a failure: it loads all of `cryptography`.
         from omnyshell.services.trust import explained
 
         raise explained(exc, connection.address, ca) from exc

@@ -1,4 +1,4 @@
-"""Options that say which hub of this machine is meant, and how its files are judged."""
+"""Options that select a hub of this machine, and set how its files are checked."""
 
 from omnyshell.options.option import Option
 from omnyshell.services.service_options import STRICT_MODES

@@ -40,7 +40,7 @@ from omnyshell.version import __version__
 CONNECT_TIMEOUT = 15.0
 
 UNKNOWN_TOKEN = "unknown_token"  # noqa: S105
-"""The code of the refusal of an invite, about which nothing that helps with a login helps."""
+"""The code for a refused invite; remedies for refused logins do not apply to it."""
 
 _FINGERPRINT = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -55,11 +55,11 @@ def parse_fingerprint(text: str) -> bytes:
 
 
 def fetch_authority(address: HubAddress, fingerprint: bytes) -> str:
-    """Return, in PEM, the certificate with this SHA-256 from the chain that the hub shows in TLS.
+    """Return, in PEM, the certificate with this SHA-256 from the chain that the hub presents in TLS.
 
-    Nothing is sent and nothing else is trusted on this connection: whoever shows the certificate must prove in the next
-    one that it comes from it. Blocks. Raises `TransportException` where the hub cannot be reached or shows no such
-    certificate.
+    Nothing is sent over this connection, and nothing else is taken from it. On the next connection the server must
+    prove that its certificate comes from this one. Blocks. Raises `TransportException` where the hub cannot be reached
+    or presents no such certificate.
     """
     for der in _shown_chain(address):
         if hmac.compare_digest(hashlib.sha256(der).digest(), fingerprint):
@@ -102,7 +102,7 @@ class _JoinHandshake(PeerHandshake):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """As whom a key was enrolled, and whether the hub binds its logins to what was dialled."""
+    """The principal for whom a key was enrolled, and whether the hub binds its logins to the dialled address."""
 
     accepted: JoinAccepted
     is_bound: bool
@@ -121,8 +121,8 @@ async def join(
 ) -> Joined:
     """Have the key enrolled.
 
-    Raises `ConfigException`, with the invite unspent, for a hub that knew better ways to prove a key; `AuthException`
-    where the hub refuses, with what is wrong with a token that was real; and what `OmnyShellConnection.open` raises.
+    Raises `ConfigException`, without spending the invite, for a hub that took a stronger proof before; `AuthException`
+    where the hub refuses, with the reason if the token was valid; and what `OmnyShellConnection.open` raises.
     """
 
     def request(nonce: str, announced: frozenset[str]) -> ControlMessage:
@@ -155,7 +155,7 @@ async def join(
 
 
 async def _open(connection: OmnyShellConnection, ca: Path) -> None:
-    """Connect, and ask. A refusal of the login is one of the token here."""
+    """Connect, and ask to join. A refused login means here that the token was refused."""
     try:
         await open_trusted(connection, ca, timeout=CONNECT_TIMEOUT, keepalive=KeepaliveTimes())
     except AuthException as exc:
@@ -176,7 +176,7 @@ def _request(context: LoginContext, token: str, key: Ed25519PrivateKey) -> JoinR
 
 
 def check_accepted(accepted: JoinAccepted, role: str, node_id: str | None) -> None:
-    """Hold the answer to a join against what was asked for. Raises `ProtocolException` saying what the hub did."""
+    """Check the answer to a join against the request. Raises `ProtocolException` that says what the hub did wrong."""
     asked = InviteKind.NODE if role == Role.NODE else InviteKind.USER
     if accepted.kind is not asked:
         raise ProtocolException(f"the hub answered a {asked}'s request to join as one of a {accepted.kind}")

@@ -1,7 +1,7 @@
-"""The files that a join leaves: where they are kept, whose they are, and what may take their place.
+"""The files that a join leaves: where they are kept, which hub they belong to, and when they may be replaced.
 
-Names come from what the user asked for and from ids that were checked, never from a hub alone. What is there already is
-replaced only where it belongs to the same hub: the same address, and the same authority.
+Names come from the user's request and from validated ids, never from the hub unchecked. Existing files are replaced
+only if they belong to the same hub: the same address, and the same authority.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ LONGEST_DIRECTORY_NAME = 128
 """Characters of a node id that can name a directory on any file system."""
 
 _READABLE = 64
-"""Characters of an address that stay readable in a directory's name."""
+"""Characters of an address that are kept in a directory's name."""
 
 _HASHED = 16
 
@@ -39,7 +39,10 @@ def check_directory_name(node_id: str) -> None:
 
 
 class JoinFiles:
-    """The key and the authority of one join: on disk before a token is spent, and given their place afterwards."""
+    """The key and the authority of one join.
+
+    They are written to a temporary directory before the token is spent, and moved afterwards.
+    """
 
     def __init__(self, address: HubAddress, authority: str, parent: Path) -> None:
         """`authority` is the certificate, in PEM, that the hub is pinned to; `parent` is where directories are made."""
@@ -53,29 +56,29 @@ class JoinFiles:
 
     @property
     def authority_file(self) -> Path:
-        """The pinned authority, until the files are settled or discarded."""
+        """The path of the pinned authority, until the files are settled or discarded."""
         return self._directory / AUTHORITY
 
     def may_take(self, node_id: str) -> bool:
-        """Whether the place of that node is free, or holds an earlier join's at the same hub."""
+        """Whether that node's directory is free, or holds the files of an earlier join at the same hub."""
         return self._owner(self._parent / node_id) is None
 
     def check_node(self, node_id: str) -> None:
-        """Raise `ConfigException` where the place of that node is another hub's."""
+        """Raise `ConfigException` where that node's directory belongs to another hub."""
         owner = self._owner(self._parent / node_id)
         if owner is not None:
             text = f"{self._parent / node_id} is of {owner}: choose another place, or another id"
             raise ConfigException(text).advising(Remedy.OTHER_PLACE)
 
     def check_login(self, store: CredentialStore) -> None:
-        """Raise `ConfigException` where a login is saved for the hub that trusts another authority than this one."""
+        """Raise `ConfigException` where the saved login for this hub trusts another authority."""
         saved = store.get(str(self.address))
         if saved is not None and not self._is_trusted_by(saved):
             text = f"there is a login at {saved.hub} already, which trusts another authority than this invite"
             raise ConfigException(f"{text}: `omnyshell logout` forgets it, if it is the same hub")
 
     def settle_node(self, node_id: str) -> Path:
-        """Give the files the place of that node; returns it. Raises `ConfigException`, which says where they are."""
+        """Move the files to that node's directory, and return it. Raises `ConfigException` that says where they are."""
         try:
             self.check_node(node_id)
         except ConfigException as exc:
@@ -83,14 +86,14 @@ class JoinFiles:
         return self._settle(node_id)
 
     def settle_login(self, principal: str) -> Path:
-        """Give the files the place of that login at this hub and authority, which no other has; returns it."""
+        """Move the files to the directory of that login at this hub and authority, and return it."""
         identity = "\0".join((str(self.address), self._authority.hex(), principal))
         digest = hashlib.sha256(identity.encode()).hexdigest()[:_HASHED]
         return self._settle(f"{_readable(self.address.host)}-{self.address.port}-{digest}").resolve()
 
     @contextmanager
     def discarded_on_failure(self) -> Iterator[None]:
-        """Leave nothing behind where what is done meanwhile fails."""
+        """Delete the files if the body raises."""
         try:
             yield
         except BaseException:
@@ -112,7 +115,7 @@ class JoinFiles:
         return target
 
     def _owner(self, directory: Path) -> str | None:
-        """Return whose a directory is, in words, where it is not free and not of this hub."""
+        """Return in words to whom a directory belongs; None where it is free or belongs to this hub."""
         if not any((directory / file).exists() for file in (KEY, AUTHORITY, SETTINGS)):
             return None
         hub = _hub_of(directory / SETTINGS)
@@ -121,7 +124,7 @@ class JoinFiles:
         return None if self._is_pinned_in(directory / AUTHORITY) else f"{hub} with another authority"
 
     def _is_trusted_by(self, saved: StoredSession) -> bool:
-        # Whom the system trusts is not told from this hub by a certificate.
+        # A login that trusts the system's authorities has no certificate to compare with this hub's.
         return saved.ca_path is not None and self._is_pinned_in(Path(saved.ca_path))
 
     def _is_pinned_in(self, file: Path) -> bool:
@@ -132,7 +135,7 @@ class JoinFiles:
 
 
 def _hub_of(settings: Path) -> HubAddress | None:
-    """Return the hub that a node's settings name; None where they name none that can be told."""
+    """Return the hub that a node's settings name; None where it cannot be read from them."""
     try:
         return HubAddress.parse(str(tomllib.loads(settings.read_text(encoding="utf-8")).get("hub", "")))
     except (OSError, ValueError, ConfigException):

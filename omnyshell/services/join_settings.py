@@ -1,6 +1,6 @@
-"""The settings of a node that joined: a file of its own, which whoever runs the node may have changed since.
+"""The settings of a node that joined: a file that the node's operator may have edited since.
 
-Joining again changes what it knows and nothing else. What restricts a node stands in the same file.
+Joining again changes only the keys that a join sets, as the file may also hold the node's restrictions.
 """
 
 import json
@@ -15,12 +15,12 @@ from omnyshell.security.files import write_private
 
 
 def with_keys(text: str, changes: Mapping[str, str | None]) -> str:
-    """Return a TOML text in which keys in front of the first table have these values; None takes a key out.
+    """Return a TOML text with top-level keys set to these values; None removes a key.
 
-    Values are TOML. Everything else stays, letter by letter: comments, other keys, tables. Raises `ConfigException`
-    where that cannot be done, which says what to write.
+    Values are TOML. Everything else is left unchanged: comments, other keys, tables. Raises `ConfigException` where
+    that cannot be done; it says what to write by hand.
     """
-    # Imported late: it takes 40 ms, and only who joins a hub changes a file.
+    # Imported late: it takes 40 ms, and only a join needs it.
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
     from tomlkit.items import AoT, Table
@@ -52,9 +52,11 @@ _HEADING = "# Written by `omnyshell node join`; joining again leaves what is add
 def write_settings(
     path: Path, settings: Mapping[str, object], labels: Mapping[str, str], allow_command: Sequence[str]
 ) -> None:
-    """Write what a join says. What is empty of `settings` is taken out; labels are added; commands replace others.
+    """Write the settings of a join.
 
-    Raises `ConfigException` where an earlier file cannot be changed so; it is left as it is.
+    Empty ones among `settings` are removed, labels are added, and commands are replaced.
+
+    Raises `ConfigException`, and leaves an earlier file as it is, where it cannot be changed.
     """
     before = _read(path)
     labels = _labels_of(path) | dict(labels) if before else labels
@@ -90,11 +92,11 @@ def _value(value: object) -> str:
 
 
 def toml_text(text: str) -> str:
-    """Return a text as TOML writes it, in ASCII where it is not printable. Raises `ConfigException`."""
+    """Return a text as a TOML string, with unprintable characters escaped. Raises `ConfigException`."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:
         raise ConfigException(f"{text!r} is no text that a configuration file can hold") from exc
-    # A JSON text is a TOML text, but for the characters that JSON leaves as they are and TOML does not take.
+    # A JSON string is a TOML string, except for characters that JSON need not escape and TOML must.
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in quoted)

@@ -1,4 +1,4 @@
-"""Options that hub and node have in common."""
+"""Options that hub and node share."""
 
 from omnyshell.options.option import SWITCH, Option
 

@@ -1,4 +1,4 @@
-"""Why a hub's certificate is not trusted, and what to do about it: loaded only where a connection failed for that."""
+"""Explains why a hub's certificate is not trusted, and what to do. Loaded only after a connection failed for that."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -34,19 +34,24 @@ _REMEDIES = {
     Fault.NO_AUTHORITY: "the hub's operator has to have it issued by an authority",
     Fault.UNREADABLE: "the hub's operator has to have it made anew",
 }
-"""What the user of a hub can do, with the time by this machine's clock; its operator is told by `cert_faults`."""
+"""Advice for the user of a hub, by fault; `{now}` is this machine's time. `cert_faults` has the advice for
+operators."""
 
 
 def explained(
     error: UntrustedHubException, address: HubAddress, ca: Path | None, clock: Clock | None = None
 ) -> UntrustedHubException:
-    """Return the error with each cause and its remedy in its text; `ca` is what is trusted, None the system's."""
+    """Return the error with each cause and remedy in its text.
+
+    `ca` has the trusted certificates; None means the system's.
+    """
     now = (clock or SystemClock()).now()
     try:
         chain = read_chain(error.chain)
         causes = list(_causes(chain, address.host, ca, now)) if chain else []
     except Exception:
-        # What a hostile server shows may make the parser raise anything; the verdict stands whatever is said of it.
+        # A hostile server's certificate may make the parser raise anything. It is refused in any case; this only
+        # explains why.
         causes = ["it holds what cannot be read; the hub's operator has to have it made anew"]
     if not causes:
         text = f"{error}; name its CA, or check the host name"
@@ -67,7 +72,7 @@ def _causes(chain: Chain, host: str, ca: Path | None, now: datetime) -> Iterator
 
 
 def _stranger(path: Chain, ca: Path | None, trusted: Authorities) -> str:
-    """Say that nothing in the chain comes from what is trusted."""
+    """Explain that no certificate of the chain was issued by a trusted authority."""
     top, missing = path[-1], ""
     if not is_self_signed(top):
         what = f"it comes from {shown_name(top.issuer)}, whose certificate the hub does not show"

@@ -1,7 +1,8 @@
-"""The terminal emulator, what paints its screen, and what encodes keys and mouse for it. No I/O.
+"""The terminal emulator, with painting of its screen and encoding of keys and mouse. No I/O.
 
-`Emulator` follows a program's output; `Follower` does so behind a relay, bounded and in slices. `paint` brings another
-terminal to the same state, `reset_sequence` takes back what a program changed, `plain_text` is for those without one.
+`Emulator` interprets a program's output; `Follower` does so after a relay, with a bounded queue and in time slices.
+`paint` brings another terminal to the same state, `reset_sequence` undoes what a program changed, and `plain_text`
+returns the screen's text.
 """
 
 from omnyshell.terminal.emulator import Emulator

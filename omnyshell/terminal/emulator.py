@@ -36,9 +36,10 @@ _decoder = codecs.getincrementaldecoder("utf-8")
 class Emulator(Reports):
     """A terminal of `columns` by `lines` cells that follows what a program writes.
 
-    It keeps pyte's interface (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`), and is its own
-    stream. `scrollback` is how many lines that leave the main screen's top are kept. With `answering`, device queries
-    are answered through `take_replies`. Bytes that are no UTF-8 are dropped. Memory is bounded whatever is fed.
+    It has the interface of a pyte screen (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`) and of its
+    stream. `scrollback` is how many lines are kept that scroll off the top of the main screen. With `answering`,
+    answers to device queries are returned by `take_replies`. Bytes that are not UTF-8 are dropped. Memory is bounded
+    for any input.
     """
 
     def __init__(self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False) -> None:
@@ -56,7 +57,10 @@ class Emulator(Reports):
 
     @property
     def unfinished(self) -> bytes:
-        """What was fed of a sequence, string or character that has not ended; of a long string enough to swallow it."""
+        """The input so far of an incomplete sequence, string or character.
+
+        Of a long string, it is enough to recognize the end.
+        """
         text = self._rest
         if self._string:
             whole = self._payload_size <= _LONGEST_REPLAYED
@@ -65,11 +69,11 @@ class Emulator(Reports):
 
     @property
     def printed(self) -> str:
-        """The character that REP would repeat: what was fed ended with it. "" where REP would do nothing."""
+        """The character that REP would repeat, as the input ended with it; "" if REP would do nothing."""
         return self._printed
 
     def reset(self) -> None:
-        """RIS: as a new terminal of the same size; the scrollback is emptied."""
+        """RIS: reset to a new terminal of the same size, with an empty scrollback."""
         if getattr(self, "title", ""):
             self.set_title("")
         self.scrollback.clear()
@@ -78,7 +82,7 @@ class Emulator(Reports):
         self._reset_modes()
 
     def feed(self, data: bytes) -> None:
-        """Take output of the program, cut anywhere."""
+        """Interpret output of the program; it may be cut anywhere."""
         for at in range(0, len(data), _PIECE):
             self._consume(self._decoder.decode(data[at : at + _PIECE]))
 
@@ -97,7 +101,7 @@ class Emulator(Reports):
                 row.settle()
 
     def _repeat_at_seam(self, text: str) -> str:
-        """REP at the very start of a piece, which repeats the end of the piece before; return what follows."""
+        """Carry out a REP at the start of the input, which repeats the last character before it; return the rest."""
         printed, self._printed = self._printed, ""
         found = _plain_csi_at(text)
         if found is None or found[2] != "b":
@@ -106,7 +110,7 @@ class Emulator(Reports):
         return text[found.end() :]
 
     def _keep(self, rest: str) -> None:
-        """Keep an unfinished sequence; of one that is too long, only what makes its end be swallowed too."""
+        """Keep an incomplete sequence; of one that is too long, only enough to swallow it up to its end."""
         started = string_start(rest)
         if started:
             self._rest = self._printed = ""
@@ -126,7 +130,7 @@ class Emulator(Reports):
         elif self._payload_size <= LONGEST_STRING:
             self._payload.append(part)
         else:
-            # Its beginning tells what it would have been.
+            # The beginning tells which command it was.
             self._payload[:] = ["".join((*self._payload[:2], part))[:HEAD]]
 
     def _continue_string(self, text: str) -> str:
@@ -201,7 +205,7 @@ class Emulator(Reports):
                 transitions = style.transitions
 
     def _unusual(self, text: str, sequence: str) -> Action:
-        """What a sequence does that was not met before, or is never remembered."""
+        """Return the action of a sequence that is not in the cache."""
         if not sequence:
             self._printed = text[-1:] or self._printed
             return NOTHING
@@ -220,7 +224,7 @@ class Emulator(Reports):
             self.repeat(character, count or 1)
 
     def _end_string(self, sequence: str) -> None:
-        """A control string that came in one piece."""
+        """Carry out a control string that came in one piece."""
         if sequence[1] != "]" or sequence[-1] in "\x18\x1a":
             return
         self.operating_system_command(sequence[2:-1] if sequence[-1] == "\x07" else sequence[2:])

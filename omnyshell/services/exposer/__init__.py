@@ -1,1 +1,1 @@
-"""What a node, or a client for its own machine, does for tunnels: it connects to targets when the hub asks."""
+"""The exposer of a node, or of a client for its own machine: connects tunnels to their targets when the hub asks."""

@@ -36,7 +36,7 @@ logger = logging.getLogger("omnyshell.exposer")
 
 
 class TunnelExposer:
-    """Serves the tunnel channels of one connection after another. `close` it when its owner ends."""
+    """Serves the tunnel channels of its owner's connections to the hub. Call `close` when the owner ends."""
 
     def __init__(self, policy: TargetPolicy) -> None:
         self._policy = policy
@@ -58,7 +58,7 @@ class TunnelExposer:
         try:
             target.channel = connection.channels.adopt(channel_id, target, INCOMING)
         except ChannelException:
-            # The hub never uses an id twice: the channel that has it keeps it.
+            # A hub that uses an id twice breaks the protocol: the channel that has it keeps it.
             return
         target.dial()
 
@@ -90,17 +90,17 @@ class TargetConnection(ChannelStream):
         members.add(self)
 
     def dial(self) -> None:
-        """Begin to connect; the channel is told how it went."""
+        """Begin to connect; the outcome is sent on the channel."""
         self._ids["channel"] = self.channel.id
         self._dialing = asyncio.get_running_loop().create_task(self._dial())
 
     async def dialed(self) -> None:
-        """Wait until dialing has ended, one way or the other."""
+        """Wait until dialing has succeeded or failed."""
         if self._dialing is not None:
             await asyncio.gather(self._dialing, return_exceptions=True)
 
     def stream_opened(self) -> None:
-        """The target answers: tell the hub, and let bytes flow."""
+        """The target is connected: tell the hub, and let bytes flow."""
         if self.channel.is_closed:
             self.stream.abort()
             return
@@ -108,11 +108,11 @@ class TargetConnection(ChannelStream):
         self.join()
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
-        """Write to the target, which may take it later."""
+        """Write to the target; bytes that it does not take yet are queued."""
         super().data_received(opcode, bytes(payload))
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take the end of a direction, or of all; also while dialing."""
+        """Handle the end of one direction or of the connection, also while dialing."""
         super().message_received(message)
         if isinstance(message, ChannelClose):
             self._give_up()

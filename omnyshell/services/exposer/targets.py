@@ -1,4 +1,4 @@
-"""Which targets an exposer may connect to: any target allowed would make it a way into its whole network."""
+"""Which targets an exposer may connect to. Without a policy, tunnels would open its whole network."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ ANY_PORT = PortRange(1, MAX_PORT)
 
 
 class TargetPolicy(Protocol):
-    """Decides where tunnels may lead, on the machine whose network they would enter, whatever the hub thinks of it."""
+    """Decides, on the exposer's machine and independently of the hub, which targets tunnels may reach."""
 
     def allows(self, tunnel_id: str, host: str, port: int) -> bool:
-        """Tell whether a connection of this tunnel may go there. Asked in the event loop for each; it must not block.
+        """Tell whether a connection of this tunnel may go to the target. Called in the event loop; it must not block.
 
         `host` is a name or an address, as whoever opened the tunnel wrote it.
         """
@@ -76,7 +76,7 @@ class TargetPatterns:
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         """Take patterns `HOST:PORT`: `localhost:8080`, `10.0.0.0/8:*`, `*.internal:8000-8099`, `[::1]:22`.
 
-        Raises `ConfigException` for one that is none.
+        Raises `ConfigException` for an invalid pattern.
         """
         self._patterns = [TargetPattern.parse(text) for text in patterns] or [TargetPattern.parse("localhost:*")]
 
@@ -86,7 +86,7 @@ class TargetPatterns:
 
 
 class NoTargets:
-    """A policy that lets tunnels lead nowhere."""
+    """A policy that allows no targets."""
 
     def allows(self, _tunnel_id: str, _host: str, _port: int) -> bool:
         """Refuse."""

@@ -1,4 +1,4 @@
-"""The certificates of this machine's own hub: made at the first start, and made anew before they end."""
+"""The certificates of this machine's own hub: made at the first start, and renewed before they expire."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from omnyshell.security.cert_generator import (
 from omnyshell.security.certificates import CertificateIdentity
 
 RENEWED_BEFORE = timedelta(days=60)
-"""How long before its end a certificate is made anew: well before anybody is warned about it."""
+"""How long before its expiry a certificate is renewed: well before anybody is warned about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class LocalCertificates:
         return self.directory / TUNNEL_KEY_FILE
 
     def renew(self) -> None:
-        """Make what is missing, is not valid now, or ends soon; keys and authorities stay, and with them all logins.
+        """Make certificates that are missing, invalid now or about to expire.
+
+        Keys and authorities are kept, so logins stay valid.
 
         Raises `CertGeneratorException` where that is not possible.
         """
@@ -68,5 +70,5 @@ class LocalCertificates:
             return True
         if not shown.not_before <= now < shown.not_after:
             return True
-        # One that ends with its authority cannot be had any longer.
+        # A certificate that expires with its authority cannot be renewed for longer.
         return shown.not_after - now < RENEWED_BEFORE and shown.not_after < issuer.not_after

@@ -1,4 +1,4 @@
-"""The options of `omnyshell-console`; what it keeps between two starts is in `tui/settings.py`."""
+"""The options of `omnyshell-console`; the settings that it keeps between starts are in `tui/settings.py`."""
 
 from msgspec.structs import replace
 
@@ -26,7 +26,7 @@ WHICH_HUB = (
     ALLOW_UNBOUND,
     STRICT_MODES,
 )
-"""Each page of `--web` is given them too."""
+"""Options that the console behind each page of `--web` gets too."""
 
 LOCAL = Option("--local", "this machine's own hub, whatever logins are saved", kind="flag")
 

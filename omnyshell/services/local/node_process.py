@@ -1,4 +1,4 @@
-"""The node of this machine as a process of its own, which outlives whoever started it."""
+"""The node of this machine as a process of its own, which outlives its starter."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from omnyshell.services.local.pid_file import PidFile
 from omnyshell.services.local.setup import LocalSetup
 
 LOOK_FOR_HUB = signal.SIGUSR1
-"""Tells the node to read where its hub is, and to dial it at once."""
+"""Tells the node to read its hub's address again, and to dial it at once."""
 
 END_IF_IDLE = signal.SIGUSR2
 """Tells the node to end unless it holds sessions."""
@@ -20,7 +20,7 @@ POLL = 0.01
 
 
 class LocalNode:
-    """Starts, finds and ends the process. Its pid file's lock says whether it lives, whoever started it."""
+    """Starts, finds and ends the process. The lock of its pid file tells whether it lives, whoever started it."""
 
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
@@ -28,30 +28,30 @@ class LocalNode:
         self._child: int | None = None
 
     def pid(self) -> int | None:
-        """Return the process that runs this machine's node as its only task; None where there is none."""
+        """Return the pid of the process that runs only this machine's node; None where there is none."""
         data = self._file.read()
         return data.get("pid") if data is not None and data.get("is_alone") else None
 
     def start(self) -> None:
-        """Have a node: one that is there is told to look for the hub, or a new one starts and waits for it."""
+        """Ensure that the node runs: tell a running one to look for the hub, or start one, which waits for the hub."""
         if not self.look_for_hub() and not self._file.is_held():
             self._spawn()
 
     def look_for_hub(self) -> bool:
-        """Tell the node, where there is one, that its hub serves now."""
+        """Tell a running node that its hub serves now; return whether there was one."""
         return self._tell(LOOK_FOR_HUB)
 
     def end_if_idle(self, timeout: float) -> bool:
-        """Have the node end unless it holds sessions; tells whether it is gone after at most `timeout` seconds."""
+        """Tell the node to end unless it holds sessions; return whether it ended within `timeout` seconds."""
         return self._end(END_IF_IDLE, timeout)
 
     def end(self, timeout: float) -> bool:
-        """Have the node end, and its sessions with it; tells whether it is gone after at most `timeout` seconds."""
+        """End the node with its sessions; return whether it ended within `timeout` seconds."""
         return self._end(signal.SIGTERM, timeout)
 
     def _end(self, number: int, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        # One that was just started cannot be told yet.
+        # A node that was just started has not claimed its pid file yet, and cannot be signalled.
         while self.pid() is None and self._is_starting() and time.monotonic() < deadline:
             time.sleep(POLL)
         stays = self._stays()
@@ -63,12 +63,12 @@ class LocalNode:
         return not self._file.is_held()
 
     def _stays(self) -> int | None:
-        """How often the node has answered that it does not end; None while that cannot be read."""
+        """How many times the node has answered that it stays; None while that cannot be read."""
         data = self._file.read()
         return data.get("stays") if data is not None else None
 
     def _is_starting(self) -> bool:
-        """Whether the process that this object started lives; one that has ended is waited for."""
+        """Whether the process that this object started lives; reaps it if it has ended."""
         if self._child is not None:
             with suppress(ChildProcessError):
                 if os.waitpid(self._child, os.WNOHANG) == (0, 0):

@@ -13,11 +13,11 @@ from omnyshell.services.local.setup import DEFAULT_PORT, NODE_PRINCIPAL, LocalSe
 from omnyshell.services.node.config import NodeConfig
 
 TUNNEL_PORTS = PortRange(20_000, 20_999)
-"""Where tunnels of the local hub can be reached, on loopback as the hub itself."""
+"""The public ports of the local hub's tunnels, on the loopback like the hub itself."""
 
 
 async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
-    """Start the hub on the wanted port; on a free one where none is wanted and the usual one is taken."""
+    """Start the hub on `port`. If that is None, use the default port, or a free one if that is taken."""
     hub = OmnyShellHub(hub_config(setup, DEFAULT_PORT if port is None else port))
     try:
         await hub.start()
@@ -30,7 +30,7 @@ async def start_hub(setup: LocalSetup, port: int | None) -> OmnyShellHub:
 
 
 def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubConfig:
-    """The hub's settings; its authorities and certificates are made at the first call, and renewed when it is time."""
+    """The hub's settings. The first call makes its authorities and certificates; later calls renew them when due."""
     clock = clock or SystemClock()
     certificates = LocalCertificates(setup.directory / "certs", clock)
     certificates.renew()
@@ -57,7 +57,10 @@ def hub_config(setup: LocalSetup, port: int, clock: Clock | None = None) -> HubC
 
 
 def _grant(principal: str, token: str, role: str) -> TokenGrant:
-    """A grant of a token that this machine made: no other user of it locks the owner out by failing to log in."""
+    """A grant of a random token of this machine.
+
+    As it cannot be guessed, other users' failed logins do not lock the owner out.
+    """
     return TokenGrant(PrincipalId(principal), hash_token(token), frozenset({role}), is_random=True)
 
 

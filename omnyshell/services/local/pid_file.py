@@ -1,4 +1,4 @@
-"""A file that is locked for as long as a process lives, and says which process it is."""
+"""A file that a process keeps locked while it lives, with data about the process."""
 
 import fcntl
 import json
@@ -12,17 +12,17 @@ from typing import Any
 from omnyshell.errors import ConfigException
 
 TRIES, READ_TIME = 10, 0.005
-"""How often, and how far apart in seconds, a file that may only be read right now is tried to be claimed."""
+"""Attempts to claim the file, and seconds between them: a reader may hold the lock for a moment."""
 
 
 class PidFile:
-    """One process at a time claims the file; the lock ends with it, however that ended."""
+    """One process at a time claims the file; the lock is released when it ends, even by a crash."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> dict[str, Any] | None:
-        """Return what the process that holds the file says of itself; None where there is none, or nothing yet.
+        """Return the data of the process that holds the file; None if there is no such process, or no data yet.
 
         Raises `ConfigException` where the file cannot be read.
         """
@@ -34,13 +34,13 @@ class PidFile:
         return data if isinstance(data, dict) else None
 
     def is_held(self) -> bool:
-        """Tell whether a process holds the file, whether or not it has said anything. Raises as `read` does."""
+        """Tell whether a process holds the file, with or without data. Raises as `read` does."""
         return self._held() is not None
 
     def claim(self) -> int:
         """Lock the file for the life of this process; returns its descriptor. Raises `ConfigException` if taken."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        # Whoever reads the file holds it for a moment too.
+        # Readers hold the lock for a moment too.
         tries = TRIES
         while not _lock(fd, fcntl.LOCK_EX):
             tries -= 1
@@ -52,7 +52,7 @@ class PidFile:
         return fd
 
     def _held(self) -> bytes | None:
-        """Return what is in the file while a process holds it."""
+        """Return the file's contents if a process holds it, else None."""
         try:
             with self.path.open("rb") as file:
                 return None if _lock(file.fileno(), fcntl.LOCK_SH) else file.read()
@@ -63,7 +63,7 @@ class PidFile:
 
     @staticmethod
     def write(fd: int, data: dict[str, Any]) -> None:
-        """Say in a claimed file what this process is."""
+        """Write data about this process into a claimed file."""
         text = json.dumps(data).encode()
         os.ftruncate(fd, 0)
         os.pwrite(fd, text, 0)
@@ -71,7 +71,7 @@ class PidFile:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Have other processes wait that would do the same."""
+    """Hold an exclusive lock; other processes that want it wait."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)

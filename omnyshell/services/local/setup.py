@@ -32,11 +32,11 @@ class Running:
     port: int
     node_id: str
     program: str = "omnyshell up"
-    """What the user started."""
+    """The command that the user started."""
 
     @property
     def url(self) -> str:
-        """Where the hub is."""
+        """The hub's URL."""
         return f"wss://localhost:{self.port}"
 
 
@@ -53,12 +53,12 @@ class LocalSetup:
 
     @property
     def log_file(self) -> Path:
-        """What the server says, in the background."""
+        """The log of a server in the background."""
         return self.directory / "server.log"
 
     @property
     def pid_file(self) -> Path:
-        """Locked by the server for as long as it lives; says which process and port."""
+        """Locked by the server while it lives; names its process and port."""
         return self.directory / "server.pid"
 
     @property
@@ -68,7 +68,7 @@ class LocalSetup:
 
     @property
     def node_log_file(self) -> Path:
-        """What the node says, where it is a process of its own."""
+        """The log of a node that is a process of its own."""
         return self.directory / "node.log"
 
     @property
@@ -85,7 +85,7 @@ class LocalSetup:
         StrictModes.said(None).check_tree(self.directory)
 
     def secret(self, name: str) -> str:
-        """Return the token of that name, made at the first call, in whichever process that is."""
+        """Return the token of that name; the first call, in any process, makes it."""
         path = self.directory / f"{name}.token"
         known = read_private(path)
         if known is None:
@@ -97,7 +97,7 @@ class LocalSetup:
         return known.decode()
 
     def running(self) -> Running | None:
-        """Return what serves now."""
+        """Return the local hub that serves now; None if none does."""
         data = PidFile(self.pid_file).read()
         return Running(**data) if data else None
 
@@ -110,7 +110,7 @@ class LocalSetup:
         return PidFile(self.pid_file).claim()
 
     def announce(self, fd: int, running: Running) -> None:
-        """Say in the claimed pid file that this process serves, and save the login."""
+        """Write to the claimed pid file that this process serves, and save the login."""
         PidFile.write(fd, asdict(running))
         self._save_login(running)
 

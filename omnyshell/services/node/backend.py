@@ -1,4 +1,4 @@
-"""What a session asks of the machine, and what it gets: a process behind a terminal or pipes."""
+"""The port between a node's sessions and the machine: a session asks for a process behind a terminal or pipes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,21 +10,21 @@ from omnyshell.protocol.frames import DataOpcode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellRequest:
-    """What is to be run, as `session.open` describes it. All of it but the first two comes from a client, unchecked."""
+    """What is to be run, as `session.open` describes it. All fields but the first two come from a client, unchecked."""
 
     session_id: str
     principal: str
-    """Who asks: the hub says so, and has judged that they may use the node."""
+    """Who asks, according to the hub, which has checked that they may use the node."""
 
     mode: SessionMode = SessionMode.EXEC
     command: str | None = None
     """A line for a shell; with `args`, a program."""
 
     args: tuple[str, ...] = ()
-    """The program's arguments, which no shell sees; the program too where there is no command."""
+    """The program's arguments, which no shell interprets; without a command, the first one is the program."""
 
     env: dict[str, str] = field(default_factory=dict)
-    """What to add to the environment, as far as it may."""
+    """Variables to add to the environment; those that the node refuses are left out."""
 
     cwd: str | None = None
     pty: PtySpec | None = None
@@ -50,68 +50,72 @@ class Foreground(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """What a request comes to: all that a process is started with."""
+    """All that a process is started with."""
 
     argv: list[str]
-    """Its program, as a path that is right from everywhere, and its arguments."""
+    """The program, as an absolute path, and its arguments."""
 
     env: dict[str, str]
     cwd: str
 
 
 class OutputSink(Protocol):
-    """Who takes what a process writes, and hears of its end.
+    """Receives the output of a process, and the news of its end.
 
     Call it in the event loop's thread, and not before `ShellBackend.start` has returned; `ShellSession.resume_output`
     says when reading may begin.
     """
 
     def budget(self) -> int:
-        """How many bytes may be delivered now; with none, nothing is read until `resume_output`."""
+        """How many bytes may be delivered now; if 0, read no more until `resume_output`."""
 
     def output(self, stream: DataOpcode, data: bytes) -> None:
         """Take a chunk, no larger than the budget."""
 
     def input_taken(self, size: int) -> None:
-        """Note that the process's side took so many bytes of input: the client may send as many more."""
+        """Note that the process took `size` bytes of input, for which the client gets credit."""
 
     def exited(self, exit_code: int, signal_name: str | None) -> None:
-        """The process ended: called once, behind all output, whatever ended it.
+        """The process ended: called once, after all output, whatever ended it.
 
-        A death by a signal has minus its number for `exit_code`, and its name: -9 and `SIGKILL`, say.
+        For a death by a signal `exit_code` is its negative number, and `signal_name` its name: -9 and `SIGKILL`, for
+        example.
         """
 
 
 class ShellSession(Protocol):
-    """A process that runs. No method blocks or raises, whether the process is still there or not."""
+    """A process that was started. No method blocks or raises, whether or not the process has ended."""
 
     @property
     def pid(self) -> int | None:
-        """The process id of the leader; None for what is no process of this machine."""
+        """The process id of the session's leader; None if it is no process of this machine."""
 
     def write(self, data: bytes) -> None:
-        """Queue input, and tell the sink when it was taken. What nobody reads any more counts as taken."""
+        """Queue input, and call the sink's `input_taken` when the process took it, or can take no more."""
 
     def type_reply(self, data: bytes) -> None:
-        """Queue what a terminal answers its program: it is no part of the client's input, and not told as taken."""
+        """Queue a terminal's answer to its program.
+
+        It is not part of the client's input, so `input_taken` is not called for it.
+        """
 
     def eof(self) -> None:
-        """End the input, behind what is queued."""
+        """End the input after what is queued."""
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give the terminal another size, in character cells; nothing where there is none."""
+        """Resize the terminal, in character cells; does nothing where there is none."""
 
     def foreground(self) -> Foreground:
-        """What runs in the foreground of the terminal, as lists of sessions show it."""
+        """What runs in the foreground of the terminal, for lists of sessions."""
 
     def signal(self, name: str) -> None:
         """Signal what runs in the foreground; an unknown name is ignored."""
 
     def resume_output(self) -> None:
-        """Read on: the sink has a budget, for the first time or again."""
+        """Start or resume reading output: the sink has a budget."""
 
     def kill(self) -> None:
-        """End every process of the session: hang up, and kill what is left after 1.5 s. Idempotent."""
+        """End every process of the session: hang up, and kill the rest after 1.5 s. Idempotent."""
 
     def kill_now(self) -> None:
         """End every process of the session without giving it time. Idempotent."""
@@ -121,17 +125,17 @@ class ShellBackend(Protocol):
     """What a node runs sessions on. `OmnyShellNode` calls it in its event loop, in this order."""
 
     async def begin(self) -> Sequence[str]:
-        """Make ready, before the node dials its hub; returns the names of the shells there are, for people to see.
+        """Prepare, before the node dials its hub; return the names of the available shells, for display.
 
-        Raises `ConfigException` where nothing could be run: the node ends then.
+        Raises `ConfigException` if nothing can be run; the node then ends.
         """
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ShellSession:
-        """Start what a request asks for; the hub has judged that its principal may use the node.
+        """Start what a request asks for; the hub has checked that its principal may use the node.
 
         Raises `SessionRejectedException`, `bad_request` where it cannot be started and `not_authorized` where the
         backend forbids it; an `OSError` counts as the former.
         """
 
     async def aclose(self) -> None:
-        """Return when nothing is left of what was started: each session was killed before. Idempotent."""
+        """Return when no started process is left; each session was killed before. Idempotent."""

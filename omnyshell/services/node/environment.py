@@ -1,4 +1,4 @@
-"""The environment a process starts in: the node's own made good, plus what the request may add."""
+"""The environment of a process: the node's own, completed as a login would, plus variables that the request may add."""
 
 import asyncio
 import os
@@ -14,13 +14,13 @@ from omnyshell.services.node.backend import ShellRequest
 POSIX_SHELL = "/bin/sh"
 
 OWN_VARIABLES = "OMNYSHELL_*"
-"""Names that no child gets, from the node or from a request."""
+"""Pattern of names that no child gets, whether from the node or from a request."""
 
 REFUSED_VARIABLES = (
     *("LD_*", "BASH_ENV", "ENV", "IFS", "PYTHON*", "PERL5*"),
     *("BASH_FUNC_*", "BASHOPTS", "SHELLOPTS", "PS4"),
 )
-"""Names that a request may not set, unless a node's operator names others: they could take the child over."""
+"""The default patterns of names that a request may not set, as they could take control of the child."""
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_LANG = "C.UTF-8"
@@ -30,7 +30,7 @@ PROBE_TIMEOUT = 2.0
 
 
 class Account(NamedTuple):
-    """The node's user, as the system knows it."""
+    """The account of the node's user."""
 
     name: str
     home: str
@@ -38,7 +38,7 @@ class Account(NamedTuple):
 
 
 def account() -> Account:
-    """Return the node's user; one that the system does not know is called by its number, and at home at the root."""
+    """Return the node's user. One without an entry in the user database has its number as name, and `/` as home."""
     try:
         entry = pwd.getpwuid(os.geteuid())
     except KeyError:
@@ -47,15 +47,15 @@ def account() -> Account:
 
 
 def inherited_variables(own: Mapping[str, str]) -> dict[str, str]:
-    """Return what processes get of the node's environment, as it is when the node starts."""
+    """Return the part of the node's environment that processes get, taken when the node starts."""
     return {name: value for name, value in own.items() if not fnmatchcase(name, OWN_VARIABLES)}
 
 
 def child_environment(request: ShellRequest, inherited: Mapping[str, str], refused: Sequence[str]) -> dict[str, str]:
     """Return the variables a process starts with.
 
-    Variables of the request that match `refused` are left out, and the node's own always. Raises
-    `SessionRejectedException` for a variable that no environment can hold.
+    Variables of the request that match `refused` or `OWN_VARIABLES` are left out. Raises `SessionRejectedException` for
+    a variable that no environment can hold.
     """
     env = dict(inherited)
     _make_good(env)
@@ -77,9 +77,9 @@ def check_variable(name: str, value: str) -> None:
 
 
 def start_directory(request: ShellRequest, env: Mapping[str, str]) -> str:
-    """Return where a process starts: as asked, else at home, else at the root.
+    """Return the directory in which a process starts: the requested one, else home, else `/`.
 
-    Raises `SessionRejectedException` where the directory that was asked for cannot be entered.
+    Raises `SessionRejectedException` if the requested directory cannot be entered.
     """
     if request.cwd:
         wanted = os.path.expanduser(request.cwd) if "\0" not in request.cwd else ""  # noqa: PTH111
@@ -97,13 +97,13 @@ def can_enter(directory: str) -> bool:
 
 
 async def find_shells() -> tuple[str, ...]:
-    """Return the names of the shells that run here. A file alone proves nothing: each is tried."""
+    """Return the names of the shells that work here. Each is started once, as a file alone proves nothing."""
     found = await asyncio.gather(*(_runs(name) for name in KNOWN_SHELLS))
     return tuple(name for name, runs in zip(KNOWN_SHELLS, found, strict=True) if runs)
 
 
 def is_usable_shell(path: str) -> bool:
-    """Tell whether a path is a program that could be a login shell."""
+    """Tell whether a path is an executable that could be a login shell."""
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except (OSError, ValueError):
@@ -112,7 +112,7 @@ def is_usable_shell(path: str) -> bool:
 
 
 def _make_good(env: dict[str, str]) -> None:
-    """Give a service's bare environment what a login would have."""
+    """Add what a login would set and the bare environment of a service lacks."""
     who = account()
     for key, value in (("HOME", who.home), ("USER", who.name), ("LOGNAME", who.name), ("PATH", DEFAULT_PATH)):
         if not env.get(key):

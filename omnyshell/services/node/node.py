@@ -1,4 +1,4 @@
-"""The node as one object: stays registered with its hub, and runs what the hub asks for."""
+"""The node: stays registered with its hub, and runs what the hub asks for."""
 
 import asyncio
 import logging
@@ -68,10 +68,10 @@ from omnyshell.version import __version__
 
 
 class NodeProofs:
-    """A file of hubs for one node id.
+    """The file of hubs that announced `auth-bind-2`, for one node id.
 
-    A state directory in which the node ran and which has no such file is older than `auth-bind-2`, and stays so until a
-    hub announces that.
+    A state directory that a node used, but without this file, dates from a version without `auth-bind-2`. It counts as
+    such until a hub announces the extension.
     """
 
     def __init__(self, directory: Path, node_id: str) -> None:
@@ -79,12 +79,15 @@ class NodeProofs:
         self._uid = UidStore.path_for_node(directory, NodeId(node_id))
 
     def begin(self) -> None:
-        """Mark a new directory as such, before the node leaves anything else there. Raises `ConfigException`."""
+        """Create the file in a new state directory, before the node writes anything else there.
+
+        Raises `ConfigException`.
+        """
         if not self._uid.exists():
             BoundHubs(self._path).begin()
 
     def remembering(self, access: HubAccess) -> HubAccess:
-        """Return how to reach the hub, with this memory."""
+        """Return the access to the hub, with this file as its memory."""
         known = access.binding
         is_old = known.is_old_friend or not self._path.exists()
         binding = structs.replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
@@ -96,16 +99,16 @@ EXTENSIONS = frozenset(
 )
 
 REFUSED_RETRY = (300.0, 600.0)
-"""Seconds between tries of a service whose credential is refused."""
+"""Seconds, least and most, between attempts of a service whose credential is refused."""
 
 logger = logging.getLogger("omnyshell.node")
 
 
 class OmnyShellNode:
-    """A node. `run` it, once, until it is told to `stop`; it stays connected to its hub meanwhile."""
+    """A node. Call `run` once; the node stays connected to its hub until `stop` is called."""
 
     def __init__(self, config: NodeConfig, clock: Clock | None = None, *, backend: ShellBackend | None = None) -> None:
-        """`backend` is what sessions run on, in place of this machine's processes; it belongs to the node from now on.
+        """`backend` runs sessions in place of this machine's processes; the node owns it from now on.
 
         Raises `ConfigException` for a state directory that cannot be used, and for restricted commands with a backend,
         which has to restrict its requests itself.
@@ -121,10 +124,11 @@ class OmnyShellNode:
         self._backoff = Backoff()
         self._displaced = DisplacedBackoff()
         self._hub_decides = False
-        """Whether the hub of the last connection tells processes of one id apart."""
+        """Whether the last hub supports `node-instance`, so that it tells apart processes with the same node id."""
 
         self._instance = new_secure_token()
-        """Names this process to the hub, which tells it from another one of the same id."""
+        """The name of this process for the hub (`node-instance`), which differs from that of another process with the
+        same id."""
 
         self._connection: OmnyShellConnection | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -166,7 +170,7 @@ class OmnyShellNode:
         return len(self._sessions)
 
     def dial_now(self, access: HubAccess | None = None) -> None:
-        """Try at once where the node waits for its hub; from now on through `access`, where one is given."""
+        """Retry at once if the node waits for its hub; use `access` from now on, if given."""
         if access is not None:
             self._access = access
         self._dial_now.set()
@@ -178,7 +182,7 @@ class OmnyShellNode:
         await self._hang_up()
 
     async def _hang_up(self) -> None:
-        """Close a connection that is of no use any more, though the hub may not have closed it."""
+        """Close a connection that is no longer used, even if the hub keeps it open."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
@@ -192,8 +196,8 @@ class OmnyShellNode:
                 error = await lost
                 beating.cancel()
         except ConfigException as exc:
-            # What a node could not even start with is for whoever starts it; later it may pass, as a full disk does. A
-            # false hub in the hub's place passes too, and ends no service.
+            # Before the first registration such an error ends the node, so that its starter sees it. Later it may pass,
+            # as a full disk does. A false hub in the place of the real one may pass too, so it never ends a service.
             is_patient = self._config.is_service and isinstance(exc, NotSignedException)
             if not (self._was_registered or is_patient):
                 raise
@@ -205,7 +209,7 @@ class OmnyShellNode:
         await self._wait_after(error)
 
     async def _connect(self) -> asyncio.Future[OmnyShellException]:
-        """Dial, log in and register; returns what tells of the loss."""
+        """Dial, log in and register; return a future for the loss of the connection."""
         lost = self._lost = asyncio.get_running_loop().create_future()
         self._registered_at = None
         self._dial_now.clear()
@@ -216,7 +220,7 @@ class OmnyShellNode:
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
-            on_improper=self._refused,
+            on_improper=self._improper_received,
             codec=register_events(FrameCodec()),
         )
         self._hub_decides = NODE_INSTANCE in connection.features
@@ -280,8 +284,8 @@ class OmnyShellNode:
         elif connection is not None:
             self._answers.receive(message, connection.reply)
 
-    def _refused(self, error: ImproperValueException) -> None:
-        """Nothing is done of what the hub said; without its registration a node is of no use there."""
+    def _improper_received(self, error: ImproperValueException) -> None:
+        """Ignore a hub's message with an improper value; hang up if that was the answer to the registration."""
         if error.message_type == NodeRegistered.TYPE and not self.registered.is_set():
             self._connection_lost(error)
 
@@ -290,17 +294,17 @@ class OmnyShellNode:
             self._lost.set_result(error)
 
     def _is_refusal(self, error: OmnyShellException) -> bool:
-        """Whether trying again would be refused too: the credential, or the node id.
+        """Whether the hub refused the credential or the node id, so that another attempt would fail too.
 
-        A node that was let in and is told later that it may not stay was dropped by an admin: if its login is worth
-        nothing any more, the next try says so.
+        A registered node that is refused later was dropped by an admin; whether its login is still valid, the next
+        attempt will tell.
         """
         if error.code == ErrorCodes.NOT_AUTHORIZED:
             return self._registered_at is None
         return isinstance(error, AuthException) or error.code == ErrorCodes.AUTH_FAILED
 
     async def _wait_after(self, error: OmnyShellException) -> None:
-        """Wait before the next try; raises where there is none."""
+        """Wait before the next attempt; raise `error` if there is none."""
         held = self._clock.monotonic() - self._registered_at if self._registered_at is not None else None
         delay = self._delay_after(error, held)
         self._registered_at = None
@@ -309,7 +313,10 @@ class OmnyShellNode:
                 await self._dial_now.wait()
 
     def _delay_after(self, error: OmnyShellException, held: float | None) -> float:
-        """Return the seconds to wait, and say why; `held` is for how long the node was registered, if it was."""
+        """Return the seconds to wait, and log why.
+
+        `held` is for how many seconds the node was registered, if it was.
+        """
         if self._is_refusal(error):
             if not self._config.is_service:
                 raise error if isinstance(error, AuthException) else AuthException(str(error), code=error.code)
@@ -332,16 +339,16 @@ class OmnyShellNode:
         return self._backoff.next_delay()
 
     def _displaced_delay(self, held: float | None) -> float:
-        """Return the seconds to wait where another process has the id.
+        """Return the seconds to wait after another process took the node id.
 
-        A hub that tells processes apart decides who has it, and needs nobody's patience. Toward an older one two nodes
+        A hub with `node-instance` decides which process keeps it, so no extra wait is needed. At an older hub two nodes
         would take it from each other for ever.
         """
         return self._usual_delay(held) if self._hub_decides else self._displaced.next_delay(held or 0.0)
 
 
 def _is_displacement(error: OmnyShellException) -> bool:
-    """Whether the hub said that another process has the node's id: it took it just now, or keeps it."""
+    """Whether the hub closed the connection because another process took the node's id, or already has it."""
     if not isinstance(error, TransportException):
         return False
     code, reason = error.close_code, error.close_reason

@@ -133,9 +133,9 @@ CHECK_OPTIONS = (
     Option("--tty", "as a client would ask for a terminal", kind="flag"),
     STRICT_MODES,
 )
-"""What `omnyshell node check` takes: it asks the rules of a node, and starts none."""
+"""The options of `omnyshell node check`, which asks a node's rules without starting a node."""
 
 _DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
-# A node has nothing that it reads again.
+# A node never reloads its options.
 OPTIONS = (CONFIG, *(replace(option, restart=True) for option in _DECLARED))

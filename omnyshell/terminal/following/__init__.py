@@ -1,1 +1,1 @@
-"""A screen kept in step with a program's output, at a bounded cost."""
+"""A screen that follows a program's output at a bounded cost."""

@@ -1,4 +1,4 @@
-"""A screen that follows a program's output behind the relay: bounded, in slices, and skipping what nobody will see."""
+"""A screen that follows output after the relay: bounded, in time slices, and skipping what scrolls off unseen."""
 
 import re
 from collections import deque
@@ -9,7 +9,7 @@ from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.skipping import GLANCE, Skipper
 
 QUEUE_LIMIT: Final = 512 * 1024
-"""Bytes: what a snapshot may have to wait for, at the speed of full-screen output."""
+"""Bytes. A snapshot may have to wait for the emulation of this much full-screen output."""
 SLICE_SECONDS: Final = 0.004
 
 # Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole
@@ -24,7 +24,7 @@ _WORTH_SKIPPING: Final = 32 * 1024
 
 
 def draw_for(screen: Emulator, data: bytes, clock: Callable[[], float], seconds: float) -> Iterator[None]:
-    """Draw `data` for at most so many seconds of work, in slices: whoever iterates can do something else between."""
+    """Draw `data` for at most `seconds` of work, in slices; the caller can do other work between two iterations."""
     follower = Follower(screen, clock)
     follower.push(data)
     while seconds > 0:
@@ -50,18 +50,18 @@ class Follower:
         self._size = 0
         self._offset = 0
         self._fresh = 0
-        """Bytes that came since it was looked for what can be skipped."""
+        """Bytes that were pushed since the last search for output to skip."""
 
         self._skipper = Skipper(screen)
 
     @property
     def waiting(self) -> int:
-        """Bytes that were pushed and not yet followed."""
+        """Bytes that were pushed and not emulated yet."""
         return self._size
 
     @property
     def full(self) -> bool:
-        """Whether the queue has reached its limit, so that the program must not be read until `work` made room."""
+        """Whether the queue has reached its limit: the program must not be read until `work` has made room."""
         return self._size >= self._limit
 
     @property
@@ -71,7 +71,7 @@ class Follower:
         return self._screen
 
     def push(self, data: bytes) -> None:
-        """Take output. It is never refused; but a full queue first drops what provably scrolled off."""
+        """Queue output. It is never refused; a full queue first drops output that provably scrolled off."""
         if data:
             self._queue.append(data)
             self._size += len(data)
@@ -80,7 +80,7 @@ class Follower:
                 self._skip()
 
     def work(self, budget_seconds: float = SLICE_SECONDS) -> bool:
-        """Follow waiting output for about `budget_seconds`; return whether more waits."""
+        """Emulate queued output for about `budget_seconds`; return whether more is queued."""
         if not self._size:
             return False
         end = self._clock() + budget_seconds
@@ -93,14 +93,14 @@ class Follower:
         return self._size > 0
 
     def drain(self) -> None:
-        """Follow all that waits; of plain text only what is still on the screen."""
+        """Emulate all queued output, except plain text that scrolls off."""
         while self._size:
             if self._fresh >= _WORTH_SKIPPING:
                 self._skip()
             self._step()
 
     def resize(self, lines: int, columns: int) -> None:
-        """Give the screen another size, after all output that was written for the old one."""
+        """Resize the screen, after emulating all output that was written for the old size."""
         self.drain()
         self._screen.resize(lines, columns)
 

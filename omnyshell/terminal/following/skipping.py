@@ -1,4 +1,4 @@
-"""Plain output that scrolls off before anyone looks need not be drawn.
+"""Skips plain output that scrolls off before anybody looks at the screen.
 
 What may be dropped is printable text, NUL, CR, LF, TAB and SGR, while nothing but the whole screen scrolls. The proof
 that the result is the same: let the kept part begin in the column in which the whole would have come to it, and
@@ -33,15 +33,15 @@ class Skipper:
         self._screen = screen
 
     def may_skip(self, head: bytes) -> bool:
-        """Whether it is worth asking `skip`, by the screen and by the first `GLANCE` bytes of what waits."""
+        """Whether calling `skip` may help, judged by the screen and the first `GLANCE` bytes that wait."""
         screen = self._screen
         return screen.margins is None and not screen.unfinished and _plain_length(head) > len(head) // 2
 
     def skip(self, waiting: bytes) -> bytes:
         """Drop what can be dropped of `waiting`, which is to be fed next; return what is left to be fed instead.
 
-        Ask `may_skip` first. The cursor is brought into the column in which the rest begins. Lines that are dropped
-        count as scrolled, so that those that are kept have other numbers than any before.
+        Ask `may_skip` first. The cursor is brought into the column in which the rest begins. Dropped lines count as
+        scrolled, so that kept lines never reuse the number of an earlier line.
         """
         end = _plain_length(waiting)
         if waiting.find(b"\0", 0, end) >= 0:
@@ -58,11 +58,11 @@ class Skipper:
 
     @property
     def _kept_lines(self) -> int:
-        """How many lines are kept of what leaves the screen."""
+        """How many lines that scroll off the screen are kept."""
         return 0 if self._screen.on_alternate_screen else self._screen.scrollback.maxlen or 0
 
     def _latest_start(self, waiting: bytes, end: int) -> int:
-        """Return where the part begins that must be kept of the plain text up to `end`, or 0."""
+        """Return the start of the part of the plain text up to `end` that must be kept, or 0."""
         lines = 2 * self._screen.lines + 1 + self._kept_lines
         before, *kept = waiting[:end].rsplit(b"\n", lines)
         by_newlines = len(before) + 1 if len(kept) == lines else 0
@@ -85,7 +85,7 @@ class Skipper:
 
     @property
     def _wraps(self) -> bool:
-        """Whether narrow text and LF move the cursor as `_column_after` has it."""
+        """Whether narrow text and LF move the cursor as `_column_after` computes."""
         return AUTOWRAP in self._screen.mode and NEWLINE not in self._screen.mode
 
 
@@ -105,12 +105,12 @@ def _plain_length(data: bytes) -> int:
 
 
 def _is_narrow(text: bytes) -> bool:
-    """Whether it has nothing but LF and characters that take a column each."""
+    """Whether it contains only LF and characters of one column each."""
     return not text.translate(None, _NARROW)
 
 
 def _column_after(text: bytes, column: int, columns: int) -> int:
-    """Return where narrow text with LF leads from a column; `columns` is behind the last one, before a wrap."""
+    """Return the column after narrow text with LF that begins in `column`; `columns` means a pending wrap."""
     *lines, last = text.split(b"\n")
     for line in lines:
         if line:

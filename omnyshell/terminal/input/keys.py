@@ -27,7 +27,7 @@ _SHIFT: Final = 1
 _ALT: Final = 2
 _CTRL: Final = 4
 
-# Control characters that are not the letter's code without its upper bits.
+# Control characters that are not just the key's code without its upper bits.
 _CONTROL: Final = {
     " ": "\x00", "@": "\x00", "2": "\x00", "3": "\x1b", "4": "\x1c", "5": "\x1d", "6": "\x1e", "7": "\x1f", "8": "\x7f",
     "/": "\x1f", "-": "\x1f", "?": "\x7f", "~": "\x1e",

@@ -62,7 +62,7 @@ def wants_mouse(modes: set[int]) -> bool:
 
 
 def encode_mouse(event: MouseEvent, modes: set[int]) -> bytes:
-    """Return the event for a program that set `modes`; b"" where it did not ask for it, or cannot be told of it.
+    """Return the event for a program that set `modes`; b"" if it did not ask for it, or its encoding cannot express it.
 
     Positions in pixels (1016) are given in cells: a terminal in a window of text has no finer ones.
     """
@@ -83,7 +83,7 @@ def encode_mouse(event: MouseEvent, modes: set[int]) -> bytes:
 
 
 def _encode_characters(code: int, x: int, y: int, modes: set[int]) -> bytes:
-    """The form of X10, where each number is a character; what does not fit is not told."""
+    """The encoding of X10, where each number is a character; positions that do not fit give b""."""
     if max(x, y) > (_LAST_UTF8 if _UTF8 in modes else _LAST_X10):
         return b""
     numbers = "".join(chr(32 + number) for number in (code, x, y))

@@ -1,1 +1,1 @@
-"""A screen as bytes that repaint it, as text, as a value."""
+"""Conversions of a screen: to bytes that repaint it, to text, and to a comparable value."""

@@ -78,7 +78,10 @@ class Painter:
             self.parts.append("\x1b[K")
 
     def _text(self, cells: list[str], start: int, end: int) -> None:
-        """Write cells. The next would join one that ends in a joiner: going to where the cursor is keeps them apart."""
+        """Write cells.
+
+        After a cell that ends in a joiner, move the cursor to where it is, so that the next cell does not join it.
+        """
         text = "".join(cells[start:end])
         if ZERO_WIDTH_JOINER not in self.parts[-1] and ZERO_WIDTH_JOINER not in text:
             self.parts.append(text)
@@ -104,7 +107,10 @@ class Painter:
         self.parts.append(_SELECTORS[selected])
 
     def saved_cursor(self, saved: SavedCursor, rows: Sequence[Row]) -> None:
-        """Let the terminal save `saved`. To be painted without margins; origin mode is off before and after."""
+        """Make the terminal save `saved` as its cursor.
+
+        Call it without margins; origin mode is off before and after.
+        """
         if saved.origin:
             self.parts.append("\x1b[?6h")
         if saved.x >= rows[0].width:

@@ -1,4 +1,4 @@
-"""What a screen, its modes and its unfinished input amount to: as bytes that repaint them, as text, as a value."""
+"""Snapshots of a screen with its modes and unfinished input: bytes that repaint them, text, or a comparable value."""
 
 from typing import Any, Final
 
@@ -26,13 +26,13 @@ from omnyshell.terminal.screen.style import DEFAULT_STYLE
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 from omnyshell.terminal.text.widths import width_of
 
-# What the painted sequences say explicitly, on or off, because another program may have left it changed. Origin and
-# insert mode are not among them: a soft reset turns them off, and they are turned on when everything is painted.
+# Modes that are always painted, on or off, because another program may have changed them. Origin and insert mode are
+# not among them: a soft reset turns them off, and they are turned on when everything is painted.
 _STATED: Final = (
     (APPLICATION_CURSOR, REVERSE_SCREEN, FOCUS_EVENTS, BRACKETED_PASTE, *tuple(sorted(MOUSE_TRACKING | MOUSE_ENCODING)))
 )  # fmt: skip
 
-# Not part of what is painted: a terminal would show nothing until the program ended its frame.
+# Not painted: with this mode on, a terminal would show nothing until the program ended its frame.
 _NOT_PAINTED: Final = frozenset((SYNCHRONIZED,))
 
 _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b[m"
@@ -41,9 +41,9 @@ _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b
 def paint(screen: Emulator) -> bytes:
     """Return the bytes that bring any terminal of the same size to the state of `screen`: a few KB.
 
-    Of the alternate screen they begin with `ESC[?1049h` and carry nothing of the main screen
-    (docs/protocol.md#detached-sessions); paint again when the program left it (see `feed_until_main`). What is left of
-    an unfinished sequence comes last, so that the bytes which follow live complete it.
+    For the alternate screen they begin with `ESC[?1049h` and have nothing of the main screen
+    (docs/protocol.md#detached-sessions); paint again when the program leaves it (see `feed_until_main`). The start of
+    an unfinished sequence comes last, so that the live bytes that follow complete it.
     """
     painter = Painter()
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l", _SOFT_RESET)
@@ -57,9 +57,9 @@ def paint(screen: Emulator) -> bytes:
 
 
 def paint_main(screen: Emulator) -> bytes:
-    """Return the bytes that repaint the main screen, contents and cursor, as it is found on leaving the other.
+    """Return the bytes that repaint contents and cursor of the main screen, as after leaving the alternate one.
 
-    For a terminal that shows its main screen while `screen` may still be on the alternate one.
+    They are for a terminal that shows its main screen, while `screen` may still show the alternate one.
     """
     painter = Painter()
     rows, saved = screen.main_rows, screen.main_cursor
@@ -71,7 +71,7 @@ def paint_main(screen: Emulator) -> bytes:
 
 
 def reset_sequence(screen: Emulator) -> bytes:
-    """Return what takes back everything the program changed in a terminal that shows `screen`; b"" where nothing is.
+    """Return the bytes that undo all that the program changed in a terminal that shows `screen`; b"" if nothing.
 
     For the end of a session in the user's own terminal. Contents and title are left alone.
     """
@@ -105,7 +105,7 @@ def plain_text(screen: Emulator) -> str:
 
 
 def state(screen: Emulator) -> tuple[Any, ...]:
-    """Return a value that is equal for screens which show the same and go on alike.
+    """Return a value that is equal for screens that show the same and react alike to further input.
 
     It has nothing of the main screen while the alternate one is shown, and nothing of an unfinished sequence.
     """
@@ -169,7 +169,7 @@ def _column_before_cursor(screen: Emulator) -> int:
 
 
 def _printed_last(screen: Emulator) -> str:
-    """What has to be printed last of all, because REP or a joiner's other half may follow; "" where nothing has."""
+    """The character to print last of all, because REP or the rest of a joined character may follow; "" if none."""
     cursor = screen.cursor
     if not screen.printed or cursor.x == 0 or INSERT in screen.mode:
         return ""

@@ -1,1 +1,1 @@
-"""What a terminal shows: its rows, its cursor and modes, and what printing and erasing do to them."""
+"""The state of a terminal: rows, cursor and modes, and the effects of printing and erasing on them."""

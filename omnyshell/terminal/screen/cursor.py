@@ -5,7 +5,7 @@ from omnyshell.terminal.screen.page import SavedCursor
 
 
 class Moving(Grid):
-    """A grid whose cursor can be sent about. Counts of None or 0 mean 1; columns and lines are 1-based."""
+    """A grid with cursor movement. Counts of None or 0 mean 1; columns and lines are 1-based."""
 
     charset: int
     _charsets: list[str]

@@ -16,12 +16,12 @@ from omnyshell.terminal.text.widths import (
     width_of,
 )
 
-# Emoji of families and flags have up to 11 code points; text that stacks more marks is hostile.
+# Code points in one cell. Emoji of families and flags have up to 11; text that stacks many more marks is hostile.
 MOST_IN_A_CELL: Final = 16
 
 
 class Drawing(Editing):
-    """A grid that can be printed on."""
+    """A grid on which characters can be printed."""
 
     _insert: bool = False
     _autowrap: bool = True
@@ -48,7 +48,7 @@ class Drawing(Editing):
             self.cursor.style = self.cursor.style.after(sequence, effect)
 
     def _draw_mixed(self, data: str) -> None:
-        """Print text that is not all narrow: in one run, if it fits the line."""
+        """Print text with wide or combining characters: in one run, if it fits the line."""
         cells = cells_of(data)
         if MARK not in "".join(cells):
             if not self._put(cells):
@@ -92,7 +92,7 @@ class Drawing(Editing):
         return data[1:]
 
     def _end_joining(self) -> None:
-        """Whatever comes between a joiner and the next character keeps them apart."""
+        """Note that a control function came after a joiner, so that the next character does not join."""
         self._joining = False
         self._update_plain()
 
@@ -120,7 +120,7 @@ class Drawing(Editing):
             at += count
 
     def _overprint_last(self, character: str) -> None:
-        """Without autowrap the last column takes each further character (DECAWM reset)."""
+        """Print into the last column: without autowrap (DECAWM reset) it takes each further character."""
         self._row.runs.append((self.columns - 1, character, self.cursor.style))
         self.cursor.x = self.columns
 

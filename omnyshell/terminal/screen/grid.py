@@ -1,4 +1,4 @@
-"""Rows, margins, scrolling and size: the floor on which the rest of the emulator stands."""
+"""Rows, margins, scrolling and size: the base of the rest of the emulator."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Set as AbstractSet
@@ -14,18 +14,21 @@ from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
 
 class DirtyLines(AbstractSet[int]):
-    """The numbers of the lines that changed since `clear`, found by comparison, so that drawing does not pay for it."""
+    """The numbers of the lines that changed since `clear`.
+
+    They are found by comparison, so that drawing has no extra cost.
+    """
 
     def __init__(self, rows: Callable[[], list[Row]]) -> None:
         self._rows = rows
         self._seen: list[tuple[Row, int]] = []
 
     def clear(self) -> None:
-        """Take the screen as it is for seen."""
+        """Mark all lines as unchanged."""
         self._seen = [(row, row.revision) for row in self._rows()]
 
     def mark_all(self) -> None:
-        """Take nothing for seen, as after a change that shows on every line."""
+        """Mark all lines as changed."""
         self._seen = []
 
     def __contains__(self, y: object) -> bool:
@@ -68,7 +71,8 @@ class Grid(Screen):
         self.lines = _bounded(lines, MOST_LINES)
         self.scrollback: deque[Row] = deque(maxlen=scrollback)
         self.scrolled = 0
-        """Rows that ever went into `scrollback`; the difference of two readings says how far its contents moved."""
+        """Count of all rows that ever went into `scrollback`; the difference of two readings is how far its contents
+        moved."""
         self._main = Page([Row(self.columns) for _ in range(self.lines)])
         self.buffer = Lines(lambda: self._rows)
         self.dirty = DirtyLines(lambda: self._rows)
@@ -147,7 +151,7 @@ class Grid(Screen):
             rows.insert(self._bottom, row)
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
-        """Cut or pad the screens without reflowing; the cursor's row stays visible, and margins are set back.
+        """Cut or pad the screens without reflowing; the cursor's row stays visible, and margins are reset.
 
         Rows are cut below the cursor first, then above it. Rows cut off the main screen's top go into the scrollback.
         """

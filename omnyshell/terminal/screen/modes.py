@@ -69,7 +69,7 @@ class Modes(Drawing):
         self._apply_modes()
 
     def _apply_modes(self) -> None:
-        """Bring the flags that drawing looks at in line with `mode`."""
+        """Update the flags that drawing reads from `mode`."""
         self._insert = INSERT in self.mode
         self._newline_mode = NEWLINE in self.mode
         self._autowrap = AUTOWRAP in self.mode

@@ -1,7 +1,7 @@
-"""One row of the screen, which draws itself when it is looked at.
+"""One row of the screen, which draws itself only when it is read.
 
-Writing to a terminal is mostly writing what is overwritten or scrolls off before anyone sees it. So a row keeps the
-runs written to it, in order, and puts them into cells only when cells are asked for.
+Most output is overwritten or scrolls off before anybody sees it. So a row keeps the runs written to it, in order, and
+puts them into cells only when cells are read.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ class Row:
                 if wide:
                     self._split_wide(cells, styles, start, start + size, style)
                 if size == 1:
-                    # Screens that colour each cell are made of these.
+                    # A shortcut for runs of one cell: screens that colour each cell consist of them.
                     cells[start] = text[0]
                     styles[start] = style
                 else:
@@ -103,7 +103,7 @@ class Row:
             cells[end], styles[end] = " ", style
 
     def insert(self, column: int, count: int, style: Style) -> None:
-        """Move what is at and after `column` right by `count`; as much falls off the end, and the gap is erased."""
+        """Move the cells from `column` on right by `count`; the last `count` cells are lost, and the gap is erased."""
         cells, styles = self.settle()
         count = min(count, self.width - column)
         if not cells[column]:
@@ -149,7 +149,7 @@ class Row:
         self._revision += 1
 
     def compact(self) -> None:
-        """Give up the cells for runs of equal style, which take a tenth of the memory."""
+        """Replace the cells by runs of equal style, which take a tenth of the memory."""
         if self._cells is None:
             return
         cells, styles = self.settle()

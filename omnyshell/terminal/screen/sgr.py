@@ -1,4 +1,7 @@
-"""Select Graphic Rendition (ECMA-48 8.3.117, ISO 8613-6 colours, xterm ctlseqs "CSI Pm m"): what it does, and back."""
+"""Select Graphic Rendition: the effects of its sequences on a style, and the sequences for a style.
+
+See ECMA-48 8.3.117, ISO 8613-6 (colours) and xterm ctlseqs, "CSI Pm m".
+"""
 
 import re
 from collections.abc import Iterator
@@ -66,7 +69,7 @@ def effect_of(sequence: str) -> Effect | None:
 
 
 def _direct_effect(sequence: str) -> Effect | None:
-    """A single direct colour, the one kind of sequence that comes in too many forms to be remembered."""
+    """The effect of a single direct colour; there are too many such sequences to cache."""
     fields = sequence[2:-1].split(";")
     if len(fields) != 5 or fields[1] != "2":
         return None

@@ -1,4 +1,4 @@
-"""How a cell looks: interned, immutable, and aware of what each SGR sequence turns it into.
+"""How a cell looks: interned and immutable, with a cache of the styles that SGR sequences turn it into.
 
 A colour is an int: `DEFAULT`, 0-15 for the sixteen named ones (SGR 30-37, 90-97), `INDEXED + n` for entry n of the
 256-colour palette (SGR 38;5;n), `TRUE_COLOUR + 0xRRGGBB` for a direct one (SGR 38;2;r;g;b). The first sixteen entries
@@ -24,8 +24,8 @@ NO_UNDERLINE: Final = 0
 SINGLE_UNDERLINE: Final = 1
 DOUBLE_UNDERLINE: Final = 2
 
-# Hostile output can name millions of colours. What is remembered for speed is dropped at these sizes; styles that cells
-# hold live on, so identity is no test for equality.
+# Hostile output can name millions of colours, so the caches are dropped at these sizes. Styles in cells live on, so
+# equal styles need not be identical.
 _MOST_STYLES: Final = 16384
 _MOST_TRANSITIONS: Final = 16384
 _LONGEST_LEARNT: Final = 64
@@ -56,7 +56,8 @@ Effect = tuple[int | None, int | None, int, int, int | None, int | None]
 class Style:
     """An interned look. Make one with `style_of`; compare with `==`.
 
-    `transitions` says what sequences met before turn this style into. It is replaced when the first is learnt.
+    `transitions` caches the styles that sequences turn this one into. An empty shared one is replaced at the first
+    entry.
     """
 
     __slots__ = ("_erased", "_fields", "transitions")
@@ -88,7 +89,7 @@ class Style:
         return self._erased
 
     def after(self, sequence: str, effect: Effect) -> "Style":
-        """Return what `effect` makes of this style; where that was met before, remember it under `sequence`."""
+        """Return the style after `effect`; cache it under `sequence` if that style exists already."""
         fg, bg, flags, underline, underline_colour, link = self._fields
         new_fg, new_bg, keep, add, new_underline, new_underline_colour = effect
         look = (
@@ -116,7 +117,7 @@ class Style:
 
 
 class _Registry:
-    """Bounds what is remembered of styles."""
+    """Bounds the caches of styles."""
 
     def __init__(self) -> None:
         self.transitions = 0

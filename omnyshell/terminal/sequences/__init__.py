@@ -1,1 +1,1 @@
-"""Control sequences: how output is cut into them, and what each calls."""
+"""Control sequences: splitting output into them, and the function that each calls."""

@@ -1,4 +1,4 @@
-"""What a program told the terminal that is not on its screen."""
+"""Events for the terminal's owner that do not show on its screen."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class TitleChanged:
 class ClipboardWrite:
     """The program asks to put `text` on the clipboard (OSC 52); whether it may is the owner's policy.
 
-    Of more than is kept, `text` is empty and `size` says about how many bytes it was.
+    If the text is too long to be kept, `text` is empty and `size` is about how many bytes it had.
     """
 
     selection: str

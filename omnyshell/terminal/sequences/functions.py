@@ -14,7 +14,7 @@ from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
 Action = tuple[Callable[..., None], tuple[Any, ...], bool]
 
 LONGEST_LEARNED: Final = 64
-"""Characters of a sequence that is worth remembering."""
+"""Characters of the longest sequence that is cached."""
 _MOST_ACTIONS: Final = 4096
 _csi_parts: Final = re.compile(r"\x1b\[([<-?]*)([0-9:;]*)([ -/]*)([@-~])").fullmatch
 
@@ -44,7 +44,7 @@ def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
 NOTHING: Final[Action] = (_nothing, (), False)
 
 _OF_PYTE: Final[dict[str, Callable[..., None]]] = {
-    # It takes an apostrophe for HPA's grave accent; SGR is not answered here.
+    # pyte takes an apostrophe for HPA, whose final byte is a grave accent; SGR is handled elsewhere.
     final: getattr(Reports, name)
     for final, name in Stream.csi.items()
     if final not in "'m"
@@ -106,11 +106,11 @@ _FIXED: Final[dict[str, Action]] = {
 _known: Final[dict[str, Action]] = dict(_FIXED)
 
 known_action: Final = _known.get
-"""Return what a control function does, or None unless `action_of` was asked before."""
+"""Return the cached action of a control function, or None if `action_of` was not called for it before."""
 
 
 def action_of(sequence: str) -> Action:
-    """Return what a control function does. SGR, REP and control strings are not answered here."""
+    """Return the action of a control function. SGR, REP and control strings are handled elsewhere."""
     if len(sequence) > LONGEST_LEARNED:
         return _parse(sequence)
     if len(_known) > _MOST_ACTIONS:

@@ -10,12 +10,13 @@ from omnyshell.terminal.screen.style import style_of
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
 
 LONGEST_STRING: Final = 1_400_000
-"""Characters of a control string; a longer one is ignored, but for the word that it was for the clipboard."""
+"""Characters of a control string. A longer one is ignored; if it was for the clipboard, that is reported without its
+text."""
 MOST_TITLES: Final = 10
 _LONGEST_TITLE: Final = 1024
 _LONGEST_LINK: Final = 2083
 LONGEST_CLIPBOARD: Final = 1_000_000
-"""Bytes for the clipboard that are kept; of more, only how many they were."""
+"""Bytes for the clipboard that are kept; of a longer text, only its size is."""
 HEAD: Final = 16
 """Characters that are kept of a control string that is too long."""
 _TITLES: Final = (0, 2)
@@ -24,7 +25,7 @@ _controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 class Commands(Modes):
-    """A grid that understands OSC, and collects what the owner of the terminal should hear of."""
+    """A grid that interprets OSC, and collects events for the terminal's owner."""
 
     title: str
     _titles: list[str]
@@ -47,7 +48,7 @@ class Commands(Modes):
         self._events[Bell] = Bell(last.count + 1 if isinstance(last, Bell) else 1)
 
     def dropped_command(self, head: str, length: int) -> None:
-        """Say of an OSC of `length` characters, too long to be kept, what its beginning tells."""
+        """Report an OSC of `length` characters that was too long to be kept, as far as its beginning identifies it."""
         number, _, text = head.partition(";")
         if number == "52":
             self._events[ClipboardWrite] = ClipboardWrite(text.partition(";")[0][:8], "", length // 4 * 3)

@@ -1,7 +1,6 @@
-"""Answers to the device queries that programs hang without, and to no others.
+"""Answers to those device queries without which programs hang, and to no others.
 
-Nothing that a program chose (title, settings, ENQ) is ever part of an answer: whoever can write to the terminal could
-type commands with it.
+No answer contains what a program chose (title, settings, ENQ): otherwise output could type commands into the terminal.
 """
 
 from typing import Any, Final

@@ -28,7 +28,7 @@ tokens: Final = re.compile(
 ).findall
 
 string_start: Final = re.compile(rf"\x1b[{_C0}]*([\]PX^_])").match
-"""Matches at an ESC that begins a control string; group 1 tells which."""
+"""Matches at an ESC that begins a control string; group 1 is its kind."""
 
 _unfinished: Final = re.compile(
     rf"\x1b[{_C0}]*(?:\[[{_C0} -?]*|[{_C0} -/]*|\][^\x07\x18\x1a]*|[PX^_][^\x18\x1a]*)\Z"
@@ -70,5 +70,5 @@ def bring_out_controls(text: str) -> str:
 def _controls_first(found: re.Match[str]) -> str:
     sequence = found[0]
     controls = _deleted.sub("", "".join(_hidden.findall(sequence, 1)))
-    # ESC ends whatever came before and CAN ends that, so that the controls do not come to stand within it.
+    # The ESC aborts whatever came before, and the CAN aborts that ESC, so that the controls are outside any sequence.
     return ("\x1b\x18" + controls if controls else "") + "\x1b" + _hidden.sub("", sequence[1:])

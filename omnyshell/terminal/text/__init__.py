@@ -1,1 +1,1 @@
-"""Characters: how many columns each takes, and which sets a program may choose from."""
+"""Characters: their widths in columns, and the character sets that a program can choose."""

@@ -11,7 +11,7 @@ ASCII: Final = "B"
 SPECIAL_GRAPHICS: Final = "0"
 BRITISH: Final = "A"
 
-# pyte has the VT100's, where "h" is a shade; on a VT220 it is the sign for a new line. What is not a letter stays.
+# pyte has the VT100's set, where "h" is a shade; on a VT220 it is the sign for a new line.
 _GRAPHICS: Final = dict(enumerate(VT100_MAP[ord("`") : ord("~") + 1], ord("`"))) | {ord("h"): "␤"}
 
 TRANSLATIONS: Final[dict[str, dict[int, str]]] = {

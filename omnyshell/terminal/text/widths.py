@@ -33,10 +33,10 @@ _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
 
 narrow_texts: Final[set[str]] = set()
-"""Short texts beyond ASCII of which it is known that all of their characters are narrow."""
+"""A cache of short non-ASCII texts with only narrow characters."""
 
 _narrow_characters: Final[set[str]] = set()
-"""Characters of which it is known that they are narrow: to search a text takes ten times as long as to look them up."""
+"""A cache of narrow characters: looking them up takes a tenth of the time of searching a text."""
 
 
 def all_narrow(text: str) -> bool:
@@ -73,11 +73,11 @@ def width_of(character: str) -> int:
 
 
 MARK: Final = "\0"
-"""What stands before a zero-width character in `cells_of`."""
+"""Precedes a zero-width character in the result of `cells_of`."""
 
 
 class _CellsOf(dict[str, tuple[str, ...]]):
-    """The cells of a character, remembered, boundedly."""
+    """A bounded cache of the cells of characters."""
 
     def __missing__(self, character: str) -> tuple[str, ...]:
         if len(self) >= _MOST_REMEMBERED:
@@ -91,12 +91,18 @@ _cells_of: Final = _CellsOf().__getitem__
 
 
 def cells_of(text: str) -> list[str]:
-    """Return the cells that text takes: two for a wide character, the second of them ""; a mark follows its base."""
+    """Return the cells of a text: two for a wide character, the second "".
+
+    A zero-width character is a cell of `MARK` and itself.
+    """
     return list(chain.from_iterable(map(_cells_of, text)))
 
 
 def merge_marks(cells: list[str]) -> list[str]:
-    """Join marks to the cells before them, and what follows a zero-width joiner too; the first cell is no mark."""
+    """Append combining characters, and what follows a zero-width joiner, to the cells before them.
+
+    The first cell must not be one.
+    """
     merged: list[str] = []
     joining = skipping = False
     for cell in cells:

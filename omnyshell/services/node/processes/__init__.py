@@ -1,1 +1,1 @@
-"""Processes behind terminals and pipes: started, read, written, and ended with all that belongs to them."""
+"""Processes behind terminals and pipes: their start, their input and output, and the end of whole sessions."""

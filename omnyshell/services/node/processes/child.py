@@ -48,7 +48,7 @@ class Child:
         return self._process.returncode is not None
 
     def kill(self) -> None:
-        """Hang up on every process of the session, and kill what is left 1.5 s later. Idempotent."""
+        """Hang up on every process of the session, and kill the rest 1.5 s later. Idempotent."""
         if self._killer is not None:
             return
         hang_up(self._identity)
@@ -79,7 +79,7 @@ class Child:
         try:
             pidfd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):
-            # Not Linux: one thread waits.
+            # Without pidfds (not Linux), a thread waits.
             waiting = self._loop.run_in_executor(None, self._process.wait)
             waiting.add_done_callback(lambda _: self._reap())
             return
@@ -91,7 +91,7 @@ class Child:
         self._reap()
 
     def _reap(self) -> None:
-        # The client waits for the end, nobody for the ledger.
+        # The exit is reported first: the client waits for it, and nobody waits for the ledger.
         self._exited(self._process.wait())
         if not self.is_being_killed:
             self._ledger.remove(self._identity)

@@ -38,7 +38,7 @@ def _argv(request: ShellRequest, env: Mapping[str, str]) -> list[str]:
         return [*_shell_prefix(request, env), request.command]
     if request.mode is SessionMode.SHELL:
         shell = env.get("SHELL", POSIX_SHELL)
-        # A script's name makes a shell read it without prompt: here the script is the terminal itself.
+        # A shell with a script's name reads the script without a prompt; here the script is the terminal itself.
         return [shell, "-l"] if request.interactive else [shell, "/dev/tty"]
     raise _bad_request("There is nothing to run: give a command")
 
@@ -54,7 +54,7 @@ def _shell_prefix(request: ShellRequest, env: Mapping[str, str]) -> tuple[str, .
 
 
 def _find_program(name: str, env: Mapping[str, str], cwd: str) -> str:
-    # A name with a slash is meant from where the program starts, as in a shell.
+    # As in a shell, a name with a slash is relative to the working directory.
     wanted = os.path.join(cwd, name) if "/" in name else name  # noqa: PTH118
     found = shutil.which(wanted, path=env.get("PATH")) if name else None
     if found is None:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from omnyshell.protocol.limits import BULK_PAYLOAD
 
 CHUNKS_A_TURN = 4
-"""Full chunks of a pipe that are read before others get their turn: a turn of the loop has its price, too."""
+"""Full chunks of a pipe that are read in one turn of the event loop: a turn has a cost of its own."""
 
 SMALL_READ = 256
-"""A read that yields so little has emptied the descriptor, most likely: an echo does not wait to find out."""
+"""Bytes. A read of no more has probably emptied the descriptor, so an echo is delivered without trying another read."""
 
 LARGE_READ = 1024
-"""A read that yields so much is one of many, most likely."""
+"""Bytes. A read of at least as many is probably followed by others."""
 
 
 def do_nothing() -> None:
@@ -22,11 +22,11 @@ def do_nothing() -> None:
 
 
 class FdReader:
-    """Reads a descriptor while its consumer has a budget, in chunks as large as are there.
+    """Reads a descriptor while its consumer has a budget, in chunks as large as possible.
 
-    A PTY yields about 4.6 KB a read: it is read until it would block, or the chunk is full, before the chunk is
-    delivered, as small frames cost many times as much. `before_more` is called behind a large read, before the next
-    one for the same chunk. The descriptor is closed at its end.
+    A read of a PTY returns about 4.6 KB. As small frames cost many times as much, it is read until it would block or
+    the chunk is full, and only then is the chunk delivered. `before_more` is called after a large read, before the next
+    one for the same chunk. The descriptor is closed at end of file.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FdReader:
 
     @property
     def is_paused(self) -> bool:
-        """Whether nothing is read for want of a budget."""
+        """Whether reading is paused because there is no budget."""
         return self._fd is not None and not self._watching
 
     def resume(self) -> None:
@@ -92,7 +92,7 @@ class FdReader:
                 return
 
     def _read(self, limit: int) -> tuple[list[bytes], bool]:
-        """Return up to `limit` bytes, and whether the end was met."""
+        """Return up to `limit` bytes, and whether end of file was reached."""
         parts: list[bytes] = []
         while limit > 0 and self._fd is not None:
             try:
@@ -114,9 +114,9 @@ class FdReader:
 
 
 class FdWriter:
-    """Writes to a descriptor in order, as it takes bytes. The caller bounds what is queued.
+    """Writes to a descriptor in order, as fast as it takes bytes. The caller bounds what is queued.
 
-    After an error, as when the reader has gone, what is queued and what follows counts as taken.
+    After an error, as when the reader has gone, all queued and later bytes count as taken.
     """
 
     def __init__(self, fd: int, *, taken: Callable[[int], None]) -> None:
@@ -133,11 +133,11 @@ class FdWriter:
         self._put(data, counts=True)
 
     def write_unaccounted(self, data: bytes) -> None:
-        """Queue bytes of our own, which nobody is told of when they are taken."""
+        """Queue bytes that are not reported as taken: they are not the client's."""
         self._put(data, counts=False)
 
     def close_at_end(self) -> None:
-        """Close the descriptor behind what is queued. Idempotent."""
+        """Close the descriptor after what is queued is written. Idempotent."""
         self._close_at_end = True
         if not self._queue:
             self.close()

@@ -1,4 +1,4 @@
-"""Remembers, on disk, which children live, so that a node's next start can end what a killed node left behind."""
+"""A record on disk of the living children, so that the next start of a node can end those of a killed one."""
 
 import asyncio
 import itertools
@@ -25,12 +25,12 @@ from omnyshell.services.node.processes.process_table import (
 )
 
 KILL_TIME = 0.5
-"""Seconds for killed processes to be gone."""
+"""Seconds to wait for killed processes to disappear."""
 
 POLL = 0.05
 
 LINE_SIZE = 64
-"""Bytes of a file for a child: a process id and a start time, or `?` and two pipes, with up to 20 digits each."""
+"""Bytes of a child's line: a process id and a start time, or `?` and two pipes, with up to 20 digits each."""
 
 LINES_RESERVED = 64
 
@@ -40,11 +40,11 @@ logger = logging.getLogger("omnyshell.node")
 
 
 class ChildLedger:
-    """A file for each node, named by whose it is, in a directory that nodes may share.
+    """A file for each node process, named after its owner, in a directory that nodes may share.
 
-    A child has a line of fixed size in it, which is blank once it has ended and then another child's: to note one costs
-    a small write, as every command waits for that. Before a child is started its line names the pipes that it will
-    have, so that it is found even if the node is killed before it knows the child's process id.
+    Each child has a line of fixed size, which is blanked at its end and used again: a record costs one small write, for
+    which every command waits. Before a child is started, its line names the pipes that it will have, so that it is
+    found even if the node is killed before it knows the child's process id.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -58,15 +58,15 @@ class ChildLedger:
         self._fd: int | None = None
         self._is_failing = False
         self._texts: list[str] = []
-        """What stands in each line; an empty one is blank."""
+        """The contents of each line; empty for a blank one."""
 
         self._lines: dict[ProcessIdentity, int] = {}
         self._write(range(0))
 
     def announce(self, streams: Sequence[int]) -> int:
-        """Note that a child with these descriptors is about to be started; returns its line.
+        """Record that a child with these descriptors is about to be started; return its line's number.
 
-        It need not be on the disk: a machine that restarts has no children.
+        The write is not synced: after a restart of the machine there are no children.
         """
         if "" not in self._texts:
             self._texts.append("")
@@ -75,7 +75,7 @@ class ChildLedger:
         return line
 
     def add(self, line: int, child: ProcessIdentity) -> None:
-        """Note the child that was started."""
+        """Record the child that was started."""
         self._lines[child] = line
         self._put(line, f"{child.pid} {child.started}")
 
@@ -90,7 +90,7 @@ class ChildLedger:
             self.withdraw(line)
 
     async def close(self) -> None:
-        """End what is left of the sessions of all children, and remove the file. Takes about 2 s at most."""
+        """End all remaining processes of the children's sessions, and remove the file. Takes about 2 s at most."""
         await _end_sessions(list(self._lines))
         self._lines.clear()
         if self._fd is not None:
@@ -99,7 +99,7 @@ class ChildLedger:
             self._path(self._owner).unlink(missing_ok=True)
 
     async def end_leftovers(self) -> int:
-        """End what nodes that are no more left behind; returns how many sessions that were. Takes about 2 s at most."""
+        """End the sessions that ended nodes left behind; return how many there were. Takes about 2 s at most."""
         left = self._left_over()
         ended = await _end_sessions([child for owner in left for child in self._children_of(owner)])
         for owner in left:
@@ -107,7 +107,10 @@ class ChildLedger:
         return ended
 
     def _left_over(self) -> list["_Owner"]:
-        """The nodes that are gone. Files of an earlier run of the machine are dropped, and so is what is no ledger."""
+        """The owners of ledgers whose process has ended.
+
+        Files from before the machine's last restart are deleted, and other files.
+        """
         left = []
         for path in self._directory.iterdir():
             owner = _Owner.parse(path.name)
@@ -119,7 +122,7 @@ class ChildLedger:
         return left
 
     def _children_of(self, owner: "_Owner") -> set[ProcessIdentity]:
-        """The children that a node left behind, with those that it was just starting."""
+        """The children that an ended node left behind, including those that it was about to start."""
         children, pipes = _read(self._path(owner))
         return {*children, *leaders_holding(pipes, since=owner.process.started)}
 
@@ -135,7 +138,7 @@ class ChildLedger:
             for line in lines:
                 self._write_at(line, self._texts[line])
         except OSError as exc:
-            # That must not refuse sessions; a child is ended by this process as long as that lives.
+            # A ledger that cannot be written must not refuse sessions: this process still ends its children itself.
             if not self._is_failing:
                 logger.error(
                     "children cannot be noted in %s: %s; if the node is killed, they stay", self._directory, exc
@@ -145,7 +148,7 @@ class ChildLedger:
             self._is_failing = False
 
     def _make_file(self) -> None:
-        """Make the file, with room on the disk for what it may hold: the disk may be full later."""
+        """Create the file at its full size, so that a disk that fills up later does not matter."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -163,7 +166,7 @@ class ChildLedger:
 
 
 class _Owner(NamedTuple):
-    """The node that a file belongs to: the run of the machine, the process, and which of its ledgers."""
+    """The owner of a file: the machine's boot, the process, and the number of its ledger."""
 
     boot: str
     process: ProcessIdentity
@@ -171,7 +174,7 @@ class _Owner(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> "_Owner | None":
-        """Return whose file has this name; None for a file that is no ledger."""
+        """Return the owner of the file of this name; None if it is no ledger."""
         try:
             boot, pid, started, serial = name.split(".")
             return cls(boot, ProcessIdentity(int(pid), int(started)), int(serial))
@@ -183,7 +186,7 @@ class _Owner(NamedTuple):
 
 
 async def _end_sessions(leaders: list[ProcessIdentity]) -> int:
-    """Hang up on all processes of these sessions, and kill what is left 1.5 s later; returns how many there were."""
+    """Hang up on all processes of these sessions, and kill the rest 1.5 s later; return the number of sessions."""
     alive = [leader for leader in leaders if hang_up(leader)]
     if not await _have_ended(alive, HANG_UP_TIME):
         for leader in alive:
@@ -193,7 +196,7 @@ async def _end_sessions(leaders: list[ProcessIdentity]) -> int:
 
 
 async def _have_ended(leaders: list[ProcessIdentity], seconds: float) -> bool:
-    """Wait at most so many seconds until no process of these sessions is left."""
+    """Wait up to `seconds` for all processes of these sessions to end; return whether they did."""
     deadline = asyncio.get_running_loop().time() + seconds
     while any(signal_session(leader, 0) for leader in leaders):
         if asyncio.get_running_loop().time() >= deadline:
@@ -203,7 +206,7 @@ async def _have_ended(leaders: list[ProcessIdentity], seconds: float) -> bool:
 
 
 def _read(path: Path) -> tuple[list[ProcessIdentity], list[str]]:
-    """The children that a file notes, and the pipes of those that were just being started."""
+    """The children in a file, and the pipes of those that were about to be started."""
     children, pipes = [], []
     with suppress(OSError):
         data = path.read_bytes()
@@ -211,7 +214,7 @@ def _read(path: Path) -> tuple[list[ProcessIdentity], list[str]]:
             words = data[start : start + LINE_SIZE].decode(errors="replace").split()
             if words[:1] == ["?"]:
                 pipes += words[1:]
-            # A line that could not be written is blank, or holds zeros.
+            # A line whose write failed is blank, or holds zeros.
             with suppress(ValueError):
                 pid, started = map(int, words)
                 children.append(ProcessIdentity(pid, started))

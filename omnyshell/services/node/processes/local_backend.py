@@ -22,7 +22,7 @@ class LocalBackend:
     """Starts processes on this machine; see `ShellBackend`."""
 
     def __init__(self, state_dir: Path, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
-        """`state_dir` keeps the list of children, `refused_variables` are patterns of names that requests may not set.
+        """`state_dir` holds the ledger of children; requests may not set variables that match `refused_variables`.
 
         Raises `ConfigException` for a directory that cannot be used.
         """
@@ -32,7 +32,7 @@ class LocalBackend:
         self._inherited = inherited_variables(os.environ)
 
     async def begin(self) -> Sequence[str]:
-        """End what a node that was killed has left behind, and say what may run; returns the shells that work."""
+        """End processes that a killed node left behind, and log what may run; return the shells that work."""
         count = await self._ledger.end_leftovers()
         if count:
             logger.warning("ended %d sessions that an earlier run of this node left behind", count)
@@ -42,7 +42,7 @@ class LocalBackend:
         return () if self._policy.is_restricted else await find_shells()
 
     async def aclose(self) -> None:
-        """End what is left of the sessions of all children. Takes about 2 s at most."""
+        """End all remaining processes of the children's sessions. Takes about 2 s at most."""
         await self._ledger.close()
 
     def start(self, request: ShellRequest, sink: OutputSink) -> ProcessSession:

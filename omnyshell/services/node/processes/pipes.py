@@ -36,7 +36,7 @@ class PipeSession(ProcessSession):
         self._read_from(from_stderr, DataOpcode.STDERR)
 
     def eof(self) -> None:
-        """Close stdin behind what is queued."""
+        """Close stdin after what is queued is written."""
         if self._writer is not None:
             self._writer.close_at_end()
 
@@ -51,7 +51,7 @@ class PipeSession(ProcessSession):
 
 
 def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
-    """Return the ends to read and to write, which are closed with these."""
+    """Return the read and write ends of a new pipe, each registered to be closed with its stack."""
     read, write = os.pipe()
     readers.callback(os.close, read)
     writers.callback(os.close, write)
@@ -59,6 +59,6 @@ def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:
 
 
 def _enlarge(fd: int) -> None:
-    """Let the pipe hold more than 64 KiB, so that a chunk is full more often; not all systems can."""
+    """Let the pipe hold more than 64 KiB, so that more chunks are full; ignored where the system cannot."""
     with suppress(OSError, AttributeError):
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, PIPE_SIZE)

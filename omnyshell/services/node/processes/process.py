@@ -13,7 +13,7 @@ from omnyshell.services.node.processes.process_table import signal_name
 
 
 class ProcessSession(ABC):
-    """A process whose end is told behind its last output.
+    """A process whose exit is reported after its last output.
 
     After the leader has exited, output is drained to its end, or, where a descendant keeps a stream open, until
     `quiet` seconds after the last byte (docs/protocol.md#how-a-session-ends). That clock stands still while
@@ -38,7 +38,7 @@ class ProcessSession(ABC):
         return self._leader.pid
 
     def write(self, data: bytes) -> None:
-        """Queue input; what nobody reads any more counts as taken."""
+        """Queue input; if nobody reads it any more, it counts as taken."""
         if self._writer is not None:
             self._writer.write(data)
         else:
@@ -46,34 +46,34 @@ class ProcessSession(ABC):
 
     @abstractmethod
     def eof(self) -> None:
-        """End the input, behind what is queued."""
+        """End the input after what is queued."""
 
     @abstractmethod
     def resize(self, cols: int, rows: int) -> None:
-        """Give the terminal another size, in character cells."""
+        """Resize the terminal, in character cells."""
 
     @abstractmethod
     def signal(self, name: str) -> None:
         """Signal what runs in the foreground; an unknown name is ignored."""
 
     def foreground(self) -> Foreground:
-        """What runs in the foreground; nothing is known where there is no terminal."""
+        """What runs in the foreground; unknown without a terminal."""
         return Foreground()
 
     def type_reply(self, data: bytes) -> None:
-        """Queue input of the node's own, which is no part of the client's stream."""
+        """Queue the node's own input, which is not part of the client's stream."""
         if self._writer is not None:
             self._writer.write_unaccounted(data)
 
     def resume_output(self) -> None:
-        """Read on: the sink has a budget again."""
+        """Resume reading: the sink has a budget again."""
         for reader in self._readers:
             reader.resume()
         if self._return_code is not None:
             self._restart_drain_clock()
 
     def kill(self) -> None:
-        """End every process of the session; its output is of no interest any more. Idempotent."""
+        """End every process of the session, and drop its output. Idempotent."""
         if self._ended:
             self._leader.kill()
             return

@@ -1,6 +1,6 @@
-"""What the system knows of processes: sessions, start times, and ending all that belongs together.
+"""The system's table of processes: their sessions, start times, and signals to all processes of a session.
 
-Linux tells through /proc; elsewhere only the leader's process group can be reached.
+On Linux it is read from /proc; elsewhere only the leader's process group can be reached.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HANG_UP_TIME = 1.5
-"""Seconds between the hang-up and the kill: what is revoked has ended after 2 s, whatever it ignores."""
+"""Seconds between the hang-up and the kill, so that a revoked session ends within 2 s even if it ignores signals."""
 
 _PROC = Path("/proc")
 _FIELDS_AFTER_NAME = 2
@@ -23,9 +23,9 @@ _START_TIME = 22
 
 
 class ProcessIdentity(NamedTuple):
-    """A process, told from others that have its id before or after it by when it started.
+    """A process, identified by its id and its start time, as ids are used again.
 
-    That is counted in clock ticks since the machine did; 0 where it cannot be known.
+    The start time is in clock ticks since boot; 0 where it cannot be known.
     """
 
     pid: int
@@ -33,7 +33,7 @@ class ProcessIdentity(NamedTuple):
 
 
 class ProcessFacts(NamedTuple):
-    """A process: its id, its group's and its session's, and when it started, in clock ticks since the machine did."""
+    """A process: its id, those of its group and session, and its start time, in clock ticks since boot."""
 
     pid: int
     group: int
@@ -42,12 +42,12 @@ class ProcessFacts(NamedTuple):
 
 
 def facts_of(pid: int) -> ProcessFacts | None:
-    """Return what is known of a process; None where there is none, it is a zombie, or nothing can be known."""
+    """Return the facts of a process; None if there is none, it is a zombie, or the system does not tell."""
     try:
         text = (_PROC / str(pid) / "stat").read_bytes()
     except OSError:
         return None
-    # The name, in parentheses, may hold anything.
+    # The name, in parentheses, may contain any character, spaces and parentheses too.
     fields = text[text.rindex(b")") + 2 :].split()
     if fields[0] in _DEAD:
         return None
@@ -57,7 +57,7 @@ def facts_of(pid: int) -> ProcessFacts | None:
 
 
 def identity_of(pid: int) -> ProcessIdentity:
-    """Return what tells the process from others that get its id."""
+    """Return the identity of the process that has this id now."""
     facts = facts_of(pid)
     return ProcessIdentity(pid, facts.started if facts is not None else 0)
 
@@ -82,7 +82,7 @@ def _all_processes() -> Iterator[ProcessFacts]:
 
 
 def boot_id() -> str:
-    """Return what tells this run of the machine from earlier ones; empty where it cannot be known."""
+    """Return an id of the machine's current boot; empty where it cannot be known."""
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -100,13 +100,13 @@ def group_members(group: int) -> list[int]:
 
 
 def pipe_ids(descriptors: Iterable[int]) -> list[str]:
-    """Return what tells the pipes among these descriptors from all others."""
+    """Return the system-wide ids of the pipes among these descriptors."""
     found = map(os.fstat, descriptors)
     return [str(each.st_ino) for each in found if stat.S_ISFIFO(each.st_mode)]
 
 
 def leaders_holding(pipes: Collection[str], since: int) -> set[ProcessIdentity]:
-    """Return who leads the sessions whose processes have one of these pipes open.
+    """Return the leaders of the sessions with a process that has one of these pipes open.
 
     Sessions that began before `since`, in clock ticks, are left out.
     """
@@ -119,7 +119,7 @@ def leaders_holding(pipes: Collection[str], since: int) -> set[ProcessIdentity]:
 
 
 def _open_files(pid: int) -> Iterator[str]:
-    # Of other users nothing can be seen, and a process may end meanwhile.
+    # Other users' processes cannot be read, and a process may end meanwhile.
     with suppress(OSError):
         for descriptor in (_PROC / str(pid) / "fd").iterdir():
             with suppress(OSError):
@@ -127,9 +127,9 @@ def _open_files(pid: int) -> Iterator[str]:
 
 
 def signal_session(leader: ProcessIdentity, number: int) -> bool:
-    """Signal every process of the session that this one leads, or led; returns whether there was one.
+    """Signal every process of the session that `leader` leads or led; return whether there was one.
 
-    Where another process has the leader's id now, nothing is signalled. Signal 0 only looks.
+    Nothing is signalled if another process has the leader's id now. Signal 0 only checks for processes.
     """
     if _PROC.joinpath("self").exists():
         present = facts_of(leader.pid)
@@ -147,7 +147,7 @@ def signal_session(leader: ProcessIdentity, number: int) -> bool:
 
 
 def hang_up(leader: ProcessIdentity) -> bool:
-    """Tell every process of the session to end; returns whether there was one."""
+    """Send SIGHUP to every process of the session; return whether there was one."""
     was_there = signal_session(leader, signal.SIGHUP)
     if was_there:
         # A stopped process acts on the hang-up only when it is continued.

@@ -17,7 +17,7 @@ from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import group_members, signal_number
 
 MAX_COMMAND = 256
-"""Characters of a command line that are told."""
+"""Characters of a command line that are reported."""
 
 _PROC = Path("/proc")
 
@@ -60,10 +60,10 @@ QUIET = 0.2
 MAX_CELLS = 10_000
 
 WORTH_A_READ = 1024
-"""Bytes that end the moment: a quarter of what the kernel hands on at once."""
+"""Bytes that make a read worthwhile: a quarter of what the kernel hands on at a time."""
 
 GLANCES = 30
-"""Looks for as much, about 30 µs."""
+"""How often to check for that many bytes: about 30 µs in all."""
 
 _TRAMPOLINE = 'exec 0<>"$1" 1>&0 2>&0; shift; exec "$@"'
 """Opens the slave by its path, which makes it the controlling terminal of the new session, then runs the program."""
@@ -73,7 +73,7 @@ _IUTF8 = getattr(termios, "IUTF8", 0x4000)
 
 
 class PtySession(ProcessSession):
-    """A program whose terminal is ours to hold."""
+    """A program on a terminal whose master this object holds."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class PtySession(ProcessSession):
             master, slave = os.openpty()
             ours.callback(os.close, master)
             theirs.callback(os.close, slave)
-            # Reading and writing end apart: each has a descriptor of its own.
+            # Reader and writer are closed separately, so each has its own descriptor.
             writing = os.dup(master)
             ours.callback(os.close, writing)
             _set_size(master, size.cols, size.rows)
@@ -117,13 +117,13 @@ class PtySession(ProcessSession):
     def _has_terminal(self) -> bool:
         """Whether the master is open.
 
-        It closes when the program has closed its terminal, though that may live on: another session's master can then
-        have its number.
+        It is closed when the program closes its terminal, which may be before the program ends. Another session's
+        master may then have the same descriptor number.
         """
         return any(reader.is_open for reader in self._readers)
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give the terminal another size; the kernel sends SIGWINCH."""
+        """Resize the terminal; the kernel sends SIGWINCH."""
         if self._has_terminal:
             with suppress(OSError):
                 _set_size(self._master, cols, rows)
@@ -141,10 +141,10 @@ class PtySession(ProcessSession):
 
 
 def look_for_output(fd: int) -> None:
-    """Give a terminal a moment to have output.
+    """Wait briefly, without sleeping, for a terminal's output to accumulate.
 
-    The kernel hands output on 4 KiB at a time, by a thread of its own. A read that comes too early sleeps until that
-    has run, and to be woken again takes much longer. FIONREAD does not sleep; meanwhile the thread may run where we do.
+    A kernel thread passes output on, 4 KiB at a time. A read that comes too early sleeps until that thread has run, and
+    waking up takes much longer than waiting here. FIONREAD does not sleep, and lets the thread run meanwhile.
     """
     count = array("i", [0])
     with suppress(OSError):
@@ -161,7 +161,7 @@ def _set_size(fd: int, cols: int, rows: int) -> None:
 
 
 def _set_modes(fd: int, *, echo: bool) -> None:
-    """Cooked and UTF-8; without flow control, which would eat ctrl+s and ctrl+q."""
+    """Set canonical mode and UTF-8, without flow control, which would swallow ctrl+s and ctrl+q."""
     modes = termios.tcgetattr(fd)
     modes[_IFLAG] = (modes[_IFLAG] | _IUTF8) & ~(termios.IXON | termios.IXOFF)
     if not echo:

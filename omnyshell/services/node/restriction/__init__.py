@@ -1,6 +1,6 @@
-"""A restricted node: rules for what may be run, which program a rule means, and what it is started with.
+"""A restricted node: rules for what may be run, the program that a rule means, and its environment.
 
 `policy` judges a request by rules, which come from tables of a file (`tables`) or from patterns (`pattern`). `program`
-finds a rule's program where nobody else can have put it, `environment` is all that this gets, and `escapes` knows
-programs that no rule contains.
+finds a rule's program, and refuses one that other users could have replaced. `environment` makes its environment,
+`escapes` lists dangerous options, and `uncontained` lists programs that rules cannot restrict.
 """

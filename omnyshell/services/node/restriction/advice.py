@@ -1,4 +1,4 @@
-"""What whoever wrote a rule should know of it, from how this machine is now."""
+"""Warnings for the author of a rule, from the present state of this machine."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from omnyshell.services.node.restriction.wildcards import has_wildcard
 
 
 def warnings_of(rule: CommandRule) -> Iterator[str]:
-    """Yield what a rule does not let run, and what it does not contain."""
+    """Yield warnings about commands that a rule fails to allow, and about programs that it fails to restrict."""
     if rule.flaw:
         yield f"it lets nothing run: {rule.flaw}"
         return
@@ -29,7 +29,7 @@ def warnings_of(rule: CommandRule) -> Iterator[str]:
 
 
 def kind_of(path: str) -> Uncontained | None:
-    """Return the kind of programs that rules do not simply contain, if the one at a path is of any."""
+    """Return the kind of hard-to-restrict program that the one at a path belongs to, if any."""
     return find_uncontained(names_of(path), is_script=is_script(path))
 
 
@@ -53,7 +53,7 @@ def _containment_warning(rule: CommandRule, path: str) -> Iterator[str]:
 
 
 def _script_warning(rule: CommandRule, path: str) -> Iterator[str]:
-    """A script that is a word is the program's to open: nobody judges it at each run."""
+    """Warn about a script that is an argument: the program opens it itself, so it is not checked at each run."""
     kind = kind_of(path)
     if kind is None or kind.contained is None or not kind.contained.by_path:
         return

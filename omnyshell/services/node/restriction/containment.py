@@ -1,4 +1,4 @@
-"""Whether a rule keeps a program to one thing, of those of which it is known what they run or write."""
+"""Whether a rule restricts a program to one purpose, for programs known to run commands or write files."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from omnyshell.services.node.restriction.uncontained import FIXED, RUNS, UNCONTA
 from omnyshell.services.node.restriction.wildcards import has_wildcard
 
 _INPUT = re.compile(r"-|--server|/dev/(stdin|tty|console|fd/.*|pts/.*)|/proc/.*")
-"""What a program reads from its terminal, or from what a client sends."""
+"""Words that make a program read its terminal or standard input, which a client controls."""
 
 _WORDS = frozenset(
     (
@@ -20,17 +20,17 @@ _WORDS = frozenset(
         *("time", "view", "watch", "tee", "touch", "as", "R", "rc", "es"),
     )
 )
-"""Names that somebody's own script may have by chance."""
+"""Names that a user's own script may have by chance."""
 
 
 def find_uncontained(names: Collection[str], *, is_script: bool = False) -> Uncontained | None:
-    """Return the kind that one of a program's names belongs to; None where none is known."""
+    """Return the kind that one of a program's names belongs to; None for unknown programs."""
     known = {name for name in names if name not in _WORDS} if is_script else {*names, *map(_stem, names)}
     return next((kind for kind in UNCONTAINED if any(_is_one_of(name, kind.names) for name in known)), None)
 
 
 def runs_others(name: str) -> bool:
-    """Tell whether a program runs what its words name, so that it interprets no script itself."""
+    """Tell whether a program runs the program that its arguments name, so that it interprets no script itself."""
     kind = find_uncontained([name])
     if kind is None:
         return False
@@ -38,29 +38,29 @@ def runs_others(name: str) -> bool:
 
 
 def is_contained(kind: Uncontained, arguments: Sequence[str], rest: Sequence[str] = ()) -> bool:
-    """Tell whether patterns keep a program of this kind to what they say, whatever a client types or sends."""
+    """Tell whether these patterns restrict a program of this kind, whatever a client types or sends."""
     use = kind.contained
     if use is None:
         return False
     is_fixed = not any(map(has_wildcard, (*arguments, *rest)))
     if kind.by_options and not is_fixed:
-        return not _has_say(arguments, rest)
-    told = _Told(by_option=False, words=tuple(arguments)) if use in (FIXED, RUNS) else _told(use, arguments)
+        return not _client_chooses(arguments, rest)
+    told = _Deciding(by_option=False, words=tuple(arguments)) if use in (FIXED, RUNS) else _deciding(use, arguments)
     if told is None or (use.runs_words and _runs_uncontained(told.words)):
         return False
     is_open = use.open_behind_option if told.by_option else use.open_behind_operand
     return is_open or (is_fixed and not any(map(_INPUT.fullmatch, (*arguments, *rest))))
 
 
-class _Told(NamedTuple):
-    """What words say what to do."""
+class _Deciding(NamedTuple):
+    """The arguments that tell a program what to do."""
 
     by_option: bool
     words: tuple[str, ...]
 
 
-def _told(use: Use, arguments: Sequence[str]) -> _Told | None:
-    """Which of the words tell a program what to do; None where that is not known to be all that it does."""
+def _deciding(use: Use, arguments: Sequence[str]) -> _Deciding | None:
+    """Find the arguments that tell a program what to do; None where it may do other things as well."""
     for at, word in enumerate(arguments):
         by_option = bool(re.fullmatch(use.told_by, word))
         words = tuple(arguments[at + 1 : at + 2] if by_option else arguments[at : at + use.operands])
@@ -68,7 +68,7 @@ def _told(use: Use, arguments: Sequence[str]) -> _Told | None:
         if len(words) == wanted > 0 and all(_is_plain(word) for word in words):
             if not by_option and use.by_path and not words[0].startswith("/"):
                 return None
-            return _Told(by_option, words if by_option or use.by_path else tuple(arguments[at:]))
+            return _Deciding(by_option, words if by_option or use.by_path else tuple(arguments[at:]))
         if not re.fullmatch(use.fine, word):
             return None
     return None
@@ -78,20 +78,20 @@ def _is_plain(word: str) -> bool:
     return not (has_wildcard(word) or word.startswith("-") or _INPUT.fullmatch(word))
 
 
-def _has_say(arguments: Sequence[str], rest: Sequence[str]) -> bool:
-    """Whether a client chooses the first word, or an option."""
+def _client_chooses(arguments: Sequence[str], rest: Sequence[str]) -> bool:
+    """Whether a client can choose the first argument, or an option."""
     first = arguments[0] if arguments else next(iter(rest), "")
     return has_wildcard(first) or any(takes_options(pattern) for pattern in (*arguments, *rest))
 
 
 def takes_options(pattern: str) -> bool:
-    """Tell whether a client chooses what option a word is, by this pattern."""
+    """Tell whether this pattern lets a client choose an option."""
     option = pattern.partition("=")[0] if pattern.startswith("--") else pattern
     return pattern.startswith("-") and has_wildcard(option)
 
 
 def _runs_uncontained(arguments: Sequence[str]) -> bool:
-    """Whether the first program that is known among these words does not keep to the words behind it."""
+    """Whether the first known program among these arguments is not restricted by the arguments after it."""
     words = [part for word in arguments for part in _split(word)]
     for at, word in enumerate(words):
         kind = find_uncontained([os.path.basename(word)])  # noqa: PTH119
@@ -108,7 +108,7 @@ def _split(word: str) -> list[str]:
 
 
 def _stem(name: str) -> str:
-    """A program's name without its version or make: of `nc.openbsd`, `gdb13` and `busybox-1.36`."""
+    """A program's name without version or variant: `nc` for `nc.openbsd`, `busybox` for `busybox-1.36`."""
     return re.split(r"-?[0-9]|\.|-static", name, maxsplit=1)[0]
 
 

@@ -1,4 +1,4 @@
-"""All that a restricted program gets of an environment."""
+"""The environment of a restricted program."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from omnyshell.services.node.restriction.variables import value_flaw, variables_
 NO_PROGRAM = "false"
 
 HARMLESS = {
-    # No shell from within a program that starts the user's.
+    # Programs that start the user's shell get none.
     "SHELL": "/bin/false",
     # Pagers print, and do nothing else.
     **dict.fromkeys(("PAGER", "MANPAGER", "GIT_PAGER", "SYSTEMD_PAGER", "HGPAGER", "PSQL_PAGER"), "cat"),
@@ -27,13 +27,13 @@ HARMLESS = {
     **dict.fromkeys(("EDITOR", "VISUAL", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR", "SYSTEMD_EDITOR"), NO_PROGRAM),
     **dict.fromkeys(("SUDO_EDITOR", "PSQL_EDITOR", "HGEDITOR", "SVN_EDITOR", "FCEDIT", "BROWSER"), NO_PROGRAM),
     **dict.fromkeys(("GIT_ASKPASS", "SSH_ASKPASS", "SUDO_ASKPASS"), NO_PROGRAM),
-    # Git obeys its repository alone, and asks nothing.
+    # Git reads only its repository's configuration, and never prompts.
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_TERMINAL_PROMPT": "0",
     "HGPLAIN": "1",
 }
-"""What keeps programs from running others, writing files of their own accord, or asking."""
+"""Variables that keep programs from running others, writing files unasked, or prompting."""
 
 _LOCALE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _TERM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
@@ -43,7 +43,7 @@ NO_HOME = "/"
 
 
 def home_flaw() -> str:
-    """Return why programs do not get the home of the node's user, judged now; an empty text if they do."""
+    """Return why programs do not get the home of the node's user, checked now; "" if they do."""
     home = account().home
     try:
         trusted_directory(home)
@@ -55,12 +55,12 @@ def home_flaw() -> str:
 
 
 def trusted_home() -> str:
-    """Return the home of the node's user, or the root where others have a say in it: programs obey files there."""
+    """Return the home of the node's user, or `/` if others can write to it: programs obey files in their home."""
     return NO_HOME if home_flaw() else account().home
 
 
 def fixed_environment(home: str) -> dict[str, str]:
-    """Return what every restricted program starts with. Of the node's own environment it has `LANG` at most."""
+    """Return the variables of every restricted program. Of the node's own environment it has `LANG` at most."""
     who = account()
     lang = os.environ.get("LANG", "")
     return {
@@ -76,10 +76,10 @@ def fixed_environment(home: str) -> dict[str, str]:
 def restricted_environment(
     request: ShellRequest, allowed: Iterable[str], refused: Iterable[str], home: str
 ) -> dict[str, str]:
-    """Return what a program starts with: of the request, the variables that are allowed and not refused.
+    """Return a program's variables: the fixed ones, and those of the request that are allowed and not refused.
 
-    The others are left out. Raises `SessionRejectedException` for what no environment can hold, for a value that the
-    rule does not let, and for a terminal's type that is none.
+    The others are left out. Raises `SessionRejectedException` for a variable that no environment can hold, for a value
+    that the rule does not allow, and for an invalid terminal type.
     """
     env = fixed_environment(home)
     values, patterns = variables_of(allowed), tuple(refused)

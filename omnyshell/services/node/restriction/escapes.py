@@ -1,6 +1,6 @@
-"""Options that run programs or write files, which no wildcard takes unless its pattern names them.
+"""Options that run programs or write files; a wildcard matches them only if its pattern names them.
 
-They are those that are known. That is no boundary: a program can have others (docs/security.md says so too).
+The lists hold known options, and are no security boundary: a program can have others (see docs/security.md).
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ OPTIONS_BY_PROGRAM: dict[str, tuple[str, ...]] = {
     ),
     "find": ("-exec*", "-ok*", "-delete", "-fprint*", "-fls*"),
     "sort": ("-o", "-T", "--output", "--compress-program", "--temporary-directory"),
-    # To another machine by ssh, or into a container; in the place of another system.
+    # These act on another machine by ssh, in a container, or on another root directory.
     "*ctl": ("-H", "-M", "--host", "--machine", "--root", "--image", "--image-policy"),
     "systemd-*": ("-H", "-M", "--host", "--machine", "--root", "--image"),
     "journalctl": (
@@ -59,15 +59,15 @@ OPTIONS_BY_PROGRAM: dict[str, tuple[str, ...]] = {
         *("--directory-prefix", "--use-askpass", "--config"),
     ),
 }
-"""By patterns of programs' names.
+"""The options, by patterns of programs' names.
 
-`-o` is that letter anywhere among others (`-ro`, `-Tro`), since what a letter before it means is not known here;
-`--output` is also what it may be shortened to.
+`-o` also stands for that letter in a group (`-ro`, `-Tro`), since the meaning of the letters before it is not known
+here; `--output` also stands for its abbreviations.
 """
 
 
 class Escapes(NamedTuple):
-    """Those of one program."""
+    """The dangerous options of one program."""
 
     letters: frozenset[str]
     names: frozenset[str]
@@ -75,17 +75,17 @@ class Escapes(NamedTuple):
     words: tuple[str, ...]
 
     def has(self, word: str) -> bool:
-        """Tell whether a word is one, or may be."""
+        """Tell whether a word is, or may be, one of these options."""
         if word.startswith("--"):
             return word.partition("=")[0] in self.shortened
         return word.startswith("-") and (not self.letters.isdisjoint(word) or self._is_word(word))
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether the program has any."""
         return bool(self.letters or self.names or self.words)
 
     def is_named_by(self, beginning: str, word: str) -> bool:
-        """Tell whether what a pattern fixes at its beginning names in full the one that a word is."""
+        """Tell whether a pattern's fixed beginning names in full the option that a word is."""
         if word.startswith("--"):
             name = beginning.partition("=")[0]
             return name in self.names and name == word.partition("=")[0]
@@ -96,7 +96,7 @@ class Escapes(NamedTuple):
 
 
 def escapes_of(names: Iterable[str]) -> Escapes:
-    """Return the options of the program so named."""
+    """Return the dangerous options of a program that has these names."""
     return _escapes_of(frozenset(names))
 
 

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 
 def path_flaw(path: str) -> str:
-    """Return what is wrong with an absolute path that has one spelling only; an empty text if nothing is."""
+    """Return why a path is not absolute and in canonical spelling; "" if it is."""
     if not path.startswith("/"):
         return "is not absolute"
     if ".." in PurePosixPath(path).parts:

@@ -1,7 +1,7 @@
 """The short form of a rule, `--allow-command PATTERN`, and what it meant before version 0.2.
 
-Before, the pattern was held against the program alone, or against the whole line. A pattern that cannot be a rule any
-more makes a rule that lets nothing run: a node that was restricted stays so, and stays reachable.
+Before 0.2 the pattern was matched against the program alone, or against the whole line. A pattern that cannot be
+expressed as a rule now makes a rule that lets nothing run: a restricted node stays restricted, and stays reachable.
 """
 
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ from omnyshell.services.node.restriction.wildcards import OPTIONS, WORDS, has_wi
 
 
 def rule_from_pattern(pattern: str) -> CommandRule:
-    """Return the rule that a pattern means: its program, a pattern for each word, and for a last `*` any words."""
+    """Return the rule for a pattern: its program, a pattern for each word, and any further words for a last `*`."""
     origin = f"--allow-command {pattern!r}"
     try:
         program, *arguments = _words(pattern)
@@ -31,7 +31,7 @@ def rule_from_pattern(pattern: str) -> CommandRule:
 
 
 def narrowed(pattern: str) -> str:
-    """Return what a pattern let run before and does not now, and what to write instead; an empty text if nothing."""
+    """Return what a pattern allowed before 0.2 and does not allow now, and what to write instead; "" if nothing."""
     rule = rule_from_pattern(pattern)
     if rule.flaw:
         return ""
@@ -39,10 +39,10 @@ def narrowed(pattern: str) -> str:
     has_escapes = bool(escapes_of(names_of(path)))
     if not rule.arguments and not rule.rest:
         less = f"it lets {rule.program} run without words only, before 0.2 with any"
-        # What runs anything is not to be given more words than it has.
+        # A program that can run anything is not advised to take more words.
         is_known = has_escapes or kind_of(path) is not None
         return less if is_known else f"{less}: write {f'{pattern.strip()} *'!r} for that"
-    if _reached_on(rule):
+    if _matched_more_words(rule):
         less = "a wildcard stays within its word; before 0.2 it reached over several"
         return f"{less}: write a pattern for each number of words that you mean"
     if rule.rest and has_escapes:
@@ -73,14 +73,14 @@ def _words_flaw(words: list[str]) -> str:
     return next((f"{word!r} {pattern_flaw(word)}" for word in words if pattern_flaw(word)), "")
 
 
-def _reached_on(rule: CommandRule) -> bool:
-    # What any option reached over are the words that follow it.
+def _matched_more_words(rule: CommandRule) -> bool:
+    # Before 0.2 a pattern for any option matched the words after the option too.
     is_any = rule.rest and rule.arguments[-1:] in ((OPTIONS,), ("--*",))
-    return any(map(_could_reach_on, rule.arguments[:-1] if is_any else rule.arguments))
+    return any(map(_matched_more, rule.arguments[:-1] if is_any else rule.arguments))
 
 
-def _could_reach_on(word: str) -> bool:
-    """Whether a word's pattern matched what it leaves alone now: a blank, and so further words, an option, or `..`."""
+def _matched_more(word: str) -> bool:
+    """Whether a word's pattern matched more before 0.2: spaces (and so further words), options, or `..`."""
     atoms = _atoms(word)
     within = atoms[1:-1]
     return (

@@ -1,4 +1,4 @@
-"""Judges requests to a restricted node: which rule lets one run, and with what."""
+"""Judges requests to a restricted node: which rule allows one, and what it starts."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ logger = logging.getLogger("omnyshell.node")
 
 
 class RuleRefusal(SessionRejectedException):
-    """Why a rule does not let a request run. The text is for who asked, `why` for who wrote the rule."""
+    """Why a rule refuses a request. The text is for the client, `why` for the author of the rule."""
 
     default_code = ErrorCodes.NOT_AUTHORIZED
 
@@ -35,23 +35,23 @@ class RuleRefusal(SessionRejectedException):
 
     @property
     def is_near(self) -> bool:
-        """Whether the command is one of the rule's, and something else stands against it."""
+        """Whether the rule allows the command, and refuses something else about the request."""
         return self.message != REFUSED
 
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """What may be run; without patterns and rules, everything: who makes an empty policy restricts nothing.
+    """What may be run: without patterns and rules, everything.
 
     With any, shells are refused, a command string is split into words without a shell, and a program gets a fixed
-    environment. A pattern is the short form of a rule; one that cannot be understood lets nothing run. A list of rules
-    that may come out empty, where that should let nothing run, is for the caller to see to.
+    environment. A pattern is the short form of a rule; an invalid one lets nothing run. The caller must refuse an empty
+    list of rules if that was meant to let nothing run.
     """
 
     patterns: tuple[str, ...] = ()
     rules: tuple[CommandRule, ...] = ()
     short: tuple[CommandRule, ...] = field(default=(), init=False, repr=False, compare=False)
-    """The rules that the patterns are the short form of."""
+    """The rules that the patterns stand for."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "patterns", tuple(self.patterns))
@@ -59,7 +59,7 @@ class CommandPolicy:
         object.__setattr__(self, "short", tuple(rule_from_pattern(pattern) for pattern in self.patterns))
 
     def __str__(self) -> str:
-        """What the node says of itself when it starts."""
+        """A description that the node logs when it starts."""
         if not self.is_restricted:
             return "not restricted: everything runs that users of the node ask for"
         rules = len(self.all_rules)
@@ -67,18 +67,19 @@ class CommandPolicy:
 
     @property
     def is_restricted(self) -> bool:
-        """Whether only what a rule says may run."""
+        """Whether only what a rule allows may run."""
         return bool(self.patterns or self.rules)
 
     @property
     def all_rules(self) -> tuple[CommandRule, ...]:
-        """The patterns' rules and the others, in the order in which they are asked."""
+        """The patterns' rules and the others, in the order in which they are tried."""
         return (*self.short, *self.rules)
 
     def launch(self, request: ShellRequest, refused_variables: Iterable[str] = ()) -> Launch:
-        """Return what the first rule that lets the request run starts.
+        """Return what to start, from the first rule that allows the request.
 
-        Raises `SessionRejectedException`: `not_authorized` where none does, `bad_request` where nothing can be run.
+        Raises `SessionRejectedException`: `not_authorized` if no rule does, `bad_request` for a request that no rule
+        could allow.
         """
         words = requested_words(request)
         refusals = []
@@ -94,7 +95,7 @@ class CommandPolicy:
     def answers(
         self, words: Sequence[str], request: ShellRequest, refused_variables: Iterable[str] = ()
     ) -> Iterator[tuple[CommandRule, Launch | RuleRefusal]]:
-        """Yield what each rule says to these words of the request."""
+        """Yield each rule with its verdict on these words of the request."""
         home = trusted_home()
         for rule in self.all_rules:
             try:
@@ -103,7 +104,7 @@ class CommandPolicy:
                 yield rule, refusal
 
     def warnings(self) -> Iterator[str]:
-        """Yield what whoever wrote the rules should know, from how this machine is now."""
+        """Yield warnings for the author of the rules, from the present state of this machine."""
         if self.is_restricted and (flaw := home_flaw()):
             yield f"{HOMELESS}: {flaw}"
         for pattern, rule in zip(self.patterns, self.short, strict=True):
@@ -119,7 +120,10 @@ def _warn_of_home(launch: Launch) -> None:
 
 
 def _judge(rule: CommandRule, words: Sequence[str], request: ShellRequest, refused: Iterable[str], home: str) -> Launch:
-    """Return what a rule starts for a request. Raises `RuleRefusal`, and `SessionRejectedException` for bad values."""
+    """Return what a rule starts for a request.
+
+    Raises `RuleRefusal`, or `SessionRejectedException` for invalid values.
+    """
     if rule.flaw:
         raise RuleRefusal(rule.flaw)
     path = _named_program(rule, words[0])
@@ -134,7 +138,7 @@ def _judge(rule: CommandRule, words: Sequence[str], request: ShellRequest, refus
 
 
 def _named_program(rule: CommandRule, word: str) -> str:
-    """Return the path of the rule's program, where the word means that: by its path, or by a name in the fixed `PATH`.
+    """Return the path of the rule's program if the word names it, by its path or by a name in the fixed `PATH`.
 
     Raises `RuleRefusal`.
     """

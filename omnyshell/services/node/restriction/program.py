@@ -1,4 +1,4 @@
-"""Which program a rule means, found anew for each run, where nobody but root and the node's user can have put it."""
+"""The program that a rule means, looked up for each run; only root and the node's user may be able to replace it."""
 
 import os
 import re
@@ -11,25 +11,25 @@ from omnyshell.services.node.restriction.containment import runs_others
 from omnyshell.services.node.restriction.trust import NotTrustedException, trusted_path
 
 MAX_INTERPRETERS = 4
-"""Scripts whose interpreter is a script; as many as Linux starts."""
+"""Depth of scripts whose interpreter is a script; as much as Linux allows."""
 
 _FIRST_LINE = 256
-"""Bytes that the kernel reads of it."""
+"""Bytes of a script's first line that the kernel reads."""
 
 _MAGIC = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe") if sys.platform == "darwin" else (b"\x7fELF",)
-"""How programs begin that are no scripts."""
+"""The first bytes of programs that are no scripts."""
 
 _MANY_IN_ONE = frozenset(("busybox", "toybox", "coreutils"))
-"""Programs that are what they are called."""
+"""Programs whose function depends on the name by which they are called."""
 
 _ENV_ARGUMENT = re.compile(r"(-S[ \t]+)?([A-Za-z0-9_/][A-Za-z0-9_./+-]*)(?(1)(?:[ \t][^'\"$\\]*)?)")
-"""What `env` may be told: a program, and behind `-S` words for it. Its own options and assignments lead elsewhere."""
+"""What may follow `env`: a program, and after `-S` also arguments for it. Other options and assignments are refused."""
 
 _BLANKS = re.compile(rb"[ \t]+")
 
 
 def look_up(name: str) -> str | None:
-    """Return the path of the program that a bare name means in the fixed `PATH`; it is not judged."""
+    """Return the path of the program that a bare name means in the fixed `PATH`, without checking it."""
     if "/" in name:
         return None
     candidates = (os.path.join(directory, name) for directory in DEFAULT_PATH.split(":"))  # noqa: PTH118
@@ -39,7 +39,7 @@ def look_up(name: str) -> str | None:
 def is_entry(found: str, path: str) -> bool:
     """Tell whether two paths name the same entry of the same directory.
 
-    That two names lead to one file is not enough: some programs are what they are called.
+    Two names of one file are not enough: the function of some programs depends on their name.
     """
     same_name = os.path.basename(found) == os.path.basename(path)  # noqa: PTH119
     try:
@@ -49,16 +49,16 @@ def is_entry(found: str, path: str) -> bool:
 
 
 def names_of(path: str) -> set[str]:
-    """Return what a program is called, and what it really is."""
+    """Return the names of a program: that of the path, and that of the file that it leads to."""
     called, real = os.path.basename(path), os.path.basename(os.path.realpath(path))  # noqa: PTH119
     return {called} if real in _MANY_IN_ONE else {called, real}
 
 
 def trusted_program(path: str) -> str:
-    """Return where the path of a program leads, and see that nobody else can decide what runs there.
+    """Return a program's path with links resolved, after checking that no other user can change what runs there.
 
-    What interprets a script is held to the same. Raises `SessionRejectedException`, whose text has paths of this
-    machine: `bad_request` where there is no such program, `NotTrustedException` where others decide.
+    A script's interpreter is checked too. Raises `SessionRejectedException`, whose text contains paths of this machine:
+    `bad_request` if there is no such program, `NotTrustedException` if others could change it.
     """
     found = _trusted_file(path)
     current = found
@@ -89,7 +89,7 @@ def _trusted_file(path: str) -> str:
 
 
 def _interpreter(path: str) -> str | None:
-    """The interpreter of a script, by its first line; `env` stands for what it looks up."""
+    """The interpreter of a script, from its first line; `env` is replaced by the program that it looks up."""
     line = _first_line(path)
     if line is None:
         return None
@@ -116,9 +116,11 @@ def _looked_up_by_env(path: str, argument: str) -> str:
 
 
 def _first_line(path: str) -> tuple[str, str] | None:
-    """The two words behind `#!`; None where a file is no script, or cannot be read and so is none that runs.
+    """The interpreter and its argument after `#!`; None if the file is no script.
 
-    What is neither a script nor a program of the system's own form is run by some shell, or by none, as it comes.
+    An unreadable file cannot run as a script either.
+
+    A file that is neither a script nor in the system's binary format may be run by some shell, or not at all.
     """
     try:
         with open(path, "rb") as file:  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""A rule of a restricted node: one program, the words that it may be given, and what it is started with."""
+"""A rule of a restricted node: one program, the arguments that it may get, and its environment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from omnyshell.services.node.restriction.variables import variable_flaw
 from omnyshell.services.node.restriction.wildcards import matches, pattern_flaw, reason
 
 _LONGEST_SHOWN = 80
-"""Characters of a word."""
+"""Characters of a word that an error shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRule:
-    """What may be run, and how.
+    """One command that may be run, and how.
 
-    Patterns are those of a shell for file names, and match one word each, in its case. As `*` of a shell leaves names
-    alone that begin with a dot, a pattern matches a word that begins with `-` only where it begins with `-` too, and
-    one that steps up by `..` only where it does so too, or is `*` or `-*` by itself. `*` matches `/` too.
+    Patterns are those of a shell for file names; each matches one word, case-sensitively. A shell's `*` matches no name
+    that begins with a dot; likewise a pattern matches a word that begins with `-` only if it begins with `-` too, and a
+    word that steps up by `..` only if it does so too, or is just `*` or `-*`. `*` also matches `/`.
     """
 
     program: str
@@ -29,25 +29,25 @@ class CommandRule:
     """A pattern for each word."""
 
     rest: tuple[str, ...] = ()
-    """Any number of words may follow, each of which one of these patterns matches; without any, none may."""
+    """Patterns for further words: any number may follow, if each matches one of these. Empty: none may follow."""
 
     environment: tuple[str, ...] = ()
     """Variables that a request may set: `NAME`, or `NAME=PATTERN` for its value."""
 
     directory: str | None = None
-    """Where it is started; None is the home of the node's user."""
+    """The directory in which it is started; None is the home of the node's user."""
 
     pty: bool = False
     """Whether it may run on a terminal."""
 
     origin: str = ""
-    """Where it is from: an option, or a place in a file."""
+    """Where the rule was written: an option, or a place in a file."""
 
     flaw: str = ""
-    """Why it lets nothing run, where it was written for an earlier version and cannot be understood."""
+    """Why the rule lets nothing run, if it was written for an earlier version and is no longer valid."""
 
     def __post_init__(self) -> None:
-        """Raise `ConfigException` for what could not be held to."""
+        """Raise `ConfigException` for a rule that could not be enforced."""
         paths = [self.program] if "/" in self.program else []
         paths += [self.directory] if self.directory is not None else []
         flaws = [f"{path!r} {path_flaw(path)}" for path in paths if path_flaw(path)]
@@ -62,11 +62,11 @@ class CommandRule:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """Of all words that may be given."""
+        """The patterns of all words that may be given."""
         return (*self.arguments, *self.rest)
 
     def mismatch(self, words: Sequence[str], escapes: Escapes) -> str:
-        """Return which of the words behind the program does not match first, or an empty text.
+        """Return an error about the first word after the program that does not match; "" if all match.
 
         `escapes` are the program's dangerous options.
         """
@@ -84,6 +84,6 @@ class CommandRule:
 
 def _unlike(number: int, word: str, what: str, patterns: Sequence[str], escapes: Escapes) -> str:
     shown = word if len(word) <= _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}..."
-    # The last reason is that of the pattern which came nearest: options go by patterns for options.
+    # The last reason comes from the pattern that is closest: options are matched by patterns for options.
     reasons = [why for pattern in patterns if (why := reason(word, pattern, escapes))]
     return f"word {number}, {shown!r}, {what}{f': {reasons[-1]}' if reasons else ''}"

@@ -1,7 +1,7 @@
-"""Splits a command line into words as a POSIX shell's quotes say, and does nothing else that a shell does.
+"""Splits a command line into words by a POSIX shell's rules for quotes, without its expansions.
 
-The same as `shlex.split`, whose time grows with the square of a word's length: half a second for 128 KiB, in which a
-node does nothing else.
+The result is that of `shlex.split`, whose time is quadratic in a word's length: 128 KiB would block a node for half a
+second.
 """
 
 import re
@@ -36,7 +36,7 @@ def split_line(line: str) -> list[str]:
 
 
 def quoted_part(line: str) -> str:
-    """Return all that stands in quotes, or is escaped, in a line that can be split."""
+    """Return all characters that are quoted or escaped in a line that can be split."""
     return "".join(_text(piece) for piece in _PIECE.finditer(line) if piece.lastgroup in ("single", "double", "one"))
 
 

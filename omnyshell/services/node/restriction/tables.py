@@ -1,4 +1,4 @@
-"""Rules from the tables `[[commands]]` of a configuration file; what is not understood is an error."""
+"""Rules from the tables `[[commands]]` of a configuration file; unknown keys and values are errors."""
 
 from collections.abc import Mapping
 
@@ -18,7 +18,7 @@ IF_EMPTY = "write one [[commands]] for each rule, or leave it out to let everyth
 
 
 def rules_from_tables(value: object, file: TomlFile) -> tuple[CommandRule, ...]:
-    """Return the rules that the tables are. Raises `ConfigException` that names file, line and key."""
+    """Read the tables as rules. Raises `ConfigException` that names file, line and key."""
 
     def read(values: Mapping[str, object], number: int) -> CommandRule:
         return _rule(Table(values, KEYS, "a rule"), f"[[{COMMANDS}]] at {file.place((COMMANDS, number))}")

@@ -1,4 +1,4 @@
-"""Where others can decide what a restricted node would run or use, a session is refused."""
+"""Refuses a session if other users could change what a restricted node would run or use."""
 
 from collections.abc import Callable
 
@@ -7,13 +7,13 @@ from omnyshell.security import trust
 
 
 class NotTrustedException(SessionRejectedException):
-    """Others can decide where a path leads, or what is there."""
+    """Other users can change where a path leads, or the file there."""
 
     default_code = ErrorCodes.NOT_AUTHORIZED
 
 
 def trusted_path(path: str) -> str:
-    """Return where a path leads, as `trust.trusted_path` does.
+    """Check a path, and return it with links resolved, as `security.trust.trusted_path` does.
 
     Raises `NotTrustedException`, and `OSError` where nothing is there.
     """
@@ -21,7 +21,7 @@ def trusted_path(path: str) -> str:
 
 
 def trusted_directory(path: str) -> str:
-    """Return where the path of a directory leads, as `trust.trusted_directory` does.
+    """Check a directory's path, and return it with links resolved, as `security.trust.trusted_directory` does.
 
     Raises `NotTrustedException`, and `OSError` where no directory is there.
     """

@@ -1,57 +1,57 @@
-"""Programs that rules contain in few ways or in none, as far as they are known: what they run or write is up to users.
+"""Known programs that rules can hardly restrict, or not at all: their users decide what they run or write.
 
-This makes warnings. It is no boundary: a program that is not listed can do the same (docs/security.md says so too).
+The list is for warnings, and is no security boundary: other programs can do the same (see docs/security.md).
 """
 
 from typing import NamedTuple
 
 
 class Use(NamedTuple):
-    """How a program's words keep it to one thing, whatever is typed or sent to it."""
+    """How a rule's arguments restrict a program to one purpose, whatever is typed or sent to it."""
 
     text: str
-    """What a rule must fix."""
+    """What a rule must fix, in words, for a warning."""
 
     fine: str = r"(?!)"
-    """A regular expression for words that may stand in front."""
+    """A regular expression for words that may come first."""
 
     told_by: str = r"(?!)"
-    """A regular expression for options whose next word says what to do."""
+    """A regular expression for options whose next word tells the program what to do."""
 
     operands: int = 0
-    """How many words that are no option say what to do; 0 where they do not."""
+    """How many operands (words that are no options) tell the program what to do; may be 0."""
 
     by_path: bool = False
-    """Whether such a word must be an absolute path."""
+    """Whether such an operand must be an absolute path."""
 
     runs_words: bool = False
-    """Whether they name another program, which then has to be contained too."""
+    """Whether the operands name another program, which then has to be restricted too."""
 
     open_behind_option: bool = False
     open_behind_operand: bool = False
-    """Whether further words are for what is run so, and may be the client's."""
+    """Whether words after the operands go to the program that is run, so that a client may choose them."""
 
 
 FIXED = Use("all words")
 RUNS = Use("all words, of which those that are a program keep this to one thing", runs_words=True)
-"""For programs that do what their words say, and nothing that they read."""
+"""For programs that run what their arguments name, and take no commands from their input."""
 
 NEVER = None
 
 
 class Uncontained(NamedTuple):
-    """A kind of programs."""
+    """A kind of program that is hard to restrict."""
 
     what: str
     why: str
     contained: Use | None
-    """How a rule contains them; None where none does."""
+    """How a rule can restrict them; None if it cannot."""
 
     names: tuple[str, ...]
-    """Patterns of what they are called."""
+    """Patterns of their names."""
 
     by_options: bool = False
-    """Whether only options, and a first word that is a client's, make them dangerous."""
+    """Whether they are dangerous only if a client can choose options or the first word."""
 
 
 def _named(names: str) -> tuple[str, ...]:

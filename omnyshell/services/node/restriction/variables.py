@@ -1,4 +1,4 @@
-"""Which variables a rule may let a request set, and to what."""
+"""Which variables a rule may let a request set, and to which values."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.wildcards import matches, pattern_flaw
 
 DANGEROUS = (
-    # Whatever its first part is, what ends so names files, programs, options of them, or machines to go through.
+    # Variables with these endings name files, programs, their options, or machines to connect through.
     *("*PATH", "*DIR", "*DIRS", "*_FILE", "*_FILES", "*HOME", "*_ROOT", "*_PREFIX", "*_CONFIG", "*_CONF", "*RC"),
     *("*_CNF", "*_LIB", "*_LIBS", "*_LIBRARY", "*_MODULE", "*_MODULES", "*_PLUGIN", "*_PLUGINS", "*_AGENT"),
     *("*_COMMAND", "*_CMD", "*_WRAPPER", "*_SHELL", "*_EXEC", "*_PROGRAM", "*_HOOK", "*_HOOKS", "*_INIT", "*_STARTUP"),
@@ -32,20 +32,21 @@ DANGEROUS = (
     *("GIO_*", "G_*", "DEBUGINFOD_*", "FONTCONFIG_*", "GST_*", "P11_*", "PKCS11*", "SASL_*", "LDAP*", "NSS_*"),
     *("KRB5*", "GNUPG*", "GPG_*", "GTK_*", "QT_*", "DISPLAY", "XAUTHORITY", "WAYLAND_*", "TMUX*", "STY", "SCREEN*"),
 )
-"""Names, in capitals, that no rule may let a request set: each can make some program run or obey what that says.
+"""Patterns of names, in capitals, that no rule may let a request set: each can make some program run or read what the
+value names.
 
-This helps whoever writes a rule. It is no boundary: a program may have others (docs/security.md says so too).
+The list helps authors of rules, and is no security boundary: a program may have others (see docs/security.md).
 """
 
 LONGEST_VALUE = 256
-"""Characters."""
+"""Characters of a variable's value."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _VALUE = re.compile(r"[ -~]*")
 
 
 def variable_flaw(said: str) -> str:
-    """Return why a rule may not let a request set a variable, `NAME` or `NAME=PATTERN`; an empty text if it may."""
+    """Return why a rule may not let a request set a variable, given as `NAME` or `NAME=PATTERN`; "" if it may."""
     name, _, pattern = said.partition("=")
     if not _NAME.fullmatch(name):
         return "is no variable's name; wildcards are none either"
@@ -55,15 +56,15 @@ def variable_flaw(said: str) -> str:
 
 
 def variables_of(said: Iterable[str]) -> dict[str, str | None]:
-    """Return what a rule says of variables: patterns by names, None for a name alone."""
+    """Parse a rule's variables: patterns by names, None for a name without a pattern."""
     parts = (text.partition("=") for text in said)
     return {name: pattern if equals else None for name, equals, pattern in parts}
 
 
 def value_flaw(value: str, pattern: str | None) -> str:
-    """Return why a variable may not have a value; an empty text if it may.
+    """Return why a variable may not have a value; "" if it may.
 
-    Without a pattern it can be neither a path nor a list of them: whatever reads it may open what it names.
+    Without a pattern the value can be neither a path nor a list of paths: the program might open what it names.
     """
     if len(value) > LONGEST_VALUE or not _VALUE.fullmatch(value):
         return f"has a value that is not up to {LONGEST_VALUE} printable ASCII characters"

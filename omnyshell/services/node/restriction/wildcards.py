@@ -1,4 +1,4 @@
-"""Patterns for words: those of a shell for file names, held against one word each."""
+"""Patterns for words: a shell's patterns for file names, each matched against one word."""
 
 import re
 from fnmatch import fnmatchcase
@@ -6,10 +6,10 @@ from fnmatch import fnmatchcase
 from omnyshell.services.node.restriction.escapes import Escapes
 
 WORDS = "*"
-"""As a pattern for further words: any that is no option."""
+"""The pattern for any word that is no option."""
 
 OPTIONS = "-*"
-"""As a pattern: any option but those that are known to run programs or to write files."""
+"""The pattern for any option except those that are known to run programs or to write files."""
 
 _ANY_OPTION = (OPTIONS, "--*")
 _WILD = frozenset("*?[")
@@ -23,7 +23,7 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def pattern_flaw(pattern: str) -> str:
-    """Return what in a pattern means something else to a shell, or nothing; an empty text if there is no such thing."""
+    """Return the part of a pattern that a shell would read differently, or not at all; "" if there is none."""
     if "\0" in pattern:
         return "has a NUL in it, which no word has"
     if not has_wildcard(pattern):
@@ -43,10 +43,10 @@ def pattern_flaw(pattern: str) -> str:
 def matches(word: str, pattern: str, escapes: Escapes) -> bool:
     """Tell whether a word matches a pattern.
 
-    A wildcard takes no option in the place of a word, none that is known to do harm and not named by the pattern, and
-    nothing that steps up by `..`, but where it is the whole pattern.
+    A wildcard matches no option unless the pattern begins with `-`, no dangerous option unless the pattern names it,
+    and nothing that steps up by `..` unless it is the whole pattern.
     """
-    # A client may send thousands of words.
+    # A shortcut, as a client may send thousands of words.
     if pattern == WORDS:
         return not word.startswith("-")
     if pattern in _ANY_OPTION:
@@ -59,7 +59,7 @@ def matches(word: str, pattern: str, escapes: Escapes) -> bool:
 
 
 def reason(word: str, pattern: str, escapes: Escapes) -> str:
-    """Return why a word does not match, where that is not plain from the pattern; else an empty text."""
+    """Return why a word does not match, if the pattern does not make that obvious; else ""."""
     if not has_wildcard(pattern):
         return ""
     if word.startswith("-") and not pattern.startswith("-"):
@@ -70,7 +70,7 @@ def reason(word: str, pattern: str, escapes: Escapes) -> str:
 
 
 def steps_up(path: str) -> bool:
-    """Tell whether a path, or one within a word, leads out of what it begins with."""
+    """Tell whether a path, or one within a word, leaves the directory that it begins with."""
     return ".." in path and _STEP.search(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""The words of a request to a restricted node, which no shell puts together."""
+"""The words of a request to a restricted node, where no shell splits or expands them."""
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import ShellFamily
@@ -7,7 +7,7 @@ from omnyshell.services.node.restriction.splitting import split_line
 
 MAX_WORDS = 4096
 MAX_LENGTH = 128 * 1024
-"""Characters of all words; each word is held against patterns while nothing else happens on the node."""
+"""Characters of all words together: matching them against patterns blocks the node."""
 
 
 def requested_words(request: ShellRequest) -> list[str]:
@@ -25,7 +25,7 @@ def requested_words(request: ShellRequest) -> list[str]:
 
 
 def bad_request(text: str) -> SessionRejectedException:
-    """The answer to a request that no rule could let run."""
+    """The error for a request that no rule could allow."""
     return SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
 
 

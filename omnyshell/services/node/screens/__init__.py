@@ -1,1 +1,1 @@
-"""What a shell's terminal shows, followed behind its output."""
+"""Emulated screens of shells, which follow the shells' output."""

@@ -1,9 +1,9 @@
-"""Questions that programs ask their terminal, answered by the node while no terminal is attached.
+"""Device queries of programs to their terminal, which the node answers while no terminal is attached.
 
 See "Device queries" in docs/protocol.md#sessions.
 
-Only the primary device attributes and the two status reports (DA1, DSR 5 and 6 in xterm's control sequences): their
-answers hold nothing that the program chose.
+Only primary device attributes and two status reports (DA1, DSR 5 and 6 in xterm's control sequences) are answered:
+their answers contain nothing that the program chose.
 """
 
 import re
@@ -15,7 +15,7 @@ _LONGEST = 16
 
 
 class DeviceQuery(Enum):
-    """A question."""
+    """A device query."""
 
     ATTRIBUTES = b"c"
     STATUS = b"5n"
@@ -23,17 +23,17 @@ class DeviceQuery(Enum):
 
 
 class DeviceQueryScanner:
-    """Finds the questions in output, over any chunking."""
+    """Finds device queries in output, in whichever chunks it comes."""
 
     def __init__(self) -> None:
         self._tail = b""
 
     def reset(self) -> None:
-        """Forget what was seen: the next output does not follow on it."""
+        """Forget the output so far: the next output does not continue it."""
         self._tail = b""
 
     def split(self, data: bytes) -> Iterator[tuple[bytes, DeviceQuery | None, int]]:
-        """Yield the output in pieces, each with the question it ends in, if any, and the question's length."""
+        """Yield the output in pieces, each with the query that it ends with, if any, and the query's length."""
         before = len(self._tail)
         text = self._tail + data
         done = 0
@@ -51,6 +51,6 @@ def _kind(parameters: bytes) -> DeviceQuery:
 
 
 def _unfinished(text: bytes, start: int) -> bytes:
-    """The beginning of a question at the very end, which the next output may finish."""
+    """An incomplete query at the end, which the next output may complete."""
     found = text.rfind(b"\x1b", max(start, len(text) - _LONGEST))
     return text[found:] if found >= 0 else b""

@@ -1,4 +1,4 @@
-"""Keeps a screen in step with its output, behind the relay (docs/architecture.md#a-real-screen-on-the-node)."""
+"""Keeps a screen up to date with output, after the relay (docs/architecture.md#a-real-screen-on-the-node)."""
 
 import asyncio
 import logging
@@ -12,16 +12,16 @@ SLICE = 0.004
 """Seconds of emulation at a time."""
 
 FIRST_DELAY = 0.005
-"""Seconds after output before it is looked at: the relay goes first, and an echo is not held up."""
+"""Seconds from output to its emulation: the output is relayed first, so that an echo is not delayed."""
 
 REST = 0.016
-"""Seconds between slices while output may be queued: a fifth of the time is for emulation, while that is enough."""
+"""Seconds between slices while the queue has room, so that emulation takes a fifth of the time."""
 
 logger = logging.getLogger("omnyshell.node")
 
 
 class Painting(NamedTuple):
-    """Bytes that paint a screen on a terminal of its size, and whether it is the alternate one."""
+    """Bytes that paint a screen on a terminal of the same size, and whether it is the alternate screen."""
 
     data: bytes = b""
     alt_screen: bool = False
@@ -38,23 +38,23 @@ class ScreenFollower(Protocol):
         """Queue output."""
 
     def work(self, budget: float) -> bool:
-        """Emulate for at most so many seconds; returns whether output is still queued."""
+        """Emulate for at most `budget` seconds; return whether output is still queued."""
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give the screen another size. Nothing may be queued."""
+        """Resize the screen. Nothing may be queued."""
 
     def paint(self) -> Painting:
-        """Return what paints the screen as it is."""
+        """Return the bytes that paint the present screen."""
 
     def paint_main(self) -> bytes:
-        """Return what paints the main screen, also while the alternate one is shown."""
+        """Return the bytes that paint the main screen, also while the alternate one is shown."""
 
     def answer(self, query: DeviceQuery) -> bytes:
-        """Return what a terminal types in answer to a query."""
+        """Return a terminal's answer to a query."""
 
 
 class ScreenPump:
-    """Feeds a follower when the loop has time, and does things at exact places of the output.
+    """Feeds a follower when the event loop has time, and runs actions at exact places in the output.
 
     `on_room` is called when output can be pushed again after `has_room` was false.
     """
@@ -62,7 +62,7 @@ class ScreenPump:
     def __init__(self, follower: ScreenFollower, on_room: Callable[[], None]) -> None:
         self.follower = follower
         self.version = 0
-        """Grows with everything that may change the screen."""
+        """Increases with every input that may change the screen."""
 
         self._on_room = on_room
         self._loop = asyncio.get_running_loop()
@@ -91,13 +91,13 @@ class ScreenPump:
         self._schedule(FIRST_DELAY)
 
     def push_next(self, data: bytes) -> None:
-        """Take output that comes before everything that still waits: called from an action, for what follows it."""
+        """Queue output in front of all that waits. An action calls it for output that comes right after the action."""
         self.version += len(data)
         self._backlog.appendleft(data)
         self._schedule(0)
 
     def at_this_point(self, action: Callable[[], None]) -> None:
-        """Call back once everything pushed so far shows on the screen, and nothing pushed later: maybe at once."""
+        """Run the action when the screen shows exactly what was pushed so far; at once, if it does already."""
         if not self._busy and not self._backlog:
             action()
             return
@@ -108,7 +108,7 @@ class ScreenPump:
         self._schedule(0)
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give the screen another size, in its place between what was and what will be pushed."""
+        """Resize the screen, between the output pushed so far and later output."""
         self.version += 1
         self.at_this_point(lambda: self.follower.resize(cols, rows))
 
@@ -135,7 +135,7 @@ class ScreenPump:
                 self._busy = self._emulate(max(0.0, deadline - self._loop.time()))
             else:
                 item()
-        # Once the program had to wait for us, there is no rest until we have caught up: it goes at our speed.
+        # Once the program had to wait for the emulation, it runs without pauses until the queue is empty.
         self._is_behind = self._busy and (self._is_behind or self.follower.full)
         if self._busy or self._backlog:
             self._schedule(0 if self._backlog or self._is_behind else REST)
@@ -147,6 +147,6 @@ class ScreenPump:
         try:
             return self.follower.work(budget)
         except Exception:
-            # Whatever a program prints, its session goes on.
+            # A failing emulation must not end the session.
             logger.exception("a screen could not be followed")
             return False

@@ -9,7 +9,7 @@ from omnyshell.terminal.following.follower import Follower
 from omnyshell.terminal.painting.snapshot import paint, paint_main
 
 MAX_COLS, MAX_ROWS = 1000, 500
-"""What is followed of a larger terminal: its size comes from a client, and each cell costs memory."""
+"""The largest screen that is emulated: the size comes from a client, and each cell costs memory."""
 
 
 class FollowedScreen:
@@ -29,24 +29,24 @@ class FollowedScreen:
         self._follower.push(data)
 
     def work(self, budget: float) -> bool:
-        """Emulate for at most so many seconds; returns whether output is still queued."""
+        """Emulate for at most `budget` seconds; return whether output is still queued."""
         return self._follower.work(budget)
 
     def resize(self, cols: int, rows: int) -> None:
-        """Give the screen another size."""
+        """Resize the screen."""
         columns, lines = _bounded(cols, rows)
         self._follower.resize(lines, columns)
 
     def paint(self) -> Painting:
-        """Return what paints the screen as it is."""
+        """Return the bytes that paint the present screen."""
         return Painting(paint(self._emulator), self._emulator.on_alternate_screen)
 
     def paint_main(self) -> bytes:
-        """Return what paints the main screen for a terminal that has just come back to it."""
+        """Return the bytes that paint the main screen on a terminal that has just switched back to it."""
         return paint_main(self._emulator)
 
     def answer(self, query: DeviceQuery) -> bytes:
-        """Return what a terminal types in answer to a query."""
+        """Return a terminal's answer to a query."""
         screen = self._emulator
         screen.answering = True
         if query is DeviceQuery.ATTRIBUTES:

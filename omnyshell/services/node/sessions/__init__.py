@@ -1,1 +1,1 @@
-"""The sessions of a node: one process and the channel of its client, and what is kept when that is gone."""
+"""The sessions of a node: each is a process with the channel of its client, and is kept when the channel is lost."""

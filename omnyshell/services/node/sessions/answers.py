@@ -1,4 +1,4 @@
-"""Answers what the hub asks about a principal's sessions (docs/protocol.md#detached-sessions)."""
+"""Answers the hub's requests about a principal's sessions (docs/protocol.md#detached-sessions)."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ Reply = Callable[[ControlMessage], None]
 
 
 class SessionAnswers:
-    """Answers each request through the `reply` it comes with, at once or when a screen has been drawn."""
+    """Answers each request through the `reply` that comes with it, at once or when a screen has been emulated."""
 
     def __init__(self, sessions: NodeSessions, node_id: str) -> None:
         self._sessions = sessions
@@ -42,7 +42,7 @@ class SessionAnswers:
         }
 
     def receive(self, message: ControlMessage, reply: Reply) -> bool:
-        """Answer a request; returns False where the message is none."""
+        """Answer a request; return False if the message is no such request."""
         handler = self._handlers.get(type(message))
         if handler is None:
             return False
@@ -74,7 +74,7 @@ class SessionAnswers:
         reply(answer)
 
     def _find_killable(self, principal: str, ref: str) -> NodeSession:
-        """A shell by any reference; a command, which nobody lists, by its full id alone."""
+        """Find a shell by any reference, or a command, which no listing shows, by its full id."""
         for session in self._sessions.running():
             if session.owner == principal and normal_id(session.id) == normal_id(ref):
                 return session
@@ -93,7 +93,7 @@ class SessionAnswers:
         reply(answer)
 
     def _find_attached(self, principal: str, ref: str) -> NodeSession:
-        """An empty reference means the only attached shell."""
+        """Find an attached session; an empty reference means the only attached shell."""
         attached = [session for session in self._sessions.shells_of(principal) if session.is_attached]
         if ref:
             return find_session(attached, ref)
@@ -115,7 +115,7 @@ class SessionAnswers:
             session.when_seen(lambda painting: reply(self._screen_answer(ask, session, painting)))
 
     def _find_visible(self, principal: str, ref: str, *, with_ended: bool) -> NodeSession:
-        """A session that runs; else, for those who know of etags, one that has ended."""
+        """Find a running session or, for a client that uses etags, one that has ended."""
         try:
             return find_session(self._sessions.shells_of(principal), ref)
         except SessionRejectedException as exc:

@@ -1,4 +1,4 @@
-"""A channel's end at a session. A session has one at a time; one that was replaced passes nothing on."""
+"""The node's end of a session's channel. A session has one at a time; one that was replaced has no effect any more."""
 
 from typing import Protocol
 
@@ -12,13 +12,13 @@ from omnyshell.transport.connection import OmnyShellConnection
 
 
 class Attachable(Protocol):
-    """What a channel can be attached to."""
+    """A session, to which a channel can be attached."""
 
     def input_received(self, attachment: "ChannelEnd", data: bytes) -> None:
         """Take input."""
 
     def message_received(self, attachment: "ChannelEnd", message: ChannelMessage) -> None:
-        """Take what the client says about the channel."""
+        """Handle a message of the client on the channel."""
 
     def budget_available(self) -> None:
         """The client can take output again."""
@@ -36,7 +36,7 @@ class ChannelEnd:
         """Take up a channel that the hub opened. Raises `ChannelException` where its id is in use."""
         self._session = session
         self.max_window = WIDE_WINDOW_SIZE if WIDE_WINDOW in connection.features else None
-        """How many bytes the client may let be under way, where that is for us to say."""
+        """How many bytes of output may be unacknowledged, if the hub has `wide-window`; else None."""
 
         self.channel = connection.channels.adopt(channel_id, self)
 
@@ -46,11 +46,11 @@ class ChannelEnd:
             self._session.input_received(self, bytes(payload))
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Pass on what the client says."""
+        """Pass a message of the client on."""
         self._session.message_received(self, message)
 
     def budget_available(self) -> None:
-        """Pass on that the client took output."""
+        """Pass on that there is credit for output again."""
         self._session.budget_available()
 
     def channel_lost(self, _error: OmnyShellException) -> None:

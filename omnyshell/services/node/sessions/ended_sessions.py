@@ -1,4 +1,4 @@
-"""Sessions that have ended, as long as somebody may still ask how (extensions `resume-offset` and `screen-etag`)."""
+"""Ended sessions, kept while a client may ask how they ended (extensions `resume-offset` and `screen-etag`)."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ MOST = 256
 
 
 class EndedSessions:
-    """Keeps what a session leaves: the unsent tail and the exit for `tail_time` seconds, a shell's screen longer."""
+    """Keeps of ended sessions the unsent output and the exit for `tail_time` seconds, and a shell's screen longer."""
 
     def __init__(self, tail_time: float) -> None:
         self._tail_time = tail_time
@@ -30,14 +30,14 @@ class EndedSessions:
         return iter(self._sessions.values())
 
     def add(self, session: NodeSession) -> None:
-        """Keep a session that has ended; where there are too many, the oldest is forgotten."""
+        """Keep a session that has ended; if there are too many, forget the oldest."""
         if len(self._sessions) >= MOST:
             self.forget(next(iter(self._sessions.values())))
         self._sessions[session.id] = session
         self._timers[session.id] = asyncio.get_running_loop().call_later(self._tail_time, self.settle, session)
 
     def settle(self, session: NodeSession) -> None:
-        """Let the tail go: the client has it, or time is up. A shell's screen stays for a while."""
+        """Drop the rest of the output, as the client has it or its time is up. A shell's screen is kept for a while."""
         if session.id not in self._sessions:
             return
         self._stop_timer(session)

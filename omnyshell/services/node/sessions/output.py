@@ -1,7 +1,7 @@
 """Where a session's output goes: to the client's channel, to the replay buffer, to the screen.
 
-A session has one reader for its whole life. Where the bytes go is decided here for each chunk, and a channel is changed
-between two chunks: nothing is lost or doubled.
+A session's output has one reader for its whole life. This module decides for each chunk where it goes; channels change
+only between two chunks, so no byte is lost or doubled.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ _LONGEST = 32
 
 
 class MainScreenWatch:
-    """Finds the first sequence that shows the main screen again, over any chunking of the output."""
+    """Finds the first sequence that switches back to the main screen, in whichever chunks the output comes."""
 
     def __init__(self) -> None:
         self._tail = b""
 
     def find(self, data: bytes) -> int | None:
-        """Return the offset in `data` behind the sequence, or None where it does not end here."""
+        """Return the offset in `data` after the sequence, or None if it does not end in `data`."""
         before = len(self._tail)
         text = self._tail + data
         match = _LEAVE.search(text)
@@ -41,8 +41,8 @@ class MainScreenWatch:
 class SessionOutput:
     """The output of one session.
 
-    `read_on` is called when there may be a budget again, `type_reply` with what a terminal would type. Without a
-    channel, a shell waits at most `block_timeout` seconds for room in the replay buffer, and then does without one.
+    `read_on` is called when there may be a budget again, `type_reply` with a terminal's answers to queries. Without a
+    channel, a shell waits at most `block_timeout` seconds for room in the replay buffer, and then drops the buffer.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class SessionOutput:
 
     @property
     def budget(self) -> int:
-        """How many bytes can be taken now. What no client holds back is always read, unless it is all kept."""
+        """How many bytes can be taken now. Without a client, output is always read, unless all of it has to be kept."""
         if self.screen is not None and not self.screen.has_room:
             return 0
         room = self.replay.room
@@ -82,7 +82,10 @@ class SessionOutput:
             self.replay.drop()
 
     def leave(self, *, keep: bool) -> None:
-        """Send output to no channel from now on; without `keep`, the next client gets the screen instead."""
+        """Send output to no channel from now on.
+
+        Without `keep`, the replay buffer is dropped: the next client gets the screen.
+        """
         self._channel = None
         self._main_watch = None
         self._queries.reset()
@@ -90,7 +93,7 @@ class SessionOutput:
             self.replay.drop()
 
     def close(self) -> None:
-        """Let go of everything. Idempotent."""
+        """Release everything. Idempotent."""
         self._stop_waiting()
         self.replay.drop()
         if self.screen is not None:
@@ -107,17 +110,20 @@ class SessionOutput:
         self.screen.at_this_point(lambda: self._show_main_screen(data[end:]))
 
     def resend(self, offset: int) -> None:
-        """Send what was kept from an offset on, which must be covered."""
+        """Send the kept output from `offset` on; the replay buffer must cover it."""
         if self._channel is not None:
             for stream, data in self.replay.since(offset):
                 self._channel.send_data(stream, bytes(data))
 
     def painting(self) -> Painting:
-        """Return what paints the screen as it is."""
+        """Return the painting of the present screen."""
         return self.screen.follower.paint() if self.screen is not None else Painting()
 
     def paint(self, painting: Painting) -> None:
-        """Paint the client's terminal. In the alternate screen, the main one is painted when it comes back."""
+        """Paint the client's terminal.
+
+        If that shows the alternate screen, the main one is painted when the program returns to it.
+        """
         self._send_painted(painting.data)
         if painting.alt_screen:
             self._main_watch = MainScreenWatch()
@@ -143,7 +149,10 @@ class SessionOutput:
             self.replay.append(stream, data)
 
     def _follow(self, stream: DataOpcode, data: bytes) -> None:
-        """Answer, as the terminal that is not there, what the program asks; no other terminal must answer it again."""
+        """Follow output without a client.
+
+        Device queries in it are answered, and blanked, so that no terminal answers them again.
+        """
         for piece, query, length in self._queries.split(data):
             self.replay.append(stream, piece)
             if self.screen is not None:
@@ -158,7 +167,10 @@ class SessionOutput:
             screen.at_this_point(lambda: self._type_reply(screen.follower.answer(query)))
 
     def _give_up_replay(self) -> None:
-        """The client stayed away while the program waited: the next one gets the screen instead."""
+        """Drop the replay buffer: the program has waited for the client long enough.
+
+        The next client gets the screen.
+        """
         self._unblock = None
         self.replay.drop()
         self._read_on()

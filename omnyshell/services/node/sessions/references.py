@@ -1,4 +1,4 @@
-"""Which session a user means (`sessionRef` in docs/protocol.md#detached-sessions)."""
+"""Finds the session that a reference names (`sessionRef` in docs/protocol.md#detached-sessions)."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -11,7 +11,7 @@ AMBIGUOUS = "ambiguous"
 
 
 class Named(Protocol):
-    """What can be referred to."""
+    """An object with an id that references can name."""
 
     @property
     def id(self) -> str:

@@ -1,4 +1,4 @@
-"""The sessions of a node, whatever becomes of its connections to the hub (docs/protocol.md#detached-sessions)."""
+"""The sessions of a node, which outlive its connections to the hub (docs/protocol.md#detached-sessions)."""
 
 import asyncio
 import logging
@@ -19,19 +19,19 @@ from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
 
 CLOSE_TIMEOUT = 3.0
-"""Seconds for all sessions to end when the node stops: the hang-up, and the kill 1.5 s later."""
+"""Seconds for all sessions to end when the node stops: they are hung up, and killed 1.5 s later."""
 
 ScreenFactory = Callable[[int, int], ScreenFollower]
-"""Makes the screen of a terminal of so many columns and rows."""
+"""Makes the screen of a terminal, from its columns and rows."""
 
 logger = logging.getLogger("omnyshell.node")
 
 
 class NodeSessions:
-    """All sessions of a node, whatever becomes of its connections to the hub."""
+    """All sessions of a node, across all its connections to the hub."""
 
     def __init__(self, config: NodeConfig, backend: ShellBackend, clock: Clock, new_screen: ScreenFactory) -> None:
-        """The backend belongs to the sessions from now on."""
+        """The sessions own the backend from now on."""
         self._config = config
         self._backend = backend
         self._clock = clock
@@ -121,14 +121,15 @@ class NodeSessions:
         session.start(process, attachment, offsets=request.offsets)
 
     def _attached_count(self) -> int:
-        """How many sessions count toward the limit, as the hub counts them: those that a client has now."""
+        """How many sessions count toward the limit: those with a client, as the hub counts them."""
         return sum(session.is_attached for session in self.running())
 
     def _find_resumable(self, request: NodeSessionOpen) -> NodeSession:
-        """The session to resume: detached ones first, then attached ones.
+        """Find the session to resume, among detached ones first, then among attached ones.
 
-        Commands, and what has ended, are for the client alone that had them and counts offsets: it knows the full id.
-        Such a client says what it resumes, and gets nothing else: the hub has judged its right to that.
+        Commands and ended sessions can be resumed only by a client that uses offsets and names the full id, as their
+        client does. Such a client gets the mode that it names and no other: the hub has checked its right for that
+        mode.
         """
         ref = request.resume_session_id or ""
         is_shell = request.mode is SessionMode.SHELL or not request.offsets
@@ -146,7 +147,7 @@ class NodeSessions:
         return find_session((shell for shell in shells if shell.is_attached), ref)
 
     def _session_changed(self, session: NodeSession) -> None:
-        """A session has ended, or its client has heard that it has."""
+        """Handle the end of a session, or its client's confirmation of the end."""
         if self._sessions.pop(session.id, None) is None:
             self._ended_sessions.settle(session)
             return

@@ -38,7 +38,7 @@ MAX_TIMEOUT = 10 * 365 * 86400
 
 
 class NodeSession:
-    """A session; owned by `NodeSessions`, which hears of its end, and of its client's having heard of it."""
+    """A session. Its owner, `NodeSessions`, is told when it ends and when its client has confirmed the end."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class NodeSession:
         self.created_at = clock.now()
         self.exit: ChannelExit | None = None
         self.is_ending = False
-        """Whether the session was killed, and is only waiting for its processes to end."""
+        """Whether the session was killed, and waits for its processes to end."""
 
         self.output_stage = SessionOutput(
             block_timeout=keeping.block_timeout, read_on=self.budget_available, type_reply=self._type_reply
@@ -83,7 +83,7 @@ class NodeSession:
 
     @property
     def is_attached(self) -> bool:
-        """Whether a client has the session."""
+        """Whether a client is attached."""
         return self._attachment is not None
 
     @property
@@ -116,7 +116,7 @@ class NodeSession:
         )
 
     def when_seen(self, action: Callable[[Painting], None]) -> None:
-        """Call back with the screen as all output up to now has made it."""
+        """Call `action` with the screen once it shows all output up to now."""
         screen = self.output_stage.screen
         if screen is None:
             action(self._last_painting)
@@ -126,7 +126,7 @@ class NodeSession:
     # Coming and going
 
     def start(self, process: ShellSession, attachment: ChannelEnd, *, offsets: bool) -> None:
-        """Join the process that was started with this session as its sink to its first channel, and tell the hub."""
+        """Attach the first channel, and tell the hub. The process was started with this session as its sink."""
         self._process = process
         self._attach(attachment, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
@@ -138,9 +138,9 @@ class NodeSession:
         process.resume_output()
 
     def resume(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
-        """Go on with another channel; one that a client still has is taken from it.
+        """Switch to another channel; if a client is still attached, it is detached.
 
-        The terminal's size changes at once. The screen is painted, or what the client has not yet is sent again.
+        The terminal is resized at once. Then the screen is painted, or the output that the client lacks is sent again.
         """
         if request.pty is not None:
             self.resize(request.pty)
@@ -151,20 +151,20 @@ class NodeSession:
             self._take_up(attachment, request)
 
     def detach(self, timeout: float | None) -> None:
-        """Take the session from its client, which is told, and end it after so many seconds, or never."""
+        """Detach the client, and tell it. The session ends after `timeout` seconds, or never if that is None."""
         attachment = self._leave(timeout, keep=False)
         if attachment is not None:
             attachment.channel.finish(self._detached())
         self.budget_available()
 
     def resize(self, size: PtySpec) -> None:
-        """Give terminal and screen another size."""
+        """Resize terminal and screen."""
         self._leader.resize(size.cols, size.rows)
         if self.output_stage.screen is not None:
             self.output_stage.screen.resize(size.cols, size.rows)
 
     def kill(self) -> None:
-        """End the process and all that belongs to its session; a client is told. Idempotent."""
+        """End all processes of the session; an attached client is told. Idempotent."""
         self._step("session is ended")
         self.is_ending = True
         attachment = self._leave(None, keep=False)
@@ -175,7 +175,7 @@ class NodeSession:
             self._process.kill()
 
     def stop(self) -> None:
-        """End the process because the node stops; a client hears how it ended. Idempotent."""
+        """End the process because the node stops; an attached client is told how it ended. Idempotent."""
         self.is_ending = True
         self._cancel_expiry()
         if self._process is not None:
@@ -187,13 +187,16 @@ class NodeSession:
             self._process.kill_now()
 
     def let_go(self) -> None:
-        """The client has heard of the end, or will not come: only the last screen is still of interest. Idempotent."""
+        """Drop the rest of the output: the client has confirmed the end, or will not return. The last screen is kept.
+
+        Idempotent.
+        """
         attachment = self._leave(None, keep=False)
         if attachment is not None:
             attachment.channel.finish(ChannelClose())
 
     def close(self) -> None:
-        """Let go of what a session that has ended still holds. Idempotent."""
+        """Release all that an ended session still holds. Idempotent."""
         self.let_go()
         self.output_stage.close()
 
@@ -208,7 +211,7 @@ class NodeSession:
         self.output_stage.take(stream, data)
 
     def input_taken(self, size: int) -> None:
-        """Return credit for input; not for what an earlier channel brought."""
+        """Return credit for input, unless it came over an earlier channel."""
         self._input_waiting -= size
         debt = min(size, self._input_debt)
         self._input_debt -= debt
@@ -216,7 +219,7 @@ class NodeSession:
             self._attachment.channel.consumed(size - debt)
 
     def exited(self, exit_code: int, signal_name: str | None) -> None:
-        """Tell the client, behind all output."""
+        """Tell the client, after all output."""
         self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
         self._step("program ended", code=exit_code, reason=signal_name or "")
         self._cancel_expiry()
@@ -242,7 +245,7 @@ class NodeSession:
             attachment.channel.typed()
 
     def message_received(self, attachment: ChannelEnd, message: ChannelMessage) -> None:
-        """Do what the client asks."""
+        """Handle a message of the client."""
         if attachment is not self._attachment:
             if isinstance(message, ChannelClose):
                 attachment.channel.close()
@@ -259,17 +262,17 @@ class NodeSession:
             self.detach(message.timeout_seconds)
 
     def budget_available(self) -> None:
-        """Read on: somebody took output."""
+        """Resume reading: there is credit again."""
         if self._process is not None and self.exit is None:
             self._process.resume_output()
 
     def channel_lost(self, attachment: ChannelEnd) -> None:
-        """The hub is gone."""
+        """The connection to the hub is lost."""
         if attachment is self._attachment:
             self._lose_client()
 
     def received_offset(self) -> int:
-        """How much input has arrived since the session began."""
+        """Bytes of input that have arrived since the session began."""
         return self._input_offset
 
     def acknowledged(self, offset: int) -> None:
@@ -280,7 +283,10 @@ class NodeSession:
 
     @property
     def _max_window(self) -> int | None:
-        """A shell's window stays as it is: nobody wants to wait for what is under way (docs/protocol.md#credit)."""
+        """The window to announce, or None.
+
+        A shell's is not widened: its user would wait for the output under way (docs/protocol.md#credit).
+        """
         return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
 
     @property
@@ -298,7 +304,10 @@ class NodeSession:
         self.output_stage.attach(attachment.channel, keep=offsets)
 
     def _leave(self, timeout: float | None, *, keep: bool) -> ChannelEnd | None:
-        """Be without a channel from now on, for at most so many seconds; returns the one that there was."""
+        """Detach the channel, and return it.
+
+        The session ends after `timeout` seconds without one, or never if that is None.
+        """
         if self._attachment is not None:
             self._step("client left", channel=self._attachment.channel.id)
         attachment, self._attachment = self._attachment, None
@@ -313,7 +322,7 @@ class NodeSession:
         return attachment
 
     def _take_up(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
-        """Change channels. Everything read so far shows on the screen, and nothing is read meanwhile."""
+        """Switch channels. The screen shows all output read so far, and no output is read meanwhile."""
         if attachment.channel.is_closed:
             return
         exactly = self._can_replay(request)
@@ -358,7 +367,7 @@ class NodeSession:
         return NodeSessionDetached(session_id=self.id, short_id=self.short_id, expires_at=self._expires_at)
 
     def _closed(self, attachment: ChannelEnd, message: ChannelClose) -> None:
-        """The client left, was lost, or has heard of the end."""
+        """Handle a closed channel: the client left, was lost, or confirmed the end."""
         attachment.channel.close()
         if message.reason == CloseReason.CLIENT_DISCONNECTED:
             self._lose_client()
@@ -369,7 +378,7 @@ class NodeSession:
             self.kill()
 
     def _lose_client(self) -> None:
-        """The client is gone, against its will."""
+        """Keep the session without its client, which was lost."""
         if self.exit is not None:
             self._leave(None, keep=True)
         elif self.is_shell and self._keeping.auto_detach:
@@ -399,7 +408,10 @@ class NodeSession:
             self.output_stage.screen = None
 
     def _tell_exit(self) -> None:
-        """Where offsets count, the client closes the channel when it has heard of the exit; otherwise we do."""
+        """Send the exit.
+
+        With offsets in force, the client closes the channel as confirmation; otherwise the node closes it.
+        """
         if self.exit is None or self._attachment is None or self._attachment.channel.is_closed:
             return
         channel = self._attachment.channel

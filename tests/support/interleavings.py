@@ -131,7 +131,7 @@ class World:
         # Nobody here subscribes to live state, or administers.
         no_events = cast("Any", MagicMock())
         self.client_service = ClientService(
-            registry=self.registry,
+            nodes=self.registry,
             policy=policy,
             broker=self.broker,
             requests=self.requests,

@@ -254,7 +254,7 @@ class HubServices:
 
     def _make_clients(self) -> None:
         self._client_service = ClientService(
-            registry=self._nodes,
+            nodes=self._nodes,
             policy=self._policy,
             broker=self.broker,
             requests=self.requests,

@@ -5,8 +5,8 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.live.service import EventsService
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.listing import list_response
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
@@ -20,7 +20,7 @@ class ClientService:
     def __init__(
         self,
         *,
-        registry: NodeRegistry,
+        nodes: NodeDirectory,
         policy: HubPolicy,
         broker: HubBroker,
         requests: RelayedRequests,
@@ -28,7 +28,7 @@ class ClientService:
         events: EventsService,
         clipboards: ClipboardNotes,
     ) -> None:
-        self._registry = registry
+        self._nodes = nodes
         self._policy = policy
         self._broker = broker
         self._requests = requests
@@ -47,5 +47,5 @@ class ClientService:
     def list_nodes(self, peer: Peer, message: NodeListRequest, _channel: int) -> None:
         """List the nodes that the principal may know of."""
         may_know = self._policy.may_know
-        found = self._registry.list(message.filter, lambda node: may_know(peer.principal, node))
+        found = self._nodes.list(message.filter, lambda node: may_know(peer.principal, node))
         peer.send(list_response(found, message.filter))

@@ -7,7 +7,7 @@ from omnyshell.model.live import LiveItem, LiveNode, LiveSession, Part, Scope
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 
 OfNode = Callable[[str], bool]
 """Tells something about a node, by its id."""
@@ -35,7 +35,7 @@ class Viewer:
         if principal.is_admin:
             return cls(principal.id, is_admin=True)
 
-        def if_connected(judge: Callable[[RegisteredNode], bool]) -> OfNode:
+        def if_connected(judge: Callable[[ReachableNode], bool]) -> OfNode:
             return lambda node_id: (node := nodes.find(node_id)) is not None and judge(node)
 
         return cls(

@@ -6,7 +6,7 @@ from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, NodeCapabilities, No
 from omnyshell.protocol.extensions import INTERACTIVE
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import NodeListResponse
-from omnyshell.services.hub.nodes.registry import RegisteredNode
+from omnyshell.services.hub.nodes.directory import ReachableNode
 
 LARGEST = MAX_MESSAGE_FROM_HUB // 2
 """Bytes of a listing: a client takes twice as many, and what surrounds what nodes said is not counted exactly."""
@@ -21,7 +21,7 @@ _LONGEST_TEXT = 64
 
 
 def list_response(
-    nodes: Sequence[RegisteredNode], asked: Collection[str] = (), largest: int = LARGEST
+    nodes: Sequence[ReachableNode], asked: Collection[str] = (), largest: int = LARGEST
 ) -> NodeListResponse:
     """Describe nodes in about `largest` bytes at most.
 
@@ -44,8 +44,8 @@ def list_response(
     )
 
 
-def _shortened(node: RegisteredNode, asked: Collection[str]) -> NodeDescriptor:
-    platform = node.registration.platform
+def _shortened(node: ReachableNode, asked: Collection[str]) -> NodeDescriptor:
+    platform = node.platform
     return NodeDescriptor(
         node_id=node.node_id,
         platform=PlatformInfo(os=platform.os[:_LONGEST_TEXT], arch=platform.arch[:_LONGEST_TEXT]),

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import msgspec
 
 from omnyshell.errors import AuthorizationException, ErrorCodes, ProtocolException
 from omnyshell.ids import is_node_id, is_uid
-from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor
+from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.principals import NODE_PREFIX, Principal
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
@@ -16,6 +15,7 @@ from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.security.authorizer import NodeResource
 from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
+from omnyshell.services.hub.nodes.directory import ReachableNode
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
 
@@ -56,6 +56,11 @@ class RegisteredNode:
         return self.registration.labels
 
     @property
+    def platform(self) -> PlatformInfo:
+        """What it runs on, by its own word."""
+        return self.registration.platform
+
+    @property
     def resource(self) -> NodeResource:
         """What access to the node is judged by."""
         return NodeResource(self.node_id, self.labels, self.hub_labels)
@@ -68,7 +73,7 @@ class RegisteredNode:
     def matches(self, wanted: dict[str, str]) -> bool:
         """Tell whether the node has all these labels; `platform` stands for its operating system."""
         return all(
-            (self.registration.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
+            (self.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
             for key, value in wanted.items()
         )
 
@@ -86,18 +91,8 @@ class RegisteredNode:
         )
 
 
-class NodeDirectory(Protocol):
-    """Where the broker looks nodes up; a cluster can take this place (docs/architecture.md#a-hub-is-one-of-several)."""
-
-    def find(self, node_id: str) -> RegisteredNode | None:
-        """Return the connected node of that id."""
-
-    def of_peer(self, peer: Peer) -> RegisteredNode | None:
-        """Return the node that this connection registered."""
-
-
 class NodeRegistry:
-    """The nodes connected to this hub."""
+    """The nodes connected to this hub: the `NodeDirectory` of one that is alone."""
 
     def __init__(
         self,
@@ -201,7 +196,7 @@ class NodeRegistry:
         return True
 
     def list(
-        self, wanted: dict[str, str], may_know: Callable[[RegisteredNode], bool] = lambda _: True
+        self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
     ) -> tuple[RegisteredNode, ...]:
         """Return the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
         found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))

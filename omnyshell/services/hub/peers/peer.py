@@ -1,28 +1,18 @@
 """What all parts of the hub need of a connection."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.security.authenticators import Evidence
-from omnyshell.services.hub.peers.channel_owner import ChannelOwner
-from omnyshell.transport.channels import ChannelMultiplexer
+from omnyshell.services.hub.peers.far_end import FarEnd
 
 
-class Peer(Protocol):
-    """A connection, which has a principal once it has logged in. Peers are compared and hashed by identity."""
-
-    @property
-    def id(self) -> str:
-        """Names the connection in logs and to admins."""
-
-    @property
-    def channels(self) -> dict[int, ChannelOwner]:
-        """To whom each of its channels belongs."""
+class Peer(FarEnd, Protocol):
+    """A connection of this hub, which has a principal once it has logged in."""
 
     @property
     def is_logged_in(self) -> bool:
@@ -41,10 +31,6 @@ class Peer(Protocol):
         """What the peer says it is; empty before its hello."""
 
     @property
-    def features(self) -> frozenset[str]:
-        """The extensions that the peer announced."""
-
-    @property
     def address(self) -> str:
         """The peer's IP address."""
 
@@ -53,20 +39,12 @@ class Peer(Protocol):
         """When the connection was accepted."""
 
     @property
-    def is_open(self) -> bool:
-        """Whether messages can still be sent."""
-
-    @property
     def has_room(self) -> bool:
         """Whether what is sent now goes out at once, or waits for little."""
 
     @property
     def queued_bytes(self) -> int:
         """How many bytes wait to be sent."""
-
-    @property
-    def is_choked(self) -> bool:
-        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
 
     @property
     def silent_for(self) -> float:
@@ -80,34 +58,11 @@ class Peer(Protocol):
     def has_said_goodbye(self) -> bool:
         """Whether the connection has ended with the peer's own close, so that the peer was alive."""
 
-    def __hash__(self) -> int: ...
-
     def describe(self) -> LivePeer:
         """The connection as it is told. Raises `RuntimeError` before the login."""
 
-    def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
-        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them.
-
-        `ended` is told of each channel that has ended.
-        """
-
     def ping(self) -> None:
         """Have `round_trip` measured anew."""
-
-    def send(self, message: ControlMessage, channel: int | None = None) -> None:
-        """Send a message ahead of all data."""
-
-    def send_in_order(self, message: ControlMessage, channel: int) -> None:
-        """Send a message behind what its channel has queued."""
-
-    def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
-        """Send a data frame on, addressed to this channel."""
-
-    def discard(self, channel: int) -> None:
-        """Forget what waits to be sent on the channel."""
-
-    def dropped(self, size: int) -> None:
-        """Count a data frame of the peer that has no place, with so many bytes."""
 
     def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
         """Send a fatal `error` and close 4400."""

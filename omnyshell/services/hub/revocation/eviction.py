@@ -15,7 +15,7 @@ from omnyshell.services.hub.access.locks import told
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent, RightsEvent
-from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.sessions.broker import HubBroker
@@ -40,7 +40,7 @@ class Eviction:
         self,
         *,
         peers: Peers[Any],
-        nodes: NodeRegistry,
+        nodes: NodeDirectory,
         broker: HubBroker,
         policy: HubPolicy,
         sessions: SessionRouter,

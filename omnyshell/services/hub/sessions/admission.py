@@ -10,7 +10,7 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool
 from omnyshell.services.hub.access.rights import right_of_session
 from omnyshell.services.hub.ground.limits import Resource
-from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.router import SessionRouter
 
@@ -34,7 +34,7 @@ class SessionAdmission:
         self._router = router
         self._policy = policy
 
-    def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[RegisteredNode, Action]:
+    def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[ReachableNode, Action]:
         """Return the node, and the right that the session takes there as long as it goes on.
 
         Raises `SessionRejectedException`, `NotAllowedException` among it, with the first reason that applies.
@@ -63,7 +63,7 @@ class SessionAdmission:
         if problem:
             raise SessionRejectedException(problem, code=ErrorCodes.BAD_REQUEST)
 
-    def _check_right(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> Action:
+    def _check_right(self, client: Peer, node: ReachableNode, request: SessionOpen) -> Action:
         with_offsets = has_offsets(client, node, request)
         right = right_of_session(request, node.peer.features, with_offsets=with_offsets)
         decision = self._policy.decide(client.principal, right, node)
@@ -71,7 +71,7 @@ class SessionAdmission:
             raise NotAllowedException(self._policy.refusal(client.principal, right, node, decision), right)
         return right
 
-    def _check_capacity(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> None:
+    def _check_capacity(self, client: Peer, node: ReachableNode, request: SessionOpen) -> None:
         limit = node.capabilities.max_sessions if node.capabilities is not None else None
         freed = self._taken_over(client, node, request)
         taken = self._router.count(node.peer) - freed
@@ -84,7 +84,7 @@ class SessionAdmission:
         size = self._policy.max_channels if limit is None else min(limit, self._policy.max_channels)
         self._check_quota(client, node, freed, Pool(size, taken))
 
-    def _check_quota(self, client: Peer, node: RegisteredNode, freed: int, places: Pool) -> None:
+    def _check_quota(self, client: Peer, node: ReachableNode, freed: int, places: Pool) -> None:
         who, router, problem = client.principal, self._router, self._policy.quota.problem
         at_node, in_all = router.held(who.id, node.node_id) - freed, router.held(who.id) - freed
         why = (
@@ -95,7 +95,7 @@ class SessionAdmission:
         if why:
             raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
-    def _taken_over(self, client: Peer, node: RegisteredNode, request: SessionOpen) -> int:
+    def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> int:
         """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""
         ref = request.resume_session_id
         if not ref:
@@ -104,6 +104,6 @@ class SessionAdmission:
         return int(any(each.principal == client.principal.id and matches_ref(each.id, ref) for each in mine))
 
 
-def has_offsets(client: Peer, node: RegisteredNode, request: SessionOpen) -> bool:
+def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:
     """Tell whether client and node count the stream's bytes, so that each can say where it goes on."""
     return request.offsets and RESUME_OFFSET in client.features and RESUME_OFFSET in node.peer.features

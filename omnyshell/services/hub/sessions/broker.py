@@ -31,7 +31,8 @@ from omnyshell.services.hub.audit.commands import audited_command
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, SessionEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.registry import NodeDirectory
+from omnyshell.services.hub.nodes.directory import NodeDirectory
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.admission import (
     SHOWN_NAME_LENGTH,
@@ -183,7 +184,7 @@ class HubBroker:
             self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
             self._finish(route, CloseReason.CLIENT_DISCONNECTED)
 
-    def node_gone(self, node: Peer) -> None:
+    def node_gone(self, node: FarEnd) -> None:
         """A node's connection ended."""
         for route in self._router.of_peer(node):
             text = f"The node {route.session.node_id} disconnected"
@@ -194,7 +195,7 @@ class HubBroker:
             else:
                 self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
 
-    def node_became_another(self, node: Peer) -> None:
+    def node_became_another(self, node: FarEnd) -> None:
         """A node's connection goes on under another id: what it carries was opened at a node that is gone."""
         for route in self._router.of_peer(node):
             self.end(route, CloseReason.NODE_CLOSED, f"The node {route.session.node_id} has another id now")

@@ -24,7 +24,7 @@ from omnyshell.protocol.messages import (
     SessionDetachRequest,
 )
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.route import SessionRoute
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class SessionEnd:
     __slots__ = ("_broker", "_far", "_far_channel", "_metrics", "_relay", "peer", "route")
 
     def __init__(
-        self, route: SessionRoute, peer: Peer, far: tuple[Peer, int], relay: Relay, broker: "HubBroker"
+        self, route: SessionRoute, peer: FarEnd, far: tuple[FarEnd, int], relay: Relay, broker: "HubBroker"
     ) -> None:
         """`far` is the channel that the other end has at its connection."""
         self.route = route

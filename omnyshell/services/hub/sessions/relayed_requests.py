@@ -43,7 +43,8 @@ from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.steps import step
 
@@ -170,7 +171,7 @@ class _Pending:
     kind: _Kind
     client: Peer
     request: Any
-    node: Peer
+    node: FarEnd
     deadline: float
     with_etag: bool
 
@@ -202,9 +203,9 @@ class RelayedRequests:
         self._clock = clock
         self._new_id = new_id
         self._pending: dict[str, _Pending] = {}
-        self._of_peer: Counter[Peer] = Counter()
+        self._of_peer: Counter[FarEnd] = Counter()
         self._of_principal: Counter[str] = Counter()
-        self._looks: dict[Peer, dict[tuple[str, str], float]] = {}
+        self._looks: dict[FarEnd, dict[tuple[str, str], float]] = {}
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -222,14 +223,14 @@ class RelayedRequests:
         else:
             self._pass_on(kind, client, request, node.peer)
 
-    def _why_too_many(self, client: Peer, node: Peer) -> str:
+    def _why_too_many(self, client: Peer, node: FarEnd) -> str:
         at_node = self._of_peer[node]
         if self._of_peer[client] >= MAX_PENDING_OF_CLIENT or at_node >= MAX_PENDING_AT_NODE:
             return TOO_MANY
         held, pool = self._of_principal[client.principal.id], Pool(MAX_PENDING_AT_NODE, at_node)
         return self._policy.quota.problem(client.principal, Resource.PENDING, held, pool)
 
-    def answer(self, node: Peer, message: Any) -> None:
+    def answer(self, node: FarEnd, message: Any) -> None:
         """Pass a node's answer on to the client that asked; one that was not asked for is dropped and counted."""
         pending = self._pending.get(message.request_id)
         if pending is None or pending.node is not node or type(message) is not pending.kind.answered_by:
@@ -273,7 +274,7 @@ class RelayedRequests:
             self._forget(id_, pending)
             self._record(pending.kind, client, pending.request, "error", "client gone")
 
-    def node_gone(self, node: Peer) -> None:
+    def node_gone(self, node: FarEnd) -> None:
         """A node's connection ended: it answers nothing any more."""
         self._give_up(lambda pending: pending.node is node)
 
@@ -281,7 +282,7 @@ class RelayedRequests:
         """Answer what nodes have not answered in time; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
 
-    def _why_not(self, client: Peer, request: Any, node: RegisteredNode) -> str | None:
+    def _why_not(self, client: Peer, request: Any, node: ReachableNode) -> str | None:
         """What follows on a refusal; None where the client has the right that the request takes."""
         decision = self._policy.decide(client.principal, right_taken(type(request)), node)
         return None if decision.allowed else self._policy.reason(client.principal, node, decision)
@@ -301,7 +302,7 @@ class RelayedRequests:
         looks[seen] = now
         return False
 
-    def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: Peer) -> None:
+    def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: FarEnd) -> None:
         with_etag = SCREEN_ETAG in client.features and SCREEN_ETAG in node.features
         if isinstance(request, SessionScreenRequest) and not with_etag:
             request.etag = None

@@ -7,6 +7,7 @@ from omnyshell.model.live import LiveSession
 from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.protocol.credit import SendCredit
 from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
 
 
@@ -32,7 +33,7 @@ class SessionRoute:
     session: Session
     client: Peer
     client_channel: int
-    node: Peer
+    node: FarEnd
     node_channel: int
     asked_id: str
     """The session's id in `node.session.open`, and the route's own; a node that resumes answers with that session's."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, SessionEnd
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
@@ -11,7 +11,7 @@ class SessionRouter:
     """Finds a route by either of its ends."""
 
     def __init__(self) -> None:
-        self._of: dict[Peer, dict[str, SessionRoute]] = {}
+        self._of: dict[FarEnd, dict[str, SessionRoute]] = {}
         self._by_id: dict[str, SessionRoute] = {}
         self._held: dict[tuple[str, str], int] = {}
         """How many each principal has at each node, and, with an empty node id, in all."""
@@ -33,7 +33,7 @@ class SessionRouter:
         for place in _places(route.session):
             self._held[place] = self._held.get(place, 0) + 1
 
-    def find(self, peer: Peer, channel: int) -> SessionRoute | None:
+    def find(self, peer: FarEnd, channel: int) -> SessionRoute | None:
         """Return the route that has this end."""
         owner = peer.channels.get(channel)
         return owner.route if isinstance(owner, SessionEnd) else None
@@ -47,11 +47,11 @@ class SessionRouter:
         """Tell whether a route has not been removed."""
         return self._by_id.get(route.asked_id) is route
 
-    def of_peer(self, peer: Peer) -> list[SessionRoute]:
+    def of_peer(self, peer: FarEnd) -> list[SessionRoute]:
         """Return all routes that have an end at this connection."""
         return list(self._of.get(peer, {}).values())
 
-    def count(self, peer: Peer) -> int:
+    def count(self, peer: FarEnd) -> int:
         """Return how many routes have an end at this connection."""
         return len(self._of.get(peer, ()))
 

@@ -19,7 +19,7 @@ from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.registry import NodeDirectory, RegisteredNode
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.tunnels.registry import TunnelRegistry
 from omnyshell.transport.introductions import Introductions
 
@@ -58,7 +58,7 @@ class TunnelAdmission:
         self._context = context
         self._registry = registry
 
-    def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, RegisteredNode | None]:
+    def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, ReachableNode | None]:
         """Return the tunnel's protocol, and the node that exposes its target; None where who asks does that.
 
         Raises `TunnelRejectedException` with the first reason that applies.
@@ -69,7 +69,7 @@ class TunnelAdmission:
         self._check_quota(who)
         return protocol, node
 
-    def may_expose(self, principal: Principal, node: RegisteredNode | None) -> Decision:
+    def may_expose(self, principal: Principal, node: ReachableNode | None) -> Decision:
         """Decide whether somebody may have a public port lead there, now."""
         return self._context.policy.decide(principal, EXPOSING, node)
 
@@ -95,7 +95,7 @@ class TunnelAdmission:
                 text = "TLS tunnels are off on this hub: its log says why"
             raise TunnelRejectedException(text, code=SECURE_UNAVAILABLE)
 
-    def _check_exposer(self, principal: Principal, node_id: str | None) -> RegisteredNode | None:
+    def _check_exposer(self, principal: Principal, node_id: str | None) -> ReachableNode | None:
         """The node that is to expose a target; None where the asking client itself is to do it."""
         node = self._context.nodes.find(node_id) if node_id is not None else None
         if node_id is not None and (node is None or not node.peer.is_open):

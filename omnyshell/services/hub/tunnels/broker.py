@@ -27,7 +27,8 @@ from omnyshell.services.hub.audit.log import LONGEST_NAME
 from omnyshell.services.hub.ground.event_bus import TunnelEvent
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.registry import RegisteredNode
+from omnyshell.services.hub.nodes.directory import ReachableNode
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.login_gate import AsNow
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
@@ -51,7 +52,7 @@ INCOMING = "stdout"
 class _Exposer:
     """A connection that serves tunnels: its channels, and how their ids are chosen."""
 
-    def __init__(self, peer: Peer, node: RegisteredNode | None, metrics: HubMetrics) -> None:
+    def __init__(self, peer: FarEnd, node: ReachableNode | None, metrics: HubMetrics) -> None:
         self.node = node
         self.channels = peer.multiplexer(INCOMING, self._ended)
         self._peer = peer
@@ -86,7 +87,7 @@ class TunnelBroker:
         self.refusals = TunnelRefusals(context.audit)
         self._backlogs = TunnelBacklogs(context.policy.quota)
         self._tunnels: dict[str, OpenTunnel] = {}
-        self._exposers: dict[Peer, _Exposer] = {}
+        self._exposers: dict[FarEnd, _Exposer] = {}
 
     # From clients
 
@@ -187,7 +188,7 @@ class TunnelBroker:
             if tunnel.evidence == evidence:
                 tunnel.owner = principal
 
-    def node_registered(self, peer: Peer, node: RegisteredNode) -> None:
+    def node_registered(self, peer: Peer, node: ReachableNode) -> None:
         """A connection registered, maybe again: its tunnels are those of the id it has now."""
         exposer = self._exposers.get(peer)
         if exposer is None:
@@ -245,7 +246,7 @@ class TunnelBroker:
         self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
 
-    def _exposer(self, peer: Peer, node: RegisteredNode | None) -> _Exposer:
+    def _exposer(self, peer: FarEnd, node: ReachableNode | None) -> _Exposer:
         if peer not in self._exposers:
             self._exposers[peer] = _Exposer(peer, node, self._context.metrics)
         return self._exposers[peer]
@@ -265,7 +266,7 @@ class TunnelBroker:
 
     # Connections
 
-    def _accepted(self, tunnel: OpenTunnel, peer: Peer, sock: socket.socket, address: str) -> None:
+    def _accepted(self, tunnel: OpenTunnel, peer: FarEnd, sock: socket.socket, address: str) -> None:
         """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
         if self._tunnels.get(tunnel.info.tunnel_id) is not tunnel:
             # It has ended while a balancer was saying for whom it connects.
@@ -301,7 +302,7 @@ class TunnelBroker:
             new_request_id=self._context.new_request_id,
         )
 
-    def _problem_of(self, tunnel: OpenTunnel, peer: Peer, exposer: _Exposer) -> str:
+    def _problem_of(self, tunnel: OpenTunnel, peer: FarEnd, exposer: _Exposer) -> str:
         if not peer.is_open:
             return ErrorCodes.NODE_OFFLINE
         if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
@@ -318,7 +319,7 @@ class TunnelBroker:
 
     # The rest
 
-    def _node_of(self, tunnel: OpenTunnel) -> RegisteredNode | None:
+    def _node_of(self, tunnel: OpenTunnel) -> ReachableNode | None:
         found = (exposer for exposer in self._exposers.values() if exposer.channels is tunnel.channels)
         exposer = next(found, None)
         return exposer.node if exposer is not None else None

@@ -11,7 +11,7 @@ from omnyshell.protocol.messages import (
     NodeTunnelConnectFailed,
 )
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
 
 GRANTED = "stdin"
@@ -25,7 +25,7 @@ class TunnelChannel:
 
     __slots__ = ("_connection", "_exposer", "_metrics")
 
-    def __init__(self, connection: TunnelConnection, exposer: Peer, metrics: HubMetrics) -> None:
+    def __init__(self, connection: TunnelConnection, exposer: FarEnd, metrics: HubMetrics) -> None:
         self._connection = connection
         self._exposer = exposer
         self._metrics = metrics

@@ -8,7 +8,7 @@ from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.registry import NodeDirectory
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.tunnels.admission import TunnelContext
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts

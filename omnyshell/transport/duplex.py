@@ -15,6 +15,8 @@ import logging
 from collections.abc import Mapping
 from enum import Enum
 
+from omnyshell.steps import step
+
 logger = logging.getLogger("omnyshell.streams")
 
 
@@ -72,12 +74,11 @@ NO_IDS: Mapping[str, object] = {}
 def log_change(kind: str, ids: Mapping[str, object], what: str, to: Enum) -> None:
     """Tell the log what something has become; nothing else of it."""
     if logger.isEnabledFor(logging.DEBUG):
-        named = "".join(f" {name} {value}" for name, value in ids.items())
-        logger.debug("%s%s: %s %s", kind, named, what, to.value, extra=dict(ids))
+        step(logger, f"{kind}: {what} {to.value}", **ids)
 
 
 class Duplex:
-    """One stream's life. `kind` and `ids` say in the log whose it is; `ids` may grow as they become known."""
+    """One stream's life. `kind` and `ids`, fields of a step, say in the log whose it is; `ids` may grow."""
 
     __slots__ = ("_ids", "_kind", "incoming", "may_receive", "may_send", "outgoing", "stage")
 

@@ -435,7 +435,6 @@ class OmnyShellClient:
             connection.send(request, session.channel.id)
             async with asyncio.timeout(self._config.open_timeout):
                 await session.opened
-            step(logger, "session open", session_id=session.id, **asked)
         except BaseException as exc:
             step(logger, "no session", reason=type(exc).__name__, **asked)
             session.channel.close(ChannelClose(reason=giving_up))

@@ -37,7 +37,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.client.states import LinkState, StateListener, ignore_state
+from omnyshell.services.client.states import Input, LinkState, Stage, StateListener, entered, ignore_state
 from omnyshell.transport.channels import Channel
 
 DETACHED = "detached"
@@ -138,12 +138,12 @@ class RemoteSession:
         self._exit: ExitStatus | None = None
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
-        self._suspended = False
+        self._stage = Stage.OPENING
+        self._input = Input.OPEN
         self._counts_offsets = False
         self._received = 0
         self._painted = 0
         self._sent = ReplayBuffer()
-        self._eof = False
         self._is_wide = False
         self._max_window = 0
 
@@ -193,12 +193,12 @@ class RemoteSession:
     @property
     def has_ended(self) -> bool:
         """Whether the session is over; output may still wait to be read."""
-        return self._ended.done()
+        return self._stage is Stage.ENDED
 
     @property
     def is_suspended(self) -> bool:
         """Whether the session waits to be resumed."""
-        return self._suspended
+        return self._stage is Stage.SUSPENDED
 
     def refuse(self, error: ImproperValueException) -> None:
         """What was said on the session's channel is refused: where that was its beginning or its end, it is over."""
@@ -211,10 +211,10 @@ class RemoteSession:
 
     def send(self, data: bytes) -> None:
         """Send input, however much there is, as credit allows. Raises `ChannelException` once the session has ended."""
-        if self.channel.is_closed and not self._suspended:
+        if self.channel.is_closed and not self.is_suspended:
             raise ChannelException("the session has ended")
         self._sent.append(DataOpcode.STDIN, data)
-        if self._suspended:
+        if self.is_suspended:
             return
         self.channel.send_data(DataOpcode.STDIN, data)
         if not self._counts_offsets:
@@ -237,15 +237,15 @@ class RemoteSession:
     @property
     def is_stuck(self) -> bool:
         """Whether input has to wait, for the node or for a session that is to be resumed."""
-        if self._ended.done():
+        if self.has_ended:
             return False
-        if self._suspended:
+        if self.is_suspended:
             return self._sent.end - self._sent.start > INITIAL_CREDIT
         return not self.channel.budget
 
     def eof(self) -> None:
         """End the input, behind all that was written. Does nothing once the session has ended."""
-        self._eof = True
+        self._input = Input.ENDED
         if not self.channel.is_closed:
             self.channel.send(ChannelEof())
 
@@ -274,7 +274,7 @@ class RemoteSession:
         if not self.channel.is_closed:
             self.channel.send_ahead(SessionDetachRequest(timeout_seconds=timeout))
             await asyncio.wait({self._ended}, timeout=DETACH_TIMEOUT)
-            if not self._ended.done():
+            if not self.has_ended:
                 raise OmnyShellTimeoutException("the node did not detach the session in time")
         if self.detached is None:
             raise ChannelException("the session cannot be detached: it is not open")
@@ -357,7 +357,7 @@ class RemoteSession:
             self._end(SessionRejectedException(message.message, code=message.reason))
         elif isinstance(message, ChannelClose):
             self._closed(message)
-        elif not self.opened.done():
+        elif self._stage is Stage.OPENING:
             # Nothing else comes before the session is open.
             return
         elif isinstance(message, ChannelPaint):
@@ -374,7 +374,10 @@ class RemoteSession:
 
     def channel_lost(self, error: OmnyShellException) -> None:
         """The hub is gone."""
-        self._suspend(error)
+        if self._exit is not None:
+            self._end(self._exit)
+        else:
+            self._suspend(error)
 
     # The rest
 
@@ -399,16 +402,16 @@ class RemoteSession:
         self._end(error)
 
     def _leave(self, reason: CloseReason) -> None:
-        if not self._ended.done():
+        if not self.has_ended:
             self.channel.close(ChannelClose(reason=reason))
             self._end(ChannelException("the session was left", code=reason))
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
-        self._suspended = False
         self._counts_offsets = opened.offsets
         if channel is not getattr(self, "channel", None):
             self._unread = 0
         self.channel = channel
+        self._become(Stage.OPEN)
         channel.handler = self
         channel.offsets = self if opened.offsets else None
         self._max_window = opened.max_window or 0
@@ -419,10 +422,11 @@ class RemoteSession:
         """Wait to be resumed, where that is possible; else it is the end."""
         self.lost_by = error
         resumable = self._counts_offsets or self.mode is SessionMode.SHELL
-        self._suspended = self.opened.done() and not self._ended.done() and resumable
+        if self._stage is Stage.OPEN and resumable:
+            self._become(Stage.SUSPENDED)
         self.channel.end()
         self._painted = 0
-        if not self._suspended or not self.resumes(self):
+        if not self.is_suspended or not self.resumes(self):
             self._end(error)
         else:
             self.on_state(LinkState.RECONNECTING)
@@ -433,7 +437,7 @@ class RemoteSession:
             self.channel.send_data(DataOpcode.STDIN, bytes(data))
         if not self._counts_offsets:
             self._sent.acknowledge(self._sent.end)
-        if self._eof and not opened.input_ended:
+        if self._input is Input.ENDED and not opened.input_ended:
             self.channel.send(ChannelEof())
 
     def _exited(self, message: ChannelExit) -> None:
@@ -442,6 +446,7 @@ class RemoteSession:
             # The node keeps output and exit until it knows that they have arrived: closing tells it.
             self._close_behind(self._exit)
         elif self._closing is None:
+            self._become(Stage.EXITED)
             loop = asyncio.get_running_loop()
             self._closing = loop.call_later(CLOSE_TIMEOUT, self._close_behind, self._exit)
 
@@ -460,7 +465,8 @@ class RemoteSession:
 
     def _end(self, outcome: ExitStatus | OmnyShellException) -> None:
         """Settle everything that waits; the first outcome counts."""
-        self._suspended = False
+        if not self.has_ended:
+            self._become(Stage.ENDED)
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
@@ -472,3 +478,7 @@ class RemoteSession:
             self._ended.set_result(outcome)
         self._readable.set()
         self._writable.set()
+
+    def _become(self, stage: Stage) -> None:
+        ids = {"session_id": self.id, "node_id": self.node_id, "channel": self.channel.id, "mode": self.mode}
+        self._stage = entered(stage, self._stage, **ids)

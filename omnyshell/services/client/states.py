@@ -1,7 +1,12 @@
-"""What becomes of a connection and of a session when the hub is lost."""
+"""What becomes of a connection, and of a session."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+
+from omnyshell.steps import step
+
+logger = logging.getLogger("omnyshell.client")
 
 
 class LinkState(Enum):
@@ -24,6 +29,45 @@ class LinkState(Enum):
 
     LOST = auto()
     """The hub could not be reached again in time."""
+
+
+class Stage(Enum):
+    """Where a session stands, as its client sees it."""
+
+    OPENING = "opening"
+    OPEN = "open"
+    EXITED = "exited"
+    """How its program ended is known; its channel has yet to be closed."""
+
+    SUSPENDED = "suspended"
+    """It waits to be resumed."""
+
+    ENDED = "ended"
+
+
+_FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
+    Stage.OPENING: frozenset({Stage.OPEN, Stage.ENDED}),
+    Stage.OPEN: frozenset({Stage.EXITED, Stage.SUSPENDED, Stage.ENDED}),
+    Stage.EXITED: frozenset({Stage.ENDED}),
+    Stage.SUSPENDED: frozenset({Stage.OPEN, Stage.ENDED}),
+    Stage.ENDED: frozenset(),
+}
+
+
+def entered(stage: Stage, before: Stage, **ids: object) -> Stage:
+    """Return the stage that follows another, and tell the log. Raises `RuntimeError` for one that never does."""
+    if stage not in _FOLLOWING[before]:
+        raise RuntimeError(f"a session cannot be {stage.value} after it was {before.value}")
+    step(logger, f"session {stage.value}", **ids)
+    return stage
+
+
+class Input(Enum):
+    """Where a session's input stands."""
+
+    OPEN = "open"
+    ENDED = "ended"
+    """It was finished, which its node is told again where it has not heard so."""
 
 
 StateListener = Callable[[LinkState], None]

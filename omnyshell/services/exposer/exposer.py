@@ -74,7 +74,7 @@ class TargetConnection(ChannelStream):
     """A connection to a target, and the channel that it serves."""
 
     def __init__(self, request: NodeTunnelConnect, members: "set[TargetConnection]", *, half_close: bool) -> None:
-        ids: dict[str, object] = {"tunnel": short_id(request.tunnel_id)}
+        ids: dict[str, object] = {"tunnel_id": short_id(request.tunnel_id)}
         super().__init__(
             ids,
             sends=DataOpcode.STDOUT,

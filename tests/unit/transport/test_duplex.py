@@ -132,7 +132,7 @@ def test_what_never_follows_is_refused_by_the_one_setter() -> None:
 
 
 def test_each_change_is_logged_with_its_ids_and_nothing_where_nobody_listens(caplog: pytest.LogCaptureFixture) -> None:
-    ids: dict[str, object] = {"tunnel": "t1"}
+    ids: dict[str, object] = {"tunnel_id": "t1"}
     it = Duplex("stream", ids)
     it.open()
     ids["channel"] = 7
@@ -140,7 +140,7 @@ def test_each_change_is_logged_with_its_ids_and_nothing_where_nobody_listens(cap
         it.receive_end()
         it.receive_end()
     assert [record.getMessage() for record in caplog.records] == [
-        "stream tunnel t1 channel 7: incoming ending",
-        "stream tunnel t1 channel 7: incoming ended",
+        "stream: incoming ending",
+        "stream: incoming ended",
     ]
-    assert [(record.__dict__["tunnel"], record.__dict__["channel"]) for record in caplog.records] == [("t1", 7)] * 2
+    assert [(record.__dict__["tunnel_id"], record.__dict__["channel"]) for record in caplog.records] == [("t1", 7)] * 2

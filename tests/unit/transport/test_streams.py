@@ -43,7 +43,7 @@ class PlainWorld:
         self.loop = loop
         self.channel = HandChannel()
         self.connection = Connection(
-            {"tunnel": "t"},
+            {"tunnel_id": "t"},
             sends=DataOpcode.STDIN,
             half_close=half_close,
             closed=CloseReason.EXTERNAL_CLOSED,

@@ -74,7 +74,7 @@ class TunnelConnection(ChannelStream):
         half_close: bool,
         http: HttpForwarder | None = None,
     ) -> None:
-        self._ids: dict[str, object] = {"tunnel": short_id(tunnel.info.tunnel_id), "address": address}
+        self._ids: dict[str, object] = {"tunnel_id": short_id(tunnel.info.tunnel_id), "address": address}
         super().__init__(
             self._ids,
             sends=DataOpcode.STDIN,

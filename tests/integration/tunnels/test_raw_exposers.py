@@ -15,7 +15,7 @@ from support.stack import OPEN_TUNNELS, Certificates, hub_config, until, within
 from support.tunnels import free_range
 
 from omnyshell import OmnyShellHub
-from omnyshell.services.hub.revocation.eviction import Eviction
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 CREDIT = 262_144
 FEATURES = {"features": ["tunnel"]}
@@ -381,7 +381,7 @@ async def test_permission_is_asked_for_each_connection(
     certificates: Certificates, hub: OmnyShellHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The tunnel outlives the loss of its permission, as if its end had been missed.
-    monkeypatch.setattr(Eviction, "enforce_at", lambda *_: None)
+    monkeypatch.setattr(TunnelBroker, "enforce", lambda *_: None)
     labels = {"allow-roles": "developer"}
     async with (
         registered(certificates, hub.port, labels=labels) as node,

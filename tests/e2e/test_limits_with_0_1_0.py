@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from support.stack import Certificates
-from support.version_0_1_0 import NEW, Person, Site, build, until
+from support.version_0_1_0 import NEW, Person, Site, built_once, until
 
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module", name="old")
 def _old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("version-0.1.0"))
+    return built_once(tmp_path_factory)
 
 
 def config(site: Site, name: str, **limits: dict[str, int]) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.stack import Certificates
 from support.tmux import Terminal
-from support.version_0_1_0 import DEADLINE, NEW, Person, Site, build, until
+from support.version_0_1_0 import DEADLINE, NEW, Person, Site, built_once, until
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -27,7 +27,7 @@ MIXED = [who for who in itertools.product(("old", "new"), repeat=3) if set(who) 
 
 @pytest.fixture(scope="module", name="old")
 def _old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("version-0.1.0"))
+    return built_once(tmp_path_factory)
 
 
 @pytest.fixture(name="site")

@@ -180,6 +180,17 @@ def saturated(cls: type[WireObject], whole: dict[str, Any], value: Any) -> dict[
     return result
 
 
+EVERYWHERE: tuple[str | int, ...] = (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES)
+"""What is said wherever it may stand, one after another."""
+
+
+def changing(cls: type[WireObject], *wholes: dict[str, Any]) -> Iterator[str | int]:
+    """Those of `EVERYWHERE` that change one of the bodies: a message without a time is not attacked with times."""
+    for value in EVERYWHERE:
+        if any(saturated(cls, whole, value) != whole for whole in wholes):
+            yield value
+
+
 def _is_taken(field: DeclaredField, value: Any) -> bool:
     if field.grammar is None:
         return True

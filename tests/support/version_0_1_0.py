@@ -1,10 +1,12 @@
 """Version 0.1.0 as programs, made from its commit; and a site whose hub, node and people run either version."""
 
 import compileall
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,8 +33,8 @@ sys.exit(main())' "$@"
 """
 
 
-def build(directory: Path) -> Path:
-    """Return a directory with the `omnyshell` of 0.1.0; skips the test where the history does not reach back to it."""
+def build(directory: Path, place: Path) -> None:
+    """Make the `omnyshell` of 0.1.0, to be moved to its place; skips the test where the history does not have it."""
     archive = subprocess.run(["git", "-C", str(REPOSITORY), "archive", COMMIT, "omnyshell"], capture_output=True)
     if archive.returncode:
         pytest.skip(f"this checkout has no history back to version 0.1.0: {archive.stderr.decode().strip()}")
@@ -42,9 +44,23 @@ def build(directory: Path) -> Path:
     subprocess.run(["tar", "-x", "-C", str(source)], input=archive.stdout, check=True)
     # Each of its many starts would compile it otherwise, where Python may not keep what it compiles.
     compileall.compile_dir(source, quiet=2)
-    program.write_text(_STARTER.format(source=source, python=sys.executable))
+    program.write_text(_STARTER.format(source=place / "source", python=sys.executable))
     program.chmod(0o755)
-    return program.parent
+
+
+def built_once(factory: pytest.TempPathFactory) -> Path:
+    """Return what `build` makes, which one of the workers of a run does for all."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with (root / "version-0.1.0.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        place = root / "version-0.1.0"
+        if not place.exists():
+            making = Path(tempfile.mkdtemp(dir=root, prefix="version-0.1.0-"))
+            build(making, place)
+            making.rename(place)
+    return place / "bin"
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -64,7 +80,8 @@ class Person:
 
     @property
     def env(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OMNYSHELL_")}
+        hidden = ("OMNYSHELL_",) if self.version == NEW else ("OMNYSHELL_", "COVERAGE_")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
         own = {"OMNYSHELL_HOME": str(self.home), "OMNYSHELL_NO_PROMPT": "1", "SHELL": "/bin/bash"}
         return {**kept, **own, "PATH": f"{self.version}:{os.environ['PATH']}"}
 

@@ -9,8 +9,8 @@ from support.declarations import DeclaredField, every_message
 from support.hostile import (
     HOSTILE_NUMBERS,
     HOSTILE_TEXTS,
-    HOSTILE_TIMES,
     body,
+    changing,
     hostile_values,
     leaves,
     replaced,
@@ -71,7 +71,7 @@ class Attack:
         seen: list[dict[str, Any]] = []
         hub.alter = lambda kind, whole: (kind is declared and seen.append(whole)) or whole
         victim.run()
-        self._whole = seen[0]
+        self._seen, self._whole = seen, seen[0]
         self._was_mistyped = False
 
     def run(self) -> None:
@@ -79,7 +79,7 @@ class Attack:
             self._spoil(place, field)
             if len(place) == 1 and get_origin(field.kind) is tuple and self._whole[place[0]]:
                 self._say(place, self._whole[place[0]][:1] * MANY)
-        for everywhere in (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES):
+        for everywhere in changing(self._declared, *self._seen):
             self._hub.alter = saturating(self._declared, everywhere)
             problem = reads(self._declared, saturated(self._declared, self._whole, everywhere))
             self._victim.run((self._declared.TYPE, str(everywhere)[:40]), waits=patience(problem))

@@ -14,10 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.declarations import every_message
 from support.file_tree import FileTree
 from support.hostile import (
-    HOSTILE_NUMBERS,
-    HOSTILE_TEXTS,
-    HOSTILE_TIMES,
     body,
+    changing,
     hostile_values,
     leaves,
     replaced,
@@ -47,7 +45,6 @@ LOOKING = (
 )  # fmt: skip
 """Commands that show what a node says, and change nothing at the hub."""
 
-EVERYWHERE = (*HOSTILE_TEXTS, *HOSTILE_NUMBERS, *HOSTILE_TIMES)
 SAID = (
     *(m.NodeRegister, m.NodeCapabilitiesMessage, m.NodeSessionOpened, m.ChannelExit, m.ChannelClose),
     *ANSWERS.values(),
@@ -108,8 +105,9 @@ def test_what_a_node_says_of_itself_does_no_harm(
     looking = victims(capfd, admin)
     with hostile_node(certificates, hub.port):
         assert [victim.run() for victim in looking] == [0] * len(looking)
-    for value in EVERYWHERE:
-        with hostile_node(certificates, hub.port, saturating((m.NodeRegister, m.NodeCapabilitiesMessage), value)):
+    kinds = (m.NodeRegister, m.NodeCapabilitiesMessage)
+    for value in dict.fromkeys(value for kind in kinds for value in changing(kind, body(kind))):
+        with hostile_node(certificates, hub.port, saturating(kinds, value)):
             for victim in looking:
                 victim.run(str(value)[:40])
 
@@ -132,7 +130,7 @@ def test_no_answer_of_a_node_does_harm(
             victim.run()
             if declared in node.answered:
                 concerned.append(victim)
-        for value in EVERYWHERE:
+        for value in changing(declared, whole):
             node.alter = saturating((declared,), value)
             waits = patience(declared, saturated(declared, whole, value))
             for victim in concerned:
@@ -152,7 +150,7 @@ async def say_everything(
 ) -> None:
     """Send a message spoilt in every way, over a connection of its own."""
     whole = body(declared)
-    spoilt = [saturated(declared, whole, value) for value in EVERYWHERE]
+    spoilt = [saturated(declared, whole, value) for value in changing(declared, whole)]
     for place, field in leaves(declared):
         spoilt += [replaced(whole, place, value) for value in hostile_values(field) if len(str(value)) < LONG]
     async with logged_in(certificates, hub.port, role, principal, ("admin", "events", "resume-offset")) as peer:

@@ -31,7 +31,7 @@ from omnyshell.protocol.messages import admin as a
 from omnyshell.security.authenticators import Evidence, hash_token
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.credentials import TOKEN_METHOD
-from omnyshell.services.hub.admin.scope import Plan
+from omnyshell.services.hub.admin.plans import Plan
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.truth.changes import (
     AddCredential,

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 from unittest.mock import MagicMock
 
+from support.admin_rooms import admin_service
 from support.clock import FakeClock
 from support.enrolments import owners_in_memory
 from support.fake_peers import FakePeer, FakePorts
@@ -35,7 +36,6 @@ from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.protocol.messages.base import Role
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
-from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
@@ -96,11 +96,12 @@ class World:
     def _assemble(self) -> None:
         quota = Quota(QuotaLimits(exceptions=(Allowance(LIMITS, frozenset({"ann"})),)))
         policy = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=5, quota=quota)
-        audit = AuditLog(self.clock)
+        self.audit = audit = AuditLog(self.clock)
         bus = LocalEventBus()
         self.metrics = metrics = HubMetrics()
         self.router = SessionRouter()
-        self.registry = NodeRegistry(owners_in_memory(), {}, bus)
+        self.owners = owners_in_memory()
+        self.registry = NodeRegistry(self.owners, {}, bus)
         self.ports = TunnelRegistry(PORTS)
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
@@ -109,6 +110,7 @@ class World:
         context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
         self.tunnels = TunnelBroker(context, self.ports, FakePorts())
         self.heartbeats = HeartbeatMonitor(30.0)
+        self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
         # Nothing is locked here, and nothing outlives its connection.
         no_leftovers = cast("Any", SimpleNamespace(came=lambda _node: None))
         no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
@@ -124,8 +126,8 @@ class World:
             heartbeats=self.heartbeats,
             audit=audit,
             clock=self.clock,
-            departed=DepartedNodes(self.clock),
-            takeovers=Takeovers(self.clock),
+            departed=self.departed,
+            takeovers=self.takeovers,
         )
         clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
         # Nobody here subscribes to live state, or administers.
@@ -148,7 +150,7 @@ class World:
             tunnels=self.tunnels,
             metrics=metrics,
             events=no_events,
-            admin=AdminService(MagicMock(), MagicMock()),
+            admin=admin_service(),
             access=cast("Any", MagicMock()),
         )
 

@@ -4,24 +4,6 @@ from collections.abc import Callable
 from functools import partial
 
 from omnyshell.model.principals import Principal
-from omnyshell.protocol.extensions import (
-    ADMIN,
-    ADMIN_ENDS,
-    AUDIT_ACKNOWLEDGE,
-    AUTH_BIND,
-    AUTH_BIND_2,
-    CLIPBOARD_AUDIT,
-    EVENTS,
-    FLEET_INVITES,
-    INTERACTIVE,
-    LOCKS,
-    NODE_INSTANCE,
-    RESUME_OFFSET,
-    RIGHTS,
-    SCREEN_ETAG,
-    TUNNEL_EOF,
-    WIDE_WINDOW,
-)
 from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
@@ -30,25 +12,33 @@ from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
-from omnyshell.services.hub.admin.scope import AdminScope
+from omnyshell.services.hub.admin.audit import AuditAdmin
+from omnyshell.services.hub.admin.credentials import CredentialAdmin
+from omnyshell.services.hub.admin.endings import Endings
+from omnyshell.services.hub.admin.invites import Invites
+from omnyshell.services.hub.admin.known import KnownPrincipals
+from omnyshell.services.hub.admin.locks import LockAdmin
+from omnyshell.services.hub.admin.node_ids import NodeIdAdmin
+from omnyshell.services.hub.admin.reads import LiveReads
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.features import FEATURES
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.inventory.inventory import Inventory
 from omnyshell.services.hub.live.service import EventsService
-from omnyshell.services.hub.live.view import HubParts
 from omnyshell.services.hub.message_table import hub_codec, message_table
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, MetricsSource, metrics_text
+from omnyshell.services.hub.pages.metrics_text import CONTENT_TYPE, HubCollector, metrics_text
 from omnyshell.services.hub.pages.pages import HubPages
 from omnyshell.services.hub.peers.addresses import HubAddresses
 from omnyshell.services.hub.peers.handlers import MessageTable, ServedRole
@@ -72,27 +62,6 @@ from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.upkeep import HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
-
-FEATURES = frozenset(
-    {
-        INTERACTIVE,
-        AUTH_BIND,
-        AUTH_BIND_2,
-        RESUME_OFFSET,
-        SCREEN_ETAG,
-        TUNNEL_EOF,
-        ADMIN,
-        ADMIN_ENDS,
-        AUDIT_ACKNOWLEDGE,
-        EVENTS,
-        CLIPBOARD_AUDIT,
-        WIDE_WINDOW,
-        NODE_INSTANCE,
-        RIGHTS,
-        LOCKS,
-        FLEET_INVITES,
-    }
-)
 
 
 class HubServices:
@@ -121,7 +90,6 @@ class HubServices:
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
         self._audit, self._metrics, self._bus = audit, metrics, bus
-        self._started_at = config.clock.now()
         self.records = records
         self.quota = policy.quota
         self._make_logins()
@@ -129,6 +97,7 @@ class HubServices:
         self._make_sessions()
         self._make_revocation()
         self._make_nodes()
+        self._make_inventory()
         self._make_admin()
         self._make_live(not_ready)
         self._make_clients()
@@ -238,8 +207,40 @@ class HubServices:
             on_other_labels=self._eviction.enforce_at,
         )
 
+    def _make_inventory(self) -> None:
+        self._inventory = Inventory(
+            certificate=self._certificate,
+            started_at=self._clock.now(),
+            peers=self._peers,
+            nodes=self._nodes,
+            owners=self.records.owners,
+            locks=self._locks,
+            takeovers=self._takeovers,
+            departed=self._departed,
+            sessions=self._sessions,
+            tunnels=self._tunnels,
+            clock=self._clock,
+        )
+
     def _make_admin(self) -> None:
-        self.admin = AdminService(self._admin_scope(), self.gate)
+        known = KnownPrincipals(self.records.enrolments, self._enrolled, lambda: self._config_in_force().authenticator)
+        invites = self._make_invites(known)
+        self.admin = AdminService(
+            [
+                LiveReads(self._inventory),
+                AuditAdmin(self._audit),
+                self._make_credential_admin(known),
+                NodeIdAdmin(self.records.enrolments, self.records.owners, self._nodes),
+                self._make_endings(),
+                self._make_lock_admin(known),
+                invites,
+            ],
+            invites=invites,
+            gate=self.gate,
+            eviction=self._eviction,
+            log=self.records.log,
+            audit=self._audit,
+        )
         self._access = AccessAnswers(
             policy=self._policy,
             nodes=self._nodes,
@@ -248,8 +249,63 @@ class HubServices:
             audit=self._audit,
         )
 
+    def _make_credential_admin(self, known: KnownPrincipals) -> CredentialAdmin:
+        return CredentialAdmin(
+            known=known,
+            store=self.records.enrolments,
+            locks=self._locks,
+            clock=self._clock,
+            new_id=self._config.new_id,
+        )
+
+    def _make_invites(self, known: KnownPrincipals) -> Invites:
+        return Invites(
+            known=known,
+            store=self.records.enrolments,
+            locks=self._locks,
+            nodes=self._nodes,
+            owners=self.records.owners,
+            certificate=self._certificate,
+            clock=self._clock,
+            new_id=self._config.new_id,
+        )
+
+    def _make_lock_admin(self, known: KnownPrincipals) -> LockAdmin:
+        return LockAdmin(
+            locks=self._locks,
+            known=known,
+            peers=self._peers,
+            nodes=self._nodes,
+            owners=self.records.owners,
+            clock=self._clock,
+            new_id=self._config.new_id,
+        )
+
+    def _make_endings(self) -> Endings:
+        return Endings(
+            peers=self._peers,
+            eviction=self._eviction,
+            sessions=self._sessions,
+            broker=self.broker,
+            nodes=self._nodes,
+            questions=self.questions,
+            tunnels=self._tunnels,
+            bus=self._bus,
+        )
+
     def _make_live(self, not_ready: Callable[[], str]) -> None:
-        self.events = EventsService(self._live_parts(), self._bus, self.questions, lambda: self._eviction.known)
+        self.events = EventsService(
+            inventory=self._inventory,
+            nodes=self._nodes,
+            routes=self._sessions,
+            policy=self._policy,
+            questions=self.questions,
+            names=lambda: self._eviction.known,
+            audit=self._audit,
+            metrics=self._metrics,
+            bus=self._bus,
+            clock=self._clock,
+        )
         self.pages = self._make_pages(not_ready)
 
     def _make_clients(self) -> None:
@@ -328,7 +384,7 @@ class HubServices:
     # The rest
 
     def _make_pages(self, not_ready: Callable[[], str]) -> HubPages:
-        source = MetricsSource(
+        collector = HubCollector(
             metrics=self._metrics,
             quota=self.quota,
             audit=self._audit,
@@ -341,52 +397,10 @@ class HubServices:
         return HubPages(
             not_ready=not_ready,
             audit=lambda: self._audit.condition,
-            metrics=lambda: metrics_text(source),
+            metrics=lambda: metrics_text(collector),
             metrics_type=CONTENT_TYPE,
             token=self._config.metrics_token,
             is_for_loopback=self._config.metrics_from_loopback,
-        )
-
-    def _live_parts(self) -> HubParts:
-        return HubParts(
-            nodes=self._nodes,
-            owners=self.records.owners,
-            departed=self._departed,
-            takeovers=self._takeovers,
-            routes=self._sessions,
-            policy=self._policy,
-            locks=self._locks,
-            tunnels=self._tunnels,
-            peers=self._peers,
-            audit=self._audit,
-            metrics=self._metrics,
-            clock=self._config.clock,
-            hub_uid=lambda: self._certificate.current.uid,
-            started_at=self._started_at,
-        )
-
-    def _admin_scope(self) -> AdminScope:
-        config, enrolments = self._config, self.records.enrolments
-        return AdminScope(
-            log=self.records.log,
-            store=enrolments,
-            enrolled=self._enrolled,
-            owners=self.records.owners,
-            nodes=self._nodes,
-            sessions=self._sessions,
-            peers=self._peers,
-            broker=self.broker,
-            eviction=self._eviction,
-            locks=self._locks,
-            tunnels=self._tunnels,
-            audit=self._audit,
-            bus=self._bus,
-            questions=self.questions,
-            certificate=self._certificate,
-            clock=config.clock,
-            new_id=config.new_id,
-            configured=lambda: self._config_in_force().authenticator,
-            started_at=self._started_at,
         )
 
     def _set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeRes
 from omnyshell.services.hub.access.locks import told
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.rights import serves
-from omnyshell.services.hub.admin.scope import SHOWN, AdminRefusedException
+from omnyshell.services.hub.admin.plans import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode

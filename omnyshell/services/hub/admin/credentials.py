@@ -1,14 +1,12 @@
 """Administration of principals, tokens and keys (extension `admin`)."""
 
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
+from omnyshell.clock import Clock
 from omnyshell.errors import AuthException
-from omnyshell.ids import new_typed_token, short_id
+from omnyshell.ids import IdFactory, new_typed_token, short_id
 from omnyshell.model.admin import CredentialInfo, CredentialKind, PrincipalInfo, TimedRole
 from omnyshell.model.schema import write_timestamp
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
     AdminResult,
     CredentialRevoke,
@@ -22,18 +20,23 @@ from omnyshell.protocol.messages.admin import (
     TokenAdded,
     TokenRotate,
 )
-from omnyshell.security.authenticators import hash_token, principals_of
+from omnyshell.security.authenticators import hash_token
 from omnyshell.security.keys import Ed25519PublicKey, encode_base64
+from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.admin.known import KnownPrincipals
 from omnyshell.services.hub.admin.locks import check_not_locked
-from omnyshell.services.hub.admin.scope import (
+from omnyshell.services.hub.admin.plans import (
     AdminRefusedException,
-    AdminScope,
     Plan,
+    Plans,
+    Reads,
     check_roles,
     check_seconds,
     check_text,
+    end_after,
     with_roles,
 )
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
@@ -50,10 +53,16 @@ from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPri
 class CredentialAdmin:
     """Plans each change; nothing has happened when a plan is returned."""
 
-    def __init__(self, scope: AdminScope) -> None:
-        self._scope = scope
-        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {PrincipalsRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
+    def __init__(
+        self, *, known: KnownPrincipals, store: EnrolmentStore, locks: Locks, clock: Clock, new_id: IdFactory
+    ) -> None:
+        self._known = known
+        self._store = store
+        self._locks = locks
+        self._clock = clock
+        self._new_id = new_id
+        self.reads: Reads = {PrincipalsRequest: self._list}
+        self.plans: Plans = {
             PrincipalAdd: self._add_principal,
             PrincipalRoles: self._set_roles,
             PrincipalRevoke: self._revoke_principal,
@@ -64,7 +73,7 @@ class CredentialAdmin:
         }
 
     def _list(self, ask: PrincipalsRequest) -> PrincipalsResponse:
-        store, now = self._scope.store, self._scope.clock.now()
+        now = self._clock.now()
         credentials: dict[str, list[CredentialInfo]] = {}
         for found in self._credentials():
             credentials.setdefault(found.principal, []).append(_describe(found))
@@ -79,7 +88,7 @@ class CredentialAdmin:
                 binds=found.binds,
                 credentials=tuple(credentials.get(found.principal, ())),
             )
-            for found in store.principals()
+            for found in self._store.principals()
         ]
         configured = [
             PrincipalInfo(
@@ -88,17 +97,16 @@ class CredentialAdmin:
                 roles=tuple(sorted(found.roles)),
                 source="configuration",
             )
-            for found in principals_of(self._scope.configured()).values()
+            for found in self._known.configured()
         ]
         principals = sorted([*enrolled, *configured], key=lambda info: info.principal)
         return PrincipalsResponse(request_id=ask.request_id, principals=tuple(principals))
 
     def _add_principal(self, ask: PrincipalAdd, admin: Peer) -> Plan:
-        scope = self._scope
-        scope.check_new_name(ask.principal)
-        if scope.store.has_principal(ask.principal):
+        self._known.check_new_name(ask.principal)
+        if self._store.has_principal(ask.principal):
             raise AdminRefusedException(f"there is a principal '{ask.principal}' already")
-        now, ends = scope.clock.now(), scope.after("ttlSeconds", ask.ttl_seconds)
+        now, ends = self._clock.now(), end_after(self._clock, "ttlSeconds", ask.ttl_seconds)
         bare = EnrolledPrincipal(
             principal=ask.principal,
             display_name=check_text("displayName", ask.display_name),
@@ -110,34 +118,34 @@ class CredentialAdmin:
         return _plan("principal.add", detail, ask.request_id, AddPrincipal(made), ends=ends)
 
     def _set_roles(self, ask: PrincipalRoles, _admin: Peer) -> Plan:
-        scope, now = self._scope, self._scope.clock.now()
-        found, ends = scope.known_principal(ask.principal), scope.after("ttlSeconds", ask.ttl_seconds)
+        now = self._clock.now()
+        found, ends = self._known.enrolled(ask.principal), end_after(self._clock, "ttlSeconds", ask.ttl_seconds)
         made = with_roles(found, check_roles(ask.roles), ends, now)
-        check_not_locked(scope.locks, made.principal, made.roles_at(now))
+        check_not_locked(self._locks, made.principal, made.roles_at(now))
         detail = f"{ask.principal} roles {_names(found, now)} -> {_names(made, now)}"
         if ends is not None:
             detail += f", {','.join(sorted(set(ask.roles) - found.roles))}{_until(ends)}"
         return _plan("principal.roles", detail, ask.request_id, SetPrincipal(made, found), ends=ends)
 
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
-        scope, name = self._scope, ask.principal
-        if not scope.store.has_principal(name):
+        name = ask.principal
+        if not self._store.has_principal(name):
             # One whose row is damaged can be revoked too.
-            scope.known_principal(name)
+            self._known.enrolled(name)
         return _plan("principal.revoke", name, ask.request_id, RemovePrincipal(name))
 
     def _add_token(self, ask: TokenAdd, _admin: Peer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
-        expires = self._scope.after("ttlSeconds", ask.ttl_seconds)
+        found = self._known.enrolled(ask.principal)
+        expires = end_after(self._clock, "ttlSeconds", ask.ttl_seconds)
         return self._new_token("token.add", ask.request_id, found.principal, ask.label, expires, None)
 
     def _rotate_token(self, ask: TokenRotate, _admin: Peer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
+        found = self._known.enrolled(ask.principal)
         check_seconds("overlapSeconds", ask.overlap_seconds, least=0)
-        ends = self._scope.clock.now() + timedelta(seconds=ask.overlap_seconds)
+        ends = self._clock.now() + timedelta(seconds=ask.overlap_seconds)
         old = self._token_to_rotate(found.principal, ask.credential_id)
         # Without a time of its own the new token is good for as long as the old one was.
-        expires = self._scope.after("ttlSeconds", ask.ttl_seconds) or old.expires_at
+        expires = end_after(self._clock, "ttlSeconds", ask.ttl_seconds) or old.expires_at
         retired = EndCredential(
             old.id, old.principal, min(ends, old.expires_at) if old.expires_at is not None else ends
         )
@@ -175,20 +183,20 @@ class CredentialAdmin:
         return Plan(action, {"detail": detail}, lambda: answer, changes)
 
     def _add_key(self, ask: KeyAdd, _admin: Peer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
+        found = self._known.enrolled(ask.principal)
         try:
             key = Ed25519PublicKey.from_base64(ask.public_key)
         except AuthException as exc:
             raise AdminRefusedException("the key is no Ed25519 key in base64") from exc
         if any(known.secret == key.raw for known in self._credentials(found.principal)):
             raise AdminRefusedException(f"'{ask.principal}' has this key already")
-        ends = self._scope.after("ttlSeconds", ask.ttl_seconds)
+        ends = end_after(self._clock, "ttlSeconds", ask.ttl_seconds)
         made = self._credential(found.principal, CredentialKind.KEY, key.raw, ask.label, ends)
         detail = f"{found.principal} {made.id} {key.to_base64()}{_until(ends)}"
         return _plan("key.add", detail, ask.request_id, AddCredential(made), id_=made.id, ends=ends)
 
     def _revoke_credential(self, ask: CredentialRevoke, _admin: Peer) -> Plan:
-        found = self._scope.known_principal(ask.principal)
+        found = self._known.enrolled(ask.principal)
         ids = [known.id for known in self._credentials(found.principal)]
         if ask.credential_id not in ids:
             raise AdminRefusedException(f"'{ask.principal}' has no credential '{ask.credential_id}'", code="not_found")
@@ -198,19 +206,19 @@ class CredentialAdmin:
 
     def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
         """What can be logged in with; what has just ended may be in the store for a moment longer."""
-        now = self._scope.clock.now()
-        return [found for found in self._scope.store.credentials(principal) if not found.has_ended(now)]
+        now = self._clock.now()
+        return [found for found in self._store.credentials(principal) if not found.has_ended(now)]
 
     def _credential(
         self, principal: str, kind: CredentialKind, secret: bytes, label: str, expires: datetime | None
     ) -> EnrolledCredential:
         return EnrolledCredential(
-            id=short_id(self._scope.new_id()),
+            id=short_id(self._new_id()),
             principal=principal,
             kind=kind,
             secret=secret,
             label=check_text("label", label),
-            created_at=self._scope.clock.now(),
+            created_at=self._clock.now(),
             expires_at=expires,
         )
 

@@ -1,18 +1,16 @@
 """Invites: how a node or a person joins with one pasted line (extension `admin`)."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain, count
-from typing import Any
 
 import msgspec
 
+from omnyshell.clock import Clock
 from omnyshell.errors import AuthException
-from omnyshell.ids import MAX_NODE_ID, PrincipalId, is_node_id, new_typed_token, short_id
+from omnyshell.ids import MAX_NODE_ID, IdFactory, is_node_id, new_typed_token, short_id
 from omnyshell.model.admin import CredentialKind, InviteInfo, InviteKind
 from omnyshell.model.principals import NODE_PREFIX, NODE_ROLE
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import (
     AdminResult,
     InviteCreate,
@@ -24,21 +22,29 @@ from omnyshell.protocol.messages.admin import (
     JoinRequest,
 )
 from omnyshell.protocol.messages.base import Role
-from omnyshell.security.authenticators import hash_token, principal_of
+from omnyshell.security.authenticators import hash_token
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.join_proof import join_message
 from omnyshell.security.keys import Ed25519PublicKey, decode_base64_lenient
+from omnyshell.services.hub.access.locks import Locks
+from omnyshell.services.hub.admin.known import KnownPrincipals
 from omnyshell.services.hub.admin.locks import check_not_locked
-from omnyshell.services.hub.admin.scope import (
+from omnyshell.services.hub.admin.plans import (
     AdminRefusedException,
-    AdminScope,
     Plan,
+    Plans,
+    Reads,
     check_node,
     check_roles,
     check_seconds,
     check_text,
+    end_after,
     with_roles,
 )
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.nodes.owners import NodeOwners
+from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
@@ -72,18 +78,33 @@ class JoinRefusedException(AdminRefusedException):
 class Invites:
     """Plans the making and the use of invites; nothing has happened when a plan is returned."""
 
-    def __init__(self, scope: AdminScope) -> None:
-        self._scope = scope
-        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {InvitesRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
-            InviteCreate: self._create,
-            InviteRevoke: self._revoke,
-        }
+    def __init__(
+        self,
+        *,
+        known: KnownPrincipals,
+        store: EnrolmentStore,
+        locks: Locks,
+        nodes: NodeRegistry,
+        owners: NodeOwners,
+        certificate: HubCertificate,
+        clock: Clock,
+        new_id: IdFactory,
+    ) -> None:
+        self._known = known
+        self._store = store
+        self._locks = locks
+        self._nodes = nodes
+        self._owners = owners
+        self._certificate = certificate
+        self._clock = clock
+        self._new_id = new_id
+        self.reads: Reads = {InvitesRequest: self._list}
+        self.plans: Plans = {InviteCreate: self._create, InviteRevoke: self._revoke}
 
     def find(self, request: JoinRequest, context: LoginContext) -> Invite | None:
         """Return the invite where the token is one of ours and the key is proved; None does not say which was wrong."""
         token_hash = hash_token(request.token)
-        invite = self._scope.store.invite_of(token_hash)
+        invite = self._store.invite_of(token_hash)
         try:
             key = Ed25519PublicKey.from_base64(request.public_key)
             signature = decode_base64_lenient(request.signature)
@@ -95,7 +116,7 @@ class Invites:
 
     def use(self, request: JoinRequest, invite: Invite, role: str) -> Plan:
         """Plan the enrolment. Raises `JoinRefusedException`."""
-        now = self._scope.clock.now()
+        now = self._clock.now()
         if invite.used_at is not None:
             often = f"{invite.fleet.uses} times, last" if invite.fleet is not None else "on"
             text = f"this token was used {often} {invite.used_at:%Y-%m-%d %H:%M} UTC; ask for a new invite"
@@ -133,8 +154,8 @@ class Invites:
         node_id = invite.node_id or request.node_id or request.suggested_id or ""
         _check_id(node_id)
         principal = NODE_PREFIX + node_id
-        owner = self._scope.owners.owners().get(node_id)
-        is_new = not self._scope.store.has_principal(principal)
+        owner = self._owners.owners().get(node_id)
+        is_new = not self._store.has_principal(principal)
         if owner not in (None, principal) or (not is_new and invite.node_id != node_id):
             text = f"the node id '{node_id}' is taken; an administrator can release it, or invite it under that id"
             raise JoinRefusedException(text, code="id_taken")
@@ -166,14 +187,12 @@ class Invites:
         return node_id
 
     def _is_taken(self, node_id: str) -> bool:
-        scope = self._scope
-        known = node_id in scope.owners.owners() or scope.nodes.find(node_id) is not None
-        return known or scope.locks.of_node(node_id) is not None or scope.store.has_principal(NODE_PREFIX + node_id)
+        known = node_id in self._owners.owners() or self._nodes.find(node_id) is not None
+        return known or self._locks.of_node(node_id) is not None or self._store.has_principal(NODE_PREFIX + node_id)
 
     def _enrol_user(self, request: JoinRequest, invite: Invite) -> Plan:
-        scope = self._scope
         name = invite.principal or ""
-        if principal_of(scope.configured(), PrincipalId(name)) is not None:
+        if self._known.is_configured(name):
             raise JoinRefusedException(f"'{name}' is known to the hub's configuration by now", code="id_taken")
         made, known = self._principal(name, invite)
         made = self._with_roles(made, invite)
@@ -183,23 +202,23 @@ class Invites:
         return Plan("invite.use", fields, lambda: self._accepted(made, invite, None), changes)
 
     def _with_roles(self, made: EnrolledPrincipal, invite: Invite) -> EnrolledPrincipal:
-        now = self._scope.clock.now()
-        ends = self._scope.after("roleTtlSeconds", invite.role_seconds)
+        now = self._clock.now()
+        ends = end_after(self._clock, "roleTtlSeconds", invite.role_seconds)
         if not invite.roles or (ends is not None and invite.roles <= made.roles):
             # It has them for good already.
             return made
         given = with_roles(made, invite.roles, ends, now)
-        check_not_locked(self._scope.locks, made.principal, given.roles_at(now))
+        check_not_locked(self._locks, made.principal, given.roles_at(now))
         return given
 
     def _principal(self, name: str, invite: Invite) -> tuple[EnrolledPrincipal, EnrolledPrincipal | None]:
         """A principal with the roles that it has had, and as it was."""
-        known = self._scope.store.principal(name)
+        known = self._store.principal(name)
         made = EnrolledPrincipal(
             principal=name,
             display_name=invite.display_name,
             binds=True,
-            created_at=self._scope.clock.now(),
+            created_at=self._clock.now(),
             created_by=invite.created_by,
         )
         if known is None:
@@ -210,15 +229,15 @@ class Invites:
     def _enrolment(
         self, made: EnrolledPrincipal, request: JoinRequest, invite: Invite
     ) -> tuple[AddCredential, UseInvite]:
-        now = self._scope.clock.now()
+        now = self._clock.now()
         key = EnrolledCredential(
-            id=short_id(self._scope.new_id()),
+            id=short_id(self._new_id()),
             principal=made.principal,
             kind=CredentialKind.KEY,
             secret=Ed25519PublicKey.from_base64(request.public_key).raw,
             label=f"invite {invite.id}",
             created_at=now,
-            expires_at=self._scope.after("keyTtlSeconds", invite.key_seconds),
+            expires_at=end_after(self._clock, "keyTtlSeconds", invite.key_seconds),
         )
         used = invite.fleet.used if invite.fleet is not None else None
         return AddCredential(key), UseInvite(invite.id, now, used)
@@ -227,24 +246,24 @@ class Invites:
         return JoinAccepted(
             kind=invite.kind,
             principal=made.principal,
-            roles=tuple(sorted(made.roles_at(self._scope.clock.now()))),
+            roles=tuple(sorted(made.roles_at(self._clock.now()))),
             node_id=node_id,
             labels=invite.labels,
         )
 
     def _list(self, ask: InvitesRequest) -> InvitesResponse:
-        now = self._scope.clock.now()
-        usable = [found for found in self._scope.store.invites() if found.used_at is None and now < found.expires_at]
+        now = self._clock.now()
+        usable = [found for found in self._store.invites() if found.used_at is None and now < found.expires_at]
         return InvitesResponse(request_id=ask.request_id, invites=tuple(map(_describe, usable)))
 
     def _create(self, ask: InviteCreate, admin: Peer) -> Plan:
-        scope, now = self._scope, self._scope.clock.now()
+        now = self._clock.now()
         if not 0 < ask.ttl_seconds <= LONGEST_TTL:
             raise AdminRefusedException(f"ttlSeconds must be 1 to {LONGEST_TTL} ({LONGEST_TTL // 86400} days)")
         kind = self._check_kind(ask)
         token = new_typed_token()
         invite = Invite(
-            id=short_id(scope.new_id()),
+            id=short_id(self._new_id()),
             token_hash=hash_token(token),
             kind=kind,
             node_id=ask.node_id if kind is InviteKind.NODE else None,
@@ -265,7 +284,7 @@ class Invites:
             invite_id=invite.id,
             token=token,
             expires_at=invite.expires_at,
-            ca_fingerprint=scope.certificate.current.authority_fingerprint,
+            ca_fingerprint=self._certificate.current.authority_fingerprint,
         )
         whom = invite.principal or invite.node_id or "any id"
         if invite.fleet is not None:
@@ -279,19 +298,19 @@ class Invites:
     def _check_kind(self, ask: InviteCreate) -> InviteKind:
         """Return whom an invite is for, which has to be possible. Raises `AdminRefusedException`."""
         if ask.kind == InviteKind.USER:
-            self._scope.check_new_name(ask.principal or "")
+            self._known.check_new_name(ask.principal or "")
             return InviteKind.USER
         if ask.kind != InviteKind.NODE:
             raise AdminRefusedException("an invite is of kind node or user")
         check_node(ask.node_id, ask.labels)
-        owner = self._scope.owners.owners().get(ask.node_id) if ask.node_id is not None else None
+        owner = self._owners.owners().get(ask.node_id) if ask.node_id is not None else None
         if owner not in (None, f"{NODE_PREFIX}{ask.node_id}"):
             text = f"the node id '{ask.node_id}' belongs to '{owner}': `omnyshell nodes release {ask.node_id}` frees it"
             raise AdminRefusedException(text)
         return InviteKind.NODE
 
     def _revoke(self, ask: InviteRevoke, _admin: Peer) -> Plan:
-        if all(found.id != ask.invite_id for found in self._scope.store.invites()):
+        if all(found.id != ask.invite_id for found in self._store.invites()):
             raise AdminRefusedException(f"there is no invite '{ask.invite_id[:64]}'", code="not_found")
 
         answer = AdminResult(request_id=ask.request_id, ok=True)

@@ -1,20 +1,29 @@
 """Administration of locks (extension `locks`)."""
 
-from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from omnyshell.ids import PrincipalId, short_id
+from omnyshell.clock import Clock
+from omnyshell.ids import IdFactory, short_id
 from omnyshell.model.admin import LockInfo, LockKind
 from omnyshell.model.grammars import NODE_ID, PRINCIPAL, ROLE
 from omnyshell.model.principals import ADMIN_ROLE, Principal
 from omnyshell.model.schema import write_timestamp
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminResult, LockAdd, LockRemove, LocksRequest, LocksResponse
-from omnyshell.security.authenticators import CompositeAuthenticator, can_list, principal_of, principals_of
 from omnyshell.services.hub.access.locks import Locks
-from omnyshell.services.hub.admin.scope import SHOWN, AdminRefusedException, AdminScope, Plan, check_text
-from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.admin.known import KnownPrincipals
+from omnyshell.services.hub.admin.plans import (
+    SHOWN,
+    AdminRefusedException,
+    Plan,
+    Plans,
+    Reads,
+    check_text,
+    end_after,
+)
+from omnyshell.services.hub.nodes.owners import NodeOwners
+from omnyshell.services.hub.nodes.registry import NodeRegistry
+from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.truth.changes import PutLock, RemoveLock
 
 _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: ROLE}
@@ -23,31 +32,44 @@ _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: 
 class LockAdmin:
     """Plans each change; nothing has happened when a plan is returned."""
 
-    def __init__(self, scope: AdminScope) -> None:
-        self._scope = scope
-        self.reads: Mapping[type[ControlMessage], Callable[[Any], ControlMessage]] = {LocksRequest: self._list}
-        self.plans: Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]] = {
-            LockAdd: self._add,
-            LockRemove: self._remove,
-        }
+    def __init__(
+        self,
+        *,
+        locks: Locks,
+        known: KnownPrincipals,
+        peers: Peers[Any],
+        nodes: NodeRegistry,
+        owners: NodeOwners,
+        clock: Clock,
+        new_id: IdFactory,
+    ) -> None:
+        self._locks = locks
+        self._known = known
+        self._peers = peers
+        self._nodes = nodes
+        self._owners = owners
+        self._clock = clock
+        self._new_id = new_id
+        self.reads: Reads = {LocksRequest: self._list}
+        self.plans: Plans = {LockAdd: self._add, LockRemove: self._remove}
 
     def _list(self, ask: LocksRequest) -> LocksResponse:
-        return LocksResponse(request_id=ask.request_id, locks=tuple(self._scope.locks))
+        return LocksResponse(request_id=ask.request_id, locks=tuple(self._locks))
 
     def _add(self, ask: LockAdd, admin: Peer) -> Plan:
-        scope, kind = self._scope, _kind(ask.kind)
+        kind = _kind(ask.kind)
         if not _NAMES[kind].fits(ask.name):
             raise AdminRefusedException(f"'{ask.name[:SHOWN]}' must be {_NAMES[kind].rule}")
         if not ask.why.isprintable():
             raise AdminRefusedException("why must be one line of printable characters")
         lock = LockInfo(
-            id=short_id(scope.new_id()),
+            id=short_id(self._new_id()),
             kind=kind,
             name=ask.name,
             why=check_text("why", ask.why),
-            created_at=scope.clock.now(),
+            created_at=self._clock.now(),
             created_by=admin.principal.id,
-            expires_at=scope.after("ttlSeconds", ask.ttl_seconds),
+            expires_at=end_after(self._clock, "ttlSeconds", ask.ttl_seconds),
         )
         self._check_not_oneself(lock, admin.principal)
         self._check_not_the_last(lock)
@@ -62,7 +84,7 @@ class LockAdmin:
 
     def _remove(self, ask: LockRemove, _admin: Peer) -> Plan:
         kind = _kind(ask.kind)
-        lock = self._scope.locks.find(kind, ask.name)
+        lock = self._locks.find(kind, ask.name)
         if lock is None:
             raise AdminRefusedException(f"the {kind} '{ask.name[:SHOWN]}' is not locked", code="not_found")
 
@@ -71,7 +93,7 @@ class LockAdmin:
         return Plan("lock.remove", fields, lambda: answer, (RemoveLock(kind, ask.name),))
 
     def _check_not_oneself(self, lock: LockInfo, admin: Principal) -> None:
-        everywhere = self._everywhere(admin.id) or admin
+        everywhere = self._known.find(admin.id) or admin
         mine = Principal(admin.id, roles=admin.roles | everywhere.roles)
         if _would_hit(lock, mine):
             what = "that is you" if lock.kind is LockKind.PRINCIPAL else "you have that role"
@@ -79,34 +101,23 @@ class LockAdmin:
 
     def _check_not_the_last(self, lock: LockInfo) -> None:
         """Refuse where the only admins who stay able to log in would be such whose role or credentials end."""
-        scope = self._scope
-        if not can_list(scope.configured()):
-            # Who decides about others, such as a directory, may know admins whom the hub cannot list.
+        if not self._known.can_list:
+            # There may be admins whom the hub does not know.
             return
-        lasting = [found for found in self._lasting_admins() if scope.locks.of_login(found) is None]
+        lasting = [
+            found for found in self._known.lasting_admins(self._clock.now()) if self._locks.of_login(found) is None
+        ]
         if lasting and all(_would_hit(lock, found) for found in lasting):
             text = "no admin could log in any more once your own login has ended: make another admin first"
             raise AdminRefusedException(text)
 
-    def _lasting_admins(self) -> Iterator[Principal]:
-        """Yield the admins whose role and credential do not end by themselves."""
-        scope, now = self._scope, self._scope.clock.now()
-        yield from (found for found in principals_of(scope.configured()).values() if found.is_admin)
-        for found in scope.store.lasting_admins():
-            yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
-
-    def _everywhere(self, name: str) -> Principal | None:
-        """A principal with the roles of all its credentials, where the hub knows it."""
-        return principal_of(CompositeAuthenticator([self._scope.configured(), self._scope.enrolled]), PrincipalId(name))
-
     def _is_known(self, lock: LockInfo) -> bool:
-        scope = self._scope
         if lock.kind is LockKind.NODE:
-            return scope.nodes.find(lock.name) is not None or lock.name in scope.owners.owners()
+            return self._nodes.find(lock.name) is not None or lock.name in self._owners.owners()
         if lock.kind is LockKind.PRINCIPAL:
-            return self._everywhere(lock.name) is not None or bool(scope.peers.of(lock.name))
-        known = (each for listed in (scope.configured(), scope.enrolled) for each in principals_of(listed).values())
-        return any(_would_hit(lock, each) for each in chain(known, (peer.principal for peer in scope.logged_in())))
+            return self._known.find(lock.name) is not None or bool(self._peers.of(lock.name))
+        connected = (peer.principal for peer in self._peers.authenticated())
+        return any(_would_hit(lock, each) for each in chain(self._known.everyone(), connected))
 
     def _whom_it_misses(self, lock: LockInfo) -> str:
         """Say that a lock locks nobody that is known: it holds for whoever comes, or its name is mistyped."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from omnyshell.errors import ErrorCodes, OmnyShellException
@@ -11,16 +11,15 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.security.credentials import LoginContext, dialled_in
 from omnyshell.security.keys import Ed25519PublicKey
-from omnyshell.services.hub.admin.credentials import CredentialAdmin
 from omnyshell.services.hub.admin.invites import Invites, JoinRefusedException
-from omnyshell.services.hub.admin.live import LiveAdmin
-from omnyshell.services.hub.admin.locks import LockAdmin
-from omnyshell.services.hub.admin.scope import AdminRefusedException, AdminScope, Plan
-from omnyshell.services.hub.audit.log import LONGEST_NAME
+from omnyshell.services.hub.admin.plans import AdminMember, AdminRefusedException, Plan
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.truth.changes import ChangeRefusedException, Transaction
+from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.truth.records import Invite
 
 QUEUE_LIMIT = 256
@@ -37,18 +36,35 @@ logger = logging.getLogger("omnyshell.hub")
 class AdminService:
     """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
 
-    def __init__(self, scope: AdminScope, gate: LoginGate) -> None:
-        self._scope = scope
+    def __init__(
+        self,
+        members: Iterable[AdminMember],
+        *,
+        invites: Invites,
+        gate: LoginGate,
+        eviction: Eviction,
+        log: TruthLog,
+        audit: AuditLog,
+    ) -> None:
+        """`members` deal with the requests, `invites` among them. Raises `ValueError` where two deal with the same."""
+        self._invites = invites
         self._gate = gate
-        self._invites = Invites(scope)
-        members = (CredentialAdmin(scope), LiveAdmin(scope), LockAdmin(scope), self._invites)
+        self._eviction = eviction
+        self._log = log
+        self._audit = audit
         self._reads: dict[type[ControlMessage], Callable[[Any], ControlMessage]] = {}
         self._plans: dict[type[ControlMessage], Callable[[Any, Peer], Plan]] = {}
         for member in members:
-            self._reads.update(member.reads)
-            self._plans.update(member.plans)
+            self._admit(member)
         self._queue: asyncio.Queue[Callable[[], Any]] = asyncio.Queue(QUEUE_LIMIT)
         self._worker: asyncio.Task[None] | None = None
+
+    def _admit(self, member: AdminMember) -> None:
+        doubles = {*self._reads, *self._plans} & {*member.reads, *member.plans}
+        if doubles:
+            raise ValueError(f"dealt with twice: {', '.join(sorted(kind.TYPE for kind in doubles))}")
+        self._reads.update(member.reads)
+        self._plans.update(member.plans)
 
     @property
     def requests(self) -> tuple[type[ControlMessage], ...]:
@@ -116,7 +132,7 @@ class AdminService:
 
     async def _act(self, peer: Peer, message: AdminRequest) -> None:
         try:
-            if not self._scope.eviction.upholds(peer):
+            if not self._eviction.upholds(peer):
                 # It was locked or revoked while the request waited: two admins who lock each other are not both out.
                 raise AdminRefusedException("This login is not good any more", code=ErrorCodes.NOT_AUTHORIZED)
             plan = self._plans[type(message)](message, peer)
@@ -128,15 +144,15 @@ class AdminService:
             return
         fields = {"principal": peer.principal.id, "address": peer.address, **plan.fields}
         try:
-            await self._scope.audit.commit(plan.action, **fields)
+            await self._audit.commit(plan.action, **fields)
         except OmnyShellException as exc:
             _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, exc.message)
             return
-        with self._scope.eviction.sparing(peer):
+        with self._eviction.sparing(peer):
             try:
                 answer = await self._do(plan, fields)
             except ChangeRefusedException as exc:
-                self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.code})
+                self._audit.record(plan.action, "error", **{**fields, "reason": exc.code})
                 _refuse(peer, message, ErrorCodes.BAD_REQUEST, f"{exc.message}: try again")
             except OmnyShellException:
                 _refuse(peer, message, ErrorCodes.INTERNAL_ERROR, UNWRITTEN)
@@ -153,9 +169,9 @@ class AdminService:
         try:
             plan = self._invites.use(request, invite, peer.role)
             fields.update(plan.fields)
-            await self._scope.audit.commit(plan.action, **fields)
+            await self._audit.commit(plan.action, **fields)
         except JoinRefusedException as exc:
-            self._scope.audit.record("invite.refused", "denied", **fields, reason=exc.code, detail=invite.id)
+            self._audit.record("invite.refused", "denied", **fields, reason=exc.code, detail=invite.id)
             peer.answer_join(JoinRefused(reason=exc.code, message=exc.message))
             return
         except OmnyShellException as exc:
@@ -165,7 +181,7 @@ class AdminService:
             answer = await self._do(plan, fields)
         except ChangeRefusedException as exc:
             # Somebody was quicker while this was written into the audit.
-            self._scope.audit.record("invite.refused", "denied", **{**fields, "reason": exc.code, "detail": invite.id})
+            self._audit.record("invite.refused", "denied", **{**fields, "reason": exc.code, "detail": invite.id})
             answer = JoinRefused(reason=exc.code, message=f"{exc.message}: try again")
         except OmnyShellException:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
@@ -198,17 +214,17 @@ class AdminService:
         """
         try:
             if plan.changes:
-                await self._scope.log.append(Transaction(plan.changes))
+                await self._log.append(Transaction(plan.changes))
             return plan.do()
         except ChangeRefusedException:
             raise
         except OmnyShellException as exc:
             logger.error("%s was audited and could not be done: %s", plan.action, exc)
-            self._scope.audit.record(plan.action, "error", **{**fields, "reason": exc.message})
+            self._audit.record(plan.action, "error", **{**fields, "reason": exc.message})
             raise
 
     def _record(self, action: str, outcome: str, peer: Peer, **fields: str) -> None:
-        self._scope.audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
+        self._audit.record(action, outcome, principal=peer.principal.id, address=peer.address, **fields)
 
 
 def _target(message: AdminRequest) -> dict[str, str]:

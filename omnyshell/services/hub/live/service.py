@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
+from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
+from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import (
     EventBus,
     HubEvent,
@@ -18,15 +21,19 @@ from omnyshell.services.hub.ground.event_bus import (
     SessionEvent,
 )
 from omnyshell.services.hub.ground.limits import Resource
+from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.inventory.inventory import Inventory
 from omnyshell.services.hub.live.session_polls import SessionPolls
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.subscribers import Subscriber, Subscribers
 from omnyshell.services.hub.live.subscription import Subscription, Wanted
-from omnyshell.services.hub.live.view import HubParts, LiveView
+from omnyshell.services.hub.live.view import LiveView
 from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.nodes.questions import NodeQuestions
+from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.leftovers import keeps_sessions
+from omnyshell.services.hub.sessions.router import SessionRouter
 
 MAX_OF_PEER = 4
 MAX_SUBSCRIPTIONS = 500
@@ -72,15 +79,37 @@ class EventsService:
     """Tells subscribers what happens. Idle, with no timer, when there are none. `close` it with the hub."""
 
     def __init__(
-        self, parts: HubParts, bus: EventBus, questions: NodeQuestions, names: Callable[[], Iterable[str]]
+        self,
+        *,
+        inventory: Inventory,
+        nodes: NodeRegistry,
+        routes: SessionRouter,
+        policy: HubPolicy,
+        questions: NodeQuestions,
+        names: Callable[[], Iterable[str]],
+        audit: AuditLog,
+        metrics: HubMetrics,
+        bus: EventBus,
+        clock: Clock,
     ) -> None:
-        self._parts = parts
+        """`names` returns everyone who can log in, where that can be told."""
+        self._nodes = nodes
+        self._policy = policy
+        self._audit = audit
         self._bus = bus
-        self._clock = parts.clock
-        self._subscribers = Subscribers(parts.clock)
-        self._sessions = LiveSessions(self._subscribers.mark, parts.clock, parts.routes.carried, self._keeps_sessions)
-        self._view = LiveView(parts, self._sessions, lambda: len(self._subscribers))
-        self._polls = SessionPolls(self._sessions, parts.nodes, questions, parts.clock, names)
+        self._clock = clock
+        self._subscribers = Subscribers(clock)
+        self._sessions = LiveSessions(self._subscribers.mark, clock, routes.carried, self._keeps_sessions)
+        self._view = LiveView(
+            inventory=inventory,
+            nodes=nodes,
+            routes=routes,
+            sessions=self._sessions,
+            audit=audit,
+            metrics=metrics,
+            subscribers=lambda: len(self._subscribers),
+        )
+        self._polls = SessionPolls(self._sessions, nodes, questions, clock, names)
         self._ends: list[Callable[[], None]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -109,7 +138,7 @@ class EventsService:
 
     def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
         """Begin a subscription, or say why not."""
-        viewer = Viewer.of(peer.principal, self._parts.policy, self._parts.nodes)
+        viewer = Viewer.of(peer.principal, self._policy, self._nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
         if problem is not None:
@@ -140,7 +169,7 @@ class EventsService:
         pool = Pool(MAX_SUBSCRIPTIONS, len(self._subscribers))
         if len(mine) >= MAX_OF_PEER or pool.taken >= pool.size:
             return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
-        why = self._parts.policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
+        why = self._policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
         return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
     def unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
@@ -157,7 +186,7 @@ class EventsService:
         """The first subscriber came: begin to keep track."""
         self._view.start()
         self._polls.start()
-        self._ends = [self._bus.listen(self._receive), self._parts.audit.add_sink(self._subscribers.add_record)]
+        self._ends = [self._bus.listen(self._receive), self._audit.add_sink(self._subscribers.add_record)]
         self._sampled_at = self._clock.monotonic()
         self._worst_lag = 0.0
 
@@ -219,7 +248,7 @@ class EventsService:
         self._subscribers.mark(Part.PEERS, peer.key, peer.principal, final)
 
     def _keeps_sessions(self, node_id: str) -> bool:
-        node = self._parts.nodes.find(node_id)
+        node = self._nodes.find(node_id)
         return node is not None and node.peer.is_open and keeps_sessions(node)
 
     # The time that passes
@@ -265,14 +294,14 @@ class EventsService:
     def _ping_some(self) -> None:
         """Measure how far nodes are: a tenth of them each second."""
         if not self._pinged:
-            self._pinged = sorted(self._parts.nodes.online())
-        for _ in range(len(self._parts.nodes) // 10 + 1):
+            self._pinged = sorted(self._nodes.online())
+        for _ in range(len(self._nodes) // 10 + 1):
             peer = self._view.peer_of_node(self._pinged.pop()) if self._pinged else None
             if peer is not None:
                 peer.ping()
 
     def _record(self, peer: Peer, outcome: str, ask: EventsSubscribe, reason: str) -> None:
-        self._parts.audit.record(
+        self._audit.record(
             "events.subscribe",
             outcome,
             principal=peer.principal.id,

@@ -1,66 +1,54 @@
 """The hub's state as subscribers are told it: where each thing is looked up, and who may see what of it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
 import msgspec
 
-from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.audit import AuditRecord
-from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, NodePresence, Part
+from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
-from omnyshell.services.hub.access.locks import Locks, told
-from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
+from omnyshell.services.hub.inventory.inventory import Inventory, described, unknown
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.nodes.departed import DepartedNodes, last_heard
-from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.router import SessionRouter
-from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.version import __version__
 
 MAX_RECORDS = 1_000
 """Audit records that a snapshot may have."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HubParts:
-    """The parts of a hub that the live state is read from."""
-
-    nodes: NodeRegistry
-    owners: NodeOwners
-    departed: DepartedNodes
-    takeovers: Takeovers
-    routes: SessionRouter
-    policy: HubPolicy
-    locks: Locks
-    tunnels: TunnelBroker
-    peers: Iterable[Peer]
-    audit: AuditLog
-    metrics: HubMetrics
-    clock: Clock
-    hub_uid: Callable[[], str]
-    started_at: datetime
-
-
 class LiveView:
     """Looks up what subscribers are told, while there are any: between `start` and `stop`."""
 
-    def __init__(self, parts: HubParts, sessions: LiveSessions, subscribers: Callable[[], int]) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        *,
+        inventory: Inventory,
+        nodes: NodeRegistry,
+        routes: SessionRouter,
+        sessions: LiveSessions,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        subscribers: Callable[[], int],
+    ) -> None:
+        """`sessions` are those that wait in nodes too, `subscribers` returns how many are told."""
+        self._inventory = inventory
+        self._nodes = nodes
+        self._routes = routes
         self._sessions = sessions
+        self._audit = audit
+        self._counted = metrics
         self._subscribers = subscribers
         self._peers: dict[str, LivePeer] = {}
         self._tunnels: dict[str, TunnelEntry] = {}
@@ -75,14 +63,11 @@ class LiveView:
 
     def start(self) -> None:
         """Take note of what there is."""
-        for peer in self._parts.peers:
-            if peer.is_logged_in:
-                self.add_peer(peer.describe())
-        for node in self._parts.nodes.connected():
-            self.note_node(node.peer.id, node.node_id)
-        for tunnel in self._parts.tunnels.tunnels:
-            self.add_tunnel(tunnel.describe())
-        self._sessions.start(SessionEvent(route.describe(), route.asked_id) for route in self._parts.routes)
+        for peer in self._inventory.peers():
+            self.add_peer(peer)
+        for tunnel in self._inventory.tunnels():
+            self.add_tunnel(tunnel)
+        self._sessions.start(SessionEvent(route.describe(), route.asked_id) for route in self._routes)
         self.sample_nodes()
 
     def stop(self) -> None:
@@ -113,7 +98,7 @@ class LiveView:
 
     def add_tunnel(self, tunnel: LiveTunnel) -> None:
         """A tunnel was opened."""
-        self._tunnels[tunnel.key] = TunnelEntry(tunnel, self._parts.tunnels.describe)
+        self._tunnels[tunnel.key] = TunnelEntry(tunnel, self._inventory.tunnel)
 
     def remove_tunnel(self, tunnel: LiveTunnel) -> LiveTunnel:
         """A tunnel was closed; returns the last word about it."""
@@ -122,7 +107,7 @@ class LiveView:
 
     def peer_of_node(self, node_id: str) -> Peer | None:
         """Return the connection of a node."""
-        node = self._parts.nodes.find(node_id)
+        node = self._nodes.find(node_id)
         return node.peer if node is not None else None
 
     # Sampling, once a second
@@ -136,9 +121,9 @@ class LiveView:
     def sample_nodes(self) -> list[str]:
         """Look at each node's sessions and latency; returns the ids of those where something changed."""
         changed, waiting = [], self._sessions.count_detached()
-        for node in self._parts.nodes.connected():
+        for node in self._nodes.connected():
             before = self._figures.get(node.node_id)
-            now = (self._parts.routes.count(node.peer) + waiting[node.node_id], _latency(node, before))
+            now = (self._routes.count(node.peer) + waiting[node.node_id], _latency(node, before))
             if before != now:
                 self._figures[node.node_id] = now
                 changed.append(node.node_id)
@@ -149,18 +134,15 @@ class LiveView:
 
         `lag` is how late the loop was at most since the last sample, `seconds` ago.
         """
-        parts, counted, before = self._parts, self._parts.metrics, self._metrics
+        inventory, counted, before = self._inventory, self._counted, self._metrics
         relayed = counted.bytes_relayed - before.bytes_relayed if before is not None else 0
-        writer = parts.audit.writer
+        writer = self._audit.writer
         self._metrics = LiveMetrics(
-            hub_uid=parts.hub_uid(),
+            hub_uid=inventory.hub_uid,
             version=__version__,
-            started_at=parts.started_at,
+            started_at=inventory.started_at,
             peers=len(self._peers),
-            nodes=len(parts.nodes),
-            sessions=len(parts.routes),
-            tunnels=len(parts.tunnels),
-            tunnel_connections=parts.tunnels.connections,
+            **inventory.counts()._asdict(),
             subscribers=self._subscribers(),
             logins=counted.logins,
             login_failures=counted.login_failures,
@@ -173,7 +155,7 @@ class LiveView:
             heartbeat_timeouts=counted.heartbeat_timeouts,
             audit_queue=writer.depth if writer is not None else 0,
             audit_lost=writer.lost if writer is not None else 0,
-            audit_broken=len(parts.audit.gaps),
+            audit_broken=len(self._audit.gaps),
             loop_lag_micros=int(lag * 1e6),
         )
         return self._metrics
@@ -187,9 +169,7 @@ class LiveView:
     def keys(self, part: Part) -> Sequence[str]:
         """Return the keys of a part's items."""
         if part is Part.NODES:
-            parts = self._parts
-            locked = parts.locks.of_nodes()
-            return sorted({*parts.owners.owners(), *parts.nodes.hub_labels, *parts.nodes.online(), *locked})
+            return self._inventory.node_ids()
         known: dict[Part, Iterable[str]] = {
             Part.SESSIONS: self._sessions,
             Part.TUNNELS: self._tunnels,
@@ -219,7 +199,7 @@ class LiveView:
 
     def records(self, viewer: Viewer, since: datetime | None, limit: int) -> list[AuditRecord]:
         """Return the newest audit records that the viewer may see, oldest first."""
-        newest = self._parts.audit.newest_first()
+        newest = self._audit.newest_first()
         wanted = (record for record in newest if viewer.owns(record.principal))
         found = list(islice(wanted, max(0, min(limit, MAX_RECORDS))))
         return [record for record in reversed(found) if since is None or record.at >= since]
@@ -227,46 +207,14 @@ class LiveView:
     # The rest
 
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
-        node = self._parts.nodes.find(node_id)
-        if node is None or not (viewer.is_admin or viewer.knows(node_id)):
-            return self._absent_node(node_id, viewer)
-        given = node.registration
-        item = LiveNode(
-            node_id=node_id,
-            state=NodePresence.ONLINE,
-            uid=given.uid or "",
-            display_name=given.display_name,
-            platform=given.platform,
-            labels=given.labels,
-            capabilities=node.capabilities,
-        )
-        if viewer.is_admin:
-            item.principal = node.peer.principal.id
-            item.hub_labels = node.hub_labels
-            item.address = node.peer.address
-            item.locked = self._locked(node_id)
-            item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
-            displaced = self._parts.takeovers.last(node_id)
-            if displaced is not None:
-                item.displaced_at, item.displaced = displaced.at, str(displaced)
-            item.connected_at = node.peer.connected_at
-            item.last_heard_at = last_heard(node.peer, self._parts.clock)
-        return item
-
-    def _absent_node(self, node_id: str, viewer: Viewer) -> LiveNode:
         """Admins see what the hub remembers; for others, a node that they could not list is not there."""
-        parts = self._parts
-        owner, labels = parts.owners.owners().get(node_id), parts.nodes.hub_labels.get(node_id, {})
-        locked = self._locked(node_id)
-        if not viewer.is_admin or (owner is None and not labels and not locked):
-            return LiveNode(node_id=node_id, state=NodePresence.OFFLINE, gone=True)
-        known = parts.departed.find(node_id) if owner is not None else None
-        item = known or LiveNode(node_id=node_id, state=NodePresence.OFFLINE)
-        return msgspec.structs.replace(item, principal=owner or "", hub_labels=labels, locked=locked)
-
-    def _locked(self, node_id: str) -> str:
-        lock = self._parts.locks.of_node(node_id)
-        return told(lock) if lock is not None else ""
+        if not viewer.is_admin:
+            node = self._nodes.find(node_id) if viewer.knows(node_id) else None
+            return described(node) if node is not None else unknown(node_id)
+        item = self._inventory.node(node_id)
+        if item.is_online:
+            item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
+        return item
 
     def _session(self, key: str, viewer: Viewer) -> LiveItem | None:
         entry = self._sessions.find(key)

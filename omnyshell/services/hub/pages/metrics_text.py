@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from omnyshell.extras import needs
@@ -48,47 +47,57 @@ _HISTOGRAMS = {
 }
 
 
-@dataclass(eq=False, slots=True, kw_only=True)
-class MetricsSource:
-    """What the text is made from, at each request."""
+class HubCollector:
+    """Looks the figures up, at each request."""
 
-    metrics: HubMetrics
-    quota: Quota
-    audit: AuditLog
-    nodes: NodeRegistry
-    sessions: SessionRouter
-    detached: Callable[[], int | None]
-    """How many sessions wait in nodes; None where the hub cannot tell."""
-
-    peers: "Iterable[Peer]"
-    tunnels: TunnelBroker
+    def __init__(
+        self,
+        *,
+        metrics: HubMetrics,
+        quota: Quota,
+        audit: AuditLog,
+        nodes: NodeRegistry,
+        sessions: SessionRouter,
+        detached: Callable[[], int | None],
+        peers: "Iterable[Peer]",
+        tunnels: TunnelBroker,
+    ) -> None:
+        """`detached` returns how many sessions wait in nodes; None where the hub cannot tell."""
+        self._metrics = metrics
+        self._quota = quota
+        self._audit = audit
+        self._nodes = nodes
+        self._sessions = sessions
+        self._detached = detached
+        self._peers = peers
+        self._tunnels = tunnels
 
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics."""
         for name, (shown, text) in _COUNTERS.items():
-            yield CounterMetricFamily(f"omnyshell_{shown}", text, value=getattr(self.metrics, name))
+            yield CounterMetricFamily(f"omnyshell_{shown}", text, value=getattr(self._metrics, name))
         for name, text in _HISTOGRAMS.items():
-            histogram: Histogram = getattr(self.metrics, name)
+            histogram: Histogram = getattr(self._metrics, name)
             yield HistogramMetricFamily(f"omnyshell_{name}", text, histogram.buckets(), histogram.sum)
-        yield from self._limits()
-        yield from self._peers()
-        yield GaugeMetricFamily("omnyshell_nodes_online", "Nodes that are connected", value=len(self.nodes))
-        yield from self._sessions()
-        yield from self._audit()
-        yield from self._tunnels()
+        yield from self._of_limits()
+        yield from self._of_peers()
+        yield GaugeMetricFamily("omnyshell_nodes_online", "Nodes that are connected", value=len(self._nodes))
+        yield from self._of_sessions()
+        yield from self._of_audit()
+        yield from self._of_tunnels()
 
-    def _limits(self) -> Iterator[Metric]:
+    def _of_limits(self) -> Iterator[Metric]:
         text = "How often a principal met a limit, by what is limited"
         family = CounterMetricFamily("omnyshell_limited", text, labels=["resource"])
         for resource in Resource:
-            family.add_metric([resource], self.quota.refused[resource])
+            family.add_metric([resource], self._quota.refused[resource])
         yield family
 
-    def _peers(self) -> Iterator[Metric]:
+    def _of_peers(self) -> Iterator[Metric]:
         # A peer chooses its role's name: only those that are served get a label of their own.
         roles = dict.fromkeys((Role.CLIENT, Role.NODE, "stranger", "other"), 0)
         waiting, longest = 0, 0
-        for peer in self.peers:
+        for peer in self._peers:
             role = peer.role if peer.is_logged_in else "stranger"
             roles[role if role in roles else "other"] += 1
             size = peer.queued_bytes
@@ -101,10 +110,10 @@ class MetricsSource:
         text = "Bytes that wait to be sent to the peer with the most"
         yield GaugeMetricFamily("omnyshell_send_queue_max_bytes", text, value=longest)
 
-    def _sessions(self) -> Iterator[Metric]:
+    def _of_sessions(self) -> Iterator[Metric]:
         states: dict[str, int] = {SessionState.OPENING: 0, SessionState.OPEN: 0}
-        states.update(Counter(route.session.state for route in self.sessions))
-        detached = self.detached()
+        states.update(Counter(route.session.state for route in self._sessions))
+        detached = self._detached()
         if detached is not None:
             states[SessionState.DETACHED] = detached
         family = GaugeMetricFamily("omnyshell_sessions", "Sessions, by state", labels=["state"])
@@ -112,23 +121,23 @@ class MetricsSource:
             family.add_metric([state], count)
         yield family
 
-    def _audit(self) -> Iterator[Metric]:
-        writer = self.audit.writer
+    def _of_audit(self) -> Iterator[Metric]:
+        writer = self._audit.writer
         depth, lost, failing = (writer.depth, writer.lost, writer.is_failing) if writer is not None else (0, 0, False)
         yield GaugeMetricFamily("omnyshell_audit_queue", "Audit records that wait for the disk", value=depth)
         yield CounterMetricFamily("omnyshell_audit_lost", "Audit records that found no place", value=lost)
         text = "Gaps in the audit trail that no admin has acknowledged"
-        yield GaugeMetricFamily("omnyshell_audit_broken", text, value=len(self.audit.gaps))
+        yield GaugeMetricFamily("omnyshell_audit_broken", text, value=len(self._audit.gaps))
         yield GaugeMetricFamily("omnyshell_audit_failing", "Whether the audit trail cannot be written", value=failing)
 
-    def _tunnels(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("omnyshell_tunnels", "Tunnels that are open", value=len(self.tunnels))
+    def _of_tunnels(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("omnyshell_tunnels", "Tunnels that are open", value=len(self._tunnels))
         text = "Connections that go through tunnels"
-        yield GaugeMetricFamily("omnyshell_tunnel_connections", text, value=self.tunnels.connections)
+        yield GaugeMetricFamily("omnyshell_tunnel_connections", text, value=self._tunnels.connections)
 
 
-def metrics_text(source: MetricsSource) -> bytes:
+def metrics_text(collector: HubCollector) -> bytes:
     """Return the text of all metrics."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(source)
+    registry.register(collector)
     return bytes(generate_latest(registry))

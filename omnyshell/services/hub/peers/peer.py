@@ -96,6 +96,11 @@ class Peers(Generic[PeerT]):
     def __iter__(self) -> Iterator[PeerT]:
         return iter(tuple(self._all))
 
+    def authenticated(self) -> list[PeerT]:
+        """Return the connections that have logged in, oldest first."""
+        found = (peer for theirs in self._of.values() for peer in theirs)
+        return sorted(found, key=lambda peer: peer.connected_at)
+
     def of(self, principal: str) -> tuple[PeerT, ...]:
         """Return the connections of a principal."""
         return tuple(self._of.get(principal, ()))

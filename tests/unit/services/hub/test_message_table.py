@@ -5,10 +5,10 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from support.admin_rooms import admin_members, admin_service
 
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.base import Role, Way
-from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.message_table import KNOWN, hub_codec, message_table
 from omnyshell.services.hub.peers.handlers import MessageTable
 
@@ -16,7 +16,7 @@ from omnyshell.services.hub.peers.handlers import MessageTable
 def made(**rooms: Any) -> MessageTable:
     """The table over rooms that do nothing; what administrators may ask is the real list."""
     names = inspect.signature(message_table).parameters
-    admin = AdminService(MagicMock(), MagicMock())
+    admin = admin_service()
     return message_table(**{**dict.fromkeys(names, MagicMock()), "admin": admin, **rooms})
 
 
@@ -25,8 +25,8 @@ def test_a_hub_reads_the_messages_of_the_table_and_no_others() -> None:
 
 
 def test_a_request_of_administrators_that_nobody_plans_keeps_the_hub_from_starting() -> None:
-    admin = MagicMock(requests=AdminService(MagicMock(), MagicMock()).requests[1:])
-    with pytest.raises(ValueError, match=r"^dealt with by nobody: admin\.\S+ of a client$"):
+    admin = admin_service(admin_members()[1:])
+    with pytest.raises(ValueError, match=r"^dealt with by nobody: admin\.hub\.request of a client, "):
         made(admin=admin)
 
 
@@ -44,3 +44,9 @@ def test_no_role_can_say_what_is_said_by_another(declared: type[ControlMessage])
 
 
 TABLE = made()
+
+
+def test_what_two_members_of_the_administration_deal_with_is_named() -> None:
+    members = admin_members()
+    with pytest.raises(ValueError, match=r"^dealt with twice: admin\.audit\.acknowledge, admin\.audit\.request$"):
+        admin_service([*members, members[1]])

@@ -1,34 +1,19 @@
-"""What administration works on, and how a refusal is said."""
+"""What an action of an admin is before it is done, how one is refused, and what is checked of what admins say."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
-from omnyshell.ids import IdFactory, PrincipalId, is_node_id
+from omnyshell.ids import is_node_id
 from omnyshell.model.grammars import SETTINGS, is_role
-from omnyshell.model.principals import MAX_USER_NAME, is_user_name
 from omnyshell.protocol.messages import ControlMessage
-from omnyshell.security.authenticators import Authenticator, principal_of
-from omnyshell.services.hub.access.locks import Locks
-from omnyshell.services.hub.audit.log import AuditLog
-from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
-from omnyshell.services.hub.ground.certificate import HubCertificate
-from omnyshell.services.hub.ground.event_bus import EventBus
-from omnyshell.services.hub.nodes.owners import NodeOwners
-from omnyshell.services.hub.nodes.questions import NodeQuestions
-from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.peers.peer import Peer, Peers
-from omnyshell.services.hub.revocation.eviction import Eviction
-from omnyshell.services.hub.sessions.broker import HubBroker
-from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.protocol.messages.admin import AdminResult
+from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.changes import AnyChange
-from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.truth.records import EnrolledPrincipal
-from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 MAX_SECONDS = 100 * 365 * 86400
 MAX_ROLE = 128
@@ -59,57 +44,45 @@ class Plan(NamedTuple):
     """What is appended to the log, in one transaction."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdminScope:
-    """The parts of a hub that admins act on."""
+Reads = Mapping[type[ControlMessage], Callable[[Any], ControlMessage]]
+"""What answers questions, by their type."""
 
-    log: TruthLog
-    store: EnrolmentStore
-    enrolled: EnrolledAuthenticator
-    owners: NodeOwners
-    nodes: NodeRegistry
-    sessions: SessionRouter
-    peers: Peers[Any]
-    broker: HubBroker
-    eviction: Eviction
-    locks: Locks
-    tunnels: TunnelBroker
-    audit: AuditLog
-    bus: EventBus
-    questions: NodeQuestions
-    certificate: HubCertificate
-    clock: Clock
-    new_id: IdFactory
-    configured: Callable[[], Authenticator]
-    """What the hub's configuration grants."""
+Plans = Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]]
+"""What plans changes for the admin who asks, by the type of the request. Nothing has happened when a plan is made."""
 
-    started_at: datetime
 
-    def logged_in(self) -> Iterator[Peer]:
-        """Yield the connections that have logged in, oldest first."""
-        return iter(sorted((peer for peer in self.peers if peer.is_logged_in), key=lambda peer: peer.connected_at))
+class AdminMember(Protocol):
+    """What deals with some requests of admins. A read, and a plan, may raise `OmnyShellException`: it is the answer."""
 
-    def known_principal(self, name: str) -> EnrolledPrincipal:
-        """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""
-        found = self.store.principal(name)
-        if found is not None:
-            return found
-        if principal_of(self.configured(), PrincipalId(name)) is not None:
-            text = f"'{name[:SHOWN]}' is granted by the hub's configuration: change it there, it takes effect at once"
-            raise AdminRefusedException(text)
-        raise AdminRefusedException(f"there is no principal '{name[:SHOWN]}'", code="not_found")
+    @property
+    def reads(self) -> Reads:
+        """The questions that it answers."""
 
-    def check_new_name(self, name: str) -> None:
-        """Check the name of a user to be. Raises `AdminRefusedException`."""
-        if not is_user_name(name):
-            raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
-        if principal_of(self.configured(), PrincipalId(name)) is not None:
-            raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")
+    @property
+    def plans(self) -> Plans:
+        """The changes that it plans."""
 
-    def after(self, field: str, seconds: int | None) -> datetime | None:
-        """Return the end of what is granted for so long; None for good. Raises `AdminRefusedException`."""
-        check_seconds(field, seconds)
-        return self.clock.now() + timedelta(seconds=seconds) if seconds is not None else None
+
+def done(action: str, fields: dict[str, str], request_id: str, change: Callable[[], None]) -> Plan:
+    """Return a plan of something that is no change of what is held true."""
+
+    def do() -> ControlMessage:
+        change()
+        return AdminResult(request_id=request_id, ok=True)
+
+    return Plan(action, fields, do)
+
+
+def changed(action: str, fields: dict[str, str], request_id: str, *changes: AnyChange) -> Plan:
+    """Return a plan of changes of what is held true."""
+    answer = AdminResult(request_id=request_id, ok=True)
+    return Plan(action, fields, lambda: answer, changes)
+
+
+def end_after(clock: Clock, field: str, seconds: int | None) -> datetime | None:
+    """Return the end of what is granted for so long; None for good. Raises `AdminRefusedException`."""
+    check_seconds(field, seconds)
+    return clock.now() + timedelta(seconds=seconds) if seconds is not None else None
 
 
 def check_seconds(field: str, seconds: int | None, *, least: int = 1) -> int | None:

@@ -1,0 +1,74 @@
+"""Who there is: granted by the hub's configuration, or enrolled."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from omnyshell.ids import PrincipalId
+from omnyshell.model.principals import MAX_USER_NAME, Principal, is_user_name
+from omnyshell.security.authenticators import (
+    Authenticator,
+    CompositeAuthenticator,
+    can_list,
+    principal_of,
+    principals_of,
+)
+from omnyshell.services.hub.admin.plans import SHOWN, AdminRefusedException
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.truth.records import EnrolledPrincipal
+
+
+class KnownPrincipals:
+    """Looks principals up for admins."""
+
+    def __init__(
+        self, store: EnrolmentStore, enrolled: EnrolledAuthenticator, configured: Callable[[], Authenticator]
+    ) -> None:
+        """`configured` returns what the hub's configuration grants at present."""
+        self._store = store
+        self._enrolled = enrolled
+        self._configured = configured
+
+    @property
+    def can_list(self) -> bool:
+        """Whether everyone is known: who decides about others, such as a directory, may know more than it lists."""
+        return can_list(self._configured())
+
+    def configured(self) -> list[Principal]:
+        """Return whom the configuration grants a login, as far as it can be listed."""
+        return list(principals_of(self._configured()).values())
+
+    def everyone(self) -> list[Principal]:
+        """Return all who can be listed."""
+        return [*self.configured(), *principals_of(self._enrolled).values()]
+
+    def is_configured(self, name: str) -> bool:
+        """Tell whether the configuration grants somebody of that name a login."""
+        return principal_of(self._configured(), PrincipalId(name)) is not None
+
+    def find(self, name: str) -> Principal | None:
+        """Return a principal with the roles of all its credentials, where the hub knows it."""
+        return principal_of(CompositeAuthenticator([self._configured(), self._enrolled]), PrincipalId(name))
+
+    def lasting_admins(self, now: datetime) -> Iterator[Principal]:
+        """Yield the admins whose role and credential do not end by themselves."""
+        yield from (found for found in self.configured() if found.is_admin)
+        for found in self._store.lasting_admins():
+            yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
+
+    def enrolled(self, name: str) -> EnrolledPrincipal:
+        """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""
+        found = self._store.principal(name)
+        if found is not None:
+            return found
+        if self.is_configured(name):
+            text = f"'{name[:SHOWN]}' is granted by the hub's configuration: change it there, it takes effect at once"
+            raise AdminRefusedException(text)
+        raise AdminRefusedException(f"there is no principal '{name[:SHOWN]}'", code="not_found")
+
+    def check_new_name(self, name: str) -> None:
+        """Check the name of a user to be. Raises `AdminRefusedException`."""
+        if not is_user_name(name):
+            raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
+        if self.is_configured(name):
+            raise AdminRefusedException(f"'{name}' is granted by the hub's configuration already")

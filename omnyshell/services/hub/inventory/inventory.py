@@ -1,0 +1,164 @@
+"""What there is in a hub at this moment, as values: what admins are answered and subscribers are told comes from here.
+
+Who may see which of it is decided by whoever tells it.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
+
+from omnyshell.clock import Clock
+from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence
+from omnyshell.services.hub.access.locks import Locks, told
+from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.nodes.departed import DepartedNodes, last_heard
+from omnyshell.services.hub.nodes.owners import NodeOwners
+from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
+from omnyshell.services.hub.nodes.takeovers import Takeovers
+from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
+
+
+class Counts(NamedTuple):
+    """How many of each there are."""
+
+    nodes: int
+    sessions: int
+    tunnels: int
+    tunnel_connections: int
+
+
+class Inventory:
+    """Describes what is live; nothing is kept here. Each item is the caller's own."""
+
+    def __init__(
+        self,
+        *,
+        certificate: HubCertificate,
+        started_at: datetime,
+        peers: Peers[Any],
+        nodes: NodeRegistry,
+        owners: NodeOwners,
+        locks: Locks,
+        takeovers: Takeovers,
+        departed: DepartedNodes,
+        sessions: SessionRouter,
+        tunnels: TunnelBroker,
+        clock: Clock,
+    ) -> None:
+        self.started_at = started_at
+        """When the hub was started."""
+
+        self._certificate = certificate
+        self._peers = peers
+        self._nodes = nodes
+        self._owners = owners
+        self._locks = locks
+        self._takeovers = takeovers
+        self._departed = departed
+        self._sessions = sessions
+        self._tunnels = tunnels
+        self._clock = clock
+
+    # The hub
+
+    @property
+    def hub_uid(self) -> str:
+        """The UID that the hub's certificate names."""
+        return self._certificate.current.uid
+
+    @property
+    def authority_fingerprint(self) -> str:
+        """What the authority of the hub's certificate is known by."""
+        return self._certificate.current.authority_fingerprint
+
+    def counts(self) -> Counts:
+        """Return how many of each there are."""
+        return Counts(len(self._nodes), len(self._sessions), len(self._tunnels), self._tunnels.connections)
+
+    # Connections
+
+    def peers(self) -> list[LivePeer]:
+        """Return the connections that have logged in, oldest first."""
+        return [self._peer(peer) for peer in self._peers.authenticated()]
+
+    def _peer(self, peer: Peer) -> LivePeer:
+        item, node = peer.describe(), self._nodes.of_peer(peer)
+        item.node_id = node.node_id if node is not None else ""
+        return item
+
+    # Sessions and tunnels
+
+    def sessions(self) -> list[LiveSession]:
+        """Return the sessions that go through the hub, oldest first."""
+        return [route.describe() for route in sorted(self._sessions, key=lambda route: route.session.created_at)]
+
+    def tunnels(self) -> list[LiveTunnel]:
+        """Return the tunnels that are open."""
+        return [tunnel.describe() for tunnel in self._tunnels.tunnels]
+
+    def tunnel(self, tunnel_id: str) -> LiveTunnel | None:
+        """Return a tunnel as it is now; None where it is not open."""
+        return self._tunnels.describe(tunnel_id)
+
+    # Nodes
+
+    def node_ids(self) -> list[str]:
+        """Return the ids of which anything is known: connected, owned, labelled or locked."""
+        known = (self._owners.owners(), self._nodes.hub_labels, self._nodes.online(), self._locks.of_nodes())
+        return sorted({node_id for ids in known for node_id in ids})
+
+    def owner_of(self, node_id: str) -> str:
+        """Return whose a node id is; empty where it is nobody's."""
+        return self._owners.owners().get(node_id, "")
+
+    def node(self, node_id: str) -> LiveNode:
+        """Return all that is known of a node; of an id of which nothing is known, one that is gone."""
+        node = self._nodes.find(node_id)
+        if node is None:
+            return self._absent(node_id)
+        item = described(node)
+        item.principal = node.peer.principal.id
+        item.hub_labels = node.hub_labels
+        item.address = node.peer.address
+        item.locked = self._locked(node_id)
+        displaced = self._takeovers.last(node_id)
+        if displaced is not None:
+            item.displaced_at, item.displaced = displaced.at, str(displaced)
+        item.connected_at = node.peer.connected_at
+        item.last_heard_at = last_heard(node.peer, self._clock)
+        return item
+
+    def _absent(self, node_id: str) -> LiveNode:
+        owner, labels = self._owners.owners().get(node_id), self._nodes.hub_labels.get(node_id, {})
+        locked = self._locked(node_id)
+        if owner is None and not labels and not locked:
+            return unknown(node_id)
+        known = self._departed.find(node_id) if owner is not None else None
+        item = known or LiveNode(node_id=node_id, state=NodePresence.OFFLINE)
+        return msgspec.structs.replace(item, principal=owner or "", hub_labels=labels, locked=locked)
+
+    def _locked(self, node_id: str) -> str:
+        lock = self._locks.of_node(node_id)
+        return told(lock) if lock is not None else ""
+
+
+def described(node: RegisteredNode) -> LiveNode:
+    """Return a connected node as it describes itself: what everybody may see who may know of it."""
+    given = node.registration
+    return LiveNode(
+        node_id=node.node_id,
+        state=NodePresence.ONLINE,
+        uid=given.uid or "",
+        display_name=given.display_name,
+        platform=given.platform,
+        labels=given.labels,
+        capabilities=node.capabilities,
+    )
+
+
+def unknown(node_id: str) -> LiveNode:
+    """Return what is told of a node id of which nothing may be known."""
+    return LiveNode(node_id=node_id, state=NodePresence.OFFLINE, gone=True)

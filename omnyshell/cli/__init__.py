@@ -1,1 +1,1 @@
-"""The command line: argument handling and printing, nothing else."""
+"""The command line: it parses arguments and prints results, and does nothing else."""

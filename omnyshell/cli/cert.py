@@ -43,7 +43,7 @@ def _print_pair(pair: GeneratedPair, use: str, options: str) -> None:
 
 
 def _names_in(certificate: Path, *, needed: bool) -> list[str]:
-    """The names that a certificate is for; none where there is none yet, or a damaged one whose names nobody needs."""
+    """The names in a certificate; empty if there is no file yet, or, unless `needed`, if it is damaged."""
     if not certificate.exists():
         return []
     try:
@@ -55,7 +55,7 @@ def _names_in(certificate: Path, *, needed: bool) -> list[str]:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Say what a certificate is."""
+    """Print what a certificate contains, and its faults."""
     path = user_path(options.file)
     found = CertificateIdentity.from_file(path)
     say(f"subject      {found.subject}")
@@ -69,11 +69,11 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _faults_in(path: Path) -> list[str]:
-    """Say what clients refuse about it, in the words in which a hub says it."""
+    """Return the faults for which clients refuse it, worded as a hub words them."""
     chain = read_chain(chain_of(path))
     found = faults_of(chain, SystemClock().now(), system=system_authorities, is_start=True)
     if is_authority(chain[0]):
-        # It is not shown to clients as a server's own.
+        # An authority's certificate is not presented as a server's, so faults of servers do not apply.
         found = [fault for fault in found if fault.kind not in OF_SERVERS]
     return [str(fault) for fault in found]
 
@@ -86,17 +86,17 @@ def keygen(options: argparse.Namespace) -> int:
         raise ConfigException("who is the key for? give --principal NAME") from exc
     if principal.startswith("#") or len(principal.split()) != 1 or principal != principal.strip():
         raise ConfigException(f"--principal '{principal}': one word is needed, which does not begin with #")
-    # Python has `from` for itself.
+    # `from` is a keyword of Python.
     existing = getattr(options, "from")
     key = _public_key_in(user_path(existing), options) if existing else _new_key(options).public_key.to_base64()
-    # The line alone goes to stdout: it may be meant for a file.
+    # Only the line goes to stdout, which may be redirected to a file.
     complain("For the hub's authorized_keys, with the roles that it shall have:")
     say(f"{principal} {key} ROLE,ROLE")
     return 0
 
 
 def _public_key_in(path: Path, options: argparse.Namespace) -> str:
-    """The public key of a file, in base64: of a private one, or of one as OpenSSH has them beside those."""
+    """The public key in a file, in base64: from a private key, or from one of OpenSSH's `.pub` files."""
     try:
         public = public_key_of_ssh(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as exc:

@@ -18,7 +18,7 @@ from omnyshell.services.dial import HubAccess
 
 
 def login(options: argparse.Namespace) -> int:
-    """Try a login, and save it as the default where it works. What was not given is asked for."""
+    """Try a login, and save it as the default if it works. Prompts for what is not given."""
     if options.join:
         from omnyshell.cli.node.join import join_user
 
@@ -51,7 +51,7 @@ def logout(options: argparse.Namespace) -> int:
 
 
 def whoami(options: argparse.Namespace) -> int:
-    """Say who the hub says we are."""
+    """Print the principal and roles that the hub reports for us."""
     access = access_from(options)
     identity = asyncio.run(_try(access))
     if options.json:

@@ -16,7 +16,10 @@ from omnyshell.version import __version__
 
 
 class _Deferred(ModuleType):
-    """Stands for a module until an attribute is asked for. `importlib.util.LazyLoader` loads at the next import."""
+    """Stands for a module until one of its attributes is used.
+
+    `importlib.util.LazyLoader` would load it at the next import.
+    """
 
     def __getattr__(self, attribute: str) -> Any:
         if sys.modules.get(self.__name__) is self:
@@ -27,7 +30,7 @@ class _Deferred(ModuleType):
 
 
 def defer(name: str) -> None:
-    """Have `import name` cost nothing until an attribute of the module is asked for."""
+    """Defer the loading of a module until one of its attributes is used."""
     if name in sys.modules:
         return
     deferred = sys.modules[name] = _Deferred(name)
@@ -37,18 +40,18 @@ def defer(name: str) -> None:
 
 
 def defer_unused() -> None:
-    """Defer what no client command needs."""
-    # websockets 17 imports it to learn its own version, which a release has written down: 20 ms of a cold `exec`.
-    # To be removed when `python -X importtime -c 'import websockets'` no longer shows it.
+    """Defer modules that client commands do not need."""
+    # websockets 17 imports it to find its own version, which releases contain as a constant: 20 ms of a cold `exec`. To
+    # be removed when `python -X importtime -c 'import websockets'` no longer shows it.
     defer("importlib.metadata")
 
 
 INTERRUPTED = 130
 START_THRESHOLD = 50_000
-"""Objects made between two looks for garbage, until a service sets its own."""
+"""Allocations between two garbage collections, until a service sets its own threshold."""
 
 SIMILAR = 0.75
-"""Of 1: how alike what was typed and a command have to be for that to be meant."""
+"""Similarity, of 1, of a typed word and a command from which the command is suggested."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -56,14 +59,14 @@ _STDIN, _STDOUT, _STDERR = 0, 1, 2
 def main() -> None:
     """Run the command line and exit."""
     _fill_standard_streams()
-    # A start makes a hundred thousand objects and hardly any garbage: looking for it takes a twentieth of the time.
+    # A start makes a hundred thousand objects and hardly any garbage: collections would take a twentieth of the time.
     gc.set_threshold(START_THRESHOLD)
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with suppress(OSError, ValueError):
                 stream.flush()
-    # All is closed and written: taking the interpreter apart as well takes longer than many a command does.
+    # Everything is closed and flushed: finalizing the interpreter would take longer than many commands.
     os._exit(code)
 
 
@@ -79,17 +82,17 @@ def run(words: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left.
+        # The reader of our output has gone.
         _give_up_stdout()
         return FAILURE
     except OSError as exc:
-        # A full disk, no descriptors left: what can happen to any command, at any place.
+        # A full disk, no free descriptors: errors that any command can meet anywhere.
         _give_up_stdout()
         return fail(f"{exc.filename or 'input or output failed'}: {exc.strerror or exc}")
 
 
 def _run(words: list[str]) -> int:
-    # Imported late: `--version` and wrong words need no parser.
+    # Imported late: `--version` and unknown commands need no parser.
     from omnyshell.cli.grammar.parsing import find_command, parse
 
     command, rest = find_command(words)
@@ -105,7 +108,7 @@ def _run(words: list[str]) -> int:
 
 
 def _node_of(options: object) -> str:
-    """The node that a command is about, or the caller's own machine; empty where it is about neither."""
+    """The node that a command is about, or `@local` for the caller's machine; "" if it is about neither."""
     from omnyshell.model.tunnels import LOCAL_EXPOSER
 
     is_local = getattr(options, "local", None) is not None
@@ -113,21 +116,21 @@ def _node_of(options: object) -> str:
 
 
 def _fill_standard_streams() -> None:
-    """Open what is closed of stdin, stdout and stderr: the next socket would get its number, and be taken for it."""
+    """Open stdin, stdout and stderr if they are closed, or the next socket would take the place of one."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(descriptor)
-    # Python made no stream of what was closed.
+    # Python sets the stream of a closed descriptor to None.
     sys.stdin = sys.stdin or os.fdopen(_STDIN, "r")
     sys.stdout = sys.stdout or os.fdopen(_STDOUT, "w")
     sys.stderr = sys.stderr or os.fdopen(_STDERR, "w")
-    # What a peer chose may not be in the terminal's own character set, which must end no command.
+    # A peer's text may contain characters outside the terminal's encoding, which must not end a command.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _give_up_stdout() -> None:
-    """Leave unwritten what stdout did not take: Python would complain again when it flushes at exit."""
+    """Drop the output that stdout did not take: Python would report the error again when it flushes at exit."""
     sys.stdout = None
 
 

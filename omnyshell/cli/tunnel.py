@@ -17,7 +17,7 @@ from omnyshell.services.dial import HubAccess
 
 
 def open_tunnel(options: argparse.Namespace) -> int:
-    """Open a tunnel and print where it is; one to this machine is served until a signal ends it."""
+    """Open a tunnel and print its address; one to this machine is served until a signal comes."""
     node, port = _place(options)
     for number, name in ((port, "the target's port"), (options.public_port, "--public-port")):
         if number is not None and not 1 <= number <= MAX_PORT:
@@ -46,7 +46,7 @@ def close_tunnel(options: argparse.Namespace) -> int:
 
 
 def _place(options: argparse.Namespace) -> tuple[str, int]:
-    """The exposer and the target's port. Raises `ConfigException` where they are not what the command takes."""
+    """The exposer and the target's port. Raises `ConfigException` for arguments that the command does not take."""
     if options.local is not None:
         if options.node is not None:
             raise ConfigException("give either a node and a port, or --local PORT")
@@ -75,7 +75,7 @@ async def _open(access: HubAccess, options: argparse.Namespace, node: str, port:
 
 
 async def _serve(client: OmnyShellClient) -> None:
-    """Stay until a signal. Raises `TransportException` when the hub is lost, and with it the tunnel."""
+    """Wait for a signal. Raises `TransportException` if the hub is lost, and the tunnel with it."""
     stopped = asyncio.create_task(until_stopped())
     lost = asyncio.create_task(client.wait_lost())
     try:
@@ -105,7 +105,7 @@ def _row(tunnel: TunnelInfo, access: HubAccess) -> tuple[str, ...]:
 
 
 def _host(tunnel: TunnelInfo, access: HubAccess) -> str:
-    """Where the port is: a hub that says nothing means the name by which it was reached."""
+    """The host of the public port; if the hub gives none, it is the name by which the hub was reached."""
     return tunnel.public_host or access.address.host
 
 

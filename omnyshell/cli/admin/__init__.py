@@ -1,1 +1,1 @@
-"""What administrators ask of a hub."""
+"""Commands by which administrators ask a hub."""

@@ -24,7 +24,7 @@ from omnyshell.protocol.messages.admin import (
 
 
 def info(options: argparse.Namespace) -> int:
-    """Say what the hub is and carries."""
+    """Print what the hub is, and how much goes through it."""
     found = ask(options, HubInfoRequest(request_id=""), HubInfoResponse)
     if options.json:
         say_json({**found.to_wire(), "requestId": None})
@@ -47,7 +47,7 @@ def peers(options: argparse.Namespace) -> int:
 
 
 def sessions(options: argparse.Namespace) -> int:
-    """Print the sessions of everyone."""
+    """Print the sessions of all principals."""
     found = ask(options, LiveSessionsRequest(request_id=""), LiveSessionsResponse).sessions
     rows = [
         (
@@ -78,7 +78,7 @@ def close_tunnel(options: argparse.Namespace) -> int:
 
 
 def acknowledge_audit(options: argparse.Namespace) -> int:
-    """Acknowledge what is wrong with the audit trail."""
+    """Acknowledge the gaps in the audit trail."""
     return do(options, AuditAcknowledge(request_id=""), "acknowledged; `omnyshell audit verify` goes on naming it")
 
 

@@ -11,7 +11,7 @@ from omnyshell.protocol.messages.admin import AdminResult, LockAdd, LockRemove, 
 
 
 def add(options: argparse.Namespace) -> int:
-    """Lock something, and end what it has open."""
+    """Lock a principal, node or role, and end its connections and sessions."""
     request = LockAdd(
         request_id="",
         kind=options.kind,
@@ -40,7 +40,7 @@ def list_locks(options: argparse.Namespace) -> int:
 
 
 def remove(options: argparse.Namespace) -> int:
-    """Unlock something: at the hub, or in the state of one that does not run."""
+    """Remove a lock, at a running hub or in the state directory of a stopped one."""
     said = f"{options.kind} {options.name} is locked no more"
     if options.offline:
         return _remove_offline(options, said)

@@ -1,4 +1,4 @@
-"""What the administrative commands share: a connection for one question, and how answers are shown."""
+"""Shared by the administrative commands: a connection for one request, and the printing of answers."""
 
 import argparse
 import asyncio
@@ -19,12 +19,12 @@ T = TypeVar("T", bound=AdminRequest)
 
 
 def ask(options: argparse.Namespace, request: AdminRequest, answer: type[T]) -> T:
-    """Ask the hub one question, as whoever the options say."""
+    """Send the hub one request, logged in as the options say, and return the answer."""
     return asyncio.run(_ask(access_from(options), request, answer))
 
 
 def do(options: argparse.Namespace, request: AdminRequest, said: str) -> int:
-    """Have the hub do one thing, and say so, with the end of what was granted where it has one."""
+    """Have the hub do one thing, and print `said`, with the expiry of what was granted if there is one."""
     done = ask(options, request, AdminResult)
     say(f"{said} until {moment(done.expires_at)} UTC" if done.expires_at is not None else said)
     return 0
@@ -42,7 +42,7 @@ def show(
     rows: Sequence[Sequence[str]],
     nothing: str,
 ) -> int:
-    """Print a list as a table, or as JSON where that is asked for."""
+    """Print a list as a table, or as JSON if the options ask for it."""
     if options.json:
         say_json([item.to_wire() for item in items])
     elif rows:
@@ -58,18 +58,18 @@ def moment(at: datetime | None) -> str:
 
 
 def end(at: datetime | None) -> str:
-    """Return the end of something for people, and whether it has passed: older hubs list what has ended."""
+    """Return an expiry for people, and whether it has passed: older hubs list what has expired."""
     return f"ended {moment(at)}" if at is not None and at <= datetime.now(UTC) else moment(at)
 
 
 def optional_seconds(options: argparse.Namespace, key: str) -> int | None:
-    """Read a span that may be left out. Raises `ConfigException`."""
+    """Read an optional duration, in seconds. Raises `ConfigException`."""
     text = getattr(options, key)
     return seconds(text, f"--{key.replace('_', '-')}") if text else None
 
 
 def seconds(text: str, option: str) -> int:
-    """Read a span such as 15m. Raises `ConfigException`."""
+    """Read a duration such as 15m, in seconds. Raises `ConfigException`."""
     result = parse_duration(text, option)
     if result < 1:
         raise ConfigException(f"{option} must be more than 0")

@@ -1,4 +1,4 @@
-"""`omnyshell access`: what somebody may do on a node, and why."""
+"""`omnyshell access`: what a principal may do on a node, and why."""
 
 import argparse
 
@@ -12,7 +12,7 @@ from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse
 _SHELLS = "opens no shells to anybody: its operator says with --allow-command or [[commands]] what runs there"
 _TUNNELS = "serves no tunnels to anybody: its operator names targets with --tunnel-allow"
 _UNSERVED = {"shell": _SHELLS, "forward": _TUNNELS, "expose": _TUNNELS}
-"""What a node does not serve, by the right that it would take."""
+"""What a node may not offer, by the right that it would need."""
 
 
 def explain(options: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _check(asked: AccessRequest, found: AccessResponse) -> None:
-    """Raises `ProtocolException` where the hub answers about somebody or something else."""
+    """Raise `ProtocolException` if the hub answers about another principal or node."""
     if found.node_id != (asked.node_id or LOCAL_EXPOSER) or found.principal != (asked.principal or found.principal):
         raise ProtocolException("the hub answered about somebody, or a node, that was not asked for")
 

@@ -16,7 +16,7 @@ from omnyshell.services.client.live.state import HubState
 from omnyshell.services.dial import HubAccess
 
 NODES_ANSWER_WITHIN = 3.0
-"""Seconds in which nodes tell the hub what waits in them, once somebody wants to know."""
+"""Seconds in which nodes report their detached sessions to the hub after a subscription."""
 
 
 def close_session(options: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ async def _close(access: HubAccess, ref: str) -> None:
         except OmnyShellException as exc:
             if exc.code != "not_found":
                 raise
-            # Those that nobody is attached to do not go through the hub.
+            # Detached sessions do not go through the hub, so it asks their nodes.
             found = await _waiting(access, ref)
             if found is None:
                 raise
@@ -45,7 +45,7 @@ async def _close(access: HubAccess, ref: str) -> None:
 
 
 async def _waiting(access: HubAccess, ref: str) -> LiveSession | None:
-    """Find the session that waits detached in some node. Raises `ConfigException` where several begin so."""
+    """Find a session that is detached on some node. Raises `ConfigException` if several match the reference."""
     async with live_state(access, (Part.SESSIONS,)) as (state, feed):
         await first_time(state, feed)
         changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""`omnyshell users`, `tokens` and `keys`: principals in the hub's database, and what they log in with."""
+"""`omnyshell users`, `tokens` and `keys`: principals in the hub's database, and their credentials."""
 
 import argparse
 
@@ -21,7 +21,7 @@ from omnyshell.protocol.messages.admin import (
 from omnyshell.security.key_files import public_key_of_ssh
 
 _ID = ""
-"""Request ids are chosen when a request is sent."""
+"""A placeholder: request ids are chosen when a request is sent."""
 
 
 def list_users(options: argparse.Namespace) -> int:
@@ -60,7 +60,7 @@ def set_roles(options: argparse.Namespace) -> int:
 
 
 def revoke(options: argparse.Namespace) -> int:
-    """Remove a principal, and end what it has open."""
+    """Remove a principal, and end its connections, sessions and tunnels."""
     request = PrincipalRevoke(request_id=_ID, principal=options.name)
     return do(options, request, f"revoked {options.name}: its connections, sessions and tunnels are ended")
 
@@ -73,7 +73,7 @@ def add_token(options: argparse.Namespace) -> int:
 
 
 def rotate_token(options: argparse.Namespace) -> int:
-    """Make a new token in place of one that goes on for a while."""
+    """Make a token that replaces another one, which stays valid for a while."""
     overlap = 0 if options.overlap == "0" else seconds(options.overlap, "--overlap")
     request = TokenRotate(
         request_id=_ID,

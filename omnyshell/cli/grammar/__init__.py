@@ -1,1 +1,1 @@
-"""The commands and their options as data, and the parsers, help and completion that follow from it."""
+"""The commands and their options as data, and the parsers, help and completion that derive from it."""

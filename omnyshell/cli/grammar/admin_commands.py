@@ -1,4 +1,4 @@
-"""The commands for whoever runs a hub: what is live, its audit trail, principals and invites."""
+"""The commands for a hub's operators: live state, audit trail, principals and invites."""
 
 from omnyshell.cli.grammar.command import JSON, NODE, Command
 from omnyshell.options.option import Option

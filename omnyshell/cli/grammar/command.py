@@ -7,7 +7,7 @@ from omnyshell.options.option import Option
 
 
 class Command(NamedTuple):
-    """One command: its words, what it says about itself, and the function that does it."""
+    """One command: its words, its help, and the function that carries it out."""
 
     words: tuple[str, ...]
     help: str
@@ -15,19 +15,19 @@ class Command(NamedTuple):
     """`module:function` below `omnyshell.cli`; the function takes the parsed options and returns an exit code."""
 
     declared: tuple[Option, ...] | str = ()
-    """Its options, or `module:NAME` where they are: a service's take long to load."""
+    """Its options, or the `module:NAME` that holds them, as a service's options take long to load."""
 
     takes_rest: bool = False
-    """Whether words behind `--` are kept for the command, as `rest`."""
+    """Whether words after `--` are kept for the command, as `rest`."""
 
     takes_words: bool = False
-    """Whether what begins with the first word that is no option is kept for the command, as `rest`."""
+    """Whether all words from the first one that is no option are kept for the command, as `rest`."""
 
     configurable: bool = False
-    """Whether `--config FILE` may give the options."""
+    """Whether the options may come from a file, by `--config FILE`."""
 
     advice: str = ""
-    """What to do where there are words that it does not take."""
+    """Advice for the error on words that it does not take."""
 
     @property
     def name(self) -> str:

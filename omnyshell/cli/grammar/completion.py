@@ -13,13 +13,14 @@ from omnyshell.options.parser import add_options
 _NAME = LOCKED[1].name
 
 _PLAIN = "/^[A-Za-z0-9._:@+-]+$/"
-"""Names that are offered: bash expands others, which a hub might choose, as commands."""
+"""A pattern of awk for names that are offered: bash would expand others, which a hostile hub could choose, as
+commands."""
 
 
 def _of_hub(command: str, names: str) -> str:
-    """What a shell runs for names that the hub knows which is logged in to, if it answers soon enough.
+    """A shell command that prints names known to the hub of the saved login, if it answers soon enough.
 
-    `names` is a program of awk, which reads a table and prints them.
+    `names` is an awk program that reads the table printed by `command`, and prints the names.
     """
     run = f"OMNYSHELL_NO_PROMPT=1 timeout 2 omnyshell {command} 2>/dev/null"
     return f"{run} | awk '{names}' | awk '{_PLAIN} && !seen[$0]++'"
@@ -29,7 +30,7 @@ _NODES = _of_hub("nodes list", "NR > 1 { print $1 }")
 _PRINCIPALS = _of_hub("users list", "NR > 1 { print $1 }")
 _ROLES = _of_hub(
     "users list",
-    # Roles that end have a time behind them.
+    # A role that expires is followed by its time.
     r'NR > 1 { gsub(/ \(until [^)]*\)/, ""); count = split($2, roles, ","); '
     r'for (at = 1; at <= count; at++) if (roles[at] != "-") print roles[at] }',
 )
@@ -41,7 +42,7 @@ def _locked(kind: str) -> str:
 
 _TO_LOCK = {"principal": _PRINCIPALS, "node": _NODES, "role": _ROLES}
 _BY_KIND = {"locks add": _TO_LOCK, "locks remove": {kind: _locked(kind) for kind in _TO_LOCK}}
-"""Of commands with a kind and a name: what a shell runs for names, by the kind."""
+"""For commands with a kind and a name: the shell command that prints names, by kind."""
 
 _NODE_IDS = "_omnyshell_nodes"
 
@@ -58,7 +59,7 @@ def script_for(shell: str) -> str:
 
 
 def _parser_of_all() -> argparse.ArgumentParser:
-    """Return one parser of all commands; a command that runs builds its own alone."""
+    """Return one parser of all commands; when a command runs, only its own parser is built."""
     parser = argparse.ArgumentParser(prog="omnyshell", allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="say which version this is")
     firsts: Any = parser.add_subparsers()
@@ -80,7 +81,7 @@ def _add_command(parsers: Any, word: str, command: Command) -> None:
     arguments = [option.name for option, _ in actions if option.is_argument]
     for option, action in actions:
         complete_values(option, action)
-        # One that can be left out may be the node already.
+        # If the kind can be left out, the word may be the node already.
         following = arguments[arguments.index(option.name) + 1 :][:1] if option.optional else []
         if option.name == NODE.name or following == [NODE.name]:
             action.complete = _calling(_NODE_IDS)
@@ -97,7 +98,10 @@ def _function_of(command: str) -> str:
 
 
 def _functions(shell: str) -> str:
-    """What the script calls for names that a hub knows; where there are kinds, the word before is the kind."""
+    """Shell functions that the script calls for names known to a hub.
+
+    For commands with kinds, the previous word is the kind.
+    """
     by_kind = [_BY_WORD[shell](_function_of(command), runs) for command, runs in _BY_KIND.items()]
     return "\n".join((_ALWAYS[shell](_NODE_IDS, _NODES), *by_kind))
 
@@ -115,7 +119,7 @@ def _fish(name: str, run: str) -> str:
 
 
 def _bash_by_word(name: str, runs: Mapping[str, str]) -> str:
-    # Parentheses are in pairs, for the bash of macOS.
+    # Patterns have both parentheses, which the bash of macOS requires here.
     cases = " ".join(f"({kind}) {run} ;;" for kind, run in runs.items())
     return _bash(name, f'case "${{COMP_WORDS[COMP_CWORD-1]}}" in {cases} esac')
 

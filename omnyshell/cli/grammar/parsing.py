@@ -1,4 +1,4 @@
-"""From words to options: finds the command, and builds the parser of that command alone."""
+"""From words to options: finds the command, and builds only that command's parser."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ class CommandParser(argparse.ArgumentParser):
     """A parser that reports a mistake as one line and OmnyShell's own exit code."""
 
     advice = ""
-    """What to do about words that the command does not take."""
+    """Advice for the error on words that the command does not take."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and where help is."""
+        """Exit with a line that says what is wrong, and where help is."""
         advice = f"{self.advice}; " if self.advice and message.startswith("unrecognized arguments") else ""
         complain(printable(f"{self.prog}: {message} ({advice}see {self.prog} --help)"))
         raise SystemExit(FAILURE)
 
     def print_help(self, file: Any = None) -> None:
-        """Print the help. Raises `OSError` where argparse would keep to itself that it was not written."""
+        """Print the help. Raises `OSError` if it cannot be written, which argparse would ignore."""
         print(self.format_help(), end="", file=file)
 
 
 def find_command(words: Sequence[str]) -> tuple[Command | None, list[str]]:
-    """Return the command that the words begin with, and the words behind it."""
+    """Return the command that the words begin with, and the words after it."""
     for command in COMMANDS:
         size = len(command.words)
         if tuple(words[:size]) == command.words:
@@ -40,7 +40,7 @@ def find_command(words: Sequence[str]) -> tuple[Command | None, list[str]]:
 def parse(command: Command, words: list[str]) -> argparse.Namespace:
     """Read a command's options; they may stand before and after its arguments.
 
-    Exits for `--help` and for a mistake. Raises `ConfigException` for a configuration file that is wrong.
+    Exits for `--help` and for a mistake. Raises `ConfigException` for an invalid configuration file.
     """
     words, rest = _split(command, words)
     parser = build_parser(command)
@@ -60,7 +60,7 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
 
 
 def build_parser(command: Command) -> CommandParser:
-    """Return the parser of one command. Defaults come later, behind a configuration file's values."""
+    """Return the parser of one command, without defaults: they are set after the values of a configuration file."""
     usage_rest = " COMMAND..." if command.takes_words else " [-- COMMAND...]" if command.takes_rest else ""
     parser = CommandParser(
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
@@ -74,7 +74,7 @@ def build_parser(command: Command) -> CommandParser:
 
 
 def _tables_of(command: Command) -> str | None:
-    """What a configuration file can hold and the command line cannot."""
+    """A text for the help about tables that only a configuration file can hold; None if there are none."""
     tables = [option.help.replace("`", "") for option in command.options if option.is_in_file_only]
     text = f"In the file of --config also {'; '.join(tables)}. docs/configuration.md has examples."
     return text.replace("%", "%%") if tables else None
@@ -90,7 +90,7 @@ def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _end_of_options(command: Command, words: list[str]) -> int:
-    """Where the first word is that is no option, nor an option's value."""
+    """The index of the first word that is neither an option nor an option's value."""
     takes_value = {option.name for option in command.options if option.kind != "flag"}
     at = 0
     while at < len(words) and words[at].startswith("-") and words[at] != "--":
@@ -104,7 +104,7 @@ def _fill_from_file(command: Command, options: argparse.Namespace) -> None:
     from omnyshell.security.strict_modes import StrictModes
 
     if hasattr(options, STRICT_MODES.key):
-        # What others can write says nothing of itself: the command line alone can let such a file pass.
+        # The file itself cannot switch strict modes off for its own check; only the command line can.
         StrictModes.said(options.strict_modes).check(user_path(options.config))
     given = read_options(options.config, command.options)
     for key, value in given.values.items():

@@ -1,1 +1,1 @@
-"""What all commands stand on: access to the hub, what is asked and printed, and the loop that they run on."""
+"""Shared by all commands: access to the hub, prompts and printing, and the event loop."""

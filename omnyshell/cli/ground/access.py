@@ -1,4 +1,4 @@
-"""Which hub, as whom and with what: options, then environment, then the saved login."""
+"""Which hub to connect to, and how to log in: by options, then environment, then the saved login."""
 
 import argparse
 import logging
@@ -12,7 +12,7 @@ from omnyshell.services.dial import HubAccess
 
 def access_from(options: argparse.Namespace) -> HubAccess:
     """Return how to reach the hub. Raises `ConfigException` that says what is missing."""
-    # Whoever writes to a lost connection a few times, before its loss is known, is warned of it on stderr.
+    # asyncio warns on stderr of writes to a connection that was lost, before its loss is reported.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         return complete(given_access(vars(options)), ask_passphrase)
@@ -23,7 +23,7 @@ def access_from(options: argparse.Namespace) -> HubAccess:
 
 
 def _origin(options: argparse.Namespace, key: str | None) -> str | None:
-    """Return which line of a file, or variable, gave the value; None where it was said, or a saved login has it."""
+    """Return the file or variable that gave the value; None if the command line or a saved login did."""
     if key is None:
         return None
     origins: dict[str, str] = getattr(options, "origins", {})

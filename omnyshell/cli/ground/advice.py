@@ -1,4 +1,4 @@
-"""What to do about a refusal, by its code and by what was asked."""
+"""Advice about a refusal, by its code and by the command."""
 
 from omnyshell.errors import (
     AuthException,
@@ -48,7 +48,7 @@ REMEDIES = {
     Remedy.OTHER_STATE_DIR: "give --state-dir DIR",
     Remedy.REPLACE_FILE: "--force replaces it",
 }
-"""How the command line does what would help."""
+"""The command line's wording of each remedy."""
 
 _ASKED: dict[tuple[str, ...], dict[str, str]] = {
     ("access",): _ADMIN | {"not_found": _CONNECTED},
@@ -73,11 +73,11 @@ _ASKED: dict[tuple[str, ...], dict[str, str]] = {
     ("tunnel",): {"not_found": "`omnyshell tunnel list` shows yours"},
     ("users",): _ADMIN | _CREDENTIALS,
 }
-"""What goes before `_ANY`, by the words of a command or by those that it begins with."""
+"""Advice that takes precedence over `_ANY`, by a command's words or their beginning."""
 
 
 def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") -> str:
-    """Return what to do about an error of the command with these words; empty where nothing is known.
+    """Return advice about an error of the command with these words; "" if there is none.
 
     `node` is the one that the command was about.
     """
@@ -88,7 +88,7 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
             return found[error.code]
     is_refused = isinstance(error, SessionRejectedException | TunnelRejectedException | AuthorizationException)
     if error.code == ErrorCodes.NOT_AUTHORIZED and is_refused:
-        # One code for both: a node says of itself that it refuses, a hub names the node.
+        # Node and hub refuse with the same code: a node's text begins with "This node", a hub's names the node.
         return _ALLOW_COMMAND if str(error).startswith("This node") else _about_rights(str(error), node)
     step = _ANY.get(error.code, "")
     if step and isinstance(error, AuthException) and error.address:
@@ -97,7 +97,7 @@ def advice(error: OmnyShellException, words: tuple[str, ...], node: str = "") ->
 
 
 def _about_rights(refusal: str, node: str) -> str:
-    """A hub gives its reason, behind a colon, to whoever may know the node, and explains its rights to nobody else."""
+    """Advise `omnyshell access` if the refusal has a reason after a colon; otherwise the hub would not explain it."""
     if ": " not in refusal:
         return "ask an administrator of this hub"
     return f"`omnyshell access {node or 'NODE'}` says what you may do there, and why"

@@ -6,10 +6,10 @@ from typing import Any
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine on uvloop where there is one.
+    """Run a coroutine on uvloop if it is installed.
 
-    A hub's TLS connections take far less memory than on the stock loop, and a keystroke's echo 0.93 of the time. A
-    command that starts and ends would lose more by the import than it gains.
+    With it a hub's TLS connections take far less memory, and a keystroke's echo 0.93 of the time. For a short command
+    the import would cost more than it gains.
     """
     try:
         import uvloop

@@ -16,23 +16,23 @@ from omnyshell.errors import (
 from omnyshell.printable import printable as printable
 
 FAILURE = 255
-"""Exit code of OmnyShell's own failures, as ssh has it; what ran remotely gives its own."""
+"""Exit code of OmnyShell's own failures, the same as ssh's; a remote program's exit code is passed on."""
 
 REFUSED = 1
 """Exit code of a node whose credential the hub refused."""
 
 
 LONGEST_CELL = 512
-"""Characters of a cell of a table."""
+"""Characters of a cell of a table; longer text is cut."""
 
 
 def say(line: str) -> None:
-    """Print a line on stdout. What of it is not printable, a peer may have sent: it is replaced."""
+    """Print a line on stdout. Unprintable characters are replaced, as a peer may have sent them."""
     print(printable(line), flush=True)
 
 
 def say_json(data: object, *, indent: int | None = 2) -> None:
-    """Print JSON on stdout, in ASCII: nothing in it does anything to a terminal."""
+    """Print JSON on stdout, in ASCII, so that nothing in it affects a terminal."""
     print(json.dumps(data, indent=indent), flush=True)
 
 
@@ -43,14 +43,14 @@ def fail(message: str) -> int:
 
 
 def complain(line: str) -> None:
-    """Print a line on stderr, as `say` does, or nowhere: without one, Python would print it on stdout."""
+    """Print a line on stderr, as `say` does; drop it if stderr is closed, as Python would print it on stdout."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(printable(line), file=sys.stderr, flush=True)
 
 
 def announce(line: str) -> None:
-    """Say a line that a service can do without: it serves on where whoever started it has left."""
+    """Print a line; a failure is ignored, so that a service goes on when its starter has closed the pipe."""
     try:
         say(line)
     except OSError:
@@ -58,9 +58,9 @@ def announce(line: str) -> None:
 
 
 def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str = "") -> str:
-    """Return one line that says what went wrong, with the hub's reason where it gave one, and what to do.
+    """Return one line that says what went wrong, with the hub's reason if there is one, and what to do.
 
-    `words` are those of the command that was given, `node` is the one that it is about.
+    `words` are those of the command, `node` is the node that it is about.
     """
     text = str(error) or type(error).__name__
     if isinstance(error, SessionRejectedException | TunnelRejectedException | ProtocolException):

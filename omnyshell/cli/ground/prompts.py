@@ -1,4 +1,4 @@
-"""What the command line asks for: secrets that are not given otherwise, on the terminal and without echo."""
+"""Prompts for secrets that are not given otherwise, on the terminal and without echo."""
 
 import os
 import sys
@@ -13,13 +13,14 @@ TRIES = 3
 """How often a passphrase may be wrong."""
 
 NEVER = "OMNYSHELL_NO_PROMPT"
-"""Set where nobody is to be asked anything: by completion, which a shell runs while somebody types."""
+"""The variable that forbids prompts; completion sets it, as a shell runs it while the user types."""
 
 
 def can_ask() -> bool:
-    """Tell whether somebody can be asked: there is a terminal, and it is ours to read from.
+    """Tell whether a prompt is possible: there is a terminal, and this process may read from it.
 
-    Standard input may be a pipe meanwhile. In the background, also below `timeout`, reading would stop the process.
+    Standard input may still be a pipe. A background process, also one started by `timeout`, would be stopped by
+    reading.
     """
     if os.environ.get(NEVER):
         return False
@@ -36,9 +37,10 @@ def can_ask() -> bool:
 
 
 def ask_secret(question: str, otherwise: str) -> str:
-    """Return what is typed, without white space around it.
+    """Prompt for a secret, and return it without white space around it.
 
-    Raises `ConfigException` where nothing is, or nobody can be asked: `otherwise` says how else it is given.
+    Raises `ConfigException` if nothing is typed, or no prompt is possible; `otherwise` says how else to give the
+    secret.
     """
     answer = ask_exactly(question, otherwise).strip()
     if not answer:
@@ -47,7 +49,7 @@ def ask_secret(question: str, otherwise: str) -> str:
 
 
 def ask_exactly(question: str, otherwise: str) -> str:
-    """Return what is typed, as it is; raises as `ask_secret` does."""
+    """Prompt for a secret, and return it unchanged; raises as `ask_secret` does."""
     answer = _ask(question) if can_ask() else ""
     if not answer:
         raise ConfigException(otherwise)
@@ -55,9 +57,9 @@ def ask_exactly(question: str, otherwise: str) -> str:
 
 
 def ask_passphrase(path: Path) -> Iterator[str]:
-    """Yield what is typed for a key's passphrase, three times at most.
+    """Yield the answers to prompts for a key's passphrase, three at most.
 
-    Raises `ConfigException` where nobody can be asked, or who is asked leaves with ctrl+d.
+    Raises `ConfigException` if no prompt is possible, or the user answers with ctrl+d.
     """
     if not can_ask():
         text = "give it in a file with --key-passphrase-file, or in OMNYSHELL_KEY_PASSPHRASE"
@@ -72,9 +74,9 @@ KEY_OTHERWISE = "give the passphrase in a file with --key-passphrase-file, or in
 
 
 def new_passphrase(what: str = "the key", otherwise: str = KEY_OTHERWISE) -> str:
-    """Return a passphrase that is typed twice.
+    """Prompt twice for a new passphrase, and return it.
 
-    Raises `ConfigException` where nobody can be asked, which `otherwise` says what to do about, or one is empty.
+    Raises `ConfigException` if no prompt is possible (`otherwise` says what to do instead), or an answer is empty.
     """
     if not can_ask():
         raise ConfigException(f"there is no terminal to ask on: {otherwise}")
@@ -89,7 +91,10 @@ def new_passphrase(what: str = "the key", otherwise: str = KEY_OTHERWISE) -> str
 
 
 def _ask(question: str) -> str:
-    """Ask without echo. Raises `ConfigException` where the answer is ctrl+d or no text, or would be seen."""
+    """Prompt without echo.
+
+    Raises `ConfigException` if the answer is ctrl+d or not text, or echo cannot be switched off.
+    """
     import getpass
     import warnings
 
@@ -110,6 +115,6 @@ def _ask(question: str) -> str:
 
 
 def _end_line() -> None:
-    """End the line of a question that has no answer, where it was asked."""
+    """End the line of a prompt that got no answer."""
     with suppress(OSError), Path("/dev/tty").open("w") as terminal:
         terminal.write("\n")

@@ -26,9 +26,9 @@ MANY_DESCRIPTORS = 65_536
 
 
 def allow_many_descriptors() -> None:
-    """Open as many files as the system allows: some shells allow a thousand at first, which strangers can take.
+    """Raise the limit of open files to the system's maximum: the usual thousand could be used up by strangers.
 
-    Not where sessions run: what they start inherits it, and old programs cannot count that far.
+    Not for nodes: sessions inherit the limit, and old programs fail with a large one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MANY_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MANY_DESCRIPTORS)
@@ -41,7 +41,7 @@ def set_up_logging(level: str, style: str = "auto") -> None:
     """Log to stderr, at this level and above: `text`, `json`, or `auto`, which is text on a terminal."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter(is_json=style == "json" or (style == "auto" and not sys.stderr.isatty())))
-    # Libraries tell of their insides, and might tell of what passes through them.
+    # Debug lines of libraries are dropped: they might contain payload.
     handler.addFilter(lambda record: record.levelno > logging.DEBUG or record.name.startswith("omnyshell"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
@@ -50,7 +50,7 @@ def tune_memory() -> None:
     """Have the C library keep freed memory for the next frame, instead of returning it to the system each time.
 
     A relay allocates and frees buffers of 64 to 256 KiB all the time: giving them back costs a tenth of its speed.
-    Garbage is looked for as Python does by itself: what runs for months makes some.
+    Python's garbage collection stays as it is, since a service that runs for months makes garbage.
     """
     gc.set_threshold(*_USUAL_THRESHOLDS)
     if sys.platform != "linux":
@@ -68,20 +68,20 @@ async def until_stopped(reload: Callable[[], None] | None = None) -> None:
 
 
 def nothing_to_reload() -> None:
-    """Takes SIGHUP where there is nothing to read anew: who sends it to all services must not end this one."""
+    """A handler of SIGHUP for services without a reload, so that the signal does not end them."""
     logger.info("SIGHUP changes nothing here: a restart reads the settings anew")
 
 
 def watch_signals(reload: Callable[[], None] | None = None) -> asyncio.Event:
-    """Return what is set at SIGTERM, SIGINT or SIGHUP, from now on: before anybody is told that something serves.
+    """Return an event that SIGTERM, SIGINT or SIGHUP set. Call it before announcing that the service is up.
 
-    With `reload`, SIGHUP calls that instead, unless it says that the terminal is gone.
+    With `reload`, SIGHUP calls that instead, unless it was sent because the terminal was closed.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    # Whoever started this with `nohup` wants it to outlive the terminal.
+    # A process started with `nohup` is to outlive its terminal.
     had_terminal = _has_terminal() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
     def hung_up() -> None:

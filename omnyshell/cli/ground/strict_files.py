@@ -1,4 +1,4 @@
-"""Strict modes of a hub and a node, as their options say."""
+"""Strict modes of a hub or node, as its options set them."""
 
 import argparse
 import logging
@@ -13,7 +13,7 @@ logger = logging.getLogger("omnyshell.cli")
 
 
 def strict_modes(options: argparse.Namespace) -> StrictModes:
-    """Return how files are judged, and warn where they are not."""
+    """Return the strict modes from the options; warn if they are off."""
     strict = StrictModes.said(options.strict_modes)
     if not strict.is_on:
         logger.warning("--strict-modes %s: files that others can write are trusted", OFF)
@@ -21,7 +21,7 @@ def strict_modes(options: argparse.Namespace) -> StrictModes:
 
 
 def check_files(strict: StrictModes, options: argparse.Namespace, declared: Iterable[Option]) -> None:
-    """Judge each file and directory that an option names. Raises `ConfigException` that names the option."""
+    """Check each file and directory that an option names. Raises `ConfigException` that names the option."""
     for option in declared:
         if option.kind in ("file", "directory") and getattr(options, option.key):
             read(vars(options), option.key, lambda path: strict.check(user_path(path)))

@@ -24,13 +24,13 @@ from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE as KEY_FILE
 
 TAMPERED = 1
-"""Exit code of `verify` where the trail is not what the hub wrote."""
+"""Exit code of `verify` if the trail was tampered with."""
 
 FOLLOW_PERIOD = 0.2
 
 
 def list_records(options: argparse.Namespace) -> int:
-    """Print the records that are wanted, and with --follow those to come."""
+    """Print the matching records, and with --follow new ones as they come."""
     show = _print_json if options.json else _print_line
     with AuditReader(state_directory(options) / AUDIT_FILE) as reader:
         for chained, record in _wanted(reader, options):
@@ -39,7 +39,7 @@ def list_records(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the records that are wanted as JSON lines, each with its hash and the one before."""
+    """Write the matching records as JSON lines, each with its hash and the previous hash."""
     with AuditReader(state_directory(options) / AUDIT_FILE) as reader:
         for chained, _ in find_records(reader, _query(options)):
             sys.stdout.buffer.write(export_line(chained) + b"\n")
@@ -47,7 +47,7 @@ def export(options: argparse.Namespace) -> int:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Check the whole trail; says what is wrong and exits with 1 where something is."""
+    """Check the whole trail; print what is wrong, and exit with 1 if something is."""
     directory = state_directory(options)
     key = _public_key(options, directory)
     noted = read_noted(directory / STATE_FILE)
@@ -85,7 +85,7 @@ def _told(against: Against) -> str:
 
 
 def head(options: argparse.Namespace) -> int:
-    """Print where the trail ends, and the key that signs it: noted elsewhere, they prove what was there."""
+    """Print the head of the trail and its signing key: kept elsewhere, they prove what the trail contained."""
     directory = state_directory(options)
     with AuditReader(directory / AUDIT_FILE) as reader:
         end = reader.seal(HEAD)

@@ -77,7 +77,7 @@ def _tell(manifest: Manifest, what: str) -> None:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Path]:
-    """The files that the hub's options name, by the option; for the hub of `up` those that it made."""
+    """The files that the hub's options name, by option; for the hub of `up`, the files that it made."""
     given = {option.key: str(value) for option in FILE_OPTIONS if (value := getattr(options, option.key))}
     if options.hub_config:
         words = [f"--{key.replace('_', '-')}={value}" for key, value in given.items()]
@@ -99,7 +99,7 @@ def _lock(options: argparse.Namespace) -> Lock:
 def _unlock(options: argparse.Namespace, source: Path) -> Unlock:
     try:
         with source.open("rb") as file:
-            # Before a passphrase is asked for, which another kind of backup does not need.
+            # Checked before the passphrase prompt, as a backup for a key needs none.
             check_kind(file.read(64), RecipientKey.kind if options.key else Passphrase.kind)
     except OSError as exc:
         raise ConfigException(f"cannot read {source}: {exc.strerror}") from exc

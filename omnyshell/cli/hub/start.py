@@ -79,7 +79,7 @@ async def _serve(options: argparse.Namespace) -> int:
         host = config.host or "0.0.0.0"  # noqa: S104
         line = f"hub listens on wss://{f'[{host}]' if ':' in host else host}:{hub.port}"
         if "stdout" in config.audit_sinks:
-            # Only audit records go there.
+            # The log goes to stderr; only audit records go to this stream.
             complain(line)
         else:
             announce(line)
@@ -88,12 +88,12 @@ async def _serve(options: argparse.Namespace) -> int:
 
 
 def _reload(hub: OmnyShellHub, words: list[str]) -> None:
-    """Read all settings again, the configuration file too; a mistake in them changes nothing."""
+    """Read all settings again, with the configuration file; on a mistake, keep the present ones."""
     try:
         options = parse(HUB_START, words)
         waits = hub.reload(config_from(options))
     except (OmnyShellException, SystemExit) as exc:
-        # The parser exits where an option is missing.
+        # The parser raises SystemExit if an option is missing.
         why = describe(exc) if isinstance(exc, OmnyShellException) else "an option is missing"
         logger.error("not reloaded, everything goes on as before: %s", why)
         hub.audit.record("hub.reload", "error", reason=why)
@@ -103,7 +103,7 @@ def _reload(hub: OmnyShellHub, words: list[str]) -> None:
 
 
 def _authenticator(options: argparse.Namespace) -> tuple[Authenticator, tuple[WatchedFiles, ...]]:
-    """Return what judges logins, and the files that it follows."""
+    """Return the authenticator, and the files that it reads anew when they change."""
     grants = read(vars(options), "grant_token", lambda texts: [TokenGrant.parse(text) for text in texts])
     members: list[Authenticator] = []
     watched = []
@@ -146,7 +146,7 @@ def _grants_in(path: Path) -> list[TokenGrant]:
 
 
 def state_dir_from(options: argparse.Namespace) -> Path:
-    """Return the hub's own directory; by default one for each hub key, so that two hubs of a user do not mix."""
+    """Return the hub's state directory; the default depends on the hub's key, so that two hubs of a user do not mix."""
     if options.state_dir:
         return user_path(options.state_dir)
     leaf = load_pair(user_path(options.cert), user_path(options.key)).chain[0]

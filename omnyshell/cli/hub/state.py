@@ -1,4 +1,4 @@
-"""Where a hub of this machine keeps its state, for commands that read it themselves."""
+"""The state directory of a hub of this machine, for commands that read it without the hub."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 
 
 def state_directory(options: argparse.Namespace) -> Path:
-    """The state directory: the one given, the one that the hub's configuration says, or the only one there is."""
+    """The state directory: from the option, from the hub's configuration, or the only one that exists."""
     if options.state_dir:
         return user_path(options.state_dir)
     if options.hub_config:
@@ -26,7 +26,7 @@ def state_directory(options: argparse.Namespace) -> Path:
 
 
 def local_user() -> str:
-    """Who sits at this machine, as the system knows it."""
+    """The user name that the system has for this process's user."""
     try:
         return f"{pwd.getpwuid(os.getuid()).pw_name} (uid {os.getuid()})"
     except KeyError:
@@ -34,7 +34,10 @@ def local_user() -> str:
 
 
 def hub_options(options: argparse.Namespace, *words: str) -> argparse.Namespace:
-    """Return what `hub start` has of the file of --hub-config, judged as --strict-modes says, and of `words`."""
+    """Return the options of `hub start` from the file of --hub-config and from `words`.
+
+    --strict-modes applies to the file.
+    """
     from omnyshell.cli.grammar.commands import HUB_START
     from omnyshell.cli.grammar.parsing import parse
 

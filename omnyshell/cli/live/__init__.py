@@ -1,1 +1,1 @@
-"""What goes on at a hub, now: `top` and `events`."""
+"""The live state of a hub: `top` and `events`."""

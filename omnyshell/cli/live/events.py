@@ -1,4 +1,4 @@
-"""`omnyshell events`: what there is on a hub, and what happens there, a line each."""
+"""`omnyshell events`: a hub's live items and their changes, one line each."""
 
 import argparse
 import asyncio
@@ -20,11 +20,11 @@ from omnyshell.services.client.live.state import Change, HubState, Link
 from omnyshell.services.dial import HubAccess
 
 USUAL = tuple(part for part in Part if part is not Part.METRICS)
-"""The parts that are shown unless others are named: figures change every second."""
+"""The default parts; the figures are not among them, as they change every second."""
 
 
 def events(options: argparse.Namespace) -> int:
-    """Print what there is, and with --follow what changes."""
+    """Print the present items, and with --follow their changes."""
     parts = tuple(Part(name) for name in options.part) or USUAL
     asyncio.run(_show(access_from(options), parts, as_json=options.json, follow=options.follow))
     return 0
@@ -45,7 +45,7 @@ async def _show(access: HubAccess, parts: tuple[Part, ...], *, as_json: bool, fo
 
 
 async def _follow(state: HubState, feed: LiveFeed, printer: "_Printer") -> None:
-    """Go on until ctrl+c, or until the hub refuses."""
+    """Print changes until ctrl+c, or until the hub refuses."""
     changed = asyncio.Event()
     state.subscribe(lambda _: changed.set())
     before, missed = state.link, 0
@@ -64,16 +64,16 @@ async def _follow(state: HubState, feed: LiveFeed, printer: "_Printer") -> None:
 
 
 class _Printer:
-    """Makes a line of each change. Whoever reads slowly slows us down, and the hub tells us that we lagged."""
+    """Prints a line for each change. A slow reader slows us down; the hub then reports that the subscription lagged."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
         self._lines: list[str] = []
         self.is_complete = False
-        """Whether what comes now has changed; before that, it is what there is."""
+        """Whether the present state was printed, so that changes follow."""
 
     def show(self, change: Change) -> None:
-        """Take one change."""
+        """Collect the line of one change."""
         event, at = event_of(change), datetime.now(UTC)
         if self._as_json:
             if not self.is_complete and change.part is not Part.AUDIT:
@@ -87,7 +87,7 @@ class _Printer:
             self._lines.append(printable(line.rstrip()))
 
     def flush(self) -> None:
-        """Print what was taken."""
+        """Print the collected lines."""
         lines, self._lines = self._lines, []
         for line in lines:
             print(line)
@@ -95,7 +95,7 @@ class _Printer:
 
 
 def event_of(change: Change) -> str:
-    """Return what happened, in a word."""
+    """Return a word for what happened."""
     before, after = change.before, change.after
     if isinstance(after, AuditRecord):
         return after.action
@@ -114,7 +114,7 @@ def event_of(change: Change) -> str:
 def _node_event(before: LiveNode | None, after: LiveNode) -> str:
     if after.gone:
         return "gone"
-    # One that came back while nobody could see it is online anew.
+    # A node that reconnected between two updates counts as online again.
     same = before is not None and (before.state, before.connected_at) == (after.state, after.connected_at)
     return "changed" if same else str(after.state)
 
@@ -128,7 +128,7 @@ def _session_event(before: LiveSession | None, after: LiveSession) -> str:
 
 
 def item_of(change: Change) -> dict[str, object]:
-    """Return what a change is about, as JSON."""
+    """Return the item of a change, as JSON data."""
     after = change.after
     if isinstance(after, WireObject):
         return after.to_wire()
@@ -137,7 +137,7 @@ def item_of(change: Change) -> dict[str, object]:
 
 
 def words_of(change: Change) -> str:
-    """Return what a change is about, in words."""
+    """Describe the item of a change in words."""
     after = change.after
     if isinstance(after, LiveNode):
         labels = ",".join(f"{key}={value}" for key, value in sorted(after.labels.items()))

@@ -1,4 +1,4 @@
-"""What `top` and `events` share: a feed for the length of a command, and live items in words."""
+"""Shared by `top` and `events`: a feed for the duration of a command, and descriptions of live items."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -14,7 +14,7 @@ _UNITS = ("B", "K", "M", "G", "T", "P")
 
 @asynccontextmanager
 async def live_state(access: HubAccess, parts: Iterable[Part]) -> AsyncIterator[tuple[HubState, LiveFeed]]:
-    """Yield a state that is kept up to date meanwhile; nothing has been said yet."""
+    """Yield a state, still empty, that is kept up to date within the context."""
     state = HubState()
     feed = LiveFeed(access, state, parts=tuple(parts))
     running = asyncio.create_task(feed.run())
@@ -26,7 +26,7 @@ async def live_state(access: HubAccess, parts: Iterable[Part]) -> AsyncIterator[
 
 
 async def first_time(state: HubState, feed: LiveFeed) -> None:
-    """Wait until the hub has said everything once. Raises where it cannot be reached, or refuses."""
+    """Wait until the hub has sent its whole state. Raises if it cannot be reached, or refuses."""
     failed = asyncio.Event()
     end = state.subscribe(lambda _: failed.set() if state.link in (Link.LOST, Link.REFUSED) else None)
     waits = [asyncio.ensure_future(feed.complete.wait()), asyncio.ensure_future(failed.wait())]
@@ -41,13 +41,13 @@ async def first_time(state: HubState, feed: LiveFeed) -> None:
 
 
 def check_refused(state: HubState, feed: LiveFeed) -> None:
-    """Raise where the hub will not be asked any more."""
+    """Raise if the feed has given the hub up."""
     if state.link is Link.REFUSED and feed.error is not None:
         raise feed.error
 
 
 def unknown_parts(state: HubState, parts: Iterable[Part]) -> list[Part]:
-    """Return the parts that this hub does not tell, at least not to this principal."""
+    """Return the parts that this hub does not report, or not to this principal."""
     return [part for part in parts if state.source(part) is Source.UNKNOWN]
 
 
@@ -63,12 +63,12 @@ def size(count: float) -> str:
 
 
 def target(tunnel: LiveTunnel) -> str:
-    """Return where a tunnel leads."""
+    """Return a tunnel's target as text."""
     return f"{tunnel.target_host}:{tunnel.target_port}"
 
 
 def public(tunnel: LiveTunnel) -> str:
-    """Return where a tunnel is reached."""
+    """Return a tunnel's public address as text."""
     return f"{tunnel.public_host or '*'}:{tunnel.public_port}/{tunnel.protocol}{'+tls' if tunnel.secure else ''}"
 
 

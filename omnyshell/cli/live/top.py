@@ -1,4 +1,4 @@
-"""`omnyshell top`: what a hub carries, in a table that is drawn anew every second."""
+"""`omnyshell top`: a hub's live state, in tables that are redrawn every second."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ PERIOD = 1.0
 """Seconds between drawings."""
 
 PLAIN_COLUMNS = 160
-"""Cells of a line where there is no terminal."""
+"""Columns of the output without a terminal."""
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE = "\x1b[?7h\x1b[?25h\x1b[?1049l"
@@ -55,7 +55,7 @@ async def _watch(access: HubAccess) -> None:
 
 
 class _Screen:
-    """Draws until somebody leaves, or the terminal does."""
+    """Draws until the user quits, or the terminal is closed."""
 
     def __init__(self, state: HubState, hub: str) -> None:
         self._state = state
@@ -64,7 +64,7 @@ class _Screen:
         self._is_over = False
 
     async def run(self) -> None:
-        """Return when it is over."""
+        """Draw until the end."""
         loop = asyncio.get_running_loop()
         keys = sys.stdin.fileno()
         handlers: dict[int, Callable[[], None]] = {signal.SIGWINCH: self._wake.set}

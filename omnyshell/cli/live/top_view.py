@@ -1,4 +1,4 @@
-"""What `omnyshell top` shows: lines of plain text for a screen of a given size. No I/O."""
+"""The view of `omnyshell top`: lines of plain text for a screen of a given size. No I/O."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ class Line(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: its title, its width in cells (the last one takes what is left), and whether it is a number."""
+    """A column: its title, its width in cells (the last one takes the rest), and whether it is numeric."""
 
     title: str
     width: int
@@ -67,7 +67,7 @@ _TUNNELS = (
 
 
 def screen(state: HubState, hub: str, now: datetime, columns: int, rows: int | None) -> list[Line]:
-    """Return what to show: at most `rows` lines of `columns` cells, or all there is where `rows` is None."""
+    """Return the lines to show: at most `rows` lines of `columns` cells, or all lines if `rows` is None."""
     lines = _head(state, hub, now)
     tables = _tables(state, now)
     if rows is None:
@@ -83,7 +83,7 @@ def screen(state: HubState, hub: str, now: datetime, columns: int, rows: int | N
 
 
 def shares(wanted: Sequence[int], room: int) -> list[int]:
-    """Divide rows among tables: each gets a fair part, and what one does not need goes to the others."""
+    """Divide `room` rows among tables: each gets a fair share, and the rows that it does not need go to the others."""
     given = [0] * len(wanted)
     left = max(0, room)
     while left and (hungry := [i for i, want in enumerate(wanted) if given[i] < want]):
@@ -175,7 +175,7 @@ def _tunnel(found: LiveTunnel) -> list[str]:
 
 
 def _row(layout: Sequence[Column], cells: Sequence[str]) -> str:
-    """One line of a table; what a peer chose cannot move the cursor, nor its neighbours."""
+    """One line of a table; text from a peer can neither move the cursor nor shift other cells."""
     parts = []
     for column, cell in zip(layout[:-1], cells[:-1], strict=True):
         text = clip(printable(cell), column.width)
@@ -185,7 +185,7 @@ def _row(layout: Sequence[Column], cells: Sequence[str]) -> str:
 
 
 def clip(text: str, columns: int) -> str:
-    """Return as much of the beginning of a text as has room in so many cells."""
+    """Return as much of the beginning of a text as fits in `columns` cells."""
     if all_narrow(text):
         return text[:columns]
     taken, used = [], 0

@@ -1,4 +1,4 @@
-"""The process that runs this machine's node for the console, and goes on when the console has ended."""
+"""The process that runs this machine's node for the console, and outlives the console."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from omnyshell.services.local.setup import DEFAULT_PORT, LocalSetup
 from omnyshell.services.node.node import OmnyShellNode
 
 FORGOTTEN_AFTER = 60.0
-"""Seconds without a hub and without sessions after which the node ends: nobody will miss it."""
+"""Seconds without a hub and without sessions after which the node ends."""
 
 LOOK_PERIOD = 10.0
 
@@ -47,14 +47,15 @@ async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
         if not node.session_count:
             unwanted.set()
         else:
-            # Whoever asked waits for an answer.
+            # The process that sent the signal waits for this answer.
             said["stays"] += 1
             PidFile.write(lock, said)
 
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(LOOK_FOR_HUB, look_for_hub)
     loop.add_signal_handler(END_IF_IDLE, end_if_idle)
-    # Only now: whoever reads this may send the signals. A hub that serves already has perhaps not read it.
+    # Written only now: a process that reads the file may send the signals. A hub that already serves may not have found
+    # it, so look for one.
     PidFile.write(lock, said)
     look_for_hub()
     serving = asyncio.create_task(_run(node, found))
@@ -64,7 +65,7 @@ async def _serve_claimed(setup: LocalSetup, lock: int) -> None:
         asyncio.create_task(_forgotten(node)),
     }
     await asyncio.wait({serving, *ends}, return_when=asyncio.FIRST_COMPLETED)
-    # As `node.stop` does, and also where the node has not begun to run.
+    # Like `node.stop`, but this also works before the node runs.
     serving.cancel()
     for task in ends:
         task.cancel()
@@ -80,7 +81,7 @@ async def _run(node: OmnyShellNode, found: asyncio.Event) -> None:
 
 
 async def _forgotten(node: OmnyShellNode) -> None:
-    """Return once the node has been without hub and sessions for long enough."""
+    """Return once the node had neither hub nor sessions for `FORGOTTEN_AFTER` seconds."""
     last_use = time.monotonic()
     while time.monotonic() - last_use < FORGOTTEN_AFTER:
         await asyncio.sleep(LOOK_PERIOD)

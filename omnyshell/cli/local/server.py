@@ -22,7 +22,7 @@ HEADLESS = f"{CONSOLE} --headless"
 
 
 def serve(setup: LocalSetup, port: int | None, on_ready: Callable[[Running], None], *, lifeline: bool = False) -> int:
-    """Serve hub and node until a signal, or with `lifeline` the end of stdin, ends it."""
+    """Serve hub and node until a signal comes, or with `lifeline` until stdin ends."""
     tune_memory()
     set_up_logging("warning")
     return run(_serve(setup, port, on_ready, lifeline=lifeline))
@@ -71,7 +71,7 @@ async def _serve_node(
 ) -> None:
     running = Running(os.getpid(), port, machine_node_id())
     if LocalNode(setup).pid() is not None:
-        # The console left it, with sessions: it takes this hub.
+        # The console left a node with sessions running: it connects to this hub.
         await _serve_left_node(setup, running, lock, on_ready, lifeline=lifeline)
         return
     node_lock = PidFile(setup.node_pid_file).claim()
@@ -98,7 +98,10 @@ async def _serve_left_node(
 
 
 async def _registered(node: OmnyShellNode, serving: "asyncio.Task[None]") -> None:
-    """Wait until the node is registered. Raises what ended it instead, or `OmnyShellException` when time is up."""
+    """Wait until the node is registered.
+
+    Raises the error that ended it instead, or `OmnyShellException` after a timeout.
+    """
     waiting = asyncio.create_task(node.registered.wait())
     await asyncio.wait({waiting, serving}, timeout=REGISTER_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -112,7 +115,7 @@ async def _until_told(*, lifeline: bool) -> None:
     stopped = asyncio.create_task(until_stopped())
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if lifeline:
-        # The other end of this pipe is held by the process that started us, and by nobody else.
+        # The other end of this pipe is held only by the process that started this one.
         asyncio.get_running_loop().add_reader(0, settle, ended)
     await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
     if lifeline:

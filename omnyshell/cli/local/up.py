@@ -1,4 +1,4 @@
-"""`omnyshell up` and `down`: a hub and a node for this machine, on loopback, ready without questions."""
+"""`omnyshell up` and `down`: a hub and a node for this machine, on the loopback, without any configuration."""
 
 import argparse
 import os
@@ -26,7 +26,7 @@ LOOK_AT_SERVER = 1.0
 
 
 def up(options: argparse.Namespace) -> int:
-    """Start the local hub and node, or use those that run already."""
+    """Start the local hub and node, or use running ones."""
     if options.port is not None and not 0 <= options.port <= 65535:
         raise ConfigException(f"--port {options.port}: ports are 0 to 65535")
     setup = LocalSetup.default()
@@ -51,7 +51,7 @@ def up(options: argparse.Namespace) -> int:
 
 
 def down(_options: argparse.Namespace) -> int:
-    """End what `up` started, and a node that the console left with its sessions."""
+    """End the hub and node of `up`, and a node that the console left running with its sessions."""
     setup = LocalSetup.default()
     running, node = setup.running(), LocalNode(setup)
     if running is None and node.pid() is None:
@@ -60,7 +60,7 @@ def down(_options: argparse.Namespace) -> int:
     if running is not None and running.program == CONSOLE:
         return fail(f"the console has hub and node (process {running.pid}): quit it there")
     if running is not None:
-        # It may be ending already.
+        # The process may have ended already.
         with suppress(ProcessLookupError):
             os.kill(running.pid, signal.SIGTERM)
         if not _wait_until(lambda: setup.running() is None, STOP_TIMEOUT):
@@ -95,7 +95,10 @@ def _shell(setup: LocalSetup, running: Running, server: "subprocess.Popen[bytes]
 async def _while_served(
     session: Coroutine[None, None, int], server: "subprocess.Popen[bytes] | None", log: Path
 ) -> int:
-    """Show a session until it ends. Raises `OmnyShellException` when our own server does, with all that it had."""
+    """Show a session until it ends.
+
+    Raises `OmnyShellException` if our own server ends before, which ends the session too.
+    """
     import asyncio
 
     from omnyshell.cli.sessions.connect import begin_line
@@ -113,8 +116,8 @@ async def _while_served(
 def _spawn(setup: LocalSetup, port: int | None, *, lifeline: bool) -> "tuple[Running, subprocess.Popen[bytes]]":
     """Start the server as a process of its own and wait until it serves.
 
-    With `lifeline` it ends when this process does, however that comes. Raises `OmnyShellException` with the last line
-    of its log where it does not come up.
+    With `lifeline` it ends when this process ends, even by a crash. Raises `OmnyShellException` with the last line of
+    its log if it does not start.
     """
     setup.prepare_directory()
     command = [sys.executable, "-m", "omnyshell.cli.local.server"]
@@ -162,7 +165,7 @@ def _wait_until(condition: Callable[[], bool], timeout: float) -> bool:
 
 def _say_how(running: Running) -> None:
     default = CredentialStore(logins_file()).get()
-    # Where another login is the default, commands go to that hub.
+    # If another login is the default, commands need `--hub` to reach this hub.
     hub = "" if default is not None and default.hub == running.url else f" --hub {LOGIN_NAME}"
     say(f"hub      {running.url}")
     say(f"node     {running.node_id}")

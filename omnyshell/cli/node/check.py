@@ -1,4 +1,4 @@
-"""`omnyshell node check`: whether a node lets a command run, and by which rule, without a hub or a node."""
+"""`omnyshell node check`: whether a node would let a command run, and by which rule. Needs neither hub nor node."""
 
 import argparse
 import shlex
@@ -22,9 +22,9 @@ ALLOWED, NOT_ALLOWED = 0, 1
 
 
 def check(options: argparse.Namespace) -> int:
-    """Say what a node with these rules would do, run by the same user on this machine; exit code 1 where it refuses.
+    """Print what a node with these rules would do if this user ran it on this machine; exit code 1 if it refuses.
 
-    Raises `ConfigException` for a file that is wrong, and `SessionRejectedException` for what is no command.
+    Raises `ConfigException` for an invalid file, and `SessionRejectedException` for an invalid command.
     """
     given = _given(options)
     policy = CommandPolicy(options.allow_command or given.get("allow_command", ()), given.get("commands", ()))
@@ -38,7 +38,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def _given(options: argparse.Namespace) -> Mapping[str, Any]:
-    """What the file says, which a node takes only where nobody else can have written it."""
+    """The options from the file, which must pass strict modes, as for a node."""
     if not options.config:
         return {}
     StrictModes.said(options.strict_modes).check(user_path(options.config))
@@ -46,7 +46,7 @@ def _given(options: argparse.Namespace) -> Mapping[str, Any]:
 
 
 def _request(words: list[str], cwd: str | None, *, tty: bool) -> ShellRequest:
-    """One word is a command line, which the node splits; several are a program and its arguments."""
+    """Make the request: one word is a command line, which the node splits; several are a program and its arguments."""
     command, args = (words[0], ()) if len(words) == 1 else (None, tuple(words))
     return ShellRequest(
         session_id="", principal="", command=command, args=args, cwd=cwd, pty=PtySpec() if tty else None

@@ -1,4 +1,4 @@
-"""`omnyshell node join` and `login --join`: from an invite to a key that is enrolled, and a hub that is pinned."""
+"""`omnyshell node join` and `login --join`: use an invite to enrol a key and pin the hub."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ from omnyshell.transport.connection import HubAddress
 
 
 class _Joining(JoinFiles):
-    """One join: what is made for it is on disk before the token is spent, and gets its final name afterwards."""
+    """One join. Its files are on disk before the token is spent, and get their final names afterwards."""
 
     def __init__(self, url: str, fingerprint: str, parent: Path, binding: Binding) -> None:
         self.binding = binding
@@ -32,7 +32,7 @@ class _Joining(JoinFiles):
         super().__init__(address, fetch_authority(address, parse_fingerprint(fingerprint)), parent)
 
     def trade(self, role: str, token: str, node_id: str | None = None, suggested: str | None = None) -> Joined:
-        """Spend the token. Whatever prevents that leaves nothing behind."""
+        """Spend the token. If that fails, the files are deleted."""
         with self.discarded_on_failure():
             return asyncio.run(
                 join(
@@ -57,7 +57,7 @@ def join_node(options: argparse.Namespace) -> int:
     token, binding = _token_of_invite(given), binding_from(given)
     parent = user_path(options.out) if options.out else config_dir() / "nodes"
     for text in (*options.label, *options.allow_command, str(parent.resolve())):
-        # What cannot be written is told before the token is spent.
+        # Check before the token is spent that the value can be written.
         toml_text(text)
     joining = _Joining(options.hub_url, options.ca_fingerprint, parent, binding)
     joined = _trade_as_node(joining, token, options.id)
@@ -89,7 +89,7 @@ def join_node(options: argparse.Namespace) -> int:
 
 
 def join_user(options: argparse.Namespace) -> int:
-    """Enrol a key for the person the invite is for, and save the login."""
+    """Enrol a key for the invited user, and save the login."""
     if not options.ca_fingerprint:
         raise ConfigException("--join needs --ca-fingerprint: paste the whole line of the invite")
     given = given_access(vars(options))
@@ -119,7 +119,10 @@ def join_user(options: argparse.Namespace) -> int:
 
 
 def _trade_as_node(joining: _Joining, token: str, node_id: str | None) -> Joined:
-    """Spend the token for a node whose place here is free; a place that is another hub's is not asked for."""
+    """Spend the token for a node id whose directory is free here.
+
+    An id whose directory belongs to another hub is not requested.
+    """
     suggested: str | None = machine_node_id()
     with joining.discarded_on_failure():
         if node_id is not None:
@@ -145,7 +148,7 @@ def _full_path(path: Path | None) -> str:
 
 
 def _token_of_invite(given: Mapping[str, str]) -> str:
-    """The token, from where any is taken, or else asked for: it need not be on a command line that others see."""
+    """The invite's token, given as tokens are, or else typed: other users can read command lines."""
     if "token_file" in given:
         return read_token(user_path(given["token_file"]))
     otherwise = "the token of the invite is missing: set OMNYSHELL_TOKEN, give --token-file, or paste it at the prompt"

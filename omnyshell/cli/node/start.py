@@ -41,7 +41,7 @@ def config_from(options: argparse.Namespace) -> NodeConfig:
 
 
 async def _serve(config: NodeConfig) -> int:
-    # Held until the process ends.
+    # The lock is held until the process ends.
     _claim(config)
     node = OmnyShellNode(config)
     running = asyncio.create_task(node.run())
@@ -58,7 +58,7 @@ async def _serve(config: NodeConfig) -> int:
 
 
 def _claim(config: NodeConfig) -> None:
-    """See that this machine runs the node once. Raises `ConfigException` where another process runs it."""
+    """Ensure that only one process on this machine runs the node. Raises `ConfigException` if another one does."""
     file = PidFile(config.state_dir / f"{config.node_id}.pid")
     try:
         make_private_directory(config.state_dir)

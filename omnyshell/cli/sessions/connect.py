@@ -26,13 +26,13 @@ from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
 
 FORWARDED_VARIABLES = ("COLORTERM",)
-"""What tells programs on the node about this terminal, beside TERM."""
+"""Variables beside TERM that describe this terminal to programs on the node."""
 
 RECONNECT_TIMEOUT = 1800.0
-"""Seconds that somebody at a terminal may wait for a lost hub: as long as a node keeps a detached shell by itself."""
+"""Seconds for which a lost hub is dialed again: as long as a node keeps a detached shell by default."""
 
 FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
-"""Seconds between two ends of file on the remote terminal, where the input is none and has ended."""
+"""Seconds between repeated end-of-file characters, after an input that is no terminal has ended."""
 
 
 def connect(options: argparse.Namespace) -> int:
@@ -43,13 +43,13 @@ def connect(options: argparse.Namespace) -> int:
 
 
 async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:
-    """Show a session in the terminal until it ends or the user leaves; returns the exit code."""
+    """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
     async with OmnyShellClient(_config(access)) as client:
         return await _show(await _open(client, node, command, env, cwd))
 
 
 async def resume_session(access: HubAccess, node: str, ref: str) -> int:
-    """Show a session that goes on already, in the same way."""
+    """Resume a session, and show it in the same way."""
     async with OmnyShellClient(_config(access)) as client:
         return await _show(await client.resume(node, ref, pty=terminal_spec()))
 
@@ -115,11 +115,11 @@ class _Show:
                 self._restore()
         if isinstance(painted, Exception) and not isinstance(painted, OmnyShellException):
             raise painted
-        # The session says itself how it ended.
+        # The session itself tells how it ended.
         return await self._exit_code()
 
     def _own(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """Start a task that ends with the session's view at the latest."""
+        """Start a task that is cancelled when the session is no longer shown."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -129,7 +129,7 @@ class _Show:
         await self._left.wait()
 
     def _write_at_once(self, _stream: DataOpcode, data: memoryview) -> int:
-        """Show output without a turn of the loop, where nothing else waits to be shown."""
+        """Write output at once, without a turn of the event loop, if nothing else waits to be written."""
         if self._writing.locked() or self._notices.added.is_set():
             return 0
         taken = self._screen.write_at_once(data)
@@ -150,16 +150,16 @@ class _Show:
             await self._write(b"")
 
     async def _write(self, data: bytes) -> None:
-        """Write to the terminal, behind the notices that came before."""
+        """Write to the terminal, after the notices that wait."""
         async with self._writing:
             await self._screen.write(self._notices.take() + data)
 
     def _type(self, data: bytes) -> None:
-        """Pass on what was typed; the escapes in it are for us."""
+        """Pass on what was typed, without the escapes in it, which are carried out here."""
         found: list[Escape] = []
         if self._is_terminal:
             if not data:
-                # A raw terminal has no end of file: it is gone.
+                # A terminal in raw mode has no end of file: it was closed.
                 self._lose_terminal()
                 return
             data, found = self._scanner.feed(data)
@@ -185,10 +185,10 @@ class _Show:
         self._stdin.resume()
 
     async def _end_input(self) -> None:
-        """Type the end of file until it is taken.
+        """Type the end-of-file character at growing intervals until the session ends.
 
-        It is a character: a shell that is still starting, or waits for a program that does not read, misses it, and the
-        next reader of an input that has ended finds its end too.
+        It is only a character: a shell that is still starting, or that waits for a program which does not read, would
+        miss it. As with a real end of file, the next reader has to find it too.
         """
         delay = FIRST_REPEAT
         while not self._session.has_ended:
@@ -197,7 +197,7 @@ class _Show:
             delay = min(2 * delay, LAST_REPEAT)
 
     def _lose_terminal(self) -> None:
-        """The terminal was closed: that is not the user's wish to end what runs."""
+        """The terminal was closed: leave the session running, as the user did not ask to end it."""
         self._session.abandon()
         self._left.set()
 
@@ -230,7 +230,7 @@ class _Show:
             try:
                 await self._session.detach()
             except OmnyShellTimeoutException:
-                # Whatever holds the node up, the user wants the session to go on: it does as that of a lost client.
+                # The node does not answer the detach; leave as a lost client does, so that the session goes on.
                 self._session.abandon()
                 _say("the node did not answer; the session goes on for a while: " + self._how_to_resume())
                 return FAILURE
@@ -250,12 +250,12 @@ class _Show:
 
 
 def _say(text: str) -> None:
-    """Say something below what the session has left on the screen."""
+    """Print a line below the session's last output."""
     begin_line()
     complain(text)
 
 
 def begin_line() -> None:
-    """Leave the line that the session's cursor is in, where that is seen."""
+    """Move to a new line, if stderr is a terminal."""
     if sys.stderr.isatty():
         print(file=sys.stderr)

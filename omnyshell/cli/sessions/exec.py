@@ -18,10 +18,10 @@ from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import LinkState
 
 DEATH_BY_SIGNAL = 128
-"""What a shell adds to the number of the signal that ended a program."""
+"""A shell's exit code for a program killed by a signal is this plus the signal's number."""
 
 BROKEN_PIPE = 141
-"""What a shell reports of a program that SIGPIPE ended."""
+"""A shell's exit code for a program killed by SIGPIPE."""
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -48,7 +48,7 @@ async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
 
 
 def _end_on_signals(signals: list[int]) -> None:
-    """Leave at SIGTERM and SIGHUP as at SIGINT, which ends the command; whoever has them ignored keeps that."""
+    """End the command at SIGTERM and SIGHUP as at SIGINT. Signals that are ignored stay ignored."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def end(number: int) -> None:
@@ -62,9 +62,9 @@ def _end_on_signals(signals: list[int]) -> None:
 
 
 def _yield_to_others() -> None:
-    """Have the scheduler not interrupt others for each piece of output: more comes with each turn, 7 % more in all.
+    """Ask the scheduler not to preempt other processes for each piece of output. Larger pieces come then, 7 % faster.
 
-    Whoever was given another policy on purpose keeps it.
+    A scheduling policy that was set on purpose is kept.
     """
     with suppress(AttributeError, OSError):
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
@@ -72,7 +72,7 @@ def _yield_to_others() -> None:
 
 
 def tell(session: RemoteSession, state: LinkState) -> None:
-    """Say on stderr what holds a session up, and that it goes on."""
+    """Report on stderr that a session waits, and that it goes on."""
     if state is LinkState.RECONNECTING:
         complain(f"omnyshell: {printable(str(session.lost_by))}; waiting for it")
     elif state is LinkState.RESUMED:
@@ -97,7 +97,7 @@ async def stream(session: RemoteSession) -> int:
 
 
 class Feeder:
-    """Sends stdin to a session, and its end; slowly where the node reads slowly."""
+    """Sends stdin and its end to a session, no faster than the node reads."""
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
@@ -106,7 +106,7 @@ class Feeder:
         self._stdin.resume()
 
     async def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         self._stdin.pause()
         if self._waiting is not None:
             self._waiting.cancel()

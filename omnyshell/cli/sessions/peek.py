@@ -1,4 +1,4 @@
-"""Prints a session's screen, line by line, without doing anything else to the user's terminal."""
+"""Prints a session's screen as lines, without any other effect on the user's terminal."""
 
 import base64
 import os
@@ -18,14 +18,14 @@ from omnyshell.terminal.screen.sgr import sgr_of
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
 MAX_COLS, MAX_ROWS = 500, 200
-"""A screen says where its lines are, not how large it is: it is drawn on one that is large enough."""
+"""The size of the emulator that draws a screen: a painting does not tell its own size."""
 
 MOST_SECONDS = 2.0
-"""Seconds of processor time that a screen is worth: several times what one takes of that size in true colour."""
+"""Limit of processor time in seconds: several times what a screen of that size in true colour takes."""
 
 
 def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
-    """Print it with its colours on a terminal, as text otherwise."""
+    """Print a screen: with colours on a terminal, else as text."""
     emulator = Emulator(MAX_COLS, MAX_ROWS)
     deque(draw_for(emulator, screen.data, time.thread_time, MOST_SECONDS), maxlen=0)
     if as_json:
@@ -39,13 +39,13 @@ def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
 
 
 def coloured_text(emulator: Emulator, columns: int) -> str:
-    """Return the lines that are shown, cut at so many columns, with colours and attributes and nothing else."""
+    """Return the visible lines, cut at `columns`, with colours and attributes but no other sequences."""
     count = plain_text(emulator).count("\n")
     return "".join(_line(row, columns) for row in list(emulator.rows)[:count])
 
 
 def _seen(text: str) -> str:
-    """Leave out what is not seen: characters that join others, or change the direction of text."""
+    """Remove invisible characters: those that join others, or change the direction of text."""
     return text if text.isprintable() else "".join(char for char in text if char.isprintable())
 
 

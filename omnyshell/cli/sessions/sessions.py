@@ -1,4 +1,4 @@
-"""`omnyshell sessions`: what goes on without a terminal on a node, and how to get it back."""
+"""`omnyshell sessions`: lists, shows, resumes, detaches and ends sessions on a node."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ _HEADER = ("SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
 
 
 def list_sessions(options: argparse.Namespace) -> int:
-    """Print one's sessions on a node."""
+    """Print the user's sessions on a node."""
     sessions = _ask(options, lambda client: _sessions_on(client, options.node))
     if options.json:
         say_json([session.to_wire() for session in sessions])
@@ -33,7 +33,7 @@ def list_sessions(options: argparse.Namespace) -> int:
 
 
 async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedSessionInfo, ...]:
-    """Return what a node has; a hub answers with an empty list where there is no such node, too."""
+    """Return the sessions on a node. As a hub answers for an unknown node with an empty list, check that case."""
     sessions = await client.list_sessions(node_id)
     if not sessions and all(node.node_id != node_id for node in await client.list_nodes()):
         raise NodeUnavailableException(f"No node '{node_id}' is connected")
@@ -50,7 +50,7 @@ def peek(options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Take a session up in this terminal; returns its exit code."""
+    """Resume a session in this terminal; return its exit code."""
     from omnyshell.cli.ground.loop import run
     from omnyshell.cli.sessions.connect import resume_session
 
@@ -58,7 +58,7 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def detach(options: argparse.Namespace) -> int:
-    """Take a session from whoever has it, and leave it running."""
+    """Detach a session from its client, and leave it running."""
     timeout = parse_duration(options.timeout, "--timeout") if options.timeout else None
     ref = options.session or ""
     short = _ask(options, lambda client: client.detach_session(options.node, ref, timeout_seconds=timeout))

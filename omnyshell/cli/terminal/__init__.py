@@ -1,1 +1,1 @@
-"""The user's own terminal and streams."""
+"""The user's own terminal and standard streams."""

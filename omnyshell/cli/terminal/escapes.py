@@ -15,7 +15,7 @@ _LINE_ENDS = b"\r\n"
 
 
 class Escape(Enum):
-    """What an escape asks for."""
+    """The action of an escape."""
 
     LEAVE = auto()
     DETACH = auto()
@@ -24,11 +24,11 @@ class Escape(Enum):
 
 _ESCAPES = {ord("."): Escape.LEAVE, ord("d"): Escape.DETACH, ord("?"): Escape.HELP}
 ENDING = frozenset((Escape.LEAVE, Escape.DETACH))
-"""What comes after these is not for the session."""
+"""Escapes after which no more input is sent."""
 
 
 class EscapeScanner:
-    """Takes escapes out of what is typed, over any chunking."""
+    """Takes escapes out of typed input, in whichever chunks it comes."""
 
     def __init__(self) -> None:
         self._at_line_start = True
@@ -53,7 +53,7 @@ class EscapeScanner:
             if escape is not None:
                 self._at_line_start = True
                 return escape
-            # A second tilde stands for one; before anything else the first was meant as it is.
+            # `~~` stands for one tilde; a tilde before any other character is sent as it is.
             sent += bytes((byte,)) if byte == _TILDE else bytes((_TILDE, byte))
             self._at_line_start = byte in _LINE_ENDS
         elif self._at_line_start and byte == _TILDE:

@@ -1,4 +1,4 @@
-"""The user's own terminal: raw while a session is shown in it, and put back whatever happens."""
+"""The user's own terminal: in raw mode while a session is shown, and always restored."""
 
 import asyncio
 import os
@@ -23,11 +23,11 @@ _LONGEST_SEQUENCE = 48
 # synchronized output.
 _LASTING = frozenset((1, 5, 6, 9, 47, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 1047, 1049, 2004, 2026))
 _SET_AT_FIRST = frozenset((7, 25))
-"""Wrapping at the right edge, and a cursor that shows."""
+"""Modes that are on by default: autowrap, and a visible cursor."""
 
 
 class ModeTracker:
-    """Follows which terminal modes a program has left changed, over any chunking of its output."""
+    """Tracks the terminal modes that a program changed, in whichever chunks its output comes."""
 
     def __init__(self) -> None:
         self._set: set[int] = set()
@@ -37,7 +37,7 @@ class ModeTracker:
         self._tail = b""
 
     def feed(self, data: bytes) -> None:
-        """Take output that the terminal has been given."""
+        """Scan output that was written to the terminal."""
         text = self._tail + data
         if b"\x1b" not in text:
             self._tail = b""
@@ -55,14 +55,14 @@ class ModeTracker:
         self._tail = _unfinished(text)
 
     def reset_sequence(self) -> bytes:
-        """Return what puts the terminal back as the user had it; nothing, where only plain text was written."""
+        """Return the sequences that restore the terminal; b"" if only plain text was written."""
         modes = sorted(self._set, reverse=True)
         text = b"".join(self._resets.values())
         text += b"".join(b"\x1b[?%d%c" % (mode, b"h" if mode in _SET_AT_FIRST else b"l") for mode in modes)
         return text + (b"\x1b>" if self._keypad else b"") + (b"\x1b[0m" if self._styled else b"")
 
     def _note_other(self, match: "re.Match[bytes]") -> None:
-        """Keyboard protocol, cursor shape, margins, character sets, colours of the terminal, and a full reset."""
+        """Track keyboard protocol, cursor shape, margins, character sets, colours of the terminal, and a full reset."""
         prefix, parameters, final, charset, reset, colour = match.groups()
         if reset:
             self._set.clear()
@@ -71,7 +71,7 @@ class ModeTracker:
         elif charset:
             self._remember("charset" + chr(charset[0]), b"\x1b%cB" % charset[:1], is_set=charset[1:] != b"B")
         elif colour:
-            # The sequence to take it back has its number a hundred higher.
+            # The number of the sequence that resets it is a hundred higher.
             self._resets["colour" + colour.decode()] = b"\x1b]1%s\x1b\\" % colour
         elif final == b"u" and prefix:
             self._resets["keyboard"] = b"\x1b[<9u\x1b[=0;1u"
@@ -97,7 +97,7 @@ class ModeTracker:
 
 
 def _unfinished(text: bytes) -> bytes:
-    """The beginning of an escape sequence at the very end, which the next chunk may finish."""
+    """An incomplete escape sequence at the end, which the next chunk may complete."""
     start = text.rfind(b"\x1b", max(0, len(text) - _LONGEST_SEQUENCE))
     if start < 0 or any(whole.match(text, start) for whole in (_PRIVATE_MODES, _KEYPAD, _OTHERS, _KEYS)):
         return b""
@@ -105,7 +105,7 @@ def _unfinished(text: bytes) -> bytes:
 
 
 class RawTerminal:
-    """Raw mode on a descriptor for the length of a `with` block; nothing where it is no terminal."""
+    """Raw mode on a descriptor during a `with` block; has no effect if it is no terminal."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -139,7 +139,7 @@ _BACK = b"\x1b8"
 
 
 class Notices:
-    """Collects what is to be written before the next output. `added` is set while there is something."""
+    """Collects text to be written before the next output. `added` is set while there is some."""
 
     def __init__(self, modes: ModeTracker, columns: Callable[[], int]) -> None:
         self.added = asyncio.Event()
@@ -149,13 +149,16 @@ class Notices:
         self._is_shown = False
 
     def take(self) -> bytes:
-        """Return what is to be written, and forget it."""
+        """Return the collected text, and forget it."""
         text, self._text = self._text, b""
         self.added.clear()
         return text
 
     def state_changed(self, state: LinkState, cause: str) -> None:
-        """One line while the session waits; it goes when the session does. The node paints the screen anew then."""
+        """Show one line while the session waits.
+
+        It disappears when the session goes on, as the node repaints the screen.
+        """
         if state is LinkState.RECONNECTING:
             line = printable(f"omnyshell: {cause}; waiting for it (~. leaves)")[: self._columns()]
             self._text += _LAST_LINE + _ERASE_LINE + b"\x1b[7m" + line.encode() + b"\x1b[0m" + _BACK
@@ -168,7 +171,7 @@ class Notices:
         self.added.set()
 
     def erased(self) -> bytes:
-        """Return what takes a notice from the screen; nothing where there is none."""
+        """Return the sequence that erases a notice from the screen; b"" if there is none."""
         text = _LAST_LINE + _ERASE_LINE + _BACK if self._is_shown else b""
         self._is_shown = False
         return text

@@ -1,4 +1,4 @@
-"""The terminal's or pipeline's own streams, without ever blocking the event loop."""
+"""The standard streams, read and written without blocking the event loop."""
 
 import asyncio
 import os
@@ -11,8 +11,9 @@ from omnyshell.protocol.limits import BULK_PAYLOAD
 class OutputStream:
     """Writes to a descriptor such as stdout.
 
-    Terminals and pipes are opened anew, non-blocking: the flag belongs to the open file, which other programs share.
-    Files and devices such as /dev/null do not block. What is left, sockets say, is written by a thread.
+    Terminals and pipes are opened again as non-blocking: the flag belongs to the open file description, which other
+    programs share. Files and devices such as /dev/null do not block. Anything else, such as a socket, is written by a
+    thread.
     """
 
     def __init__(self, fd: int) -> None:
@@ -21,7 +22,7 @@ class OutputStream:
         self._never_blocks = self._own is None and _is_file(fd)
 
     def write_at_once(self, data: memoryview) -> int:
-        """Write what can be written without waiting; returns how many bytes that were. Failures show in `write`."""
+        """Write what can be written without waiting; return the number of bytes. Errors are raised by `write`."""
         fd = self._fd if self._never_blocks else self._own
         if fd is None:
             return 0
@@ -31,7 +32,7 @@ class OutputStream:
             return 0
 
     async def write(self, data: bytes) -> None:
-        """Write all of it. Raises `BrokenPipeError` when the reader has left."""
+        """Write all of it. Raises `BrokenPipeError` if the reader has gone."""
         if self._never_blocks:
             _write_all(self._fd, data)
             return
@@ -46,16 +47,16 @@ class OutputStream:
                 await _writable(self._own)
 
     def close(self) -> None:
-        """Give the descriptor of our own back. Idempotent."""
+        """Close the descriptor that was opened again. Idempotent."""
         if self._own is not None:
             os.close(self._own)
             self._own = None
 
 
 class InputStream:
-    """Reads a descriptor such as stdin, as bytes come, and hands them to `deliver`; nothing at the end.
+    """Reads a descriptor such as stdin, and hands bytes to `deliver` as they come; b"" at the end.
 
-    It begins with `resume`, and ends by itself when the stream does, or where it is closed.
+    Call `resume` to start. Reading stops at the end of the stream.
     """
 
     def __init__(self, fd: int, deliver: Callable[[bytes], None]) -> None:
@@ -66,16 +67,16 @@ class InputStream:
         self._turn: asyncio.Handle | None = None
 
     def resume(self) -> None:
-        """Read on."""
+        """Start or resume reading."""
         try:
             self._loop.add_reader(self._fd, self._read)
             self._watching = True
         except OSError:
-            # epoll refuses regular files and /dev/null: those never block. A closed stdin ends at the read.
+            # epoll refuses regular files and /dev/null, which never block. For a closed stdin the read fails.
             self._turn = self._loop.call_soon(self._read_in_turns)
 
     def pause(self) -> None:
-        """Read no more until `resume`. Idempotent."""
+        """Stop reading until `resume`. Idempotent."""
         if self._watching:
             self._loop.remove_reader(self._fd)
             self._watching = False
@@ -132,6 +133,6 @@ def _write_all(fd: int, data: bytes) -> None:
 
 
 def settle(future: "asyncio.Future[None]") -> None:
-    """Set a future that waits for a descriptor; one that was cancelled is left alone."""
+    """Set the result of a future that waits for a descriptor, unless it was cancelled."""
     if not future.done():
         future.set_result(None)

@@ -1,4 +1,4 @@
-"""Which hub, as whom and with what: options, then environment, then the saved login."""
+"""Which hub to connect to, and how to log in: by options, then environment, then the saved login."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -37,7 +37,7 @@ _SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 
 
 def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
-    """Return how to reach the hub, from what is given and the saved login; `ask` is for a key under a passphrase.
+    """Return how to reach the hub, from `given` and the saved login; `ask` prompts for a key's passphrase.
 
     Raises `ConfigException` that says what is missing: `PassphraseException` where that is a passphrase.
     """
@@ -64,7 +64,7 @@ def access_from_environment(hub: str | None = None) -> HubAccess:
 
 
 def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
-    """Return how to reach the hub, from what is given alone. Raises as `complete` does."""
+    """Return how to reach the hub, from `given` alone. Raises as `complete` does."""
     if "hub" not in given:
         raise ConfigException("which hub?").advising(Remedy.NAME_HUB)
     strict = StrictModes.said(given.get(STRICT_MODES.key))
@@ -80,7 +80,7 @@ def hub_access(given: Mapping[str, str], ask: AskPassphrase | None = None) -> Hu
 
 
 def binding_from(given: Mapping[str, str]) -> Binding:
-    """Return what is given about binding logins to a hub."""
+    """Return the settings in `given` for binding logins to a hub."""
     return Binding(
         certificate=_path(given, "bind_certificate"),
         allow_unbound="allow_unbound" in given,
@@ -93,10 +93,10 @@ def _path(given: Mapping[str, str], name: str) -> Path | None:
 
 
 def given_access(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return what options and environment say, by the names of `HubAccess` as users know them.
+    """Return the values from options and environment, by the keys of the options.
 
-    `options` are by their keys; one that is missing or empty is not given. An option's secret takes the
-    place of the environment's.
+    `options` maps the options' keys to values; missing and empty ones count as not given. A secret from an option
+    replaces any from the environment.
     """
     chosen = {name: value for name in _NAMES if (value := options.get(name))}
     has_secret = any(name in chosen for name in _SECRETS)
@@ -107,19 +107,19 @@ def given_access(options: Mapping[str, Any]) -> dict[str, str]:
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     if passphrase and not options.get(PASSPHRASE_FILE):
         chosen[PASSPHRASE] = passphrase
-    # Said for one hub, and so never by the environment.
+    # Meant for one hub, so the environment cannot set it.
     if options.get("allow_unbound"):
         chosen["allow_unbound"] = "yes"
     return chosen
 
 
 def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment for a process of ours that does not log in as the user, and may go on for long."""
+    """Return an environment without secrets, for a long-lived process of ours that does not log in as the user."""
     return {name: value for name, value in environment.items() if name not in _SECRET_VARIABLES}
 
 
 def login_to_save(access: HubAccess, given: Mapping[str, str]) -> StoredSession:
-    """Return what to keep of a login that works; its files by their full paths."""
+    """Return the login to save, with absolute paths of its files."""
     key, certificate = given.get("key"), access.binding.certificate
     passphrase_file = given.get(PASSPHRASE_FILE) if key else None
     bound = access.address in access.binding.hubs
@@ -173,9 +173,9 @@ def _read(option: str, parse: Callable[[str], T], value: str) -> T:
 
 
 def _completed(given: dict[str, str], saved: StoredSession) -> dict[str, str]:
-    """What was given, with what is missing from the saved login of that hub; never its secret for another principal."""
+    """Complete `given` from the saved login of that hub. The saved secret is not used for another principal."""
     result = dict(given)
-    # The hub may have been given by the name it was saved under.
+    # `hub` may be the name of the saved login: replace it by the URL.
     result["hub"] = saved.hub
     if saved.ca_path:
         result.setdefault("ca", saved.ca_path)

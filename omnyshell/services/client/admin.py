@@ -30,7 +30,7 @@ REQUEST_TIMEOUT = 15.0
 
 
 class AdminRequestException(OmnyShellException):
-    """The hub refused a request; `code` says why in a word."""
+    """The hub refused a request; `code` is the reason."""
 
 
 class AdminClient:
@@ -68,7 +68,7 @@ class AdminClient:
             await self._connection.close()
 
     async def ask(self, request: AdminRequest, answer: type[T]) -> T:
-        """Send a request, whose `request_id` is chosen here, and return its answer.
+        """Send a request under a fresh `request_id`, and return its answer.
 
         Raises `AuthorizationException` or `AdminRequestException` where the hub refuses, `OmnyShellTimeoutException`
         where it does not answer, `TransportException` where the connection is lost.
@@ -92,7 +92,10 @@ class AdminClient:
         return check_kind(request, got, answer)
 
     def _check_known(self, request: AdminRequest) -> None:
-        """Raises `AdminRequestException` where the hub would not answer, or grant for good what is meant for a time."""
+        """Raise `AdminRequestException` if the hub lacks an extension for the request.
+
+        It would not answer, or ignore an expiry.
+        """
         known = self._connection.features if self._connection is not None else frozenset()
         if request.NEEDS and request.NEEDS not in known:
             text = "this hub is older and does not know this request: update it"
@@ -105,7 +108,7 @@ class AdminClient:
             raise AdminRequestException(text, code=ErrorCodes.BAD_REQUEST)
 
     async def locks(self) -> tuple[LockInfo, ...]:
-        """Return what is locked: nothing at a hub that knows no locks. Raises as `ask` does."""
+        """Return the locks; none at a hub without the extension `locks`. Raises as `ask` does."""
         if self._connection is None or LOCKS not in self._connection.features:
             return ()
         return (await self.ask(LocksRequest(request_id=""), LocksResponse)).locks

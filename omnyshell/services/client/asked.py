@@ -1,4 +1,4 @@
-"""Holds a hub's answers against what was asked for: what does not fit is refused, saying what the hub did."""
+"""Checks a hub's answers against the requests. Errors say what the hub did wrong."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -19,20 +19,20 @@ PLATFORM_FILTER = "platform"
 
 
 def check_kind(request: ControlMessage, answer: Any, expected: type[T]) -> T:
-    """Return the answer, which is of the kind that was asked for; a list that was cut is warned of.
+    """Return the answer, if it is of the expected type; log a warning if its list was cut.
 
     Raises `ProtocolException`.
     """
     if not isinstance(answer, expected):
         raise ProtocolException(f"the hub answered {request.TYPE} with {answer.TYPE}")
-    # A listing of nodes is cut in another way, which whoever shows it says.
+    # A cut listing of nodes is reported by the code that shows it.
     if answer.LISTS and not isinstance(answer, NodeListResponse) and (left_out := getattr(answer, "left_out", 0)):
         logger.warning("%d more %s have no place in one answer: they are left out", left_out, answer.LISTS)
     return answer
 
 
 def check_nodes(nodes: Iterable[NodeDescriptor], labels: Mapping[str, str]) -> None:
-    """Raise `ProtocolException` where a node was listed that has not the labels that were asked for."""
+    """Raise `ProtocolException` if a listed node lacks one of the requested labels."""
     for node in nodes:
         for name, wanted in labels.items():
             found = node.platform.os if name == PLATFORM_FILTER else node.labels.get(name)
@@ -41,7 +41,7 @@ def check_nodes(nodes: Iterable[NodeDescriptor], labels: Mapping[str, str]) -> N
 
 
 def check_sessions(sessions: Iterable[DetachedSessionInfo], node_id: str, principal: str) -> None:
-    """Raise `ProtocolException` where a session is another node's, or another principal's."""
+    """Raise `ProtocolException` if a session belongs to another node or principal."""
     for found in sessions:
         if found.node_id != node_id:
             raise ProtocolException(f"the hub listed a session of '{found.node_id}', and '{node_id}' was asked for")
@@ -50,20 +50,23 @@ def check_sessions(sessions: Iterable[DetachedSessionInfo], node_id: str, princi
 
 
 def check_resumed(session_id: str, ref: str) -> None:
-    """Raise `ProtocolException` where another session was resumed than was asked for."""
+    """Raise `ProtocolException` if the resumed session is not the requested one."""
     if not matches_ref(session_id, ref):
         raise ProtocolException(f"the hub resumed the session {session_id}, which was not asked for")
 
 
 def check_detached(short_id: str, ref: str) -> None:
-    """Raise `ProtocolException` where another session was detached than was asked for; either may be the longer."""
+    """Raise `ProtocolException` if the detached session is not the requested one.
+
+    Either text may be a prefix of the other.
+    """
     told, asked = normal_id(short_id), normal_id(ref)
     if not told.startswith(asked) and not asked.startswith(told):
         raise ProtocolException(f"the hub detached the session {short_id}, which was not asked for")
 
 
 def check_opened(request: TunnelOpenRequest, opened: TunnelOpened) -> None:
-    """Raise `ProtocolException` where another tunnel was opened than was asked for."""
+    """Raise `ProtocolException` if the opened tunnel is not the requested one."""
     if request.public_port not in (None, opened.public_port):
         what = f"port {opened.public_port}, and {request.public_port} was asked for"
     elif request.secure != opened.secure:
@@ -76,7 +79,7 @@ def check_opened(request: TunnelOpenRequest, opened: TunnelOpened) -> None:
 
 
 def check_tunnels(tunnels: Iterable[TunnelInfo], principal: str) -> None:
-    """Raise `ProtocolException` where a tunnel is another principal's."""
+    """Raise `ProtocolException` if a tunnel belongs to another principal."""
     for found in tunnels:
         if found.owner_user_id not in ("", principal):
             raise ProtocolException(f"the hub listed a tunnel of '{found.owner_user_id}' for '{principal}'")

@@ -1,4 +1,4 @@
-"""The client as one object: `async with OmnyShellClient(config) as client: ...`."""
+"""The client: `async with OmnyShellClient(config) as client: ...`."""
 
 import asyncio
 import logging
@@ -73,11 +73,11 @@ FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EO
 class OmnyShellClient:
     """A connection to a hub for listing nodes and opening sessions; an async context manager that connects and closes.
 
-    Every request raises `OmnyShellTimeoutException` when its deadline has passed, `TransportException` where there is
-    no connection to the hub or it is lost meanwhile, and `ProtocolException` for an answer to something else than was
-    asked. What else one raises, it says itself.
+    Every request raises `OmnyShellTimeoutException` when its deadline has passed, `TransportException` if there is no
+    connection to the hub or it is lost, and `ProtocolException` for an answer that does not fit the request. Other
+    exceptions are documented with each method.
 
-    A client that loses its hub dials again by itself, as long as its configuration says, and takes up its sessions: see
+    A client that loses its hub dials again for as long as its configuration says, and resumes its sessions: see
     `LinkState`, and `on_state` here and on sessions.
     """
 
@@ -88,7 +88,7 @@ class OmnyShellClient:
         self._requests = PendingRequests(config.request_timeout)
         self._lost: OmnyShellException | None = None
         self.on_state: StateListener = ignore_state
-        """Called in the event loop with what becomes of the connection; it must not block or raise."""
+        """Called in the event loop with each new state of the connection; it must not block or raise."""
 
         self._resumer: Resumer | None = None
         self._lost_event = asyncio.Event()
@@ -107,12 +107,12 @@ class OmnyShellClient:
         await self.close()
 
     async def connect(self) -> AuthOk:
-        """Connect and log in; returns who the hub says we are.
+        """Connect and log in; return the identity that the hub confirms.
 
-        Raises `AuthException` for a refused credential, `ConfigException` for files that cannot be used and for a hub
-        that a key must not be proved to, `UntrustedHubException` for one whose certificate is not trusted, other
-        `TransportException`s where it cannot be reached, `ProtocolException` where it is none, or too new or old, and
-        `OmnyShellTimeoutException`. After each of them it can be tried again.
+        Raises `AuthException` for a refused credential; `ConfigException` for unusable files, and for a hub to which
+        the key must not be proved; `UntrustedHubException` for an untrusted certificate, other `TransportException`s if
+        the hub cannot be reached; `ProtocolException` if it is no hub, or has no common protocol version; and
+        `OmnyShellTimeoutException`. After any of them, `connect` can be called again.
         """
         await self._dial()
         return self.identity
@@ -120,8 +120,8 @@ class OmnyShellClient:
     async def close(self) -> None:
         """End the connection, and with it the tunnels to this machine. Idempotent.
 
-        Sessions that are open are left as by a client that is lost: a shell stays detached, a command runs on for as
-        long as its node waits for somebody to take it up. `RemoteSession.close` ends one before.
+        Open sessions are left as if the client were lost: a shell is detached, and a command goes on for as long as its
+        node keeps it for a resume. To end a session, call `RemoteSession.close` before.
         """
         if self._resumer is not None:
             await self._resumer.close()
@@ -133,7 +133,7 @@ class OmnyShellClient:
 
     @property
     def identity(self) -> AuthOk:
-        """Who the hub says we are. Raises `TransportException` when not connected."""
+        """The identity that the hub confirmed. Raises `TransportException` when not connected."""
         welcome = self._link().handshake.welcome
         if welcome is None:
             raise TransportException("not logged in")
@@ -141,7 +141,7 @@ class OmnyShellClient:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the hub can be asked."""
+        """Whether there is a connection to the hub."""
         return self._open_connection() is not None
 
     async def wait_lost(self) -> OmnyShellException:
@@ -162,11 +162,11 @@ class OmnyShellClient:
         return self._clock.monotonic() - started
 
     async def list_nodes(self, labels: Mapping[str, str] | None = None) -> tuple[NodeDescriptor, ...]:
-        """Return the connected nodes that have these labels, sorted by id; `platform` stands for the system."""
+        """Return the connected nodes with these labels, sorted by id; the key `platform` means the operating system."""
         return (await self.ask_nodes(labels)).nodes
 
     async def ask_nodes(self, labels: Mapping[str, str] | None = None) -> NodeListResponse:
-        """Return what `list_nodes` does, with how many nodes the hub had to shorten or to leave out."""
+        """Return the same as `list_nodes`, with the numbers of nodes that the hub shortened or left out."""
         connection, wanted = self._link(), dict(labels or {})
         connection.send(NodeListRequest(filter=wanted))
         answered = await self._requests.answered(self._requests.begin_list())
@@ -188,11 +188,11 @@ class OmnyShellClient:
     ) -> RemoteSession:
         """Open a session on a node; returns when its program runs.
 
-        `command` alone is a line for a shell on the node, of `shell_family` where that is given; with `args` it is a
-        program and its arguments, which no shell sees, and so is `args` alone. `env` is added to the environment, as
-        far as the node allows, and `cwd` is where it starts. With `pty` the program gets a terminal of that size.
-        `SessionMode.SHELL` is what can be detached and resumed; `interactive` asks for a login shell with prompt and
-        echo, see `open_shell`.
+        `command` alone is a line for a shell on the node, in the language `shell_family` if given. With `args` it is a
+        program, run with these arguments without a shell; with `args` alone the first one is the program. `env` is
+        added to the environment, as far as the node allows, and `cwd` is the working directory. With `pty` the program
+        gets a terminal of that size. A session of `SessionMode.SHELL` can be detached and resumed; `interactive` asks
+        for a login shell with prompt and echo, see `open_shell`.
 
         Raises `SessionRejectedException`, with the hub's or node's reason in `code`.
         """
@@ -214,10 +214,11 @@ class OmnyShellClient:
         return session
 
     async def resume(self, node_id: str, session_ref: str, *, pty: PtySpec) -> RemoteSession:
-        """Take up a session on a node, named by its id, its short id or what its id begins with.
+        """Resume a session on a node, named by its id, its short id or another beginning of its id.
 
-        Its present screen is painted first, at the size of `pty`. One that is attached elsewhere is taken from there.
-        Raises as `open_session` does; the reason is `not_found` or `ambiguous` where no one session is meant.
+        Its present screen is painted first, at the size of `pty`. If it is attached elsewhere, it is detached there.
+        Raises as `open_session` does, with the reason `not_found` or `ambiguous` if the reference does not name exactly
+        one session.
         """
         connection = self._link()
         session = RemoteSession(node_id, SessionMode.SHELL, pty, resumes_ref=session_ref)
@@ -228,14 +229,14 @@ class OmnyShellClient:
             resume_session_id=session_ref,
             offsets=RESUME_OFFSET in connection.features,
         )
-        # Whoever gives up waiting must not end the session.
+        # A caller that gives up waiting must not end the session.
         await self._open(session, request, connection, CloseReason.CLIENT_DISCONNECTED)
         return session
 
     async def list_sessions(self, node_id: str) -> tuple[DetachedSessionInfo, ...]:
-        """Return one's own shells on a node, attached or not; an empty tuple where the node is not connected.
+        """Return this principal's shells on a node, attached or not; empty if the node is not connected.
 
-        Raises `AuthorizationException` where one may not look, and the hub says so.
+        Raises `AuthorizationException` if the principal may not list them, and the hub has the extension `rights`.
         """
         answer = await self._ask(DetachedSessionsRequest(request_id="", node_id=node_id), DetachedSessionsResponse)
         if answer.refused:
@@ -244,10 +245,10 @@ class OmnyShellClient:
         return answer.sessions
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
-        """End a session on a node; returns what the node says.
+        """End a session on a node; return the node's message.
 
         Raises `NodeUnavailableException`, `AuthorizationException`, `OmnyShellTimeoutException`, or
-        `SessionRejectedException` where no one session is meant.
+        `SessionRejectedException` if the reference does not name exactly one session.
         """
         request = DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref)
         answer = await self._ask(request, DetachedSessionKillResponse)
@@ -255,9 +256,9 @@ class OmnyShellClient:
         return answer.message or ""
 
     async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
-        """Take a session from the client that has it, and leave it running; returns its short id.
+        """Detach a session from its client, and leave it running; return its short id.
 
-        Without a reference, the only attached one is meant. Raises as `kill_session` does.
+        Without a reference, the only attached session is detached. Raises as `kill_session` does.
         """
         request = ActiveSessionDetachRequest(
             request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
@@ -268,7 +269,9 @@ class OmnyShellClient:
         return answer.short_id or ""
 
     async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
-        """Return a session's present screen; with the etag of an earlier one, maybe only that it is the same.
+        """Return a session's present screen.
+
+        With the `etag` of an earlier one, the answer may be only that it is unchanged.
 
         Raises as `kill_session` does.
         """
@@ -283,14 +286,14 @@ class OmnyShellClient:
     async def open_shell(
         self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None
     ) -> RemoteSession:
-        """Open an interactive login shell on a node, also on one that does not know the extension for it.
+        """Open an interactive login shell on a node, also on one without the extension `interactive`.
 
         Raises as `open_session` does.
         """
         # Imported by those that use it: a cold `omnyshell exec` does not need it.
         from omnyshell.services.client.login_shells import START_LOGIN_SHELL, knows_interactive
 
-        # Both go out together: what the listing says decides what is typed into the session.
+        # The listing is requested at the same time: it decides what has to be typed into the session.
         listing = asyncio.ensure_future(self.list_nodes())
         session = None
         try:
@@ -318,11 +321,12 @@ class OmnyShellClient:
         cwd: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> "ExecResult":
-        """Run a command to its end, with this input; returns all that it printed, and how it ended.
+        """Run a command to its end, with `stdin` as input; return all its output, and how it ended.
 
-        `command`, `args`, `env` and `cwd` are those of `open_session`. `timeout` bounds the whole run, in seconds: the
-        command is ended then and `OmnyShellTimeoutException` raised. Raises as `open_session` and as iterating over a
-        `RemoteSession` do: whatever kept the command from ending, or its output from arriving, is no result.
+        `command`, `args`, `env` and `cwd` are those of `open_session`. `timeout` limits the whole run, in seconds;
+        after it the command is ended, and `OmnyShellTimeoutException` raised. Raises also as `open_session` and as
+        iterating over a `RemoteSession` do: a result is returned only if the command ended by itself and all its output
+        arrived.
         """
         # Imported by those that use it: a cold `omnyshell exec` does not need it.
         from omnyshell.services.client.whole_commands import collect
@@ -344,9 +348,9 @@ class OmnyShellClient:
         secure: bool = False,
         protocol: TunnelProtocol = TunnelProtocol.TCP,
     ) -> TunnelInfo:
-        """Have the hub open a port that leads to a target beside a node, or with `@local` beside this client.
+        """Have the hub open a public port that leads to a target that a node reaches, or with `@local` this client.
 
-        A tunnel on a node stays when this client leaves; one to this machine ends with the connection. Raises
+        A tunnel on a node stays open when this client disconnects; one to this machine ends with the connection. Raises
         `TunnelRejectedException` with the reason in `code`, `OmnyShellTimeoutException` or `TransportException`.
         """
         request = TunnelOpenRequest(
@@ -361,20 +365,21 @@ class OmnyShellClient:
         return await self._tunnel_requests().open(self._link(), request)
 
     async def close_tunnel(self, ref: str) -> None:
-        """Close a tunnel of this principal by its id, or by a beginning of it that no other has.
+        """Close a tunnel of this principal, named by its id or an unambiguous beginning of it.
 
-        Raises `TunnelRejectedException` where there is no one such tunnel.
+        Raises `TunnelRejectedException` if the reference does not name exactly one tunnel.
         """
         await self._tunnel_requests().close_one(self._link(), ref)
 
     async def list_tunnels(self) -> tuple[TunnelInfo, ...]:
-        """Return the tunnels of this principal, whichever of its connections asked for them."""
+        """Return the tunnels of this principal, over whichever connection they were opened."""
         return await self._tunnel_requests().list(self._link())
 
     def tell_clipboard(self, session: RemoteSession, size: int, refused: str = "") -> None:
-        """Have the hub enter into its audit trail that the session's program put `size` bytes on the clipboard.
+        """Have the hub record in its audit trail that the session's program put `size` bytes on the clipboard.
 
-        `refused` says why it may not. A hub that is lost, or does not know of clipboards, is not told.
+        `refused` is the reason if it was not allowed to. Does nothing without a connection, or at a hub without
+        `clipboard-audit`.
         """
         connection = self._open_connection()
         if connection is None or CLIPBOARD_AUDIT not in connection.features or session.channel.is_closed:
@@ -392,7 +397,7 @@ class OmnyShellClient:
             self._tunnels = ClientTunnels(self._config.request_timeout, self._clock)
         return self._tunnels
 
-    def _lost_and_found(self) -> "Resumer":
+    def _ensure_resumer(self) -> "Resumer":
         if self._resumer is None:
             # Imported where a hub was lost: a cold `exec` does not need it.
             from omnyshell.services.client.resumer import Resumer
@@ -407,8 +412,8 @@ class OmnyShellClient:
         return self._resumer
 
     def _take_up_later(self, session: RemoteSession) -> bool:
-        """Have a session that lost its channel resumed; what `close` ends is not."""
-        return self._connection is not None and self._lost_and_found().add(session)
+        """Register a session to be resumed that lost its channel; return False if it will not be, as after `close`."""
+        return self._connection is not None and self._ensure_resumer().add(session)
 
     async def _dial(self) -> OmnyShellConnection:
         self._lost_event.clear()
@@ -443,7 +448,7 @@ class OmnyShellClient:
             raise
 
     async def _ask(self, request: ClientRequest, expected: type[A]) -> A:
-        """Send a request under an id of its own, and return the answer, which is of the kind that is expected."""
+        """Send a request under a fresh id, and return the answer, if it is of the expected type."""
         connection = self._link()
         request.request_id, answer = self._requests.begin()
         try:
@@ -469,9 +474,9 @@ class OmnyShellClient:
         self._requests.settle(message)
 
     def _refused(self, error: ImproperValueException) -> None:
-        """A message was refused for what it said: who waits for it is told."""
+        """Fail the request or session that waits for a message with an improper value."""
         connection, channel = self._connection, error.channel
-        # What comes right behind the login comes before there is a connection here: nobody waits for that.
+        # A message right after the login may come before `connection` is set; nothing waits for it.
         handler = connection.channels.handler_of(channel) if connection is not None and channel is not None else None
         if isinstance(handler, RemoteSession):
             handler.refuse(error)
@@ -483,7 +488,7 @@ class OmnyShellClient:
         self._lost = error if isinstance(error, TransportException) else TransportException(str(error))
         self._requests.fail(self._lost)
         if self._connection is not None and not isinstance(error, AuthException):
-            self._lost_and_found().start()
+            self._ensure_resumer().start()
         self._lost_event.set()
         if self._tunnels is not None:
             self._tunnels.connection_lost(self._lost)

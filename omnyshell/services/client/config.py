@@ -1,4 +1,4 @@
-"""What an embedder or the command line decides about a client."""
+"""The settings of a client, from an embedder or the command line."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,10 @@ class ClientConfig:
     """How long the hub may take to answer."""
 
     open_timeout: float = 35.0
-    """How long a session may take to open; a little more than the hub gives the node."""
+    """How long a session may take to open: a little more than the hub allows the node."""
 
     reconnect_timeout: float = 60.0
-    """How long the client tries to get a lost hub back, and its sessions; 0 for not at all."""
+    """How long the client tries to reach a lost hub again and to resume its sessions; 0 to not try."""
 
     node_timeout: float = 30.0
-    """How long, at most, a session's node is waited for while the hub is there: no longer than for a heartbeat."""
+    """How long, at most, the client waits for a session's node to reconnect while the hub is connected."""

@@ -1,4 +1,4 @@
-"""The line that an invite is used with."""
+"""The command line by which an invite is used."""
 
 import shlex
 
@@ -13,9 +13,9 @@ _COMMANDS = {
 
 
 def join_line(kind: InviteKind, hub: HubAddress, invite: InviteCreated) -> str:
-    """Return what is pasted into a shell on the other machine; good once, as long as the invite is.
+    """Return the line to paste into a shell on the other machine; it is valid as long as the invite.
 
-    The token stands before the command, not behind it: other users of that machine read command lines.
+    The token is an environment variable, not an argument, as other users of that machine can read arguments.
     """
     words = (*_COMMANDS[kind], str(hub), "--ca-fingerprint", invite.ca_fingerprint)
     return f"OMNYSHELL_TOKEN={shlex.quote(invite.token)} {shlex.join(words)}"

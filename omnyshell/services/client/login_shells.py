@@ -1,4 +1,4 @@
-"""Login shells on nodes that do not know the extension `interactive`."""
+"""Login shells on nodes without the extension `interactive`."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ from omnyshell.model.nodes import NodeDescriptor
 from omnyshell.protocol.extensions import INTERACTIVE
 
 START_LOGIN_SHELL = b'stty sane; exec "${SHELL:-/bin/sh}" -il\n'
-"""First line toward a node without `interactive` (docs/protocol.md#sessions): its quiet shell becomes a login shell."""
+"""First input to a node without `interactive` (docs/protocol.md#sessions): turns its quiet shell into a login shell."""
 
 
 async def knows_interactive(node_id: str, listing: asyncio.Future[tuple[NodeDescriptor, ...]]) -> bool:
-    """Tell whether the node shows a prompt by itself; taken for granted, as with all of ours, where no listing says."""
+    """Tell whether the node has `interactive`; assume so if the listing does not tell."""
     try:
         nodes = await listing
     except OmnyShellException:

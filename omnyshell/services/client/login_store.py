@@ -1,4 +1,4 @@
-"""Saved logins: which hub, as whom, and with what (a token, or the path of a key).
+"""Saved logins: the hub, the principal and the credential (a token, or the path of a key).
 
 Imported by every client command, so it stays light: no `cryptography`, no asyncio.
 """
@@ -11,17 +11,17 @@ from omnyshell.errors import ConfigException
 from omnyshell.security.files import changing, read_private, write_private
 
 PRESENT_FORMAT = "0.2"
-"""The version whose logins say what they know of how a hub takes proofs."""
+"""The version from which on saved logins record the kind of proof that a hub takes."""
 
 
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """A login at one hub. Exactly one of `token` and `key_path` is given, otherwise `ValueError` is raised.
 
-    `passphrase_path` is a file with the key's passphrase, where it is not asked for. `ca_path` is the authority the
-    hub's certificate must come from; None means the system's. `name` is what the user calls the hub.
+    `passphrase_path` is a file with the key's passphrase; without it the user is prompted. `ca_path` is the authority
+    the hub's certificate must come from; None means the system's. `name` is the user's name for the hub.
     `bind_certificate` is the hub's own certificate, where a proxy ends TLS. `bound` says that the hub announced
-    `auth-bind-2`; where it did not, `allow_unbound` says that it may get weaker proofs all the same. `since` is
-    `PRESENT_FORMAT`, or empty where an older version saved the login.
+    `auth-bind-2`. `allow_unbound` says that the user allows it weaker proofs. `since` is `PRESENT_FORMAT`, or empty
+    where an older version saved the login.
     """
 
     hub: str
@@ -47,12 +47,12 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         return f"StoredSession(hub={self.hub!r}, principal={self.principal!r}, {auth}, name={self.name!r})"
 
     def answers_to(self, hub: str) -> bool:
-        """Tell whether the user means this login by `hub`: its URL, or its name."""
+        """Tell whether `hub` is this login's URL or name."""
         return _same_url(self.hub, hub) or (self.name != "" and self.name == hub)
 
 
 class _Contents(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the file holds; `default` is the URL of a saved hub."""
+    """The contents of the file; `default` is the URL of a saved hub."""
 
     default: str | None = None
     sessions: list[StoredSession] = msgspec.field(default_factory=list)
@@ -69,9 +69,9 @@ class CredentialStore:
         self._path = path
 
     def save(self, session: StoredSession, *, make_default: bool = True) -> None:
-        """Keep a login, in place of an earlier one at the same hub.
+        """Save a login, replacing an earlier one at the same hub.
 
-        Raises `ConfigException` when its name already stands for another hub.
+        Raises `ConfigException` if its name is already another hub's.
         """
         with changing(self._path):
             contents = self._read()
@@ -84,7 +84,7 @@ class CredentialStore:
             self._write(contents)
 
     def get(self, hub: str | None = None) -> StoredSession | None:
-        """Return the login at this hub, given by URL or name; without one, the default or the only login."""
+        """Return the login at this hub, given by URL or name; for None, the default or the only login."""
         contents = self._read()
         wanted = hub if hub is not None else contents.default
         if wanted is None:
@@ -92,9 +92,9 @@ class CredentialStore:
         return next((kept for kept in contents.sessions if kept.answers_to(wanted)), None)
 
     def remove(self, hub: str) -> bool:
-        """Forget the login at this hub, given by URL or name; tells whether there was one.
+        """Remove the login at this hub, given by URL or name; return whether there was one.
 
-        The default goes with its login: no other hub silently takes its place.
+        If it was the default, there is no default afterwards: no other hub silently takes its place.
         """
         with changing(self._path):
             contents = self._read()
@@ -108,11 +108,11 @@ class CredentialStore:
             return True
 
     def all(self) -> list[StoredSession]:
-        """Return every login, the most recently saved last."""
+        """Return all logins, the most recently saved last."""
         return self._read().sessions
 
     def default_hub(self) -> str | None:
-        """Return the URL of the hub that is meant when none is named; None where none was chosen."""
+        """Return the URL of the default hub; None if none was chosen."""
         return self._read().default
 
     def _read(self) -> _Contents:

@@ -1,4 +1,4 @@
-"""What can be asked about the sessions of a node, and how answers become values or errors.
+"""Converts answers about the sessions of a node to values or errors.
 
 See docs/protocol.md#detached-sessions.
 """
@@ -29,8 +29,8 @@ _ERRORS: dict[str, type[OmnyShellException]] = {
 class SessionScreen(msgspec.Struct, frozen=True):
     """A session's screen: bytes that paint it on a terminal of its size.
 
-    `etag` names this state of the screen, where hub and node know about that; `is_same` stands for a screen that has
-    not changed since the one with the etag that was asked about. `exit_code` is that of a session that has ended.
+    `etag` names this state of the screen, if hub and node support that. `is_same` says that the screen has not changed
+    since the requested `etag`, and is not contained. `exit_code` is set for a session that has ended.
     """
 
     data: bytes
@@ -50,14 +50,16 @@ class SessionScreen(msgspec.Struct, frozen=True):
 
 
 def check_outcome(answer: Outcome, node_id: str, what: str) -> None:
-    """Raise where a request about a node was not done: by the hub's words, or else `SessionRejectedException`.
+    """Raise if a request about a node failed.
 
-    `what` says what was asked for: `end sessions`.
+    The hub's text decides the exception; else it is `SessionRejectedException`.
+
+    `what` names the request in the error, as in `end sessions`.
     """
     if answer.ok:
         return
     text = answer.message or "The request was refused"
-    # What it takes may follow behind a colon.
+    # The needed role may follow after a colon.
     error = _ERRORS.get(text.partition(":")[0], SessionRejectedException)
     if error is NodeUnavailableException:
         text = f"No node '{node_id}' is connected"
@@ -65,5 +67,5 @@ def check_outcome(answer: Outcome, node_id: str, what: str) -> None:
 
 
 def not_authorized(text: str, node_id: str, what: str) -> AuthorizationException:
-    """Return the exception for a hub's refusal, which says nothing of what was asked for."""
+    """Return the exception for a hub's refusal, whose text does not name the request."""
     return AuthorizationException(text.replace("Not authorized", f"Not authorized to {what} on '{node_id}'", 1))

@@ -1,4 +1,4 @@
-"""Private keys under a passphrase: from the environment, from a file, or from somebody who is asked."""
+"""Private keys under a passphrase, which comes from the environment, a file, or a prompt."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,16 +11,17 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.access_options import KEY_PASSPHRASE_FILE
 
 PASSPHRASE, PASSPHRASE_FILE = "key_passphrase", KEY_PASSPHRASE_FILE.key
-"""By what names a passphrase is given. There is no option for itself: other users could read it."""
+"""The keys under which a passphrase, or its file, is given. The passphrase has no option, as other users could read
+it."""
 
 PASSPHRASE_VARIABLE = f"OMNYSHELL_{PASSPHRASE.upper()}"
 
 AskPassphrase = Callable[[Path], Iterator[str]]
-"""Yields what somebody answers who is asked for a key's passphrase, as often as they may be wrong."""
+"""Prompts for a key's passphrase, and yields the answers, one for each attempt allowed."""
 
 
 def read_passphrase(given: Mapping[str, str]) -> tuple[bytes | None, str]:
-    """Return the passphrase that is given for keys, and where it comes from; None where there is none.
+    """Return the passphrase that is given for keys, or None, and where it comes from.
 
     Raises `ConfigException` for a file that cannot be read, is empty, or is open to other users.
     """
@@ -37,7 +38,7 @@ def read_passphrase(given: Mapping[str, str]) -> tuple[bytes | None, str]:
 
 
 def open_key(path: Path, given: Mapping[str, str], ask: AskPassphrase | None) -> Ed25519PrivateKey:
-    """Return the key in a file; where it is encrypted, by the passphrase that is given, or else by asking for it.
+    """Return the key in a file; if it is encrypted, decrypt it with the given passphrase, or else prompt.
 
     Raises `PassphraseException` where there is none, or only wrong ones, and `ConfigException` for files that cannot be
     used.
@@ -54,7 +55,7 @@ def open_key(path: Path, given: Mapping[str, str], ask: AskPassphrase | None) ->
 
 
 def as_bytes(passphrase: str) -> bytes:
-    """Return a passphrase as keys are made with it; bytes that were no text when it was read are themselves again."""
+    """Return a passphrase as bytes; surrogate escapes become the undecodable bytes that they stand for."""
     return passphrase.encode("utf-8", "surrogateescape")
 
 

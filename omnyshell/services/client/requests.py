@@ -1,4 +1,4 @@
-"""What a client asked its hub and waits for: by request id, pings by theirs, and listings in the order of requests."""
+"""A client's pending requests: by request id, pings by their id, and listings by the order of requests."""
 
 import asyncio
 from collections import deque
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class PendingRequests:
-    """The requests of one client that have not been answered; each is given `timeout` seconds."""
+    """The unanswered requests of one client; each has `timeout` seconds."""
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -21,26 +21,26 @@ class PendingRequests:
         self._lists: deque[asyncio.Future[Any]] = deque()
 
     def begin(self, request_id: str = "") -> tuple[str, asyncio.Future[Any]]:
-        """Return a request id, a fresh one if none is given, and its answer; whoever asks has to `end` it."""
+        """Return a request id, fresh if none is given, and a future for its answer. The caller must call `end`."""
         request_id = request_id or new_id()
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
         return request_id, answer
 
     def end(self, request_id: str) -> None:
-        """Wait for this answer no longer. Idempotent."""
+        """Stop waiting for this answer. Idempotent."""
         self._waiting.pop(request_id, None)
 
     def begin_list(self) -> asyncio.Future[NodeListResponse]:
-        """Return what the next listing but those asked for before is set on.
+        """Return a future for the next listing that no earlier request waits for.
 
-        Listings carry no ids and come in the order of requests, so one that was given up keeps its place in the line.
+        Listings have no ids and come in the order of requests, so an abandoned request keeps its place in the queue.
         """
         answer: asyncio.Future[NodeListResponse] = asyncio.get_running_loop().create_future()
         self._lists.append(answer)
         return answer
 
     async def answered(self, answer: asyncio.Future[T]) -> T:
-        """Wait for an answer. Raises `OmnyShellTimeoutException`, and what the answer was failed with."""
+        """Wait for an answer. Raises `OmnyShellTimeoutException`, or the error that the answer was failed with."""
         try:
             async with asyncio.timeout(self._timeout):
                 return await answer
@@ -48,7 +48,7 @@ class PendingRequests:
             raise OmnyShellTimeoutException("the hub did not answer in time") from exc
 
     def settle(self, message: ControlMessage) -> None:
-        """Take a message; one that answers nothing is ignored."""
+        """Handle a message; one that answers no request is ignored."""
         answer: asyncio.Future[Any] | None
         if isinstance(message, NodeListResponse):
             answer = self._lists.popleft() if self._lists else None
@@ -58,14 +58,14 @@ class PendingRequests:
             answer.set_result(message)
 
     def refuse(self, error: ImproperValueException) -> None:
-        """Fail the request whose answer was refused; one that answers nothing is ignored."""
+        """Fail the request whose answer has an improper value, if it is the answer to one."""
         if error.message_type == NodeListResponse.TYPE and self._lists:
             fail_future(self._lists.popleft(), error)
         if (answer := self._waiting.get(error.request_id or "")) is not None:
             fail_future(answer, error)
 
     def fail(self, error: OmnyShellException) -> None:
-        """Fail everything that waits."""
+        """Fail all pending requests."""
         for answer in (*self._lists, *self._waiting.values()):
             fail_future(answer, error)
         self._lists.clear()

@@ -1,4 +1,4 @@
-"""Gets a lost hub back, and takes up the sessions that were open (docs/extensions.md#resume-offset)."""
+"""Dials a lost hub again, and resumes the sessions that were open (docs/extensions.md#resume-offset)."""
 
 import asyncio
 import logging
@@ -29,19 +29,20 @@ from omnyshell.transport.connection import OmnyShellConnection
 logger = logging.getLogger("omnyshell.client")
 
 TIMES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=4.0)
-"""Somebody watches: the first tries come quickly."""
+"""Delays of dialing. The first attempts come quickly, as a user is waiting."""
 
 NODE_TIMES = BackoffTimes(shortest=0.5, first_ceiling=0.5, last_ceiling=4.0)
-"""While the hub is there and a session's node is not: each try is a record in the hub's audit trail."""
+"""Delays while the hub is connected but a session's node is not: each attempt makes a record in the hub's audit
+trail."""
 
 LIVED = 10.0
-"""Seconds of being back after which a loss is a new one: before, time and delays go on where they were."""
+"""Seconds of connection after which a loss counts as a new one. Before that, timeout and delays continue."""
 
 ATTEMPT_TIMEOUT = 10.0
-"""Seconds for one answer to a session's resumption."""
+"""Seconds for the answer to one attempt to resume a session."""
 
 _LATER = frozenset((ErrorCodes.UNKNOWN_NODE, ErrorCodes.NODE_OFFLINE, ErrorCodes.TIMEOUT, ErrorCodes.CAPACITY_EXCEEDED))
-"""Rejections that may be different a little later: the node has a connection of its own to get back."""
+"""Rejections that may not last: the node may have to reconnect too."""
 
 DROPPED = "the hub takes the session up and drops it again"
 
@@ -51,10 +52,10 @@ Dial = Callable[[], Awaitable[OmnyShellConnection]]
 
 
 class Resumer:
-    """Works, in one task, until the hub is back and every suspended session has been resumed or given up.
+    """Runs a task until the hub is connected and every suspended session is resumed or given up.
 
-    `timeout` says for how many seconds, and `node_timeout` for how many of them where a session's node alone is gone.
-    `dial` connects and returns the connection; `connection` returns the present one, or None.
+    `timeout` is for how many seconds it tries, `node_timeout` for how many if only a session's node is missing. `dial`
+    connects and returns the connection; `connection` returns the present one, or None.
     """
 
     def __init__(
@@ -72,22 +73,22 @@ class Resumer:
         self._connection = connection
         self._on_state = on_state
         self._suspended: dict[RemoteSession, float] = {}
-        """Each with the time until which its node is waited for while there is a hub."""
+        """Each with the time until which to wait for its node, while the hub is connected."""
 
         self._deadline = 0.0
         self._backoff, self._node_backoff = Backoff(times=TIMES), Backoff(times=NODE_TIMES)
         self._back_since: float | None = None
-        """When the hub or a session was last got back."""
+        """When the hub was last connected, or a session last resumed."""
 
         self._task: asyncio.Task[None] | None = None
 
     @property
     def is_working(self) -> bool:
-        """Whether something is to be got back still."""
+        """Whether the hub or a session is still missing."""
         return self._task is not None and not self._task.done()
 
     def add(self, session: RemoteSession) -> bool:
-        """Take on a session that was suspended; returns False where sessions are not resumed."""
+        """Add a suspended session; return False if sessions are not resumed."""
         if self._timeout <= 0:
             return False
         is_alone = isinstance(session.lost_by, NodeUnavailableException)
@@ -96,10 +97,10 @@ class Resumer:
         return True
 
     def start(self) -> None:
-        """Begin, where that is wanted, to get the hub back; time counts from the last loss. Idempotent.
+        """Start reconnecting, if the timeout is not 0; the timeout counts from the last loss. Idempotent.
 
-        What is lost again shortly after it came back is the same loss: a hub that goes on taking sessions up and
-        dropping them is given up too.
+        A loss shortly after a reconnect counts as the same loss, so that a hub that keeps resuming and dropping
+        sessions is given up too.
         """
         if self._is_new_loss():
             self._back_since = None
@@ -110,7 +111,7 @@ class Resumer:
             self._task = asyncio.create_task(self._work() if self._back_since is None else self._work_again())
 
     async def close(self) -> None:
-        """Stop; suspended sessions are given up. Idempotent."""
+        """Stop, and give up suspended sessions. Idempotent."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -118,7 +119,7 @@ class Resumer:
         self._give_up(TransportException("the client was closed"))
 
     async def _work_again(self) -> None:
-        """Go on after what was got back did not live."""
+        """Continue after a reconnect that did not last."""
         await self._rest()
         if self._is_late():
             self._give_up(TransportException(DROPPED))
@@ -182,7 +183,7 @@ class Resumer:
         self._suspended = {session: until for session, until in self._suspended.items() if session.is_suspended}
 
     async def _resume(self, session: RemoteSession) -> None:
-        """Try once."""
+        """Try to resume a session once."""
         connection = self._connection()
         if connection is None:
             return
@@ -197,7 +198,7 @@ class Resumer:
             if exc.code not in _LATER:
                 session.give_up(_reason(session, exc))
         except OmnyShellException:
-            # The hub is lost again, or silent: the next round tries once more.
+            # The hub is lost again, or silent: the next round tries again.
             return
 
     def _give_up_overdue(self) -> None:
@@ -213,14 +214,14 @@ class Resumer:
 
 
 def _fail(sessions: Iterable[RemoteSession], error: OmnyShellException) -> None:
-    """Give sessions up that have not been resumed; each says rather what it was lost by."""
+    """Give up sessions; each fails with the error that suspended it, if known."""
     for session in sessions:
         if session.is_suspended:
             session.give_up(session.lost_by or error)
 
 
 class Resumption:
-    """One try to take a session up again; the handler of its channel until it is answered."""
+    """One attempt to resume a session, which handles the channel until the answer comes."""
 
     def __init__(self, session: RemoteSession, connection: OmnyShellConnection) -> None:
         self._session = session
@@ -230,7 +231,10 @@ class Resumption:
         connection.send(request, self._channel.id)
 
     async def run(self) -> None:
-        """Return once the session goes on. Raises `SessionRejectedException`, or another one when the hub is lost."""
+        """Return once the session goes on.
+
+        Raises `SessionRejectedException`, or another exception if the hub is lost.
+        """
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT):
                 await self._answer
@@ -238,14 +242,14 @@ class Resumption:
             raise TransportException("the hub did not answer in time") from exc
         finally:
             if not self._answer.done() or self._answer.cancelled() or self._answer.exception() is not None:
-                # Said like this, a session that was taken up meanwhile is detached, not ended.
+                # With this reason, a session that was resumed meanwhile is detached, not ended.
                 self._channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
 
     def data_received(self, _opcode: DataOpcode, _payload: bytes | memoryview) -> None:
-        """Nothing comes before the answer."""
+        """Ignore data: none comes before the answer."""
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take the answer: what follows it is the session's."""
+        """Handle the answer; later messages go to the session."""
         if isinstance(message, SessionOpened) and not self._answer.done() and self._session.is_suspended:
             self._session.resumed(self._channel, message)
             self._answer.set_result(None)
@@ -255,10 +259,10 @@ class Resumption:
             fail_future(self._answer, TransportException(message.message or "the channel was closed"))
 
     def budget_available(self) -> None:
-        """Nothing waits to be sent."""
+        """Do nothing: no data waits to be sent."""
 
     def channel_lost(self, error: OmnyShellException) -> None:
-        """The hub is lost again."""
+        """Fail the attempt: the hub is lost again."""
         fail_future(self._answer, error)
 
 

@@ -41,11 +41,11 @@ from omnyshell.services.client.states import Input, LinkState, Stage, StateListe
 from omnyshell.transport.channels import Channel
 
 DETACHED = "detached"
-"""Code of the `ChannelException` of a session that goes on without this client."""
+"""Code of the `ChannelException` for a session that was detached, and goes on without this client."""
 
 DETACH_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 10.0
-"""Seconds in which an exit is followed by the end of its channel; nothing else can follow it."""
+"""Seconds from an exit to the end of its channel; nothing else can follow the exit."""
 
 
 _TURNING_POINTS = frozenset(
@@ -58,7 +58,7 @@ def _take_nothing(_stream: DataOpcode, _data: memoryview) -> int:
 
 
 class OutputChunk(msgspec.Struct, frozen=True):
-    """Bytes of one stream, in the order they were sent."""
+    """A chunk of one stream of output."""
 
     stream: DataOpcode
     data: bytes
@@ -70,26 +70,28 @@ class OutputChunk(msgspec.Struct, frozen=True):
 
 
 class ExitStatus(msgspec.Struct, frozen=True):
-    """How a program ended: its exit code, or minus the number of the signal that killed it."""
+    """How a program ended: its exit code, or the negative number of the signal that killed it."""
 
     code: int
     signal: str | None = None
 
     @property
     def shell_code(self) -> int:
-        """The code a shell reports: 128 and the signal's number for a death by signal.
+        """The code that a shell reports: 128 plus the signal's number for a death by signal.
 
-        A process can end with 0 to 255 alone: what is outside, as from Windows, is 255, and never looks like success.
+        Exit codes outside 0 to 255, as from Windows, become 255, so that they never look like success.
         """
         code = self.code if self.code >= 0 else 128 - self.code
         return code if code in range(256) else 255
 
 
 class RemoteSession:
-    """An open session. Iterate over it for its output, `wait` for its end; leaving the context closes it.
+    """An open session.
 
-    Output that is not read stops the program once the credit of its channel is used up. When the hub is lost the
-    session waits to be resumed, where that is possible: `on_state` tells of it.
+    Iterate over it for its output, and `wait` for its end; it is an async context manager that closes it.
+
+    Output that is not read stops the program once the credit of its channel is used up. When the hub is lost, the
+    session waits to be resumed if it can be; `on_state` is called then.
     """
 
     channel: Channel
@@ -97,38 +99,37 @@ class RemoteSession:
     def __init__(
         self, node_id: str, mode: SessionMode, size: PtySpec | None = None, *, resumes_ref: str | None = None
     ) -> None:
-        """`resumes_ref` is what a session was asked for by that is taken up: it gets no other one."""
+        """`resumes_ref` is the reference of a session to resume; another session in the answer is refused."""
         loop = asyncio.get_running_loop()
         self.id = ""
         self.node_id = node_id
         self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
         self.on_state: StateListener = ignore_state
-        """Called in the event loop with what becomes of the session; it must not block or raise."""
+        """Called in the event loop with each new state of the session; it must not block or raise."""
 
         self.take_at_once: Callable[[DataOpcode, memoryview], int] = _take_nothing
-        """Offered output as it arrives, while none waits to be iterated over; returns how many bytes it took.
+        """Called with output as it arrives, while none waits to be read; returns how many bytes it took.
 
-        It must not block or raise. Whoever shows output so saves a turn of the loop and a copy; what it does not take
-        comes by iteration.
+        It must not block or raise. This saves a turn of the event loop and a copy; the rest is read by iteration.
         """
 
         self.repaints = False
-        """Whether the screen is to be painted too when a session goes on where it was."""
+        """Whether a resume should also paint the screen after the missing output."""
 
         self.detached: SessionDetached | None = None
-        """What was said when the session was detached, by this client or from elsewhere."""
+        """The message that confirmed a detach, by this client or from elsewhere."""
 
         self.resumes: Callable[[RemoteSession], bool] = lambda _: False
-        """Asked when hub or node are lost, whether the session will be resumed; set by the client."""
+        """Called when hub or node is lost; returns whether the session will be resumed. Set by the client."""
 
         self.lost_by: OmnyShellException | None = None
-        """What suspended the session."""
+        """The error that suspended the session."""
 
         self._size = size
         self._resumes_ref = resumes_ref
         self._unread = 0
-        """Bytes of the present channel that wait to be read."""
+        """Bytes from the present channel that wait to be read."""
 
         self._ended: asyncio.Future[ExitStatus] = loop.create_future()
         self._closing: asyncio.TimerHandle | None = None
@@ -159,10 +160,9 @@ class RemoteSession:
         self.close()
 
     async def __aiter__(self) -> AsyncIterator[OutputChunk]:
-        """Yield output as it comes, until the session ends. Credit goes back when the next chunk is asked for.
+        """Yield output as it comes, until the session ends. A chunk's credit is granted when the next one is requested.
 
-        Raises `NodeUnavailableException`, `TransportException` or `ChannelException` where the session did not end
-        by itself.
+        Raises `NodeUnavailableException`, `TransportException` or `ChannelException` if the program's end is not known.
         """
         while True:
             while self._chunks:
@@ -182,7 +182,7 @@ class RemoteSession:
             await self._readable.wait()
 
     def take_waiting(self) -> list[bytes]:
-        """Return what has come behind the chunk that was handed out last; its credit goes back with that one's."""
+        """Return output that has come after the last chunk; its credit is granted together with that chunk's."""
         for chunk, channel in self._chunks:
             self._note_read(chunk, channel)
         self._taken += self._chunks
@@ -201,7 +201,10 @@ class RemoteSession:
         return self._stage is Stage.SUSPENDED
 
     def refuse(self, error: ImproperValueException) -> None:
-        """What was said on the session's channel is refused: where that was its beginning or its end, it is over."""
+        """Handle an improper value on the session's channel.
+
+        If it was in the opening or the end, the session is given up.
+        """
         if error.message_type in _TURNING_POINTS:
             self._give_up_on(error)
 
@@ -221,9 +224,9 @@ class RemoteSession:
             self._sent.acknowledge(self._sent.end)
 
     async def write(self, data: bytes) -> None:
-        """Send input; returns when all of it is under way. Raises `ChannelException` once the session has ended.
+        """Send input; return when credit has allowed all of it. Raises `ChannelException` once the session has ended.
 
-        While the session waits to be resumed, a window of input is kept for it.
+        While the session waits to be resumed, one window of input is buffered.
         """
         self.send(data)
         await self.drain()
@@ -236,7 +239,7 @@ class RemoteSession:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether input has to wait, for the node or for a session that is to be resumed."""
+        """Whether input has to wait, for credit or for the session to be resumed."""
         if self.has_ended:
             return False
         if self.is_suspended:
@@ -244,7 +247,7 @@ class RemoteSession:
         return not self.channel.budget
 
     def eof(self) -> None:
-        """End the input, behind all that was written. Does nothing once the session has ended."""
+        """End the input after all that was written. Does nothing once the session has ended."""
         self._input = Input.ENDED
         if not self.channel.is_closed:
             self.channel.send(ChannelEof())
@@ -262,14 +265,14 @@ class RemoteSession:
             self.channel.send_ahead(ChannelSignal(signal=name))
 
     def widen(self) -> None:
-        """Let more output be under way, once: for throughput, where latency does not matter."""
+        """Grant extra credit for output, once, for throughput where latency does not matter."""
         self._is_wide = True
         self.channel.widen(self._max_window)
 
     async def detach(self, timeout: int | None = None) -> SessionDetached:  # noqa: ASYNC109
-        """Leave the session running on its node, where it is ended after `timeout` seconds, or never.
+        """Leave the session running on its node, which ends it after `timeout` seconds, or never if that is None.
 
-        Raises `ChannelException` where there is nothing to detach, `OmnyShellTimeoutException` without an answer.
+        Raises `ChannelException` if the session cannot be detached, `OmnyShellTimeoutException` without an answer.
         """
         if not self.channel.is_closed:
             self.channel.send_ahead(SessionDetachRequest(timeout_seconds=timeout))
@@ -281,17 +284,17 @@ class RemoteSession:
         return self.detached
 
     def close(self) -> None:
-        """Leave the session, which ends its program. Idempotent."""
+        """Close the session, and end its program. Idempotent."""
         self._leave(CloseReason.CLIENT_CLOSED)
 
     def abandon(self) -> None:
-        """Leave as a client that is lost does: a shell is detached, where its node does that. Idempotent."""
+        """Leave as if the client were lost: a shell is detached, if its node keeps shells. Idempotent."""
         self._leave(CloseReason.CLIENT_DISCONNECTED)
 
     # Being resumed, by the client
 
     def resume_request(self, *, offsets: bool) -> SessionOpen:
-        """Return what asks for this session again; `offsets` says whether the hub knows about them."""
+        """Return the request to resume this session; `offsets` says whether the hub has `resume-offset`."""
         exactly = offsets and self._counts_offsets
         return SessionOpen(
             node_id=self.node_id,
@@ -304,7 +307,7 @@ class RemoteSession:
         )
 
     def resumed(self, channel: Channel, opened: SessionOpened) -> None:
-        """Go on with another channel."""
+        """Continue on another channel."""
         exactly = self._counts_offsets and opened.offsets and not opened.reset
         self.id = opened.session_id
         self._begin(channel, opened)
@@ -317,11 +320,11 @@ class RemoteSession:
         self._writable.set()
 
     def give_up(self, error: OmnyShellException) -> None:
-        """The session cannot be resumed: whoever waits is told why."""
+        """End a session that cannot be resumed; its waiters get the error."""
         self._end(error)
 
     def received_offset(self) -> int:
-        """How much output has arrived, over all channels; what only paints does not count."""
+        """Bytes of output that have arrived over all channels; bytes that only paint do not count."""
         return self._received
 
     def acknowledged(self, offset: int) -> None:
@@ -331,7 +334,7 @@ class RemoteSession:
     # What the channel calls
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
-        """Offer output to whoever takes it at once, and keep the rest until it is read."""
+        """Offer output to `take_at_once`, and queue the rest until it is read."""
         painted = min(self._painted, len(payload))
         self._painted -= painted
         self._received += len(payload) - painted
@@ -349,7 +352,7 @@ class RemoteSession:
             self._readable.set()
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take what the hub says about the session."""
+        """Handle a message about the session."""
         if isinstance(message, SessionOpened):
             if not self.opened.done():
                 self._opened(message)
@@ -358,7 +361,7 @@ class RemoteSession:
         elif isinstance(message, ChannelClose):
             self._closed(message)
         elif self._stage is Stage.OPENING:
-            # Nothing else comes before the session is open.
+            # Other messages do not come before the session is open.
             return
         elif isinstance(message, ChannelPaint):
             self._painted += message.size
@@ -369,11 +372,11 @@ class RemoteSession:
             self._exited(message)
 
     def budget_available(self) -> None:
-        """Input can go on."""
+        """Send waiting input: there is credit again."""
         self._writable.set()
 
     def channel_lost(self, error: OmnyShellException) -> None:
-        """The hub is gone."""
+        """End the session if its exit is known, else suspend it: the hub is lost."""
         if self._exit is not None:
             self._end(self._exit)
         else:
@@ -397,7 +400,7 @@ class RemoteSession:
         self.opened.set_result(message)
 
     def _give_up_on(self, error: ProtocolException) -> None:
-        """The hub broke its word: the session is left as by a client that is lost."""
+        """Leave the session as if the client were lost: the hub broke the protocol."""
         self.channel.close(ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
         self._end(error)
 
@@ -419,7 +422,7 @@ class RemoteSession:
             self._received = opened.output_offset
 
     def _suspend(self, error: OmnyShellException) -> None:
-        """Wait to be resumed, where that is possible; else it is the end."""
+        """Wait to be resumed, if that is possible; else end with the error."""
         self.lost_by = error
         resumable = self._counts_offsets or self.mode is SessionMode.SHELL
         if self._stage is Stage.OPEN and resumable:
@@ -443,7 +446,7 @@ class RemoteSession:
     def _exited(self, message: ChannelExit) -> None:
         self._exit = ExitStatus(message.exit_code, message.signal)
         if self._counts_offsets:
-            # The node keeps output and exit until it knows that they have arrived: closing tells it.
+            # The node keeps output and exit until the close confirms that they have arrived.
             self._close_behind(self._exit)
         elif self._closing is None:
             self._become(Stage.EXITED)
@@ -464,7 +467,7 @@ class RemoteSession:
             self._end(ChannelException(message.message or "the session was closed", code=message.reason))
 
     def _end(self, outcome: ExitStatus | OmnyShellException) -> None:
-        """Settle everything that waits; the first outcome counts."""
+        """Settle all waiters; only the first outcome counts."""
         if not self.has_ended:
             self._become(Stage.ENDED)
         if self._closing is not None:

@@ -1,4 +1,4 @@
-"""What becomes of a connection, and of a session."""
+"""States of a connection and of a session."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,21 +10,21 @@ logger = logging.getLogger("omnyshell.client")
 
 
 class LinkState(Enum):
-    """What a client and its sessions tell those who show them."""
+    """The states that a client and its sessions report to `on_state`."""
 
     RECONNECTING = auto()
-    """The hub is lost; it is being dialed, or the session's node is being waited for."""
+    """The hub is lost and being dialed, or the session's node is missing."""
 
     CONNECTED = auto()
-    """The client has its hub again."""
+    """The client is connected to its hub again."""
 
     RESUMED = auto()
     """The session goes on, and no byte of output is missing or doubled."""
 
     RESET = auto()
-    """The session goes on with its present screen painted: what it printed meanwhile was not kept.
+    """The session goes on with its present screen painted, as output in between was lost.
 
-    Output that was received and not read yet is dropped.
+    Output that was received but not read yet is dropped.
     """
 
     LOST = auto()
@@ -32,12 +32,12 @@ class LinkState(Enum):
 
 
 class Stage(Enum):
-    """Where a session stands, as its client sees it."""
+    """The stage of a session's life, as its client sees it."""
 
     OPENING = "opening"
     OPEN = "open"
     EXITED = "exited"
-    """How its program ended is known; its channel has yet to be closed."""
+    """The program's exit is known; the channel is not closed yet."""
 
     SUSPENDED = "suspended"
     """It waits to be resumed."""
@@ -55,7 +55,7 @@ _FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
 
 
 def entered(stage: Stage, before: Stage, **ids: object) -> Stage:
-    """Return the stage that follows another, and tell the log. Raises `RuntimeError` for one that never does."""
+    """Return `stage`, and log the change. Raises `RuntimeError` for a stage that cannot follow `before`."""
     if stage not in _FOLLOWING[before]:
         raise RuntimeError(f"a session cannot be {stage.value} after it was {before.value}")
     step(logger, f"session {stage.value}", **ids)
@@ -63,11 +63,11 @@ def entered(stage: Stage, before: Stage, **ids: object) -> Stage:
 
 
 class Input(Enum):
-    """Where a session's input stands."""
+    """The state of a session's input."""
 
     OPEN = "open"
     ENDED = "ended"
-    """It was finished, which its node is told again where it has not heard so."""
+    """The input was ended. After a resume the node is told so again, unless it knows."""
 
 
 StateListener = Callable[[LinkState], None]

@@ -1,4 +1,4 @@
-"""Tunnels from the client's side: asking for them, and serving those that lead to its own machine."""
+"""The client's side of tunnels: requests for them, and connections to targets on its own machine."""
 
 import asyncio
 from datetime import datetime
@@ -37,7 +37,7 @@ _ANSWERS = (TunnelOpened, TunnelRejected, TunnelCloseResponse, TunnelListRespons
 
 
 class OwnTunnels:
-    """Which targets of this machine the client itself asked tunnels for: the hub gets no others."""
+    """The targets of this machine for which the client opened tunnels; the hub may connect to no others."""
 
     def __init__(self) -> None:
         self._targets: dict[str, tuple[str, int]] = {}
@@ -51,11 +51,11 @@ class OwnTunnels:
         self._targets[tunnel_id] = (host, port)
 
     def remove(self, tunnel_id: str) -> None:
-        """Allow it no more. Idempotent."""
+        """Stop allowing a tunnel's target. Idempotent."""
         self._targets.pop(tunnel_id, None)
 
     def clear(self) -> None:
-        """Forget all: tunnels to this machine end with the connection."""
+        """Remove all targets: tunnels to this machine end with the connection."""
         self._targets.clear()
 
 
@@ -103,13 +103,13 @@ class ClientTunnels:
         return tunnels
 
     def message_received(self, connection: OmnyShellConnection, message: ControlMessage, channel: int | None) -> bool:
-        """Take what is about tunnels; returns False for anything else."""
+        """Handle a message about tunnels; return False for other messages."""
         if isinstance(message, NodeTunnelConnect) and channel is not None:
             self._exposer.connect(connection, channel, message)
             return True
         if not isinstance(message, _ANSWERS):
             return False
-        # The first answer counts: nothing that follows it opens anything.
+        # Only the first answer counts: later ones open nothing.
         request = self._opening.pop(message.request_id, None)
         if isinstance(message, TunnelOpened):
             self._opened(connection, request, message)
@@ -119,13 +119,13 @@ class ClientTunnels:
         return True
 
     def refuse(self, error: ImproperValueException) -> None:
-        """Fail the request whose answer was refused."""
+        """Fail the request whose answer has an improper value."""
         waiting = self._pending.get(error.request_id or "")
         if waiting is not None:
             fail_future(waiting, error)
 
     def connection_lost(self, error: OmnyShellException) -> None:
-        """Fail what waits for an answer."""
+        """Fail all pending requests."""
         self._own.clear()
         for waiting in self._pending.values():
             fail_future(waiting, error)
@@ -138,10 +138,10 @@ class ClientTunnels:
         self, connection: OmnyShellConnection, request: TunnelOpenRequest | None, message: TunnelOpened
     ) -> None:
         if request is None:
-            # Whoever asked for it has given up: nobody would ever close it.
+            # The caller has given up, and would never close the tunnel.
             connection.send(TunnelCloseRequest(request_id=new_id(), tunnel_ref=message.tunnel_id))
         elif request.node_id == LOCAL_EXPOSER:
-            # At once: the first connection may come with the next message.
+            # Allow the target at once: the next message may be the first connection.
             self._own.add(message.tunnel_id, request.target_host, request.target_port)
 
     async def _ask(self, connection: OmnyShellConnection, request: Request, expected: type[A]) -> A:

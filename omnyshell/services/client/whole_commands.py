@@ -1,4 +1,4 @@
-"""Commands from their beginning to their end: input given at once, output as one result."""
+"""Runs commands as a whole: all input at once, all output as one result."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from omnyshell.services.client.session import ExitStatus, RemoteSession
 
 
 class ExecResult(msgspec.Struct, frozen=True):
-    """What a command printed, and how it ended."""
+    """A command's output, and how it ended."""
 
     status: ExitStatus
     stdout: bytes
@@ -14,7 +14,7 @@ class ExecResult(msgspec.Struct, frozen=True):
 
 
 async def collect(session: RemoteSession, stdin: bytes) -> ExecResult:
-    """Give a command its input and return all that it printed. Raises as iterating over a `RemoteSession` does."""
+    """Send a command its input, and return all its output. Raises as iterating over a `RemoteSession` does."""
     stdout: list[bytes] = []
     stderr: list[bytes] = []
     session.widen()

@@ -34,7 +34,7 @@ async def read_all(session: RemoteSession) -> bytes:
 
 def hold_back(client: OmnyShellClient) -> asyncio.Event:
     """Keep the client from dialing again until the event is set."""
-    gate, resumer = asyncio.Event(), client._lost_and_found()
+    gate, resumer = asyncio.Event(), client._ensure_resumer()
     dial = resumer._dial
 
     async def dial_later() -> OmnyShellConnection:

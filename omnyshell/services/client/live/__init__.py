@@ -1,1 +1,1 @@
-"""A hub's live state as one observable object, and what keeps it up to date."""
+"""A hub's live state as one observable object, and the feed that keeps it up to date."""

@@ -1,4 +1,4 @@
-"""Keeps a `HubState` up to date over a connection of its own, whatever the hub knows and whatever becomes of it."""
+"""Keeps a `HubState` up to date over a connection of its own, across reconnects and with hubs of all versions."""
 
 import asyncio
 from collections.abc import Collection
@@ -32,20 +32,20 @@ PING_PERIOD = 5.0
 """Seconds between measurements of the round trip."""
 
 POLL_PERIOD = 2.0
-"""Seconds between questions to a hub without the extension."""
+"""Seconds between polls of a hub without the extension `events`."""
 
 ANSWER_TIMEOUT = 15.0
 
 MAX_GAPS = 8
-"""Times that a connection's messages may have a gap: a hub of ours has none."""
+"""How many gaps one connection's messages may have before it is dropped; a correct hub makes none."""
 
 
 class LiveFeed:
-    """Fills a state until it is closed: by the extension `events`, or by polling where the hub does not know it.
+    """Fills a state until it is closed: by the extension `events`, or by polling if the hub does not have it.
 
-    `run` it in a task of the caller's, which `aclose` ends too. A hub that is lost is dialed again with backoff;
-    `state.link` tells. `parts` are what is asked for: who is no admin is told of what is theirs alone, and gets no
-    figures. `poll_period` is in seconds.
+    The caller runs `run` in a task, which `aclose` ends. A lost hub is dialed again with backoff; `state.link` shows
+    that. `parts` are the requested parts: a principal that is no admin gets only its own items, and no figures.
+    `poll_period` is in seconds.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class LiveFeed:
         self._is_complete = False
         self._gaps = 0
         self.complete = asyncio.Event()
-        """Set once everything that this hub says has been said a first time."""
+        """Set once the whole state has arrived for the first time."""
 
         self.error: OmnyShellException | None = None
-        """Why the hub was lost or refused last."""
+        """Why the hub was last lost, or last refused."""
 
     async def run(self) -> None:
-        """Fill the state until `aclose`, or until the link is `REFUSED`; raises nothing then."""
+        """Fill the state until `aclose`, or until the link is `REFUSED`, which raises nothing."""
         self._runner = asyncio.current_task()
         try:
             while await self._serve():
-                # Longer with each hub that cannot be had, or does not send its whole state.
+                # The delay grows with each attempt that does not get the whole state.
                 delay = self._backoff.next_delay()
                 await asyncio.sleep(delay)
         finally:
@@ -95,7 +95,7 @@ class LiveFeed:
             await asyncio.gather(runner, return_exceptions=True)
 
     async def _serve(self) -> bool:
-        """Dial once, and fill the state until the hub is lost; returns whether to try again."""
+        """Dial once, and fill the state until the hub is lost; return whether to try again."""
         try:
             connection = await self._dial()
         except (AuthException, AuthorizationException, ConfigException, ProtocolException) as exc:
@@ -110,7 +110,7 @@ class LiveFeed:
             else:
                 await self._poll()
         except OmnyShellException as exc:
-            # Also one that says that a role was taken: what is left, the next login shows.
+            # This includes the loss of a role: the next login shows which rights are left.
             self._failed(Link.LOST, exc)
         finally:
             await self._hang_up()
@@ -149,15 +149,15 @@ class LiveFeed:
                 raise TransportException("the hub did not send its state in time")
 
     async def _wait_lost(self, seconds: float) -> None:
-        """Wait so long; raises where the connection is lost meanwhile."""
+        """Wait `seconds`; raises if the connection is lost meanwhile."""
         assert self._lost is not None  # noqa: S101  # set before each dial
         done, _ = await asyncio.wait((self._lost,), timeout=seconds)
         if done:
             self._lost.result()
 
     async def _poll(self) -> None:
-        """Ask a hub that knows no `events`, over a client of its own, until it is lost."""
-        # Imported where it is needed: most hubs are ours.
+        """Poll a hub without `events`, over a client of its own, until it is lost."""
+        # Imported late: most hubs have `events`.
         from omnyshell.services.client.client import OmnyShellClient
         from omnyshell.services.client.config import ClientConfig
         from omnyshell.services.client.live.polling import Poller
@@ -183,7 +183,7 @@ class LiveFeed:
         )
 
     def _begin_anew(self, connection: OmnyShellConnection) -> None:
-        """Subscribe once more; a hub whose messages have gap after gap is left, as it would go on for ever."""
+        """Subscribe again after a gap. After `MAX_GAPS`, drop the connection, or this would repeat for ever."""
         self._gaps += 1
         if self._gaps > MAX_GAPS and self._lost is not None:
             fail_future(self._lost, TransportException("the hub leaves out messages again and again"))
@@ -208,7 +208,10 @@ class LiveFeed:
             fail_future(self._lost, TransportException(f"the hub ended the subscription: {text}"))
 
     def _refused(self, error: ImproperValueException) -> None:
-        """What the hub tells is not to be trusted: it is asked anew, on another connection and later and later."""
+        """Drop the connection after an improper value, as its state cannot be trusted.
+
+        Each next attempt waits longer.
+        """
         if self._lost is not None:
             fail_future(self._lost, error)
 

@@ -1,4 +1,4 @@
-"""Fills a state from a hub that does not know `events`, by asking for what the plain protocol has."""
+"""Fills a state from a hub without `events`, by requests of the base protocol."""
 
 import asyncio
 
@@ -13,16 +13,16 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.live.state import HubState
 
 SESSIONS_EVERY = 5
-"""Rounds between looks at sessions: each costs a request to every node, which the hub audits."""
+"""Sessions are polled only in every so many rounds: it costs a request to every node, which the hub audits."""
 
 AT_ONCE = 8
-"""Nodes that are asked at the same time; a hub takes 64 requests of one client."""
+"""Nodes that are asked at the same time; a hub allows 64 requests of one client."""
 
 POLLED_PARTS = frozenset((Part.NODES, Part.SESSIONS, Part.TUNNELS))
 
 
 class Poller:
-    """Asks for nodes, tunnels and the principal's own sessions. The other parts stay unknown."""
+    """Polls nodes, tunnels and the principal's own sessions. The other parts stay unknown."""
 
     def __init__(self, client: OmnyShellClient, state: HubState, parts: frozenset[Part]) -> None:
         self._client = client
@@ -31,7 +31,7 @@ class Poller:
         self._round = 0
 
     async def poll(self) -> None:
-        """Ask once. Raises what the client raises when the hub is lost or silent."""
+        """Poll once. Raises what the client raises when the hub is lost or silent."""
         self._state.set_round_trip(await self._client.ping())
         nodes = await self._client.list_nodes()
         if Part.NODES in self._parts:
@@ -43,7 +43,10 @@ class Poller:
         self._round += 1
 
     async def _sessions(self, nodes: tuple[NodeDescriptor, ...]) -> list[DetachedSessionInfo]:
-        """What this principal has on the nodes that it may use: others would refuse, and have that audited."""
+        """The principal's sessions on the nodes that it may use.
+
+        Others are not asked, as each refusal would be audited.
+        """
         welcome = self._client.identity
         me = Principal(PrincipalId(welcome.principal), frozenset(welcome.roles))
         usable = [node.node_id for node in nodes if RoleBasedAuthorizer().may_open(me, node.labels, {})]

@@ -1,4 +1,4 @@
-"""Follows one subscription (extension `events`): only an unbroken sequence of messages reaches the state."""
+"""Follows one subscription (extension `events`), and passes messages to the state only while there is no gap."""
 
 from enum import Enum, auto
 
@@ -8,23 +8,23 @@ from omnyshell.services.client.live.state import HubState
 
 
 class Progress(Enum):
-    """What a message means for the subscription."""
+    """The effect of a message on the subscription."""
 
     NOTHING = auto()
-    """It belongs to another subscription, or is none of the extension's."""
+    """None: the message belongs to another subscription, or not to the extension."""
 
     TAKEN = auto()
     COMPLETE = auto()
-    """The whole snapshot is there; from now on the state follows the hub."""
+    """The snapshot is complete; from now on the state follows the hub."""
 
     BROKEN = auto()
-    """The sequence has a gap: what is known cannot be trusted, subscribe anew."""
+    """The sequence has a gap: the state cannot be trusted, so subscribe again."""
 
     ENDED = auto()
 
 
 class SubscriptionReader:
-    """Takes the hub's messages to one subscription, and hands them to a state. A plain object."""
+    """Applies the hub's messages of one subscription to a state. No I/O."""
 
     def __init__(self, subscription_id: str, state: HubState) -> None:
         self.id = subscription_id
@@ -35,7 +35,7 @@ class SubscriptionReader:
         self._is_complete = False
 
     def receive(self, message: ControlMessage) -> Progress:
-        """Take a message of the hub."""
+        """Handle a message of the hub."""
         if isinstance(message, EventsEnded) and message.subscription_id == self.id:
             self.ended = message
             return Progress.ENDED

@@ -1,4 +1,4 @@
-"""What a client knows of its hub's live state, whichever way it learned it. A plain object without I/O."""
+"""A client's copy of its hub's live state, from a subscription or from polling. No I/O."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,19 +16,19 @@ from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraf
 from omnyshell.protocol.messages.events import EventsDelta, EventsSnapshot, EventsUpdate
 
 AUDIT_KEPT = 2_000
-"""Audit records that are kept, the newest ones."""
+"""How many of the newest audit records are kept."""
 
 T = TypeVar("T", LiveNode, LiveSession, LiveTunnel, LivePeer)
 
 
 class Source(Enum):
-    """How a part is known."""
+    """How the state of a part is got."""
 
     UNKNOWN = auto()
-    """Not at all: the hub does not say it, or not to this principal, or has not been reached yet."""
+    """Not at all: the hub does not report it, or not to this principal, or was not reached yet."""
 
     POLLED = auto()
-    """By asking now and then what the plain protocol has."""
+    """By polling with requests of the base protocol."""
 
     LIVE = auto()
     """By the extension `events`."""
@@ -41,17 +41,17 @@ class Link(Enum):
     """Being dialed for the first time."""
 
     UP = auto()
-    """The whole state has been said, and is kept up to date."""
+    """Connected: the whole state has arrived, and is kept up to date."""
 
     LOST = auto()
-    """Being dialed again; the state is what was last known."""
+    """Being dialed again; the state is the last one known."""
 
     REFUSED = auto()
-    """Given up: the hub refused the credential, or there is a mistake that only people can mend."""
+    """Given up: the hub refused the credential, or there is an error that a retry cannot solve."""
 
 
 class Change(NamedTuple):
-    """One thing that changed. `before` is None for something new; `after` has `gone` set for what has ended.
+    """One change. `before` is None for a new item; `after` has `gone` set for an item that ended.
 
     For `Part.AUDIT`, `after` is the new record; for `Part.METRICS`, the figures.
     """
@@ -69,8 +69,8 @@ class HubState:
     """The nodes, sessions, tunnels, connections, figures and audit records of a hub, as last known.
 
     Read the mappings whenever they are needed: they are views, keyed by each item's `key`. Items are replaced, never
-    changed, so that one may keep and compare them. What the hub said stays when the link to it is lost; `link` and
-    `updated_at` tell. Everything happens in one thread.
+    changed, so that they can be kept and compared. Items stay when the link to the hub is lost; `link` and `updated_at`
+    show that. Not thread-safe.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -115,7 +115,7 @@ class HubState:
 
     @property
     def link(self) -> Link:
-        """How the connection to the hub is."""
+        """The state of the connection to the hub."""
         return self._link
 
     @property
@@ -125,51 +125,51 @@ class HubState:
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds to the hub and back, as measured last; None where it is not known."""
+        """The last measured round trip to the hub, in seconds; None if unknown."""
         return self._round_trip
 
     @property
     def scope(self) -> Scope:
-        """Whether `LIVE` parts hold what belongs to everyone, or to this principal alone."""
+        """Whether `LIVE` parts hold the items of all principals, or only this principal's."""
         return self._scope
 
     def source(self, part: Part) -> Source:
-        """How a part is known."""
+        """How the state of a part is got."""
         return self._sources[part]
 
     def updated_at(self, part: Part) -> float | None:
-        """When the part was last known to be true, on the monotonic clock; None for never.
+        """When the part was last up to date, on the monotonic clock, in seconds; None for never.
 
-        For a part that is `LIVE` over a link that is up, that is now.
+        For a `LIVE` part with the link up, that is now.
         """
         if self._sources[part] is Source.LIVE and self._link is Link.UP:
             return self._clock.monotonic()
         return self._updated.get(part)
 
     def age(self, part: Part) -> float | None:
-        """Seconds since the part was last known to be true; None for never."""
+        """Seconds since the part was last up to date; None for never."""
         updated = self.updated_at(part)
         return self._clock.monotonic() - updated if updated is not None else None
 
     def version(self, part: Part) -> int:
-        """A number that grows with each change of the part."""
+        """A number that increases with each change of the part."""
         return self._versions[part]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Have `listener` called after each change with the parts that changed; returns what ends that.
+        """Have `listener` called after each change with the parts that changed; return a function that ends this.
 
-        A change of link, round trip, scope or sources comes as an empty set.
+        A change of link, round trip, scope or sources is reported as an empty set.
         """
         return _enlist(self._listeners, listener)
 
     def watch(self, listener: ChangeListener) -> Callable[[], None]:
-        """Have `listener` called with every single change, traffic left out; returns what ends that."""
+        """Have `listener` called with every single change except traffic; return a function that ends this."""
         return _enlist(self._change_listeners, listener)
 
     # What a feed calls
 
     def set_link(self, link: Link, error: str = "") -> None:
-        """Note how the connection is."""
+        """Set the state of the connection."""
         if (link, error) == (self._link, self._link_error):
             return
         if self._link is Link.UP:
@@ -181,16 +181,16 @@ class HubState:
         self._tell(set())
 
     def set_round_trip(self, seconds: float) -> None:
-        """Note how long the hub takes to answer."""
+        """Set the round trip to the hub."""
         self._round_trip = seconds
         self._tell(set())
 
     def add_missed_records(self, count: int) -> None:
-        """Note audit records that will not come."""
+        """Count audit records that the hub could not deliver."""
         self._missed_records += count
 
     def apply(self, update: EventsUpdate) -> None:
-        """Take a snapshot's piece or a delta. Their order is the caller's to check."""
+        """Apply a piece of a snapshot, or a delta. The caller checks their order."""
         if isinstance(update, EventsSnapshot) and update.first:
             self._begin_snapshot(update)
         changed: set[Part] = set()
@@ -209,7 +209,7 @@ class HubState:
         self._tell(changed)
 
     def set_polled(self, part: Part, items: Iterable[LiveItem]) -> None:
-        """Take a whole part, one that has items, as an answer of the plain protocol says it."""
+        """Replace a part with the items in an answer of the base protocol."""
         table = cast("_Table[LiveNode]", self._table(part))
         table.begin()
         changed: set[Part] = set()
@@ -220,7 +220,7 @@ class HubState:
         self._tell(changed)
 
     def forget_sources(self) -> None:
-        """Take no part as known from now on, until it is said anew; what was known stays to be seen."""
+        """Mark all parts as unknown until they arrive again; their items stay."""
         self._sources = dict.fromkeys(Part, Source.UNKNOWN)
         self._tell(set())
 
@@ -228,7 +228,7 @@ class HubState:
 
     def _begin_snapshot(self, piece: EventsSnapshot) -> None:
         if piece.scope is not self._scope:
-            # Other rights than before: what was seen with those is not to be seen any more.
+            # The rights have changed: remove the items that were visible before.
             self._scope = piece.scope
             self._audit.clear()
             self._metrics = None
@@ -291,7 +291,7 @@ class HubState:
 
 
 class _Table(Generic[T]):
-    """The items of one part, and which of them a snapshot that is under way has named."""
+    """The items of one part, and which of them an incomplete snapshot has named so far."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -299,11 +299,11 @@ class _Table(Generic[T]):
         self._seen: set[str] | None = None
 
     def begin(self) -> None:
-        """A snapshot begins: what it does not name is not there."""
+        """Begin a snapshot: items that it does not name no longer exist."""
         self._seen = set()
 
     def put(self, item: T) -> T | None:
-        """Take an item as it is now; returns what was known of it."""
+        """Store an item; return the one that it replaces, or None."""
         if item.gone:
             return self.items.pop(item.key, None)
         if self._seen is not None:
@@ -313,7 +313,7 @@ class _Table(Generic[T]):
         return before
 
     def drop_unseen(self) -> list[T]:
-        """The snapshot is complete: forget, and return, what it did not name."""
+        """End a snapshot: remove and return the items that it did not name."""
         seen, self._seen = self._seen, None
         if seen is None:
             return []

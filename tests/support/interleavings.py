@@ -50,8 +50,8 @@ from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
-from omnyshell.services.hub.tunnels.admission import TunnelContext
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
+from omnyshell.transport.introductions import Introductions
 
 STEPS = 200
 CHANNELS = 6
@@ -107,8 +107,15 @@ class World:
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         self.broker = HubBroker(router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), **common)
         self.requests = RelayedRequests(**common)
-        context = TunnelContext(new_request_id=self._new_id, public_host="", secure=SecureTunnels, **common)
-        self.tunnels = TunnelBroker(context, self.ports, FakePorts())
+        self.tunnels = TunnelBroker(
+            registry=self.ports,
+            ports=FakePorts(),
+            public_host="",
+            secure=SecureTunnels,
+            introductions=Introductions(),
+            new_request_id=self._new_id,
+            **common,
+        )
         self.heartbeats = HeartbeatMonitor(30.0)
         self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
         # Nothing is locked here, and nothing outlives its connection.

@@ -24,8 +24,9 @@ from omnyshell.services.hub.peers.peer import Peers
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.services.hub.sessions.router import SessionRouter
+from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
-from omnyshell.services.hub.tunnels.setup import make_tunnel_broker
+from omnyshell.services.hub.tunnels.registry import TunnelRegistry
 from omnyshell.services.hub.upkeep import ceilings
 from omnyshell.sums import ToldInSums
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
@@ -74,17 +75,7 @@ class OmnyShellHub:
 
         self._introductions = Introductions(config.proxy_protocol_from)
         self._ports = PublicPorts(config.host if config.tunnel_bind_host is None else config.tunnel_bind_host)
-        self.tunnels = make_tunnel_broker(
-            config,
-            self._ports,
-            lambda: self._certificate.tunnels,
-            self.audit,
-            self.metrics,
-            self.bus,
-            self.nodes,
-            self._policy,
-            self._introductions,
-        )
+        self.tunnels = self._make_tunnels()
         """The tunnels that are open."""
 
         self._lock: StateLock | None = None
@@ -95,6 +86,24 @@ class OmnyShellHub:
         self._sweeper: asyncio.Task[None] | None = None
         self._peers: Peers[HubPeer] = Peers()
         self._all_gone = asyncio.Event()
+
+    def _make_tunnels(self) -> TunnelBroker:
+        config = self.config
+        return TunnelBroker(
+            registry=TunnelRegistry(config.tunnel_ports),
+            ports=self._ports,
+            public_host=config.tunnel_public_host,
+            secure=lambda: self._certificate.tunnels,
+            introductions=self._introductions,
+            nodes=self.nodes,
+            policy=self._policy,
+            audit=self.audit,
+            metrics=self.metrics,
+            bus=self.bus,
+            clock=config.clock,
+            new_id=config.new_tunnel_id,
+            new_request_id=config.new_id,
+        )
 
     async def __aenter__(self) -> Self:
         await self.start()

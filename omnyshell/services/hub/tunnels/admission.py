@@ -1,11 +1,8 @@
 """Which tunnels a hub opens: what a request must be, whose right it takes, and how many there may be."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TunnelRejectedException
-from omnyshell.ids import IdFactory
 from omnyshell.model.grammars import is_host
 from omnyshell.model.nodes import TUNNEL_SERVICE
 from omnyshell.model.principals import Principal
@@ -14,14 +11,10 @@ from omnyshell.protocol.messages import TunnelOpenRequest
 from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.rights import right_taken
-from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.certificate import SecureTunnels
-from omnyshell.services.hub.ground.event_bus import EventBus
 from omnyshell.services.hub.ground.limits import Resource
-from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.tunnels.registry import TunnelRegistry
-from omnyshell.transport.introductions import Introductions
 
 EXPOSING = right_taken(TunnelOpenRequest)
 """The right that whoever owns a tunnel needs when it is opened, and at each connection through it."""
@@ -30,33 +23,21 @@ SECURE_UNAVAILABLE = "secure_unavailable"
 """Why a TLS tunnel is refused, and a connection to one that was opened before they were turned off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TunnelContext:
-    """What the tunnels of a hub share."""
-
-    nodes: NodeDirectory
-    policy: HubPolicy
-    audit: AuditLog
-    metrics: HubMetrics
-    bus: EventBus
-    clock: Clock
-    new_id: IdFactory
-    """Makes tunnel ids: 256-bit URL-safe tokens."""
-
-    new_request_id: IdFactory
-    public_host: str
-    secure: Callable[[], SecureTunnels]
-    """Returns what the public side of secure tunnels shows now, or why there are none."""
-
-    introductions: Introductions = field(default_factory=Introductions)
-
-
 class TunnelAdmission:
     """Judges each request for a tunnel; a plain object."""
 
-    def __init__(self, context: TunnelContext, registry: TunnelRegistry) -> None:
-        self._context = context
+    def __init__(
+        self,
+        registry: TunnelRegistry,
+        nodes: NodeDirectory,
+        policy: HubPolicy,
+        secure: Callable[[], SecureTunnels],
+    ) -> None:
+        """`secure` returns what the public side of secure tunnels shows now, or why there are none."""
         self._registry = registry
+        self._nodes = nodes
+        self._policy = policy
+        self._secure = secure
 
     def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, ReachableNode | None]:
         """Return the tunnel's protocol, and the node that exposes its target; None where who asks does that.
@@ -71,7 +52,7 @@ class TunnelAdmission:
 
     def may_expose(self, principal: Principal, node: ReachableNode | None) -> Decision:
         """Decide whether somebody may have a public port lead there, now."""
-        return self._context.policy.decide(principal, EXPOSING, node)
+        return self._policy.decide(principal, EXPOSING, node)
 
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
         if not 1 <= request.target_port <= MAX_PORT:
@@ -88,7 +69,7 @@ class TunnelAdmission:
             raise TunnelRejectedException(text, code="unsupported_protocol") from exc
 
     def _check_secure(self) -> None:
-        secure = self._context.secure()
+        secure = self._secure()
         if secure.tls is None:
             text = "This hub has no TLS tunnels"
             if secure.is_unsafe:
@@ -97,12 +78,12 @@ class TunnelAdmission:
 
     def _check_exposer(self, principal: Principal, node_id: str | None) -> ReachableNode | None:
         """The node that is to expose a target; None where the asking client itself is to do it."""
-        node = self._context.nodes.find(node_id) if node_id is not None else None
+        node = self._nodes.find(node_id) if node_id is not None else None
         if node_id is not None and (node is None or not node.peer.is_open):
             raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
         decision = self.may_expose(principal, node)
         if not decision.allowed:
-            text = self._context.policy.refusal(principal, EXPOSING, node, decision)
+            text = self._policy.refusal(principal, EXPOSING, node, decision)
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
         # A node that has not said what it serves is asked: one of the original may never say it.
         given = node.capabilities if node is not None else None
@@ -112,6 +93,6 @@ class TunnelAdmission:
 
     def _check_quota(self, who: Principal) -> None:
         held = len(self._registry.of_owner(who.id))
-        why = self._context.policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
+        why = self._policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
         if why:
             raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)

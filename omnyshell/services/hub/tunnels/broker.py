@@ -3,11 +3,12 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
+from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
-from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, short_id
+from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
 from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
@@ -23,15 +24,17 @@ from omnyshell.protocol.messages import (
     TunnelRejected,
 )
 from omnyshell.security.authenticators import Evidence
-from omnyshell.services.hub.audit.log import LONGEST_NAME
-from omnyshell.services.hub.ground.event_bus import TunnelEvent
+from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.certificate import SecureTunnels
+from omnyshell.services.hub.ground.event_bus import EventBus, TunnelEvent
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.nodes.directory import ReachableNode
+from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.login_gate import AsNow
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission, TunnelContext
+from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission
 from omnyshell.services.hub.tunnels.backlogs import TunnelBacklogs
 from omnyshell.services.hub.tunnels.channel import TunnelChannel
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
@@ -41,6 +44,7 @@ from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.refusals import TunnelRefusals
 from omnyshell.services.hub.tunnels.registry import TunnelRegistration, TunnelRegistry
+from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.listener import Listener
 
 MAX_HOST_LENGTH = 255
@@ -79,13 +83,42 @@ class _Exposer:
 class TunnelBroker:
     """The tunnels of a hub."""
 
-    def __init__(self, context: TunnelContext, registry: TunnelRegistry, ports: PublicPorts) -> None:
-        self._context = context
+    def __init__(
+        self,
+        *,
+        registry: TunnelRegistry,
+        ports: PublicPorts,
+        public_host: str,
+        secure: Callable[[], SecureTunnels],
+        introductions: Introductions,
+        nodes: NodeDirectory,
+        policy: HubPolicy,
+        audit: AuditLog,
+        metrics: HubMetrics,
+        bus: EventBus,
+        clock: Clock,
+        new_id: IdFactory,
+        new_request_id: IdFactory,
+    ) -> None:
+        """`secure` returns what the public side of secure tunnels shows now, or why there are none.
+
+        `new_id` makes the ids of tunnels: URL-safe tokens of 256 bits.
+        """
         self._registry = registry
         self._ports = ports
-        self._admission = TunnelAdmission(context, registry)
-        self.refusals = TunnelRefusals(context.audit)
-        self._backlogs = TunnelBacklogs(context.policy.quota)
+        self._public_host = public_host
+        self._secure = secure
+        self._introductions = introductions
+        self._policy = policy
+        self._audit = audit
+        self._metrics = metrics
+        self._bus = bus
+        self._clock = clock
+        self._new_id = new_id
+        self._new_request_id = new_request_id
+        self._admission = TunnelAdmission(registry, nodes, policy, secure)
+        self.refusals = TunnelRefusals(audit)
+        self._backlogs = TunnelBacklogs(policy.quota)
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[FarEnd, _Exposer] = {}
 
@@ -96,7 +129,7 @@ class TunnelBroker:
         try:
             tunnel = self._open(client, request)
         except TunnelRejectedException as exc:
-            self._context.metrics.tunnels_rejected += 1
+            self._metrics.tunnels_rejected += 1
             where = f"{request.target_host[:MAX_HOST_LENGTH]}:{request.target_port}"
             if exc.code == ErrorCodes.NOT_AUTHORIZED:
                 where = f"{EXPOSING} {where}"
@@ -104,7 +137,7 @@ class TunnelBroker:
             client.send(TunnelRejected(request_id=request.request_id, reason=exc.code, message=exc.message))
             return
         info = tunnel.info
-        self._context.metrics.tunnels_opened += 1
+        self._metrics.tunnels_opened += 1
         self._record("tunnel.open", client, info.node_id, "", str(tunnel))
         client.send(
             TunnelOpened(
@@ -225,16 +258,16 @@ class TunnelBroker:
         peer = client if node is None else node.peer
         port, sockets = self._bind(request.public_port)
         info = TunnelInfo(
-            tunnel_id=self._context.new_id(),
+            tunnel_id=self._new_id(),
             node_id=LOCAL_EXPOSER if node is None else request.node_id,
             owner_user_id=client.principal.id,
             target_host=request.target_host,
             target_port=request.target_port,
-            public_host=self._context.public_host,
+            public_host=self._public_host,
             public_port=port,
             secure=request.secure,
             protocol=protocol,
-            created_at=self._context.clock.now(),
+            created_at=self._clock.now(),
         )
         exposer = self._exposer(peer, node)
         registration = TunnelRegistration(info, client.principal.id)
@@ -242,13 +275,13 @@ class TunnelBroker:
         tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels, backlog)
         self._registry.add(registration)
         self._tunnels[registration.info.tunnel_id] = tunnel
-        tunnel.listener = Listener(sockets, self._context.introductions.before(partial(self._accepted, tunnel, peer)))
-        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
+        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel, peer)))
+        self._bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
 
     def _exposer(self, peer: FarEnd, node: ReachableNode | None) -> _Exposer:
         if peer not in self._exposers:
-            self._exposers[peer] = _Exposer(peer, node, self._context.metrics)
+            self._exposers[peer] = _Exposer(peer, node, self._metrics)
         return self._exposers[peer]
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
@@ -273,7 +306,7 @@ class TunnelBroker:
             sock.close()
             return
         exposer = self._exposers[peer]
-        tls = self._context.secure().tls if tunnel.info.secure else None
+        tls = self._secure().tls if tunnel.info.secure else None
         problem = self._problem_of(tunnel, peer, exposer)
         if tunnel.info.secure and tls is None:
             # TLS tunnels were turned off since this one was opened: never in clear text instead.
@@ -282,7 +315,7 @@ class TunnelBroker:
             self._refused(tunnel, address, problem)
             sock.close()
             return
-        self._context.metrics.tunnel_connections += 1
+        self._metrics.tunnel_connections += 1
         half_close = TUNNEL_EOF in peer.features
         http = HttpForwarder(self._marks(tunnel, address)) if tunnel.info.protocol is TunnelProtocol.HTTP else None
         connection = TunnelConnection(tunnel, address, self._refused, half_close=half_close, http=http)
@@ -299,7 +332,7 @@ class TunnelBroker:
             tunnel=short_id(info.tunnel_id),
             node_id=info.node_id,
             owner=tunnel.owner.id,
-            new_request_id=self._context.new_request_id,
+            new_request_id=self._new_request_id,
         )
 
     def _problem_of(self, tunnel: OpenTunnel, peer: FarEnd, exposer: _Exposer) -> str:
@@ -307,7 +340,7 @@ class TunnelBroker:
             return ErrorCodes.NODE_OFFLINE
         if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
-        policy, mine = self._context.policy, self._registry.of_owner(tunnel.owner.id)
+        policy, mine = self._policy, self._registry.of_owner(tunnel.owner.id)
         held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)
         is_full = len(exposer.channels) >= policy.max_channels
         if is_full or policy.quota.problem(tunnel.owner, Resource.CHANNELS, held):
@@ -315,7 +348,7 @@ class TunnelBroker:
         return ""
 
     def _refused(self, tunnel: OpenTunnel, address: str, reason: str) -> None:
-        self.refusals.note(tunnel, address, reason, self._context.clock.monotonic())
+        self.refusals.note(tunnel, address, reason, self._clock.monotonic())
 
     # The rest
 
@@ -331,8 +364,8 @@ class TunnelBroker:
         self._registry.remove(tunnel.registration)
         del self._tunnels[tunnel.info.tunnel_id]
         ended = tunnel.close(reason)
-        self._context.bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
-        self._context.audit.record(
+        self._bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
+        self._audit.record(
             "tunnel.close",
             principal=tunnel.owner.id,
             address=address,
@@ -343,7 +376,7 @@ class TunnelBroker:
         return ended
 
     def _record(self, action: str, client: Peer, node_id: str, reason: str, detail: str) -> None:
-        self._context.audit.record(
+        self._audit.record(
             action,
             "denied" if reason else "ok",
             principal=client.principal.id,

@@ -118,8 +118,8 @@ class HubServices:
             self._metrics,
             self._locks,
             clock,
+            self._why_no_connection,
         )
-        self.gate.why_no_more = self._why_no_connection
 
     def _make_limits(self) -> None:
         self.audit_sums = AuditSums(self.quota, self._audit, self._clock)

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import random
 import socket
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -20,7 +22,7 @@ from omnyshell.errors import (
     ProtocolException,
     TransportException,
 )
-from omnyshell.ids import NodeId, new_secure_token
+from omnyshell.ids import CONTROL_CHANNEL, NodeId, new_secure_token
 from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
@@ -121,6 +123,13 @@ class OmnyShellNode:
         self._sessions = NodeSessions(config, self._backend, self._clock, FollowedScreen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.reachable)
+        self._handlers: Mapping[type[ControlMessage], Callable[[Any, int], None]] = {
+            NodeSessionOpen: self._open_session,
+            NodeTunnelConnect: self._expose,
+            NodeRegistered: self._registered_as,
+            ProtocolError: self._error_received,
+            **dict.fromkeys(self._answers.handlers, self._answer),
+        }
         self._backoff = Backoff()
         self._displaced = DisplacedBackoff()
         self._hub_decides = False
@@ -267,22 +276,35 @@ class OmnyShellNode:
             await asyncio.sleep(self._config.heartbeat_interval)
 
     def _message_received(self, message: ControlMessage, channel: int | None) -> None:
-        connection = self._connection
-        if isinstance(message, NodeSessionOpen) and channel is not None and connection is not None:
-            self._sessions.open(connection, channel, message)
-        elif isinstance(message, NodeTunnelConnect) and channel is not None and connection is not None:
-            self._exposer.connect(connection, channel, message)
-        elif isinstance(message, NodeRegistered) and message.node_id != self._config.node_id:
+        """Take a message on a channel that is new, or on none. What a node has no handler for is ignored."""
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(message, channel or CONTROL_CHANNEL)
+
+    def _open_session(self, request: NodeSessionOpen, channel: int) -> None:
+        if self._connection is not None:
+            self._sessions.open(self._connection, channel, request)
+
+    def _expose(self, request: NodeTunnelConnect, channel: int) -> None:
+        if self._connection is not None:
+            self._exposer.connect(self._connection, channel, request)
+
+    def _answer(self, request: ControlMessage, _channel: int) -> None:
+        if self._connection is not None:
+            self._answers.handlers[type(request)](request, self._connection.reply)
+
+    def _registered_as(self, message: NodeRegistered, _channel: int) -> None:
+        if message.node_id != self._config.node_id:
             self._connection_lost(ProtocolException(f"the hub registered '{message.node_id}' instead of this node"))
-        elif isinstance(message, NodeRegistered):
-            self._registered_at = self._clock.monotonic()
-            self._was_registered = True
-            self.registered.set()
-            logger.info("node %s is registered at %s", message.node_id, self._access.address)
-        elif isinstance(message, ProtocolError) and not message.fatal and not self.registered.is_set():
-            self._connection_lost(ProtocolException(message.message, code=message.code))
-        elif connection is not None:
-            self._answers.receive(message, connection.reply)
+            return
+        self._registered_at = self._clock.monotonic()
+        self._was_registered = True
+        self.registered.set()
+        logger.info("node %s is registered at %s", message.node_id, self._access.address)
+
+    def _error_received(self, error: ProtocolError, _channel: int) -> None:
+        if not error.fatal and not self.registered.is_set():
+            self._connection_lost(ProtocolException(error.message, code=error.code))
 
     def _improper_received(self, error: ImproperValueException) -> None:
         """Ignore a hub's message with an improper value; hang up if that was the answer to the registration."""

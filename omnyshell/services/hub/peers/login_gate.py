@@ -80,7 +80,9 @@ class LoginGate:
         metrics: HubMetrics,
         locks: Locks | None = None,
         clock: Clock | None = None,
+        why_no_more: Callable[[Principal], str] = lambda _who: "",
     ) -> None:
+        """`why_no_more` says why somebody gets no further connection; nothing where they get it."""
         self._clock = clock if clock is not None else SystemClock()
         self.authenticator = authenticator
         self.locks = locks if locks is not None else Locks(SystemClock())
@@ -88,8 +90,7 @@ class LoginGate:
         self.limiter = limiter
         self._audit = audit
         self._metrics = metrics
-        self.why_no_more: Callable[[Principal], str] = lambda _who: ""
-        """Says why somebody gets no further connection; nothing where he gets it."""
+        self._why_no_more = why_no_more
         self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
@@ -112,7 +113,7 @@ class LoginGate:
             return self.failed(request.principal, address, problem)
         if self.locks.of_login(principal) is not None:
             return self._refuse_locked(principal, address)
-        if why := self.why_no_more(principal):
+        if why := self._why_no_more(principal):
             self._audit.record(
                 "auth.limited",
                 "denied",

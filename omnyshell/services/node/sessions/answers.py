@@ -33,21 +33,13 @@ class SessionAnswers:
     def __init__(self, sessions: NodeSessions, node_id: str) -> None:
         self._sessions = sessions
         self._node_id = node_id
-        self._handlers: Mapping[type[ControlMessage], Callable[[Any, Reply], None]] = {
+        self.handlers: Mapping[type[ControlMessage], Callable[[Any, Reply], None]] = {
             NodeDetachedSessionsRequest: self._list,
             NodeLiveSessionsRequest: self._list_all,
             NodeDetachedSessionKillRequest: self._kill,
             NodeActiveSessionDetach: self._detach,
             NodeSessionScreenRequest: self._screen,
         }
-
-    def receive(self, message: ControlMessage, reply: Reply) -> bool:
-        """Answer a request; return False if the message is no such request."""
-        handler = self._handlers.get(type(message))
-        if handler is None:
-            return False
-        handler(message, reply)
-        return True
 
     def _list(self, ask: NodeDetachedSessionsRequest, reply: Reply) -> None:
         infos = self._describe(self._sessions.shells_of(ask.principal))

@@ -1,6 +1,8 @@
 """One connection's HTTP, both ways: requests with forwarding headers, responses untouched, upgrades let through."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from http import HTTPStatus
 
 import h11
@@ -31,6 +33,28 @@ class Refusal:
         return head.encode() + body
 
 
+class Speaks(Enum):
+    """What the outside speaks."""
+
+    HTTP = "http"
+    LEAVING = "leaving"
+    """A request to leave HTTP has begun, and not come to its end."""
+
+    HOLDING = "holding"
+    """It has, and the target's answer is awaited: what follows may be HTTP or not."""
+
+    RAW = "raw"
+    """Something else, that is no business of ours."""
+
+
+_FOLLOWING: Mapping[Speaks, frozenset[Speaks]] = {
+    Speaks.HTTP: frozenset({Speaks.LEAVING}),
+    Speaks.LEAVING: frozenset({Speaks.HOLDING, Speaks.HTTP}),
+    Speaks.HOLDING: frozenset({Speaks.HTTP, Speaks.RAW}),
+    Speaks.RAW: frozenset(),
+}
+
+
 class HttpForwarder:
     """Feed it what comes from both sides.
 
@@ -44,10 +68,13 @@ class HttpForwarder:
         self._follower = ResponseFollower()
         self._reader = RequestReader(marks, self._head_read)
         self._unread = b""
-        self._leaves_http = False
-        self._is_raw = False
-        self.is_holding = False
+        self._speaks = Speaks.HTTP
         self.refusal: Refusal | None = None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether what the outside sends waits for what the target makes of a request to leave HTTP."""
+        return self._speaks is Speaks.HOLDING
 
     @property
     def room(self) -> int:
@@ -55,7 +82,7 @@ class HttpForwarder:
 
         0 while an upgrade, or too many requests, are unanswered, or what was read is not dealt with.
         """
-        if self._is_raw:
+        if self._speaks is Speaks.RAW:
             return MAX_PAYLOAD
         if self.is_holding or self._unread or self.refusal is not None or self._follower.outstanding >= MAX_OUTSTANDING:
             return 0
@@ -64,7 +91,7 @@ class HttpForwarder:
     @property
     def is_in_head(self) -> bool:
         """Whether a request has begun and its head is not complete."""
-        return not self._is_raw and not self.is_holding and self._reader.has_begun and not self._reader.head_done
+        return self._speaks is Speaks.HTTP and self._reader.has_begun and not self._reader.head_done
 
     @property
     def refusal_is_due(self) -> bool:
@@ -89,7 +116,7 @@ class HttpForwarder:
 
     def request_bytes(self, data: bytes) -> bytes:
         """Take bytes from the outside; returns what goes on to the target. Sets `refusal` where they break HTTP."""
-        if self._is_raw:
+        if self._speaks is Speaks.RAW:
             return data
         if self.refusal is not None:
             return b""
@@ -98,7 +125,7 @@ class HttpForwarder:
 
     def response_bytes(self, data: bytes) -> bytes:
         """Note bytes from the target, which go on untouched; returns what may now go to the target."""
-        if self._is_raw or self._follower.is_lost:
+        if self._speaks is Speaks.RAW or self._follower.is_lost:
             return b""
         return self._told(self._follower.feed(data))
 
@@ -109,17 +136,23 @@ class HttpForwarder:
         return self._read_requests()
 
     def _told(self, outcome: UpgradeOutcome | None) -> bytes:
-        if outcome is None or not self.is_holding:
+        if outcome is None or self._speaks is Speaks.HTTP:
             return b""
-        self.is_holding = False
-        if outcome is UpgradeOutcome.UNREADABLE:
-            self.refuse(400, "the target's answer to the upgrade cannot be read")
-            return b""
-        if outcome is UpgradeOutcome.ACCEPTED:
-            self._is_raw = True
+        if outcome is UpgradeOutcome.ACCEPTED and self.is_holding:
+            self._becomes(Speaks.RAW)
             held, self._unread = self._unread, b""
             return held
+        # An answer may come before the request has come to its end; accepted it cannot be before that.
+        self._becomes(Speaks.HTTP)
+        if outcome is not UpgradeOutcome.DENIED:
+            self.refuse(400, "the target's answer to the upgrade cannot be read")
+            return b""
         return self._read_requests()
+
+    def _becomes(self, speaks: Speaks) -> None:
+        if speaks not in _FOLLOWING[self._speaks]:
+            raise RuntimeError(f"the outside cannot speak {speaks.value} after {self._speaks.value}")
+        self._speaks = speaks
 
     def refuse(self, status: int, text: str) -> None:
         """Take no more requests; the client is told why when it is due."""
@@ -136,7 +169,8 @@ class HttpForwarder:
                 steps += self._reader.steps - before
                 if self._reader.is_done:
                     self._reader = RequestReader(self._marks, self._head_read)
-                    self.is_holding, self._leaves_http = self._leaves_http, False
+                    if self._speaks is Speaks.LEAVING:
+                        self._becomes(Speaks.HOLDING)
         except BadRequestError as exc:
             self.refuse(exc.status, str(exc))
             self._unread = b""
@@ -145,7 +179,8 @@ class HttpForwarder:
     def _head_read(self, request: h11.Request) -> None:
         offered = [token for name, value in request.headers if name == b"upgrade" for token in tokens(value)]
         upgrade = any(token and token != b"h2c" for token in offered)
-        self._leaves_http = upgrade or request.method == b"CONNECT"
-        if self._leaves_http and self._follower.is_lost:
-            raise BadRequestError("no upgrade after an answer that cannot be read")
+        if upgrade or request.method == b"CONNECT":
+            if self._follower.is_lost:
+                raise BadRequestError("no upgrade after an answer that cannot be read")
+            self._becomes(Speaks.LEAVING)
         self._follower.expect(request.method, upgrade=upgrade)

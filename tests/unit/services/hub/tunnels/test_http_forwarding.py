@@ -227,6 +227,26 @@ def test_a_denied_upgrade_goes_on_as_http() -> None:
     assert http.is_in_head
 
 
+def test_an_upgrade_that_is_denied_before_its_end_goes_on_as_http() -> None:
+    http = forwarder()
+    head = UPGRADE.replace(b"GET", b"POST").replace(b"Host: h", b"Host: h\r\nContent-Length: 4")
+    assert http.request_bytes(head + b"ab").endswith(b"ab")
+    assert http.response_bytes(OK) == b""
+    assert http.request_bytes(b"cd" + GET).startswith(b"cdGET")
+    assert not http.is_holding
+
+
+@pytest.mark.parametrize("answer", [SWITCHED, b"no HTTP\r\n\r\n"])
+def test_an_answer_that_leaves_http_before_the_request_has_ended_is_refused(answer: bytes) -> None:
+    http = forwarder()
+    http.request_bytes(UPGRADE.replace(b"Host: h", b"Host: h\r\nContent-Length: 4") + b"ab")
+    assert http.response_bytes(answer) == b""
+    assert http.refusal is not None
+    assert http.refusal.status == 400
+    assert http.refusal_is_due
+    assert http.request_bytes(b"cd" + GET) == b""
+
+
 def test_a_tunnel_of_the_target_is_let_through() -> None:
     http = forwarder()
     assert http.request_bytes(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\nraw").startswith(b"CONNECT h:1 HTTP/1.1")

@@ -45,6 +45,8 @@ class NodeQuestions:
         self._clock = clock
         self._new_id = new_id
         self._pending: dict[str, _Question] = {}
+        self._of_node: dict[Peer, dict[str, None]] = {}
+        """The ids of what each node has been asked; thousands of nodes may leave at once."""
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -70,6 +72,7 @@ class NodeQuestions:
         request_id = self._new_id()
         deadline = self._clock.monotonic() + ANSWER_TIMEOUT
         self._pending[request_id] = _Question(node, answered_by, deadline, take, fail)
+        self._of_node.setdefault(node, {})[request_id] = None
         node.send(question(request_id))
 
     def answered(self, node: Peer, answer: ControlMessage) -> bool:
@@ -78,13 +81,13 @@ class NodeQuestions:
         known = self._pending.get(request_id)
         if known is None or known.node is not node or type(answer) is not known.answered_by:
             return False
-        del self._pending[request_id]
+        self._forget(request_id)
         known.take(answer)
         return True
 
     def node_gone(self, node: Peer) -> None:
         """A node's connection ended: it answers nothing any more. Idempotent."""
-        for request_id in [id_ for id_, asked in self._pending.items() if asked.node is node]:
+        for request_id in tuple(self._of_node.get(node, ())):
             self._end(request_id, _gone())
 
     def expire(self, now: float) -> None:
@@ -98,10 +101,18 @@ class NodeQuestions:
             self._end(request_id, OmnyShellTimeoutException(f"the node did not answer within {ANSWER_TIMEOUT:g} s"))
 
     def _end(self, request_id: str, error: OmnyShellException) -> None:
+        # One that ended before may have ended this one too.
+        if (asked := self._forget(request_id)) is not None:
+            asked.fail(error)
+
+    def _forget(self, request_id: str) -> _Question | None:
         asked = self._pending.pop(request_id, None)
         if asked is not None:
-            # One that ended before may have ended this one too.
-            asked.fail(error)
+            of_node = self._of_node[asked.node]
+            del of_node[request_id]
+            if not of_node:
+                del self._of_node[asked.node]
+        return asked
 
 
 def _gone() -> TransportException:

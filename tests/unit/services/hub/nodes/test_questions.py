@@ -180,4 +180,4 @@ def test_whatever_nodes_do_each_question_ends_once(seed: int, monkeypatch: pytes
     for node in nodes:
         world.questions.node_gone(cast("Any", node))
     assert ends == Counter(range(asked))
-    assert len(world.questions) == 0
+    assert (len(world.questions), world.questions._of_node) == (0, {})

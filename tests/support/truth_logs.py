@@ -1,5 +1,6 @@
 """Logs of what hubs hold true: the one of a hub that is alone, and one that several share, in memory."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
@@ -84,6 +85,19 @@ class SlowLog(SqliteLog):
             answer.fail(exc)
         else:
             answer.give(self.applied_seq)
+
+
+class LateLog(SqliteLog):
+    """One that answers a moment later, as one has to that asks others."""
+
+    def append(self, transaction: Transaction) -> Answer[int]:
+        answer = Answer[int]()
+        asyncio.get_running_loop().call_later(0.02, self._answer, transaction, answer)
+        return answer
+
+    def _answer(self, transaction: Transaction, answer: Answer[int]) -> None:
+        made = super().append(transaction)
+        made.then(answer.give, answer.fail)
 
 
 class Made:

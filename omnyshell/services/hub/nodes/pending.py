@@ -56,8 +56,9 @@ class PendingRegistrations:
             return
         asked = self._asked[peer] = _Asked(self._clock.monotonic() + ANSWER_TIMEOUT)
         claim.then(
-            lambda _: self._answered(peer, asked, taken),
-            lambda problem: self._answered(peer, asked, partial(refused, problem)),
+            lambda _: self._answered(peer, asked, taken, asked.held),
+            # What followed was said by who took the answer for granted.
+            lambda problem: self._answered(peer, asked, partial(refused, problem), []),
         )
 
     def hold(self, peer: Peer, handle: Callable[[], None]) -> None:
@@ -79,11 +80,11 @@ class PendingRegistrations:
             self.forget(peer)
             peer.send_away(CLOSE_TRY_AGAIN_LATER, UNANSWERED)
 
-    def _answered(self, peer: Peer, asked: _Asked, follow: Callable[[], None]) -> None:
+    def _answered(self, peer: Peer, asked: _Asked, follow: Callable[[], None], held: list[Callable[[], None]]) -> None:
         if self._asked.get(peer) is not asked:
             return
         self.forget(peer)
-        for handle in (follow, *asked.held):
+        for handle in (follow, *held):
             # What follows may end the connection, or ask anew: then the rest is held by that.
             if peer.is_open:
                 handle()

@@ -28,7 +28,7 @@ class TruthLog(Protocol):
         """Have a transaction applied; answers with its number when that is done, and all followers have been told.
 
         Fails with `ChangeRefusedException` where a change of it does not fit, with `ConfigException` where it cannot
-        be kept. Nothing has changed then.
+        be kept. Nothing has changed then. It always answers, soon: administrators take turns, and wait for each other.
         """
 
     def follow(self, follower: Follower) -> None:

@@ -223,6 +223,32 @@ def test_who_waits_too_long_is_sent_away_and_a_late_answer_changes_nothing(world
     assert world.holder() is again
 
 
+class Choked(Node):
+    """A node that takes nothing more: its connection is there until what waits has gone."""
+
+    @property
+    def is_open(self) -> bool:
+        return True
+
+
+def test_who_was_sent_away_and_has_not_gone_yet_is_not_entered(world: World) -> None:
+    box = Choked("box-1", "node")
+    world.register(box)
+    world.tick(ANSWER_TIMEOUT)
+    world.answer()
+    assert (box.inbox, world.holder()) == ([], None)
+
+
+def test_nothing_is_asked_for_who_was_refused_and_has_not_gone_yet(world: World, box: Node) -> None:
+    world.register(box)
+    eve = Choked("eve-1", "node")
+    world.register(eve)
+    world.register(eve, "n2")
+    world.answer()
+    world.answer()
+    assert (eve.end, world.log.asked) == ("This node id belongs to another principal", [])
+
+
 def test_what_waits_is_bounded(world: World, box: Node) -> None:
     world.register(box)
     for seq in range(MAX_HELD):

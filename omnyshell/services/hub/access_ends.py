@@ -1,4 +1,4 @@
-"""Ends credentials and roles that had their time, with all that goes on by them, and says so."""
+"""Ends expired credentials and roles, with the connections and sessions that depend on them, and audits that."""
 
 import logging
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class AccessEnds:
-    """Looks whose time is up. Call `tick` now and then."""
+    """Looks for expired credentials and roles. Call `tick` regularly."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class AccessEnds:
         self._owes_ends, self._could_not_tell = True, False
 
     def tick(self) -> None:
-        """End what had its time. What ended while no hub ran is told by the first look."""
+        """End what has expired. The first call also audits what expired while no hub ran."""
         try:
             expired = self._enrolled.expire()
         except OmnyShellException as exc:
@@ -67,7 +67,7 @@ class AccessEnds:
             self._audit.record("access.ended", principal=ended.principal, detail=f"{ended.what} until {at}")
 
     def _cannot_tell(self, problem: OmnyShellException) -> None:
-        # Nobody keeps what has ended: it is told as soon as that can be noted.
+        # The expiry is in force already; audit it as soon as the log takes the change.
         self._owes_ends = True
         logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends cannot be noted yet: %s", problem)
         self._could_not_tell = True

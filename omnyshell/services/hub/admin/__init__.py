@@ -1,1 +1,1 @@
-"""The extension `admin`: what administrators ask of a hub."""
+"""The extension `admin`: requests of administrators to a hub."""

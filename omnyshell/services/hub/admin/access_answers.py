@@ -1,4 +1,7 @@
-"""Says who may do what on a node, and why (extension `admin`): to an admin of anybody, to everybody of themselves."""
+"""Answers who may do what on a node, and why (extension `admin`).
+
+Admins may ask about anybody, others about themselves.
+"""
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
@@ -21,7 +24,7 @@ from omnyshell.services.hub.peers.peer import Peer
 
 
 class AccessAnswers:
-    """Answers by the policy that decides, so that what it says is what happens."""
+    """Answers by the policy that decides about requests, so that its answers hold."""
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class AccessAnswers:
         self._audit = audit
 
     def asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
-        """Answer what somebody may do on a node."""
+        """Answer what a principal may do on a node."""
         try:
             peer.send(self._answer(peer, ask))
         except AdminRefusedException as exc:
@@ -73,12 +76,12 @@ class AccessAnswers:
         self._audit.record("admin.read", **fields, detail=f"{ask.TYPE} {about}")
 
     def _known_node(self, peer: Peer, node_id: str) -> RegisteredNode | None:
-        """The node, where it is connected and whoever asks may know it."""
+        """The node, if it is connected and the asking peer may know of it."""
         node = self._nodes.find(node_id)
         return node if node is not None and self._policy.may_know(peer.principal, node) else None
 
     def _unconnected(self, peer: Peer, node_id: str) -> NodeResource:
-        """What is judged instead of a connected node. Raises for a node that whoever asks may not know."""
+        """The resource to judge for a node that is not connected. Raises if the asking peer may not know of it."""
         if node_id in ("", LOCAL_EXPOSER):
             return OWN_MACHINE
         hub_labels, shown = self._nodes.hub_labels.get(node_id), node_id[:SHOWN]
@@ -89,12 +92,12 @@ class AccessAnswers:
         return NodeResource(node_id, hub_labels=hub_labels or {})
 
     def _find(self, name: str) -> Principal | None:
-        """The principal of that name with the roles of all its credentials, where it can log in."""
+        """The principal of that name with the roles of all its credentials, if it can log in."""
         if not is_principal(name):
             raise AdminRefusedException(f"it must be {PRINCIPAL.rule}")
         authenticator = self._gate.authenticator
         known = principal_of(authenticator, PrincipalId(name))
-        # Who cannot be listed may be there all the same: judged by name alone.
+        # An authenticator that cannot list its principals may know it: judge it by name alone.
         return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
 
     def _right(self, who: Principal, action: Action, resource: NodeResource, node: RegisteredNode | None) -> RightInfo:

@@ -1,4 +1,4 @@
-"""Looking into the audit trail, and acknowledging its gaps (extension `admin`)."""
+"""Listing audit records, and acknowledging gaps of the trail (extension `admin`)."""
 
 from omnyshell.model.admin import AuditEntry
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
@@ -12,7 +12,7 @@ MAX_AUDIT_LIMIT = 1000
 
 
 class AuditAdmin:
-    """Shows the newest records that an admin asks for."""
+    """Returns the newest matching records, and acknowledges gaps."""
 
     def __init__(self, trail: AuditLog) -> None:
         self._trail = trail

@@ -130,7 +130,7 @@ class CredentialAdmin:
     def _revoke_principal(self, ask: PrincipalRevoke, _admin: Peer) -> Plan:
         name = ask.principal
         if not self._store.has_principal(name):
-            # One whose row is damaged can be revoked too.
+            # A principal whose row is damaged can be revoked too.
             self._known.enrolled(name)
         return _plan("principal.revoke", name, ask.request_id, RemovePrincipal(name))
 
@@ -144,7 +144,7 @@ class CredentialAdmin:
         check_seconds("overlapSeconds", ask.overlap_seconds, least=0)
         ends = self._clock.now() + timedelta(seconds=ask.overlap_seconds)
         old = self._token_to_rotate(found.principal, ask.credential_id)
-        # Without a time of its own the new token is good for as long as the old one was.
+        # Without a duration of its own the new token expires when the old one would have.
         expires = end_after(self._clock, "ttlSeconds", ask.ttl_seconds) or old.expires_at
         retired = EndCredential(
             old.id, old.principal, min(ends, old.expires_at) if old.expires_at is not None else ends
@@ -152,7 +152,7 @@ class CredentialAdmin:
         return self._new_token("token.rotate", ask.request_id, found.principal, old.label, expires, retired)
 
     def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:
-        """The token that is named, or the only one that does not end by itself."""
+        """The token that is named, or the only one that does not expire."""
         tokens = [found for found in self._credentials(principal) if found.kind is CredentialKind.TOKEN]
         if wanted is not None:
             tokens = [found for found in tokens if found.id == wanted]
@@ -205,7 +205,7 @@ class CredentialAdmin:
         return _plan("credential.revoke", detail, ask.request_id, removal)
 
     def _credentials(self, principal: str | None = None) -> list[EnrolledCredential]:
-        """What can be logged in with; what has just ended may be in the store for a moment longer."""
+        """The valid credentials; an expired one may be in the store for a moment longer."""
         now = self._clock.now()
         return [found for found in self._store.credentials(principal) if not found.has_ended(now)]
 

@@ -1,4 +1,4 @@
-"""Administration that ends what is live: connections, sessions and tunnels (extension `admin`)."""
+"""Ending of connections, sessions and tunnels by admins (extension `admin`)."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ class Endings:
         return done("admin.session.close", fields, ask.request_id, end)
 
     def _end_detached(self, ask: SessionEnd, node_id: str, owner: str, admin: Peer) -> Plan:
-        """A session that does not go through the hub: its node heeds the owner, in whose name it is asked."""
+        """Plan the end of a detached session: its node is asked in the name of its owner."""
         node = self._nodes.find(node_id)
         if node is None or not node.peer.is_open:
             raise AdminRefusedException(f"the node '{node_id[:64]}' is not connected", code=ErrorCodes.NODE_OFFLINE)

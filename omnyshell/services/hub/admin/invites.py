@@ -1,4 +1,4 @@
-"""Invites: how a node or a person joins with one pasted line (extension `admin`)."""
+"""Invites, by which a node or a user joins with one pasted line (extension `admin`)."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -63,20 +63,20 @@ from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, 
 LONGEST_TTL = 30 * 86400
 LONGEST_PREFIX = 64
 LONGEST_NUMBER = 6
-"""Characters of a number behind an id, with its dash: there are no more machines than uses."""
+"""Characters of a number after an id, with its dash: the number is at most the number of uses."""
 
 REMEMBERED = timedelta(days=30)
-"""How long an invite that is over is told apart from a wrong token."""
+"""How long a used or expired invite is kept, so that its token is told apart from a wrong one."""
 
 _ROLES = {InviteKind.NODE: Role.NODE, InviteKind.USER: Role.CLIENT}
 
 
 class JoinRefusedException(AdminRefusedException):
-    """The token is real and cannot be used so; `code` is the reason of `join.refused`."""
+    """The token is valid, but the request cannot be met; `code` is the reason in `join.refused`."""
 
 
 class Invites:
-    """Plans the making and the use of invites; nothing has happened when a plan is returned."""
+    """Plans the creation and use of invites; nothing is changed until a plan is carried out."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Invites:
         self.plans: Plans = {InviteCreate: self._create, InviteRevoke: self._revoke}
 
     def find(self, request: JoinRequest, context: LoginContext) -> Invite | None:
-        """Return the invite where the token is one of ours and the key is proved; None does not say which was wrong."""
+        """Return the invite if the token is known and the key is proved; None does not tell which was wrong."""
         token_hash = hash_token(request.token)
         invite = self._store.invite_of(token_hash)
         try:
@@ -141,7 +141,7 @@ class Invites:
             node_id = self._id_of_one(request, invite)
         principal = NODE_PREFIX + node_id
         made = replace(self._principal(principal, invite)[0], roles=frozenset({NODE_ROLE}), timed_roles={})
-        # A machine that joins anew under its own invite has a new key: the old one is worth nothing any more.
+        # A machine that joins again by its own invite has a new key, which replaces the old one.
         anew = (RemovePrincipal(principal), AddPrincipal(made))
         labels = (SetLabels(node_id, invite.labels),) if invite.labels else ()
         changes = (ClaimNode(node_id, principal), *anew, *self._enrolment(made, request, invite), *labels)
@@ -150,7 +150,7 @@ class Invites:
         return Plan("invite.use", fields, lambda: self._accepted(made, invite, node_id), changes)
 
     def _id_of_one(self, request: JoinRequest, invite: Invite) -> str:
-        """The id that an invite for one machine gives; under its own invite, a machine may have it again."""
+        """The node id for an invite for one machine; a machine that joins again by its own invite keeps its id."""
         node_id = invite.node_id or request.node_id or request.suggested_id or ""
         _check_id(node_id)
         principal = NODE_PREFIX + node_id
@@ -162,15 +162,15 @@ class Invites:
         return node_id
 
     def _id_in_fleet(self, request: JoinRequest, fleet: Fleet) -> str:
-        """A new id that begins as those of the fleet do: the one asked for, or one made of what is suggested.
+        """A new node id with the fleet's prefix: the requested one, or one made from the suggestion.
 
-        Whoever has the token is one of many, and never gets what another machine has.
+        Many machines have the token, so an id that another machine has is never given.
         """
         if request.node_id is not None:
             return self._asked_in_fleet(request.node_id, fleet)
         suggested = request.suggested_id or "node"
         wanted = suggested if suggested.startswith(fleet.id_prefix) else fleet.id_prefix + suggested
-        # Machines of one image have one name: the second is told from the first by its number.
+        # Machines made from one image have the same name: a number tells them apart.
         first = max(2, fleet.used + 1)
         numbered = (f"{wanted[: MAX_NODE_ID - LONGEST_NUMBER]}-{number}" for number in count(first))
         node_id = next(name for name in chain((wanted[:MAX_NODE_ID],), numbered) if not self._is_taken(name))
@@ -205,14 +205,14 @@ class Invites:
         now = self._clock.now()
         ends = end_after(self._clock, "roleTtlSeconds", invite.role_seconds)
         if not invite.roles or (ends is not None and invite.roles <= made.roles):
-            # It has them for good already.
+            # The principal has the roles without expiry already.
             return made
         given = with_roles(made, invite.roles, ends, now)
         check_not_locked(self._locks, made.principal, given.roles_at(now))
         return given
 
     def _principal(self, name: str, invite: Invite) -> tuple[EnrolledPrincipal, EnrolledPrincipal | None]:
-        """A principal with the roles that it has had, and as it was."""
+        """The principal to enrol, with the roles that it has already, and the present one, or None."""
         known = self._store.principal(name)
         made = EnrolledPrincipal(
             principal=name,
@@ -296,7 +296,7 @@ class Invites:
         return Plan("invite.create", {"node_id": invite.node_id or "", "detail": detail}, lambda: answer, changes)
 
     def _check_kind(self, ask: InviteCreate) -> InviteKind:
-        """Return whom an invite is for, which has to be possible. Raises `AdminRefusedException`."""
+        """Return the kind of an invite, after checking its fields. Raises `AdminRefusedException`."""
         if ask.kind == InviteKind.USER:
             self._known.check_new_name(ask.principal or "")
             return InviteKind.USER
@@ -318,7 +318,7 @@ class Invites:
 
 
 def _fleet(ask: InviteCreate, kind: InviteKind) -> Fleet | None:
-    """Return what makes an invite one for many machines. Raises `AdminRefusedException`."""
+    """Return the fleet of an invite for many machines, or None. Raises `AdminRefusedException`."""
     if ask.uses is None and ask.id_prefix is None:
         return None
     if kind is not InviteKind.NODE or ask.node_id is not None:

@@ -1,4 +1,4 @@
-"""Who there is: granted by the hub's configuration, or enrolled."""
+"""The principals that the hub knows: granted by its configuration, or enrolled in its database."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -24,40 +24,40 @@ class KnownPrincipals:
     def __init__(
         self, store: EnrolmentStore, enrolled: EnrolledAuthenticator, configured: Callable[[], Authenticator]
     ) -> None:
-        """`configured` returns what the hub's configuration grants at present."""
+        """`configured` returns the authenticator of the hub's present configuration."""
         self._store = store
         self._enrolled = enrolled
         self._configured = configured
 
     @property
     def can_list(self) -> bool:
-        """Whether everyone is known: who decides about others, such as a directory, may know more than it lists."""
+        """Whether all principals can be listed; an authenticator that asks a directory, for example, cannot."""
         return can_list(self._configured())
 
     def configured(self) -> list[Principal]:
-        """Return whom the configuration grants a login, as far as it can be listed."""
+        """Return the principals that the configuration lets log in, as far as they can be listed."""
         return list(principals_of(self._configured()).values())
 
     def everyone(self) -> list[Principal]:
-        """Return all who can be listed."""
+        """Return all principals that can be listed."""
         return [*self.configured(), *principals_of(self._enrolled).values()]
 
     def is_configured(self, name: str) -> bool:
-        """Tell whether the configuration grants somebody of that name a login."""
+        """Tell whether the configuration lets a principal of that name log in."""
         return principal_of(self._configured(), PrincipalId(name)) is not None
 
     def find(self, name: str) -> Principal | None:
-        """Return a principal with the roles of all its credentials, where the hub knows it."""
+        """Return a principal with the roles of all its credentials, or None if it is unknown."""
         return principal_of(CompositeAuthenticator([self._configured(), self._enrolled]), PrincipalId(name))
 
     def lasting_admins(self, now: datetime) -> Iterator[Principal]:
-        """Yield the admins whose role and credential do not end by themselves."""
+        """Yield the admins whose role and credential do not expire."""
         yield from (found for found in self.configured() if found.is_admin)
         for found in self._store.lasting_admins():
             yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
 
     def enrolled(self, name: str) -> EnrolledPrincipal:
-        """Return a principal of the database. Raises `AdminRefusedException`, telling where else it is known."""
+        """Return a principal of the database. Raises `AdminRefusedException` that says where else it is known."""
         found = self._store.principal(name)
         if found is not None:
             return found
@@ -67,7 +67,7 @@ class KnownPrincipals:
         raise AdminRefusedException(f"there is no principal '{name[:SHOWN]}'", code="not_found")
 
     def check_new_name(self, name: str) -> None:
-        """Check the name of a user to be. Raises `AdminRefusedException`."""
+        """Check the name of a new user. Raises `AdminRefusedException`."""
         if not is_user_name(name):
             raise AdminRefusedException(f"a name has 1 to {MAX_USER_NAME} characters, without spaces and colons")
         if self.is_configured(name):

@@ -100,9 +100,9 @@ class LockAdmin:
             raise AdminRefusedException(f"{what}, and nobody locks themselves: have another admin do it")
 
     def _check_not_the_last(self, lock: LockInfo) -> None:
-        """Refuse where the only admins who stay able to log in would be such whose role or credentials end."""
+        """Refuse a lock that would leave no admin whose role and credential do not expire."""
         if not self._known.can_list:
-            # There may be admins whom the hub does not know.
+            # There may be admins whom the hub cannot list.
             return
         lasting = [
             found for found in self._known.lasting_admins(self._clock.now()) if self._locks.of_login(found) is None
@@ -120,7 +120,7 @@ class LockAdmin:
         return any(_would_hit(lock, each) for each in chain(self._known.everyone(), connected))
 
     def _whom_it_misses(self, lock: LockInfo) -> str:
-        """Say that a lock locks nobody that is known: it holds for whoever comes, or its name is mistyped."""
+        """Return a remark if a lock affects nobody known: it applies to later principals, or its name is mistyped."""
         if self._is_known(lock):
             return ""
         has = "nobody has the role" if lock.kind is LockKind.ROLE else f"nobody knows a {lock.kind}"
@@ -130,7 +130,7 @@ class LockAdmin:
 def check_not_locked(locks: Locks, who: str, roles: frozenset[str]) -> None:
     """Refuse to give an admin a role that is locked. Raises `AdminRefusedException`.
 
-    Whoever has such a role cannot log in: it would be a way to lock out oneself, or the last admin.
+    A principal with a locked role cannot log in, so an admin could lock out itself, or the last admin.
     """
     locked = next((role for role in sorted(roles) if locks.find(LockKind.ROLE, role) is not None), None)
     if locked is not None and ADMIN_ROLE in roles:

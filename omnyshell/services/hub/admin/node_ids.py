@@ -1,4 +1,4 @@
-"""Administration of node ids: the labels that the hub sets for them, and whose they are (extension `admin`)."""
+"""Administration of node ids: their owners, and the labels that the hub sets for them (extension `admin`)."""
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.principals import NODE_PREFIX
@@ -29,7 +29,7 @@ class NodeIdAdmin:
         return changed("node.labels", fields, ask.request_id, SetLabels(ask.node_id, ask.labels))
 
     def _release(self, ask: NodeRelease, _admin: Peer) -> Plan:
-        # Who joined with an invite is known as a principal too: the id is not free while that one could log in.
+        # A node that joined has a principal of its own: the id is not free while that can log in.
         enrolled = NODE_PREFIX + ask.node_id
         is_enrolled = self._store.has_principal(enrolled)
         owner = self._owners.owners().get(ask.node_id, enrolled if is_enrolled else None)

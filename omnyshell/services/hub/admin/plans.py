@@ -1,4 +1,4 @@
-"""What an action of an admin is before it is done, how one is refused, and what is checked of what admins say."""
+"""Plans of admins' actions, their refusal, and checks of admins' input."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -20,51 +20,54 @@ MAX_ROLE = 128
 MAX_TEXT = 256
 MAX_ROLES = 64
 MAX_LABELS = 16_384
-"""Characters of a name, of a text that is shown, and of all labels together; roles of a principal."""
+"""Limits: characters of a name, of a text for display, and of all labels together; roles of a principal."""
 
 SHOWN = 64
-"""Characters of a wrong name that are repeated."""
+"""Characters of a wrong name that an error quotes."""
 
 
 class AdminRefusedException(OmnyShellException):
-    """A request of an admin cannot be done; `code` says why in a word."""
+    """A request of an admin cannot be done; `code` is the reason."""
 
     default_code = ErrorCodes.BAD_REQUEST
 
 
 class Plan(NamedTuple):
-    """An action that was checked: audited first, then its changes are made, then the rest is done."""
+    """A checked action. It is audited first, then its changes are made, then `do` is called."""
 
     action: str
     fields: dict[str, str]
     do: Callable[[], ControlMessage | None]
-    """Does what is no change of what is held true, and returns the answer, or None where that comes later."""
+    """Does all that is no change in the log, and returns the answer, or None if that comes later."""
 
     changes: tuple[AnyChange, ...] = ()
-    """What is appended to the log, in one transaction."""
+    """The changes that are appended to the log, in one transaction."""
 
 
 Reads = Mapping[type[ControlMessage], Callable[[Any], ControlMessage]]
-"""What answers questions, by their type."""
+"""Functions that answer read requests, by the request's type."""
 
 Plans = Mapping[type[ControlMessage], Callable[[Any, Peer], Plan]]
-"""What plans changes for the admin who asks, by the type of the request. Nothing has happened when a plan is made."""
+"""Functions that plan a request of an admin, by the request's type. Planning changes nothing."""
 
 
 class AdminMember(Protocol):
-    """What deals with some requests of admins. A read, and a plan, may raise `OmnyShellException`: it is the answer."""
+    """A handler of some of the admins' requests.
+
+    Its functions may raise `OmnyShellException`, which becomes the answer.
+    """
 
     @property
     def reads(self) -> Reads:
-        """The questions that it answers."""
+        """The read requests that it answers."""
 
     @property
     def plans(self) -> Plans:
-        """The changes that it plans."""
+        """The requests that it plans."""
 
 
 def done(action: str, fields: dict[str, str], request_id: str, change: Callable[[], None]) -> Plan:
-    """Return a plan of something that is no change of what is held true."""
+    """Return a plan without changes in the log; `change` is called to do it."""
 
     def do() -> ControlMessage:
         change()
@@ -74,19 +77,19 @@ def done(action: str, fields: dict[str, str], request_id: str, change: Callable[
 
 
 def changed(action: str, fields: dict[str, str], request_id: str, *changes: AnyChange) -> Plan:
-    """Return a plan of changes of what is held true."""
+    """Return a plan of changes in the log."""
     answer = AdminResult(request_id=request_id, ok=True)
     return Plan(action, fields, lambda: answer, changes)
 
 
 def end_after(clock: Clock, field: str, seconds: int | None) -> datetime | None:
-    """Return the end of what is granted for so long; None for good. Raises `AdminRefusedException`."""
+    """Return when something granted for `seconds` expires; None if it does not. Raises `AdminRefusedException`."""
     check_seconds(field, seconds)
     return clock.now() + timedelta(seconds=seconds) if seconds is not None else None
 
 
 def check_seconds(field: str, seconds: int | None, *, least: int = 1) -> int | None:
-    """Return a time for which something is granted. Raises `AdminRefusedException` for none that can be."""
+    """Return a duration in seconds, checked. Raises `AdminRefusedException` for one that is out of range."""
     if seconds is not None and not least <= seconds <= MAX_SECONDS:
         raise AdminRefusedException(f"{field} must be {least} to {MAX_SECONDS} (100 years)")
     return seconds
@@ -95,9 +98,9 @@ def check_seconds(field: str, seconds: int | None, *, least: int = 1) -> int | N
 def with_roles(
     known: EnrolledPrincipal, roles: frozenset[str], ends: datetime | None, now: datetime
 ) -> EnrolledPrincipal:
-    """Return a principal with these roles instead of its own; where they end, beside those that it has.
+    """Return a principal with these roles instead of its own, or, if `ends` is given, in addition to its own.
 
-    Raises `AdminRefusedException` for roles that end and are none, or are its for good already.
+    Raises `AdminRefusedException` if `ends` is given and there are no roles, or it has them without expiry already.
     """
     if ends is None:
         return replace(known, roles=roles, timed_roles={})
@@ -113,7 +116,7 @@ def with_roles(
 
 
 def check_roles(roles: Iterable[str]) -> frozenset[str]:
-    """Return roles as a set. Raises `AdminRefusedException` for too many, and for one that no list could hold."""
+    """Return roles as a set. Raises `AdminRefusedException` for too many, and for names that are not valid."""
     result = frozenset(roles)
     if len(result) > MAX_ROLES:
         raise AdminRefusedException(f"a principal has at most {MAX_ROLES} roles")
@@ -125,14 +128,14 @@ def check_roles(roles: Iterable[str]) -> frozenset[str]:
 
 
 def check_text(field: str, text: str) -> str:
-    """Return a text that is only shown. Raises `AdminRefusedException` for one that is too long."""
+    """Return a text for display. Raises `AdminRefusedException` if it is too long."""
     if len(text) > MAX_TEXT:
         raise AdminRefusedException(f"{field} has at most {MAX_TEXT} characters")
     return text
 
 
 def check_node(node_id: str | None, labels: Mapping[str, str]) -> None:
-    """Check a node id, where there is one, and labels for it. Raises `AdminRefusedException`."""
+    """Check a node id, if given, and labels for it. Raises `AdminRefusedException`."""
     if node_id is not None and not is_node_id(node_id):
         raise AdminRefusedException("a node id consists of letters, digits, '_', '.' and '-'")
     if sum(map(len, (*labels, *labels.values()))) > MAX_LABELS or "" in labels:

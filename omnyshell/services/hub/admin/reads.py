@@ -1,4 +1,4 @@
-"""Answers admins what is live (extension `admin`)."""
+"""Answers admins' requests about live state (extension `admin`)."""
 
 from omnyshell.model.admin import NodeRecord, PeerInfo, SessionInfo
 from omnyshell.model.live import LivePeer, LiveSession, LiveTunnel
@@ -21,7 +21,7 @@ from omnyshell.version import __version__
 
 
 class LiveReads:
-    """Says what the inventory has, in the words of `admin`."""
+    """Converts the inventory to messages of `admin`."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory

@@ -1,4 +1,4 @@
-"""Serves the extension `admin`: checks, audits, does, and then answers, one action after another."""
+"""Serves the extension `admin`: checks, audits, does and answers each action, one after another."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ QUEUE_LIMIT = 256
 """Actions that may wait for their turn."""
 
 TARGETS = ("kind", "name", "principal", "roles", "credentialId", "peerId", "sessionRef", "tunnelRef", "inviteId")
-"""Fields that say what a request is about; they are audited where it is refused."""
+"""Fields that name the target of a request, for the audit record of its refusal."""
 
 UNWRITTEN = "The hub cannot keep its records"
 
@@ -34,7 +34,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class AdminService:
-    """Takes requests of admins, and of whoever joins. `start` it before use; `aclose` ends its task."""
+    """Handles requests of admins, and requests to join. Call `start` before use; `aclose` ends its task."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class AdminService:
         log: TruthLog,
         audit: AuditLog,
     ) -> None:
-        """`members` deal with the requests, `invites` among them. Raises `ValueError` where two deal with the same."""
+        """`members`, with `invites` among them, handle the requests. Raises `ValueError` if two handle the same one."""
         self._invites = invites
         self._gate = gate
         self._eviction = eviction
@@ -68,34 +68,34 @@ class AdminService:
 
     @property
     def requests(self) -> tuple[type[ControlMessage], ...]:
-        """What administrators may ask, all of which `requested` takes."""
+        """The requests of administrators, for all of which `requested` is the handler."""
         return (*self._reads, *self._plans)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the task that carries out actions."""
         self._worker = asyncio.create_task(self._work())
 
     async def aclose(self) -> None:
-        """End; what waits is not done. Idempotent."""
+        """End the task; waiting actions are dropped. Idempotent."""
         if self._worker is not None:
             self._worker.cancel()
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
 
     def join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
-        """Judge a request to join. A wrong token is refused as any wrong credential is.
+        """Check a request to join. A wrong token is refused like any wrong credential.
 
-        A right one is taken whatever has failed at its address: its 256 random bits are not guessed.
+        A valid one is accepted despite failed logins from its address: its 256 random bits cannot be guessed.
         """
         if self._invite_for(peer, request, context) is None:
             return
-        # Whoever joins leaves half of the line to administrators.
+        # Requests to join leave half of the queue to administrators.
         is_busy = self._queue.qsize() >= QUEUE_LIMIT // 2
         if is_busy or not self._put(lambda: self._join(peer, request, context)):
             peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
     def requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
-        """Answer a question at once, and have an action wait for its turn; both are for administrators alone."""
+        """Answer a read request at once, and queue an action; both only for administrators."""
         if not peer.principal.is_admin:
             self._record(message.TYPE, "denied", peer, reason=ErrorCodes.NOT_AUTHORIZED, **_target(message))
             _refuse(peer, message, ErrorCodes.NOT_AUTHORIZED, "Only administrators may do this")
@@ -127,13 +127,14 @@ class AdminService:
             try:
                 await action()
             except Exception:
-                # One action that fails must not keep the next ones from being done.
+                # A failed action must not prevent the next ones.
                 logger.exception("an administrative action failed")
 
     async def _act(self, peer: Peer, message: AdminRequest) -> None:
         try:
             if not self._eviction.upholds(peer):
-                # It was locked or revoked while the request waited: two admins who lock each other are not both out.
+                # The admin was locked or revoked while the request waited, so of two admins who lock each other only
+                # one is locked.
                 raise AdminRefusedException("This login is not good any more", code=ErrorCodes.NOT_AUTHORIZED)
             plan = self._plans[type(message)](message, peer)
         except OmnyShellException as exc:
@@ -161,7 +162,7 @@ class AdminService:
                     peer.send(answer)
 
     async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
-        # Looked up anew: one before it in the line may have used the same token.
+        # Look the invite up again: an earlier request in the queue may have used it.
         invite = self._invite_for(peer, request, context) if peer.is_open else None
         if invite is None:
             return
@@ -180,7 +181,7 @@ class AdminService:
         try:
             answer = await self._do(plan, fields)
         except ChangeRefusedException as exc:
-            # Somebody was quicker while this was written into the audit.
+            # Another use of the invite came first, while this one was being audited.
             self._audit.record("invite.refused", "denied", **{**fields, "reason": exc.code, "detail": invite.id})
             answer = JoinRefused(reason=exc.code, message=f"{exc.message}: try again")
         except OmnyShellException:
@@ -190,7 +191,7 @@ class AdminService:
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
     def _invite_for(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> Invite | None:
-        """The invite that a request to join is for; where there is none, the peer is refused."""
+        """Return the invite of a request to join; if there is none, refuse the peer."""
         try:
             invite = self._invites.find(request, context) if ADMIN in peer.features else None
         except OmnyShellException as exc:
@@ -207,10 +208,10 @@ class AdminService:
         return self._gate.proofs.problem_with_address(host, port) if host else ""
 
     async def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
-        """Do what was planned and audited.
+        """Carry out a plan that was audited.
 
-        Raises `ChangeRefusedException` where it does not fit any more, else `OmnyShellException` where the hub's state
-        cannot be written.
+        Raises `ChangeRefusedException` if the state has changed so that the plan no longer fits, else
+        `OmnyShellException` if the hub's state cannot be written.
         """
         try:
             if plan.changes:
@@ -228,7 +229,7 @@ class AdminService:
 
 
 def _target(message: AdminRequest) -> dict[str, str]:
-    """What a request is about, for the record of its refusal: by the names of its fields, in a bounded length."""
+    """The target of a request, for the audit record of its refusal: its fields with their names, of bounded length."""
     given = message.to_wire()
     node_id = str(given.get("nodeId", ""))[:LONGEST_NAME]
     named = ((name, given[name]) for name in TARGETS if given.get(name))

@@ -1,1 +1,1 @@
-"""The audit trail: kept, signed, checked, told on."""
+"""The audit trail: storage, signatures, checks, and delivery to sinks."""

@@ -1,4 +1,4 @@
-"""Holds a trail against records that left the machine: an export, or the file of a sink or of syslog."""
+"""Compares a trail with records that left the machine: an export, or the file of a sink or of syslog."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ HASH_DIGITS = 64
 
 @dataclass(slots=True)
 class Against:
-    """What a comparison came to. `records` were in the file, `trimmed` of them have been removed by retention since."""
+    """The result of a comparison: `records` were in the file, and `trimmed` of them were removed by retention since."""
 
     records: int = 0
     heads: int = 0
@@ -28,7 +28,7 @@ class Against:
 
 
 class _Runs:
-    """Findings about records that follow each other are one."""
+    """Merges findings about consecutive records into one."""
 
     def __init__(self, findings: list[Finding], name: str) -> None:
         self._findings = findings
@@ -36,14 +36,14 @@ class _Runs:
         self._kind, self._first, self._last = "", 0, 0
 
     def add(self, kind: str, seq: int) -> None:
-        """Note that a record is not as it was."""
+        """Add a finding about a record."""
         if kind != self._kind or seq not in (self._last, self._last + 1):
             self.end()
             self._kind, self._first = kind, seq
         self._last = seq
 
     def end(self) -> None:
-        """Say what was noted."""
+        """Report the run of findings that was collected."""
         if self._kind:
             what = "removed from the trail" if self._kind == "truncated" else "other ones when they left the hub"
             text = f"{numbers(self._first, self._last)} {what}, says {self._name}"
@@ -54,8 +54,8 @@ class _Runs:
 def hold_against(path: Path, lines: Iterable[bytes], name: str, key: Ed25519PublicKey) -> Against:
     """Compare each record of a file with the trail, and check the heads among them by `key`.
 
-    Lines without a record are passed over, and so is what stands before one in a line, as syslog writes it. Raises
-    `ConfigException` where no line has one, or the trail cannot be read.
+    Lines without a record are skipped, and so is text before a record, as syslog writes it. Raises `ConfigException` if
+    no line has a record, or the trail cannot be read.
     """
     result = Against()
     runs = _Runs(result.findings, name)

@@ -1,6 +1,6 @@
-"""The audit trail's chain: each record carries the hash of the one before, and the hub signs where the chain ends.
+"""The audit trail's chain: each record contains the hash of the one before, and the hub signs the end of the chain.
 
-No I/O. `docs/audit.md` describes the same for whoever verifies a trail without this code.
+No I/O. `docs/audit.md` describes it for programs that verify a trail without this code.
 """
 
 import hashlib
@@ -14,28 +14,29 @@ from omnyshell.model.audit import AuditRecord, canonical_json
 from omnyshell.security.length_prefix import length_prefixed, utf8
 
 GENESIS = bytes(32)
-"""What stands before the first record."""
+"""The previous hash of the first record."""
 
 HEAD = "head"
 ANCHOR = "anchor"
 NOTED = "noted"
 RECORDED = "recorded"
-"""Kinds of seals. Each is good in its place alone: the end and the beginning in the trail's file, the end in the hub's
-other database, the end in a record of the trail. So whoever finds one cannot put it into the place of another.
+"""Kinds of seals, each valid in one place only: end and beginning in the trail's file, the end in the hub's other
+database, the end in a record of the trail. So no seal can be moved to the place of another.
 """
 
 _SEAL_TAG = b"omnyshell:audit:v1"
 
 NOT_ITSELF = frozenset({"altered", "reordered"})
-"""Findings that say of a record that it is not what the hub wrote there; others are about what stands before it."""
+"""Kinds of findings about a record itself, which is not what the hub wrote there; other kinds are about records before
+it."""
 
 Signer = Callable[[bytes], bytes]
 SignatureCheck = Callable[[bytes, bytes], bool]
-"""Takes a signature and the message it should be over."""
+"""Checks a signature over a message."""
 
 
 class ChainedRecord(NamedTuple):
-    """A record in its place: `text` is its canonical JSON, which holds its number too."""
+    """A record in the chain: `text` is its canonical JSON, with its number."""
 
     seq: int
     previous: bytes
@@ -44,9 +45,10 @@ class ChainedRecord(NamedTuple):
 
 
 class Seal(NamedTuple):
-    """The hub's signed word that the record `seq` had this hash.
+    """A signed statement of the hub that record `seq` had this hash.
 
-    The `anchor` is the last record that retention removed, all others are the newest one of their time.
+    An `anchor` names the last record that retention removed; the other kinds name the newest record when they were
+    made.
     """
 
     kind: str
@@ -57,7 +59,7 @@ class Seal(NamedTuple):
 
 
 def chain(seq: int, previous: bytes, record: AuditRecord) -> ChainedRecord:
-    """Put a record behind the one whose hash is `previous`."""
+    """Chain a record to the one whose hash is `previous`."""
     text = canonical_json(seq, record)
     return ChainedRecord(seq, previous, text, link(previous, text))
 
@@ -68,7 +70,7 @@ def link(previous: bytes, text: bytes) -> bytes:
 
 
 def read_record(chained: ChainedRecord) -> AuditRecord | None:
-    """Return what a link of the chain records; None where it is none any more."""
+    """Return the record of a link of the chain; None if it cannot be decoded."""
     try:
         return AuditRecord.from_json(msgspec.json.decode(chained.text, type=dict))
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
@@ -76,18 +78,18 @@ def read_record(chained: ChainedRecord) -> AuditRecord | None:
 
 
 def seal(kind: str, seq: int, hash_: bytes, at: str, sign: Signer) -> Seal:
-    """Sign a place of the chain."""
+    """Sign a position in the chain."""
     return Seal(kind, seq, hash_, at, sign(seal_message(kind, seq, hash_, at)))
 
 
 def seal_message(kind: str, seq: int, hash_: bytes, at: str) -> bytes:
-    """What a seal's signature is over."""
+    """The message that a seal signs."""
     return length_prefixed(_SEAL_TAG, utf8(kind), utf8(str(seq)), hash_, utf8(at))
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with a trail. `seq` is the record that it shows at, or the first one it concerns."""
+    """A fault of a trail. `seq` is the record at which it shows, or the first one affected."""
 
     kind: str
     """One of the kinds that `docs/audit.md` lists."""
@@ -97,16 +99,16 @@ class Finding:
 
 
 class ChainVerifier:
-    """Checks a trail, fed record by record in the order of their numbers.
+    """Checks a trail that is fed to it record by record, in the order of their numbers.
 
-    Give the anchor where retention has removed the beginning. Whether the end is there, `check.hold` tells.
+    Pass the anchor if retention has removed the beginning. `check.hold` checks that the end is not missing.
     """
 
     def __init__(self, anchor: Seal | None, check: SignatureCheck) -> None:
         self.findings: list[Finding] = []
         self.records = 0
         self.at = ""
-        """The time that the last record says."""
+        """The time in the last record."""
 
         self._check = check
         self._expected = 1
@@ -150,7 +152,7 @@ class ChainVerifier:
 
 
 def _read(text: bytes) -> tuple[int | None, str]:
-    """Return the number and the time that a record says, as far as it says any."""
+    """Return the number and the time in a record, as far as they can be read."""
     try:
         data = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -162,5 +164,5 @@ def _read(text: bytes) -> tuple[int | None, str]:
 
 
 def numbers(first: int, last: int) -> str:
-    """Return how records are named in a finding."""
+    """Return the name of a range of records in a finding."""
     return f"record {first} was" if first == last else f"records {first} to {last} were"

@@ -1,6 +1,6 @@
-"""Holds a trail against what is known of it: its own signed end, and the head that the hub's other database noted.
+"""Compares a trail with its own signed end, and with the head noted in the hub's other database.
 
-No I/O but the reader that is given. Nothing is mended here: what is found is for the trail to say from then on.
+No I/O but through the given reader. Nothing is repaired: findings are recorded in the trail.
 """
 
 from collections.abc import Iterable
@@ -13,46 +13,45 @@ from omnyshell.services.hub.audit.heads import SignedHead
 
 
 class TrailEnd(NamedTuple):
-    """What a trail's file says of where it ends."""
+    """The end of a trail according to its file."""
 
     seq: int = 0
     hash: bytes = GENESIS
-    """Of the newest record, or of the last one that retention removed."""
+    """The hash of the newest record, or of the last one that retention removed."""
 
     head: Seal | None = None
     anchor: Seal | None = None
     at_noted: bytes | None = None
-    """The hash of the record that the other database noted; None where it is not there."""
+    """The hash of the record that the other database noted; None if the trail lacks it."""
 
     signs: tuple[str, ...] = ()
-    """Files that a hub writes after its first record alone: with no record, they say that there was one."""
+    """Files that a hub writes only after its first record; they prove that there was one, if the trail has none."""
 
 
 @dataclass(slots=True)
 class Held:
-    """What holding a trail against what is known came to; it goes on behind `seq`, whose hash is `hash`."""
+    """The result of the comparison. The trail continues after record `seq`, whose hash is `hash`."""
 
     seq: int
     hash: bytes
     findings: list[Finding] = field(default_factory=list)
 
     def find(self, kind: str, seq: int, text: str) -> None:
-        """Note something."""
+        """Add a finding."""
         self.findings.append(Finding(kind, seq, text))
 
 
 def any_of(keys: Iterable[Ed25519PublicKey]) -> SignatureCheck:
-    """Return a check that takes the signature of any of these keys."""
+    """Return a check that accepts signatures of any of these keys."""
     known = tuple(keys)
     return lambda signature, message: any(key.verify(signature, message) for key in known)
 
 
 def hold(end: TrailEnd, noted: SignedHead | None, key: Ed25519PublicKey) -> Held:
-    """Compare the end of a trail with its signed head, and with the one that was noted elsewhere.
+    """Compare the end of a trail with its signed head, and with the head noted in the other database.
 
-    The trail goes on behind the last record that is known to have been, also where that one is gone: its number is not
-    given twice, and the next record is chained to its hash. So no later signature covers what is missing, or what was
-    put there by somebody else.
+    The trail continues after the last record that is known to have existed, even if that is missing now: its number is
+    not used again, and the next record is chained to its hash. So no later signature covers a gap or a forged record.
     """
     held = Held(end.seq, end.hash)
     keys = [key]
@@ -75,17 +74,17 @@ def hold(end: TrailEnd, noted: SignedHead | None, key: Ed25519PublicKey) -> Held
 
 
 def is_signed(mark: Seal, check: SignatureCheck) -> bool:
-    """Tell whether the file's own head is the hub's word."""
+    """Tell whether the head in the file was signed by the hub."""
     return mark.kind == HEAD and check(mark.signature, seal_message(mark.kind, mark.seq, mark.hash, mark.at))
 
 
 def leaves(seq: int) -> str:
-    """How a finding ends where record `seq`, the next one, is chained to what should be there."""
+    """The end of a finding's text which says that the next record, `seq`, is chained to the missing one."""
     return f"; record {seq} does not go on behind it"
 
 
 def _go_on(held: Held, end: TrailEnd, marks: Iterable[Seal]) -> None:
-    """Choose what the next record is chained to: the last record that the hub is known to have signed."""
+    """Choose the record to which the next one is chained: the last one that the hub is known to have signed."""
     last = max(marks, key=lambda mark: mark.seq, default=None)
     held.hash = last.hash if last is not None else GENESIS
     if held.seq == end.seq and held.hash != end.hash:
@@ -116,12 +115,12 @@ def _hold_against_head(held: Held, end: TrailEnd, *, is_genuine: bool) -> None:
 def _hold_against_noted(held: Held, end: TrailEnd, noted: Seal) -> None:
     if noted.seq > held.seq:
         missing = f"{numbers(end.seq + 1, noted.seq)} removed"
-        # One gap, one finding: what the file says of it itself is less than what was noted.
+        # Report one gap once: the noted head shows more of it than the file.
         held.findings = [found for found in held.findings if found.kind != "truncated" and found.seq]
         held.find("truncated", end.seq + 1, missing)
         held.seq = noted.seq
     elif noted.seq > end.seq or end.at_noted == noted.hash:
-        # Behind the end that is there, the signed head has told already.
+        # The signed head has already shown the missing end.
         return
     elif end.at_noted is not None:
         held.find("altered", noted.seq, f"record {noted.seq} is not the one that was noted: the trail was rewritten")

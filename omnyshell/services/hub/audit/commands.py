@@ -1,4 +1,4 @@
-"""What the audit says of the command that a session was asked to run: bounded, and without what looks secret."""
+"""The command of a session in the audit: of bounded length, with likely secrets hidden."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ LONGEST_COMMAND = 1024
 
 
 def audited_command(command: str | None, args: Sequence[str], kept: AuditedCommands) -> str:
-    """Return what is kept of a request: words quoted as a shell wants them, or the line that a shell was given.
+    """Return the audited command of a request: its words, quoted for a shell, or the line for the shell.
 
-    Values that it sets in an environment, and what looks like a secret, are left out: see `secrets.py`.
+    Values of environment variables and likely secrets are hidden: see `secrets.py`.
     """
     if kept is AuditedCommands.NONE or not (command or args):
         return ""

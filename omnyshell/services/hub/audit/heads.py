@@ -1,6 +1,6 @@
-"""Signed heads: what the hub says of where its trail ends, in the trail itself, and beside it.
+"""Signed heads: the hub's statements about the end of its trail, in the trail and in the other database.
 
-No I/O. A head is a record like others, so that every sink carries it away from the machine.
+No I/O. A head in the trail is a record like others, so every sink delivers it off the machine.
 """
 
 import re
@@ -17,7 +17,7 @@ BROKEN_ACTION = "audit.broken"
 ACKNOWLEDGE_ACTION = "audit.acknowledge"
 
 OWN_MARK = '"action":"audit.'
-"""What the canonical JSON of the trail's records about itself has, and no other: a quote within a text is escaped."""
+"""Found only in the canonical JSON of the trail's records about itself: in a text the quotes would be escaped."""
 
 _OWN_MARK = OWN_MARK.encode()
 
@@ -28,9 +28,9 @@ _DETAIL = re.compile(
 
 
 class SignedHead(NamedTuple):
-    """The hub's word, signed by `key`, that the trail's record `seal.seq` has the hash `seal.hash`.
+    """A statement, signed by `key`, that the trail's record `seal.seq` has the hash `seal.hash`.
 
-    The kind of `seal` is that of the place where it was found: no signature is good in another one.
+    The kind of `seal` is that of the place where it was found; its signature is not valid in another place.
     """
 
     seal: Seal
@@ -47,7 +47,7 @@ class SignedHead(NamedTuple):
 
 
 def head_record(head: SignedHead) -> AuditRecord:
-    """Return the record that says it."""
+    """Return the audit record that contains a head."""
     mark = head.seal
     detail = (
         f"head={mark.seq}:{mark.hash.hex()} at={mark.at} noted={head.noted} key={head.key.to_base64()}"
@@ -57,7 +57,7 @@ def head_record(head: SignedHead) -> AuditRecord:
 
 
 def read_head(detail: str) -> SignedHead | None:
-    """Read what such a record says in its `detail`; None where that is no head."""
+    """Read the head in the `detail` of such a record; None if that is no head."""
     found = _DETAIL.fullmatch(detail)
     if found is None:
         return None
@@ -70,5 +70,5 @@ def read_head(detail: str) -> SignedHead | None:
 
 
 def own_record(chained: ChainedRecord) -> AuditRecord | None:
-    """Return a record that the trail keeps about itself; None for all others, and for what cannot be read."""
+    """Return a record if it is the trail's about itself; None for other and unreadable records."""
     return read_record(chained) if _OWN_MARK in chained.text else None

@@ -1,4 +1,4 @@
-"""The audit trail: the last records in memory, all of them on disk where the hub has a state directory."""
+"""The audit log: keeps the last records in memory, and all of them on disk if the hub has a state directory."""
 
 import logging
 from collections import deque
@@ -16,38 +16,38 @@ if TYPE_CHECKING:
 AuditSink = Callable[[AuditRecord], None]
 
 TOLD_OTHERWISE = ("auth.fail", "certificate.warning", "hub.reload")
-"""Actions of which the hub's log tells in words of its own what did not go well."""
+"""Actions whose failures the hub logs with a message of their own."""
 
 LONGEST_NAME = 128
-"""Characters of a name that a peer chose and nobody has checked."""
+"""Characters that are kept of an unchecked name from a peer."""
 
 LONGEST_FIELD = 1024
-"""Characters of a field that are kept: peers choose some of them."""
+"""Characters that are kept of a field, as peers choose some."""
 
 logger = logging.getLogger("omnyshell.audit")
 
 
 class AuditLog:
-    """Keeps the last `capacity` records, and hands each to the writer and to whoever listens."""
+    """Keeps the last `capacity` records, and passes each to the writer and to the sinks."""
 
     def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
         self.writer: AuditWriter | None = None
-        """Puts records on disk; without one they end with the process."""
+        """Writes records to disk; None if they are kept in memory only."""
 
         self.commands = AuditedCommands.FULL
         """How much of the command lines of sessions is kept."""
 
         self.check: TrailCheck | None = None
-        """Goes through what is on disk; None without a disk."""
+        """The check of the trail on disk; None without one."""
 
         self.gaps: list[str] = []
-        """What is missing or changed in the trail, and no admin has acknowledged."""
+        """Gaps and changes in the trail that no admin has acknowledged."""
 
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
         self.admits: Callable[[AuditRecord, Hashable], bool] = lambda _record, _alike: True
-        """Tells whether a record is kept: what is refused, or done alike, too often is summed up."""
+        """Tells whether a record is kept by itself; too frequent refusals and repetitions are summed up instead."""
 
     def __iter__(self) -> Iterator[AuditRecord]:
         return iter(self._records)
@@ -57,18 +57,18 @@ class AuditLog:
 
     @property
     def condition(self) -> str:
-        """What is to be said of the trail on disk; nothing where it is whole, as far as the hub can know."""
+        """A description of the faults of the trail on disk; "" if the hub knows of none."""
         if self.gaps:
             return f"broken, {len(self.gaps)} not acknowledged"
         return "being checked" if self.check is not None and not self.check.is_done else ""
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether everything that was recorded is on disk, or nothing will be."""
+        """Whether all records are on disk, or none are kept there."""
         return self.writer is None or not (self.writer.depth or self.writer.is_failing)
 
     async def aclose(self) -> None:
-        """Write what waits, and end: nothing is kept on disk from then on. Idempotent."""
+        """Write waiting records, and close the writer: later records are not kept on disk. Idempotent."""
         if self.check is not None:
             await self.check.aclose()
         writer, self.writer = self.writer, None
@@ -76,7 +76,7 @@ class AuditLog:
             await writer.aclose()
 
     def recall(self, records: Iterable[AuditRecord]) -> None:
-        """Take in what was recorded before this process began, oldest first."""
+        """Add records from before this process started, oldest first."""
         self._records.extend(records)
 
     def newest_first(self) -> Iterator[AuditRecord]:
@@ -84,7 +84,10 @@ class AuditLog:
         return reversed(self._records)
 
     def add_sink(self, sink: AuditSink) -> Callable[[], None]:
-        """Have `sink` called with every record from now on; it must not block or raise. Returns what ends that."""
+        """Have `sink` called with every record from now on; it must not block or raise.
+
+        Return a function that ends this.
+        """
         self._sinks.append(sink)
 
         def remove() -> None:
@@ -94,9 +97,10 @@ class AuditLog:
         return remove
 
     def record(self, action: str, outcome: str = "ok", *, alike: Hashable = None, **fields: str) -> AuditRecord:
-        """Note what happened; `fields` are those of `AuditRecord`. On disk a moment later.
+        """Record an event; `fields` are those of `AuditRecord`. It is on disk a moment later.
 
-        Of what goes well many that are alike are summed up: by all their fields, or by `alike` in place of details.
+        Frequent successful records that are alike are summed up; they are compared by all fields, or by `alike` in
+        place of details.
         """
         entry = self._entry(action, outcome, fields)
         if self.admits(entry, alike):
@@ -104,13 +108,13 @@ class AuditLog:
         return entry
 
     def sum_up(self, action: str, outcome: str, **fields: str) -> None:
-        """Note as `record` does what stands for many, whatever is admitted."""
+        """Record a sum, without asking `admits`."""
         self._keep(self._entry(action, outcome, fields))
 
     async def commit(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:
-        """Note what is about to be done; on disk when this returns.
+        """Record an action before it is done; the record is on disk when this returns.
 
-        Raises `AuditUnavailableException` where it cannot be kept: the action must not be done then.
+        Raises `AuditUnavailableException` if it cannot be written: the action must not be done then.
         """
         entry = self._entry(action, outcome, fields)
         if self.writer is not None:
@@ -136,7 +140,7 @@ class AuditLog:
 
 
 def log_record(record: AuditRecord) -> None:
-    """A sink for the log: what went well is for debugging, as the trail has it; what did not is worth a line."""
+    """A sink that logs records: successes at debug level, as the trail has them, other outcomes at a higher one."""
     level = logging.DEBUG if record.outcome == "ok" or record.action in TOLD_OTHERWISE else logging.INFO
     if not logger.isEnabledFor(level):
         return

@@ -1,4 +1,4 @@
-"""What commands of this machine did to a hub's state, noted in it for the hub to audit: at once, or when it starts."""
+"""Notes in a hub's database about changes by offline commands, which the hub audits at once or at its next start."""
 
 import logging
 import sqlite3
@@ -21,12 +21,15 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 def note(database: sqlite3.Connection, action: str, detail: str) -> None:
-    """Have the hub record it; the database has `SCHEMA`. Raises `sqlite3.Error`."""
+    """Add a note for the hub to audit; the database has `SCHEMA`. Raises `sqlite3.Error`."""
     database.execute("INSERT INTO offline_notes (action, detail) VALUES (?, ?)", (action, detail))
 
 
 class OfflineNotes:
-    """Tells the notes, and forgets what is on disk in the audit: a crash between has it told twice, and not never."""
+    """Audits the notes, and deletes them once the audit is on disk.
+
+    After a crash in between they are audited twice, never lost.
+    """
 
     def __init__(self, path: Path, audit: AuditLog) -> None:
         """Open the hub's database. Raises `ConfigException` where it cannot be used."""
@@ -35,13 +38,13 @@ class OfflineNotes:
         self._could_not_tell = False
         try:
             self._db = open_database(path, SCHEMA)
-            # A damaged note is told as far as it can be read.
+            # A damaged note is audited as far as it can be decoded.
             self._db.text_factory = lambda raw: raw.decode(errors="replace")
         except (OSError, sqlite3.Error) as exc:
             raise ConfigException(f"cannot use the hub's state file {path}: {exc}") from exc
 
     def tell(self) -> None:
-        """Audit what is new. Never raises."""
+        """Audit new notes. Never raises."""
         try:
             self._forget_told()
             for id_, action, detail in self._db.execute(_NEW, (self._told,)).fetchall():
@@ -54,7 +57,10 @@ class OfflineNotes:
             self._could_not_tell = True
 
     def close(self) -> None:
-        """Forget what is on disk in the audit, which has ended, and close the file. Idempotent."""
+        """Delete the notes whose audit is on disk, and close the file. Call it after the audit was closed.
+
+        Idempotent.
+        """
         try:
             self._forget_told()
         except sqlite3.Error as exc:

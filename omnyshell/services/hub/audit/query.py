@@ -1,4 +1,4 @@
-"""Looks into a trail on disk: chooses records, and verifies the whole."""
+"""Queries a trail on disk, and verifies all of it."""
 
 import re
 import sqlite3
@@ -32,7 +32,7 @@ _LOOKS_LIKE_A_SPAN = re.compile(r"[0-9]+[a-z]")
 
 
 def parse_moment(text: str, name: str, clock: Clock) -> datetime:
-    """Read a span before now, or an ISO-8601 time. Raises `ConfigException` naming the option."""
+    """Read a duration before now, or an ISO-8601 time. Raises `ConfigException` naming the option."""
     written = text.strip()
     if _LOOKS_LIKE_A_SPAN.fullmatch(written):
         return clock.now() - timedelta(seconds=parse_duration(written, name))
@@ -44,7 +44,7 @@ def parse_moment(text: str, name: str, clock: Clock) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which records are wanted; what is not given does not matter. `action` is a pattern such as `session.*`."""
+    """A filter of records; empty fields match everything. `action` is a pattern such as `session.*`."""
 
     since: datetime | None = None
     action: str = ""
@@ -52,7 +52,7 @@ class AuditQuery:
     node: str = ""
 
     def matches(self, record: AuditRecord) -> bool:
-        """Tell whether the record is wanted."""
+        """Tell whether the record matches."""
         return (
             (self.since is None or record.at >= self.since)
             and (not self.action or fnmatchcase(record.action, self.action))
@@ -62,7 +62,7 @@ class AuditQuery:
 
 
 def find_records(reader: AuditReader, query: AuditQuery, after: int = 0) -> Iterator[tuple[ChainedRecord, AuditRecord]]:
-    """Yield what the query wants, oldest first. What cannot be read is left out: `verify` names it."""
+    """Yield the matching records, oldest first. Unreadable ones are left out: `verify` reports them."""
     try:
         for chained in reader.records(after):
             record = read_record(chained)
@@ -74,7 +74,7 @@ def find_records(reader: AuditReader, query: AuditQuery, after: int = 0) -> Iter
 
 @dataclass(frozen=True, slots=True)
 class TrailReport:
-    """What verifying found; nothing in `findings` means that the trail is whole."""
+    """The result of a verification; if `findings` is empty, the trail is whole."""
 
     records: int
     head: Seal | None
@@ -83,7 +83,7 @@ class TrailReport:
 
 
 class _Walk:
-    """Goes through a trail: the chain, and the gaps that the trail says it has."""
+    """Checks the chain of a trail, and collects the gaps that it reports."""
 
     def __init__(self, anchor: Seal | None, key: Ed25519PublicKey) -> None:
         self.verifier = ChainVerifier(anchor, key.verify)
@@ -109,9 +109,10 @@ def verify_trail(
 ) -> TrailReport:
     """Check every record, the signed end, and the signed beginning where retention removed something.
 
-    `known` is a record's number and hash (hexadecimal) that were noted elsewhere: it must be there. What retention has
-    removed since proves nothing any more, which is a finding too. `noted` is the head in the hub's other database, read
-    before. What the trail says itself of gaps is found for ever. Raises `ConfigException` where there is no trail.
+    `known` is the number and hash (hexadecimal) of a record that were noted elsewhere: the trail must have it. If
+    retention has removed it, nothing can be proved, which is a finding too. `noted` is the head in the hub's other
+    database, read before the trail. Gaps that the trail reports itself are always findings. Raises `ConfigException` if
+    there is no trail.
     """
     head = anchor = None
     walk, seen = _Walk(None, key), None
@@ -134,7 +135,7 @@ def verify_trail(
 
 
 def _compare(known: tuple[int, str], seen: str | None, anchor: Seal | None) -> list[Finding]:
-    """Compare a record with what was noted of it elsewhere: what can forge a trail can forge where it begins, too."""
+    """Compare a record with its noted hash. A removed one is a finding, as a forged trail could begin after it."""
     seq, hash_ = known
     if seen is None and anchor is not None and anchor.seq >= seq:
         if anchor.seq == seq and anchor.hash.hex() == hash_:

@@ -1,8 +1,8 @@
-"""Goes through a whole trail, for what its end does not show.
+"""Checks a whole trail, for faults that its end does not show.
 
-No I/O but the reader that is given. Nothing is mended here: what is found is for the trail to say from then on. What
-the trail says of itself counts as far as a signature covers it: a record that is whole, and from which an unbroken
-chain leads to one that the hub signed. Anything else may have been put there.
+No I/O but through the given reader. Nothing is repaired: findings are recorded in the trail. The trail's records about
+itself count only if a signature covers them: if they are whole, and an unbroken chain leads from them to a signed
+record. Others may be forged.
 """
 
 import hashlib
@@ -25,31 +25,31 @@ from omnyshell.services.hub.audit.heads import BROKEN_ACTION, HEAD_ACTION, own_r
 from omnyshell.services.hub.audit.signs import NO_SIGNS, Signs
 
 MOST_NAMED = 20
-"""Findings that get a record each; what there is beside them is one more."""
+"""Findings that get a record each; one more record sums up the rest."""
 
 SLICE = 64
-"""Records that are looked at between two moments at which others may run."""
+"""Records that are checked between two pauses."""
 
 MOST_KEPT = 1_000
-"""Findings that are kept to be named; beyond it they are counted."""
+"""Findings that are kept; more are only counted."""
 
 
 @dataclass(slots=True)
 class Scan:
-    """What going through a whole trail found."""
+    """The result of a scan."""
 
     findings: list[Finding] = field(default_factory=list)
-    """What no record of the trail tells yet: `MOST_NAMED` at most, and one that stands for the rest."""
+    """Findings that no record of the trail reports yet: at most `MOST_NAMED`, and one that sums up the rest."""
 
     told: ToldGaps = field(default_factory=ToldGaps)
-    """What the trail tells."""
+    """The gaps that the trail reports."""
 
 
 class TrailScan:
-    """Takes a trail record by record; `result` says what it found that the trail does not tell yet.
+    """Checks a trail record by record; `result` returns the findings that the trail does not report yet.
 
-    `noted` is the record up to which the other database knows the trail, `up_to` the last one of the time before this
-    hub began, `marks` are hashes by the numbers of records that are known to have been signed.
+    `noted` is the last record that the other database knows, `up_to` the last one from before this hub started, `marks`
+    are hashes of records that are known to have been signed, by number.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class TrailScan:
         self._known = 0
         self._told = ToldGaps()
         self._waiting: list[tuple[int, AuditRecord]] = []
-        """The trail's records about itself that no signature covers yet."""
+        """Records of the trail about itself that no signature covers yet."""
 
         self._end = b""
         self._found: dict[str, Finding] = {}
@@ -93,7 +93,7 @@ class TrailScan:
             self._heed()
 
     def result(self, end: Seal | None = None) -> Scan:
-        """Return what was found; `end` is the signed end of what was read, as the file says it."""
+        """Return the result; `end` is the signed end of the records read, according to the file."""
         if end is not None and end.hash == self._end and is_signed(end, self._check):
             self._heed()
         self._compare()
@@ -108,9 +108,9 @@ class TrailScan:
         return Scan(named, self._told)
 
     def _collect(self) -> bool:
-        """Take the verifier's findings; returns whether the last record is whole in itself.
+        """Collect the verifier's findings; return whether the last record itself is whole.
 
-        What stands before a record that does not fit is covered by no signature behind it.
+        After a break in the chain, later signatures do not cover the records before it.
         """
         findings, self._verifier.findings = self._verifier.findings, []
         if findings:
@@ -120,7 +120,10 @@ class TrailScan:
         return not any(finding.kind in NOT_ITSELF for finding in findings)
 
     def _weigh(self, record: ChainedRecord, own: AuditRecord) -> None:
-        """Have what the trail says of itself wait for a signature; a head's covers the record before it."""
+        """Keep a record about the trail until a signature covers it.
+
+        A head's signature covers the record before the head.
+        """
         if own.action in GAP_ACTIONS:
             self._waiting.append((record.seq, own))
         head = read_head(own.detail) if own.action == HEAD_ACTION else None
@@ -138,11 +141,11 @@ class TrailScan:
             self._waiting.append((record.seq, own))
 
     def _heed(self) -> None:
-        """Believe what waits: a signature covers it."""
+        """Accept the waiting records: a signature covers them."""
         for seq, own in self._waiting:
             self._told.heed(seq, own)
             if seq == 1 and own.action == BROKEN_ACTION:
-                # It began with saying so.
+                # The trail's first record reports the missing beginning.
                 self._is_from_the_beginning = False
             head = read_head(own.detail) if own.action == HEAD_ACTION else None
             self._known = max(self._known, head.noted if head is not None else 0)
@@ -153,7 +156,7 @@ class TrailScan:
         self._last = max(self._last, at)
 
     def _compare(self) -> None:
-        """Compare the trail with what else is known of its time."""
+        """Compare the trail with other evidence of the time that it covers."""
         if self._known > self._noted:
             text = "the hub's other database knows less of the trail than it did: it was removed or rolled back"
             self._keep(Finding("unnoted", self._known, f"{text} (records up to {self._known} were noted)"))
@@ -167,7 +170,8 @@ class TrailScan:
     def _is_told(self, finding: Finding) -> bool:
         if finding.text in self._told:
             return True
-        # Where the end was not the one that was signed, what follows says that it does not follow.
+        # After an end that was not the signed one, the next record is reported as not chained to it; that is known
+        # already.
         return finding.kind == "broken" and self._told.says(leaves(finding.seq))
 
     def _keep(self, finding: Finding) -> None:
@@ -178,7 +182,10 @@ class TrailScan:
             self._rest.update(finding.text.encode())
 
     def _summary(self, rest: Iterable[Finding]) -> str:
-        """Say how many there are, and which: others, as many, are not told by it."""
+        """Describe the rest of the findings by number and hash.
+
+        By number alone, other findings could pass as reported.
+        """
         which, count = self._rest.copy(), self._more
         for finding in rest:
             which.update(finding.text.encode())
@@ -190,7 +197,10 @@ class TrailScan:
 def scan(
     records: Iterable[ChainedRecord], trail: TrailScan, pause: Callable[[], bool], end: Seal | None = None
 ) -> Scan | None:
-    """Go through a whole trail; `pause` is called now and then and says whether to go on. None where it did not."""
+    """Check a whole trail.
+
+    `pause` is called every `SLICE` records, and returns whether to go on; if not, the result is None.
+    """
     for number, record in enumerate(records):
         if number % SLICE == 0 and not pause():
             return None

@@ -1,7 +1,7 @@
-"""Hides what looks like a secret in a command line: values of variables, and what stands beside a name of secrets.
+"""Hides likely secrets in a command line: values of variables, and values next to a name that suggests a secret.
 
-No shell is spoken here: a line is taken apart as shells of POSIX do it, near enough, and whatever is quoted and has
-white space in it may be a line again. What nothing says of it cannot be known: `docs/audit.md` says so.
+A line is split approximately as POSIX shells do it, and a quoted text with white space may be a command line again. A
+secret that nothing marks as one cannot be recognized; `docs/audit.md` says so.
 """
 
 import re
@@ -11,12 +11,12 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 
 HIDDEN = "***"
-"""Stands for what is not kept."""
+"""Replaces a hidden value."""
 
 DEEPEST = 6
-"""Lines within words of lines that are looked into; what is deeper is hidden."""
+"""How deeply command lines within quoted words are examined; deeper ones are hidden."""
 
-# Each character begins one of these, whatever comes before: the time is linear. A quote may be cut off.
+# Some alternative matches at every character, so the time is linear. A closing quote may be missing.
 _TOKEN = re.compile(
     r"""(?P<space>[ \t]+)|(?P<end>[;&|()`\r\n\f\v]|\$\()|(?P<other>[<>])|(?P<word>(?:
         \$'(?:\\.|[^'\\])*(?:'|\\?\Z) | '[^']*(?:'|\Z) | "(?:\\.|[^"\\])*(?:"|\\?\Z) | \\. | \\\Z
@@ -44,7 +44,7 @@ _TELLING = re.compile(
     r"|dop_v1_|shpat_|SG\.|AIza|ya29\.|A[KS]IA|eyJ)[A-Za-z0-9._~+/=-]{12,}",
     re.ASCII,
 )
-"""Tokens that say by how they begin what they are."""
+"""Prefixes of known kinds of tokens."""
 
 SHORTEST_TOKEN = 12
 
@@ -53,22 +53,22 @@ _PREFIXES = frozenset({
     "builtin", "eval", "xargs", "chroot", "unshare", "runuser", "then", "do", "else", "if", "elif", "while", "until",
     "!", "{",
 })  # fmt: skip
-"""Words behind which a command begins, with variables before it."""
+"""Words after which a command begins, possibly with variables first."""
 
 _DECLARING = frozenset({"export", "declare", "typeset", "local", "readonly", "set", "setenv"})
 _BY_POSITION = frozenset({"set", "setenv"})
-"""Commands that take the name and the value as words of their own."""
+"""Commands that take a variable's name and value as separate words."""
 
 _OPTIONS = {
     "mysql*": "p", "mariadb*": "p", "sshpass": "p", "mongo*": "p", "redis-cli": "a", "valkey-cli": "a",
     "ldap*": "wy", "sqlcmd": "P", "bcp": "P", "zip": "P", "unzip": "P", "7z*": "p", "ipmitool": "P", "mosquitto_*": "P",
     "snmp*": "AX",
 }  # fmt: skip
-"""Short options that take a secret, by program: as a word of its own, or right behind the letter."""
+"""Short options with a secret value, by program; the value is the next word, or attached to the letter."""
 
 _WITH_NEXT = {"login": ("-p",), "plink": ("-pw",), "pscp": ("-pw",), "psftp": ("-pw",)}
 _ATTACHED = re.compile(r"-p(?![0-9:,./-]*\Z)(?![a-z_-]*\Z).+", re.DOTALL)
-"""A password right behind `-p`, of whatever program; neither a port nor other options."""
+"""A password attached to `-p`, for any program; it must look like neither a port nor other options."""
 
 _USERS = re.compile(r"-[A-Za-z]*u|--(?:proxy-)?user|-U|--proxy-user")
 _USERS_PROGRAMS = ("curl", "wget", "http", "https", "xh", "smbclient", "rpcclient")
@@ -89,13 +89,13 @@ _COMPONENT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", re.ASCII)
 
 @lru_cache(maxsize=1024)
 def is_secret(name: str) -> bool:
-    """Tell whether a name, of a variable, an option, a field or a header, looks like one of secrets."""
+    """Tell whether the name of a variable, option, field or header suggests a secret."""
     parts = [part.lower() for part in _COMPONENT.findall(name[:128])]
     if not parts or parts[0] in _HARMLESS_BEGINS or (len(parts) > 1 and parts[-1] in _HARMLESS_ENDS):
         return False
     if not _WORDS.isdisjoint(parts) or _PARTS.search("".join(parts)) is not None:
         return True
-    # A key by itself opens a door, sorts a table or names a file; `STRIPE_KEY` is a secret.
+    # A name "key" alone may be anything (a sort key, a file); `STRIPE_KEY` is a secret.
     return len(parts) > 1 and parts[-1] in ("key", "keys") and name.isupper()
 
 
@@ -105,24 +105,24 @@ def _letters_of(program: str) -> str:
 
 
 def mask_line(line: str, depth: int = 0) -> str:
-    """Return a line for a shell with secrets hidden; where there are none, as it is."""
+    """Return a line for a shell with secrets hidden; unchanged if there are none."""
     if len(line) < SHORTEST_TOKEN and line.isascii() and line.isalnum():
-        # The name of a program, as most lines are that come often.
+        # Only the name of a program, like most lines that come often.
         return line
-    # A word that has nothing but fields, as `host=x user=y`, is no line.
+    # A quoted word of fields alone, such as `host=x user=y`, is no command line.
     is_line = not depth or not all(map(_SETTING.match, line.split()))
     masker = _Masker(depth, is_line=is_line)
     return "".join(masker.token(found) for found in _TOKEN.finditer(line))
 
 
 def mask_words(words: Iterable[str]) -> list[str]:
-    """Return the words of a command as a shell wants them, with secrets hidden."""
+    """Return the words of a command quoted for a shell, with secrets hidden."""
     masker = _Masker()
     return [shlex.quote(word) if (masked := masker.word(word)) == word else _quoted(masked) for word in words]
 
 
 def program_of(line: str) -> str:
-    """Return the first program that a line runs; variables before it, and `env`, are none."""
+    """Return the first program that a line runs, after variables and `env`."""
     masker = _Masker()
     for found in _TOKEN.finditer(line):
         masker.token(found)
@@ -132,19 +132,19 @@ def program_of(line: str) -> str:
 
 
 class _Masker:
-    """Takes the words of a line one after another, and knows where in a command each stands."""
+    """Masks the words of a line one after another, and tracks the position of each in its command."""
 
     def __init__(self, depth: int = 0, *, is_line: bool = True) -> None:
         self._depth = depth
         self.program = ""
         self.shown = ""
-        """The program as the line has it."""
+        """The program as it is written in the line."""
 
         self._begin()
         self._is_before_command = is_line
 
     def _begin(self) -> None:
-        """A command begins."""
+        """Start a new command."""
         self._is_before_command = True
         self._is_behind_prefix = self._is_behind_option = False
         self._is_declaring = self._sets_by_position = False
@@ -153,7 +153,7 @@ class _Masker:
         self._with_next: tuple[str, ...] = ()
 
     def token(self, found: re.Match[str]) -> str:
-        """Take what `_TOKEN` found."""
+        """Mask a match of `_TOKEN`."""
         raw = found[0]
         if found.lastgroup == "end":
             self._begin()
@@ -164,7 +164,7 @@ class _Masker:
         return raw if masked == text else _quoted(masked)
 
     def word(self, text: str) -> str:
-        """Take the next word, without its quotes; returns what is kept of it."""
+        """Take the next word, without its quotes; return it masked."""
         if self._hides_next or self._hides_password:
             return self._hidden(text)
         if (self._is_before_command or self._is_declaring) and (setting := _SETTING.match(text)) is not None:
@@ -183,7 +183,7 @@ class _Masker:
         return text if text.startswith(HIDDEN) else HIDDEN
 
     def _place(self, text: str) -> None:
-        """See what a word is in its command."""
+        """Track the position of a word in its command."""
         self._see_program(text)
         if not self._is_before_command:
             self._is_before_command = text == "--"
@@ -204,12 +204,12 @@ class _Masker:
         self._sets_by_position = name in _BY_POSITION
 
     def _sees_name(self, text: str) -> None:
-        """Behind the name, `set` and `setenv` have the value."""
+        """For `set` and `setenv`, the value follows the name."""
         if self._sets_by_position and not text.startswith("-"):
             self._hides_next, self._sets_by_position = True, False
 
     def _see_program(self, text: str) -> None:
-        """Know a program whose short options take secrets wherever it stands: others may run it."""
+        """Recognize a program whose short options take secrets at any position, as other programs may run it."""
         name = text.rpartition("/")[2]
         self._short = _letters_of(name) or self._short
         self._with_next = _WITH_NEXT.get(name, self._with_next)
@@ -229,7 +229,7 @@ class _Masker:
         return mask_line(masked, self._depth + 1) if self._depth < DEEPEST else HIDDEN
 
     def _option(self, text: str) -> str | None:
-        """Take an option; None where it is no more than a word."""
+        """Mask an option; None if it needs no special treatment."""
         if text in self._with_next or (len(text) == 2 and text[1] in self._short):
             self._hides_next = True
             return text
@@ -248,7 +248,7 @@ class _Masker:
 
 
 def _inside(text: str) -> tuple[str, bool]:
-    """Hide what a word says itself that it is secret; returns also whether the next word is one."""
+    """Hide the part of a word that is marked as secret; return also whether the next word is a secret."""
     masked = _KEY.sub(HIDDEN, text) if "-----BEGIN" in text else text
     if "://" in masked:
         masked = _USER_IN_URL.sub(_without_user, masked)
@@ -264,7 +264,7 @@ def _inside(text: str) -> tuple[str, bool]:
         if place == len(masked):
             return masked, True
         if found[0].endswith(":") and "/" in (masked[place], masked[found.start() - 1 : found.start()]):
-            # A path, which something is mounted at, or on another machine.
+            # The part after the colon is a path, as of a mount or on another machine.
             continue
         end = _end_of_value(masked, place)
         masked = masked[:place] + HIDDEN + masked[end:]
@@ -273,12 +273,12 @@ def _inside(text: str) -> tuple[str, bool]:
 
 
 def _without_user(found: re.Match[str]) -> str:
-    # One that is long and alone is no name of somebody, but a token.
+    # A long user part without a password is a token, not a name.
     return HIDDEN if found[1] is None else f"{found[1]}:{HIDDEN}@"
 
 
 def _end_of_value(text: str, place: int) -> int:
-    """Where a secret ends: at its closing quote, at the next field of a query, or with the word."""
+    """Return the end of a secret: its closing quote, the next field of a query, or the end of the word."""
     if text[place] in "\"'":
         closing = re.compile(rf"{text[place]}(?:\\.|[^{text[place]}\\])*{text[place]}", re.DOTALL).match(text, place)
         return closing.end() if closing is not None else len(text)

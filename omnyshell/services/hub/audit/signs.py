@@ -1,6 +1,8 @@
-"""Signs that a hub had a trail before, beside the trail: files that come after its first record, times that it knows.
+"""Evidence beside the trail that a hub had one before.
 
-Whoever removes or exchanges a trail has to think of all of them, and take along what users would miss.
+It is files written after the first record, and times in the database.
+
+To remove or exchange a trail unnoticed, all of them have to be removed, some of which users would miss.
 """
 
 import sqlite3
@@ -16,33 +18,34 @@ from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE, STATE_NAMES
 
 SLACK = timedelta(minutes=5)
-"""How far the trail's times may be from others: a clock may be set, and what is done follows its record."""
+"""Tolerance between times in the trail and in the database: clocks are adjusted, and an action comes after its
+record."""
 
 _COLUMNS = (
     "SELECT t.name, c.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c"
     " WHERE t.type = 'table' AND c.name IN ('created_at', 'used_at')"
 )
-"""The columns of the hub's database that say when somebody did something, which was in the trail before it was done."""
+"""The columns of the hub's database with times of actions; each action was recorded in the trail before it was done."""
 
 
 _SHAPE = "GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-*Z'"
-"""Damaged rows may hold anything."""
+"""Only well-formed times count, as damaged rows may hold anything."""
 
 
 class Signs(NamedTuple):
-    """What there is beside a trail."""
+    """The evidence beside a trail."""
 
     files: tuple[str, ...] = ()
     first: str = ""
     last: str = ""
-    """The earliest and the latest time at which something was done that is in the hub's database; empty for none."""
+    """The earliest and the latest time of an action in the hub's database; empty if there are none."""
 
     def of_before(self, begin: str) -> bool:
-        """Whether something was done before a trail that begins at that time."""
+        """Whether there was an action before the beginning of the trail."""
         return bool(self.first) and _is_before(self.first, begin)
 
     def of_after(self, end: str) -> bool:
-        """Whether something was done after a trail that ends at that time."""
+        """Whether there was an action after the end of the trail."""
         return bool(self.last) and _is_before(end, self.last)
 
 
@@ -50,11 +53,14 @@ NO_SIGNS = Signs()
 
 
 def signs_beside(directory: Path) -> Signs:
-    """Look at a state directory, before anything is made there. Raises `ConfigException` for a damaged database."""
+    """Collect the evidence in a state directory. Call it before anything is created there.
+
+    Raises `ConfigException` for a damaged database.
+    """
     files = tuple(name for name in STATE_NAMES if name != AUDIT_FILE and (directory / name).exists())
     if STATE_FILE not in files:
         return Signs(files)
-    # Not for reading alone: what a hub that was killed left half done is undone first.
+    # Opened for writing too, so that SQLite can roll back what a killed hub left half done.
     uri = f"{(directory / STATE_FILE).resolve().as_uri()}?mode=rw"
     try:
         with closing(sqlite3.connect(uri, uri=True, timeout=LOCKED_WAIT)) as database:
@@ -68,7 +74,7 @@ def signs_beside(directory: Path) -> Signs:
 def _times(database: sqlite3.Connection) -> set[str]:
     found: set[str] = set()
     for table, column in database.execute(_COLUMNS).fetchall():
-        # The names are from the file: what somebody made of them is quoted.
+        # The names come from the file, where they may have been altered, so they are quoted.
         place = '"' + table.replace('"', '""') + '"'
         query = f"SELECT min({column}), max({column}) FROM {place} WHERE {column} {_SHAPE}"  # noqa: S608
         found.update(str(end) for end in database.execute(query).fetchone() if _moment(end) is not None)

@@ -1,4 +1,7 @@
-"""Where audit records go beside the trail: a file, syslog, stdout. Each is one JSON object a line, with its hash."""
+"""Sinks, to which audit records go besides the trail: a file, syslog, stdout.
+
+A record is one JSON object on a line, with its hash.
+"""
 
 import logging
 import os
@@ -23,13 +26,13 @@ from omnyshell.services.hub.audit.syslog_tls import SyslogTlsSink
 from omnyshell.services.hub.ground.audit_settings import SinkTls
 
 SINK_LIMIT = 10_000
-"""Records that may wait for a sink; beyond it that sink misses some, which it is told."""
+"""Records that may wait for a sink; beyond it the sink misses some, and gets a record of how many."""
 
 SINK_BATCH = 500
-"""Records that a sink is given together."""
+"""Records that are passed to a sink at a time."""
 
 SINK_RETRY = 1.0
-"""Seconds between two tries while a sink fails."""
+"""Seconds between attempts while a sink fails."""
 
 KINDS = "file:PATH, syslog, syslog:HOST:PORT, syslog-tls:HOST:PORT or stdout"
 
@@ -41,17 +44,17 @@ logger = logging.getLogger("omnyshell.audit")
 
 
 class Sink(Protocol):
-    """Takes lines that are committed to the trail. Runs in a thread of its own, so it may block."""
+    """Receives lines that are committed to the trail. It runs in a thread of its own, so it may block."""
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Take lines of JSON, without line ends. Raises `OSError` where it cannot."""
+        """Write lines of JSON, given without line ends. Raises `OSError` if it cannot."""
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release its resources."""
 
 
 class FileSink:
-    """Appends to a file of mode 0600, and opens it anew when it was moved away."""
+    """Appends to a file of mode 0600, and opens a new one when it was moved away."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -61,7 +64,7 @@ class FileSink:
     def write(self, lines: Sequence[bytes]) -> None:
         """Append the lines."""
         self._follow_rotation()
-        # A line that the disk took half of stays one by itself: the whole of it comes again.
+        # A partly written line is ended here: the whole line is written again.
         data = (b"\n" if self._is_cut else b"") + b"".join(line + b"\n" for line in lines)
         while data:
             written = os.write(self._fd, data)
@@ -94,7 +97,7 @@ class StdoutSink:
         sys.stdout.buffer.flush()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""
 
 
 class SyslogSink:
@@ -126,7 +129,7 @@ class _RaisingSyslog(SysLogHandler):
 
 
 class SinkThread:
-    """Feeds one sink from a bounded queue. What a sink does not take is given to it again, until it does."""
+    """Feeds one sink from a bounded queue. Records that a sink fails to take are passed again until it takes them."""
 
     def __init__(self, sink: Sink, name: str, limit: int = SINK_LIMIT) -> None:
         self._sink = sink
@@ -141,7 +144,10 @@ class SinkThread:
         self._thread.start()
 
     def put(self, chained: Sequence[ChainedRecord]) -> None:
-        """Hand over records; never waits for the sink. Those that find no place are missed, loudly."""
+        """Queue records; never waits for the sink.
+
+        If the queue is full they are dropped, which is logged and recorded.
+        """
         with self._changed:
             room = self._limit - len(self._waiting)
             self._waiting.extend(chained[:room])
@@ -152,7 +158,7 @@ class SinkThread:
             self._changed.notify()
 
     def close(self) -> None:
-        """Write what waits, for a while, and end."""
+        """Write waiting records for a limited time, and end."""
         with self._changed:
             self._is_closing = True
             self._changed.notify()
@@ -175,13 +181,13 @@ class SinkThread:
         self._sink.close()
 
     def _next(self) -> list[ChainedRecord]:
-        """Wait for records, and return the first of them; none where it is to end."""
+        """Wait for records, and return the first batch; an empty one if the thread is to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_closing)
             return list(islice(self._waiting, SINK_BATCH))
 
     def _pause(self) -> bool:
-        """Wait until the next try; returns whether it is to end instead."""
+        """Wait until the next attempt; return whether the thread is to end instead."""
         with self._changed:
             return self._changed.wait_for(lambda: self._is_closing, SINK_RETRY)
 
@@ -196,16 +202,16 @@ class SinkThread:
 
 
 def export_line(record: ChainedRecord) -> bytes:
-    """A record as it leaves the trail: its JSON, with its hash and the one before behind it.
+    """The exported form of a record: its JSON, followed by its hash and the previous hash.
 
-    Records of version 0.1 may hold what is not printable, and altered ones anything: that is escaped here.
+    Unprintable characters are escaped: records of version 0.1 may have some, and altered ones anything.
     """
     head, _, _ = printable_json(record.text.decode("utf-8", "replace")).rpartition("}")
     return f'{head},"previous":"{record.previous.hex()}","hash":"{record.hash.hex()}"}}'.encode()
 
 
 def open_sink(text: str, tls: SinkTls | None = None) -> Sink:
-    """Return the sink that a text names, see `KINDS`. Raises `ConfigException`."""
+    """Open the sink that a text names, see `KINDS`. Raises `ConfigException`."""
     kind, _, rest = text.partition(":")
     if kind == "file" and rest:
         return FileSink(user_path(rest))
@@ -236,6 +242,6 @@ def _place(place: str, port: int, text: str) -> tuple[str, int]:
 
 
 def start_sinks(texts: Iterable[str], tls: SinkTls | None = None) -> list[SinkThread]:
-    """Start the sinks that are named. Raises `ConfigException` before any is started."""
+    """Start the named sinks. Raises `ConfigException` before any is started."""
     opened = [(open_sink(text, tls), text) for text in texts]
     return [SinkThread(sink, text) for sink, text in opened]

@@ -38,7 +38,8 @@ from omnyshell.services.hub.ground.database import LOCKED_WAIT, open_database, t
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE, AUDIT_KEY_FILE
 
 FIRST_KEY_FILE = "audit.key.first"
-"""The key until the first record is on disk: a start that got no further leaves no sign of a trail."""
+"""The key's file until the first record is on disk, so that a start which fails before leaves no evidence of a
+trail."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -55,28 +56,29 @@ CREATE TABLE IF NOT EXISTS seals (
     signature BLOB NOT NULL
 ) WITHOUT ROWID;
 """
-# One statement for all lets the interpreter go once: with one for each row, a busy loop would let this thread
-# have it again every 5 ms at best. `key` counts from 0; a hash has 32 bytes, the first is of the record before.
+# One statement for all rows releases the GIL once. With one for each row, this thread would get it back every 5 ms at
+# best while the event loop is busy. `key` counts from 0; a hash has 32 bytes, and the first one is that of the previous
+# record.
 _INSERT = """
 INSERT INTO records (seq, previous, record, hash)
 SELECT ?1 + key, substr(?2, 1 + 32 * key, 32), value, substr(?2, 33 + 32 * key, 32) FROM json_each(?3)
 """
 
 YIELD_EVERY = 256
-"""Records between two moments at which the thread that works for the trail lets others run."""
+"""Records after which the trail's thread lets other threads run."""
 
 DEFAULT_SIZE = 1024 * MIB
-"""Bytes of a trail where nothing else is configured."""
+"""The default size limit of a trail, in bytes."""
 
 _NEW, _OF_DEFAULT_SIZE, _LARGER = range(3)
 """A file's `user_version`: not opened since 0.1.0; under the default size; was larger before there was one."""
 
 TRIM_TO = 0.9
-"""Retention by size leaves this part of the limit, so that it does not run for every record."""
+"""Retention by size reduces the trail to this fraction of the limit, so that it does not run for every record."""
 
 
 def load_audit_key(state_dir: Path) -> Ed25519PrivateKey:
-    """Return the key that signs the trail, made at the first call. Raises `ConfigException`."""
+    """Return the key that signs the trail; the first call makes it. Raises `ConfigException`."""
     path, first = state_dir / AUDIT_KEY_FILE, state_dir / FIRST_KEY_FILE
     if path.exists():
         return Ed25519PrivateKey.load(path)
@@ -86,17 +88,17 @@ def load_audit_key(state_dir: Path) -> Ed25519PrivateKey:
 
 
 def keep_audit_key(state_dir: Path) -> None:
-    """Put the key into its place, now that it has signed a record. Idempotent; raises `OSError`."""
+    """Rename the key to its final name, once it has signed a record. Idempotent; raises `OSError`."""
     if (state_dir / FIRST_KEY_FILE).exists():
         (state_dir / FIRST_KEY_FILE).replace(state_dir / AUDIT_KEY_FILE)
         sync_directory(state_dir)
 
 
 class AuditStore:
-    """Appends to the trail. `append` and `trim` raise `sqlite3.Error` where they fail, and nothing has changed then."""
+    """Appends to the trail. If `append` or `trim` fails, it raises `sqlite3.Error` and has changed nothing."""
 
     def __init__(self, path: Path, key: Ed25519PrivateKey, clock: Clock) -> None:
-        """Open the file, or make it. Raises `ConfigException` where it cannot be used."""
+        """Open or create the file. Raises `ConfigException` if it cannot be used."""
         self._key = key
         self._clock = clock
         try:
@@ -116,21 +118,21 @@ class AuditStore:
         return self._key.public_key
 
     def signed_end(self) -> SignedHead | None:
-        """Return the end, signed for the hub's other database; None where nothing has ever been recorded."""
+        """Return the end, signed for the hub's other database; None if nothing was ever recorded."""
         return SignedHead(self._sign(NOTED), self.public_key) if self._seq else None
 
     def end(self, noted: SignedHead | None, signs: tuple[str, ...] = ()) -> TrailEnd:
-        """Return what the file says of its end, with the record that was noted elsewhere."""
+        """Return the end of the trail according to the file, with the hash of the noted record."""
         return _end(self._db, noted)._replace(signs=signs)
 
     def know(self, gaps: ToldGaps) -> None:
-        """Take what the trail tells of gaps: whoever edits the file from then on changes nothing about that."""
+        """Keep the gaps that the trail reports, so that later edits of the file do not change them."""
         self._gaps.add(gaps)
 
     def go_on_behind(self, seq: int, hash_: bytes, earlier: Ed25519PublicKey | None) -> None:
-        """Have the next record follow this one, which may be gone.
+        """Chain the next record to this one, which may be missing.
 
-        An anchor that the `earlier` key signed, before it was replaced, is signed anew.
+        If the anchor was signed by the `earlier` key, which was replaced, sign it again.
         """
         self._seq, self._hash = seq, hash_
         anchor = _seal(self._db, ANCHOR)
@@ -148,22 +150,22 @@ class AuditStore:
         return chained
 
     def append_head(self, noted: int) -> list[ChainedRecord]:
-        """Add a record of where the trail ends, signed; `noted` is what the other database knows by now.
+        """Append a signed head of the trail; `noted` is the last record that the other database knows.
 
-        Raises `RuntimeError` where nothing has ever been recorded.
+        Raises `RuntimeError` if nothing was ever recorded.
         """
         if not self._seq:
             raise RuntimeError("there is no end yet")
         return self.append([head_record(SignedHead(self._sign(RECORDED), self.public_key, noted))])
 
     def trim(self, retention: Retention, noted: int | None = None) -> list[ChainedRecord]:
-        """Remove what is too old or too much, leaving a signed anchor; returns the record of doing so.
+        """Remove records that are too old or too many, and leave a signed anchor; return the record of the removal.
 
-        What is behind the record that was `noted` elsewhere stays: only retention may have removed that one. What the
-        removed records said of gaps is said again.
+        Records after the one `noted` in the other database are kept, so that a missing noted record can only have been
+        removed by retention. Gaps that the removed records reported are reported again.
         """
         last, why = max((self._last_too_old(retention), "age"), (self._last_too_much(retention), "size"))
-        # The newest record stays, so that there is always one that the head signs.
+        # The newest record is kept, so that the head always signs one.
         last = min(last, self._seq - 1, noted if noted is not None else self._seq)
         first = self._first()
         row = self._db.execute("SELECT seq, hash FROM records WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (last,))
@@ -180,7 +182,7 @@ class AuditStore:
             self._db.execute("DELETE FROM records WHERE seq <= ?", (last,))
             self._insert(chained)
         self._ended_with(chained, records)
-        # A script is stepped to its end; `execute` would free one page.
+        # `executescript` steps the statement to its end; `execute` would free only one page.
         self._db.executescript("PRAGMA incremental_vacuum")
         return chained
 
@@ -193,7 +195,7 @@ class AuditStore:
         for record in records:
             seq += 1
             if seq % YIELD_EVERY == 0:
-                # Otherwise the hub's loop could wait for the interpreter for up to 5 ms.
+                # Release the GIL, for which the hub's loop might otherwise wait up to 5 ms.
                 time.sleep(0)
             made = chain(seq, previous, record)
             previous = made.hash
@@ -201,7 +203,7 @@ class AuditStore:
         return chained
 
     def _note_size(self) -> None:
-        """Note, once, whether the file was larger than the default before there was one."""
+        """Record once whether the file exceeded the default limit when that was introduced."""
         if self._pragma("user_version") == _NEW:
             self._set_version(_LARGER if self._used() > DEFAULT_SIZE else _OF_DEFAULT_SIZE)
 
@@ -209,7 +211,7 @@ class AuditStore:
         self._db.execute(f"PRAGMA user_version = {version}")
 
     def _limit(self, retention: Retention) -> int:
-        """The bytes that the trail may take; 0 for no limit."""
+        """The size limit of the trail in bytes; 0 for none."""
         if retention.max_bytes is None:
             return 0 if self._pragma("user_version") == _LARGER else DEFAULT_SIZE
         if self._pragma("user_version") == _LARGER:
@@ -244,7 +246,7 @@ class AuditStore:
         return int(first) if first is not None else None
 
     def _last_too_old(self, retention: Retention) -> int:
-        """The last record of the beginning that is too old; 0 where none is."""
+        """The number of the last record that is too old; 0 if none is."""
         if retention.max_age is None:
             return 0
         limit = write_timestamp(self._clock.now() - retention.max_age)
@@ -256,7 +258,7 @@ class AuditStore:
         return int(first_kept[0]) - 1 if first_kept is not None else self._seq
 
     def _last_too_much(self, retention: Retention) -> int:
-        """The last record of the beginning that size forbids; 0 where there is room."""
+        """The number of the last record to remove for the size limit; 0 if there is room."""
         first, limit = self._first(), self._limit(retention)
         if first is None or not limit:
             return 0
@@ -271,15 +273,15 @@ class AuditStore:
 
 
 class AuditReader:
-    """Reads a trail, as it was at one moment, while a hub may go on writing. A context manager."""
+    """Reads a snapshot of a trail, while a hub may go on writing. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises `ConfigException` where there is none or it cannot be read."""
+        """Open the file. Raises `ConfigException` if it is missing or cannot be read."""
         if not path.is_file():
             raise ConfigException(f"there is no audit trail at {path}")
         try:
             self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=LOCKED_WAIT)
-            # Edited files may hold anything: bytes, not text that fails to decode.
+            # Read text as bytes: an edited file may contain text that cannot be decoded.
             self._db.text_factory = bytes
             self._db.isolation_level = None
         except sqlite3.Error as exc:
@@ -297,22 +299,25 @@ class AuditReader:
         return _seal(self._db, kind)
 
     def end(self, noted: SignedHead | None) -> TrailEnd:
-        """Return what the file says of its end, with the record that was noted elsewhere. Raises `sqlite3.Error`."""
+        """Return the end of the trail according to the file, with the hash of the noted record.
+
+        Raises `sqlite3.Error`.
+        """
         return _end(self._db, noted)._replace(signs=(AUDIT_FILE,))
 
     def hash_of(self, seq: int) -> bytes | None:
-        """Return a record's hash; None where it is not there. Raises `sqlite3.Error` for a damaged file."""
+        """Return a record's hash; None if there is no such record. Raises `sqlite3.Error` for a damaged file."""
         return _hash_of(self._db, seq)
 
     def records(self, after: int = 0) -> Generator[ChainedRecord, None, None]:
-        """Yield the records whose numbers are greater. Raises `sqlite3.Error` for a damaged file."""
+        """Yield the records with numbers greater than `after`. Raises `sqlite3.Error` for a damaged file."""
         query = "SELECT seq, previous, record, hash FROM records WHERE seq > ? ORDER BY seq"
         with closing(self._db.execute(query, (after,))) as rows:
             for seq, previous, text, hash_ in rows:
                 yield ChainedRecord(seq, _bytes(previous), _bytes(text), _bytes(hash_))
 
     def refresh(self) -> None:
-        """See what was written since."""
+        """Start a new snapshot, with what was written since."""
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
 

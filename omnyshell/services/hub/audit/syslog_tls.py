@@ -1,4 +1,4 @@
-"""Syslog over TLS (RFC 5425): messages of RFC 5424, each behind its length; the server's certificate is checked."""
+"""Syslog over TLS (RFC 5425): messages of RFC 5424, each after its length; the server's certificate is verified."""
 
 import os
 import socket
@@ -13,16 +13,16 @@ TIMEOUT = 5.0
 """Seconds that connecting and sending may take."""
 
 SETTLING = 0.2
-"""Seconds that a server gets to end a connection that it does not want."""
+"""Seconds in which a server may close a connection that it refuses."""
 
 SENT_AGAIN = 200
-"""Messages that are sent again over a new connection: syslog does not say what has arrived."""
+"""Messages that are sent again over a new connection, as syslog does not acknowledge what has arrived."""
 
 _AUTHPRIV_INFO = 86
 
 
 class SyslogTlsSink:
-    """Sends to a server, and dials it anew where the connection has ended."""
+    """Sends to a server, and connects again when the connection has ended."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext) -> None:
         self._place = (host, port)
@@ -32,7 +32,7 @@ class SyslogTlsSink:
         self._sender = f"{socket.gethostname() or '-'} omnyshell-audit {os.getpid()} audit -"
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Send one message a line. Raises `OSError` where that fails; all of them are to be given again then."""
+        """Send each line as one message. Raises `OSError` if that fails; then all lines have to be passed again."""
         messages = [self._message(line) for line in lines]
         try:
             self._connect_where_needed()
@@ -44,7 +44,7 @@ class SyslogTlsSink:
         self._sent.extend(messages)
 
     def close(self) -> None:
-        """End the connection. Idempotent."""
+        """Close the connection. Idempotent."""
         connection, self._socket = self._socket, None
         if connection is not None:
             with suppress(OSError, ValueError):
@@ -75,7 +75,10 @@ class SyslogTlsSink:
 
     @staticmethod
     def _is_refused(connection: ssl.SSLSocket) -> bool:
-        """Whether the server ends the connection again: with TLS 1.3 it judges our certificate after the handshake."""
+        """Whether the server closes the connection at once.
+
+        With TLS 1.3 it checks our certificate only after the handshake.
+        """
         connection.settimeout(SETTLING)
         try:
             return not connection.recv(1024)
@@ -86,7 +89,7 @@ class SyslogTlsSink:
 
     @staticmethod
     def _has_ended(connection: ssl.SSLSocket) -> bool:
-        """Whether the server has gone: it has nothing to say otherwise."""
+        """Whether the server has closed the connection; it sends nothing otherwise."""
         connection.settimeout(0)
         try:
             return not connection.recv(1024)

@@ -1,4 +1,4 @@
-"""Opens a hub's durable audit trail, and holds it against what the hub knows of it."""
+"""Opens a hub's audit trail on disk, and checks it against other evidence."""
 
 import asyncio
 import logging
@@ -31,22 +31,22 @@ logger = logging.getLogger("omnyshell.audit")
 
 
 RECALLED = 1_000
-"""Records of the time before that a hub has at hand when it starts."""
+"""Earlier records that a hub loads into memory when it starts."""
 
 CHECK_WAIT = 1.0
-"""Seconds that a start waits for the trail to be gone through; a large one is, while the hub serves."""
+"""Seconds that a start waits for the check of the whole trail; the check of a large one goes on while the hub
+serves."""
 
 CHECK_PAUSE = 0.0005
-"""Seconds between two slices of that, so that the hub's loop hardly notices."""
+"""Seconds between two slices of the check, so that it hardly delays the hub's loop."""
 
 
 async def open_trail(audit: AuditLog, config: HubConfig) -> None:
-    """Have the log's records written below the state directory; nothing happens without one.
+    """Open the trail in the state directory, and have the log's records written there; does nothing without one.
 
-    Call it before anything else is made there: what is there already says that a trail has begun before. What is
-    missing or changed since the hub wrote there last is recorded. Raises `ConfigException` where trail, key or a sink
-    cannot be used, and `AuditUnavailableException` where nothing can be written: a hub that cannot keep its records
-    does not start.
+    Call it before anything else is created there: existing files show that there was a trail before. What is missing or
+    changed since the hub last wrote there is recorded. Raises `ConfigException` if trail, key or a sink cannot be used,
+    and `AuditUnavailableException` if nothing can be written: a hub that cannot keep its records does not start.
     """
     if config.state_dir is None:
         return
@@ -67,7 +67,7 @@ async def open_trail(audit: AuditLog, config: HubConfig) -> None:
     reserve = DiskReserve(config.state_dir / RESERVE_FILE)
     audit.writer = AuditWriter(store, config.clock, config.audit_retention, sinks, witness=witness, reserve=reserve)
     await _tell(audit, held, config.state_dir)
-    # Where the end is not what it was, that says it all.
+    # If the end is wrong, that finding covers the evidence of the signs too.
     trail = _scan_for(end, noted, store.public_key, NO_SIGNS if held.findings else signs)
     audit.check = TrailCheck(audit, path, trail, end.seq, is_broken=bool(held.findings))
     await audit.check.wait(CHECK_WAIT)
@@ -85,7 +85,7 @@ async def _tell(audit: AuditLog, held: Held, directory: Path) -> None:
 
 
 def broken(audit: AuditLog, finding: Finding) -> dict[str, str]:
-    """Say loudly that something is wrong with the trail; returns the record of it."""
+    """Log a finding as an error; return the fields of its audit record."""
     logger.error("THE AUDIT TRAIL IS BROKEN: %s", finding.text)
     audit.gaps.append(finding.text)
     return {"action": "audit.broken", "outcome": "error", "reason": finding.kind, "detail": finding.text}
@@ -99,7 +99,7 @@ def _scan_for(end: TrailEnd, noted: SignedHead | None, key: Ed25519PublicKey, si
         known = noted.seal.seq
         marks[known] = noted.seal.hash
     elif noted is not None:
-        # That has been told already.
+        # That the noted head is not genuine was recorded already.
         known = end.seq
     check = any_of(keys)
     if end.head is not None and is_signed(end.head, check):
@@ -108,10 +108,10 @@ def _scan_for(end: TrailEnd, noted: SignedHead | None, key: Ed25519PublicKey, si
 
 
 class TrailCheck:
-    """Goes through the whole trail in a thread of its own, slowly enough for the hub to serve meanwhile."""
+    """Checks the whole trail in a thread of its own, slowly enough for the hub to serve meanwhile."""
 
     def __init__(self, audit: AuditLog, path: Path, trail: TrailScan, up_to: int, *, is_broken: bool) -> None:
-        """`up_to` is the last record of the time before; `is_broken` whether something was found wrong already."""
+        """`up_to` is the last record from before this start; `is_broken` tells whether a fault was found already."""
         self._audit = audit
         self._path = path
         self._trail = trail
@@ -122,15 +122,15 @@ class TrailCheck:
 
     @property
     def is_done(self) -> bool:
-        """Whether all has been looked at."""
+        """Whether the check has ended."""
         return self._task.done()
 
     async def wait(self, seconds: float) -> None:
-        """Return when it is done, or after so long."""
+        """Return when the check has ended, or after `seconds`."""
         await asyncio.wait({self._task}, timeout=seconds)
 
     async def aclose(self) -> None:
-        """End, done or not. Idempotent."""
+        """End the check, finished or not. Idempotent."""
         self._is_stopped.set()
         await asyncio.wait({self._task})
 
@@ -138,7 +138,7 @@ class TrailCheck:
         try:
             found = await asyncio.to_thread(self._go_through)
         except Exception as exc:
-            # Whatever keeps it from being read, the trail is not called whole.
+            # Any error while reading is a finding, so that the trail does not pass as whole.
             found = Scan([Finding("damaged", 0, f"the file cannot be gone through: {exc}")])
         if found is not None:
             self._tell(found)
@@ -148,7 +148,7 @@ class TrailCheck:
         for finding in found.findings:
             audit.record(**broken(audit, finding))
         if found.findings or self._is_broken:
-            # What was done may have parted what the trail says from the signatures to come.
+            # A fault may have separated the trail's reports from later signatures, so they are recorded again.
             for gap in found.told.until(self._up_to):
                 audit.record(gap.action, gap.outcome, reason=gap.reason, detail=gap.detail)
         audit.gaps = list(dict.fromkeys((*found.told.not_acknowledged(), *audit.gaps)))
@@ -172,7 +172,7 @@ class TrailCheck:
 
 
 def _newest(path: Path) -> list[AuditRecord]:
-    """Return the end of the trail, but for its heads; nothing where it is damaged, which the check says."""
+    """Return the newest records without heads; none if the trail is damaged, which the check reports."""
     try:
         with AuditReader(path) as reader:
             end = reader.seal(HEAD)

@@ -1,4 +1,4 @@
-"""What the hub's other database knows of the trail: its last signed head. Whoever touches the trail alone shows."""
+"""The last signed head of the trail, noted in the hub's other database. It reveals changes of the trail alone."""
 
 import sqlite3
 from pathlib import Path
@@ -23,20 +23,20 @@ _QUERY = "SELECT seq, hash, at, signature, key FROM audit_head"
 
 
 class AuditWitness:
-    """Notes the head, and says which was noted. Used by one thread at a time."""
+    """Stores and returns the noted head. Used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
-        """Take the hub's database, which is opened, or made, when there is something to note."""
+        """Use the hub's database; it is opened or created at the first write."""
         self._path = path
         self._db: sqlite3.Connection | None = None
 
     def noted(self) -> SignedHead | None:
-        """Return the head that was noted, genuine or not; None where none is. Raises `ConfigException`."""
+        """Return the noted head, genuine or not; None if there is none. Raises `ConfigException`."""
         # Not for reading alone: what a hub that was killed left half done is undone first.
         return read_noted(self._path, "rw")
 
     def note(self, head: SignedHead) -> None:
-        """Note a head instead of the one before; on disk when this returns. Raises `OSError` and `sqlite3.Error`."""
+        """Replace the noted head; it is on disk when this returns. Raises `OSError` and `sqlite3.Error`."""
         if self._db is None:
             self._db = open_database(self._path, _SCHEMA)
         mark = head.seal
@@ -50,7 +50,7 @@ class AuditWitness:
 
 
 def read_noted(path: Path, mode: str = "ro") -> SignedHead | None:
-    """Return the head that a hub noted in this file; None where there is none. The `mode` is SQLite's.
+    """Return the head noted in this file; None if there is none. `mode` is SQLite's.
 
     Raises `ConfigException` for a file that cannot be read.
     """
@@ -76,5 +76,5 @@ def _noted(db: sqlite3.Connection) -> SignedHead | None:
         mark = Seal(NOTED, int(seq), bytes(hash_), str(at), bytes(signature))
         return SignedHead(mark, Ed25519PublicKey(bytes(key)))
     except (AuthException, TypeError, ValueError):
-        # Edited to what is no head: that is known, and genuine it is not.
+        # An edited note that is no head counts as a head that is not genuine.
         return SignedHead(Seal(NOTED, 0, b"", "", b""), Ed25519PublicKey(bytes(32)))

@@ -1,4 +1,4 @@
-"""Writes audit records from a thread of its own, many in one commit, so that nothing in the hub waits for a disk."""
+"""Writes audit records in a thread of its own, many in one commit, so that the loop does not wait for the disk."""
 
 import asyncio
 import logging
@@ -23,22 +23,22 @@ from omnyshell.services.hub.ground.audit_settings import Retention
 from omnyshell.services.hub.ground.disk_reserve import DiskReserve
 
 QUEUE_LIMIT = 100_000
-"""Records that may wait for the disk; beyond it they are counted, and the count is recorded."""
+"""Records that may wait for the disk; further ones are only counted, and the count is recorded."""
 
 BATCH = 4096
-"""Records in one commit at most: a slow disk must not limit how many there are."""
+"""The most records in one commit; it is large, so that a slow disk does not limit their rate."""
 
 GATHER = 0.02
-"""Seconds to gather records for one commit, unless somebody waits for it."""
+"""Seconds for which records are collected for one commit, unless a caller waits for it."""
 
 RETRY = 1.0
 """Seconds between tries while the disk refuses."""
 
 CHORES_PERIOD = 60.0
-"""Seconds between two heads, where anything was written, and between looks at what retention removes."""
+"""Seconds between two heads, if anything was written, and between runs of retention."""
 
 CLOSE_TIMEOUT = 3.0
-"""Seconds to go on trying, at the end, to write what waits."""
+"""Seconds at the end during which waiting records are still tried to be written."""
 
 RELIEVING = frozenset(
     {
@@ -53,7 +53,7 @@ RELIEVING = frozenset(
         "principal.revoke",
     }
 )
-"""Actions that take access away, end something or stop the hub: the reserve on the disk is for their records."""
+"""Actions that remove access, end something or stop the hub; the reserve on the disk is for their records."""
 
 logger = logging.getLogger("omnyshell.audit")
 
@@ -67,11 +67,11 @@ class _Waiting:
     record: AuditRecord
     committed: "asyncio.Future[None] | None" = None
     is_settled: bool = False
-    """Whether it was written before its turn, or who waited was told that it is not kept."""
+    """Whether it was written out of order, or its waiter was told that it is not kept."""
 
     @property
     def is_urgent(self) -> bool:
-        """Whether it must be written also where the disk is full."""
+        """Whether it must be written even on a full disk."""
         return self.record.action in RELIEVING and not self.is_settled
 
 
@@ -89,14 +89,14 @@ class AuditWriter:
         reserve: DiskReserve | None = None,
         limit: int = QUEUE_LIMIT,
     ) -> None:
-        """`witness` is told each head, `reserve` has room for `RELIEVING` actions.
+        """`witness` stores each head, `reserve` has disk space for `RELIEVING` actions.
 
-        All that is given belongs to the writer from now on.
+        The writer owns all arguments from now on.
         """
         self.retention = retention
         self.is_failing = False
         self.lost = 0
-        """Records that found no place in the queue, ever."""
+        """Records that were lost because the queue was full."""
 
         self._store = store
         self._clock = clock
@@ -120,9 +120,9 @@ class AuditWriter:
         self._thread.start()
 
     def begin_chores(self, told: ToldGaps | None = None) -> None:
-        """Sign where the trail ends, soon and from now on: once all is recorded that is wrong with it.
+        """Start to sign heads and to run retention. Call it once all faults of the trail are recorded.
 
-        `told` is what the trail said of gaps before: retention takes none of them along.
+        `told` has the gaps that the trail reported before, which retention must preserve.
         """
         self._told = told
         self._next_chores = 0.0
@@ -130,11 +130,11 @@ class AuditWriter:
 
     @property
     def depth(self) -> int:
-        """How many records wait to be written."""
+        """The number of records that wait to be written."""
         return len(self._queue)
 
     def submit(self, record: AuditRecord) -> None:
-        """Have a record written soon. One that finds the queue full is counted as lost, loudly."""
+        """Queue a record. If the queue is full it is counted as lost, and logged."""
         if len(self._queue) >= self._limit:
             if self.lost == self._reported:
                 logger.error("THE AUDIT QUEUE IS FULL: records are being lost")
@@ -145,7 +145,7 @@ class AuditWriter:
             self._work.set()
 
     async def commit(self, record: AuditRecord) -> None:
-        """Return when the record is on disk. Raises `AuditUnavailableException` where it cannot be put there."""
+        """Write a record, and return when it is on disk. Raises `AuditUnavailableException` if it cannot be written."""
         if self._closing is not None or len(self._queue) >= self._limit:
             raise AuditUnavailableException("the hub cannot keep its audit trail")
         committed = self._loop.create_future()
@@ -155,7 +155,7 @@ class AuditWriter:
         await committed
 
     async def aclose(self) -> None:
-        """Write what waits, within `CLOSE_TIMEOUT`, and end the thread. Idempotent."""
+        """Write waiting records, within `CLOSE_TIMEOUT`, and end the thread. Idempotent."""
         if self._closing is None:
             self._closing = time.monotonic() + CLOSE_TIMEOUT
         self._hurry.set()
@@ -193,7 +193,7 @@ class AuditWriter:
 
     def _finish(self, deadline: float) -> None:
         if self.is_failing and self._reserve is not None:
-            # Nothing comes after this: the room is for all that waits.
+            # No records come after this, so the reserve is for all that wait.
             self._reserve.release_all()
             self._reserve = None
             self._is_reserve_used = False
@@ -213,10 +213,11 @@ class AuditWriter:
         self._trim()
 
     def _write_head(self) -> None:
-        """Sign where the trail ends, where anything was written since: in the trail, in all sinks, in the witness."""
+        """Sign a head if anything was written since the last one, for the trail, all sinks and the witness."""
         try:
             if self._has_news:
-                # Before and after: so the head itself says what is noted already, and an older database shows.
+                # Update the witness before and after: the head then names what is noted already, so that an older
+                # database is detected.
                 self._tell_witness()
                 self._publish(self._store.append_head(self._noted))
                 self._has_news = False
@@ -240,7 +241,7 @@ class AuditWriter:
         self._noted, self._is_witness_failing = head.seal.seq, False
 
     def _written(self) -> bool:
-        """Write one batch; returns whether that worked. A disk that refuses is told once, and when it works again."""
+        """Write one batch; return whether that worked. A failing disk is logged once, and again when it works."""
         if self._is_reserve_used and not self._has_room_again():
             self._fails("the disk is full but for what revoking, ending and stopping need")
             self._relieve_or_refuse()
@@ -259,18 +260,18 @@ class AuditWriter:
         self.is_failing = True
 
     def _has_room_again(self) -> bool:
-        """Whether the reserve is whole: until then what is free of it is not for everything."""
+        """Whether the reserve is complete again; until then its free space is only for urgent records."""
         self._is_reserve_used = self._reserve is not None and not self._reserve.refill()
         return not self._is_reserve_used
 
     def _relieve_or_refuse(self) -> None:
-        """Write what is urgent, and refuse whoever waits for anything else; not who comes meanwhile."""
+        """Write urgent records, and refuse the waiters of all others that are queued now."""
         waiting = self._head(len(self._queue))
         self._relieve([one for one in waiting if one.is_urgent])
         self._refuse(waiting)
 
     def _relieve(self, urgent: Sequence[_Waiting]) -> None:
-        """On a full disk, write what must be done all the same, and nothing else, into the room of the reserve."""
+        """On a full disk, write urgent records into the space of the reserve."""
         reserve = self._reserve
         if not urgent or reserve is None:
             return
@@ -290,7 +291,7 @@ class AuditWriter:
         self._publish(chained)
 
     def _make_room(self, reserve: DiskReserve) -> None:
-        """Have room for what follows an urgent record: what it tells of is written to the same disk."""
+        """Free space for the action after an urgent record, which writes to the same disk."""
         self._is_reserve_used = reserve.make_room() or self._is_reserve_used
 
     def _write_batch(self) -> None:
@@ -333,7 +334,7 @@ class AuditWriter:
             sink.put(chained)
 
     def _refuse(self, all_that_waits: Sequence[_Waiting]) -> None:
-        """Fail closed: an action whose record is not on disk is not done, so its record is not kept either."""
+        """Fail the waiters: an action without its record on disk is not done, so the record is dropped too."""
         error = AuditUnavailableException("the hub cannot write its audit trail")
         for waiting in all_that_waits:
             if waiting.committed is not None and not waiting.is_settled:
@@ -341,12 +342,12 @@ class AuditWriter:
                 self._settle_from_thread(waiting, error)
 
     def _head(self, size: int) -> list[_Waiting]:
-        """The first that wait, at most so many. The event loop only adds to the queue meanwhile."""
+        """The first waiting records, at most `size`. The event loop only appends to the queue meanwhile."""
         return [self._queue[index] for index in range(min(size, len(self._queue)))]
 
     def _settle_from_thread(self, waiting: _Waiting, error: OmnyShellException | None) -> None:
         if waiting.committed is not None:
-            # The loop may have ended meanwhile, with all who waited.
+            # The loop may have ended meanwhile, with all waiters.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._settle, waiting, error)
 
@@ -366,6 +367,6 @@ def _is_full(error: Exception) -> bool:
 
 
 def _noted_by(witness: AuditWitness | None) -> int:
-    """The record up to which the other database knows the trail, as far as that can be believed."""
+    """The last record that the other database knows; 0 if its head is not genuine."""
     head = witness.noted() if witness is not None else None
     return head.seal.seq if head is not None and head.is_genuine else 0

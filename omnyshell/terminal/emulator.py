@@ -7,6 +7,7 @@ from typing import Final
 
 from omnyshell.terminal.screen.rows import MOST_RUNS
 from omnyshell.terminal.screen.sgr import effect_of, number
+from omnyshell.terminal.sequences.dialects import Dialect
 from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
@@ -21,6 +22,7 @@ from omnyshell.terminal.sequences.tokens import (
     tokens,
     unfinished_at,
 )
+from omnyshell.terminal.state.settings import Settings
 from omnyshell.terminal.text.widths import all_narrow, narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
@@ -38,15 +40,19 @@ class Emulator(Reports):
 
     It has the interface of a pyte screen (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`) and of its
     stream. `scrollback` is how many lines are kept that scroll off the top of the main screen. With `answering`,
-    answers to device queries are returned by `take_replies`. Bytes that are not UTF-8 are dropped. Memory is bounded
-    for any input.
+    answers to device queries are returned by `take_replies`. `term` is the program's TERM, which some sequences depend
+    on (`Dialect`). Bytes that are not UTF-8 are dropped. Memory is bounded for any input.
     """
 
-    def __init__(self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False) -> None:
+    def __init__(
+        self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False, term: str = ""
+    ) -> None:
         super().__init__(columns, lines, scrollback)
         self.answering = answering
+        self._dialect = Dialect(term)
         self._replies = ""
         self._events = {}
+        self.settings = Settings()
         self._decoder = _decoder("ignore")
         self._rest = ""
         self._string = ""
@@ -65,6 +71,7 @@ class Emulator(Reports):
         if self._string:
             whole = self._payload_size <= _LONGEST_REPLAYED
             text = "\x1b" + self._string + ("".join(self._payload) if whole and self._string == "]" else "-")
+            text = self._dialect.original(text)
         return text.encode() + self._decoder.getstate()[0]
 
     @property
@@ -92,6 +99,8 @@ class Emulator(Reports):
             text = self._continue_string(text)
         if self._rest:
             text = self._rest + text
+        if self._dialect.is_met(text):
+            text = self._dialect.translate(text)
         end = unfinished_at(text)
         if end:
             self._run(self._repeat_at_seam(text[:end]) if self._printed else text[:end])
@@ -112,7 +121,9 @@ class Emulator(Reports):
     def _keep(self, rest: str) -> None:
         """Keep an incomplete sequence; of one that is too long, only enough to swallow it up to its end."""
         started = string_start(rest)
-        if started:
+        if self._dialect.may_begin(rest):
+            self._rest = rest
+        elif started:
             self._rest = self._printed = ""
             self._end_joining()
             self._string = started[1]

@@ -12,7 +12,7 @@ from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import FAILURE, complain
 from omnyshell.cli.sessions.exec import BROKEN_PIPE, tell, terminal_spec
 from omnyshell.cli.terminal.escapes import ENDING, HELP, Escape, EscapeScanner
-from omnyshell.cli.terminal.raw_terminal import ModeTracker, Notices, RawTerminal
+from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
 from omnyshell.cli.terminal.streams import InputStream, OutputStream
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
 from omnyshell.ids import short_id
@@ -24,6 +24,7 @@ from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import DETACHED, RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
+from omnyshell.terminal.state.tracker import ModeTracker
 
 FORWARDED_VARIABLES = ("COLORTERM",)
 """Variables beside TERM that describe this terminal to programs on the node."""
@@ -79,7 +80,7 @@ class _Show:
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
-        self._modes = ModeTracker()
+        self._modes = ModeTracker(os.environ.get("TERM", ""))
         self._screen = OutputStream(1)
         self._stdin = InputStream(0, self._type)
         self._scanner = EscapeScanner()

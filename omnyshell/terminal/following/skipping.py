@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.screen.modes import AUTOWRAP, NEWLINE
+from omnyshell.terminal.state.table import AUTOWRAP, NEWLINE
 
 _CONTROLS: Final = [bytes((byte,)) for byte in (*range(1, 0x20), 0x7F) if byte not in b"\t\n\r\x1b"]
 _SHORTEST_SKIP: Final = 8 * 1024

@@ -5,7 +5,7 @@ Names are those of Textual: "a", "A", "enter", "ctrl+c", "shift+tab", "alt+x", "
 
 from typing import Final
 
-from omnyshell.terminal.screen.modes import APPLICATION_CURSOR, APPLICATION_KEYPAD, BRACKETED_PASTE, FOCUS_EVENTS
+from omnyshell.terminal.state.table import APPLICATION_CURSOR, APPLICATION_KEYPAD, BRACKETED_PASTE, FOCUS_EVENTS
 
 _PLAIN: Final = {
     "enter": "\r",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from omnyshell.terminal.screen.modes import MOUSE_TRACKING, PRIVATE
+from omnyshell.terminal.state.table import MOUSE_TRACKING, PRIVATE
 
 _X10: Final = 9 << PRIVATE
 _CLICKS: Final = 1000 << PRIVATE
@@ -71,7 +71,8 @@ def encode_mouse(event: MouseEvent, modes: set[int]) -> bytes:
     code = event.button.value + (_MOTION if event.action is MouseAction.MOVE else 0)
     if _X10 not in modes:
         code += 4 * event.shift + 8 * event.alt + 16 * event.ctrl
-    x, y = event.x + 1, event.y + 1
+    # A drag may lead out of the window.
+    x, y = max(event.x, 0) + 1, max(event.y, 0) + 1
     released = event.action is MouseAction.RELEASE
     if _SGR in modes or _PIXELS in modes:
         return f"\x1b[<{code};{x};{y}{'m' if released else 'M'}".encode()

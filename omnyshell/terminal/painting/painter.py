@@ -13,6 +13,7 @@ from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
 _SHORTEST_ERASE: Final = 4
 _SLOTS: Final = "()*+"
 _SELECTORS: Final = ("\x0f", "\x0e", "\x1bn", "\x1bo")
+_RIGHT_SELECTORS: Final = {1: "\x1b~", 2: "\x1b}", 3: "\x1b|"}
 
 
 class Painter:
@@ -21,6 +22,7 @@ class Painter:
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.pen = DEFAULT_STYLE
+        self.right = SavedCursor().charset_right
 
     @property
     def text(self) -> str:
@@ -101,10 +103,13 @@ class Painter:
         self.style(styles[column])
         self.parts.append(cells[column])
 
-    def charsets(self, charsets: Sequence[str], selected: int) -> None:
-        """Designate G0-G3 and select one of them."""
+    def charsets(self, charsets: Sequence[str], selected: int, right: int) -> None:
+        """Designate G0-G3 and select one of them for ASCII, another for what is beyond."""
         self.parts += [f"\x1b{slot}{code}" for slot, code in zip(_SLOTS, charsets, strict=True)]
         self.parts.append(_SELECTORS[selected])
+        if right != self.right:
+            self.parts.append(_RIGHT_SELECTORS[right])
+            self.right = right
 
     def saved_cursor(self, saved: SavedCursor, rows: Sequence[Row]) -> None:
         """Make the terminal save `saved` as its cursor.
@@ -118,8 +123,8 @@ class Painter:
         else:
             self.move(saved.y, saved.x)
         self.style(saved.style)
-        self.charsets(saved.charsets, saved.charset)
+        self.charsets(saved.charsets, saved.charset, saved.charset_right)
         self.parts.append("\x1b7")
         if saved.origin:
             self.parts.append("\x1b[?6l")
-        self.charsets(SavedCursor().charsets, 0)
+        self.charsets(SavedCursor().charsets, 0, SavedCursor().charset_right)

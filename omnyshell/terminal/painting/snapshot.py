@@ -4,54 +4,34 @@ from typing import Any, Final
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.painter import Painter
-from omnyshell.terminal.screen.modes import (
-    APPLICATION_CURSOR,
-    APPLICATION_KEYPAD,
-    AUTOWRAP,
-    BRACKETED_PASTE,
-    DEFAULT_MODES,
-    FOCUS_EVENTS,
-    INSERT,
-    MOUSE_ENCODING,
-    MOUSE_TRACKING,
-    NEWLINE,
-    ORIGIN,
-    PRIVATE,
-    REVERSE_SCREEN,
-    SHOW_CURSOR,
-    SYNCHRONIZED,
-)
-from omnyshell.terminal.screen.page import SavedCursor
+from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
-from omnyshell.terminal.text.charsets import TRANSLATIONS
+from omnyshell.terminal.state.table import AUTOWRAP, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
+from omnyshell.terminal.state.undoing import Leftovers
+from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
 from omnyshell.terminal.text.widths import width_of
 
-# Modes that are always painted, on or off, because another program may have changed them. Origin and insert mode are
-# not among them: a soft reset turns them off, and they are turned on when everything is painted.
-_STATED: Final = (
-    (APPLICATION_CURSOR, REVERSE_SCREEN, FOCUS_EVENTS, BRACKETED_PASTE, *tuple(sorted(MOUSE_TRACKING | MOUSE_ENCODING)))
-)  # fmt: skip
-
-# Not painted: with this mode on, a terminal would show nothing until the program ended its frame.
-_NOT_PAINTED: Final = frozenset((SYNCHRONIZED,))
-
 _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b[m"
+_SINGLE_SHIFTS: Final = {0: "", 2: "\x1bN", 3: "\x1bO"}
 
 
-def paint(screen: Emulator) -> bytes:
+def paint(screen: Emulator, *, again: bool = False) -> bytes:
     """Return the bytes that bring any terminal of the same size to the state of `screen`: a few KB.
 
     For the alternate screen they begin with `ESC[?1049h` and have nothing of the main screen
-    (docs/protocol.md#detached-sessions); paint again when the program leaves it (see `feed_until_main`). The start of
-    an unfinished sequence comes last, so that the live bytes that follow complete it.
+    (docs/protocol.md#detached-sessions); paint again when the program leaves it (see `paint_main`). The start of
+    an unfinished sequence comes last, so that the live bytes that follow complete it. `again` says that the terminal
+    has followed this program before: what was pushed onto a stack is there.
     """
     painter = Painter()
-    painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l", _SOFT_RESET)
-    painter.add(*(_switch(mode, on=False) for mode in _STATED if mode not in screen.mode))
+    painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l")
+    painter.add(screen.settings.stated(alternate=screen.on_alternate_screen), _SOFT_RESET)
+    if not screen.on_alternate_screen and screen.hidden_page is not None:
+        _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
     painter.rows(screen.rows)
     painter.saved_cursor(screen.saved_cursor, screen.rows)
-    _paint_settings(painter, screen)
+    _paint_settings(painter, screen, again=again)
     _paint_cursor(painter, screen)
     return painter.text.encode() + screen.unfinished
 
@@ -66,34 +46,50 @@ def paint_main(screen: Emulator) -> bytes:
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
     painter.rows(rows)
     painter.saved_cursor(saved, rows)
-    painter.add("\x1b8")
+    painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
     return painter.text.encode()
+
+
+def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
+    """What is kept of the alternate screen while the main one is shown: cursor and keys; contents for mode 47 alone."""
+    keyboard = "" if again else page.keyboard.painted(again=False)
+    rows = page.rows if page.comes_back and _has_contents(page) else []
+    if not keyboard and not rows and page.saved == SavedCursor():
+        return
+    painter.add("\x1b[?47h\x1b[H\x1b[2J")
+    painter.rows(rows)
+    painter.saved_cursor(page.saved, page.rows)
+    painter.style(DEFAULT_STYLE)
+    painter.add(keyboard, "\x1b[?47l")
+
+
+def _has_contents(page: Page) -> bool:
+    blank = [DEFAULT_STYLE] * page.rows[0].width
+    return any(row.styles != blank or any(cell != " " for cell in row.cells) for row in page.rows)
 
 
 def reset_sequence(screen: Emulator) -> bytes:
     """Return the bytes that undo all that the program changed in a terminal that shows `screen`; b"" if nothing.
 
-    For the end of a session in the user's own terminal. Contents and title are left alone.
+    For the end of a session in the user's own terminal. Contents and title are left alone, but for titles that were put
+    aside.
     """
-    parts = []
-    if screen.keyboard_flags or screen.keyboard_depth:
-        parts.append(f"\x1b[=0;1u\x1b[<{screen.keyboard_depth}u" if screen.keyboard_depth else "\x1b[=0;1u")
-    if screen.on_alternate_screen:
-        parts.append("\x1b[?1049l")
-    parts += [_switch(mode, on=mode in DEFAULT_MODES) for mode in sorted(screen.mode ^ DEFAULT_MODES, reverse=True)]
-    if screen.modify_other_keys:
-        parts.append("\x1b[>4m")
-    if screen.cursor_shape:
-        parts.append("\x1b[0 q")
-    if screen.margins:
-        parts.append("\x1b7\x1b[r\x1b8")
-    if screen.charsets != SavedCursor().charsets or screen.charset:
-        parts.append("\x1b(B\x1b)B\x0f")
-    if screen.cursor.style.look.link:
-        parts.append("\x1b]8;;\x1b\\")
-    if screen.cursor.style != DEFAULT_STYLE:
-        parts.append("\x1b[0m")
-    return "".join(parts).encode()
+    look = screen.cursor.style.look
+    left = Leftovers(
+        settings=screen.settings,
+        alternate=screen.page.shown_by if screen.on_alternate_screen else 0,
+        main=screen.main_keyboard,
+        other=screen.alternate_keyboard,
+        titles=[2] * len(screen.titles),
+        margins=screen.margins is not None,
+        charsets="".join(f"\x1b{slot}B" for slot, held in zip("()*+", screen.charsets, strict=True) if held != ASCII),
+        shifted=screen.charset != 0,
+        shifted_right=screen.charset_right != SavedCursor().charset_right,
+        link=bool(look.link),
+        protected=False,
+        styled=look._replace(link="") != DEFAULT_STYLE.look,
+    )
+    return left.undone.encode()
 
 
 def plain_text(screen: Emulator) -> str:
@@ -110,38 +106,36 @@ def state(screen: Emulator) -> tuple[Any, ...]:
     It has nothing of the main screen while the alternate one is shown, and nothing of an unfinished sequence.
     """
     cursor = screen.cursor
+    hidden = None if screen.on_alternate_screen else screen.hidden_page
     return (
         (screen.columns, screen.lines, screen.on_alternate_screen, screen.margins, frozenset(screen.tabstops)),
-        tuple((tuple(row.cells), tuple(row.styles)) for row in screen.rows),
-        (cursor.x, cursor.y, cursor.style, screen.charsets, screen.charset, screen.saved_cursor),
-        (frozenset(screen.mode - _NOT_PAINTED), screen.cursor_shape, screen.modify_other_keys, screen.keyboard_stack),
+        _contents(screen.page),
+        (cursor.x, cursor.y, cursor.style, screen.charsets, screen.charset, screen.charset_right, screen.single_shift),
+        (screen.saved_cursor, screen.settings.state, screen.keyboard_stack),
         (screen.title, screen.titles),
+        _hidden_state(hidden) if hidden is not None else _hidden_state(Page([])),
     )
 
 
-def _switch(mode: int, *, on: bool) -> str:
-    if mode == APPLICATION_KEYPAD:
-        return "\x1b=" if on else "\x1b>"
-    letter = "h" if on else "l"
-    return f"\x1b[{mode}{letter}" if mode in (INSERT, NEWLINE) else f"\x1b[?{mode >> PRIVATE}{letter}"
+def _hidden_state(page: Page) -> tuple[Any, ...]:
+    contents = _contents(page) if page.comes_back and _has_contents(page) else ()
+    return (page.saved, tuple(page.keyboard.stack), contents)
 
 
-def _paint_settings(painter: Painter, screen: Emulator) -> None:
+def _contents(page: Page) -> tuple[Any, ...]:
+    return tuple((tuple(row.cells), tuple(row.styles)) for row in page.rows)
+
+
+def _paint_settings(painter: Painter, screen: Emulator, *, again: bool) -> None:
     painter.add("\x1b[3g", *(f"\x1b[{x + 1}G\x1bH" for x in sorted(screen.tabstops)))
-    for title in screen.titles:
+    for title in () if again else screen.titles:
         painter.add(f"\x1b]2;{title}\x1b\\\x1b[22;2t")
     painter.add(f"\x1b]2;{screen.title}\x1b\\" if screen.title or screen.titles else "")
-    if screen.modify_other_keys:
-        painter.add(f"\x1b[>4;{screen.modify_other_keys}m")
-    base, *pushed = screen.keyboard_stack
-    painter.add(f"\x1b[={base};1u" if base else "", *(f"\x1b[>{flags}u" for flags in pushed))
-    painter.add(f"\x1b[{screen.cursor_shape} q")
-    late = {INSERT, ORIGIN, *_NOT_PAINTED}
-    painter.add(*(_switch(mode, on=True) for mode in sorted(screen.mode - DEFAULT_MODES - late)))
+    painter.add("" if screen.cursor_shape else "\x1b[0 q", screen.page.keyboard.painted(again=again))
+    painter.add(screen.settings.painted)
     if screen.margins:
         painter.add(f"\x1b[{screen.margins.top + 1};{screen.margins.bottom + 1}r")
-    if ORIGIN in screen.mode:
-        painter.add(_switch(ORIGIN, on=True))
+    painter.add(*(switch(mode, on=True) for mode in (SIDE_MARGINS, ORIGIN) if mode in screen.mode))
 
 
 def _paint_cursor(painter: Painter, screen: Emulator) -> None:
@@ -154,13 +148,13 @@ def _paint_cursor(painter: Painter, screen: Emulator) -> None:
         painter.cell(row, y, cursor.x)
     elif not last:
         painter.move(y, cursor.x)
-    painter.add(*(_switch(mode, on=False) for mode in (AUTOWRAP,) if mode not in screen.mode))
-    painter.add(*(_switch(mode, on=True) for mode in (INSERT, SHOW_CURSOR) if mode in screen.mode))
-    painter.charsets(screen.charsets, screen.charset)
+    painter.add(*(switch(mode, on=False) for mode in (AUTOWRAP,) if mode not in screen.mode))
+    painter.add(*(switch(mode, on=True) for mode in (INSERT, SHOW_CURSOR) if mode in screen.mode))
+    painter.charsets(screen.charsets, screen.charset, screen.charset_right)
     if last:
         painter.move(y, _column_before_cursor(screen))
     painter.style(cursor.style)
-    painter.add(last)
+    painter.add(last, _SINGLE_SHIFTS[screen.single_shift])
 
 
 def _column_before_cursor(screen: Emulator) -> int:
@@ -171,7 +165,7 @@ def _column_before_cursor(screen: Emulator) -> int:
 def _printed_last(screen: Emulator) -> str:
     """The character to print last of all, because REP or the rest of a joined character may follow; "" if none."""
     cursor = screen.cursor
-    if not screen.printed or cursor.x == 0 or INSERT in screen.mode:
+    if not screen.printed or cursor.x == 0 or INSERT in screen.mode or screen.single_shift:
         return ""
     cells, styles = screen.rows[cursor.y].settle()
     column = _column_before_cursor(screen)

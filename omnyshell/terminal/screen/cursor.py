@@ -8,6 +8,7 @@ class Moving(Grid):
     """A grid with cursor movement. Counts of None or 0 mean 1; columns and lines are 1-based."""
 
     charset: int
+    charset_right: int
     _charsets: list[str]
     _origin: bool = False
     _newline_mode: bool = False
@@ -143,16 +144,19 @@ class Moving(Grid):
 
     def save_cursor(self) -> None:
         """DECSC; each screen keeps its own."""
+        self._page.saved = self._cursor_to_save()
+
+    def _cursor_to_save(self) -> SavedCursor:
         cursor = self.cursor
-        self._page.saved = SavedCursor(
-            cursor.x, cursor.y, cursor.style, tuple(self._charsets), self.charset, origin=self._origin
+        return SavedCursor(
+            cursor.x, cursor.y, cursor.style, tuple(self._charsets), self.charset, self._origin, self.charset_right
         )
 
     def restore_cursor(self) -> None:
         """DECRC; without a DECSC, as if a new terminal had been saved. In origin mode it stays within the region."""
         saved = self._page.saved
         self._charsets = list(saved.charsets)
-        self.charset = saved.charset
+        self.charset, self.charset_right = saved.charset, saved.charset_right
         self._origin = saved.origin
         self.cursor.style = saved.style
         self.cursor.x = min(saved.x, self.columns)

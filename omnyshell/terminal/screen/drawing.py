@@ -27,18 +27,31 @@ class Drawing(Editing):
     _autowrap: bool = True
     _plain: bool = True
     _joining: bool = False
+    _single: int = 0
+    """The set of the next character alone (SS2, SS3); 0 where there is none."""
 
     def draw(self, data: str) -> None:
         """Print `data`, which has no control characters, at the cursor."""
+        if self._single and data:
+            data = self._draw_shifted(data)
         charset = self._charsets[self.charset]
         if charset in TRANSLATIONS:
             data = data.translate(TRANSLATIONS[charset])
         if self._joining:
             data = self._join(data)
-        if all_narrow(data):
+        if data and all_narrow(data):
             self._draw_narrow(data)
         elif data:
             self._draw_mixed(data)
+
+    def _draw_shifted(self, data: str) -> str:
+        """Print the first character from the set of a single shift; return the others."""
+        charset, self.charset = self.charset, self._single
+        self._single = 0
+        self.draw(data[0])
+        self.charset = charset
+        self._update_plain()
+        return data[1:]
 
     def select_graphic_rendition(self, *codes: int, private: bool = False, **_other: Any) -> None:
         """SGR by its parameters, as pyte's own streams call it."""
@@ -98,7 +111,9 @@ class Drawing(Editing):
 
     def _update_plain(self) -> None:
         """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
-        self._plain = not (self._insert or self._joining or self._charsets[self.charset] in TRANSLATIONS)
+        self._plain = not (
+            self._insert or self._joining or self._single or self._charsets[self.charset] in TRANSLATIONS
+        )
 
     def _draw_narrow(self, text: str) -> None:
         cursor, columns = self.cursor, self.columns

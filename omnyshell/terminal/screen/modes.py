@@ -2,70 +2,43 @@
 
 from typing import Any, Final
 
-from pyte.modes import DECAWM, DECOM, DECSCNM, DECTCEM, IRM, LNM
-
 from omnyshell.terminal.screen.drawing import Drawing
-from omnyshell.terminal.screen.page import MOST_KEYBOARD_ENTRIES, Page, SavedCursor
+from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.rows import Row
-from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.state.settings import Keyboard, Settings
+from omnyshell.terminal.state.table import (
+    AUTOWRAP,
+    CLEARED_ON_LEAVING,
+    INSERT,
+    NEWLINE,
+    ORIGIN,
+    PRIVATE,
+    SAVE_AND_SWITCH,
+    SAVE_CURSOR,
+    SCREENS,
+    SHOW_CURSOR,
+)
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
 
-PRIVATE: Final = 5
-"""How far pyte shifts the number of a private mode in `mode`."""
-
-INSERT: Final = IRM
-NEWLINE: Final = LNM
-APPLICATION_CURSOR: Final = 1 << PRIVATE
-REVERSE_SCREEN: Final = DECSCNM
-ORIGIN: Final = DECOM
-AUTOWRAP: Final = DECAWM
-SHOW_CURSOR: Final = DECTCEM
-APPLICATION_KEYPAD: Final = 66 << PRIVATE
-FOCUS_EVENTS: Final = 1004 << PRIVATE
-BRACKETED_PASTE: Final = 2004 << PRIVATE
-SYNCHRONIZED: Final = 2026 << PRIVATE
-
-MOUSE_TRACKING: Final = frozenset(mode << PRIVATE for mode in (9, 1000, 1002, 1003))
-MOUSE_ENCODING: Final = frozenset(mode << PRIVATE for mode in (1005, 1006, 1015, 1016))
-DEFAULT_MODES: Final = frozenset((AUTOWRAP, SHOW_CURSOR))
-
-_ALTERNATE: Final = frozenset((47, 1047, 1049))
-_SAVE_CURSOR: Final = 1048
-_SAVE_AND_SWITCH: Final = 1049
-_SIMPLE: Final = frozenset(
-    (
-        APPLICATION_CURSOR,
-        REVERSE_SCREEN,
-        SHOW_CURSOR,
-        AUTOWRAP,
-        APPLICATION_KEYPAD,
-        FOCUS_EVENTS,
-        BRACKETED_PASTE,
-        SYNCHRONIZED,
-        12 << PRIVATE,
-        45 << PRIVATE,
-        1007 << PRIVATE,
-        1034 << PRIVATE,
-    )
-)
-_EXCLUSIVE: Final = (MOUSE_TRACKING, MOUSE_ENCODING)
-_SOFT_RESET: Final = frozenset((INSERT, ORIGIN, APPLICATION_CURSOR, APPLICATION_KEYPAD))
+_KEPT: Final = 47
+_RIGHT: Final = 2
+_ORIGIN: Final = ORIGIN >> PRIVATE
 
 
 class Modes(Drawing):
-    """A grid with modes. `mode` is the set of those that are on, numbered as in pyte; unknown ones are ignored."""
+    """A grid with modes. `mode` is the set of those that are on, numbered as in pyte; unknown ones are kept too."""
 
     mode: set[int]
-    cursor_shape: int
-    modify_other_keys: int
+    settings: Settings
 
     def _reset_modes(self) -> None:
-        self.mode = set(DEFAULT_MODES)
+        self.settings.reset()
+        self.mode = self.settings.modes
         self._charsets = [ASCII] * 4
-        self.charset = 0
-        self.cursor_shape = 0
-        self.modify_other_keys = 0
+        self.charset, self.charset_right = 0, _RIGHT
         self._joining = False
+        self._single = 0
         self._apply_modes()
 
     def _apply_modes(self) -> None:
@@ -76,70 +49,85 @@ class Modes(Drawing):
         self.cursor.hidden = SHOW_CURSOR not in self.mode
         self._update_plain()
 
-    @property
-    def keyboard_flags(self) -> int:
-        """The flags of the kitty keyboard protocol that are in force on this screen."""
-        return self._page.keyboard[-1]
-
     def set_mode(self, *modes: int, private: bool = False, **_other: Any) -> None:
         """SM, and DECSET with `private`."""
-        for mode in modes:
-            if not private:
-                self._set(mode, on=True, known=mode in (INSERT, NEWLINE))
-            else:
-                self._set_private(mode, on=True)
-        self._apply_modes()
+        self._switch_modes(modes, private=private, on=True)
 
     def reset_mode(self, *modes: int, private: bool = False, **_other: Any) -> None:
         """RM, and DECRST with `private`."""
+        self._switch_modes(modes, private=private, on=False)
+
+    def _switch_modes(self, modes: tuple[int, ...], *, private: bool, on: bool) -> None:
         for mode in modes:
-            if not private:
-                self._set(mode, on=False, known=mode in (INSERT, NEWLINE))
+            if private:
+                self._set_private(mode, on=on)
             else:
-                self._set_private(mode, on=False)
+                self.settings.set_mode(mode, private=False, on=on)
         self._apply_modes()
 
-    def _set(self, mode: int, *, on: bool, known: bool = True) -> None:
-        if known and on:
-            self.mode.add(mode)
-        elif known:
-            self.mode.discard(mode)
-
     def _set_private(self, number: int, *, on: bool) -> None:
-        mode = number << PRIVATE
-        if mode in _SIMPLE:
-            self._set(mode, on=on)
-        elif number in _ALTERNATE:
+        if number in SCREENS:
             self._switch_screen(number, alternate=on)
-        elif number == _SAVE_CURSOR:
+        elif number == SAVE_CURSOR:
             self.save_cursor() if on else self.restore_cursor()
-        elif mode == ORIGIN:
-            self._set(mode, on=on)
-            self._origin = on
-            self.cursor_position()
         else:
-            self._set_exclusive(mode, on=on)
+            self.settings.set_mode(number, private=True, on=on)
+            if number == _ORIGIN:
+                self._origin = on
+                self.cursor_position()
 
-    def _set_exclusive(self, mode: int, *, on: bool) -> None:
-        """Mouse modes: one way of tracking and one encoding at a time, as in xterm."""
-        for group in _EXCLUSIVE:
-            if mode in group:
-                self.mode -= group
-                self._set(mode, on=on)
+    def save_modes(self, *modes: int) -> None:
+        """XTSAVE."""
+        for number in modes:
+            on = self.on_alternate_screen if number in SCREENS else number << PRIVATE in self.mode
+            self.settings.save_mode(number, on=on)
+
+    def restore_modes(self, *modes: int) -> None:
+        """XTRESTORE; of what was never saved nothing."""
+        for number in modes:
+            if number in self.settings.saved:
+                self._set_private(number, on=self.settings.saved[number])
+        self._apply_modes()
+
+    def change_setting(self, name: str, *parameters: int) -> None:
+        """A control of the table that has no part in what is drawn."""
+        self.settings.control(name, parameters)
+
+    def change_by_escape(self, sequence: str) -> None:
+        """An escape sequence of the table."""
+        self.settings.escape(sequence)
 
     def _switch_screen(self, number: int, *, alternate: bool) -> None:
-        """Show the alternate screen, blank, or the main one as it was left; 1049 saves and restores the cursor too."""
-        if number == _SAVE_AND_SWITCH and alternate:
+        """Show the alternate screen or the main one, each as it was left.
+
+        1047 clears the alternate screen as it is left, 1049 as it is entered; 1049 saves and restores the cursor too.
+        """
+        if number == SAVE_AND_SWITCH and alternate:
             self.save_cursor()
         if alternate and not self.on_alternate_screen:
-            fill = self.cursor.style.erased
-            self._show(Page([Row(self.columns, fill) for _ in range(self.lines)]))
-            self._alternate = self._page
+            self._show_alternate(number)
         elif not alternate and self.on_alternate_screen:
-            self._show(self._main)
-            self._alternate = None
-        if number == _SAVE_AND_SWITCH and not alternate:
+            self._leave_alternate(number)
+        if number == SAVE_AND_SWITCH and not alternate:
             self.restore_cursor()
+
+    def _show_alternate(self, number: int) -> None:
+        page = self._alternate
+        if page is None:
+            page = self._alternate = Page([Row(self.columns) for _ in range(self.lines)])
+        if number == SAVE_AND_SWITCH:
+            _clear(page, self.cursor.style.erased)
+        page.shown_by = number
+        self._show(page)
+
+    def _leave_alternate(self, number: int) -> None:
+        page = self._page
+        if number == CLEARED_ON_LEAVING:
+            _clear(page, self.cursor.style.erased)
+        for row in page.rows:
+            row.compact()
+        page.comes_back = number == _KEPT
+        self._show(self._main)
 
     def _show(self, page: Page) -> None:
         self._page, self._rows = page, page.rows
@@ -157,6 +145,15 @@ class Modes(Drawing):
         self.charset = slot
         self._update_plain()
 
+    def select_right_charset(self, slot: int) -> None:
+        """LS1R, LS2R, LS3R: for characters beyond ASCII, which in UTF-8 have no use for it."""
+        self.charset_right = slot
+
+    def shift_once(self, slot: int) -> None:
+        """SS2, SS3: take the next character from G2 or G3."""
+        self._single = slot
+        self._update_plain()
+
     def shift_in(self) -> None:
         """SI."""
         self.select_charset(0)
@@ -168,58 +165,50 @@ class Modes(Drawing):
     def restore_cursor(self) -> None:
         """DECRC; origin mode and charsets come back too."""
         super().restore_cursor()
-        self._set(ORIGIN, on=self._origin)
+        self.settings.set_mode(_ORIGIN, private=True, on=self._origin)
         self._update_plain()
 
     def alignment_display(self) -> None:
         """DECALN; origin mode ends too."""
         super().alignment_display()
-        self._set(ORIGIN, on=False)
+        self.settings.set_mode(_ORIGIN, private=True, on=False)
 
     def soft_reset(self) -> None:
         """DECSTR (DEC STD 070, D.3.5): modes, margins, pen and saved cursor, but neither contents nor position."""
-        self.mode = (self.mode - _SOFT_RESET) | DEFAULT_MODES
+        self.settings.soft_reset()
         self._origin = False
         self._top, self._bottom = 0, self.lines - 1
         self._page.saved = SavedCursor()
-        self._charsets, self.charset = [ASCII] * 4, 0
+        self._charsets, self.charset, self.charset_right = [ASCII] * 4, 0, _RIGHT
         self.cursor.style = DEFAULT_STYLE
         self._apply_modes()
 
-    def set_cursor_shape(self, shape: int = 0) -> None:
-        """DECSCUSR: 0 the terminal's own, 1-2 block, 3-4 underline, 5-6 bar; odd ones blink."""
-        if shape <= 6:
-            self.cursor_shape = shape
-
-    def set_key_modifiers(self, resource: int = 0, value: int = 0) -> None:
-        """XTMODKEYS: of its resources only modifyOtherKeys (4) is followed; without arguments it is reset."""
-        if resource in (0, 4):
-            self.modify_other_keys = min(value, 3) if resource else 0
-
-    def disable_key_modifiers(self, resource: int = 0) -> None:
-        """XTMODKEYS disabled (`CSI > Ps n`)."""
-        self.set_key_modifiers(resource, 0)
-
     def push_keyboard(self, flags: int = 0) -> None:
-        """Kitty's `CSI > flags u`; the oldest entry is forgotten when there are too many."""
-        stack = self._page.keyboard
-        stack.append(flags & 31)
-        if len(stack) > MOST_KEYBOARD_ENTRIES:
-            del stack[1]
+        """Kitty's `CSI > flags u`."""
+        self._page.keyboard.push(flags)
 
     def pop_keyboard(self, count: int = 0) -> None:
-        """Kitty's `CSI < count u`; popping more than there is resets the flags."""
-        stack = self._page.keyboard
-        del stack[max(1, len(stack) - (count or 1)) :]
-        if len(stack) == 1:
-            stack[0] = 0
+        """Kitty's `CSI < count u`."""
+        self._page.keyboard.pop(count)
 
     def set_keyboard(self, flags: int = 0, how: int = 1) -> None:
-        """Kitty's `CSI = flags ; how u`: set (1), add (2) or remove (3)."""
-        stack = self._page.keyboard
-        flags &= 31
-        changed = {2: stack[-1] | flags, 3: stack[-1] & ~flags}
-        stack[-1] = changed.get(how, flags)
+        """Kitty's `CSI = flags ; how u`."""
+        self._page.keyboard.set(flags, how)
+
+    @property
+    def keyboard_flags(self) -> int:
+        """The flags of the kitty keyboard protocol that are in force on this screen."""
+        return self._page.keyboard.stack[-1]
+
+    @property
+    def cursor_shape(self) -> int:
+        """DECSCUSR: 0 the terminal's own, 1-2 block, 3-4 underline, 5-6 bar; odd ones blink."""
+        return self.settings.value(" q")
+
+    @property
+    def modify_other_keys(self) -> int:
+        """XTMODKEYS, resource 4."""
+        return self.settings.value(">m", "4")
 
     @property
     def charsets(self) -> tuple[str, ...]:
@@ -232,14 +221,39 @@ class Modes(Drawing):
         return self._page.saved
 
     @property
+    def single_shift(self) -> int:
+        """The set that the next character alone is from (SS2, SS3); 0 where there is none."""
+        return self._single
+
+    @property
     def keyboard_stack(self) -> tuple[int, ...]:
         """The flags of the kitty keyboard protocol on this screen, oldest first; never empty."""
-        return tuple(self._page.keyboard)
+        return tuple(self._page.keyboard.stack)
 
     @property
     def keyboard_depth(self) -> int:
         """How often a program pushed keyboard flags and did not pop them."""
-        return len(self._page.keyboard) - 1
+        return len(self._page.keyboard.stack) - 1
+
+    @property
+    def main_keyboard(self) -> Keyboard:
+        """The keyboard flags of the main screen; not to be changed."""
+        return self._main.keyboard
+
+    @property
+    def alternate_keyboard(self) -> Keyboard:
+        """The keyboard flags of the alternate screen; not to be changed."""
+        return self._alternate.keyboard if self._alternate is not None else Keyboard()
+
+    @property
+    def page(self) -> Page:
+        """The screen that is shown; not to be changed."""
+        return self._page
+
+    @property
+    def hidden_page(self) -> Page | None:
+        """The screen that is not shown; None where there was no other yet."""
+        return self._main if self.on_alternate_screen else self._alternate
 
     @property
     def main_rows(self) -> list[Row]:
@@ -251,5 +265,9 @@ class Modes(Drawing):
         """The main screen's cursor: where it is, or where 1049 left it while the alternate screen is shown."""
         if self.on_alternate_screen:
             return self._main.saved
-        cursor = self.cursor
-        return SavedCursor(cursor.x, cursor.y, cursor.style, self.charsets, self.charset, origin=self._origin)
+        return self._cursor_to_save()
+
+
+def _clear(page: Page, fill: Style) -> None:
+    for row in page.rows:
+        row.clear(fill)

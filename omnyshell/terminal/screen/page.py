@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
-
-MOST_KEYBOARD_ENTRIES = 16
+from omnyshell.terminal.state.settings import Keyboard
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +17,7 @@ class SavedCursor:
     charsets: tuple[str, ...] = ("B", "B", "B", "B")
     charset: int = 0
     origin: bool = False
+    charset_right: int = 2
 
 
 @dataclass(slots=True)
@@ -26,4 +26,9 @@ class Page:
 
     rows: list[Row]
     saved: SavedCursor = field(default_factory=SavedCursor)
-    keyboard: list[int] = field(default_factory=lambda: [0])
+    keyboard: Keyboard = field(default_factory=Keyboard)
+    shown_by: int = 0
+    """The mode that shows the page, where it is the alternate screen."""
+
+    comes_back: bool = False
+    """Whether it was left by mode 47, which shows the same contents again."""

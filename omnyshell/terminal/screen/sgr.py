@@ -25,6 +25,7 @@ from omnyshell.terminal.screen.style import (
     Effect,
     Look,
 )
+from omnyshell.terminal.state.table import LARGEST_MODE
 
 MAX_PARAMS: Final = 32
 _BYTE: Final = 256
@@ -111,10 +112,10 @@ def _parse(params: str) -> Effect:
 
 
 def number(field: str) -> int:
-    """Return a parameter's value: 0 where it is empty, at most 65535."""
+    """Return a parameter's value: 0 where it is empty, at most 99,999,999."""
     if len(field) <= 4:
         return int(field or 0)
-    return min(int(field.lstrip("0")[:6] or 0), 65535)
+    return min(int(field.lstrip("0")[:9] or 0), LARGEST_MODE)
 
 
 def _colour_from(fields: Iterator[str]) -> int | None:

@@ -9,6 +9,7 @@ from pyte import Stream
 from omnyshell.terminal.screen.sgr import MAX_PARAMS, number
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
+from omnyshell.terminal.state.table import CONTROL_OF, DISABLED, ESCAPES
 
 # A function, its arguments, and whether it may change more than the cursor's place.
 Action = tuple[Callable[..., None], tuple[Any, ...], bool]
@@ -35,10 +36,20 @@ def _reset_private(screen: Reports, *modes: int) -> None:
     screen.reset_mode(*modes, private=True)
 
 
+def _setting(name: str) -> tuple[Callable[..., None], int]:
+    """A control of the table of terminal state; all parameters are its own."""
+    return (lambda screen, *parameters: screen.change_setting(name, *parameters)), MAX_PARAMS
+
+
 def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
     """SD; with five parameters the sequence asks for highlight tracking of the mouse instead."""
     if len(tracking) < 4:
         screen.scroll_down(count)
+
+
+def _reset_title_form(screen: Reports, *_parameters: int) -> None:
+    """Reset of XTSMTITLE, of whichever part."""
+    screen.change_setting(">t")
 
 
 NOTHING: Final[Action] = (_nothing, (), False)
@@ -57,6 +68,8 @@ _MOVES: Final[dict[str, Callable[..., None]]] = {
     "S": Reports.scroll_up,
     "?J": Reports.erase_in_display,
     "?K": Reports.erase_in_line,
+    "j": Reports.cursor_back,
+    "k": Reports.cursor_up,
 }
 _MOVES_OF_TWO: Final[dict[str, Callable[..., None]]] = {
     "H": Reports.cursor_position,
@@ -73,10 +86,11 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "s": (Reports.save_cursor, 0),
     "u": (Reports.restore_cursor, 0),
     "t": (Reports.window_operation, 2),
-    " q": (Reports.set_cursor_shape, 1),
+    "?s": (Reports.save_modes, MAX_PARAMS),
+    "?r": (Reports.restore_modes, MAX_PARAMS),
     "!p": (Reports.soft_reset, 0),
-    ">m": (Reports.set_key_modifiers, 2),
-    ">n": (Reports.disable_key_modifiers, 1),
+    **{name: _setting(name) for name in (*CONTROL_OF, DISABLED)},
+    ">T": (_reset_title_form, MAX_PARAMS),
     ">u": (Reports.push_keyboard, 1),
     "<u": (Reports.pop_keyboard, 1),
     "=u": (Reports.set_keyboard, 2),
@@ -98,6 +112,13 @@ _FIXED: Final[dict[str, Action]] = {
     "\x1bc": (_reset, (), True),
     "\x1bn": (Reports.select_charset, (2,), True),
     "\x1bo": (Reports.select_charset, (3,), True),
+    "\x1bN": (Reports.shift_once, (2,), True),
+    "\x1bO": (Reports.shift_once, (3,), True),
+    "\x1b~": (Reports.select_right_charset, (1,), False),
+    "\x1b}": (Reports.select_right_charset, (2,), False),
+    "\x1b|": (Reports.select_right_charset, (3,), False),
+    "\x1b<": (_set_private, (2,), False),
+    **{sequence: (Reports.change_by_escape, (sequence,), False) for sequence in ESCAPES},
     "\x1b=": (_set_private, (66,), True),
     "\x1b>": (_reset_private, (66,), True),
     "\x1b#8": (Reports.alignment_display, (), True),

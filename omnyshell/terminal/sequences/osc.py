@@ -7,12 +7,13 @@ from typing import Final
 
 from omnyshell.terminal.screen.modes import Modes
 from omnyshell.terminal.screen.style import style_of
+from omnyshell.terminal.sequences.dialects import own_command
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
+from omnyshell.terminal.state.table import MOST_TITLES
 
 LONGEST_STRING: Final = 1_400_000
 """Characters of a control string. A longer one is ignored; if it was for the clipboard, that is reported without its
 text."""
-MOST_TITLES: Final = 10
 _LONGEST_TITLE: Final = 1024
 _LONGEST_LINK: Final = 2083
 LONGEST_CLIPBOARD: Final = 1_000_000
@@ -58,6 +59,13 @@ class Commands(Modes):
         if len(payload) > LONGEST_STRING:
             self.dropped_command(payload[:HEAD], len(payload))
             return
+        own, text = own_command(payload)
+        if own == "title":
+            self.set_title(_controls.sub("", text)[:_LONGEST_TITLE])
+            return
+        if own == "palette":
+            self.settings.linux_palette(text)
+            return
         number, _, text = _controls.sub("", payload).partition(";")
         if number in ("0", "2"):
             self.set_title(text[:_LONGEST_TITLE])
@@ -67,6 +75,8 @@ class Commands(Modes):
             self._set_link(text)
         elif number == "52":
             self._write_clipboard(text)
+        else:
+            self.settings.command(number, text)
 
     def set_title(self, param: str) -> None:
         """Take `param` for the window's title."""
@@ -97,7 +107,8 @@ class Commands(Modes):
             self._events[ClipboardWrite] = ClipboardWrite(selection[:8], "", size)
             return
         try:
-            decoded = base64.b64decode(data, validate=True).decode()
+            # Some programs leave the padding out.
+            decoded = base64.b64decode(data + "=" * (-len(data) % 4), validate=True).decode()
         except (binascii.Error, ValueError):
             return
         self._events[ClipboardWrite] = ClipboardWrite(selection[:8], decoded)

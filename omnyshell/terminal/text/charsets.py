@@ -11,8 +11,8 @@ ASCII: Final = "B"
 SPECIAL_GRAPHICS: Final = "0"
 BRITISH: Final = "A"
 
-# pyte has the VT100's set, where "h" is a shade; on a VT220 it is the sign for a new line.
-_GRAPHICS: Final = dict(enumerate(VT100_MAP[ord("`") : ord("~") + 1], ord("`"))) | {ord("h"): "␤"}
+# pyte has the VT100's set, where "h" is a shade; on a VT220 it is the sign for a new line. 0x5F is a blank.
+_GRAPHICS: Final = dict(enumerate(VT100_MAP[ord("`") : ord("~") + 1], ord("`"))) | {ord("h"): "␤", ord("_"): " "}
 
 TRANSLATIONS: Final[dict[str, dict[int, str]]] = {
     SPECIAL_GRAPHICS: _GRAPHICS,

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from omnyshell.terminal import Emulator, Row
-from omnyshell.terminal.screen.modes import REVERSE_SCREEN, SHOW_CURSOR, SYNCHRONIZED
+from omnyshell.terminal.state.table import REVERSE_SCREEN, SHOW_CURSOR, SYNCHRONIZED
 from omnyshell.tui.inside import show_now
 from omnyshell.tui.terminal.lines import Lines, Point
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter

@@ -396,3 +396,28 @@ async def test_leaving_a_node_that_does_not_answer_keeps_the_session(
         closed = await node.hear("channel.close")
         assert (closed["c"], closed["d"]["reason"]) == (asked["c"], "client_disconnected")
         assert "sessions resume n1" in capsys.readouterr().err
+
+
+async def test_a_program_that_is_told_its_size_by_its_input_hears_of_another_terminals(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    """In-band resize, mode 2048: the first terminal reports, the second one knows no such mode."""
+    async with stack(certificates, tmp_path) as (_, _, client):
+        session, screen = await shell(client)
+        await session.write(b"stty raw -echo; printf '\\033[?2048ho''n'; exec cat -v\n")
+        await screen.shows(b"on")
+        await session.write(b"\x1b[48;24;80;480;800t")
+        await screen.shows(b"^[[48;24;80;480;800t")
+        await within(session.detach())
+        again = await within(client.resume("n1", session.id, pty=SMALL))
+        resumed = Screen(again)
+        assert b"\x1b[?2048h" in await resumed.shows(b"^[[48;15;60;0;0t")
+        again.resize(100, 30)
+        await resumed.shows(b"^[[48;30;100;0;0t")
+        # A terminal that reports itself is left to it.
+        await again.write(b"\x1b[48;30;100;600;1000t")
+        await resumed.shows(b"^[[48;30;100;600;1000t")
+        again.resize(90, 20)
+        await again.write(b".")
+        assert await resumed.shows(b".") == b""
+        again.close()

@@ -175,7 +175,7 @@ def test_what_was_changed_is_reset_and_nothing_else() -> None:
         "\x1b[?1049h\x1b[?1003;1006h\x1b[?25l\x1b[?1h\x1b=\x1b[3 q\x1b[>4;2m\x1b[>5u\x1b[?2004h\x1b[1m"
     )
     assert reset_sequence(changed) == (
-        b"\x1b[=0;1u\x1b[<1u\x1b[?1049l\x1b[?2004l\x1b[?1006l\x1b[?1003l\x1b>\x1b[?25h\x1b[?1l\x1b[>4m\x1b[0 q\x1b[0m"
+        b"\x1b[<1u\x1b[?1049l\x1b[?2004l\x1b[?1006l\x1b[?1003l\x1b>\x1b[?25h\x1b[?1l\x1b[0 q\x1b[>4m\x1b[0m"
     )
 
 

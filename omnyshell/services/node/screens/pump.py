@@ -43,11 +43,15 @@ class ScreenFollower(Protocol):
     def resize(self, cols: int, rows: int) -> None:
         """Resize the screen. Nothing may be queued."""
 
-    def paint(self) -> Painting:
-        """Return the bytes that paint the present screen."""
+    def paint(self, *, again: bool = False) -> Painting:
+        """Return the bytes that paint the present screen; `again` for a terminal that followed the program before."""
 
     def paint_main(self) -> bytes:
         """Return the bytes that paint the main screen, also while the alternate one is shown."""
+
+    @property
+    def reports_size(self) -> bool:
+        """Whether the program asked to be told of the terminal's size by its input (mode 2048)."""
 
     def answer(self, query: DeviceQuery) -> bytes:
         """Return a terminal's answer to a query."""

@@ -7,16 +7,17 @@ from omnyshell.services.node.screens.pump import Painting
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
 from omnyshell.terminal.painting.snapshot import paint, paint_main
+from omnyshell.terminal.state.table import IN_BAND_RESIZE
 
 MAX_COLS, MAX_ROWS = 1000, 500
 """The largest screen that is emulated: the size comes from a client, and each cell costs memory."""
 
 
 class FollowedScreen:
-    """The screen of a terminal of `cols` by `rows` cells; see `ScreenFollower`."""
+    """The screen of a terminal of `cols` by `rows` cells, of the kind that TERM says; see `ScreenFollower`."""
 
-    def __init__(self, cols: int, rows: int) -> None:
-        self._emulator = Emulator(*_bounded(cols, rows))
+    def __init__(self, cols: int, rows: int, term: str = "") -> None:
+        self._emulator = Emulator(*_bounded(cols, rows), term=term)
         self._follower = Follower(self._emulator, time.monotonic)
 
     @property
@@ -37,13 +38,18 @@ class FollowedScreen:
         columns, lines = _bounded(cols, rows)
         self._follower.resize(lines, columns)
 
-    def paint(self) -> Painting:
-        """Return the bytes that paint the present screen."""
-        return Painting(paint(self._emulator), self._emulator.on_alternate_screen)
+    def paint(self, *, again: bool = False) -> Painting:
+        """Return the bytes that paint the present screen; `again` for a terminal that followed the program before."""
+        return Painting(paint(self._emulator, again=again), self._emulator.on_alternate_screen)
 
     def paint_main(self) -> bytes:
         """Return the bytes that paint the main screen on a terminal that has just switched back to it."""
         return paint_main(self._emulator)
+
+    @property
+    def reports_size(self) -> bool:
+        """Whether the program asked to be told of the terminal's size by its input (mode 2048)."""
+        return IN_BAND_RESIZE in self._emulator.mode
 
     def answer(self, query: DeviceQuery) -> bytes:
         """Return a terminal's answer to a query."""

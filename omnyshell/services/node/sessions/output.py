@@ -115,9 +115,9 @@ class SessionOutput:
             for stream, data in self.replay.since(offset):
                 self._channel.send_data(stream, bytes(data))
 
-    def painting(self) -> Painting:
-        """Return the painting of the present screen."""
-        return self.screen.follower.paint() if self.screen is not None else Painting()
+    def painting(self, *, again: bool = False) -> Painting:
+        """Return the painting of the present screen; `again` for a terminal that followed the program before."""
+        return self.screen.follower.paint(again=again) if self.screen is not None else Painting()
 
     def paint(self, painting: Painting) -> None:
         """Paint the client's terminal.

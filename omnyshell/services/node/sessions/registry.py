@@ -21,8 +21,8 @@ from omnyshell.transport.connection import OmnyShellConnection
 CLOSE_TIMEOUT = 3.0
 """Seconds for all sessions to end when the node stops: they are hung up, and killed 1.5 s later."""
 
-ScreenFactory = Callable[[int, int], ScreenFollower]
-"""Makes the screen of a terminal, from its columns and rows."""
+ScreenFactory = Callable[[int, int, str], ScreenFollower]
+"""Makes the screen of a terminal, from its columns, rows and TERM."""
 
 logger = logging.getLogger("omnyshell.node")
 
@@ -101,7 +101,7 @@ class NodeSessions:
         if session.is_shell:
             size = request.pty or PtySpec()
             session.output_stage.screen = ScreenPump(
-                self._new_screen(size.cols, size.rows), on_room=session.budget_available
+                self._new_screen(size.cols, size.rows, size.term), on_room=session.budget_available
             )
         attachment = ChannelEnd(session, connection, channel_id)
         try:

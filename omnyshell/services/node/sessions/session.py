@@ -29,6 +29,7 @@ from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
+from omnyshell.services.node.sessions.size_reports import SizeReports
 from omnyshell.steps import step
 
 logger = logging.getLogger("omnyshell.node")
@@ -63,6 +64,8 @@ class NodeSession:
         self._clock = clock
         self._on_end = on_end
         self._last_painting = Painting()
+        self._size = request.pty or PtySpec()
+        self._size_reports = SizeReports()
         self._attachment: ChannelEnd | None = None
         self._process: ShellSession | None = None
         self._detached_at: datetime | None = None
@@ -159,9 +162,11 @@ class NodeSession:
 
     def resize(self, size: PtySpec) -> None:
         """Resize terminal and screen."""
+        self._size = size
         self._leader.resize(size.cols, size.rows)
         if self.output_stage.screen is not None:
             self.output_stage.screen.resize(size.cols, size.rows)
+            self.output_stage.screen.at_this_point(self._report_size)
 
     def kill(self) -> None:
         """End all processes of the session; an attached client is told. Idempotent."""
@@ -241,6 +246,7 @@ class NodeSession:
         self._input_offset += len(data)
         self._input_waiting += len(data)
         self._leader.write(data)
+        self._size_reports.typed(data)
         if self.is_shell:
             attachment.channel.typed()
 
@@ -335,8 +341,10 @@ class NodeSession:
         before = self._leave(None, keep=exactly)
         if before is not None:
             before.channel.finish(self._detached())
-        painting = None if exactly and not request.repaint else self.output_stage.painting()
+        # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
+        painting = None if exactly and not request.repaint else self.output_stage.painting(again=exactly)
         self._attach(attachment, offsets=request.offsets)
+        self._size_reports.attached()
         how = "where it was" if exactly else "painted"
         self._step("session taken up", channel=attachment.channel.id, detail=how)
         attachment.channel.send(self._opened(request, painting, exactly=exactly))
@@ -344,8 +352,15 @@ class NodeSession:
             self.output_stage.resend(request.output_offset or 0)
         if painting is not None:
             self.output_stage.paint(painting)
+        self._report_size()
         self._tell_exit()
         self.budget_available()
+
+    def _report_size(self) -> None:
+        """Tell a program of its size that relies on being told; see `SizeReports`."""
+        screen = self.output_stage.screen
+        if screen is not None and self.exit is None and screen.follower.reports_size:
+            self._leader.type_reply(self._size_reports.report(self._size))
 
     def _can_replay(self, request: NodeSessionOpen) -> bool:
         replay, offset = self.output_stage.replay, request.output_offset

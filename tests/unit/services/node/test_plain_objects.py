@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given, strategies as st
 
-from omnyshell import SessionRejectedException
+from omnyshell import PtySpec, SessionRejectedException
 from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
 from omnyshell.services.node.screens.pump import REST, Painting, ScreenPump
 from omnyshell.services.node.sessions.output import MainScreenWatch
 from omnyshell.services.node.sessions.references import find_session
+from omnyshell.services.node.sessions.size_reports import SizeReports
 
 IDS = (
     "0a1b2c3d-0000-4000-8000-000000000000",
@@ -114,8 +115,10 @@ class SlowScreen:
         assert not self.queue
         self.shown += b"<%dx%d>" % (cols, rows)
 
-    def paint(self) -> Painting:
+    def paint(self, *, again: bool = False) -> Painting:
         return Painting(self.shown)
+
+    reports_size = False
 
     def paint_main(self) -> bytes:
         return b""
@@ -201,3 +204,15 @@ async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up() ->
         await asyncio.sleep(0)
     assert time.monotonic() - began < 20 * REST
     pump.close()
+
+
+def test_sizes_are_reported_to_who_relies_on_it_where_its_terminal_does_not() -> None:
+    reports, size = SizeReports(), PtySpec(cols=60, rows=20)
+    for typed in (b"\x1b[48;24;80t"[:6], b"ls\r", b"\x1b[48;1t", b"\x1b[8;24;80t"):
+        reports.typed(typed)
+    reports.attached()
+    assert reports.report(size) == b""
+    reports.typed(b"x\x1b[48;24;80;0;0ty")
+    assert reports.report(size) == b""
+    reports.attached()
+    assert reports.report(size) == b"\x1b[48;20;60;0;0t"

@@ -1,0 +1,54 @@
+"""What only one kind of terminal understands."""
+
+import pytest
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.painting.snapshot import paint, state
+
+TITLED = b"\x1bkroot@db:~\x1b\\$ ls"
+PALETTE = b"a\x1b]Rprompt$ \x1b]P1Ff8000ls\r\nfile\r\n\x1b[mok"
+
+
+def shown(output: bytes, term: str, *, bytewise: bool = False) -> list[str]:
+    screen = Emulator(20, 4, term=term)
+    for piece in [bytes((byte,)) for byte in output] if bytewise else [output]:
+        screen.feed(piece)
+    return [line.rstrip() for line in screen.display]
+
+
+@pytest.mark.parametrize("bytewise", [False, True])
+@pytest.mark.parametrize(
+    ("output", "term", "lines"),
+    [
+        (TITLED, "screen", ["$ ls"]),
+        (TITLED, "screen-256color", ["$ ls"]),
+        (TITLED, "tmux-256color", ["$ ls"]),
+        (TITLED, "", ["$ ls"]),
+        (TITLED, "xterm-256color", ["root@db:~$ ls"]),
+        (PALETTE, "linux", ["aprompt$ ls", "file", "ok"]),
+        (PALETTE, "", ["aprompt$ ls", "file", "ok"]),
+        (PALETTE, "xterm", ["aok"]),
+    ],
+)
+def test_each_terminal_has_its_own(output: bytes, term: str, lines: list[str], bytewise: bool) -> None:
+    assert shown(output, term, bytewise=bytewise) == [*lines, "", "", "", ""][:4]
+
+
+def test_what_is_begun_is_painted_as_it_was_written() -> None:
+    for cut in range(len(TITLED + PALETTE)):
+        whole, resumed = Emulator(20, 4), Emulator(20, 4)
+        output = TITLED + PALETTE
+        whole.feed(output[:cut])
+        resumed.feed(paint(whole))
+        for screen in (whole, resumed):
+            screen.feed(output[cut:])
+        assert state(resumed) == state(whole)
+    assert whole.title == "root@db:~"
+
+
+def test_a_colour_of_the_linux_console_is_painted_for_any_terminal() -> None:
+    screen = Emulator(20, 4, term="linux")
+    screen.feed(b"\x1b]P1Ff8000")
+    assert b"\x1b]4;1;rgb:Ff/80/00\x1b\\" in paint(screen)
+    screen.feed(b"\x1b]R")
+    assert b"\x1b]4;" not in paint(screen)

@@ -494,6 +494,14 @@ def hub_process(certificates: Certificates) -> Iterator[str]:
     assert (hub.returncode, "Assertion" in said) == (0, False)
 
 
+@pytest.fixture(scope="module", name="completion")
+def _completion(system: System, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What bash is told to complete by."""
+    path = tmp_path_factory.mktemp("completion") / "omnyshell.bash"
+    path.write_bytes(system.run("completion", "bash").stdout)
+    return path
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
@@ -518,16 +526,18 @@ def hub_process(certificates: Certificates) -> Iterator[str]:
         ("cert show hub", {"hub.pem"}),
     ],
 )
-def test_bash_completes_what_stands_there(system: System, tmp_path: Path, typed: str, offered: set[str]) -> None:
+def test_bash_completes_what_stands_there(
+    system: System, completion: Path, tmp_path: Path, typed: str, offered: set[str]
+) -> None:
     (tmp_path / "hub.pem").touch()
     script = (
-        'eval "$(omnyshell completion bash)"; read -ra COMP_WORDS <<< "$1"\n'
+        'source "$2"; read -ra COMP_WORDS <<< "$1"\n'
         '[[ $1 == *" " ]] && COMP_WORDS+=("")\n'
         'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _omnyshell; printf "%s\\n" "${COMPREPLY[@]}"'
     )
     env = system.env | {"PATH": f"{Path(OMNYSHELL).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", "-c", script, "bash", f"omnyshell {typed}"],
+        ["bash", "-c", script, "bash", f"omnyshell {typed}", completion],
         capture_output=True, text=True, timeout=DEADLINE, check=True, cwd=tmp_path, env=env,
     )  # fmt: skip
     assert set(done.stdout.split()) == offered

@@ -199,4 +199,7 @@ def _is_taken(field: DeclaredField, value: Any) -> bool:
 
 def unprintable(text: str) -> list[str]:
     """The characters of a text that a terminal would obey or hide; line ends are not among them."""
+    if text.replace("\n", "").isprintable():
+        # Nearly always, and megabytes of it.
+        return []
     return [char for char in text if not char.isprintable() and char != "\n"]

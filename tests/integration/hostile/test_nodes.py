@@ -5,7 +5,7 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,21 @@ SAID = (
 
 
 @pytest.fixture(scope="module")
-def hub(certificates: Certificates, tmp_path_factory: Any) -> Iterator[HubProcess]:
+def hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """A hub that logs all there is."""
+    with logging_hub(certificates, tmp_path_factory) as process:
+        yield process
+
+
+@pytest.fixture
+def fresh_hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    """One of which nothing is in the trail yet."""
+    with logging_hub(certificates, tmp_path_factory) as process:
+        yield process
+
+
+@contextmanager
+def logging_hub(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     place = tmp_path_factory.mktemp("hub")
     sink = f"--audit-sink=file:{place / 'audit.jsonl'}"
     options = ("--log-level=debug", "--log-format=json", "--tunnel-port-range=20500-20599", sink)
@@ -181,14 +194,15 @@ async def test_no_message_of_any_peer_does_harm(
 
 
 def test_what_was_audited_is_printed_and_exported_without_harm(
-    hub: HubProcess, admin: Path, certificates: Certificates, capfd: pytest.CaptureFixture[str]
+    fresh_hub: HubProcess, machine: Path, certificates: Certificates, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    hub = fresh_hub
     for declared in (m.SessionOpen, m.TunnelOpenRequest, admin_messages.PeerDrop, admin_messages.NodeLabelsSet):
         asyncio.run(say_everything(hub, certificates, "client", "admin", declared))
     asyncio.run(say_everything(hub, certificates, "node", "box", m.NodeRegister))
     state = ["--state-dir", str(hub.state)]
     for words in (["list"], ["list", "--json"], ["export"], ["verify"], ["head"]):
-        before = FileTree.of(admin)
+        before = FileTree.of(machine)
         capfd.readouterr()
         assert run(["audit", *words, *state]) == 0
         printed = capfd.readouterr()

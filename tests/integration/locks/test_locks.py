@@ -1,7 +1,6 @@
 """What is locked is out within 2 s, whatever it had open, and stays out whatever is edited or restarted."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -415,50 +414,6 @@ async def test_nobody_gets_locked_out_by_being_given_a_locked_role(certificates:
         answer, _ = await try_join(certificates, hub.port, "client", made["token"], Ed25519PrivateKey.generate())
         assert answer["t"] == "join.refused"
         assert (await ask(admin, "admin.principal.roles", principal="eve", roles=["ops"]))["ok"]
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_in_any_order_some_admin_who_could_log_in_still_can(
-    certificates: Certificates, tmp_path: Path, seed: int
-) -> None:
-    """Three admins and two roles; locks, unlocks and changes of roles by whoever is in, in an order of chance."""
-    chance = random.Random(seed)
-    names, roles = ("adm1", "adm2", "adm3"), ("ops", "night")
-    config = config_in(certificates, tmp_path)
-    async with OmnyShellHub(config) as hub:
-        tokens: dict[str, str] = {}
-        async with logged_in(certificates, hub.port, "client", "admin", ADMIN) as first:
-            for name in names:
-                mine = ["admin", *chance.sample(roles, chance.randrange(3))]
-                assert (await ask(first, "admin.principal.add", principal=name, roles=mine))["ok"]
-                made = await ask(first, "admin.token.add", "admin.token.added", principal=name)
-                tokens[name] = made["token"]
-        hub.reload(replace(config, authenticator=TokenAuthenticator([TokenGrant.parse(BOB)])))
-
-        async def who_can() -> list[str]:
-            return [
-                each for each in names if await log_in_by_token(certificates, hub.port, each, tokens[each]) == "auth.ok"
-            ]
-
-        for _ in range(15):
-            able = await who_can()
-            assert able
-            async with stranger(certificates, hub.port) as peer:
-                actor = chance.choice(able)
-                await peer.greet("client", features=["admin"])
-                await peer.say("auth.request", {"method": "token", "principal": actor, "token": tokens[actor]})
-                await peer.hear("auth.ok")
-                kind = chance.choice(("principal", "role"))
-                name = chance.choice(names if kind == "principal" else (*roles, "admin"))
-                step = chance.choice(("lock", "lock", "lock", "unlock", "roles"))
-                if step == "roles":
-                    given = ["admin", *chance.sample(roles, chance.randrange(3))]
-                    answer = await ask(peer, "admin.principal.roles", principal=chance.choice(names), roles=given)
-                else:
-                    action = "add" if step == "lock" else "remove"
-                    answer = await ask(peer, f"admin.lock.{action}", kind=kind, name=name)
-                assert answer["ok"] or answer["message"]
-            assert set(await who_can()) & set(able)
 
 
 async def test_removed_on_the_machine_while_no_hub_runs(

@@ -383,7 +383,11 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @staticmethod
     def decode(raw: bytes) -> "Transaction":
         """Read it. Raises `ValueError` for what is none, or has what this version does not know."""
-        return msgspec.json.decode(raw, type=Transaction)
+        try:
+            return msgspec.json.decode(raw, type=Transaction)
+        except msgspec.MsgspecError as exc:
+            # Which older releases of msgspec do not derive from ValueError.
+            raise ValueError(str(exc)) from exc
 
 
 def together(*changes: AnyChange) -> Transaction:

@@ -1,4 +1,7 @@
-"""Tells the hub's operator what clients refuse about its certificates, at start, at each change and once a day."""
+"""Warns the operator of faults for which clients refuse the hub's certificates.
+
+Checks at start, at changes and once a day.
+"""
 
 import logging
 from collections.abc import Iterator
@@ -21,7 +24,7 @@ DAY = 86_400.0
 ACTION = "certificate.warning"
 NOT_APART, TAKEN_PORT = "tunnels not apart", "tunnels on a port of authorities"
 CHECKED_PORTS = (80, 443)
-"""Where public authorities ask whether a name is its owner's (RFC 8555 section 8.3, RFC 8737)."""
+"""Ports at which public authorities validate the control of a name (RFC 8555 section 8.3, RFC 8737)."""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -34,7 +37,7 @@ class _Warning:
 
 
 class CertificateWarnings:
-    """Says what is wrong in the log each time, and in the audit once a day; what may be wrong in the log alone."""
+    """Logs faults each time, and audits them once a day; guesses are only logged."""
 
     def __init__(self, certificate: HubCertificate, audit: AuditLog, clock: Clock) -> None:
         self._certificate = certificate
@@ -44,7 +47,7 @@ class CertificateWarnings:
         self._audited: dict[_Warning, float] = {}
 
     def started(self, config: HubConfig) -> None:
-        """Tell what there is at a start, and also that TLS tunnels are off for want of a certificate."""
+        """Warn at a start, also if TLS tunnels are off because there is no certificate for them."""
         if config.tunnel_ports is not None and self._certificate.tunnels.off == NOT_GIVEN:
             text = "TLS tunnels are off: %s; `omnyshell cert gen` makes tunnel.pem and tunnel.key"
             logger.warning(text, NOT_GIVEN)
@@ -58,7 +61,7 @@ class CertificateWarnings:
         return now >= self._next_check
 
     def check(self, config: HubConfig, *, is_start: bool = False) -> None:
-        """Look at the certificates that are shown now."""
+        """Check the certificates in use."""
         now = self._clock.monotonic()
         self._next_check = now + DAY
         self._audited = {known: at for known, at in self._audited.items() if now < at + DAY}
@@ -98,7 +101,7 @@ class CertificateWarnings:
 
 
 def _borrowed_ports(config: HubConfig, hub: LoadedPair) -> Iterator[_Warning]:
-    """Yield that tunnels may take a port by which public authorities check who owns the hub's name."""
+    """Yield a warning if tunnels may take a port at which public authorities validate the control of the hub's name."""
     ports = [port for port in CHECKED_PORTS if config.tunnel_ports is not None and port in config.tunnel_ports]
     if not ports:
         return
@@ -113,7 +116,10 @@ def _borrowed_ports(config: HubConfig, hub: LoadedPair) -> Iterator[_Warning]:
 
 
 def _is_reached_otherwise(chain: Chain, host: str) -> bool:
-    """Tell whether a hub on loopback has a certificate for another spelling of that, which then is dialled."""
+    """Tell whether a hub on the loopback has a certificate for another name of the loopback.
+
+    It is dialled by that then.
+    """
     try:
         return host in LOOPBACK and any(covers(alternative_names(chain[0]), other) for other in LOOPBACK)
     except ValueError:

@@ -15,7 +15,7 @@ from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 
 class ClientService:
-    """Deals with what clients send."""
+    """Handles clients' messages."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class ClientService:
         self._clipboards = clipboards
 
     def left(self, peer: Peer) -> None:
-        """End what the connection held."""
+        """End the sessions and tunnels of a connection."""
         self._events.left(peer)
         self._clipboards.left(peer)
         self._broker.client_gone(peer)

@@ -1,4 +1,4 @@
-"""The hub as one object: `async with OmnyShellHub(config): ...`."""
+"""The hub: `async with OmnyShellHub(config): ...`."""
 
 import asyncio
 import logging
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 STOP_TIMEOUT = 3.0
-"""Seconds that peers get to close on their side when the hub stops."""
+"""Seconds in which peers may close their side when the hub stops."""
 
 SWEEP_PERIOD = 0.5
-"""Seconds between looks for silent nodes and unanswered requests."""
+"""Seconds between checks for silent nodes and unanswered requests."""
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -48,21 +48,21 @@ logger = logging.getLogger("omnyshell.hub")
 class OmnyShellHub:
     """A hub. `start` and `stop` it, or use it as an async context manager. It can be started once.
 
-    What it has to look at, and to listen to, is there before it is started, and empty.
+    Its attributes exist before it is started, and are empty then.
     """
 
     def __init__(self, config: HubConfig) -> None:
         self.config = config
-        """The settings, as they were last reloaded."""
+        """The settings of the last reload."""
 
         self.metrics = HubMetrics()
         """Counters and histograms, for Prometheus too."""
 
         self.bus = LocalEventBus()
-        """Tells what changes, to whoever listens."""
+        """Publishes changes to listeners."""
 
         self.audit = AuditLog(config.clock, config.audit_capacity)
-        """Takes a sink from now on, to miss nothing of the start."""
+        """The audit log; a sink that is added before the start misses no record of it."""
 
         self.audit.commands = config.audit_commands
         self._locks = Locks(config.clock)
@@ -126,14 +126,14 @@ class OmnyShellHub:
 
     @property
     def connections(self) -> int:
-        """How many connections there are, logged in or not."""
+        """The number of connections, logged in or not."""
         return self._endpoint.connections if self._endpoint is not None else 0
 
     async def start(self) -> None:
         """Bind the port and serve.
 
-        Raises `ConfigException` for a certificate, key, address or state directory that cannot be used, and
-        `TransportException` where the port cannot be had. Nothing is left open then.
+        Raises `ConfigException` for an unusable certificate, key, address or state directory, and `TransportException`
+        if the port is not available. Nothing is left open then.
         """
         if self._endpoint is not None:
             raise RuntimeError("the hub is started already")
@@ -161,11 +161,11 @@ class OmnyShellHub:
         logger.info("hub %s listens on %s:%d", self._certificate.current.uid, config.host, endpoint.port)
 
     async def _open_records(self) -> HubRecords:
-        """Open what is kept on disk, and go by it. Raises as `start` does."""
+        """Open the records on disk, and use them. Raises as `start` does."""
         config = self.config
         if config.state_dir is not None:
             self._lock = StateLock(config.state_dir)
-            # Before all else: by what is there already it says whether there was a trail before.
+            # Opened first, as existing files show whether there was a trail before.
             await open_trail(self.audit, config)
             self._certificate.note_uid(config)
         records = self._records = HubRecords(config.state_dir)
@@ -209,15 +209,15 @@ class OmnyShellHub:
             introductions=self._introductions,
         )
         await endpoint.start()
-        # Whatever address it is bound on: no tunnel gets the hub's own port on another one.
+        # Tunnels may not use the hub's port on any address.
         services.gate.proofs.own_port = endpoint.port
         self.tunnels.reserve(endpoint.port)
         return endpoint
 
     def reload(self, config: HubConfig) -> list[str]:
-        """Take over new settings without dropping a session; returns the options that only a restart changes.
+        """Apply new settings without dropping a session; return the changed options that take effect only at a restart.
 
-        Raises `OmnyShellException` where the certificate cannot be used: nothing has changed then.
+        Raises `OmnyShellException`, and changes nothing, if the certificate cannot be used.
         """
         changed = self._upkeep.reload(config)
         self._introductions.balancers = config.proxy_protocol_from
@@ -258,7 +258,7 @@ class OmnyShellHub:
             self._services.addresses.refused(self._endpoint.strangers.take_refused(), now)
 
     def _sums(self) -> tuple[ToldInSums, ...]:
-        """What audits in sums; the last one sums up what the others record."""
+        """The parts that audit in sums, in order: the last one also sums up records of the others."""
         services = self._services
         return (
             services.gate,
@@ -341,12 +341,12 @@ class OmnyShellHub:
             self.metrics.loop_lag_seconds.observe(max(0.0, now - before - SWEEP_PERIOD))
             services.probe.arm()
             if now - before > 2 * SWEEP_PERIOD:
-                # The loop was held up: what peers sent meanwhile is still unread.
+                # The loop was blocked, and peers' messages are still unread.
                 services.node_service.postpone(now - before)
             for step in steps:
                 try:
                     step(now)
                 except Exception:
-                    # One that fails, as an embedder's authorizer may, keeps no other from its work.
+                    # A failing task, as with an embedder's authorizer, must not prevent the others.
                     logger.exception("the hub's upkeep failed")
             before = now

@@ -1,1 +1,1 @@
-"""Copies of a hub, and how they come back."""
+"""Backing up and restoring a hub."""

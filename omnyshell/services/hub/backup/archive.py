@@ -1,7 +1,7 @@
-"""What is inside a backup: a manifest, the hub's signature of it, and the files that it lists, one behind the other.
+"""The contents of a backup: a manifest, the hub's signature over it, and the listed files, one after another.
 
-The first two have their lengths before them. All is in one sealed stream (`security/sealed_stream.py`). Names are from
-a fixed set: no file leads anywhere else.
+Manifest and signature are preceded by their lengths. All is in one sealed stream (`security/sealed_stream.py`). File
+names are from a fixed set, so no file is written anywhere else.
 """
 
 import hashlib
@@ -42,10 +42,10 @@ SETTINGS = {
     "audit_sink_cert": "audit-sink.pem",
     "audit_sink_key": "audit-sink.key",
 }
-"""The files that a hub's options name, by the option."""
+"""Names in a backup of the files that a hub's options name, by option."""
 
 AUTHORITIES = (CA_CERT_FILE, CA_KEY_FILE, TUNNEL_CA_CERT_FILE, TUNNEL_CA_KEY_FILE)
-"""What `cert gen` puts beside the certificates that it signs."""
+"""The authorities' files, which `cert gen` puts beside the certificates that they sign."""
 
 STATE, CONFIG = "state/", "config/"
 NAMES = frozenset(
@@ -67,14 +67,14 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """What the manifests of all formats have."""
+    """The fields that manifests of all formats have."""
 
     version: str
     format: int
 
 
 class Manifest(msgspec.Struct, frozen=True, rename="camel"):
-    """What a backup is."""
+    """The description of a backup."""
 
     version: str
     maker: Maker
@@ -84,12 +84,12 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The total size of the files in bytes."""
         return sum(member.size for member in self.files)
 
 
 def entry(name: str, path: Path) -> Entry:
-    """Describe a file."""
+    """Return the manifest's entry of a file."""
     with path.open("rb") as file:
         return Entry(name, path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
 
@@ -97,7 +97,10 @@ def entry(name: str, path: Path) -> Entry:
 def write_archive(
     stream: SealingStream, manifest: Manifest, files: Mapping[str, Path], sign: Callable[[bytes], bytes]
 ) -> None:
-    """Write all, and end the stream. Raises `ConfigException` for a file that is not as the manifest says."""
+    """Write the archive, and finish the stream.
+
+    Raises `ConfigException` for a file that does not match the manifest.
+    """
     encoded = msgspec.json.encode(manifest)
     stream.write(length_prefixed(encoded, sign(encoded)))
     for member in manifest.files:
@@ -112,9 +115,9 @@ def write_archive(
 
 
 def read_archive(sealed: SealedFile, place: Callable[[str], Path | None] = lambda _name: None) -> Manifest:
-    """Check a whole backup, also that the hub signed it that it names; write its files where `place` says for a name.
+    """Check a whole backup, and that the hub named in it signed it. Write each file to the path that `place` returns.
 
-    Raises `ConfigException` for one that is not whole, and `OSError` where a file cannot be written.
+    Raises `ConfigException` for an incomplete or altered backup, and `OSError` if a file cannot be written.
     """
     contents = _Contents(sealed.pieces())
     manifest = _manifest(contents)
@@ -162,21 +165,21 @@ def _private_file(path: Path) -> BinaryIO:
 
 
 class _Contents:
-    """The bytes of a stream, taken by their number."""
+    """Reads given numbers of bytes from a stream."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = b""
 
     def field(self) -> bytes:
-        """Take what has its length before it. Raises `ConfigException` for one that is too long, or cut."""
+        """Read a field that is preceded by its length. Raises `ConfigException` if it is too long, or truncated."""
         size = int.from_bytes(b"".join(self.take(_LENGTH)), "big")
         if size > _LONGEST_MANIFEST:
             raise ConfigException("this is no backup of a hub")
         return b"".join(self.take(size))
 
     def take(self, size: int) -> Iterator[bytes]:
-        """Yield so many bytes, in parts. Raises `ConfigException` where there are fewer."""
+        """Yield `size` bytes in parts. Raises `ConfigException` if there are fewer."""
         while size:
             if not self._rest:
                 self._rest = next(self._pieces, b"")
@@ -187,6 +190,6 @@ class _Contents:
             yield part
 
     def expect_end(self) -> None:
-        """Raises `ConfigException` where bytes are left."""
+        """Raise `ConfigException` if bytes are left."""
         if self._rest or any(self._pieces):
             raise ConfigException("the backup goes on behind its last file")

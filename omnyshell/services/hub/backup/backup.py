@@ -1,4 +1,4 @@
-"""Backs up a hub, also one that runs: its state as it was at one moment, and the files that its options name."""
+"""Backs up a hub, running or not: a consistent copy of its state, and the files that its options name."""
 
 import os
 import sqlite3
@@ -35,12 +35,12 @@ from omnyshell.services.hub.ground.unfinished import BACKUPS, remove_unfinished,
 from omnyshell.version import __version__
 
 TRIES = 10
-"""How often the two databases are looked at for a moment at which they fit together; a hub parts them once a minute."""
+"""Attempts to copy the two databases when they are consistent with each other; a hub changes both once a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackupFile:
-    """The file to write, for whom it is encrypted, and who makes it: the hub audits that."""
+    """The file to write, how it is encrypted, and who makes it, for the hub's audit."""
 
     path: Path
     lock: Lock
@@ -51,8 +51,9 @@ class BackupFile:
 def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, clock: Clock) -> Manifest:
     """Write a backup of a state directory, and of the files that `settings` names by the keys of `SETTINGS`.
 
-    Among these have to be the hub's certificate and key, which sign it. Raises `ConfigException` where something cannot
-    be read or written, and where the target is there and not to be replaced. The target is whole, or it is not there.
+    These must include the hub's certificate and key, which sign the backup. Raises `ConfigException` if something
+    cannot be read or written, or if the target exists and must not be replaced. The target is written completely, or
+    not at all.
     """
     _check_target(target)
     if not {"cert", "key"} <= set(settings):
@@ -64,7 +65,7 @@ def back_up(directory: Path, settings: Mapping[str, Path], target: BackupFile, c
         sources = _sources(directory, settings)
         size = sum(path.stat().st_size for path in (*sources.values(), *directory.glob("*.sqlite3-wal")))
         check_room([(directory, size), (target.path.parent, size)])
-        # Copies of the databases are as secret as they are: they stay in the same directory meanwhile.
+        # Copies of the databases are as secret as the originals, so they are kept in the same directory.
         with under_way(Path(tempfile.mkdtemp(prefix=BACKUPS, dir=directory))) as staging:
             files = _copied(directory, sources, staging)
             _check_settled(directory)
@@ -96,7 +97,7 @@ def _check_settled(directory: Path) -> None:
 
 
 def _sources(directory: Path, settings: Mapping[str, Path]) -> dict[str, Path]:
-    """Return the files by their names in a backup."""
+    """Return the source files, by their names in a backup."""
     for name in DATABASES:
         if not (directory / name).is_file():
             text = f"{directory / name} is missing: is that the state directory of a hub, which has run?"
@@ -109,7 +110,7 @@ def _sources(directory: Path, settings: Mapping[str, Path]) -> dict[str, Path]:
 
 
 def _copied(directory: Path, sources: Mapping[str, Path], staging: Path) -> dict[str, Path]:
-    """Copy all files; returns the copies by their names in a backup."""
+    """Copy all files; return the copies, by their names in a backup."""
     _copy_databases(directory, staging)
     copies = {STATE + name: staging / name for name in DATABASES}
     for number, (name, path) in enumerate(sources.items()):
@@ -121,10 +122,10 @@ def _copied(directory: Path, sources: Mapping[str, Path], staging: Path) -> dict
 
 
 def _copy_databases(directory: Path, staging: Path) -> None:
-    """Copy both as they were at one moment.
+    """Copy both databases in a consistent state.
 
-    The audit is read behind the other one, whose note of where the trail ends is the same before and behind: so each
-    knows of the other what it knew when both were on the hub's disk.
+    The state is read before the audit trail, and its noted head of the trail must be the same before and after. So the
+    two copies fit together as the originals did.
     """
     for _ in range(TRIES):
         noted = read_noted(directory / STATE_FILE)
@@ -137,7 +138,7 @@ def _copy_databases(directory: Path, staging: Path) -> None:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    """Open a database, which does not change from then on for this connection. Raises `sqlite3.Error`."""
+    """Open a database, and begin a read transaction, so that this connection sees one state. Raises `sqlite3.Error`."""
     uri = f"{path.resolve().as_uri()}?mode=ro"
     database = sqlite3.connect(uri, uri=True, timeout=LOCKED_WAIT, isolation_level=None)
     try:
@@ -172,7 +173,7 @@ def _write(
 
 
 def _note(directory: Path, target: BackupFile, manifest: Manifest) -> None:
-    """Have the hub say it, before there is a backup."""
+    """Leave a note for the hub to audit, before the backup exists."""
     made = f"{target.path.absolute()}, of {manifest.created_at}, {target.lock.told}"
     with closing(open_database(directory / STATE_FILE, SCHEMA)) as database:
         note(database, "hub.backup", f"{made}, by {target.by or 'an unknown user'}")

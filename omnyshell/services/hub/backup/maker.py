@@ -1,6 +1,6 @@
-"""Who made a backup: a hub, proven by the key of its certificate, from which its UID follows.
+"""The hub that made a backup: its UID is derived from the key of its certificate, which signs the backup.
 
-What is signed has a tag of its own, so that a signature that TLS asks of this key never passes for one of these.
+The signed message has a tag of its own, so that a signature made for TLS cannot pass for one over a backup.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ _PADDING = PSS(MGF1(_HASH), _HASH.digest_size)
 
 
 class Maker(msgspec.Struct, frozen=True):
-    """What a hub's UID follows from; `key` is its SubjectPublicKeyInfo in DER."""
+    """The values from which a hub's UID is derived; `key` is its SubjectPublicKeyInfo in DER."""
 
     key: bytes
     machine: MachineFacts
@@ -44,7 +44,7 @@ class Maker(msgspec.Struct, frozen=True):
         return UidComputer(self.machine).hub_of_key(self.key).value
 
     def check(self, signature: bytes, data: bytes) -> None:
-        """Raises `ConfigException` where this hub did not sign that."""
+        """Raise `ConfigException` if the signature is not this hub's over the data."""
         message = length_prefixed(_TAG, data)
         try:
             key = load_der_public_key(self.key)
@@ -61,21 +61,21 @@ class Maker(msgspec.Struct, frozen=True):
 
 
 class BackupSigner:
-    """Signs as a hub does: with the key of its certificate, on its machine."""
+    """Signs backups for a hub: with the key of its certificate, on its machine."""
 
     def __init__(self, cert: Path, key: Path) -> None:
-        """Read both. Raises `ConfigException` where they are not those of a hub."""
+        """Read certificate and key. Raises `ConfigException` if they are not a hub's."""
         load_pair(cert, key)
         self._key = _private_key(key)
         machine = MachineFacts.read()
-        # A plain text, which JSON takes.
+        # msgspec encodes only plain `str`, not its subclasses.
         machine = replace(machine, machine_id=str(machine.machine_id))
         self.maker = Maker(CertificateIdentity.from_file(cert).spki_der, machine)
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature. Raises `ConfigException` where the key signs none that is good."""
+        """Return the signature. Raises `ConfigException` if the certificate does not verify it."""
         signature = self._signature(length_prefixed(_TAG, data))
-        # The files may have been renewed while they were read.
+        # Checked because the files may have been renewed between reading the two.
         self.maker.check(signature, data)
         return signature
 

@@ -18,7 +18,7 @@ FILE_OPTIONS = tuple(
     for option in OPTIONS
     if option.key in SETTINGS and option.key != "config"
 )
-"""Those of `hub start` that name files which are backed up."""
+"""Options of `hub start` that name files to back up."""
 
 BACKUP_OPTIONS = (
     Option("file", "file to write", "FILE", optional=True),

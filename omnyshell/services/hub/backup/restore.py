@@ -1,4 +1,4 @@
-"""Restores a hub from a backup: everything is checked first, and what was there before is kept."""
+"""Restores a hub from a backup. Everything is checked first, and old files are kept."""
 
 import os
 from collections.abc import Callable
@@ -21,22 +21,22 @@ from omnyshell.services.hub.ground.swap import Place, place_for_old, swapping
 from omnyshell.services.hub.ground.unfinished import BACKUPS
 
 _BEFORE = "before-"
-"""What directories for old files begin with."""
+"""Prefix of the directories for old files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a backup goes: the state, and the files that a hub's options name, which stay in it without `config`."""
+    """Where a backup is restored. Files that options name go to `config`, or if that is None to the state directory."""
 
     state: Path
     config: Path | None = None
     replace: bool = False
-    """Whether what is there may be moved away."""
+    """Whether existing files may be moved away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """What was restored, and the directories to which old files were moved."""
+    """The result: what was restored, and the directories to which old files were moved."""
 
     manifest: Manifest
     kept: tuple[str, ...]
@@ -45,10 +45,10 @@ class Restoration:
 def restore(
     source: Path, unlock: Unlock, target: Target, clock: Clock, *, expected: str = "", by: str = ""
 ) -> Restoration:
-    """Restore a hub: the one with the UID that is `expected`, if any. `by` is who does that.
+    """Restore a hub. If `expected` is given, the backup must be of the hub with that UID. `by` is who restores it.
 
-    Raises `ConfigException` where the backup is not whole or another hub's, a hub uses the directory, there is no room,
-    or something is there that is not to be replaced: nothing has changed then.
+    Raises `ConfigException`, and changes nothing, if the backup is incomplete or another hub's, a hub uses the
+    directory, there is not enough space, or files exist that must not be replaced.
     """
     try:
         with source.open("rb") as file:

@@ -1,1 +1,1 @@
-"""What all rooms of the hub stand on: settings, files, figures, events. It imports none of them."""
+"""The base of all rooms of the hub: settings, files, metrics, events. It imports no other room."""

@@ -1,4 +1,4 @@
-"""What was asked of somebody who may answer at once, or later: a hub alone answers itself at once."""
+"""An answer that may be there at once, or come later. A hub that is alone answers itself at once."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -13,9 +13,9 @@ Failer = Callable[[OmnyShellException], None]
 
 
 class Answer(Generic[T]):
-    """A plain object that is given its value, or why there is none, once; what is given later changes nothing.
+    """Holds a value, or the error in its place. It is set once; setting it again has no effect. No I/O.
 
-    Where it is there already, `then` calls at once and `await` does not let anybody else run.
+    If it is set already, `then` calls back at once, and `await` does not yield to the event loop.
     """
 
     def __init__(self) -> None:
@@ -24,40 +24,40 @@ class Answer(Generic[T]):
 
     @classmethod
     def of(cls, value: T) -> "Answer[T]":
-        """Return one that is there."""
+        """Return an answer that is set already."""
         made = cls()
         made.give(value)
         return made
 
     @property
     def is_there(self) -> bool:
-        """Whether it has come."""
+        """Whether it is set."""
         return self._given is not None
 
     def give(self, value: T) -> None:
-        """Answer."""
+        """Set the value."""
         self._settle(value, None)
 
     def fail(self, problem: OmnyShellException) -> None:
-        """Answer that it cannot be had."""
+        """Set the error."""
         self._settle(None, problem)
 
     def then(self, take: Taker[T], fail: Failer) -> None:
-        """Call one of the two when it is there; neither may raise."""
+        """Call `take` with the value, or `fail` with the error, once it is set. Neither may raise."""
         self._waiting.append((take, fail))
         self._tell()
 
     def __await__(self) -> Generator[object, None, T]:
-        """Return the value. Raises what it failed with."""
+        """Wait for the value. Raises the error."""
         if self._given is None:
             come = asyncio.get_running_loop().create_future()
-            # Whoever waits may have been cancelled by then.
+            # The waiter may have been cancelled by then.
             self.then(lambda _: _wake(come), lambda _: _wake(come))
             yield from come
         return self.now()
 
     def now(self) -> T:
-        """Return the value, which is there. Raises what it failed with."""
+        """Return the value of an answer that is set. Raises the error."""
         if self._given is None:
             raise RuntimeError("there is no answer yet")
         value, problem = self._given

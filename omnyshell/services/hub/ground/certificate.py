@@ -1,4 +1,4 @@
-"""The certificates that a hub shows, inside and in tunnels, and their renewal while connections go on."""
+"""The certificates that a hub presents to peers and at tunnels, and their renewal while connections go on."""
 
 import hashlib
 import ipaddress
@@ -24,62 +24,62 @@ NOT_WANTED = "they are turned off"
 
 @dataclass(frozen=True, slots=True)
 class LoadedPair:
-    """A certificate and its key, as they were read in one piece."""
+    """A certificate and its key, read as a matching pair."""
 
     tls: ssl.SSLContext = field(repr=False)
     chain: tuple[bytes, ...] = field(repr=False)
-    """The certificates that are shown, in DER, the server's own first."""
+    """The certificates to present, in DER, the server's own first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedCertificate(LoadedPair):
-    """The hub's own pair, and what follows from it."""
+    """The hub's own pair, and values derived from it."""
 
     uid: str
     """The hub's UID."""
 
     spki_sha256: bytes
-    """What `auth-bind` signs."""
+    """The hash of the public key, which proofs of `auth-bind` name."""
 
     @property
     def authority_fingerprint(self) -> str:
-        """Of the last certificate shown, which joining peers pin: `sha256:` and hexadecimal."""
+        """The fingerprint of the last certificate in the chain, which joining peers pin: `sha256:` and hexadecimal."""
         return "sha256:" + hashlib.sha256(self.chain[-1]).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class SecureTunnels:
-    """What TLS tunnels show outside, or why there are none."""
+    """The TLS configuration of tunnels' public ports, or why there is none."""
 
     pair: LoadedPair | None = None
-    """What was configured, also where it is not shown."""
+    """The configured pair, even if it is not used."""
 
     off: str = ""
     is_unsafe: bool = False
-    """Whether they are off because clients could take the pair for the hub's."""
+    """Whether TLS tunnels are off because clients could take the pair for the hub's."""
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """What is shown; None while TLS tunnels are off."""
+        """The context for public ports; None while TLS tunnels are off."""
         return self.pair.tls if self.pair is not None and not self.off else None
 
 
 class HubCertificate:
-    """Holds what new connections get, from clients and nodes and from the outside of tunnels."""
+    """Holds the certificates for new connections of peers, and of the outside to tunnels."""
 
     def __init__(self, config: HubConfig) -> None:
-        """Load it. Raises `ConfigException`."""
+        """Load the certificates. Raises `ConfigException`."""
         self.current, self.tunnels = _load(config)
 
     def note_uid(self, config: HubConfig) -> None:
-        """Put the hub's UID on record, where there is a state directory. Raises `ConfigException`."""
+        """Record the hub's UID in the state directory, if there is one. Raises `ConfigException`."""
         _note_uid(config, self.current.uid)
 
     def renew(self, config: HubConfig) -> None:
-        """Take the files' contents in one step.
+        """Load the files again, and switch to them in one step.
 
-        Raises `ConfigException`, and keeps what it has, where they are wrong. Certificate and key must match, and must
-        not change while they are read.
+        Raises `ConfigException`, and keeps the present certificates, if they are invalid. Certificate and key must
+        match, and must not change while they are read.
         """
         current, tunnels = _load(config)
         _note_uid(config, current.uid)
@@ -87,7 +87,7 @@ class HubCertificate:
 
 
 def load_pair(cert: Path, key: Path) -> LoadedPair:
-    """Read a certificate and its key. Raises `ConfigException` that says in plain words what is wrong with them."""
+    """Read a certificate and its key. Raises `ConfigException` that explains what is wrong with them."""
     before = stamp_of(cert), stamp_of(key)
     try:
         pair = LoadedPair(server_context(cert, key), chain_of(cert))
@@ -99,7 +99,7 @@ def load_pair(cert: Path, key: Path) -> LoadedPair:
 
 
 def dialled_hosts(config: HubConfig) -> tuple[str, ...]:
-    """Return the names by which the hub is reached, as far as it knows: those of its URLs, else where it listens."""
+    """Return the known names by which the hub is reached: those in its URLs, else its listening address."""
     public = tuple(url.host for url in config.public_urls)
     return public or ((config.host,) if _is_one_place(config.host) else ())
 
@@ -124,7 +124,7 @@ def _load_tunnels(config: HubConfig, hub: LoadedPair) -> SecureTunnels:
 
 
 def _shared(config: HubConfig, hub: LoadedPair, tunnels: LoadedPair) -> str:
-    """Return why clients could take the tunnels' pair for the hub's; also where that cannot be told."""
+    """Return why clients could take the tunnels' pair for the hub's, or why this cannot be ruled out; "" if it can."""
     hosts = {*dialled_hosts(config), *((config.host,) if _is_one_place(config.host) else ())}
     try:
         why = what_is_shared(read_chain(hub.chain), read_chain(tunnels.chain), hosts, system_authorities)
@@ -134,7 +134,7 @@ def _shared(config: HubConfig, hub: LoadedPair, tunnels: LoadedPair) -> str:
 
 
 def _is_one_place(host: str) -> bool:
-    """Tell whether a host to listen on is a name or an address, and not all addresses."""
+    """Tell whether a host to listen on is one name or address, not a wildcard."""
     try:
         return not ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -1,4 +1,4 @@
-"""What an embedder or the command line decides about a hub."""
+"""The settings of a hub, from an embedder or the command line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,49 +34,49 @@ class HubConfig:
     cert: Path
     key: Path
     authenticator: Authenticator
-    """Judges logins, beside the hub's own database of those who were invited."""
+    """Judges logins, in addition to the hub's own database of enrolled principals."""
 
     host: str = "127.0.0.1"
     port: int = 8443
     """0 for one that the system chooses."""
 
     authorizer: Authorizer | NodeAuthorizer = field(default_factory=RoleBasedAuthorizer)
-    """Decides who may do what on nodes, as far as `grants` and the settings below leave it open."""
+    """Decides who may do what on nodes, where `grants` and the settings below do not decide."""
 
     grants: tuple[Grant, ...] = ()
-    """Rights that the hub gives and denies itself; a deny beats everything."""
+    """Rights that the hub itself gives and denies; a denial wins over everything."""
 
     list_all_nodes: bool = False
-    """Whether clients are told of nodes that they may not use."""
+    """Whether listings for clients include nodes that they may not use."""
 
     open_local_tunnels: bool = False
-    """Whether a public port that leads to one's own machine takes no right."""
+    """Whether a public port that leads to the client's own machine needs no right."""
 
     open_node_tunnels: bool = False
     """Whether those who may use a node by its roles may open public ports that lead to it."""
 
     state_dir: Path | None = None
-    """Where node ownership, invites, locks, the audit trail and the hub's UID are kept; without it they end with the
-    process. It is one hub's at a time."""
+    """Where node ownership, invites, locks, the audit trail and the hub's UID are kept; without it they are lost when
+    the process ends. One hub uses it at a time."""
 
     heartbeat_timeout: float = HEARTBEAT_TIMEOUT
-    """How long a node may be silent before it is taken for lost."""
+    """How long a node may be silent before it is considered lost."""
 
     login_timeout: float = 20.0
-    """How long a connection may take to log in, from its upgrade on."""
+    """How long a connection may take to log in, counted from the WebSocket upgrade."""
 
     allow_unbound_keys: frozenset[PrincipalId] = frozenset()
     """Principals whose keys may log in by a signature over the nonce alone, as the original's peers do."""
 
     public_urls: tuple[HubAddress, ...] = ()
-    """Where peers reach the hub; a key's proof for any other address is refused. None means any address outside of
-    `tunnel_ports`."""
+    """The URLs by which peers reach the hub; a key's proof for any other address is refused. If empty, any address is
+    accepted except on `tunnel_ports`."""
 
     login_limit: LoginLimit = field(default_factory=lambda: LoginLimit.parse(DEFAULT_LIMIT))
-    """How many failed logins an address, or a principal, may have before it gets no answer any more."""
+    """How many failed logins an address or a principal may have before they are not answered any more."""
 
     proxy_protocol_from: tuple[Network, ...] = ()
-    """Where balancers connect from, which say for whom by a header of the PROXY protocol, version 2, and must."""
+    """Networks of load balancers. Connections from them must begin with a header of the PROXY protocol, version 2."""
 
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
@@ -84,10 +84,11 @@ class HubConfig:
     """How many channels one connection may have at a time."""
 
     node_ids: int = default_of(QuotaLimits, "node_ids")
-    """Node ids that one principal may register, but for those it had before; who joined as a node has its own alone."""
+    """Node ids that one principal may register, not counting those that it has already. A node that joined has only its
+    own."""
 
     quotas: tuple[Allowance, ...] = ()
-    """Other limits by principal than those of everybody."""
+    """Limits for some principals that differ from the general ones."""
 
     message_timeout: float = 30.0
     """Seconds that one message may take to arrive."""
@@ -100,7 +101,7 @@ class HubConfig:
 
     audit_retention: Retention = field(default_factory=Retention)
     audit_sinks: tuple[str, ...] = ()
-    """Where else records go: see `sinks.KINDS` of the room `audit`."""
+    """Sinks to which records go as well: see `sinks.KINDS` in the room `audit`."""
 
     audit_sink_tls: SinkTls = field(default_factory=SinkTls)
 
@@ -108,36 +109,36 @@ class HubConfig:
     """Public ports that tunnels may take; None means no tunnels."""
 
     tunnel_bind_host: str | None = None
-    """Where tunnels' ports are bound; None means where the hub listens."""
+    """The address on which tunnels' ports are bound; None means the hub's listening address."""
 
     tunnel_public_host: str = ""
-    """The host name that clients are told; an empty one means the name by which they reach the hub."""
+    """The host name of tunnels in answers to clients; if empty, clients use the name by which they reach the hub."""
 
     tunnel_cert: Path | None = None
     tunnel_key: Path | None = None
-    """A certificate for the public side of TLS tunnels, and its key, both apart from the hub's; None means no TLS."""
+    """Certificate and key for the public side of TLS tunnels; both must differ from the hub's. None means no TLS."""
 
     secure_tunnels: bool = True
-    """Whether TLS tunnels are served, where there is a certificate for them."""
+    """Whether TLS tunnels are served, if there is a certificate for them."""
 
     renew_certificates: Callable[[], None] | None = field(default=None, repr=False)
-    """Called once a day to write the files anew that end soon; raises `OmnyShellException` where it cannot."""
+    """Called once a day to renew certificate files that expire soon; raises `OmnyShellException` if it cannot."""
 
     new_tunnel_id: IdFactory = new_tunnel_id
     node_labels: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Labels that the hub sets for node ids: a ceiling for what nodes say of themselves."""
+    """Labels that the hub sets for node ids: a ceiling for the labels that nodes give themselves."""
 
     watched: tuple[WatchedFiles, ...] = ()
-    """Files that the authenticator was made from; they are taken in anew when they change."""
+    """Files from which the authenticator was made; they are read again when they change."""
 
     strict_modes: StrictModes = field(default_factory=lambda: StrictModes(is_on=False))
-    """Judges watched files before they are taken in anew."""
+    """Checks watched files before they are read again."""
 
     metrics_token: str | None = field(default=None, repr=False)
-    """Lets metrics be read."""
+    """The bearer token for reading metrics; None if there is none."""
 
     metrics_from_loopback: bool = False
-    """Whether everybody on this machine may read them."""
+    """Whether everybody on this machine may read metrics."""
 
     clock: Clock = field(default_factory=SystemClock)
     new_id: IdFactory = new_id

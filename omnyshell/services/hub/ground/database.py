@@ -8,14 +8,14 @@ from pathlib import Path
 from omnyshell.security.files import make_private_directory
 
 LOCKED_WAIT = 5.0
-"""Seconds to wait for another process that has the file locked."""
+"""Seconds to wait for another process that holds a lock on the file."""
 
 
 def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -> sqlite3.Connection:
-    """Open a file, or make it, with its directory; without one everything ends with the process.
+    """Open or create a file and its directory; if `path` is None, the database is in memory.
 
-    Statements commit by themselves. A connection may go from thread to thread, and is never used by two at once.
-    Raises `OSError` and `sqlite3.Error`.
+    Statements commit automatically. A connection may move between threads, but must not be used by two at once. Raises
+    `OSError` and `sqlite3.Error`.
     """
     if path is not None:
         make_private_directory(path.parent)
@@ -23,7 +23,7 @@ def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -
     database = sqlite3.connect(
         path if path is not None else ":memory:", isolation_level=None, timeout=LOCKED_WAIT, check_same_thread=False
     )
-    # FULL syncs the log at every commit: what is acknowledged survives the loss of power, too.
+    # FULL syncs the log at every commit, so that acknowledged changes survive a loss of power too.
     for pragma in (*pragmas, "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         database.execute(f"PRAGMA {pragma}")
     database.executescript(schema)
@@ -32,9 +32,9 @@ def open_database(path: Path | None, schema: str, pragmas: Sequence[str] = ()) -
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """Have the changes inside take effect together, or not at all; one inside another is part of that.
+    """Make the changes within take effect together, or not at all; a nested transaction is part of the outer one.
 
-    What raises rolls back, the commit too: a full disk. Raises `sqlite3.Error`.
+    Any exception rolls back, also one of the commit, as on a full disk. Raises `sqlite3.Error`.
     """
     if database.in_transaction:
         yield
@@ -44,6 +44,6 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         yield
         database.execute("COMMIT")
     except BaseException:
-        # Nothing is done where an error has rolled back already.
+        # This has no effect if SQLite has already rolled back because of the error.
         database.rollback()
         raise

@@ -1,4 +1,4 @@
-"""Room on the disk that is set apart, so that revoking, locking and stopping still work when it is full."""
+"""Reserved disk space, so that revoking, locking and stopping still work when the disk is full."""
 
 import logging
 import os
@@ -10,16 +10,16 @@ from omnyshell.protocol.limits import MIB
 RESERVE_FILE = "audit.reserve"
 RESERVE_SIZE = 8 * MIB
 SLICE = MIB // 8
-"""Bytes that are given free at a time: what else writes to the disk finds no more than that."""
+"""Bytes that are released at a time: other writers to the disk can take no more than that."""
 
 logger = logging.getLogger("omnyshell.audit")
 
 
 class DiskReserve:
-    """A file that takes room, and gives it free slice by slice. Used by one thread at a time; never raises."""
+    """A file that occupies space, and releases it slice by slice. Used by one thread at a time; never raises."""
 
     def __init__(self, path: Path, size: int = RESERVE_SIZE) -> None:
-        """Take the room, as far as there is any."""
+        """Reserve the space, as far as there is any."""
         self._path = path
         self._size = size
         self._left = min(size, path.stat().st_size) if path.exists() else 0
@@ -28,11 +28,11 @@ class DiskReserve:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is there."""
+        """Whether the whole space is reserved."""
         return self._left == self._size
 
     def refill(self) -> bool:
-        """Take the room again, where the disk has it and some more; returns whether it is whole then."""
+        """Reserve the space again, if the disk has that and some more; return whether it is whole then."""
         if self.is_whole:
             return True
         if self._free() < self._size - self._left + SLICE:
@@ -48,7 +48,7 @@ class DiskReserve:
         return True
 
     def release(self) -> bool:
-        """Give a slice free; returns whether there was one."""
+        """Release a slice; return whether there was one."""
         if not self._left:
             return False
         return self._shrink(max(0, self._left - SLICE))
@@ -59,11 +59,11 @@ class DiskReserve:
         return self._free() < SLICE
 
     def make_room(self) -> bool:
-        """Give a slice free where the disk has less than that; returns whether it did."""
+        """Release a slice if the disk has less free than that; return whether it did."""
         return self.is_short and self.release()
 
     def release_all(self) -> None:
-        """Give all of it free: there is nothing to come for which to keep it."""
+        """Release the whole space, for the last writes."""
         if self._left:
             self._shrink(0)
 

@@ -1,8 +1,8 @@
-"""How the hub's parts say what changed, and who listens to it.
+"""How the hub's parts publish changes, and listeners receive them.
 
-`EventBus` is all that publishers and listeners know, so that a cluster's bus can take this place
-(docs/architecture.md#a-hub-is-one-of-several): events are values, ids and items as they are told, nothing that lives in
-this process.
+Publishers and listeners know only `EventBus`, so that a cluster's bus can replace this one
+(docs/architecture.md#a-hub-is-one-of-several). Events are values: ids and snapshots of items, no live objects of this
+process.
 """
 
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class NodeEvent(NamedTuple):
-    """A node registered, changed or left; which of them, the registry tells."""
+    """A node registered, changed or left; the registry tells which."""
 
     node_id: str
 
@@ -25,20 +25,20 @@ class SessionEvent(NamedTuple):
     """A session's state changed; `session.state` is the new one."""
 
     session: LiveSession
-    """The session as it is now, with what it has carried."""
+    """A snapshot of the session, with its counters."""
 
     route_id: str
-    """Names what carries it; when it is resumed, another does."""
+    """The id of the route that carries it; a resume makes a new route."""
 
     reason: str = ""
     """Why it was closed."""
 
     expires_at: datetime | None = None
-    """How long a session that was detached is kept."""
+    """When a detached session expires."""
 
 
 class KillEvent(NamedTuple):
-    """A shell that may wait in its node was killed there; the node tells later that it is gone."""
+    """A shell that may be detached was killed at its node, whose next report will lack it."""
 
     node_id: str
     principal: str
@@ -60,7 +60,7 @@ class PeerEvent(NamedTuple):
 
 
 class RightsEvent(NamedTuple):
-    """What is allowed may have changed at any node, for one principal or for anybody."""
+    """Rights may have changed on any node, for one principal or for all."""
 
     principal: str | None = None
 
@@ -70,41 +70,44 @@ HubListener = Callable[[HubEvent], None]
 
 
 class EventBus(Protocol):
-    """Carries what happens in a hub to whoever listens, in order."""
+    """Delivers a hub's events to listeners, in order."""
 
     @property
     def is_heard(self) -> bool:
-        """Whether anybody listens: what happens all the time need not be described while nobody does."""
+        """Whether there are listeners; publishers can skip frequent events without them."""
 
     def publish(self, event: HubEvent) -> None:
-        """Say that something has changed. Never waits, never raises."""
+        """Publish an event. Never waits, never raises."""
 
     def listen(self, listener: HubListener) -> Callable[[], None]:
-        """Have `listener` called with every event from now on; it must not block or raise. Returns what ends that."""
+        """Have `listener` called with every event from now on; it must not block or raise.
+
+        Return a function that ends this.
+        """
 
 
 class LocalEventBus:
-    """The bus of a hub that is alone: calls the listeners at once."""
+    """The bus of a single hub: calls the listeners at once."""
 
     def __init__(self) -> None:
         self._listeners: list[HubListener] = []
 
     @property
     def is_heard(self) -> bool:
-        """Whether anybody listens."""
+        """Whether there are listeners."""
         return bool(self._listeners)
 
     def publish(self, event: HubEvent) -> None:
-        """Say that something has changed."""
+        """Publish an event."""
         for listener in tuple(self._listeners):
             try:
                 listener(event)
             except Exception:
-                # Whoever watches must never keep a session from being opened or closed.
+                # A failing listener must not keep a session from being opened or closed.
                 logger.exception("a listener failed")
 
     def listen(self, listener: HubListener) -> Callable[[], None]:
-        """Have `listener` called with every event from now on. Returns what ends that."""
+        """Have `listener` called with every event from now on. Return a function that ends this."""
         self._listeners.append(listener)
 
         def end() -> None:

@@ -1,4 +1,4 @@
-"""Whether there is room for files that are about to be written."""
+"""Checks that there is disk space for files that are about to be written."""
 
 import os
 from collections import Counter
@@ -9,13 +9,13 @@ from omnyshell.errors import ConfigException
 from omnyshell.protocol.limits import MIB
 
 SPARE = MIB
-"""Bytes that a file system has to have beside them: for names, notes and what else is written meanwhile."""
+"""Bytes that must be free in addition, for directories, notes and other writers."""
 
 
 def check_room(needs: Iterable[tuple[Path, int]]) -> None:
-    """Hold so many bytes in each directory, which may not be there yet, against what is free.
+    """Compare the bytes needed in each directory, which need not exist yet, with the free space.
 
-    Raises `ConfigException` where that is less, and `OSError`.
+    Raises `ConfigException` if there is less, and `OSError`.
     """
     by_device: Counter[int] = Counter()
     for directory, size in needs:

@@ -4,10 +4,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 FAST = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
-"""Bounds in seconds for what should take microseconds."""
+"""Bucket bounds in seconds, for operations that should take microseconds."""
 
 SLOW = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Bounds in seconds for what takes a network's time."""
+"""Bucket bounds in seconds, for operations that involve the network."""
 
 
 class Histogram:

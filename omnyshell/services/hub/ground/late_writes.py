@@ -1,4 +1,4 @@
-"""What need not be on disk at once: many changes become one write, which the hub's loop does not wait for."""
+"""Changes that need not be on disk at once: they are written in batches, without delaying the hub's loop."""
 
 import asyncio
 import logging
@@ -14,15 +14,15 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 Statement = tuple[str, list[Sequence[object]]]
-"""A statement, and the values of each time that it is run."""
+"""A statement, and the values for each of its executions."""
 
 logger = logging.getLogger("omnyshell.hub")
 
 
 class LateTable(Generic[Key, Value]):
-    """The changes of a table that are not written yet: of each key the last one. A plain object.
+    """The unwritten changes of a table: the last one of each key. No I/O.
 
-    What comes and goes between two writes is never written.
+    A row that is added and removed between two writes is never written.
     """
 
     def __init__(
@@ -32,41 +32,41 @@ class LateTable(Generic[Key, Value]):
         row: Callable[[Value], Sequence[object]],
         place: Callable[[Key], Sequence[object]] = lambda key: (key,),
     ) -> None:
-        """`put` and `remove` are statements; `row` and `place` make their values, in another thread."""
+        """`put` and `remove` are SQL statements; `row` and `place` make their values, in another thread."""
         self._put, self._remove = put, remove
         self._row, self._place = row, place
         self._written: set[Key] = set()
         self._changes: dict[Key, Value | None] = {}
 
     def hold(self, keys: Iterable[Key]) -> None:
-        """Say which keys were read from the table."""
+        """Note the keys that are in the table already."""
         self._written.update(keys)
 
     def put(self, key: Key, value: Value) -> None:
-        """Have a row written, in place of the one with that key."""
+        """Insert a row, or replace the one with that key."""
         self._changes[key] = value
 
     def remove(self, key: Key) -> None:
-        """Have a row removed. Idempotent."""
+        """Remove a row. Idempotent."""
         if key in self._written:
             self._changes[key] = None
         else:
             self._changes.pop(key, None)
 
     def take(self) -> dict[Key, Value | None]:
-        """Return what has changed since the last call."""
+        """Return the changes since the last call, and forget them."""
         taken, self._changes = self._changes, {}
         for key, value in taken.items():
             (self._written.discard if value is None else self._written.add)(key)
         return taken
 
     def give_back(self, taken: Mapping[Key, Value | None]) -> None:
-        """Take back what could not be written; what has changed since counts."""
+        """Take back changes that could not be written; newer changes take precedence."""
         self._written.update(taken)
         self._changes = {**taken, **self._changes}
 
     def statements(self, taken: Mapping[Key, Value | None]) -> list[Statement]:
-        """Return what writes what was taken."""
+        """Return the statements that write the changes."""
         gone = [self._place(key) for key, value in taken.items() if value is None]
         rows = [self._row(value) for value in taken.values() if value is not None]
         return [(self._remove, gone), (self._put, rows)]
@@ -76,14 +76,14 @@ Taken = list[tuple[LateTable[Any, Any], dict[Any, Any]]]
 
 
 class LateWriter:
-    """Writes tables in batches, all of them or none: call `tick` now and then, and `aclose` at the end.
+    """Writes tables in batches, each completely or not at all. Call `tick` regularly, and `aclose` at the end.
 
-    A batch survives the end of the process when it is written, and the loss of power a little later. A disk that takes
-    nothing keeps nobody from anything: the batch is tried again at the next tick.
+    A written batch survives the end of the process, and a little later also a loss of power. If a write fails, nothing
+    else fails: it is tried again at the next tick.
     """
 
     def __init__(self, path: Path, tables: Sequence[LateTable[Any, Any]]) -> None:
-        """Open the state file, which has these tables. Raises `ConfigException` where it cannot be used."""
+        """Open the state file, which has these tables. Raises `ConfigException` if it cannot be used."""
         with translated():
             self._db = open_database(path, "")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -92,14 +92,14 @@ class LateWriter:
         self._is_failing = False
 
     def tick(self) -> None:
-        """Begin to write what has changed, unless the last batch is still being written."""
+        """Begin to write changes, unless the last batch is still being written."""
         if self._running is not None and not self._running.done():
             return
         if taken := self._take():
             self._running = asyncio.create_task(self._write(taken))
 
     async def aclose(self) -> None:
-        """Write what has changed, and close the file. Idempotent."""
+        """Write changes, and close the file. Idempotent."""
         if self._running is not None:
             await self._running
         with closing(self._db):
@@ -123,7 +123,7 @@ class LateWriter:
             self._is_failing = False
 
     def _write_all(self, taken: Taken) -> None:
-        # What the rows take to make, nobody else who writes has to wait for.
+        # Make the rows before the transaction, so that other writers do not wait for that.
         statements = [statement for table, changes in taken for statement in table.statements(changes)]
         with transaction(self._db):
             for statement, values in statements:

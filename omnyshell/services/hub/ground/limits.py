@@ -1,4 +1,4 @@
-"""How much one principal may take of a hub, as it is configured: see `access/quota.py` for what is asked."""
+"""The configured limits of what one principal may use of a hub; `access/quota.py` applies them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,14 @@ from types import MappingProxyType
 from omnyshell.model.principals import NODE_PREFIX, Principal
 
 EVERYBODY = "*"
-"""Among the principals of an exception it stands for all of them."""
+"""Stands for all principals in an `Allowance`."""
 
 
 class Resource(StrEnum):
-    """What is limited by principal, over all its connections and credentials; called so in `[[quotas]]`."""
+    """What is limited for each principal, over all its connections and credentials.
+
+    The values are the keys in `[[quotas]]`.
+    """
 
     CONNECTIONS = "connections"
     CHANNELS = "channels"
@@ -64,19 +67,19 @@ NOUNS: Mapping[Resource, str] = MappingProxyType(
         Resource.QUEUED: "MiB that wait to be sent",
     }
 )
-"""What each number counts, for messages and documents."""
+"""The noun that each limit counts, for messages and documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Other limits for some: for those who are named, who have one of the roles, or for everybody."""
+    """Limits for the named principals, for those with one of the roles, or for all."""
 
     limits: Mapping[Resource, int]
     principals: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
 
     def rank(self, who: Principal) -> int:
-        """How closely somebody is meant: by name (3), by role (2), among everybody (1), or not (0)."""
+        """How specifically a principal is matched: by name (3), by role (2), as one of all (1), or not (0)."""
         if who.id in self.principals:
             return 3
         if not self.roles.isdisjoint(who.roles):
@@ -86,13 +89,13 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class QuotaLimits:
-    """The limits that are in force."""
+    """The limits in force."""
 
     node_ids: int = DEFAULTS[Resource.NODE_IDS]
     exceptions: tuple[Allowance, ...] = ()
 
     def limit(self, who: Principal, resource: Resource) -> int:
-        """How much somebody may have: what is said most closely, and last."""
+        """The limit of a principal: from the allowance that matches most specifically, or the last of those."""
         exception = self._exception(who, resource)
         if exception is not None:
             return exception.limits[resource]
@@ -101,7 +104,7 @@ class QuotaLimits:
         return DEFAULTS[resource]
 
     def is_said(self, who: Principal, resource: Resource) -> bool:
-        """Whether a limit is said for the very principal, or its role: more than half of a pool may be meant then."""
+        """Whether a limit is set for the principal by name or role. Only then may it exceed half of a shared pool."""
         exception = self._exception(who, resource)
         return exception is not None and exception.rank(who) > 1
 

@@ -1,4 +1,4 @@
-"""What the hub counts about itself."""
+"""The hub's counters and histograms."""
 
 from dataclasses import dataclass, field
 
@@ -23,10 +23,10 @@ class HubMetrics:
     tunnels_rejected: int = 0
     tunnel_connections: int = 0
     login_seconds: Histogram = field(default_factory=lambda: Histogram(SLOW))
-    """From the end of the upgrade to the login."""
+    """From the WebSocket upgrade to the login."""
 
     relay_seconds: Histogram = field(default_factory=lambda: Histogram(FAST))
-    """What the hub takes to pass a frame on, of the frames that are sampled."""
+    """The time that the hub takes to relay a frame, for a sample of frames."""
 
     loop_lag_seconds: Histogram = field(default_factory=lambda: Histogram(SLOW))
     """How late the event loop was."""

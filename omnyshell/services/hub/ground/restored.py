@@ -1,4 +1,4 @@
-"""A note in a state directory that was restored from a backup, until the hub has said so in its audit."""
+"""A note in a state directory that it was restored from a backup; the hub audits it, and deletes the note."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ RESTORED_FILE = "restored.json"
 
 
 class Restored(msgspec.Struct, frozen=True, rename="camel"):
-    """What the hub is to say of it."""
+    """The contents of the note."""
 
     hub: str
     version: str
@@ -25,9 +25,9 @@ class Restored(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def read_restored(directory: Path) -> str:
-    """Say that the hub's state was restored; empty where it was not, or that was told.
+    """Return the text to audit about a restore; "" if there was none, or it was audited.
 
-    Raises `ConfigException` where that cannot be read.
+    Raises `ConfigException` if the note cannot be read.
     """
     try:
         data = (directory / RESTORED_FILE).read_bytes()
@@ -42,5 +42,5 @@ def read_restored(directory: Path) -> str:
 
 
 def told_restored(directory: Path) -> None:
-    """The audit says it now."""
+    """Delete the note, once it is audited."""
     (directory / RESTORED_FILE).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The hub's state file, as all of its tables are used: read so that a damaged row harms nothing but what it says."""
+"""The hub's state file. It is read in such a way that a damaged row affects only itself."""
 
 import json
 import logging
@@ -24,23 +24,23 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class StateFile:
-    """One connection for all tables that the hub's loop uses, so that one transaction may change several of them.
+    """One connection for all tables that the hub's loop uses, so that one transaction can change several of them.
 
-    A change is on disk when it returns. All raise `ConfigException` where the file cannot be used.
+    A change is on disk when the call returns. All methods raise `ConfigException` if the file cannot be used.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Open the file; without one, everything ends with the process."""
+        """Open the file; if `path` is None, the tables are in memory."""
         self.path = path
         self._told: set[tuple[str, str]] = set()
         with translated():
             self._db = open_database(path, "")
-            # What is no text comes as bytes, which nothing takes for text, instead of failing for all rows.
+            # Text that cannot be decoded is returned as bytes, and fails only its own row, not the whole query.
             self._db.text_factory = _text
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """For what works on a connection, inside a `transaction`."""
+        """The connection, for functions that need one within a `transaction`."""
         return self._db
 
     def close(self) -> None:
@@ -48,7 +48,7 @@ class StateFile:
         self._db.close()
 
     def create(self, schema: str) -> None:
-        """Make tables that are not there yet."""
+        """Create missing tables."""
         with translated():
             self._db.executescript(schema)
 
@@ -59,14 +59,16 @@ class StateFile:
             yield
 
     def run(self, statement: str, *values: object) -> list[Any]:
-        """Run a statement; returns its rows."""
+        """Run a statement; return its rows."""
         with translated():
             return self._db.execute(statement, values).fetchall()
 
     def read(self, what: str, make: Callable[..., T], query: str, *values: object) -> list[T]:
-        """Return what `make` makes of each row. One for which it raises `ValueError` is damaged: left out, and logged.
+        """Return the result of `make` for each row.
 
-        `what` is what a row tells of, for people; the first column names it.
+        A row for which it raises `ValueError` is damaged: it is left out and logged.
+
+        `what` describes a row in the log; its first column is logged as its key.
         """
         found: list[T] = []
         for row in self.run(query, *values):
@@ -86,14 +88,14 @@ class StateFile:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Have what a database raises be a `ConfigException`."""
+    """Translate a database's exceptions to `ConfigException`."""
     try:
         yield
     except (OSError, sqlite3.Error) as exc:
         raise ConfigException(f"cannot use the hub's state file: {exc}") from exc
 
 
-# What a column holds, which SQLite does not check. All raise `ValueError`.
+# Checks of columns' values, whose types SQLite does not enforce. All raise `ValueError`.
 
 
 def text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One hub at a time uses a state directory: two would write the same audit trail, and neither could go on."""
+"""A lock that lets only one hub use a state directory: two would corrupt each other's audit trail."""
 
 import fcntl
 import os
@@ -13,10 +13,10 @@ LOCK_FILE = "hub.lock"
 
 
 class StateLock:
-    """Held from its making until `release`, or the end of the process, however that comes.
+    """Held from its creation until `release`, or the end of the process, even by a crash.
 
-    What commands that were killed left in the directory is finished or removed first. Raises `ConfigException` where
-    that fails, where another hub holds the directory, and where the directory cannot be used.
+    First finishes or removes what killed commands left in the directory. Raises `ConfigException` if that fails,
+    another hub holds the directory, or it cannot be used.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -39,5 +39,5 @@ class StateLock:
             raise
 
     def release(self) -> None:
-        """Let another hub have the directory."""
+        """Release the lock."""
         os.close(self._fd)

@@ -1,4 +1,4 @@
-"""What a hub remembers of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
+"""This hub's own records of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
 
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS first_holders (
 
 
 class KnownAddress(NamedTuple):
-    """A network (`network_of`) from which a principal logged in; the time is in seconds since 1970."""
+    """A network (`network_of`) from which a principal logged in; the time is in seconds since 1970 (UTC)."""
 
     network: str
     principal: str
@@ -40,7 +40,10 @@ class KnownAddress(NamedTuple):
 
 
 class FirstHolder(NamedTuple):
-    """The process that had a node id first (`Claimant`), of which principal, and when it was noted, since 1970."""
+    """The process that had a node id first (`Claimant`), its principal, and when that was noted.
+
+    Seconds since 1970 (UTC).
+    """
 
     node_id: str
     principal: str
@@ -52,7 +55,7 @@ class FirstHolder(NamedTuple):
 
 
 class HubStore:
-    """The tables. A change is on disk when it returns, but those of the `LateTable`s, which are a moment later."""
+    """The tables. A change is on disk when the call returns; for the `LateTable`s it is a moment later."""
 
     def __init__(self, file: StateFile) -> None:
         """Raises `ConfigException` where the file cannot be used."""
@@ -80,28 +83,28 @@ class HubStore:
         return [self.addresses, self.holders, self.keys]
 
     def guests(self) -> list[tuple[str, str]]:
-        """Return the pairs of node id and principal that were noted."""
+        """Return the pairs of node id and principal that are recorded."""
         return self._file.read("the guest of", _guest, "SELECT node_id, principal FROM guests")
 
     def drop_guest(self, node_id: str, principal: str) -> None:
-        """Drop such a pair. Idempotent."""
+        """Delete such a pair. Idempotent."""
         self._file.run("DELETE FROM guests WHERE node_id = ? AND principal = ?", node_id, principal)
 
     def bound_keys(self) -> set[bytes]:
-        """Return the public keys that were noted."""
+        """Return the public keys that have made bound proofs."""
         found = set(self._file.read("the key", blob, "SELECT key FROM bound_keys"))
         self.keys.hold(found)
         return found
 
     def known_addresses(self) -> list[KnownAddress]:
-        """Return the addresses that were noted, the one that was seen least recently first."""
+        """Return the known addresses, the least recently seen first."""
         query = "SELECT network, principal, seen_at FROM known_addresses ORDER BY seen_at, network"
         found = self._file.read("the address", _address, query)
         self.addresses.hold(each.network for each in found)
         return found
 
     def first_holders(self) -> list[FirstHolder]:
-        """Return the first holders of node ids, the one that was noted least recently first."""
+        """Return the first holders of node ids, the least recently noted first."""
         query = "SELECT node_id, principal, instance, address, host, uid, noted_at FROM first_holders ORDER BY noted_at"
         found = self._file.read("the first holder of", _holder, query)
         self.holders.hold(each.node_id for each in found)

@@ -1,8 +1,8 @@
-"""Puts new files in the place of old ones, in several directories: all of them or none, whenever that is ended.
+"""Replaces files in several directories, all of them or none, even if the process is killed.
 
-What is under way stands in a note, `SWAP_FILE`, in the first of the directories, whose lock the caller holds. Until the
-note says that all new files are there, `settle` removes them; from then on it goes on with the renames. They are of
-files, and not of directories: these may be mount points, and links lead to them.
+A note, `SWAP_FILE`, in the first of the directories, whose lock the caller holds, describes the operation. Until the
+note says that all new files are ready, `settle` removes them; after that it completes the renames. Files are renamed,
+not directories, as those may be mount points or targets of links.
 """
 
 import shutil
@@ -19,48 +19,48 @@ SWAP_FILE = "swap.json"
 
 
 class Place(msgspec.Struct, frozen=True, rename="camel"):
-    """A directory, the names of files that leave it and of those that come, and where both kinds are meanwhile."""
+    """A directory, the names of its old and of its new files, and the directories for both during the exchange."""
 
     directory: str
     staging: str
     kept: str
-    """Where the old files stay."""
+    """The directory to which old files are moved."""
 
     old: tuple[str, ...]
     new: tuple[str, ...]
 
     def at(self, directory: Path) -> "Place":
-        """Return the same place where its directory is by now: a container mounts it elsewhere."""
+        """Return the same place under the directory's present path: a container may mount it elsewhere."""
         here, before = str(directory), len(self.directory)
-        # Both begin with the directory's path: they are in it, or beside it under a longer name.
+        # Both paths begin with the directory's path: they are in it, or beside it with a longer name.
         staging, kept = here + self.staging[before:], here + self.kept[before:]
         return msgspec.structs.replace(self, directory=here, staging=staging, kept=kept)
 
     def prepare(self) -> None:
-        """Make the directories that are missing. Raises `OSError`."""
+        """Create missing directories. Raises `OSError`."""
         make_private_directory(Path(self.directory))
         Path(self.staging).mkdir(mode=0o700)
         if self.old:
             make_private_directory(Path(self.kept))
 
     def exchange(self) -> None:
-        """Move the old files away and the new ones in, from whatever was done of that. Raises `OSError`."""
+        """Move the old files away and the new ones in, continuing after an interruption. Raises `OSError`."""
         for name in dict.fromkeys((*self.old, *self.new)):
             here, staged, kept = self._paths(name)
             waits = _is_there(staged)
-            # What has its successor still in the staging directory, or gets none, is an old one.
+            # A file is an old one if its successor is still in the staging directory, or it gets none.
             is_old = name in self.old and (waits or name not in self.new)
             if is_old and _is_there(here) and not _is_there(kept):
                 here.rename(kept)
             if waits:
                 staged.rename(here)
         for name in self.new:
-            # Where a directory is gone, or not mounted, nothing waits in it either.
+            # Raises if the directory is missing or not mounted, where the staged file would seem to be missing too.
             Path(self.directory, name).lstat()
         self._sync()
 
     def undo(self) -> None:
-        """Move them back, from whatever was done. Raises `OSError`."""
+        """Move all files back, from any stage of the exchange. Raises `OSError`."""
         for name in dict.fromkeys((*self.old, *self.new)):
             here, staged, kept = self._paths(name)
             if name in self.new and not _is_there(staged):
@@ -70,7 +70,7 @@ class Place(msgspec.Struct, frozen=True, rename="camel"):
         self._sync()
 
     def clear(self) -> None:
-        """Remove the staging directory, and the one for old files where it is empty. Raises `OSError`."""
+        """Remove the staging directory, and the one for old files if it is empty. Raises `OSError`."""
         if _is_there(Path(self.staging)):
             shutil.rmtree(self.staging)
         with suppress(OSError):
@@ -94,10 +94,10 @@ class _Note(msgspec.Struct, frozen=True, rename="camel"):
 
 @contextmanager
 def swapping(places: Places) -> Iterator[None]:
-    """Have the caller put the new files, synced, into the staging directories, and exchange them when it is done.
+    """Let the caller write and sync the new files in the staging directories, and exchange them at the end.
 
-    Raises `ConfigException` and `OSError` where that cannot be done. Nothing has changed then, or the text says that
-    `settle` does it later.
+    Raises `ConfigException` or `OSError` if it fails. Either nothing has changed then, or the text says that `settle`
+    will complete it.
     """
     try:
         _write(places, is_ready=False)
@@ -116,7 +116,7 @@ def swapping(places: Places) -> Iterator[None]:
 
 
 def settle(directory: Path) -> None:
-    """Finish, or undo, what a command that was killed had begun there. Raises `ConfigException` where that fails."""
+    """Complete or undo the exchange of a killed command. Raises `ConfigException` if that fails."""
     try:
         for unwritten in directory.glob(f".{SWAP_FILE}.*.tmp"):
             unwritten.unlink()
@@ -133,13 +133,15 @@ def settle(directory: Path) -> None:
 
 
 def place_for_old(directory: Path, beside: Path, inside: Path) -> Path:
-    """Return where files of a directory can be renamed to: beside it, where the file system lets them, or inside.
+    """Return a new directory to which a directory's files can be renamed.
 
-    Makes what it returns. Raises `OSError`.
+    It is `beside` if the file system allows, or `inside`.
+
+    Creates it. Raises `OSError`.
     """
     inside.mkdir(mode=0o700)
     try:
-        # Another mount of the same device looks the same, and nothing can be renamed to it: trying tells.
+        # Another mount of the same device cannot be recognized, but renaming to it fails, so try it.
         inside.rename(beside)
     except OSError:
         return inside
@@ -148,7 +150,7 @@ def place_for_old(directory: Path, beside: Path, inside: Path) -> Path:
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether a name is taken. Raises `OSError` where that cannot be told, unlike `os.path.lexists`."""
+    """Tell whether a name exists. Unlike `os.path.lexists`, raises `OSError` if that cannot be determined."""
     try:
         path.lstat()
     except FileNotFoundError:

@@ -1,4 +1,7 @@
-"""Files of a command under way: it holds a lock on each, so that the next one removes those of one that was killed."""
+"""Temporary files of a running command.
+
+It holds a lock on each, so that the next command can remove those of a killed one.
+"""
 
 import fcntl
 import os
@@ -8,12 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BACKUPS = ".backup-"
-"""What the directories in a hub's state begin with, in which copies for a backup are."""
+"""Prefix of directories in a hub's state directory with copies for a backup."""
 
 
 @contextmanager
 def under_way(path: Path) -> Iterator[Path]:
-    """Hold a file or directory, which was just made, and remove it at the end where it still is. Raises `OSError`."""
+    """Lock a file or directory that was just created, and delete it at the end if it still exists. Raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -24,7 +27,7 @@ def under_way(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(paths: Iterable[Path]) -> None:
-    """Remove those that nobody holds. What cannot be removed stays."""
+    """Delete those that no process has locked, as far as possible."""
     for path in paths:
         with suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

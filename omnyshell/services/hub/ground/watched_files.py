@@ -1,4 +1,4 @@
-"""Notices files that were edited, and waits until they have come to rest. No I/O but `stat`."""
+"""Notices edited files, once they no longer change. No I/O but `stat`."""
 
 import os
 from collections.abc import Callable, Collection, Iterable
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Stamp = tuple[int, int, int, int] | None
-"""Device, inode, size and time of change; None where there is no such file."""
+"""Device, inode, size and time of change; None if there is no such file."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Return what changes when a file does."""
+    """Return a value that changes when the file does."""
     try:
         found = path.stat()
     except OSError:
@@ -20,10 +20,10 @@ def stamp_of(path: Path) -> Stamp:
 
 @dataclass(frozen=True, slots=True)
 class WatchedFiles:
-    """Files that belong together, and what takes them in anew.
+    """Files that belong together, and the function that reads them again.
 
-    `reload` raises `OmnyShellException` where they are wrong; it has changed nothing then. It returns whose logins are
-    to be judged again: those of some principals, or, where it returns None, everybody's.
+    `reload` raises `OmnyShellException`, and changes nothing, if they are invalid. It returns the principals whose
+    logins have to be judged again; None means all.
     """
 
     paths: tuple[Path, ...]
@@ -36,9 +36,9 @@ class WatchedFiles:
 
 
 class FileWatch:
-    """Tells when files have changed and then stayed as they are for one period.
+    """Tells when files have changed, and then stayed unchanged for one period.
 
-    So a file that is being written is left alone, and of a pair both halves are there.
+    So a file that is still being written is not read, and both files of a pair are complete.
     """
 
     def __init__(self, paths: Iterable[Path], stamp: Callable[[Path], Stamp] = stamp_of) -> None:
@@ -47,7 +47,7 @@ class FileWatch:
         self._taken = self._seen = self._stamps()
 
     def poll(self) -> bool:
-        """Look; returns whether to take the files in now. Call it once a period."""
+        """Check the files; return whether to read them now. Call it once a period."""
         now = self._stamps()
         rests, self._seen = now == self._seen, now
         if not rests or now == self._taken:
@@ -56,11 +56,11 @@ class FileWatch:
         return True
 
     def is_unchanged(self) -> bool:
-        """Tell whether the files are still those that `poll` last gave free."""
+        """Tell whether the files are unchanged since `poll` last returned True."""
         return self._stamps() == self._taken
 
     def retry(self) -> None:
-        """Give the files free again at the next look: they changed while they were read."""
+        """Have the next `poll` check them again: they changed while they were read."""
         self._taken = ()
 
     def _stamps(self) -> tuple[Stamp, ...]:

@@ -1,1 +1,1 @@
-"""What is live in a hub, described once for all who tell of it."""
+"""Descriptions of a hub's live state, for all parts that report it."""

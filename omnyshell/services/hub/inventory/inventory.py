@@ -1,6 +1,6 @@
-"""What there is in a hub at this moment, as values: what admins are answered and subscribers are told comes from here.
+"""The present state of a hub as values, from which answers to admins and messages to subscribers are made.
 
-Who may see which of it is decided by whoever tells it.
+The callers decide who may see which of it.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 
 class Counts(NamedTuple):
-    """How many of each there are."""
+    """The numbers of live items."""
 
     nodes: int
     sessions: int
@@ -31,7 +31,7 @@ class Counts(NamedTuple):
 
 
 class Inventory:
-    """Describes what is live; nothing is kept here. Each item is the caller's own."""
+    """Describes live items, without keeping any. Each returned item belongs to the caller."""
 
     def __init__(
         self,
@@ -66,16 +66,16 @@ class Inventory:
 
     @property
     def hub_uid(self) -> str:
-        """The UID that the hub's certificate names."""
+        """The UID derived from the hub's certificate."""
         return self._certificate.current.uid
 
     @property
     def authority_fingerprint(self) -> str:
-        """What the authority of the hub's certificate is known by."""
+        """The fingerprint of the authority of the hub's certificate."""
         return self._certificate.current.authority_fingerprint
 
     def counts(self) -> Counts:
-        """Return how many of each there are."""
+        """Return the numbers of live items."""
         return Counts(len(self._nodes), len(self._sessions), len(self._tunnels), self._tunnels.connections)
 
     # Connections
@@ -100,22 +100,22 @@ class Inventory:
         return [tunnel.describe() for tunnel in self._tunnels.tunnels]
 
     def tunnel(self, tunnel_id: str) -> LiveTunnel | None:
-        """Return a tunnel as it is now; None where it is not open."""
+        """Return an open tunnel; None if it is not open."""
         return self._tunnels.describe(tunnel_id)
 
     # Nodes
 
     def node_ids(self) -> list[str]:
-        """Return the ids of which anything is known: connected, owned, labelled or locked."""
+        """Return all known node ids: connected, owned, labelled or locked."""
         known = (self._owners.owners(), self._nodes.hub_labels, self._nodes.online(), self._locks.of_nodes())
         return sorted({node_id for ids in known for node_id in ids})
 
     def owner_of(self, node_id: str) -> str:
-        """Return whose a node id is; empty where it is nobody's."""
+        """Return the owner of a node id; "" if there is none."""
         return self._owners.owners().get(node_id, "")
 
     def node(self, node_id: str) -> LiveNode:
-        """Return all that is known of a node; of an id of which nothing is known, one that is gone."""
+        """Return all that is known of a node; for an unknown id, an item marked as gone."""
         node = self._nodes.find(node_id)
         if node is None:
             return self._absent(node_id)
@@ -146,7 +146,7 @@ class Inventory:
 
 
 def described(node: RegisteredNode) -> LiveNode:
-    """Return a connected node as it describes itself: what everybody may see who may know of it."""
+    """Return a connected node with what it says of itself, which everybody may see who may know of the node."""
     given = node.registration
     return LiveNode(
         node_id=node.node_id,
@@ -160,5 +160,5 @@ def described(node: RegisteredNode) -> LiveNode:
 
 
 def unknown(node_id: str) -> LiveNode:
-    """Return what is told of a node id of which nothing may be known."""
+    """Return the item for a node id that the viewer may not know of."""
     return LiveNode(node_id=node_id, state=NodePresence.OFFLINE, gone=True)

@@ -1,4 +1,4 @@
-"""This hub's own records of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
+"""Records of one hub alone, of nodes, keys and addresses (docs/architecture.md#state-is-on-disk-and-whole)."""
 
 from typing import Any, NamedTuple
 

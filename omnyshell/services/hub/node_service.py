@@ -38,7 +38,7 @@ from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
-from omnyshell.services.hub.truth.changes import ChangeRefusedException
+from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.steps import step
 

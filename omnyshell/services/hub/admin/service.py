@@ -18,7 +18,8 @@ from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.revocation.eviction import Eviction
-from omnyshell.services.hub.truth.changes import ChangeRefusedException, Transaction
+from omnyshell.services.hub.truth.change import ChangeRefusedException
+from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.services.hub.truth.records import Invite
 

@@ -9,35 +9,13 @@ from datetime import datetime
 
 import msgspec
 
-from omnyshell.errors import OmnyShellException
 from omnyshell.model.admin import LockInfo, LockKind
-from omnyshell.model.schema import read_timestamp, write_timestamp
-from omnyshell.services.hub.ground.state_file import StateFile, texts
+from omnyshell.model.schema import write_timestamp
+from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.change import Change, are_ends, is_json_list, json_list, moment_or_none, require
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
 USED = "the invite was used meanwhile"
-
-
-class ChangeRefusedException(OmnyShellException):
-    """A change does not fit what is held true by now; `code` says which: `id_taken`, `used`, `changed`."""
-
-    default_code = "changed"
-
-
-class Change(msgspec.Struct, frozen=True, tag=True, kw_only=False, forbid_unknown_fields=True):
-    """One change; it is part of a `Transaction`."""
-
-    @property
-    def whose(self) -> str:
-        """The principal who can do more or less by it; empty for nobody."""
-        return ""
-
-    def apply(self, file: StateFile) -> None:
-        """Do it, inside a transaction of the file.
-
-        Raises `ChangeRefusedException` where it does not fit, `ConfigException` where the file cannot be used.
-        """
-        raise NotImplementedError
 
 
 class AddPrincipal(Change, frozen=True):
@@ -57,12 +35,12 @@ class AddPrincipal(Change, frozen=True):
             "INSERT INTO principals VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
             row.principal,
             row.display_name,
-            _list(row.roles),
+            json_list(row.roles),
             int(row.binds),
             write_timestamp(row.created_at),
             row.created_by,
         )
-        _require(added, f"there is a principal '{row.principal}' already")
+        require(added, f"there is a principal '{row.principal}' already")
         _put_timed_roles(file, row)
 
 
@@ -82,12 +60,12 @@ class SetPrincipal(Change, frozen=True):
         row = self.row
         known = file.run("SELECT roles FROM principals WHERE principal = ?", row.principal)
         timed = file.run("SELECT role, ends_at FROM timed_roles WHERE principal = ?", row.principal)
-        fits = known and _is_list(known[0][0], self.before.roles) and _are_ends(timed, self.before.timed_roles)
-        _require(fits, f"'{row.principal}' was changed meanwhile")
+        fits = known and is_json_list(known[0][0], self.before.roles) and are_ends(timed, self.before.timed_roles)
+        require(fits, f"'{row.principal}' was changed meanwhile")
         file.run(
             "UPDATE principals SET display_name = ?, roles = ?, binds = ? WHERE principal = ?",
             row.display_name,
-            _list(row.roles),
+            json_list(row.roles),
             int(row.binds),
             row.principal,
         )
@@ -149,10 +127,10 @@ class AddCredential(Change, frozen=True):
             row.secret,
             row.label,
             write_timestamp(row.created_at),
-            _moment(row.expires_at),
+            moment_or_none(row.expires_at),
             row.principal,
         )
-        _require(added, f"there is no principal '{row.principal}' any more")
+        require(added, f"there is no principal '{row.principal}' any more")
 
 
 class EndCredential(Change, frozen=True):
@@ -205,14 +183,14 @@ class AddInvite(Change, frozen=True):
             row.node_id,
             row.principal,
             row.display_name,
-            _list(row.roles),
+            json_list(row.roles),
             json.dumps(row.labels, sort_keys=True),
             write_timestamp(row.created_at),
             row.created_by,
             write_timestamp(row.expires_at),
-            _moment(row.used_at),
+            moment_or_none(row.used_at),
         )
-        _require(added, "there is such an invite already")
+        require(added, "there is such an invite already")
         file.run("INSERT INTO invite_terms VALUES (?, ?, ?)", row.id, row.role_seconds, row.key_seconds)
         if (fleet := row.fleet) is not None:
             counted = (fleet.uses, fleet.used, fleet.id_prefix)
@@ -232,11 +210,11 @@ class UseInvite(Change, frozen=True):
         if self.used is not None:
             counting = "UPDATE fleet_invites SET used = used + 1 WHERE id = ? AND used = ? RETURNING used < uses"
             counted = file.run(counting, self.id, self.used)
-            _require(counted, USED, "used")
+            require(counted, USED, "used")
             if counted[0][0]:
                 return
         using = "UPDATE invites SET used_at = ? WHERE id = ? AND used_at IS NULL RETURNING 1"
-        _require(file.run(using, write_timestamp(self.at), self.id), USED, "used")
+        require(file.run(using, write_timestamp(self.at), self.id), USED, "used")
 
 
 class RemoveInvite(Change, frozen=True):
@@ -288,7 +266,7 @@ class ClaimNode(Change, frozen=True):
             self.node_id,
             self.principal,
         )
-        _require(claimed, f"the node id '{self.node_id}' was just taken", "id_taken")
+        require(claimed, f"the node id '{self.node_id}' was just taken", "id_taken")
 
 
 class ReleaseNode(Change, frozen=True):
@@ -317,7 +295,7 @@ class PutLock(Change, frozen=True):
             lock.why,
             write_timestamp(lock.created_at),
             lock.created_by,
-            _moment(lock.expires_at),
+            moment_or_none(lock.expires_at),
         )
 
 
@@ -401,36 +379,3 @@ _encoder = msgspec.json.Encoder(order="deterministic")
 def _put_timed_roles(file: StateFile, row: EnrolledPrincipal) -> None:
     for role, end in row.timed_roles.items():
         file.run("INSERT INTO timed_roles VALUES (?, ?, ?)", row.principal, role, write_timestamp(end))
-
-
-def _require(fits: object, problem: str, code: str = "changed") -> None:
-    if not fits:
-        raise ChangeRefusedException(problem, code=code)
-
-
-def _list(members: frozenset[str]) -> str:
-    return json.dumps(sorted(members))
-
-
-def _is_list(stored: object, members: frozenset[str]) -> bool:
-    try:
-        return texts(stored) == members
-    except (ValueError, RecursionError):
-        return False
-
-
-def _are_ends(rows: list[tuple[object, object]], ends: dict[str, datetime]) -> bool:
-    """Whether roles end so; a row that is damaged gives none."""
-    readable = {(role, end) for role, end in rows if isinstance(role, str) and _is_moment(end)}
-    return readable == {(role, write_timestamp(end)) for role, end in ends.items()}
-
-
-def _is_moment(stored: object) -> bool:
-    try:
-        return isinstance(stored, str) and bool(read_timestamp(stored))
-    except ValueError:
-        return False
-
-
-def _moment(moment: datetime | None) -> str | None:
-    return write_timestamp(moment) if moment is not None else None

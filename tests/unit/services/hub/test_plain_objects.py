@@ -44,7 +44,7 @@ from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay
-from omnyshell.services.hub.truth.changes import ChangeRefusedException
+from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.log import SqliteLog
 from omnyshell.transport.backoff import Backoff
 

@@ -15,13 +15,8 @@ from omnyshell.security.authenticators import hash_token
 from omnyshell.security.credentials import LoginContext, TokenCredential
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.truth.changes import (
-    AddPrincipal,
-    ChangeRefusedException,
-    ForgetInvites,
-    SetPrincipal,
-    UseInvite,
-)
+from omnyshell.services.hub.truth.change import ChangeRefusedException
+from omnyshell.services.hub.truth.changes import AddPrincipal, ForgetInvites, SetPrincipal, UseInvite
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal, Invite
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_897, tzinfo=UTC)

@@ -14,13 +14,12 @@ import omnyshell
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.model.admin import InviteKind
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.change import Change, ChangeRefusedException
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
     AddInvite,
     AddPrincipal,
     AnyChange,
-    Change,
-    ChangeRefusedException,
     ClaimNode,
     EndCredential,
     ReleaseNode,

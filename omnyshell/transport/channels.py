@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from omnyshell.errors import ChannelException, OmnyShellException
+from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.credit import ReceiveCredit, SendCredit
 from omnyshell.protocol.frames import DataOpcode, pack_header
@@ -23,12 +24,31 @@ from omnyshell.protocol.limits import (
 )
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, ChannelWindow
 from omnyshell.transport.attention import Attention
-from omnyshell.transport.link import WebSocketLink
 
 STDIN = "stdin"
 
 ACKNOWLEDGE_AFTER = 512 * KIB
 """Bytes of a flowing stream after which its offset is acknowledged; where it rests, that is done at once."""
+
+
+class ChannelLink(Protocol):
+    """What channels are carried by: a `WebSocketLink`, or a way beyond the connection that it is."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
+
+    def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
+        """Send a text message ahead of all data."""
+
+    def send_text(self, channel: int, text: bytes) -> None:
+        """Send a text message in its channel's order."""
+
+    def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
+        """Send a binary message, `head` and `data`, in its channel's order."""
+
+    def discard(self, channel: int) -> None:
+        """Forget what waits to be sent on a channel."""
 
 
 class ChannelHandler(Protocol):
@@ -63,7 +83,7 @@ class Channel:
     def __init__(
         self,
         channel_id: int,
-        link: WebSocketLink,
+        link: ChannelLink,
         handler: ChannelHandler,
         incoming: str,
         typing: Attention,
@@ -262,7 +282,7 @@ class ChannelMultiplexer:
     """
 
     def __init__(
-        self, link: WebSocketLink, incoming: str, ended: Callable[[int], None] = lambda _channel_id: None
+        self, link: ChannelLink, incoming: str, ended: Callable[[int], None] = lambda _channel_id: None
     ) -> None:
         self._link = link
         self._incoming = incoming

@@ -185,6 +185,30 @@ class _Channels(dict[int, ChannelOwner]):
         del self._there.channels[channel + OFFSET]
 
 
+class _Way:
+    """Carries channels that end here to their other halves."""
+
+    def __init__(self, there: FarEnd) -> None:
+        self._there, self._codec = there, FrameCodec()
+
+    @property
+    def is_open(self) -> bool:
+        return self._there.is_open
+
+    def send_urgent(self, text: bytes, channel: int = 0) -> None:
+        frame = self._codec.decode_control(text)
+        self._there.send(frame.message, frame.channel + OFFSET if frame.channel else None)
+
+    def send_text(self, channel: int, text: bytes) -> None:
+        self._there.send_in_order(self._codec.decode_control(text).message, channel + OFFSET)
+
+    def send_binary(self, channel: int, head: bytes, data: bytes | memoryview) -> None:
+        self._there.relay_data(channel + OFFSET, head + bytes(data))
+
+    def discard(self, channel: int) -> None:
+        self._there.discard(channel + OFFSET)
+
+
 class LinkedEnd:
     """A second implementation of `FarEnd`: it leads to a connection that another hub has."""
 
@@ -221,7 +245,7 @@ class LinkedEnd:
         self._there.dropped(size)
 
     def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
-        return self._there.multiplexer(incoming, ended)
+        return ChannelMultiplexer(_Way(self._there), incoming, ended)
 
 
 class ConnectedElsewhere(Connected):

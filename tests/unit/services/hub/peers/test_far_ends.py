@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from support.far_ends import Arrived, Connected, ConnectedElsewhere
 
+from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import DataOpcode, pack_data
 from omnyshell.protocol.messages import ChannelClose, ChannelEof, ChannelMessage, ChannelWindow
@@ -27,6 +28,18 @@ class Owner:
 
     def flooded(self) -> None:
         self.got.append("flooded")
+
+    def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
+        raise AssertionError("what comes goes to the channel's owner")
+
+    def message_received(self, message: ChannelMessage) -> None:
+        raise AssertionError("what comes goes to the channel's owner")
+
+    def budget_available(self) -> None:
+        self.got.append("budget")
+
+    def channel_lost(self, error: OmnyShellException) -> None:
+        self.got.append(error)
 
 
 @pytest.fixture(params=[Connected, ConnectedElsewhere])
@@ -118,6 +131,27 @@ async def test_one_that_has_ended_says_so_and_takes_whatever_it_is_given(at: Con
     at.end.send_in_order(CLOSE, 5)
     at.end.discard(5)
     assert at.arrived() == []
+
+
+async def test_a_channel_that_ends_in_the_hub_is_carried_as_one_that_is_relayed(at: Connected) -> None:
+    ended: list[int] = []
+    channels = at.end.multiplexer("stdout", ended.append)
+    tunnel, relayed = Owner(), Owner()
+    channel = channels.adopt(9, tunnel)
+    at.end.channels[9] = tunnel
+    at.end.channels[5] = relayed
+    channel.send_data(DataOpcode.STDIN, b"out")
+    at.end.relay_data(5, frame(b"other"))
+    channel.send_ahead(WINDOW)
+    channel.send(EOF)
+    at.receive(9, b"in")
+    channel.close(CLOSE)
+    assert at.arrived() == [
+        Arrived(at.wire_channel(9), b"out"),
+        Arrived(at.wire_channel(5), b"other"),
+        *(Arrived(at.wire_channel(9), f"channel.{name}") for name in ("window", "eof", "close")),
+    ]
+    assert (tunnel.got, relayed.got, ended) == ([(DataOpcode.STDOUT, b"in")], [], [9])
 
 
 async def test_it_is_itself_alone(at: Connected) -> None:

@@ -80,7 +80,7 @@ def log_change(kind: str, ids: Mapping[str, object], what: str, to: Enum) -> Non
 class Duplex:
     """One stream's life. `kind` and `ids`, fields of a step, say in the log whose it is; `ids` may grow."""
 
-    __slots__ = ("_ids", "_kind", "incoming", "may_receive", "may_send", "outgoing", "stage")
+    __slots__ = ("_ids", "_kind", "incoming", "is_gone", "may_receive", "may_send", "outgoing", "stage")
 
     def __init__(self, kind: str, ids: Mapping[str, object] = NO_IDS) -> None:
         self._kind = kind
@@ -94,6 +94,9 @@ class Duplex:
         self.may_send = False
         """Whether more can be written."""
 
+        self.is_gone = False
+        """Whether nothing is left."""
+
     @property
     def is_opening(self) -> bool:
         """Whether nothing can flow yet."""
@@ -103,11 +106,6 @@ class Duplex:
     def is_ending(self) -> bool:
         """Whether the whole is on its way to its end, or there."""
         return self.stage not in (Stage.OPENING, Stage.OPEN)
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether nothing is left."""
-        return self.stage is Stage.GONE
 
     def open(self) -> bool:
         """Bytes can flow. Ends that were told before count from now on: see `delivered` and `flushed`."""
@@ -155,7 +153,8 @@ class Duplex:
         if to not in _NEXT[before]:
             raise RuntimeError(f"{self._kind}: {what} cannot become {to.value} after {before.value}")
         setattr(self, what, to)
-        is_open = self.stage is Stage.OPEN
+        # Asked for every piece that moves, so not worked out each time.
+        is_open, self.is_gone = self.stage is Stage.OPEN, self.stage is Stage.GONE
         self.may_receive = is_open and self.incoming is not Way.ENDED
         self.may_send = is_open and self.outgoing is Way.OPEN
         log_change(self._kind, self._ids, what, to)

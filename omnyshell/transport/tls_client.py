@@ -13,7 +13,7 @@ from typing import Any, cast
 from omnyshell.errors import UntrustedHubException
 from omnyshell.protocol.limits import KIB
 from omnyshell.transport.tls import shown_chain
-from omnyshell.transport.tls_core import After, TlsCore
+from omnyshell.transport.tls_core import MORE, NOTHING_YET, TlsCore
 
 READ_SIZE = 256 * KIB
 
@@ -196,17 +196,17 @@ class TlsClientTransport(asyncio.Transport):
             size, after = self._core.read(buffer)
             if size:
                 self._protocol.buffer_updated(size)
-            if after is After.NOTHING_YET:
+            if after is NOTHING_YET:
                 break
-            if after is not After.MORE:
+            if after is not MORE:
                 # The other side's close_notify, or what is no TLS: an end both.
                 self.receive_end()
                 self.close()
-        if self._core.has_outgoing:
+        if self._core.outgoing.pending:
             self._flush()
 
     def _flush(self) -> None:
-        data = self._core.take()
+        data = self._core.outgoing.read()
         if data and self.wire.transport is not None:
             self.wire.transport.write(data)
 

@@ -30,25 +30,28 @@ class After(Enum):
     """What arrived is no TLS, or was tampered with."""
 
 
+# Compared for every piece that is read: a name in a module costs less than an enum's.
+MORE, NOTHING_YET, END = After.MORE, After.NOTHING_YET, After.END
+
+
 class TlsCore:
-    """One connection's TLS. After each of its calls, what `take` returns is to be sent.
+    """One connection's TLS. After each of its calls, what is in `outgoing` is to be sent.
 
     `feed` it ciphertext as it arrives; `shake_hands` until that is done; then `read` and `write`.
     """
 
-    __slots__ = ("_ahead", "_incoming", "_outgoing", "feed", "session", "take", "write")
+    __slots__ = ("_ahead", "_incoming", "feed", "outgoing", "session", "write")
 
     def __init__(self, wrap: Callable[[ssl.MemoryBIO, ssl.MemoryBIO], ssl.SSLObject]) -> None:
         self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self.session = wrap(self._incoming, self._outgoing)
+        self.outgoing = ssl.MemoryBIO()
+        self.session = wrap(self._incoming, self.outgoing)
         """What the standard library knows of the connection: certificates, version, cipher."""
 
         self._ahead: tuple[bytes, After] | None = None
         # As attributes, since a call more for each piece would be felt.
         self.feed: Callable[[Data], object] = self._incoming.write
         self.write: Callable[[Data], object] = self.session.write
-        self.take: Callable[[], bytes] = self._outgoing.read
 
     @classmethod
     def accepting(cls, context: ssl.SSLContext) -> Self:
@@ -62,13 +65,8 @@ class TlsCore:
         name = host.encode("ascii") if host.isascii() else host
         return cls(lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_hostname=name))
 
-    @property
-    def has_outgoing(self) -> bool:
-        """Whether there is something to take."""
-        return self._outgoing.pending > 0
-
     def shake_hands(self) -> bool:
-        """Go on with the handshake; returns whether it is done. Raises `ssl.SSLError`, and an alert is to be taken."""
+        """Go on with the handshake; returns whether it is done. Raises `ssl.SSLError`, and an alert is to be sent."""
         try:
             self.session.do_handshake()
         except ssl.SSLWantReadError:
@@ -83,18 +81,18 @@ class TlsCore:
         try:
             while size < room:
                 if not (self._incoming.pending or session.pending()):
-                    return size, After.NOTHING_YET
+                    return size, NOTHING_YET
                 count = cast("int", session.read(room - size, buffer[size:]))
                 if not count:
-                    return size, After.END
+                    return size, END
                 size += count
         except ssl.SSLWantReadError:
-            return size, After.NOTHING_YET
+            return size, NOTHING_YET
         except ssl.SSLZeroReturnError:
-            return size, After.END
+            return size, END
         except ssl.SSLError:
             return size, After.NO_TLS
-        return size, After.MORE
+        return size, MORE
 
     def say_goodbye(self) -> None:
         """Say `close_notify`, without waiting for the other side's, which may come much later or never.
@@ -107,8 +105,8 @@ class TlsCore:
             self.session.unwrap()
 
     def _read_all(self) -> tuple[bytes, After]:
-        plain, after, piece = bytearray(), After.MORE, memoryview(bytearray(_PIECE))
-        while after is After.MORE:
+        plain, after, piece = bytearray(), MORE, memoryview(bytearray(_PIECE))
+        while after is MORE:
             size, after = self.read(piece)
             plain += piece[:size]
         return bytes(plain), after
@@ -117,6 +115,6 @@ class TlsCore:
         size = min(len(buffer), len(plain))
         buffer[:size] = plain[:size]
         left = plain[size:]
-        is_last = not left and after is not After.NOTHING_YET
+        is_last = not left and after is not NOTHING_YET
         self._ahead = (left, after) if left or is_last else None
-        return size, after if is_last else After.MORE
+        return size, after if is_last else MORE

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Mapping
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
-from omnyshell.transport.duplex import NO_IDS, Due, Duplex, Way
+from omnyshell.transport.duplex import NO_IDS, Due, Duplex
 from omnyshell.transport.tcp_stream import Bytes, StreamOwner, TcpStream
-from omnyshell.transport.tls_core import After, TlsCore
+from omnyshell.transport.tls_core import END, MORE, After, TlsCore
 
 
 class _PlainBuffer(threading.local):
@@ -44,7 +44,7 @@ class TlsStream:
         """Write bytes, in order; `bytes_taken` tells when the socket took them."""
         if self._life.may_send and len(data):
             self._core.write(data)
-            self.tcp.write_counted(self._core.take(), len(data))
+            self.tcp.write_counted(self._core.outgoing.read(), len(data))
 
     def write_eof(self) -> None:
         """Say `close_notify`, behind all that was written, and finish writing; reading goes on."""
@@ -77,18 +77,18 @@ class TlsStream:
 
     def budget(self) -> int:
         """Read what the owner has room for; the handshake at once, and so what follows the end, to be dropped."""
-        is_ours = self._life.is_opening or self._life.incoming is Way.ENDED
-        return MAX_PAYLOAD if is_ours else self._owner.budget()
+        if self._life.may_receive:
+            return self._owner.budget()
+        return 0 if self._life.is_ending else MAX_PAYLOAD
 
     def bytes_read(self, data: memoryview) -> None:
         """Take ciphertext; behind the other side's `close_notify` it says nothing."""
-        if self._life.incoming is Way.ENDED:
-            return
-        self._core.feed(data)
-        if self._life.is_opening:
-            self._shake_hands()
-        else:
+        if self._life.may_receive:
+            self._core.feed(data)
             self._decrypt()
+        elif self._life.is_opening:
+            self._core.feed(data)
+            self._shake_hands()
 
     def stream_ended(self) -> None:
         """Take an end that TLS did not announce: an end all the same, once what came before it is read."""
@@ -133,7 +133,7 @@ class TlsStream:
             size, after = self._core.read(plain)
             if size:
                 self._owner.bytes_read(plain[:size])
-            if after is not After.MORE:
+            if after is not MORE:
                 self._plain_ended(after)
                 break
         self._flush()
@@ -143,7 +143,7 @@ class TlsStream:
         if after is After.NO_TLS:
             self.close(reset=True)
             return
-        if after is After.END:
+        if after is END:
             self._life.receive_end(waits=True)
         if self._life.delivered():
             self._owner.stream_ended()
@@ -158,8 +158,8 @@ class TlsStream:
         self._flush()
 
     def _flush(self) -> None:
-        if self._core.has_outgoing:
-            self.tcp.write_counted(self._core.take(), 0)
+        if self._core.outgoing.pending:
+            self.tcp.write_counted(self._core.outgoing.read(), 0)
 
     def _disarm(self) -> None:
         if self._timer is not None:

@@ -188,19 +188,19 @@ class TlsWorld(PlainWorld):
 
     def begin(self) -> None:
         while not self.core.shake_hands():
-            self.transport.receive(self.core.take())
+            self.transport.receive(self.core.outgoing.read())
             self._pump()
-        self.transport.receive(self.core.take())
+        self.transport.receive(self.core.outgoing.read())
         self.loop.run()
 
     def wrapped(self, data: bytes) -> bytes:
         self.core.write(data)
-        return self.core.take()
+        return self.core.outgoing.read()
 
     def say_end(self) -> None:
         self._pump()
         self.core.say_goodbye()
-        self.transport.receive(self.core.take())
+        self.transport.receive(self.core.outgoing.read())
 
     def received(self) -> bytes:
         self._pump()

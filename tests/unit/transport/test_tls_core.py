@@ -20,7 +20,7 @@ class Pair:
     def pump(self) -> None:
         """Bring to each what the other has said, in pieces."""
         for source, target in ((self.client, self.server), (self.server, self.client)):
-            data = source.take()
+            data = source.outgoing.read()
             for at in range(0, len(data), self._size):
                 target.feed(data[at : at + self._size])
 
@@ -56,7 +56,7 @@ def test_plaintext_comes_whole_through_any_pieces_and_room(certificates: Certifi
         sender.write(b"ab" * 5000)
         pair.pump()
         assert read(receiver, room) == (b"ab" * 5000, After.NOTHING_YET)
-    assert not pair.client.has_outgoing
+    assert not pair.client.outgoing.pending
 
 
 def test_one_direction_ends_and_the_other_goes_on(pair: Pair) -> None:
@@ -99,4 +99,4 @@ def test_another_name_is_refused_with_an_alert_that_goes_out(certificates: Certi
     pair.pump()
     with pytest.raises(ssl.SSLCertVerificationError):
         pair.client.shake_hands()
-    assert pair.client.has_outgoing
+    assert pair.client.outgoing.pending

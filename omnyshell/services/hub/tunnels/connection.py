@@ -221,7 +221,7 @@ class TunnelConnection(ChannelStream):
         log_change("connection", self._ids, "exposer", to)
 
     def _count(self, waiting: int) -> None:
-        waiting = 0 if self.is_over else waiting
+        waiting = 0 if self._life.is_gone else waiting
         self._tunnel.backlog.waiting += waiting - self.waiting
         self.waiting = waiting
 

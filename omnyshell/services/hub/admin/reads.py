@@ -1,5 +1,7 @@
 """Answers admins' requests about live state (extension `admin`)."""
 
+from operator import attrgetter
+
 from omnyshell.model.admin import NodeRecord, PeerInfo, SessionInfo
 from omnyshell.model.live import LivePeer, LiveSession, LiveTunnel
 from omnyshell.model.tunnels import TunnelInfo
@@ -57,7 +59,8 @@ class LiveReads:
         )
 
     def _tunnels(self, ask: AllTunnelsRequest) -> AllTunnelsResponse:
-        return AllTunnelsResponse(request_id=ask.request_id, tunnels=tuple(map(_tunnel, self._inventory.tunnels())))
+        tunnels = sorted(map(_tunnel, self._inventory.tunnels()), key=attrgetter("public_port"))
+        return AllTunnelsResponse(request_id=ask.request_id, tunnels=tuple(tunnels))
 
     def _nodes(self, ask: NodeRecordsRequest) -> NodeRecordsResponse:
         nodes = tuple(map(self._node, self._inventory.node_ids()))

@@ -1,7 +1,7 @@
-"""Everything that a hub takes from peers, and what takes it: the whole table of messages.
+"""The table of all messages that a hub accepts from peers, and their handlers.
 
-Each row is a message of a role and a method, of the room that deals with it, which gets the peer, the message and its
-channel. What is missing here of what a role may send keeps the hub from starting (`whole_table`).
+A row maps a role and a message to a method of the room that handles it, which gets the peer, the message and its
+channel. If a message that a role may send has no row, the hub does not start (`whole_table`).
 """
 
 from omnyshell.protocol.codec import FrameCodec, standard_messages
@@ -60,16 +60,17 @@ from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
 EXTENDING: tuple[type[ControlMessage], ...] = (*admin_messages.MESSAGES, *events_messages.MESSAGES, SessionClipboard)
-"""The messages of extensions that a hub reads, beside those that every peer knows."""
+"""The messages of extensions that a hub decodes, besides those that every codec knows."""
 
 KNOWN = (*standard_messages(), *EXTENDING)
 
 MAX_VALUES_TO_HUB = 100_000
-"""Of a message: a list of 5,000 sessions holds half as many. More would hold up everybody for longer than 10 ms."""
+"""JSON values in one message: a list of 5,000 sessions has half as many. Decoding more would block the hub for over 10
+ms."""
 
 
 def hub_codec() -> FrameCodec:
-    """Return what reads all messages of the table."""
+    """Return a codec for all messages of the table."""
     return FrameCodec(max_values=MAX_VALUES_TO_HUB).learn(EXTENDING)
 
 
@@ -86,7 +87,7 @@ def message_table(
     admin: AdminService,
     access: AccessAnswers,
 ) -> MessageTable:
-    """Return what takes each message of each role. Raises `ValueError` as `whole_table` does."""
+    """Return the handlers of each role's messages. Raises `ValueError` as `whole_table` does."""
     owner = to_owner(metrics)
     of_nodes: Handlers = {
         NodeRegister: node_service.register,

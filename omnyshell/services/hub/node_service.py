@@ -1,4 +1,4 @@
-"""The hub toward nodes: registration and heartbeats (docs/protocol.md#nodes), and their ends of sessions."""
+"""The hub's service for nodes: registration and heartbeats (docs/protocol.md#nodes), and answers of nodes."""
 
 import hashlib
 import logging
@@ -46,7 +46,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class NodeService:
-    """Deals with what nodes send."""
+    """Handles nodes' messages."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class NodeService:
         clock: Clock,
         on_other_labels: Callable[[str], None] = lambda _node_id: None,
     ) -> None:
-        """`on_other_labels` has what is open at a node judged anew."""
+        """`on_other_labels` is called to check again what is open at a node whose labels changed."""
         self._on_other_labels = on_other_labels
         self._registry = registry
         self._pending = PendingRegistrations(clock)
@@ -85,7 +85,10 @@ class NodeService:
         self._clock = clock
 
     def left(self, peer: Peer) -> None:
-        """End what the connection carried; a newer registration of the same id is not touched. Idempotent."""
+        """End the sessions and tunnels of a node's connection, without those of a newer registration of the id.
+
+        Idempotent.
+        """
         self._pending.forget(peer)
         self._heartbeats.forget(peer)
         node = self._registry.remove(peer)
@@ -98,11 +101,11 @@ class NodeService:
             self._record("node.offline", peer, node.node_id)
 
     def postpone(self, by: float) -> None:
-        """Give nodes more time, in seconds: the hub itself was held up."""
+        """Extend nodes' deadlines by seconds, as the hub itself was blocked."""
         self._heartbeats.postpone(by)
 
     def drop_silent(self, now: float) -> None:
-        """Drop nodes that have not been heard of, or could not be answered, in time; `now` on the monotonic clock."""
+        """Drop nodes whose heartbeat, or whose answer about their id, is overdue; `now` on the monotonic clock."""
         self._pending.expire(now)
         for peer in self._heartbeats.expired(now):
             self._metrics.heartbeat_timeouts += 1
@@ -114,7 +117,7 @@ class NodeService:
             peer.close(CLOSE_HEARTBEAT_TIMEOUT, "heartbeat timeout")
 
     def register(self, peer: Peer, message: NodeRegister, channel: int) -> None:
-        """Enter a node, again too; a connection that may not have the id is told why, or loses it."""
+        """Register a node, also again; a connection that may not have the id gets an error, or loses the id."""
         if self._pending.is_asked(peer):
             self._pending.hold(peer, partial(self.register, peer, message, channel))
             return
@@ -141,12 +144,15 @@ class NodeService:
         if isinstance(problem, ChangeRefusedException):
             self._reject(peer, node_id, AuthorizationException("This node id belongs to another principal"))
             return
-        # A full disk, say: without a record of its owner no id is given away.
+        # For example a full disk: no id is given away without a record of its owner.
         logger.error("cannot register node %r: %s", node_id, problem)
         peer.fail(ErrorCodes.INTERNAL_ERROR, "The hub cannot keep its records")
 
     def _claimed(self, peer: Peer, message: NodeRegister) -> None:
-        """Enter a node whose id is its principal's; who else has it now is seen now, however long the answer took."""
+        """Register a node whose id belongs to its principal.
+
+        The answer may have taken a while, so the present holder is looked up here.
+        """
         if self._lock_keeper.turns_away(peer, message.node_id):
             return
         holder = self._other_holder(peer, message)
@@ -171,13 +177,13 @@ class NodeService:
         peer.send(NodeRegistered(node_id=node.node_id, assigned_at=self._clock.now()))
 
     def _other_holder(self, peer: Peer, message: NodeRegister) -> RegisteredNode | None:
-        """Return who has the id over another connection, where the same principal asks for it."""
+        """Return the node that holds the id over another connection of the same principal; None if there is none."""
         node = self._registry.find(message.node_id)
         is_other = node is not None and node.peer is not peer and node.peer.principal.id == peer.principal.id
         return node if is_other else None
 
     def _is_alive(self, peer: Peer) -> bool:
-        """Whether something came from a node lately; what it says at its end is its own choice."""
+        """Whether anything came from a node lately. Only the time counts, as a node's messages prove nothing."""
         return peer.silent_for < self._heartbeats.alive_for
 
     def _may_take(self, holder: RegisteredNode, peer: Peer, message: NodeRegister, *, is_alive: bool) -> bool:
@@ -185,7 +191,7 @@ class NodeService:
         return self._takeovers.may_take(holder.node_id, peer.principal.id, older, newer, alive=is_alive)
 
     def _hold_off(self, holder: RegisteredNode, peer: Peer) -> None:
-        """Refuse a node id that two processes take from each other: it stays where it is for now."""
+        """Refuse a node id that two processes take from each other; the present holder keeps it for now."""
         step(logger, "registration held off", peer=peer.id, node_id=holder.node_id, detail="another process has it")
         now = self._clock.monotonic()
         self.held_off.note(holder.node_id, peer.principal.id, peer.address, str(_claimant(holder)), now)
@@ -193,7 +199,7 @@ class NodeService:
         peer.close(CLOSE_TRY_AGAIN_LATER, HELD_OFF)
 
     def _replace(self, peer: Peer, older: RegisteredNode, node: RegisteredNode, *, is_alive: bool) -> None:
-        """Close the connection that held a node id until now, and end what it carries."""
+        """Close the connection that held a node id so far, and end its sessions and tunnels."""
         self._heartbeats.forget(peer)
         self._end_routes(peer)
         owner, claimants = peer.principal.id, (_claimant(older), _claimant(node))
@@ -203,7 +209,7 @@ class NodeService:
         peer.close(CLOSE_REPLACED, f"{REPLACED}, from {node.peer.address}")
 
     def _became_another(self, before: RegisteredNode, peer: Peer) -> None:
-        """End what a connection carried under the id that it had, which is judged by that id."""
+        """End the sessions and tunnels of a connection that changed its id, as they were allowed for the old one."""
         self._gone(before, peer)
         self._record("node.offline", peer, before.node_id)
         self._broker.node_became_another(peer)
@@ -234,7 +240,7 @@ class NodeService:
         self._tunnels.exposer_gone(peer)
 
     def capabilities(self, peer: Peer, message: NodeCapabilitiesMessage, channel: int) -> None:
-        """Note what a node supports; it is asked for what it has kept, the first time."""
+        """Store a node's capabilities. The first time, ask it for its kept sessions."""
         if self._pending.is_asked(peer):
             self._pending.hold(peer, partial(self.capabilities, peer, message, channel))
             return
@@ -247,12 +253,12 @@ class NodeService:
             self._leftovers.came(node)
 
     def answered(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
-        """Give an answer to whoever asked the node: the hub itself, or a client whose request was passed on."""
+        """Pass an answer to the asker: the hub itself, or a client whose request was relayed."""
         if not self._questions.answered(peer, message):
             self._requests.answer(peer, message)
 
     def heartbeat(self, peer: Peer, message: NodeHeartbeat, channel: int) -> None:
-        """A node is alive."""
+        """Handle a heartbeat."""
         if self._pending.is_asked(peer):
             self._pending.hold(peer, partial(self.heartbeat, peer, message, channel))
             return

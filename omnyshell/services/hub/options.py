@@ -32,14 +32,14 @@ _MADE = file_exists("; `omnyshell cert gen` makes one")
 
 
 def read_sinks(texts: list[str]) -> tuple[str, ...]:
-    """Read `--audit-sink`. Raises `ConfigException` for one that cannot be."""
+    """Read `--audit-sink`. Raises `ConfigException` for an invalid one."""
     for text in texts:
         open_sink(text)
     return tuple(texts)
 
 
 def read_balancers(texts: list[str]) -> tuple[Network, ...]:
-    """Read `--proxy-protocol-from`. Raises `ConfigException`, for everywhere too."""
+    """Read `--proxy-protocol-from`. Raises `ConfigException`, also for a network that contains all addresses."""
     networks = tuple(map(Network, texts))
     for network in networks:
         if network.is_everything:
@@ -49,7 +49,7 @@ def read_balancers(texts: list[str]) -> tuple[Network, ...]:
 
 
 def read_node_labels(value: Any, file: TomlFile) -> dict[str, dict[str, str]]:
-    """Read `[nodes.ID.labels]`, the ceilings that the hub sets. Raises `ConfigException`."""
+    """Read `[nodes.ID.labels]`, the ceilings of labels that the hub sets. Raises `ConfigException`."""
     if not isinstance(value, dict):
         raise file.error(("nodes",), "'nodes' must hold tables, as [nodes.ID.labels]")
     result = {}
@@ -73,12 +73,12 @@ def read_grants(value: Any, file: TomlFile) -> tuple[Grant, ...]:
 
 
 def read_quotas(value: Any, file: TomlFile) -> tuple[Allowance, ...]:
-    """Read `[[quotas]]`, other limits by principal than those of everybody. Raises `ConfigException`."""
+    """Read `[[quotas]]`, limits for some principals. Raises `ConfigException`."""
     return read_tables(value, "quotas", file, read_quota)
 
 
 def _strangers(flag: str, text: str, limit: str) -> Option:
-    """A limit of connections that have not logged in, by its field of `EndpointLimits`."""
+    """Return the option for a limit of connections before login; `limit` is its field of `EndpointLimits`."""
     default, sets = str(default_of(EndpointLimits, limit)), f"endpoint.{limit}"
     return Option(flag, text, "START:RATE:FULL", default=default, sets=sets, parse=StrangerLimit.parse)
 

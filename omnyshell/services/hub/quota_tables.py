@@ -1,4 +1,4 @@
-"""Reads `[[quotas]]` of `hub.toml`: strict, so that a mistake neither lifts a limit nor sets one."""
+"""Reads `[[quotas]]` of `hub.toml`, strictly: a typing mistake must neither remove a limit nor set one."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ WHICH = f"a quota says which limits; known are {', '.join(Resource)}"
 
 
 def read_quota(values: Mapping[str, object], _number: int) -> Allowance:
-    """Read one `[[quotas]]`. Raises `ConfigException`, whose `keys` say where."""
+    """Read one `[[quotas]]`. Raises `ConfigException`, whose `keys` locate the mistake."""
     table = Table(values, _KEYS, "a quota")
     principals = frozenset(table.texts("principals", _principal_flaw, if_empty=FOR_WHOM))
     roles = frozenset(table.texts("roles", _role_flaw, if_empty=FOR_WHOM))

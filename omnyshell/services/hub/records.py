@@ -1,4 +1,4 @@
-"""What a hub keeps over its end: opened together, written together, closed together."""
+"""The records that a hub keeps across restarts."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,13 +23,13 @@ from omnyshell.services.hub.truth.log import SqliteLog, TruthLog
 
 
 class HubRecords:
-    """The records in a state directory; without one, all ends with the process.
+    """The records in a state directory; without one, they are in memory.
 
-    No other hub may use the directory meanwhile (`StateLock`). Call `tick` now and then, and `aclose` at the end.
+    The caller holds the directory's `StateLock`. Call `tick` regularly, and `aclose` at the end.
     """
 
     def __init__(self, directory: Path | None) -> None:
-        """Open them. Raises `ConfigException` where they cannot be used; nothing is left open then."""
+        """Open them. Raises `ConfigException` if they cannot be used; nothing is left open then."""
         self._closing = ExitStack()
         self._store: HubStore | None = None
         self._kept: KeptStore | None = None
@@ -54,48 +54,48 @@ class HubRecords:
             self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table])
 
     def tick(self) -> None:
-        """Have written what is not yet."""
+        """Begin to write pending changes."""
         if self._writer is not None:
             self._writer.tick()
 
     async def aclose(self) -> None:
-        """Write what is not yet, and close everything. Idempotent."""
+        """Write pending changes, and close everything. Idempotent."""
         with self._closing:
             if self._writer is not None:
                 await self._writer.aclose()
                 self._writer = None
 
-    # What is read from them, once, and kept in them.
+    # Objects that are loaded from the records once, and write their changes to them.
 
     def takeovers(self, clock: Clock) -> Takeovers:
-        """Return who had which node id first."""
+        """Return the first holders of node ids."""
         store = self._store
         return Takeovers(clock, store.holders, store.first_holders()) if store is not None else Takeovers(clock)
 
     def known_addresses(self, clock: Clock) -> KnownAddresses:
-        """Return from where there were good logins."""
+        """Return the addresses of successful logins."""
         store = self._store
         if store is None:
             return KnownAddresses(clock)
         return KnownAddresses(clock, store.addresses, store.known_addresses())
 
     def bound_keys(self) -> BoundKeys:
-        """Return the keys that have made bound proofs."""
+        """Return the keys that have given bound proofs."""
         store = self._store
         return BoundKeys(store.keys, store.bound_keys()) if store is not None else BoundKeys()
 
     def guests(self) -> Guests:
-        """Return who had shells where, as hubs before 0.2 noted it."""
+        """Return the records of hubs before 0.2 about shells on nodes."""
         return Guests(self._store)
 
     def kept_sessions(self, clock: Clock) -> KeptSessions:
-        """Return the sessions that may go on in nodes."""
+        """Return the sessions that nodes may have kept."""
         kept = self._kept
         return KeptSessions(clock, kept.table, kept.sessions()) if kept is not None else KeptSessions(clock)
 
 
 def _forget_holders(store: HubStore, transaction: Transaction) -> Callable[[], None]:
-    """Whoever gets an id that was given free is the first to have it."""
+    """Forget the first holder of a released id."""
     released = [change.node_id for change in transaction.changes if isinstance(change, ReleaseNode)]
 
     def forget() -> None:

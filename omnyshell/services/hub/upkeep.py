@@ -1,4 +1,4 @@
-"""Keeps a running hub up to date: edited files, renewed certificates, a new configuration. No session notices."""
+"""Keeps a running hub up to date: applies edited files, renewed certificates and a new configuration."""
 
 import logging
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 WATCH_PERIOD = 0.5
-"""Seconds between looks at watched files: an edit is taken in after one or two."""
+"""Seconds between checks of watched files; an edit is read after one or two periods."""
 
 ONLY_ADMINS = (
     "tunnels: none but admins may open public ports; [[grants]] give others the right expose, "
@@ -36,33 +36,36 @@ ONLY_ADMINS = (
 )
 
 MOST_APART = 100
-"""Principals whose change is taken in one by one; more are judged with everybody."""
+"""Up to this many changed principals are checked one by one; for more, all are checked."""
 
 MOST_SHOWN = 5
-"""Peers that a line of the log names."""
+"""The most peers that one line of the log names."""
 
 NEEDS_RESTART = {option.sets: option.toml_key for option in OPTIONS if option.restart and option.sets} | {
     "keepalive": "keepalive",
     "audit_capacity": "audit_capacity",
 }
-"""Settings that a reload leaves as they are, and what they are called: options, and what embedders alone set."""
+"""Settings that a reload does not change, with their names in messages: options, and settings of embedders."""
 
 logger = logging.getLogger("omnyshell.hub")
 
 
 def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
-    """Return the labels that the hub sets for node ids: by its configuration, which comes first, and by admins."""
+    """Return the labels that the hub sets for node ids.
+
+    Those of its configuration take precedence over those of admins.
+    """
     labels = store.node_labels()
     return {id_: ceiling(config, id_, labels.get(id_, {})) for id_ in {*labels, *config.node_labels}}
 
 
 def ceiling(config: HubConfig, node_id: str, labels: dict[str, str]) -> dict[str, str]:
-    """Return the labels that the hub sets for a node id, of which those were set by admins."""
+    """Return the labels that the hub sets for a node id; `labels` are those that admins set."""
     return labels | config.node_labels.get(node_id, {})
 
 
 class HubUpkeep:
-    """Takes in what changes. Call `tick` now and then, `reload` when somebody asks for it."""
+    """Applies changes of files and settings. Call `tick` regularly, and `reload` on request."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class HubUpkeep:
     ) -> None:
         self.config = config
         self._in_force = config
-        """What the hub was started with: settings that only a restart changes are those."""
+        """The configuration at the start, whose values hold for settings that only a restart changes."""
 
         self._endpoint = endpoint
         self._certificate = certificate
@@ -104,13 +107,13 @@ class HubUpkeep:
         self._watch(config)
 
     def started(self) -> None:
-        """Say what an operator should know of the settings. Call it once."""
+        """Log what an operator should know about the settings. Call it once."""
         self._warnings.started(self.config)
         if only_admins_expose(self.config):
             logger.info(ONLY_ADMINS)
 
     def tick(self, now: float) -> None:
-        """Look for edited files, at most once a period; `now` on the monotonic clock."""
+        """Check for edited files, at most once a period; `now` on the monotonic clock."""
         if now < self._next_look:
             return
         self._next_look = now + WATCH_PERIOD
@@ -122,9 +125,9 @@ class HubUpkeep:
             self._care_for_certificates()
 
     def reload(self, config: HubConfig) -> list[str]:
-        """Take a whole new configuration; returns the options that differ from what is in force till a restart.
+        """Apply a new configuration; return the changed options that take effect only at a restart.
 
-        Raises `OmnyShellException` where its certificate or a public address cannot be used: nothing has changed then.
+        Raises `OmnyShellException`, and changes nothing, if its certificate or a public address cannot be used.
         """
         before = self.config
         check_public_urls(config.public_urls, self._in_force.tunnel_ports, self._endpoint.port)
@@ -151,7 +154,7 @@ class HubUpkeep:
         return [shown for shown, value in values if value(config) != value(started)]
 
     def _tell_stranded(self) -> None:
-        """Say who is connected by an address for which no login is taken any more."""
+        """Log the peers that are connected by an address for which logins are no longer accepted."""
         address_of = self._gate.proofs.stranded_at
         found = [f"{peer.principal.id} by {at}" for peer in self._peers if (at := address_of(peer.evidence))]
         if found:
@@ -169,7 +172,7 @@ class HubUpkeep:
         self._watches = [(files, FileWatch(files.paths)) for files in (*config.watched, *certificates)]
 
     def _care_for_certificates(self) -> None:
-        """Renew what ends soon, where that is the hub's task, and say what is wrong."""
+        """Renew certificates that expire soon, if that is the hub's task, and warn of faults."""
         if self.config.renew_certificates is not None:
             try:
                 self.config.renew_certificates()
@@ -178,7 +181,7 @@ class HubUpkeep:
         self._warnings.check(self.config)
 
     def _show_certificates(self, config: HubConfig) -> None:
-        """Read the certificates anew, and show them to new connections, inside and outside."""
+        """Read the certificates again, and use them for new connections of peers and at tunnels."""
         self._certificate.renew(config)
         self._endpoint.use_tls(self._certificate.current.tls)
         self._warnings.check(config)

@@ -1,8 +1,8 @@
-"""How fast two counters grow, sampled now and then."""
+"""The growth rates of two counters, sampled at intervals."""
 
 
 class Rates:
-    """Bytes a second in each direction, over the last sample."""
+    """Bytes a second in each direction, since the previous sample."""
 
     __slots__ = ("_last", "rate_in", "rate_out")
 
@@ -11,7 +11,7 @@ class Rates:
         self.rate_in = self.rate_out = 0
 
     def sample(self, bytes_in: int, bytes_out: int, seconds: float) -> bool:
-        """Take the counters as they are after `seconds`; returns whether they, or the rates, changed."""
+        """Take the counters, `seconds` after the last sample; return whether they or the rates changed."""
         last_in, last_out = self._last
         if bytes_in == last_in and bytes_out == last_out and not (self.rate_in or self.rate_out):
             return False

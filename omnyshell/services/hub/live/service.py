@@ -1,4 +1,4 @@
-"""Serves the extension `events`: who subscribes, what happens in the hub, and the time that passes."""
+"""Serves the extension `events`: handles subscriptions, the hub's events, and timers."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -37,29 +37,29 @@ from omnyshell.services.hub.sessions.router import SessionRouter
 
 MAX_OF_PEER = 4
 MAX_SUBSCRIPTIONS = 500
-"""Subscriptions of one connection, and of all of them."""
+"""The most subscriptions of one connection, and of all together."""
 
 LONGEST_ID = 128
 
 TURN = 0.1
-"""Seconds between turns: what changes several times meanwhile is told once."""
+"""Seconds between turns of sending; an item that changes several times in between is sent once."""
 
 BUSY_TURN = 0.01
-"""The same while more could be told."""
+"""The same while more could be sent."""
 
 SAMPLE = 1.0
 """Seconds between samples of counters."""
 
 LINGER = 10.0
-"""Seconds that track is kept after the last subscriber left: beginning anew costs more than going on."""
+"""Seconds for which state is still tracked after the last subscriber left, as starting again costs more."""
 
 UNSUBSCRIBED = "unsubscribed"
 DUPLICATE = "duplicate"
-"""The code that says that a subscription was not begun, and the one with its id has not ended."""
+"""The code for a refused subscription whose id is in use; the existing one goes on."""
 
 
 class PeerReceiver:
-    """Tells a peer."""
+    """Sends messages to a peer."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -76,7 +76,7 @@ class PeerReceiver:
 
 
 class EventsService:
-    """Tells subscribers what happens. Idle, with no timer, when there are none. `close` it with the hub."""
+    """Sends events to subscribers. Without subscribers it is idle, with no timer. Call `close` with the hub."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class EventsService:
         bus: EventBus,
         clock: Clock,
     ) -> None:
-        """`names` returns everyone who can log in, where that can be told."""
+        """`names` returns all principals that can log in, as far as they can be listed."""
         self._nodes = nodes
         self._policy = policy
         self._audit = audit
@@ -122,22 +122,22 @@ class EventsService:
         return len(self._subscribers)
 
     def count_detached(self) -> int | None:
-        """Return how many sessions wait in nodes; None where nobody follows sessions: nodes are not asked then."""
+        """Return the number of detached sessions; None without subscribers to sessions, as nodes are not asked then."""
         return self._sessions.count_detached().total() if self._subscribers.wants(Part.SESSIONS) else None
 
     def left(self, peer: Peer) -> None:
-        """A connection ended: nobody is told there any more. Idempotent."""
+        """End all subscriptions of a connection that ended. Idempotent."""
         self._remove(lambda member: _peer_of(member) is peer)
 
     def close(self) -> None:
-        """Stop telling. Idempotent."""
+        """Stop. Idempotent."""
         self._remove(lambda _: True)
         self._stop()
 
     # Subscribing
 
     def subscribe(self, peer: Peer, ask: EventsSubscribe, _channel: int) -> None:
-        """Begin a subscription, or say why not."""
+        """Begin a subscription, or refuse it."""
         viewer = Viewer.of(peer.principal, self._policy, self._nodes)
         parts = frozenset(part for part in Part if not ask.parts or part in ask.parts) & viewer.parts
         problem = self._problem(peer, ask, parts)
@@ -183,7 +183,7 @@ class EventsService:
             self._deserted_at = self._clock.monotonic()
 
     def _start(self) -> None:
-        """The first subscriber came: begin to keep track."""
+        """Begin to track state, as the first subscriber came."""
         self._view.start()
         self._polls.start()
         self._ends = [self._bus.listen(self._receive), self._audit.add_sink(self._subscribers.add_record)]
@@ -191,7 +191,7 @@ class EventsService:
         self._worst_lag = 0.0
 
     def _stop(self) -> None:
-        """Nobody watches: nothing is kept track of. Idempotent."""
+        """Stop tracking state. Idempotent."""
         for end in self._ends:
             end()
         self._ends.clear()
@@ -272,11 +272,11 @@ class EventsService:
                 self._sample(now)
             more = self._subscribers.tell()
         finally:
-            # What fails for one, the loop reports; the others are told in the next turn.
+            # If sending fails for one subscriber, the event loop reports it; the others are served in the next turn.
             self._schedule(BUSY_TURN if more else TURN)
 
     def _sample(self, now: float) -> None:
-        # Everything is sampled whoever asked for it: rates are over the time since the last sample.
+        # All counters are sampled, even without a subscriber for them, as rates refer to the last sample.
         seconds, self._sampled_at = now - self._sampled_at, now
         told = self._subscribers
         self._sessions.sample(seconds, lambda key, owner: told.mark_traffic(Part.SESSIONS, key, owner))
@@ -292,7 +292,7 @@ class EventsService:
             self._ping_some()
 
     def _ping_some(self) -> None:
-        """Measure how far nodes are: a tenth of them each second."""
+        """Ping a tenth of the nodes each second, to measure their round trips."""
         if not self._pinged:
             self._pinged = sorted(self._nodes.online())
         for _ in range(len(self._nodes) // 10 + 1):

@@ -1,8 +1,8 @@
-"""Asks nodes for the shells in them, while somebody watches the sessions (docs/extensions.md#events).
+"""Asks nodes for their shells, while there are subscribers to sessions (docs/extensions.md#events).
 
-Only nodes know which shells wait detached in them, what runs in those, and when they end. A node is asked when it
-comes, when a session was left to it, and every few seconds while it has shells. One that announced `events` answers for
-everyone at once; another is asked for each principal apart.
+Only nodes know their detached shells, what runs in them, and when they expire. A node is asked when it connects, when a
+session was detached on it, and every few seconds while it has shells. A node that announced `events` answers for all
+principals at once; another is asked for each principal separately.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,17 +18,17 @@ from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.leftovers import keeps_sessions
 
 ASK_AGAIN = 5.0
-"""Seconds between questions to a node that has shells."""
+"""Seconds between requests to a node that has shells."""
 
 MAX_ASKED = 200
-"""Questions in one go, once a second: thousands of nodes are asked one after another."""
+"""The most requests at a time, once a second, so that thousands of nodes are not asked all at once."""
 
 MAX_NAMES = 50
-"""Principals that a node without the extension is asked for when it comes."""
+"""Principals for which a node without the extension is asked when it connects."""
 
 
 class SessionPolls:
-    """Decides whom to ask, and takes the answers in."""
+    """Decides which nodes to ask, and stores the answers."""
 
     def __init__(
         self,
@@ -43,31 +43,31 @@ class SessionPolls:
         self._questions = questions
         self._clock = clock
         self._names = names
-        """Everyone who can log in, where that can be told."""
+        """Returns all principals that can log in, as far as they can be listed."""
 
         self._new: dict[str, None] = {}
         self._asked_at: dict[str, float] = {}
 
     def start(self) -> None:
-        """Begin: every node is to be asked."""
+        """Start, with all nodes due to be asked."""
         self._new = dict.fromkeys(node.node_id for node in self._nodes.connected())
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Stop asking."""
         self._new.clear()
         self._asked_at.clear()
 
     def came(self, node_id: str) -> None:
-        """A node came, or said what it can do: it is to be asked."""
+        """Note that a node connected, or sent its capabilities, and is due to be asked."""
         self._new[node_id] = None
 
     def left(self, node_id: str) -> None:
-        """A node left."""
+        """Note that a node disconnected."""
         self._new.pop(node_id, None)
         self._asked_at.pop(node_id, None)
 
     def ask(self) -> None:
-        """Ask whom it is time to ask."""
+        """Ask the nodes that are due."""
         now = self._clock.monotonic()
         self._new.update(dict.fromkeys(self._sessions.unsure))
         self._sessions.unsure.clear()
@@ -82,7 +82,7 @@ class SessionPolls:
             asked += self._ask(node_id, now, is_new=False)
 
     def _ask(self, node_id: str, now: float, *, is_new: bool) -> int:
-        """Ask a node; returns how many questions that took."""
+        """Ask a node; return how many requests that took."""
         self._asked_at[node_id] = now
         node = self._nodes.find(node_id)
         if node is None or not node.peer.is_open:

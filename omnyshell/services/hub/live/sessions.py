@@ -1,6 +1,6 @@
-"""The sessions of everyone: those that the hub carries, and those that wait detached in their nodes.
+"""The sessions of all principals: those that the hub relays, and those that are detached on their nodes.
 
-A plain object fed with what the hub does and with what nodes say; `clock` is for times that are shown.
+No I/O: it is fed with the hub's events and nodes' reports; `clock` is for displayed times.
 """
 
 from collections import Counter
@@ -19,31 +19,31 @@ from omnyshell.services.hub.live.text import clean
 
 LONGEST_ID = 128
 MAX_OF_NODE = 1_000
-"""Sessions that one report of a node may have."""
+"""The most sessions in one report of a node."""
 
 Mark = Callable[[Part, str, str, LiveSession | None], None]
-"""Takes a part, the key of what changed, its owner, and its last word where it has ended."""
+"""Called with a part, the key and owner of the changed item, and the item's final state if it has ended."""
 
 
 Carried = Callable[[str], tuple[int, int] | None]
-"""Returns how many bytes a route has carried, in and out; None once it is gone."""
+"""Returns how many bytes a route has relayed, in and out; None once it is gone."""
 
 
 class SessionEntry:
-    """One session. `route_id` names what carries it; it is empty while the session is detached."""
+    """One session. `route_id` is the id of its route; empty while the session is detached."""
 
     __slots__ = ("_carried", "_rates", "end_reason", "item", "route_id", "since")
 
     def __init__(self, item: LiveSession, since: float, carried: Carried, route_id: str = "") -> None:
         self.item = item
-        """The session, with its counters as they were when they were last looked at."""
+        """The session, with its counters as of the last sample."""
 
         self.route_id = route_id
         self.since = since
-        """When its state was last known from the hub itself, on the monotonic clock."""
+        """When the hub itself last knew its state, on the monotonic clock."""
 
         self.end_reason = ""
-        """Why it will be gone when its node tells of it no more, as far as the hub knows."""
+        """The reason to report if its node no longer lists it, as far as the hub knows."""
 
         self._carried = carried
         self._rates = Rates(item.bytes_in, item.bytes_out)
@@ -55,12 +55,12 @@ class SessionEntry:
 
     @property
     def principal(self) -> str:
-        """Whose it is."""
+        """Its owner."""
         return self.item.principal
 
     @property
     def is_shell(self) -> bool:
-        """Whether it may wait in its node for another client."""
+        """Whether it can be detached."""
         return self.item.mode is SessionMode.SHELL
 
     def sample(self, seconds: float) -> bool:
@@ -69,7 +69,7 @@ class SessionEntry:
         return counted is not None and self._rates.sample(*counted, seconds)
 
     def describe(self) -> LiveSession:
-        """The session as it is now."""
+        """The present state of the session."""
         item, counted = self.item, self._carried(self.route_id)
         if counted is not None:
             item.bytes_in, item.bytes_out = counted
@@ -77,7 +77,7 @@ class SessionEntry:
         return item
 
     def traffic(self) -> SessionTraffic:
-        """The counters as they are now."""
+        """The present counters."""
         item = self.describe()
         return SessionTraffic(
             node_id=item.node_id,
@@ -90,18 +90,18 @@ class SessionEntry:
 
 
 class LiveSessions:
-    """Keeps an entry for each session, and says through `mark` what changed."""
+    """Keeps an entry for each session, and reports changes through `mark`."""
 
     def __init__(self, mark: Mark, clock: Clock, carried: Carried, keeps_sessions: Callable[[str], bool]) -> None:
         self._mark = mark
         self._clock = clock
         self._carried = carried
         self._keeps_sessions = keeps_sessions
-        """Tells whether a node that is connected keeps the shells of clients that vanish."""
+        """Tells whether a connected node keeps the shells of lost clients."""
 
         self._entries: dict[str, SessionEntry] = {}
         self.unsure: set[str] = set()
-        """Nodes that have to be asked what became of a session; whoever asks empties it."""
+        """Nodes that have to be asked about a session's fate; the caller that asks them empties it."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -114,7 +114,7 @@ class LiveSessions:
         return self._entries.get(key)
 
     def start(self, carried: Iterable[SessionEvent]) -> None:
-        """Begin with the sessions that the hub carries."""
+        """Begin with the sessions that the hub relays."""
         for event in carried:
             self.receive(event)
 
@@ -124,16 +124,16 @@ class LiveSessions:
         self.unsure.clear()
 
     def nodes_with_shells(self) -> set[str]:
-        """Return the nodes whose sessions have a foreground command, a directory, or an end of their own."""
+        """Return the nodes with shells, whose foreground command, directory or expiry may change."""
         return {entry.node_id for entry in self._entries.values() if entry.is_shell}
 
     def owners_at(self, node_id: str) -> set[str]:
-        """Return who has a shell on a node."""
+        """Return the owners of the shells on a node."""
         shells = (entry for entry in self._entries.values() if entry.is_shell)
         return {entry.principal for entry in shells if entry.node_id == node_id}
 
     def count_detached(self) -> Counter[str]:
-        """Return how many sessions wait in each node."""
+        """Return the number of detached sessions on each node."""
         return Counter(entry.node_id for entry in self._entries.values() if not entry.route_id)
 
     def sample(self, seconds: float, changed: Callable[[str, str], None]) -> None:
@@ -143,13 +143,13 @@ class LiveSessions:
                 changed(key, entry.principal)
 
     def receive(self, event: SessionEvent) -> None:
-        """Take what the hub did with a session."""
+        """Handle an event of a session that the hub relays."""
         item = event.session
         if len(item.session_id) > LONGEST_ID:
             return
         if item.state is SessionState.OPENING:
             if not item.resumed:
-                # What a resume leads to has an id already, which the node tells.
+                # A resumed session has an id already, which the node will tell.
                 self._carry(event)
         elif item.state is SessionState.OPEN:
             if event.route_id != item.session_id:
@@ -163,7 +163,7 @@ class LiveSessions:
     def report(
         self, node_id: str, infos: Iterable[DetachedSessionInfo], asked_at: float, principal: str | None = None
     ) -> None:
-        """Take a node's list of shells: of everyone, or of one principal. `asked_at` is on the monotonic clock."""
+        """Merge a node's list of shells, of all principals or of one. `asked_at` is on the monotonic clock."""
         named = set()
         for info in list(infos)[:MAX_OF_NODE]:
             if 0 < len(info.session_id) <= LONGEST_ID:
@@ -175,7 +175,7 @@ class LiveSessions:
                 self._finish(key, entry.end_reason)
 
     def killed(self, event: KillEvent) -> None:
-        """A shell was killed in its node: once the node tells of it no more, that is why."""
+        """Note that a shell was killed, as the reason for when its node no longer lists it."""
         for entry in self._entries.values():
             is_meant = not entry.route_id and (entry.node_id, entry.principal) == (event.node_id, event.principal)
             if is_meant and matches_ref(entry.item.session_id, event.session_ref):
@@ -183,7 +183,7 @@ class LiveSessions:
                 self.unsure.add(entry.node_id)
 
     def node_gone(self, node_id: str) -> None:
-        """A node left: what waits in it can be had when it comes back."""
+        """Handle the loss of a node: its sessions are detached until it is back."""
         for key, entry in list(self._entries.items()):
             if entry.node_id == node_id and not entry.route_id:
                 self._finish(key, CloseReason.NODE_CLOSED)
@@ -220,7 +220,8 @@ class LiveSessions:
             return
         was_lost = event.reason == CloseReason.CLIENT_DISCONNECTED and entry.item.state is SessionState.OPEN
         if was_lost and entry.is_shell and self._keeps_sessions(entry.node_id):
-            # The node detaches it, or ends it: it is asked, and the shell is shown as detached until it answers.
+            # The node detaches or ends the shell. It is asked which, and until its answer the shell is shown as
+            # detached.
             self._detach(event)
         else:
             entry.item.bytes_in, entry.item.bytes_out = event.session.bytes_in, event.session.bytes_out
@@ -246,7 +247,7 @@ class LiveSessions:
         command, cwd = clean(info.current_command or ""), clean(info.current_cwd or "")
         if entry is None:
             if info.state is not SessionState.DETACHED:
-                # Being resumed, or so new that its opening is still on its way.
+                # It is being resumed, or its opening is still under way.
                 return
             item = LiveSession(
                 session_id=info.session_id,
@@ -267,7 +268,7 @@ class LiveSessions:
         told = (item.created_at, item.command, item.cwd, item.detached_at, item.expires_at)
         item.command, item.cwd = command or item.command, cwd or item.cwd
         if item.resumed:
-            # The hub may have been started after the session.
+            # The session may be older than this hub's process.
             item.created_at = info.created_at
         if not entry.route_id:
             item.detached_at = info.detached_at or item.detached_at

@@ -1,7 +1,7 @@
-"""The subscribers of a hub's live state, and when each is told what (extension `events`).
+"""The subscribers of a hub's live state, and when messages are sent to each (extension `events`).
 
-A plain object with a clock: nobody is waited for. A subscriber whose connection takes nothing is told nothing; one that
-stays so is told later that it lagged. What telling may cost the hub at a time is bounded.
+No I/O, and it never waits. A subscriber whose connection is full gets no messages; if that lasts, it is told later that
+it lagged. The time for each round of messages is bounded.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,14 +14,14 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.services.hub.live.subscription import Subscription
 
 SLICE = 0.004
-"""Seconds of work at a time, as everything that runs beside the relay."""
+"""Seconds of work at a time, as for all work beside the relay."""
 
 PATIENCE = 5.0
-"""Seconds after which a subscriber that takes nothing has lagged."""
+"""Seconds without room after which a subscriber has lagged."""
 
 
 class Receiver(Protocol):
-    """Where a subscriber's messages go."""
+    """The destination of a subscriber's messages."""
 
     @property
     def has_room(self) -> bool:
@@ -32,17 +32,17 @@ class Receiver(Protocol):
 
 
 class Subscriber:
-    """A subscription and where its messages go."""
+    """A subscription and the destination of its messages."""
 
     def __init__(self, subscription: Subscription, receiver: Receiver, now: float) -> None:
         self.subscription = subscription
         self.receiver = receiver
         self.last_room = now
-        """When its connection last took something, on the monotonic clock."""
+        """When its connection last had room, on the monotonic clock."""
 
 
 class Subscribers:
-    """Those who are told, in turns."""
+    """All subscribers, served in turns."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -55,30 +55,30 @@ class Subscribers:
         return iter(tuple(self._members))
 
     def add(self, subscription: Subscription, receiver: Receiver) -> None:
-        """Tell one more."""
+        """Add a subscriber."""
         self._members.append(Subscriber(subscription, receiver, self._clock.monotonic()))
 
     def remove(self, applies: Callable[[Subscriber], bool]) -> int:
-        """Tell those no more; returns how many they were."""
+        """Remove the subscribers for which `applies` is true; return how many."""
         before = len(self._members)
         self._members = [member for member in self._members if not applies(member)]
         return before - len(self._members)
 
     def wants(self, part: Part) -> bool:
-        """Whether anybody is told about a part."""
+        """Whether anybody subscribes to a part."""
         return any(part in member.subscription.parts for member in self._members)
 
     def mark(self, part: Part, key: str, owner: str | None, final: LiveItem | None = None) -> None:
-        """An item changed; see `Subscription.mark`."""
+        """Mark an item as changed; see `Subscription.mark`."""
         for member in self._members:
             member.subscription.mark(part, key, owner, final)
 
     def has_others(self, principal: str | None) -> bool:
-        """Whether a principal, or anybody, is told who does not see everything."""
+        """Whether the principal, or anybody if None, has a subscription that does not see everything."""
         return bool(self._others(principal))
 
     def mark_for_others(self, principal: str | None, part: Part, items: Iterable[tuple[str, str | None]]) -> None:
-        """Items may have changed for those who do not see everything; each with its key and its owner."""
+        """Mark items, given by key and owner, as changed for subscribers that do not see everything."""
         others = self._others(principal)
         for key, owner in items if others else ():
             for subscription in others:
@@ -89,22 +89,22 @@ class Subscribers:
         return [each for each in told if principal in (None, each.viewer.principal)]
 
     def mark_traffic(self, part: Part, key: str, owner: str) -> None:
-        """Counters changed."""
+        """Mark an item's counters as changed."""
         for member in self._members:
             member.subscription.mark_traffic(part, key, owner)
 
     def mark_metrics(self) -> None:
-        """The hub's figures have been taken anew."""
+        """Mark the hub's figures as changed."""
         for member in self._members:
             member.subscription.mark_metrics()
 
     def add_record(self, record: AuditRecord) -> None:
-        """Something was audited."""
+        """Add an audit record."""
         for member in self._members:
             member.subscription.add_record(record)
 
     def tell(self) -> bool:
-        """Tell what can be told in one slice of time; returns whether more could be told at once."""
+        """Send messages for one slice of time; return whether more could be sent at once."""
         started = self._clock.monotonic()
         waiting = [member for member in self._members if self._is_ready(member, started)]
         while waiting:
@@ -116,7 +116,7 @@ class Subscribers:
                     waiting.append(member)
             if self._clock.monotonic() - started >= SLICE:
                 break
-        # The next turn goes on with whoever would have been next, those who have had theirs last.
+        # The next turn begins with the subscribers that were not served in this one.
         places = {member: place for place, member in enumerate(waiting)}
         self._members.sort(key=lambda member: places.get(member, len(places)))
         return bool(waiting)

@@ -1,8 +1,8 @@
-"""What one subscriber still has to be told (extension `events`). A plain object: no clock, no I/O.
+"""The pending changes of one subscription (extension `events`). No clock, no I/O.
 
-It remembers which items changed, not how: when a message can be sent, each is described as it is then. So what is
-remembered is bounded by what there is, and many changes of one thing cost one item. A snapshot is told in the same way,
-in pieces, with every item taken as changed; what changes meanwhile follows in a delta.
+It stores which items changed, not how: when a message can be sent, each is described in its present state. So memory is
+bounded by the number of items, and many changes of one item are sent once. A snapshot is sent in the same way, in
+pieces, with every item marked as changed; later changes follow in deltas.
 """
 
 from collections import deque
@@ -20,28 +20,28 @@ from omnyshell.protocol.messages.events import EventsDelta, EventsLagged, Events
 from omnyshell.services.hub.live.viewer import Viewer
 
 PIECE_SIZE = 32 * 1024
-"""Characters of a message, roughly, after which the next one is begun: bounds what a message costs, and how long."""
+"""Approximate characters of a message after which another one is begun; bounds its size, and the time to make it."""
 
 ITEM_SIZE = 320
-"""Characters of an item apart from what peers chose."""
+"""Estimated characters of an item, without texts chosen by peers."""
 
 LOOK_SIZE = 160
-"""The same of an item that the viewer may not see: to find that out is work too."""
+"""Counted for an item that the viewer may not see, as checking that takes time too."""
 
 TRAFFIC_SIZE = 100
 MAX_CHANGED = 10_000
 MAX_RECORDS = 2_000
-"""Changes and audit records that may wait; a subscriber with more gets a new snapshot."""
+"""The most pending changes and audit records; with more, the subscriber gets a new snapshot."""
 
 
 class LiveSource(Protocol):
-    """The truth that subscribers are told."""
+    """The source of the state that is sent to subscribers."""
 
     def keys(self, part: Part) -> Sequence[str]:
         """Return the keys of a part's items."""
 
     def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
-        """Return an item as the viewer may see it; None where there is none, or it is none of the viewer's."""
+        """Return an item as the viewer may see it; None if there is none, or the viewer may not see it."""
 
     def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
         """Return the counters of a session or tunnel, as `describe` does."""
@@ -55,7 +55,7 @@ class LiveSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a subscriber asked for."""
+    """The parts and records that a subscriber asked for."""
 
     parts: frozenset[Part]
     audit_since: datetime | None = None
@@ -63,9 +63,9 @@ class Wanted:
 
 
 class Subscription:
-    """Collects what changes, and turns it into messages, numbered from 1 on.
+    """Collects changes, and makes messages from them, numbered from 1.
 
-    `mark...` and `add_record` say that something changed; `take` returns the next message, or None.
+    Report changes by `mark...` and `add_record`; `take` returns the next message, or None.
     """
 
     def __init__(self, subscription_id: str, viewer: Viewer, wanted: Wanted, source: LiveSource) -> None:
@@ -78,7 +78,7 @@ class Subscription:
         self._changed: dict[tuple[Part, str], LiveItem | None] = {}
         self._counted: dict[tuple[Part, str], None] = {}
         self._told: set[tuple[Part, str]] = set()
-        """What a viewer who may not see everything knows of: of nothing else it hears that it is gone."""
+        """The items sent to a viewer that may not see everything; it is told only of the end of these."""
 
         self._records: deque[AuditRecord] = deque()
         self._has_metrics = False
@@ -89,7 +89,7 @@ class Subscription:
 
     @property
     def has_work(self) -> bool:
-        """Whether there may be something to tell."""
+        """Whether there may be something to send."""
         return bool(
             self._has_lagged
             or self._snapshot is not None
@@ -102,7 +102,7 @@ class Subscription:
     # What happens
 
     def mark(self, part: Part, key: str, owner: str | None, final: LiveItem | None = None) -> None:
-        """An item changed; `final` is its last word where it has ended."""
+        """Mark an item as changed; `final` is its final state if it has ended."""
         if self._has_lagged or part not in self.parts or not self.viewer.owns(owner):
             return
         if final is not None and not (self._has_told(part, key) or self.viewer.may_hear_the_end(final)):
@@ -112,16 +112,16 @@ class Subscription:
             self.fall_behind()
 
     def mark_traffic(self, part: Part, key: str, owner: str) -> None:
-        """The counters of a session or tunnel changed."""
+        """Mark the counters of a session or tunnel as changed."""
         if not self._has_lagged and part in self.parts and self.viewer.owns(owner):
             self._counted[part, key] = None
 
     def mark_metrics(self) -> None:
-        """The hub's figures have been taken anew."""
+        """Mark the hub's figures as changed."""
         self._has_metrics = Part.METRICS in self.parts and not self._has_lagged
 
     def add_record(self, record: AuditRecord) -> None:
-        """Something was audited."""
+        """Add an audit record."""
         if Part.AUDIT not in self.parts or not self.viewer.owns(record.principal):
             return
         if self._has_lagged:
@@ -132,7 +132,10 @@ class Subscription:
             self.fall_behind()
 
     def fall_behind(self) -> None:
-        """The subscriber does not take what it is told: forget it all, and begin anew when it does. Idempotent."""
+        """Drop all pending changes of a subscriber that is too slow; it gets a new snapshot when it has room.
+
+        Idempotent.
+        """
         self._missed += len(self._records)
         if self._snapshot is not None:
             self._missed += len(self._snapshot.records)
@@ -142,7 +145,7 @@ class Subscription:
     # What is told
 
     def take(self, now: datetime) -> ControlMessage | None:
-        """Return the next message; None where there is nothing to tell."""
+        """Return the next message; None if there is nothing to send."""
         if self._has_lagged:
             return self._lagged()
         if self._snapshot is not None:
@@ -180,7 +183,7 @@ class Subscription:
                 content.add(part, item)
                 self._note(part, key, item)
                 if self._changed.get((part, key), item) is None:
-                    # As it is now, it has been told.
+                    # Its present state is in the message.
                     del self._changed[part, key]
         content.add_records(snapshot.records)
         is_last = not snapshot.keys and not snapshot.records
@@ -231,7 +234,7 @@ class Subscription:
         while self._changed and not content.is_full:
             key = next(iter(self._changed))
             final = self._changed.pop(key)
-            # The item carries its counters too.
+            # The item contains its counters.
             self._counted.pop(key, None)
             item = final or self._source.describe(*key, self.viewer)
             if item is None or (final is None and item.gone and not self._has_told(*key)):
@@ -264,7 +267,7 @@ class Subscription:
 
 @dataclass(slots=True)
 class _Snapshot:
-    """What of a snapshot has not been told yet; the next keys stand at the end."""
+    """The rest of a snapshot that was not sent yet; the next keys are at the end."""
 
     keys: list[tuple[Part, str]]
     records: deque[AuditRecord]
@@ -313,7 +316,7 @@ class _Content:
         self.size += TRAFFIC_SIZE
 
     def add_records(self, records: deque[AuditRecord]) -> None:
-        """Move as many records as there is room for."""
+        """Move as many records into the message as fit."""
         while records and not self.is_full:
             record = records.popleft()
             self.records.append(AuditEntry(at=record.at, **{name: getattr(record, name) for name in TEXT_FIELDS}))

@@ -1,4 +1,4 @@
-"""Text that peers chose, cut to what is shown."""
+"""Shortens texts chosen by peers for display."""
 
 LONGEST_TEXT = 256
 

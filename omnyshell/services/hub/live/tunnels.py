@@ -1,4 +1,4 @@
-"""A tunnel as subscribers are told it."""
+"""A tunnel in the live state."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from omnyshell.services.hub.live.rates import Rates
 
 
 class TunnelEntry:
-    """An open tunnel, and how fast its counters grow; `look` returns it as it is now, and None once it is closed."""
+    """An open tunnel with the rates of its counters. `look` returns its present state, or None once it is closed."""
 
     __slots__ = ("_item", "_look", "_rates")
 
@@ -18,7 +18,7 @@ class TunnelEntry:
 
     @property
     def owner(self) -> str:
-        """Whose tunnel it is."""
+        """The tunnel's owner."""
         return self._item.principal
 
     def sample(self, seconds: float) -> bool:
@@ -29,7 +29,7 @@ class TunnelEntry:
         return self._rates.sample(now.bytes_in, now.bytes_out, seconds) or had != has
 
     def describe(self) -> LiveTunnel:
-        """The tunnel as it is now."""
+        """The present state of the tunnel."""
         item = self._look(self._item.tunnel_id) or self._item
         item.rate_in, item.rate_out = self._rates.rate_in, self._rates.rate_out
         return item

@@ -1,4 +1,4 @@
-"""The hub's state as subscribers are told it: where each thing is looked up, and who may see what of it."""
+"""The hub's state for subscribers: looks items up, and decides who may see which."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -25,11 +25,11 @@ from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.version import __version__
 
 MAX_RECORDS = 1_000
-"""Audit records that a snapshot may have."""
+"""The most audit records in a snapshot."""
 
 
 class LiveView:
-    """Looks up what subscribers are told, while there are any: between `start` and `stop`."""
+    """Looks up items for subscribers. It tracks state between `start` and `stop`, while there are subscribers."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class LiveView:
         metrics: HubMetrics,
         subscribers: Callable[[], int],
     ) -> None:
-        """`sessions` are those that wait in nodes too, `subscribers` returns how many are told."""
+        """`sessions` includes detached ones, `subscribers` returns the number of subscriptions."""
         self._inventory = inventory
         self._nodes = nodes
         self._routes = routes
@@ -62,7 +62,7 @@ class LiveView:
         }
 
     def start(self) -> None:
-        """Take note of what there is."""
+        """Begin to track, from the present state."""
         for peer in self._inventory.peers():
             self.add_peer(peer)
         for tunnel in self._inventory.tunnels():
@@ -71,7 +71,7 @@ class LiveView:
         self.sample_nodes()
 
     def stop(self) -> None:
-        """Forget it."""
+        """Forget the tracked state."""
         self._peers.clear()
         self._tunnels.clear()
         self._figures.clear()
@@ -85,14 +85,14 @@ class LiveView:
         self._peers[peer.key] = msgspec.structs.replace(peer, role=clean(peer.role))
 
     def note_node(self, peer_id: str, node_id: str) -> LivePeer | None:
-        """A peer has registered as a node; returns it."""
+        """Note that a peer has registered as a node; return the peer."""
         peer = self._peers.get(peer_id)
         if peer is not None:
             peer.node_id = node_id
         return peer
 
     def remove_peer(self, peer_id: str) -> LivePeer | None:
-        """A connection ended; returns the last word about it, where it had logged in."""
+        """Remove a connection that ended; return its final state, if it had logged in."""
         item = self._peers.pop(peer_id, None)
         return msgspec.structs.replace(item, gone=True) if item is not None else None
 
@@ -101,7 +101,7 @@ class LiveView:
         self._tunnels[tunnel.key] = TunnelEntry(tunnel, self._inventory.tunnel)
 
     def remove_tunnel(self, tunnel: LiveTunnel) -> LiveTunnel:
-        """A tunnel was closed; returns the last word about it."""
+        """Remove a tunnel that was closed; return its final state."""
         self._tunnels.pop(tunnel.key, None)
         return msgspec.structs.replace(tunnel, gone=True)
 
@@ -119,7 +119,7 @@ class LiveView:
                 changed(tunnel_id, entry.owner)
 
     def sample_nodes(self) -> list[str]:
-        """Look at each node's sessions and latency; returns the ids of those where something changed."""
+        """Check each node's number of sessions and latency; return the ids of nodes with changes."""
         changed, waiting = [], self._sessions.count_detached()
         for node in self._nodes.connected():
             before = self._figures.get(node.node_id)
@@ -130,9 +130,9 @@ class LiveView:
         return changed
 
     def sample_metrics(self, lag: float, seconds: float) -> LiveMetrics:
-        """Take, and return, the hub's figures.
+        """Sample and return the hub's figures.
 
-        `lag` is how late the loop was at most since the last sample, `seconds` ago.
+        `lag` is the greatest delay of the event loop since the last sample, `seconds` ago; both are in seconds.
         """
         inventory, counted, before = self._inventory, self._counted, self._metrics
         relayed = counted.bytes_relayed - before.bytes_relayed if before is not None else 0
@@ -178,7 +178,7 @@ class LiveView:
         return list(known[part])
 
     def describe(self, part: Part, key: str, viewer: Viewer) -> LiveItem | None:
-        """Return an item as the viewer may see it; None where there is none, or it is none of the viewer's."""
+        """Return an item as the viewer may see it; None if there is none, or the viewer may not see it."""
         return self._describers[part](key, viewer)
 
     def traffic(self, part: Part, key: str, viewer: Viewer) -> SessionTraffic | TunnelTraffic | None:
@@ -207,7 +207,7 @@ class LiveView:
     # The rest
 
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
-        """Admins see what the hub remembers; for others, a node that they could not list is not there."""
+        """Describe a node: for admins with all that the hub remembers, for others only if they could list it."""
         if not viewer.is_admin:
             node = self._nodes.find(node_id) if viewer.knows(node_id) else None
             return described(node) if node is not None else unknown(node_id)
@@ -236,7 +236,7 @@ class LiveView:
 
 
 def _latency(node: RegisteredNode, before: tuple[int, int | None] | None) -> int | None:
-    """The round trip to a node in microseconds; what was told before, where it is about the same."""
+    """The round trip to a node in microseconds; the previously sent value if the change is small."""
     measured = node.peer.round_trip
     if measured is None:
         return None

@@ -1,4 +1,4 @@
-"""Who looks at the live state, and what may be seen."""
+"""A subscriber's rights to see the live state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 
 OfNode = Callable[[str], bool]
-"""Tells something about a node, by its id."""
+"""A test of a node, by its id."""
 
 
 def _of_every_node(_node_id: str) -> bool:
@@ -19,7 +19,7 @@ def _of_every_node(_node_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """A subscriber's rights: an admin sees everything, others the nodes they may use and what is theirs there."""
+    """A subscriber's rights: an admin sees everything, others the nodes that they may use and their own items there."""
 
     principal: str
     is_admin: bool = False
@@ -27,11 +27,11 @@ class Viewer:
     """Whether the viewer may know that this node is connected."""
 
     watches: OfNode = _of_every_node
-    """Whether the viewer may look at its own sessions on this node, which is connected."""
+    """Whether the viewer may see its own sessions on this connected node."""
 
     @classmethod
     def of(cls, principal: Principal, policy: HubPolicy, nodes: NodeDirectory) -> "Viewer":
-        """Return how a principal sees a hub, by the rights it has at each moment."""
+        """Return the viewer for a principal; its rights are checked anew each time."""
         if principal.is_admin:
             return cls(principal.id, is_admin=True)
 
@@ -46,20 +46,20 @@ class Viewer:
 
     @property
     def scope(self) -> Scope:
-        """Whose state is told."""
+        """Whose state is sent."""
         return Scope.ALL if self.is_admin else Scope.OWN
 
     @property
     def parts(self) -> frozenset[Part]:
-        """The parts that may be seen: figures are of the whole hub."""
+        """The parts that the viewer may see; figures are for admins, as they cover the whole hub."""
         return frozenset(Part) if self.is_admin else frozenset(Part) - {Part.METRICS}
 
     def owns(self, principal: str | None) -> bool:
-        """Tell whether something of that principal may be seen; None stands for what everyone may ask about."""
+        """Tell whether items of that principal may be seen; None stands for items without an owner."""
         return self.is_admin or principal is None or principal == self.principal
 
     def may_hear_the_end(self, item: LiveItem) -> bool:
-        """Tell whether the end of something may be told where nothing of it was told before."""
+        """Tell whether the end of an item may be sent to a viewer that was not sent the item before."""
         if isinstance(item, LiveNode):
             return self.knows(item.node_id)
         return not isinstance(item, LiveSession) or self.watches(item.node_id)

@@ -1,1 +1,1 @@
-"""Which nodes there are, whose they are, and which are alive."""
+"""The nodes: registrations, owners of ids, and heartbeats."""

@@ -1,4 +1,4 @@
-"""Nodes that were connected since the hub started and are not any more: what is remembered of them."""
+"""The last known state of nodes that have disconnected since the hub started."""
 
 from datetime import datetime, timedelta
 
@@ -9,18 +9,18 @@ from omnyshell.services.hub.peers.peer import Peer
 
 MAX_REMEMBERED = 5_000
 MAX_LABELS = 2_048
-"""Characters of labels that are remembered of a node; one that has more is remembered without them."""
+"""Characters of a node's labels that are remembered; longer labels are dropped."""
 
 
 class DepartedNodes:
-    """Remembers the last state of nodes that left, of the newest ones."""
+    """Remembers the last state of the nodes that disconnected most recently."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._nodes: dict[str, LiveNode] = {}
 
     def note(self, node: RegisteredNode, peer: Peer) -> None:
-        """A node's connection ended."""
+        """Remember a node whose connection ended."""
         given = node.registration
         labels = given.labels
         if sum(len(key) + len(value) for key, value in labels.items()) > MAX_LABELS:
@@ -40,7 +40,7 @@ class DepartedNodes:
         )
 
     def find(self, node_id: str) -> LiveNode | None:
-        """Return what is remembered of a node."""
+        """Return the last state of a node; None if it is not remembered."""
         return self._nodes.get(node_id)
 
 

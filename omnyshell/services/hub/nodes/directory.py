@@ -1,4 +1,4 @@
-"""Which nodes there are, and how each is reached (docs/architecture.md#a-directory-and-far-ends)."""
+"""The port by which nodes are looked up (docs/architecture.md#a-directory-and-far-ends)."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -9,9 +9,11 @@ from omnyshell.services.hub.peers.far_end import FarEnd
 
 
 class ReachableNode(Protocol):
-    """A node that is connected, here or elsewhere. What is opened at it ends with its `peer`, whoever has its id then.
+    """A connected node, at this hub or another.
 
-    Nodes are compared by identity: another registration of the same id is another one.
+    Sessions and tunnels opened at it end with its `peer`, whoever has its id then.
+
+    Nodes are compared by identity: another registration of the same id is another object.
     """
 
     @property
@@ -20,11 +22,11 @@ class ReachableNode(Protocol):
 
     @property
     def peer(self) -> FarEnd:
-        """Where it is: its own connection, or what leads to the hub that has it."""
+        """Its far end: its own connection, or the link to the hub that has it."""
 
     @property
     def resource(self) -> NodeResource:
-        """What access to it is judged by, here too where another hub has it."""
+        """The facts by which access to it is decided; this hub decides, even if another one has the node."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -32,30 +34,30 @@ class ReachableNode(Protocol):
 
     @property
     def platform(self) -> PlatformInfo:
-        """What it runs on, by its own word."""
+        """Its platform, as it reports it."""
 
     @property
     def capabilities(self) -> NodeCapabilities | None:
-        """What it supports; None until it says so."""
+        """Its capabilities; None until it reports them."""
 
     @property
     def size(self) -> int:
-        """How many bytes it said of itself."""
+        """The size of its self-description in bytes."""
 
     def allocate_channel(self) -> int:
-        """Return the next channel id toward it, which its `peer` has not had before."""
+        """Return the next channel id toward it, which was not used with its `peer` before."""
 
     def describe(self) -> NodeDescriptor:
         """The node as clients see it."""
 
 
 class NodeDirectory(Protocol):
-    """Where nodes are looked up: in memory, so that whoever opens something waits for nobody."""
+    """Looks nodes up, in memory, so that callers need not wait."""
 
     def find(self, node_id: str) -> ReachableNode | None:
-        """Return the node that has this id now."""
+        """Return the node that has this id now; None if there is none."""
 
     def list(
         self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
     ) -> Sequence[ReachableNode]:
-        """Return the nodes that have these labels and that whoever asks may know of, sorted by id."""
+        """Return the nodes with these labels for which `may_know` is true, sorted by id."""

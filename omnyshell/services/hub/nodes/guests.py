@@ -1,4 +1,7 @@
-"""Who had shells on which node when hubs noted no more than that; a node is asked for them once, when it is back."""
+"""Records of hubs before 0.2: which principals had shells on which node.
+
+A node is asked for these once, when it is back.
+"""
 
 import logging
 
@@ -9,18 +12,18 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class Guests:
-    """Principals by node id, as hubs before 0.2 wrote them down. None are added."""
+    """Principals by node id, as recorded by hubs before 0.2. None are added."""
 
     def __init__(self, store: HubStore | None) -> None:
         self._store = store
         self._known = set(store.guests()) if store is not None else set[tuple[str, str]]()
 
     def at(self, node_id: str) -> list[str]:
-        """Return who may have left shells on a node."""
+        """Return the principals that may have shells on a node."""
         return sorted(principal for known, principal in self._known if known == node_id)
 
     def forget(self, node_id: str, principal: str | None) -> None:
-        """Note that a node has told of somebody's shells, or of everyone's. Idempotent."""
+        """Forget a principal, or all if None, as the node has listed their shells. Idempotent."""
         for pair in [(node_id, name) for name in self.at(node_id) if principal in (None, name)]:
             self._known.discard(pair)
             self._drop(*pair)
@@ -31,5 +34,5 @@ class Guests:
         try:
             self._store.drop_guest(node_id, principal)
         except ConfigException as exc:
-            # The node is asked once more after the next start.
+            # The record stays, so the node is asked again after the next start.
             logger.error("%s", exc)

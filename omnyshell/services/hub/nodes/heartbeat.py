@@ -1,4 +1,4 @@
-"""Which nodes are alive: only a heartbeat with a new number counts as life (docs/protocol.md#nodes)."""
+"""Watches heartbeats of nodes; only one with a new number counts (docs/protocol.md#nodes)."""
 
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -19,18 +19,18 @@ class HeartbeatMonitor(Generic[Key]):
 
     @property
     def alive_for(self) -> float:
-        """Seconds after which a node that nothing came from is waited for no more, though it is not dropped yet.
+        """Seconds of silence after which a node no longer counts as alive, though it is not dropped yet.
 
-        A node that beats as usual is alive all the time, however short the timeout is.
+        A node with the usual period of heartbeats always counts as alive, even if the timeout is shorter.
         """
         return min(self.timeout, max(self.timeout / 2, BEAT_AND_A_HALF))
 
     def register(self, key: Key, now: float) -> None:
-        """Begin to watch, or begin anew: the next heartbeat may have any number."""
+        """Start or restart watching: the next heartbeat may have any number."""
         self._last[key] = (now, None)
 
     def beat(self, key: Key, seq: int, now: float) -> bool:
-        """Take a heartbeat; returns whether it counts. A replayed or unknown one does not."""
+        """Take a heartbeat; return whether it counts. A replayed one, or one of an unknown key, does not."""
         known = self._last.get(key)
         if known is None or (known[1] is not None and seq <= known[1]):
             return False
@@ -42,12 +42,12 @@ class HeartbeatMonitor(Generic[Key]):
         self._last.pop(key, None)
 
     def expired(self, now: float) -> list[Key]:
-        """Return, and forget, what has been silent for the timeout."""
+        """Return and forget the keys that have been silent for the timeout."""
         silent = [key for key, (heard, _) in self._last.items() if now - heard >= self.timeout]
         for key in silent:
             del self._last[key]
         return silent
 
     def postpone(self, by: float) -> None:
-        """Give everyone more time: the hub itself was held up and has not read what they sent."""
+        """Extend all deadlines: the hub itself was blocked, and has not read what nodes sent."""
         self._last = {key: (heard + by, seq) for key, (heard, seq) in self._last.items()}

@@ -1,4 +1,4 @@
-"""The list of nodes, which stays short enough to be taken, whatever nodes say of themselves."""
+"""Listings of nodes, kept short enough for clients to accept, whatever nodes say of themselves."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,13 +9,13 @@ from omnyshell.protocol.messages import NodeListResponse
 from omnyshell.services.hub.nodes.directory import ReachableNode
 
 LARGEST = MAX_MESSAGE_FROM_HUB // 2
-"""Bytes of a listing: a client takes twice as many, and what surrounds what nodes said is not counted exactly."""
+"""Bytes of a listing. A client accepts twice as many, as only the nodes' own texts are counted exactly."""
 
 SHORT_SIZE = 1024
 """Bytes of a shortened node, at most."""
 
 KNOWN_FEATURES = frozenset({*SERVICES, TUNNEL_SERVICE, INTERACTIVE})
-"""What clients decide by is told of shortened nodes too: that takes a hundred bytes at most."""
+"""Features on which clients rely; shortened nodes keep them too, in a hundred bytes at most."""
 
 _LONGEST_TEXT = 64
 
@@ -25,8 +25,8 @@ def list_response(
 ) -> NodeListResponse:
     """Describe nodes in about `largest` bytes at most.
 
-    Where they say more, those that say more than their share are shortened, to what they are reached by, the labels
-    `asked` for and `KNOWN_FEATURES`, and the last left out if that is not enough.
+    If they need more, nodes with more than their share are shortened to the fields needed to reach them, the labels in
+    `asked` and `KNOWN_FEATURES`; if that is not enough, the last nodes are left out.
     """
     if sum(node.size for node in nodes) <= largest:
         return NodeListResponse(nodes=tuple(node.describe() for node in nodes))

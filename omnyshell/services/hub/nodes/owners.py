@@ -1,4 +1,4 @@
-"""Which principal a node id belongs to: the first that registered it (docs/protocol.md#nodes)."""
+"""The owners of node ids: the principals that registered them first (docs/protocol.md#nodes)."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from omnyshell.services.hub.truth.changes import ClaimNode, ReleaseNode, Transac
 from omnyshell.services.hub.truth.log import TruthLog
 
 NOBODY = ""
-"""The owner of an id whose owner cannot be read: no principal has that name, so that only `ReleaseNode` frees it."""
+"""Stands for an unreadable owner of an id: no principal has that name, so only `ReleaseNode` frees the id."""
 
 
 class NodeOwners:
-    """The owners, in memory; they follow the log."""
+    """The owners, in memory, updated by the log."""
 
     def __init__(self, file: StateFile, log: TruthLog) -> None:
         """Raises `ConfigException` where the file cannot be used."""
@@ -26,12 +26,12 @@ class NodeOwners:
         log.follow(self._follow)
 
     def claim(self, node_id: str, principal: str) -> Answer[int]:
-        """Give a free id to the principal. Fails as `TruthLog.append` does: where it is another's, with `id_taken`."""
+        """Give a free id to the principal. Fails as `TruthLog.append` does, with `id_taken` if it is another's."""
         owner = self._owners.get(node_id)
         if owner is None:
             return self._ask(node_id, principal)
         if owner == principal:
-            # A fleet that comes back writes nothing.
+            # Nothing is written for an id that the principal has already, as when a whole fleet reconnects.
             return Answer.of(self._log.applied_seq)
         taken = Answer[int]()
         taken.fail(ChangeRefusedException("it is another's", code="id_taken"))
@@ -42,7 +42,7 @@ class NodeOwners:
         return self._owners
 
     def count_of(self, principal: str) -> int:
-        """Return how many ids a principal has, or has asked for."""
+        """Return how many ids a principal has, with those that it has asked for."""
         asked = sum(asks == principal for _, asks in self._asked) if self._asked else 0
         return self._counts[principal] + asked
 

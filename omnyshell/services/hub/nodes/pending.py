@@ -1,4 +1,4 @@
-"""Registrations that are asked for: what follows on their connections waits for the answer.
+"""Registrations that wait for an answer; later messages on their connections wait too.
 
 See docs/architecture.md#a-registration-is-asked.
 """
@@ -14,10 +14,11 @@ from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.peers.peer import Peer
 
 ANSWER_TIMEOUT = 10.0
-"""Seconds after which a node is sent away, to ask again; shorter than any node waits for its heartbeats' answers."""
+"""Seconds after which a waiting node is disconnected, to try again; less than nodes wait for answers to heartbeats."""
 
 MAX_HELD = 32
-"""Messages that wait on one connection. A node that has not been answered says what it can, and then beats."""
+"""The most messages that wait on one connection. An unanswered node sends its capabilities, and then only
+heartbeats."""
 
 UNANSWERED = "the registration was not answered in time"
 TOO_MUCH = "Too much came before the registration was answered"
@@ -30,9 +31,9 @@ class _Asked:
 
 
 class PendingRegistrations:
-    """A plain object. A connection asks for one at a time: check `is_asked`, and `hold` what comes, in its order.
+    """No I/O. A connection asks for one id at a time: check `is_asked`, and `hold` its later messages, in order.
 
-    Where an answer is there already, nothing is pending, and what follows is done within the call.
+    If the answer is there already, nothing is pending, and it is handled within the call.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -50,7 +51,7 @@ class PendingRegistrations:
         taken: Callable[[], None],
         refused: Callable[[OmnyShellException], None],
     ) -> None:
-        """Have one of the two done when the answer is there, unless the connection has ended or waited too long."""
+        """Call `taken` or `refused` when the answer comes, unless the connection has ended or waited too long."""
         if claim.is_there:
             claim.then(lambda _: taken(), refused)
             return
@@ -62,7 +63,7 @@ class PendingRegistrations:
         )
 
     def hold(self, peer: Peer, handle: Callable[[], None]) -> None:
-        """Have a message dealt with behind the answer; a connection on which too many wait fails."""
+        """Have `handle` called after the answer; a connection with too many waiting messages fails."""
         held = self._asked[peer].held
         if len(held) < MAX_HELD:
             held.append(handle)
@@ -71,11 +72,11 @@ class PendingRegistrations:
             peer.fail(ErrorCodes.CAPACITY_EXCEEDED, TOO_MUCH)
 
     def forget(self, peer: Peer) -> None:
-        """The connection has ended: whatever the answer is, nothing follows. Idempotent."""
+        """Forget a connection that ended: its answer is ignored. Idempotent."""
         self._asked.pop(peer, None)
 
     def expire(self, now: float) -> None:
-        """Send those away that have waited too long; `now` on the monotonic clock."""
+        """Disconnect nodes that have waited too long; `now` on the monotonic clock."""
         for peer in [peer for peer, asked in self._asked.items() if now >= asked.until]:
             self.forget(peer)
             peer.send_away(CLOSE_TRY_AGAIN_LATER, UNANSWERED)
@@ -85,6 +86,6 @@ class PendingRegistrations:
             return
         self.forget(peer)
         for handle in (follow, *held):
-            # What follows may end the connection, or ask anew: then the rest is held by that.
+            # A held message may end the connection, or ask again; in that case the rest is held again.
             if peer.is_open:
                 handle()

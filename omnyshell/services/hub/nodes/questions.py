@@ -1,8 +1,7 @@
-"""Questions that the hub asks nodes on its own account, and how their answers find back.
+"""The hub's own requests to nodes, and the delivery of their answers.
 
-A plain object with a clock. The ids are the hub's own, so that nodes need not know who asks; an answer counts only from
-the node that was asked, and only one of the kind that was asked for. What clients ask of nodes is not here:
-`RelayedRequests` (sessions/) passes it on.
+No I/O. The request ids are the hub's own. An answer counts only if it comes from the node that was asked, and is of the
+expected type. Clients' requests to nodes are relayed by `RelayedRequests` (sessions/).
 """
 
 from collections.abc import Callable
@@ -16,16 +15,16 @@ from omnyshell.protocol.messages import ControlMessage
 from omnyshell.services.hub.peers.peer import Peer
 
 ANSWER_TIMEOUT = RELAYED_REQUEST_TIMEOUT
-"""Seconds that a node gets, as long as it gets for what clients ask."""
+"""Seconds for an answer: the same as for clients' requests."""
 
 MAX_PENDING = 5_000
-"""Answers that are waited for; a node that gives none costs no more than that."""
+"""The most pending requests, so that nodes that do not answer cost a bounded amount of memory."""
 
 AnswerT = TypeVar("AnswerT", bound=ControlMessage)
 
 
 class _Question(NamedTuple):
-    """What a node was asked, and has not answered."""
+    """A request that a node has not answered."""
 
     node: Peer
     answered_by: type[ControlMessage]
@@ -35,11 +34,11 @@ class _Question(NamedTuple):
 
 
 def _ignore(_error: OmnyShellException) -> None:
-    """What follows where nobody is told."""
+    """The default for `fail`: do nothing."""
 
 
 class NodeQuestions:
-    """The questions that are open, oldest first. Each ends once: with its answer, its time or its node's connection."""
+    """The pending requests, oldest first. Each ends once: by its answer, a timeout or the loss of its node."""
 
     def __init__(self, clock: Clock, new_id: IdFactory) -> None:
         self._clock = clock
@@ -59,10 +58,11 @@ class NodeQuestions:
         take: Callable[[AnswerT], None],
         fail: Callable[[OmnyShellException], None] = _ignore,
     ) -> None:
-        """Send a node what `question` makes for a request id. `take` gets its answer, or `fail` why there is none.
+        """Send a node the request that `question` makes for a request id. `take` gets the answer, or `fail` an error.
 
-        `fail` gets a `TransportException` where the node's connection has ended, also before this, and an
-        `OmnyShellTimeoutException` where it took too long, or too much else was asked meanwhile. Neither may raise.
+        The error is a `TransportException` if the node's connection has ended, also before this call, and an
+        `OmnyShellTimeoutException` if it took too long, or too many others were asked since. Neither function may
+        raise.
         """
         if not node.is_open:
             fail(_gone())
@@ -76,7 +76,7 @@ class NodeQuestions:
         node.send(question(request_id))
 
     def answered(self, node: Peer, answer: ControlMessage) -> bool:
-        """Hand an answer to whoever asked; returns whether it answers a question of the hub's own to that node."""
+        """Deliver an answer; return whether it answers a request of the hub's own to that node."""
         request_id = getattr(answer, "request_id", "")
         known = self._pending.get(request_id)
         if known is None or known.node is not node or type(answer) is not known.answered_by:
@@ -86,12 +86,12 @@ class NodeQuestions:
         return True
 
     def node_gone(self, node: Peer) -> None:
-        """A node's connection ended: it answers nothing any more. Idempotent."""
+        """Fail the requests to a node whose connection ended. Idempotent."""
         for request_id in tuple(self._of_node.get(node, ())):
             self._end(request_id, _gone())
 
     def expire(self, now: float) -> None:
-        """End what nodes have not answered in time; `now` on the monotonic clock."""
+        """Fail overdue requests; `now` on the monotonic clock."""
         late = []
         for request_id, asked in self._pending.items():
             if now < asked.deadline:
@@ -101,7 +101,7 @@ class NodeQuestions:
             self._end(request_id, OmnyShellTimeoutException(f"the node did not answer within {ANSWER_TIMEOUT:g} s"))
 
     def _end(self, request_id: str, error: OmnyShellException) -> None:
-        # One that ended before may have ended this one too.
+        # The failure of one request may have ended this one too.
         if (asked := self._forget(request_id)) is not None:
             asked.fail(error)
 

@@ -1,4 +1,4 @@
-"""The nodes that are connected, and who may be which (docs/protocol.md#nodes)."""
+"""The connected nodes, and checks of registrations (docs/protocol.md#nodes)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from omnyshell.services.hub.peers.peer import Peer
 PLATFORM_FILTER = "platform"
 
 MAX_SELF_DESCRIPTION = 16 * KIB
-"""Bytes that a node may say of itself, registration and capabilities together: who lists nodes gets them."""
+"""Bytes of a node's self-description, registration and capabilities together: listings contain it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -47,7 +47,7 @@ class RegisteredNode:
 
     @property
     def size(self) -> int:
-        """How many bytes the node said of itself."""
+        """The size of the node's self-description in bytes."""
         return self.registration_size + self.capabilities_size
 
     @property
@@ -57,12 +57,12 @@ class RegisteredNode:
 
     @property
     def platform(self) -> PlatformInfo:
-        """What it runs on, by its own word."""
+        """Its platform, as it reports it."""
         return self.registration.platform
 
     @property
     def resource(self) -> NodeResource:
-        """What access to the node is judged by."""
+        """The facts by which access to the node is decided."""
         return NodeResource(self.node_id, self.labels, self.hub_labels)
 
     def allocate_channel(self) -> int:
@@ -71,7 +71,7 @@ class RegisteredNode:
         return self.last_channel
 
     def matches(self, wanted: dict[str, str]) -> bool:
-        """Tell whether the node has all these labels; `platform` stands for its operating system."""
+        """Tell whether the node has all these labels; the key `platform` means its operating system."""
         return all(
             (self.platform.os if key == PLATFORM_FILTER else self.labels.get(key)) == value
             for key, value in wanted.items()
@@ -92,7 +92,7 @@ class RegisteredNode:
 
 
 class NodeRegistry:
-    """The nodes connected to this hub: the `NodeDirectory` of one that is alone."""
+    """The nodes connected to this hub: the `NodeDirectory` of a single hub."""
 
     def __init__(
         self,
@@ -101,22 +101,22 @@ class NodeRegistry:
         bus: EventBus,
         why_no_more: Callable[[Principal, int], str] = lambda _who, _held: "",
     ) -> None:
-        """`owners` may come later, by `begin`, before a node registers.
+        """`owners` may be given later, by `begin`, before any node registers.
 
-        `why_no_more` says why a principal with so many ids gets no further one; nothing where it gets it.
+        `why_no_more` returns why a principal with so many ids gets no further one; "" if it does.
         """
         if owners is not None:
             self._owners = owners
         self._why_no_more = why_no_more
         self._bus = bus
         self.hub_labels = hub_labels
-        """The ceilings that the hub sets, by node id."""
+        """The ceilings of labels that the hub sets, by node id."""
 
         self._by_id: dict[str, RegisteredNode] = {}
         self._by_peer: dict[Peer, RegisteredNode] = {}
 
     def begin(self, owners: NodeOwners, hub_labels: dict[str, dict[str, str]]) -> None:
-        """Go by these owners and ceilings from now on; no node is connected yet."""
+        """Use these owners and ceilings from now on. Call it before any node is connected."""
         self._owners, self.hub_labels = owners, hub_labels
 
     def __len__(self) -> int:
@@ -127,14 +127,14 @@ class NodeRegistry:
         return self._by_id.get(node_id)
 
     def of_peer(self, peer: Peer) -> RegisteredNode | None:
-        """Return the node that this connection registered, and still holds."""
+        """Return the node that this connection registered and still holds; None if there is none."""
         return self._by_peer.get(peer)
 
     def ask(self, peer: Peer, message: NodeRegister) -> tuple[NodeRegister, Answer[int]]:
-        """Ask for an id; returns the registration as it is to be entered, and what says that the id is the principal's.
+        """Request an id; return the registration to pass to `enter`, and the answer that confirms the id.
 
-        Raises `ProtocolException` (`bad_request`) for a malformed id, `AuthorizationException` where the principal may
-        not be a node, joined as another one, or has too many ids. The answer fails as that of `NodeOwners.claim` does.
+        Raises `ProtocolException` (`bad_request`) for a malformed id, and `AuthorizationException` if the principal may
+        not be a node, joined as another node, or has too many ids. The answer fails as that of `NodeOwners.claim` does.
         """
         message = _checked(message)
         if not peer.principal.may_register_nodes:
@@ -145,20 +145,20 @@ class NodeRegistry:
         return message, self._owners.claim(message.node_id, peer.principal.id)
 
     def enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
-        """Take a registration that was asked for, of an id that is the principal's.
+        """Enter a registration whose id was confirmed.
 
-        Returns the record, and that of another connection which held the id before, if any.
+        Return the node, and the one of another connection that held the id before, or None.
         """
         entered = self._enter(peer, message)
         self._bus.publish(NodeEvent(message.node_id))
         return entered
 
     def announce(self, node_id: str) -> None:
-        """Have whoever follows the nodes look at one anew."""
+        """Publish a change of a node, so that listeners look it up again."""
         self._bus.publish(NodeEvent(node_id))
 
     def set_hub_labels(self, labels: dict[str, dict[str, str]]) -> None:
-        """Take these ceilings from now on, for connected nodes too."""
+        """Set all ceilings, for connected nodes too."""
         changed = [id_ for id_ in {*self.hub_labels, *labels} if self.hub_labels.get(id_) != labels.get(id_)]
         self.hub_labels = labels
         for node in self._by_id.values():
@@ -167,7 +167,7 @@ class NodeRegistry:
             self._bus.publish(NodeEvent(node_id))
 
     def set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
-        """Take this ceiling of one node id from now on; one without labels is none."""
+        """Set the ceiling of one node id; empty labels remove it."""
         if self.hub_labels.get(node_id, {}) == labels:
             return
         self.hub_labels[node_id] = labels
@@ -186,7 +186,7 @@ class NodeRegistry:
         return frozenset(self._by_id)
 
     def set_capabilities(self, peer: Peer, message: NodeCapabilitiesMessage) -> bool:
-        """Note what the connection's node supports; returns False where it has no node, or says far too much."""
+        """Store the capabilities of the connection's node; return False if there is none, or they are far too long."""
         node = self._by_peer.get(peer)
         size = len(encode_control(message))
         if node is None or node.registration_size + size > MAX_SELF_DESCRIPTION:
@@ -198,12 +198,12 @@ class NodeRegistry:
     def list(
         self, wanted: dict[str, str], may_know: Callable[[ReachableNode], bool] = lambda _: True
     ) -> tuple[RegisteredNode, ...]:
-        """Return the connected nodes that have these labels and that whoever asks may know of, sorted by id."""
+        """Return the connected nodes with these labels for which `may_know` is true, sorted by id."""
         found = (node for _, node in sorted(self._by_id.items()) if node.matches(wanted))
         return tuple(node for node in found if may_know(node))
 
     def remove(self, peer: Peer) -> RegisteredNode | None:
-        """Forget what this connection registered; a newer registration of the id stays."""
+        """Remove the node of this connection, and return it. A newer registration of the id stays."""
         node = self._by_peer.pop(peer, None)
         if node is not None and self._by_id.get(node.node_id) is node:
             del self._by_id[node.node_id]
@@ -211,7 +211,7 @@ class NodeRegistry:
         return node
 
     def _check_count(self, who: Principal, node_id: str) -> None:
-        """Ids that are the principal's already stay so, however many they are."""
+        """Check the limit of a principal's ids; ids that it has already are not affected."""
         if node_id in self._owners.owners():
             return
         why = self._why_no_more(who, self._owners.count_of(who.id))
@@ -223,7 +223,7 @@ class NodeRegistry:
         older = self._by_id.get(message.node_id)
         node = RegisteredNode(peer, message, self.hub_labels.get(message.node_id, {}))
         if before is not None:
-            # The connection goes on: so do its channels.
+            # The connection continues, so channel ids do too.
             node.last_channel = before.last_channel
         self._by_id[message.node_id] = node
         self._by_peer[peer] = node
@@ -233,7 +233,7 @@ class NodeRegistry:
 
 
 def may_be(principal: str, node_id: str) -> bool:
-    """Whether a principal may register that id: one that joined as a node, with its labels as a ceiling, no other."""
+    """Whether a principal may register that id; the principal of a node that joined may only register its own."""
     return not principal.startswith(NODE_PREFIX) or principal == NODE_PREFIX + node_id
 
 

@@ -1,11 +1,10 @@
-"""Node ids that go from one process to another: who goes before whom, and whom the hub makes wait.
+"""Decides between two processes that use the same node id: which of them gets it, and which has to wait.
 
-A process that comes back over a half-open connection takes its id over at once, as often as it likes. Two processes
-that use one id would take it from each other for ever: whoever had it first gets it back, and the other one waits for
-as long as the holder is alive. Nothing is held for a process that is not heard of, so a node that is started anew waits
-for seconds at most.
+A process that reconnects while its old connection is half-open takes its id over at once, as often as it likes. Two
+different processes would take an id from each other for ever, so the one that had it first gets it back, and the other
+waits while that one is alive. Nothing is reserved for a silent process, so a restarted node waits for seconds at most.
 
-Who had an id first outlives the hub, where it keeps anything: else the fastest would be first after each restart.
+The first holders are stored with the hub's state: otherwise the fastest process would be first after each restart.
 """
 
 from collections import Counter
@@ -19,20 +18,20 @@ from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.store import FirstHolder
 
 CONTEST = 1_800.0
-"""Seconds after an id was taken from a live process in which it is taken only by who goes before its holder.
+"""Seconds after an id was taken from a live process during which only a process with precedence may take it.
 
-Longer than any node waits by itself, so that no node's wait decides who has the id.
+This is longer than any node waits between attempts, so that waiting does not decide who has the id.
 """
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 1_200.0, 86_400.0
-"""Seconds for which the first holder goes before others after it left: as long as it had the id, within these."""
+"""Bounds, in seconds, of how long the first holder keeps precedence after it left: as long as it had the id."""
 
 MAX_REMEMBERED = 10_000
-"""Ids that are remembered. Beyond that the principal with the most of them loses its oldest."""
+"""The most ids that are remembered; beyond it, the oldest of the principal with the most of them is forgotten."""
 
 
 class Nearness(IntEnum):
-    """How near a process is to the one that had the id first. Who has less goes before who has more."""
+    """How close a process is to the first holder of an id. A smaller value has precedence."""
 
     FIRST = 0
     SAME_PLACE = 1
@@ -41,9 +40,11 @@ class Nearness(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """Who registered a node id. `instance` names the process where it says so; all but the address is its own word.
+    """The process that registered a node id.
 
-    The hub makes a hash of it: who reads its files learns nothing that lets them be that process.
+    `instance` names it, if it gives one; all but the address is its own claim.
+
+    `instance` is stored as a hash, so that readers of the hub's files cannot pose as the process.
     """
 
     instance: str
@@ -55,20 +56,20 @@ class Claimant:
         return f"{self.address} ({self.host})"
 
     def is_same_process(self, other: "Claimant") -> bool:
-        """Whether both are known to be one process; two that do not say are not."""
+        """Whether both are known to be the same process; without `instance` that is unknown."""
         return self.instance != "" and self.instance == other.instance
 
     def is_at_the_place_of(self, other: "Claimant") -> bool:
-        """Whether both say that they are one machine, behind one address."""
+        """Whether both claim the same machine, and have the same address."""
         return (self.address, self.host) == (other.address, other.host)
 
     def may_be(self, other: "Claimant") -> bool:
-        """Whether nothing tells two older peers, which name no process, apart."""
+        """Whether two older peers, which give no `instance`, cannot be told apart."""
         says_enough = self.host != "" and self.uid != "" and not self.instance
         return says_enough and self == other
 
     def nearness(self, first: "Claimant") -> Nearness:
-        """Return how near this one is to the first holder."""
+        """Return how close this one is to the first holder."""
         if self.is_same_process(first):
             return Nearness.FIRST
         return Nearness.SAME_PLACE if self.is_at_the_place_of(first) else Nearness.STRANGER
@@ -76,7 +77,7 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True)
 class Displacement:
-    """A node id was taken from a process that was alive."""
+    """The event that a node id was taken from a live process."""
 
     node_id: str
     at: datetime
@@ -89,7 +90,7 @@ class Displacement:
 
 @dataclass(slots=True)
 class _Tenure:
-    """What is remembered of an id. Times on the monotonic clock."""
+    """The remembered history of an id. Times on the monotonic clock."""
 
     owner: str
     first: Claimant
@@ -101,7 +102,7 @@ class _Tenure:
     last: Displacement | None = None
 
     def has(self, holder: Claimant, now: float) -> None:
-        """Somebody has the id: the first holder, or one who takes that place where it has been away for too long."""
+        """Note the present holder. It becomes the first holder if that has been away for too long."""
         nearness = holder.nearness(self.first)
         memory = min(max(self.seen - self.since, SHORTEST_MEMORY), LONGEST_MEMORY)
         if nearness is Nearness.FIRST or (nearness is Nearness.SAME_PLACE and not self.first.instance):
@@ -110,7 +111,10 @@ class _Tenure:
             self.first, self.since, self.seen = holder, now, now
 
     def lost(self, displacement: Displacement, now: float) -> None:
-        """A live process lost the id. What the nearest to the first holder lost is what stays to be shown."""
+        """Note that a live process lost the id.
+
+        The loss of the process closest to the first holder is kept for display.
+        """
         self.contested_until = now + CONTEST
         shown, newest = self.last, displacement.older.nearness(self.first)
         if shown is None or newest <= shown.older.nearness(self.first):
@@ -118,7 +122,7 @@ class _Tenure:
 
 
 class Takeovers:
-    """A plain object. `may_take` first; then `replaced`, if there was a holder, and `registered`; at last `left`."""
+    """No I/O. Call `may_take` first; then `replaced`, if there was a holder, and `registered`; at the end `left`."""
 
     def __init__(
         self,
@@ -126,7 +130,7 @@ class Takeovers:
         records: LateTable[str, FirstHolder] | None = None,
         remembered: Iterable[FirstHolder] = (),
     ) -> None:
-        """`remembered` are those of earlier, the oldest first; `records` is where they are kept."""
+        """`remembered` are the stored first holders, oldest first; `records` is the table for changes."""
         self._clock = clock
         self._records = records
         self._closing: dict[Hashable, Displacement] = {}
@@ -137,10 +141,11 @@ class Takeovers:
             self._tenures[id_] = _Tenure(owner, Claimant(*first), now, now)
 
     def may_take(self, node_id: str, owner: str, holder: Claimant, newer: Claimant, *, alive: bool) -> bool:
-        """Whether the id goes to `newer` now; `alive` is whether the holder was heard of lately.
+        """Whether the id goes to `newer` now; `alive` is whether the holder was heard from lately.
 
-        Who goes before the holder always may. Else the id is taken once, and then not for as long as it is contested;
-        who comes after the holder and goes on trying keeps it so. Among equals it may change hands again in the end.
+        A process with precedence over the holder always may. Another one may take the id once, and then not while it is
+        contested; further attempts of a process without precedence prolong that. Between equals it may change again
+        later.
         """
         if not alive or holder.is_same_process(newer):
             return True
@@ -156,9 +161,9 @@ class Takeovers:
     def replaced(
         self, connection: Hashable, node_id: str, owner: str, older: Claimant, newer: Claimant, *, alive: bool
     ) -> Displacement | None:
-        """An older connection was told to close. Returns what its process lost, where it was alive.
+        """Note that an older connection was told to close; return the displacement if its process was alive.
 
-        Where nothing tells the two apart, it shows in how the connection ends: see `ended`.
+        If the two cannot be told apart, the way in which the connection ends decides: see `ended`.
         """
         self._tenure(node_id, owner, older)
         if not alive or older.is_same_process(newer):
@@ -170,24 +175,26 @@ class Takeovers:
         return self._note(lost)
 
     def ended(self, connection: Hashable, *, answered: bool) -> Displacement | None:
-        """A connection has ended; returns what its process lost, where only its answer to the close told that.
+        """Note that a replaced connection has ended.
 
-        A half-open connection answers nothing.
+        Return the displacement if only its answer to the close revealed it.
+
+        A half-open connection does not answer a close.
         """
         lost = self._closing.pop(connection, None)
         return self._note(lost) if lost is not None and answered else None
 
     def registered(self, node_id: str, owner: str, holder: Claimant) -> None:
-        """Somebody has the id now."""
+        """Note the new holder of an id."""
         self._tenure(node_id, owner, holder)
 
     def left(self, node_id: str, holder: Claimant) -> None:
-        """Who had the id until now is gone."""
+        """Note that the holder of an id has gone."""
         if (tenure := self._tenures.get(node_id)) is not None:
             self._tenure(node_id, tenure.owner, holder)
 
     def last(self, node_id: str) -> Displacement | None:
-        """Return the displacement of an id to be shown, as far as one is remembered."""
+        """Return the displacement of an id to show; None if none is remembered."""
         tenure = self._tenures.get(node_id)
         return tenure.last if tenure is not None else None
 
@@ -197,7 +204,7 @@ class Takeovers:
         return lost
 
     def _tenure(self, node_id: str, owner: str, holder: Claimant) -> _Tenure:
-        """Return what is remembered of an id that `holder` has; the newest are at the end."""
+        """Return the history of an id that `holder` has, and move it to the end, as the newest."""
         now = self._clock.monotonic()
         tenure = self._tenures.pop(node_id, None)
         before = tenure.first if tenure is not None else None

@@ -1,1 +1,1 @@
-"""What the hub answers to plain HTTPS requests."""
+"""The hub's pages for plain HTTPS requests."""

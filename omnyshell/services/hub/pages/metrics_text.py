@@ -48,7 +48,7 @@ _HISTOGRAMS = {
 
 
 class HubCollector:
-    """Looks the figures up, at each request."""
+    """Collects the metrics at each request."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class HubCollector:
         peers: "Iterable[Peer]",
         tunnels: TunnelBroker,
     ) -> None:
-        """`detached` returns how many sessions wait in nodes; None where the hub cannot tell."""
+        """`detached` returns the number of detached sessions; None if the hub does not know it."""
         self._metrics = metrics
         self._quota = quota
         self._audit = audit
@@ -94,7 +94,7 @@ class HubCollector:
         yield family
 
     def _of_peers(self) -> Iterator[Metric]:
-        # A peer chooses its role's name: only those that are served get a label of their own.
+        # Peers choose the text of their role, so only known roles get a label of their own.
         roles = dict.fromkeys((Role.CLIENT, Role.NODE, "stranger", "other"), 0)
         waiting, longest = 0, 0
         for peer in self._peers:

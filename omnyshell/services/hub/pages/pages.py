@@ -15,8 +15,9 @@ _BEARER = "bearer "
 class HubPages:
     """Answers plain requests.
 
-    `not_ready` returns why the hub cannot serve, or nothing; `audit` what is to be said of its audit trail. Metrics are
-    for who has the token, and for loopback where that is said; where neither is, there is no such page.
+    `not_ready` returns why the hub cannot serve, or ""; `audit` returns the faults of its audit trail, or "". Metrics
+    need the token, or a connection from the loopback if that is allowed; if neither is configured, the page does not
+    exist.
     """
 
     def __init__(
@@ -41,12 +42,12 @@ class HubPages:
         }
 
     def set_metrics(self, token: str | None, *, is_for_loopback: bool) -> None:
-        """Say who gets metrics from now on."""
+        """Set who may read metrics."""
         self._is_for_loopback = is_for_loopback
         self._token_hash = hashlib.sha256(token.encode()).digest() if token else None
 
     def answer(self, request: HttpRequest) -> HttpReply:
-        """Return the page; 404 for others, 405 for methods that would change something, 426 where peers connect."""
+        """Return a page; 404 for an unknown one, 405 for a method that is not read-only, 426 for the peers' path."""
         if request.method not in ("GET", "HEAD"):
             return HttpReply.of(HTTPStatus.METHOD_NOT_ALLOWED, _ALLOWED)
         page = self._pages.get(request.path)
@@ -64,7 +65,7 @@ class HubPages:
         if why:
             return HttpReply(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
         condition = self._audit()
-        # A hub whose trail was tampered with serves all the same: otherwise that would be a way to stop it.
+        # A hub whose trail was tampered with stays ready: otherwise tampering would be a way to stop it.
         return HttpReply(HTTPStatus.OK, f"ready\naudit: {condition}\n".encode() if condition else b"ready\n")
 
     def _show_metrics(self, request: HttpRequest) -> HttpReply:

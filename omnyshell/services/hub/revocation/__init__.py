@@ -1,1 +1,1 @@
-"""Ending what is not allowed any more."""
+"""Ending logins, sessions and tunnels that are no longer allowed."""

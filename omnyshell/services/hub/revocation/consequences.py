@@ -1,4 +1,4 @@
-"""What follows from a change of what the hub holds true, for all that is live: whoever made the change."""
+"""Applies changes in the log to live connections, sessions and tunnels, whoever made them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,10 +18,10 @@ from omnyshell.services.hub.truth.changes import (
 
 
 class Consequences:
-    """Follows the log, behind all who keep in memory what is true."""
+    """Follows the log, after all followers that keep its contents in memory."""
 
     def __init__(self, eviction: Eviction, set_ceiling: Callable[[str, dict[str, str]], None], bus: EventBus) -> None:
-        """`set_ceiling` has the labels that admins set for a node id take effect."""
+        """`set_ceiling` applies the labels that admins set for a node id."""
         self._eviction = eviction
         self._set_ceiling = set_ceiling
         self._bus = bus
@@ -59,7 +59,7 @@ class Consequences:
             self._eviction.enforce()
 
     def _tell(self, kind: LockKind, name: str) -> None:
-        """Have whoever watches see that a lock came or went."""
+        """Publish that a lock was added or removed."""
         if kind is LockKind.NODE:
             self._bus.publish(NodeEvent(name))
         else:

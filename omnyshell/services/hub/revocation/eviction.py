@@ -1,4 +1,4 @@
-"""Ends what may not go on: after a revocation, or because an admin says so."""
+"""Ends connections, sessions and tunnels after a revocation, or at an admin's request."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class Eviction:
-    """Ends sessions, tunnels and connections. A plain object: what it ends has ended when the call returns."""
+    """Ends sessions, tunnels and connections. They have ended when a call returns."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Eviction:
         self._leftovers = leftovers
         self._bus = bus
         self.known = self._names()
-        """Everyone who can log in; nobody where that cannot be told."""
+        """All principals that can log in, as far as they can be listed."""
 
         self._spared: Peer | None = None
         self._put_off: Callable[[], None] | None = None
 
     @contextmanager
     def sparing(self, peer: Peer) -> Iterator[None]:
-        """End the connection of whoever acts last, where the action ends it: the answer goes out before."""
+        """If the action ends the connection of the admin who requested it, end that last, after the answer."""
         self._spared = peer
         try:
             yield
@@ -80,7 +80,7 @@ class Eviction:
                 end()
 
     def enforce(self) -> None:
-        """Judge again all that is live, after credentials, roles, grants or labels have changed."""
+        """Check everything live again, after credentials, roles, grants or labels have changed."""
         standing = self._gate.standing()
         self._judge(self._peers, self._sessions, standing)
         self._requests.enforce()
@@ -91,9 +91,9 @@ class Eviction:
         self._bus.publish(RightsEvent())
 
     def enforce_for(self, name: str) -> None:
-        """Judge again what is live of one principal, after its credentials, roles or locks have changed.
+        """Check all that is live of one principal again, after its credentials, roles or locks have changed.
 
-        What that costs does not depend on how many others there are.
+        The cost does not depend on the number of other principals.
         """
         standing, who = self._gate.standing(), PrincipalId(name)
         peers = self._peers.of(name)
@@ -106,7 +106,7 @@ class Eviction:
         self._bus.publish(RightsEvent(name))
 
     def enforce_at(self, node_id: str) -> None:
-        """Judge again what is live at one node, after its labels or locks have changed."""
+        """Check all sessions and tunnels at one node again, after its labels or locks have changed."""
         standing, node = self._gate.standing(), self._nodes.find(node_id)
         if node is not None:
             self._judge((), self._sessions.of_peer(node.peer), standing)
@@ -116,7 +116,7 @@ class Eviction:
         self._bus.publish(NodeEvent(node_id))
 
     def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: AsNow) -> None:
-        """Judge logins, and sessions that go on."""
+        """Check logins, and open sessions."""
         for peer in [peer for peer in peers if peer.is_logged_in]:
             now = self._now(peer, standing)
             if now is None or now.roles != peer.principal.roles:
@@ -144,14 +144,17 @@ class Eviction:
         peer.evict(ErrorCodes.AUTH_FAILED if text in (REVOKED, LOCKED) else ErrorCodes.NOT_AUTHORIZED, text)
 
     def _end_login(self, peer: Peer, now: Principal | None) -> None:
-        """End a login that is not upheld. Where its credential still is good, for other roles, it may come back."""
+        """End a login that is no longer valid. If its credential is, with other roles, the peer may log in again."""
         if now is None:
             self.drop(peer, LOCKED if self._gate.locks.of_login(peer.principal) is not None else REVOKED)
         else:
             self._change_roles(peer, now)
 
     def _change_roles(self, peer: Peer, now: Principal) -> None:
-        """End what the new roles do not allow, and have the peer log in anew; the rest waits for it in the nodes."""
+        """End what the new roles do not allow, and make the peer log in again.
+
+        Other sessions are kept on their nodes.
+        """
         if peer is self._spared:
             self._put_off = lambda: self._change_roles(peer, now)
             return
@@ -161,13 +164,13 @@ class Eviction:
         peer.evict(ErrorCodes.AUTH_FAILED, CHANGED, retry_after=0)
 
     def end_sessions(self, peer: Peer, text: str) -> None:
-        """End the sessions of a connection, with what runs in them."""
+        """End the sessions of a connection, with their programs."""
         for route in self._sessions.of_peer(peer):
             if route.client is peer:
                 self._broker.end(route, CloseReason.ERROR, text)
 
     def upholds(self, peer: Peer) -> bool:
-        """Tell whether a login is still as good as it was: nothing is done for one that is about to end."""
+        """Tell whether a login is unchanged and valid, so that requests of one that is about to end are refused."""
         now = self._now(peer, self._gate.standing())
         return now is not None and now.roles == peer.principal.roles
 
@@ -182,13 +185,13 @@ class Eviction:
         return found is not None and self._gate.locks.of_login(found) is None
 
     def _now(self, peer: Peer, standing: AsNow) -> Principal | None:
-        """Who a connection is now; one whose credential is of no known kind is bound by locks alone."""
+        """The present principal of a connection, or None. For an unknown kind of credential, only locks are checked."""
         if peer.evidence is not None:
             return standing(peer.principal, peer.evidence)
         return peer.principal if self._gate.locks.of_login(peer.principal) is None else None
 
     def _why(self, peer: Peer, now: Principal | None, standing: AsNow) -> str:
-        """Why a login is not upheld any more."""
+        """Why a login is no longer valid."""
         was, lock = peer.principal, self._gate.locks.of_login(peer.principal)
         if lock is not None:
             return told(lock)

@@ -1,4 +1,4 @@
-"""Has locks take effect on nodes, which keep coming, and tells of locks that have ended by themselves."""
+"""Enforces locks of nodes, which keep reconnecting, and audits locks that have expired."""
 
 import logging
 from collections.abc import Callable
@@ -17,13 +17,16 @@ LOCKED = "the node is locked"
 
 TIME_TO_END = 0.5
 LONGEST_TO_END = 5.0
-"""Seconds that a node which is locked gets to end what was left in it; the second, where that is very much."""
+"""Seconds after which a locked node is disconnected: the second value while sessions on it still have to be ended."""
 
 logger = logging.getLogger("omnyshell.hub")
 
 
 class LockKeeper:
-    """Sends locked nodes away. A lock of a login needs no keeper: the gate judges every login by the locks."""
+    """Disconnects locked nodes.
+
+    Locks of logins are enforced elsewhere: the login gate checks every login against them.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class LockKeeper:
         is_ending: Callable[[str], bool],
         audit: AuditLog,
     ) -> None:
-        """`is_ending` tells whether a node has still to be asked to end something."""
+        """`is_ending` tells whether a node still has to be asked to end sessions."""
         self._locks = locks
         self._log = log
         self._nodes = nodes
@@ -43,14 +46,14 @@ class LockKeeper:
         self._is_ending_locks = self._could_not_tell = False
 
     def turns_away(self, peer: Peer, node_id: str) -> bool:
-        """Send a node away that would register a locked id, which nobody does; returns whether it was."""
+        """Disconnect a node that asks for a locked id; return whether it was locked."""
         lock = self._locks.of_node(node_id.strip())
         if lock is not None:
             self._refuse(peer, lock)
         return lock is not None
 
     def tick(self, now: float) -> None:
-        """Send locked nodes away that are connected, and tell of locks that have ended; `now` is monotonic."""
+        """Disconnect locked nodes, and audit expired locks; `now` is on the monotonic clock."""
         self._end_locks()
         before, self._locked_since = self._locked_since, {}
         for node in filter(None, map(self._nodes.find, self._locks.of_nodes())):
@@ -72,7 +75,7 @@ class LockKeeper:
         peer.send_away(CLOSE_TRY_AGAIN_LATER, LOCKED)
 
     def _end_locks(self) -> None:
-        """Have locks forgotten whose time is up; they do not hold, whether that can be kept or not."""
+        """Remove expired locks; they have no effect any more, even if that cannot be stored."""
         ended = self._locks.ended()
         if ended and not self._is_ending_locks:
             self._is_ending_locks = True
@@ -87,7 +90,7 @@ class LockKeeper:
             self._audit.record("lock.ended", node_id=node_id, detail=f"{lock.kind} {lock.name}")
 
     def _cannot_tell(self, problem: OmnyShellException) -> None:
-        # They hold no more, and are told as soon as that can be noted.
+        # They have no effect any more, and are audited as soon as the log takes the change.
         self._is_ending_locks = False
         logger.log(logging.DEBUG if self._could_not_tell else logging.ERROR, "ends of locks: %s", problem)
         self._could_not_tell = True

@@ -1,1 +1,1 @@
-"""What the hub holds true, and the log by which that changes."""
+"""The hub's durable facts: principals, credentials, invites, owners, labels and locks. All change by one log."""

@@ -1,7 +1,7 @@
-"""What can change of what the hub holds true: values, each of which says what it does to the tables.
+"""The changes of the hub's durable facts: values, each of which applies itself to the tables.
 
-Times, ids and random values are in them, and nothing else is looked at but the tables: wherever the same transactions
-are applied in the same order, the same stands in the tables afterwards.
+They contain all times, ids and random values, and depend on nothing but the tables: the same transactions, applied in
+the same order, give the same tables everywhere.
 """
 
 import json
@@ -19,7 +19,7 @@ USED = "the invite was used meanwhile"
 
 
 class AddPrincipal(Change, frozen=True):
-    """A principal that there was not: where there is one of that name, it is refused."""
+    """Adds a principal; refused if there is one of that name."""
 
     row: EnrolledPrincipal
 
@@ -45,7 +45,7 @@ class AddPrincipal(Change, frozen=True):
 
 
 class SetPrincipal(Change, frozen=True):
-    """A principal is called and may do something else; refused where its roles are not those `before` any more."""
+    """Changes a principal's display name and roles; refused if its roles are no longer those in `before`."""
 
     row: EnrolledPrincipal
     before: EnrolledPrincipal
@@ -75,7 +75,7 @@ class SetPrincipal(Change, frozen=True):
 
 
 class RemovePrincipal(Change, frozen=True):
-    """A principal goes, with its credentials and roles."""
+    """Removes a principal with its credentials and roles."""
 
     principal: str
 
@@ -90,7 +90,7 @@ class RemovePrincipal(Change, frozen=True):
 
 
 class EndRole(Change, frozen=True):
-    """A role that a principal had for a time has ended."""
+    """Removes a principal's expired role."""
 
     principal: str
     role: str
@@ -107,7 +107,7 @@ class EndRole(Change, frozen=True):
 
 
 class AddCredential(Change, frozen=True):
-    """A principal can log in with something more; refused where the principal is gone."""
+    """Adds a credential; refused if the principal is gone."""
 
     row: EnrolledCredential
 
@@ -134,7 +134,7 @@ class AddCredential(Change, frozen=True):
 
 
 class EndCredential(Change, frozen=True):
-    """A credential that there is gets another end."""
+    """Changes the expiry of a credential."""
 
     id: str
     principal: str
@@ -152,7 +152,7 @@ class EndCredential(Change, frozen=True):
 
 
 class RemoveCredential(Change, frozen=True):
-    """A credential goes: it was revoked, or has ended."""
+    """Removes a credential that was revoked or has expired."""
 
     id: str
     principal: str
@@ -168,7 +168,7 @@ class RemoveCredential(Change, frozen=True):
 
 
 class AddInvite(Change, frozen=True):
-    """An invite; refused where there is one of its id or token."""
+    """Adds an invite; refused if there is one with its id or token."""
 
     row: Invite
 
@@ -198,12 +198,12 @@ class AddInvite(Change, frozen=True):
 
 
 class UseInvite(Change, frozen=True):
-    """Somebody joins by an invite; refused where it is used up, or another has joined by it since it was looked at."""
+    """Counts a use of an invite; refused if it is used up, or was used since the change was planned."""
 
     id: str
     at: datetime
     used: int | None
-    """How often an invite for a fleet was used before; None for one that is good once."""
+    """How often a fleet's invite was used before; None for an invite for a single use."""
 
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
@@ -218,7 +218,7 @@ class UseInvite(Change, frozen=True):
 
 
 class RemoveInvite(Change, frozen=True):
-    """An invite goes."""
+    """Removes an invite."""
 
     id: str
 
@@ -228,7 +228,7 @@ class RemoveInvite(Change, frozen=True):
 
 
 class ForgetInvites(Change, frozen=True):
-    """Invites go that ended before; until then a used one is told apart from a wrong token."""
+    """Removes invites that ended before a time; until then the token of a used one is told apart from a wrong one."""
 
     before: datetime
 
@@ -238,7 +238,7 @@ class ForgetInvites(Change, frozen=True):
 
 
 class SetLabels(Change, frozen=True):
-    """The labels that admins set for a node id; none of them removes what was set."""
+    """Sets the labels of a node id that admins choose; empty labels remove them."""
 
     node_id: str
     labels: dict[str, str]
@@ -253,7 +253,7 @@ class SetLabels(Change, frozen=True):
 
 
 class ClaimNode(Change, frozen=True):
-    """A node id is a principal's; refused where it is another's."""
+    """Gives a node id to a principal; refused if it is another's."""
 
     node_id: str
     principal: str
@@ -270,7 +270,7 @@ class ClaimNode(Change, frozen=True):
 
 
 class ReleaseNode(Change, frozen=True):
-    """A node id is anybody's again."""
+    """Removes the owner of a node id."""
 
     node_id: str
 
@@ -280,7 +280,7 @@ class ReleaseNode(Change, frozen=True):
 
 
 class PutLock(Change, frozen=True):
-    """A lock, in place of the one of its name."""
+    """Adds a lock, or replaces the one of that kind and name."""
 
     lock: LockInfo
 
@@ -300,7 +300,7 @@ class PutLock(Change, frozen=True):
 
 
 class RemoveLock(Change, frozen=True):
-    """A lock goes."""
+    """Removes a lock."""
 
     kind: LockKind
     name: str
@@ -311,7 +311,7 @@ class RemoveLock(Change, frozen=True):
 
 
 class EndLock(Change, frozen=True):
-    """A lock has ended."""
+    """Removes an expired lock."""
 
     kind: LockKind
     name: str
@@ -351,16 +351,19 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def whose(self) -> list[str]:
-        """The principals who can do more or less by it."""
+        """The principals whose rights it changes."""
         return list(dict.fromkeys(change.whose for change in self.changes if change.whose))
 
     def encode(self) -> bytes:
-        """Return it as bytes: equal ones are equal bytes."""
+        """Return it as bytes; equal transactions give equal bytes."""
         return _encoder.encode(self)
 
     @staticmethod
     def decode(raw: bytes) -> "Transaction":
-        """Read it. Raises `ValueError` for what is none, or has what this version does not know."""
+        """Decode a transaction.
+
+        Raises `ValueError` for invalid bytes, and for changes that this version does not know.
+        """
         try:
             return msgspec.json.decode(raw, type=Transaction)
         except msgspec.MsgspecError as exc:
@@ -369,7 +372,7 @@ class Transaction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def together(*changes: AnyChange) -> Transaction:
-    """Return a transaction of these."""
+    """Return a transaction of these changes."""
     return Transaction(changes)
 
 

@@ -1,4 +1,4 @@
-"""The log by which all changes that the hub holds true (docs/architecture.md#one-log-of-what-is-true)."""
+"""The log through which all of the hub's durable facts change (docs/architecture.md#one-log-of-what-is-true)."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -11,10 +11,10 @@ from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.tables import open_tables
 
 Follower = Callable[[Transaction], Callable[[], None]]
-"""Told of each transaction, in order, once it stands in the tables and before it is on disk.
+"""Called with each transaction, in order, after it was applied to the tables and before it is on disk.
 
-It reads what it needs; where it raises `OmnyShellException`, nothing has changed. What it returns is called when all is
-on disk, and must not raise.
+It may read the tables; if it raises `OmnyShellException`, the transaction is rolled back. The function that it returns
+is called once all is on disk, and must not raise.
 """
 
 
@@ -26,24 +26,25 @@ class TruthLog(Protocol):
         """The number of the last transaction that was applied; the first one is 1."""
 
     def append(self, transaction: Transaction) -> Answer[int]:
-        """Have a transaction applied; answers with its number when that is done, and all followers have been told.
+        """Apply a transaction; the answer is its number, and comes when it is applied and all followers were called.
 
-        Fails with `ChangeRefusedException` where a change of it does not fit, with `ConfigException` where it cannot
-        be kept. Nothing has changed then. It always answers, soon: administrators take turns, and wait for each other.
+        Fails with `ChangeRefusedException` if a change does not fit, with `ConfigException` if it cannot be stored.
+        Nothing has changed then. It always answers, soon: administrators take turns, and wait for each other.
         """
 
     def follow(self, follower: Follower) -> None:
-        """Tell somebody of each transaction from the next one on, after those who followed before."""
+        """Call `follower` for each transaction from the next one on, after earlier followers."""
 
 
 class SqliteLog:
-    """The log of a hub that is alone: the tables themselves, as what is on disk there is what is true.
+    """The log of a single hub, which keeps nothing but the tables.
 
-    What was applied is not kept beside its effect. A log that several hubs share keeps it, and has each apply it here.
+    Applied transactions are not stored. A log that several hubs share would store them, and have each hub `apply` them
+    here.
     """
 
     def __init__(self, file: StateFile) -> None:
-        """Open the tables, and make those that are missing. Raises `ConfigException` where they cannot be used."""
+        """Open the tables, and create missing ones. Raises `ConfigException` if they cannot be used."""
         self._file = file
         self._followers: list[Follower] = []
         open_tables(file)
@@ -67,10 +68,11 @@ class SqliteLog:
         return answer
 
     def apply(self, seq: int, transaction: Transaction) -> None:
-        """Apply what another log has under that number; what was applied before changes nothing.
+        """Apply a transaction that another log has under that number; one that was applied before has no effect.
 
-        Raises `ChangeRefusedException` where a change does not fit, as on every hub: the number is taken all the same.
-        `ConfigException` where it cannot be kept, and `ValueError` where one before it is missing: apply it again.
+        Raises `ChangeRefusedException` if a change does not fit, as it then does on every hub: the number counts as
+        applied. Raises `ConfigException` if it cannot be stored, and `ValueError` if an earlier one is missing: apply
+        it again later.
         """
         if seq <= self._applied:
             return
@@ -83,7 +85,7 @@ class SqliteLog:
             raise
 
     def follow(self, follower: Follower) -> None:
-        """Tell somebody of each transaction from the next one on."""
+        """Call `follower` for each transaction from the next one on."""
         self._followers.append(follower)
 
     def _apply(self, seq: int, transaction: Transaction) -> None:

@@ -1,4 +1,4 @@
-"""What admins made: principals, their credentials, and invites. Tokens are hashed."""
+"""The records that admins create: principals, their credentials, and invites. Tokens are hashed."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from omnyshell.model.admin import CredentialKind, InviteKind
 class EnrolledPrincipal:
     """A principal. `binds` says that its key logins must carry `auth-bind`'s signature.
 
-    `roles` are those it has for good, `timed_roles` those beside them that end, with their ends.
+    `roles` do not expire; `timed_roles` maps further roles to their expiries.
     """
 
     principal: str
@@ -39,17 +39,17 @@ class EnrolledCredential:
     expires_at: datetime | None = None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether nobody can log in with it any more at that time."""
+        """Whether it has expired at that time."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 MOST_USES = 10_000
-"""Of an invite for a fleet."""
+"""The most uses of an invite for a fleet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """How many machines can join by an invite, how many have, and what their ids begin with."""
+    """How many machines can join by an invite, how many have joined, and the prefix of their ids."""
 
     uses: int
     used: int = 0
@@ -63,9 +63,12 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invite:
-    """A token, as its SHA-256, and what it gives: good once, or for a `fleet`. `used_at` is set when it is used up.
+    """The SHA-256 of a token, and what it grants: for a single use, or for a `fleet`.
 
-    `role_seconds` and `key_seconds` say for how long it gives roles and key, from its use on; None is for good.
+    `used_at` is set when it is used up.
+
+    `role_seconds` and `key_seconds` are how long the granted roles and key are valid after the use; None means without
+    expiry.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The tables of what the hub holds true, and how those of earlier versions are taken over."""
+"""The tables of the hub's durable facts, and the migration of earlier versions."""
 
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.ground.state_file import StateFile
@@ -78,16 +78,17 @@ CREATE TABLE IF NOT EXISTS applied (
 """
 
 _VERSION = 1
-"""Of the tables, in the file's `user_version`; 0 is that of 0.1.0, which had no ends of roles and no fleets."""
+"""The version of the tables, in the file's `user_version`; 0 is that of 0.1.0, without expiries of roles and without
+fleets."""
 
 _FROM_0_1_0 = "DELETE FROM credentials WHERE expires_at < strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
-"""What ended before anybody was told of ends is not told now."""
+"""Credentials that expired under 0.1.0, which did not audit that, are deleted without a record."""
 
 
 def open_tables(file: StateFile) -> None:
-    """Make the tables that are not there yet, and take over what an earlier version wrote.
+    """Create missing tables, and migrate those of an earlier version.
 
-    Raises `ConfigException` where the file cannot be used, or a newer version wrote it.
+    Raises `ConfigException` if the file cannot be used, or a newer version wrote it.
     """
     ((version,),) = file.run("PRAGMA user_version")
     if version > _VERSION:

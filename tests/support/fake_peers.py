@@ -101,6 +101,12 @@ class FakePeer:
         self._open = False
 
 
+def no_reception(_peer: object) -> Any:
+    """Receives nobody: a connection whose login is of no interest."""
+    said = SimpleNamespace(role="", peer_features=frozenset())
+    return SimpleNamespace(handshake=said, begin=lambda: None, end=lambda: None)
+
+
 class FakePorts(PublicPorts):
     """Binds nothing."""
 

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 from support.clock import FakeClock
+from support.fake_peers import no_reception
 
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
@@ -73,16 +73,12 @@ class Connected:
         self.peer = HubPeer(
             clock=FakeClock(),
             new_id=lambda: "id",
-            login_timeout=1.0,
             codec=unused,
             metrics=self.metrics,
             probe=RelayProbe(Histogram((1.0,))),
             quota=quota,
-            gate=unused,
-            certificate=cast("Any", SimpleNamespace(current=SimpleNamespace(uid="u"))),
-            features=frozenset(),
             roles={},
-            join=unused,
+            reception=no_reception,
             on_login=unused,
             on_closed=lambda _peer: None,
             on_too_much=unused,
@@ -93,7 +89,6 @@ class Connected:
         buffer = self.link.get_buffer(-1)
         buffer[: len(UPGRADE)] = UPGRADE
         self.link.buffer_updated(len(UPGRADE))
-        self.peer._cancel_login_timer()
         self.peer._served = ServedRole({}, lambda _peer: None)
         self._wire.written.clear()
         self._codec = FrameCodec()

@@ -47,6 +47,7 @@ from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.message_watch import MessageWatch
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.peers.proofs import ProofRules
+from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
@@ -340,7 +341,7 @@ class HubServices:
     ) -> Callable[[], HubPeer]:
         """Return what makes each connection; the hub is told of its login and of its end."""
         table = self._table
-        make = partial(
+        return partial(
             HubPeer,
             clock=self._clock,
             new_id=self._config.new_id,
@@ -348,19 +349,27 @@ class HubServices:
             metrics=self._metrics,
             probe=self.probe,
             quota=self.quota,
-            gate=self.gate,
-            certificate=self._certificate,
-            features=FEATURES,
             roles={
                 Role.NODE: ServedRole(table[Role.NODE], self.node_service.left),
                 Role.CLIENT: ServedRole(table[Role.CLIENT], self._client_service.left),
             },
-            join=self.admin.join,
+            reception=self._receive,
             on_login=on_login,
             on_closed=on_closed,
             on_too_much=self.messages.too_much,
         )
-        return lambda: make(login_timeout=self._config_in_force().login_timeout)
+
+    def _receive(self, peer: HubPeer) -> Reception:
+        return Reception(
+            peer,
+            gate=self.gate,
+            certificate=self._certificate,
+            features=FEATURES,
+            join=self.admin.join,
+            login_timeout=self._config_in_force().login_timeout,
+            metrics=self._metrics,
+            clock=self._clock,
+        )
 
     def upkeep(self, endpoint: WsServerEndpoint) -> HubUpkeep:
         """Return what takes in changes of the settings."""

@@ -14,9 +14,9 @@ from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.admin.invites import Invites, JoinRefusedException
 from omnyshell.services.hub.admin.plans import AdminMember, AdminRefusedException, Plan
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
-from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import Transaction
@@ -83,7 +83,7 @@ class AdminService:
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
 
-    def join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+    def join(self, peer: Reception, request: JoinRequest, context: LoginContext) -> None:
         """Check a request to join. A wrong token is refused like any wrong credential.
 
         A valid one is accepted despite failed logins from its address: its 256 random bits cannot be guessed.
@@ -162,7 +162,7 @@ class AdminService:
                 if answer is not None and peer.is_open:
                     peer.send(answer)
 
-    async def _join(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> None:
+    async def _join(self, peer: Reception, request: JoinRequest, context: LoginContext) -> None:
         # Look the invite up again: an earlier request in the queue may have used it.
         invite = self._invite_for(peer, request, context) if peer.is_open else None
         if invite is None:
@@ -191,7 +191,7 @@ class AdminService:
             self._gate.proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
-    def _invite_for(self, peer: HubPeer, request: JoinRequest, context: LoginContext) -> Invite | None:
+    def _invite_for(self, peer: Reception, request: JoinRequest, context: LoginContext) -> Invite | None:
         """Return the invite of a request to join; if there is none, refuse the peer."""
         try:
             invite = self._invites.find(request, context) if ADMIN in peer.features else None
@@ -200,7 +200,7 @@ class AdminService:
             return None
         problem = "wrong join token" if invite is None else self._problem_with_address(request)
         if problem:
-            peer.refuse_login(self._gate.failed("", peer.address, problem))
+            peer.refuse(self._gate.failed("", peer.address, problem))
             return None
         return invite
 

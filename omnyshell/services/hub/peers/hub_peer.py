@@ -6,22 +6,17 @@ from collections.abc import Callable, Mapping
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, ImproperValueException, ProtocolException
-from omnyshell.ids import CONTROL_CHANNEL, IdFactory, new_secure_token
+from omnyshell.ids import CONTROL_CHANNEL, IdFactory
 from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
-    CLOSE_TRY_AGAIN_LATER,
-    CLOSE_UNAUTHORIZED,
-    CredentialOffered,
-    HandshakeState,
-    HubHandshake,
-    Violation,
 )
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
 from omnyshell.protocol.messages import (
+    AuthOk,
     AuthRequest,
     ControlMessage,
     Hello,
@@ -31,18 +26,15 @@ from omnyshell.protocol.messages import (
     SessionOpen,
     SessionRejected,
 )
-from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.protocol.messages.base import Role
-from omnyshell.security.authenticators import Evidence, evidence_of
-from omnyshell.security.credentials import LoginContext, credential_from_request
+from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.access.quota import Quota
-from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.bounded_lists import encode_bounded
 from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 from omnyshell.services.hub.peers.handlers import Handlers, ServedRole
-from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
 from omnyshell.services.hub.peers.pace import SMALL_DATA, Pace, cost_of
+from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.steps import step
 from omnyshell.transport.channels import ChannelMultiplexer
@@ -51,13 +43,8 @@ from omnyshell.transport.server_link import ServerLink
 
 logger = logging.getLogger("omnyshell.hub")
 
-CLOSE_JOINED = 1000
-
 EVICTION_TIMEOUT = 1.0
 """Seconds that a peer which may not stay gets to close on its side."""
-
-LATE_LOGIN_TIMEOUT = 0.5
-"""Seconds that a peer gets to read that its login is too late."""
 
 
 class HubPeer:
@@ -70,40 +57,28 @@ class HubPeer:
         *,
         clock: Clock,
         new_id: IdFactory,
-        login_timeout: float,
         codec: FrameCodec,
         metrics: HubMetrics,
         probe: RelayProbe,
         quota: Quota,
-        gate: LoginGate,
-        certificate: HubCertificate,
-        features: frozenset[str],
         roles: Mapping[Role, ServedRole],
-        join: "Callable[[HubPeer, JoinRequest, LoginContext], None]",
+        reception: "Callable[[HubPeer], Reception]",
         on_login: "Callable[[HubPeer], None]",
         on_closed: "Callable[[HubPeer], None]",
         on_too_much: "Callable[[HubPeer, str], None]",
     ) -> None:
-        """`login_timeout` is in seconds. `features` are the extensions that the hub announces.
+        """`reception` makes what receives the connection, until somebody has logged in.
 
-        `join` takes a request to join, and answers through `answer_join` or `refuse_login`. `on_too_much` ends a
-        connection whose principal has too many unfinished messages, and is given the reason.
+        `on_too_much` ends a connection whose principal has too many unfinished messages, and is given the reason.
         """
         self._clock = clock
-        self._login_timeout = login_timeout
         self._codec = codec
         self._metrics = metrics
         self._probe = probe
-        self._gate = gate
         self._roles = roles
-        self._join = join
         self._on_login = on_login
         self._on_closed = on_closed
         self._on_too_much = on_too_much
-        # The one that this connection is about to see, whatever is renewed meanwhile.
-        self._certificate = certificate.current
-        self._handshake = HubHandshake(nonce=new_secure_token(), hub_uid=self._certificate.uid, features=features)
-        self._opened_at = 0.0
         self.connected_at = clock.now()
         self.id = new_id()
         """Names the connection in logs and to admins."""
@@ -120,8 +95,9 @@ class HubPeer:
         self._principal: Principal | None = None
         self._served: ServedRole | None = None
         self._handlers: Handlers = {}
-        self._login_timer: asyncio.TimerHandle | None = None
         self._pace = Pace(quota)
+        self._reception = reception(self)
+        self._handshake = self._reception.handshake
 
     # What the broker, registry and relay use
 
@@ -257,17 +233,27 @@ class HubPeer:
         self.close(code, reason)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
+    # What its reception calls
+
+    def logged_in(self, principal: Principal, evidence: Evidence | None, answer: AuthOk) -> None:
+        """Somebody has logged in, and is told so before anything else is done for them."""
+        self.evidence = evidence
+        self._principal = principal
+        self._pace.logged_in(principal, self.role)
+        self.link.limit_messages(MAX_MESSAGE_TO_HUB)
+        self._serve(self.role)
+        step(logger, "logged in", peer=self.id, role=self.role, principal=principal.id, address=self.address)
+        self.send(answer)
+        self._on_login(self)
+
     # What the link calls
 
     def link_opened(self) -> None:
-        """The upgrade is done: say hello, and wait for a login, not for ever."""
+        """The upgrade is done: whoever connected is received."""
         self.link.max_text_size = MAX_TEXT_BEFORE_LOGIN
         self.link.on_slow_read = self._slow_frames_received
         self._pace.link = self.link
-        self._opened_at = self._clock.monotonic()
-        step(logger, "link open", peer=self.id, address=self.address)
-        self._login_timer = asyncio.get_running_loop().call_later(self._login_timeout, self._login_late)
-        self.send(self._handshake.hello())
+        self._reception.begin()
 
     def text_received(self, data: bytes) -> None:
         """Take a control message; one that cannot be decoded is dropped and counted."""
@@ -308,7 +294,7 @@ class HubPeer:
 
     def link_closed(self, code: int, _reason: str) -> None:
         """The connection has ended."""
-        self._cancel_login_timer()
+        self._reception.end()
         step(logger, "link closed", peer=self.id, role=self.role, address=self.address, code=code)
         self.has_said_goodbye = code != ABNORMAL_CLOSURE
         if self._served is not None:
@@ -329,10 +315,8 @@ class HubPeer:
             return None
         if self._principal is not None:
             self._dispatch(frame.message, frame.channel or 0)
-        elif isinstance(frame.message, JoinRequest) and self._handshake.begin_join():
-            self._join(self, frame.message, self._login_context())
-        elif self._handshake.state is not HandshakeState.FAILED:
-            self._shake_hands(frame.message)
+        else:
+            self._reception.receive(frame.message)
         return frame.message
 
     def _slow_frames_received(self, frames: int) -> None:
@@ -362,52 +346,6 @@ class HubPeer:
         else:
             self._drop()
 
-    def _shake_hands(self, message: ControlMessage) -> None:
-        event = self._handshake.receive(message)
-        if isinstance(event, Violation):
-            self._violated(event)
-        elif isinstance(event, CredentialOffered):
-            self._judge(event.request)
-
-    def _judge(self, request: AuthRequest) -> None:
-        verdict = self._gate.judge(request, self._login_context(), self.address)
-        if isinstance(verdict, Principal):
-            self.evidence = evidence_of(credential_from_request(request))
-            self._welcome(verdict)
-        else:
-            self.refuse_login(verdict)
-
-    def _login_context(self) -> LoginContext:
-        return LoginContext(
-            nonce=self._handshake.nonce, role=self._handshake.role, spki_sha256=self._certificate.spki_sha256
-        )
-
-    def refuse_login(self, verdict: Refusal | NoRoom) -> None:
-        """Answer a login, or a join, that is refused, and close."""
-        why = verdict.why if isinstance(verdict, NoRoom) else verdict.name.lower()
-        step(logger, "login refused", peer=self.id, role=self.role, address=self.address, reason=why)
-        if isinstance(verdict, NoRoom):
-            self._violated(self._handshake.refuse_for_now(verdict.why))
-        elif verdict is Refusal.UNKNOWN_METHOD:
-            self._violated(self._handshake.refuse_method())
-        elif verdict is Refusal.WRONG:
-            self.send(self._handshake.refuse())
-            self.close(CLOSE_UNAUTHORIZED, ErrorCodes.AUTH_FAILED)
-        else:
-            self._handshake.refuse()
-            self.close(CLOSE_TRY_AGAIN_LATER, "too many failed logins")
-
-    def _welcome(self, principal: Principal) -> None:
-        self._cancel_login_timer()
-        self._metrics.login_seconds.observe(self._clock.monotonic() - self._opened_at)
-        self._principal = principal
-        self._pace.logged_in(principal, self.role)
-        self.link.limit_messages(MAX_MESSAGE_TO_HUB)
-        self._serve(self._handshake.role)
-        step(logger, "logged in", peer=self.id, role=self.role, principal=principal.id, address=self.address)
-        self.send(self._handshake.accept(principal, new_secure_token()))
-        self._on_login(self)
-
     def _serve(self, role: str) -> None:
         """Find who deals with what the peer sends; for a role that is not served, nobody does."""
         try:
@@ -417,30 +355,5 @@ class HubPeer:
         self._served = self._roles[served]
         self._handlers = self._served.handlers
 
-    def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
-        """Answer a join, and close: who joined logs in on a connection of its own."""
-        self._handshake.end()
-        refused = isinstance(answer, JoinRefused)
-        step(logger, "join refused" if refused else "joined", peer=self.id, address=self.address)
-        if self.link.is_open:
-            self.send(answer)
-            self.close(CLOSE_UNAUTHORIZED if refused else CLOSE_JOINED, "refused" if refused else "joined")
-
-    def _violated(self, violation: Violation) -> None:
-        step(logger, "handshake ended", peer=self.id, role=self.role, code=violation.error.code)
-        self.send(violation.error)
-        self.close(CLOSE_PROTOCOL_FAILURE, violation.error.code)
-
     def _drop(self) -> None:
         self._metrics.frames_dropped += 1
-
-    def _login_late(self) -> None:
-        self._login_timer = None
-        step(logger, "no login in time", peer=self.id, role=self.role, address=self.address)
-        self.fail(ErrorCodes.TIMEOUT, "No login in time")
-        self.link.cut_off_within(LATE_LOGIN_TIMEOUT)
-
-    def _cancel_login_timer(self) -> None:
-        if self._login_timer is not None:
-            self._login_timer.cancel()
-            self._login_timer = None

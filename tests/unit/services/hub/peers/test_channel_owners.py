@@ -1,12 +1,11 @@
 """What comes on a channel goes to its owner alone, and what has no place there changes nothing and is counted."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from support.clock import FakeClock
-from support.fake_peers import FakePeer
+from support.fake_peers import FakePeer, no_reception
 
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
 from omnyshell.protocol import messages as m
@@ -163,21 +162,16 @@ class Connection:
 
     def __init__(self) -> None:
         self.metrics, self.probe = HubMetrics(), RelayProbe(Histogram((1.0,)))
-        certificate = cast("Any", SimpleNamespace(current=SimpleNamespace(uid="u")))
         unused: Any = None
         self.peer = HubPeer(
             clock=FakeClock(),
             new_id=lambda: "id",
-            login_timeout=1.0,
             codec=unused,
             metrics=self.metrics,
             probe=self.probe,
             quota=Quota(),
-            gate=unused,
-            certificate=certificate,
-            features=frozenset(),
             roles={},
-            join=unused,
+            reception=no_reception,
             on_login=unused,
             on_closed=unused,
             on_too_much=unused,

@@ -11,7 +11,7 @@ from support.raw_peer import logged_in
 from support.stack import Certificates, hub_config, stack, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, SessionRejectedException
-from omnyshell.services.hub.assembly import MAX_VALUES_TO_HUB
+from omnyshell.services.hub.message_table import MAX_VALUES_TO_HUB
 from omnyshell.services.node.processes.commands import CommandPolicy
 
 PRINT = """printf '%s\\n'"""

@@ -146,11 +146,6 @@ class ChannelStream:
 
     # The rest
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left of the connection."""
-        return self._life.is_gone
-
     def pass_on(self, data: bytes) -> None:
         """Send on bytes of the stream that are counted already."""
         if not self.channel.is_closed:

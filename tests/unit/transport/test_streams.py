@@ -119,7 +119,7 @@ class PlainWorld:
 
     def misplace(self) -> None:
         """What an exposer may not send: nothing of it counts."""
-        if not self.is_joined or self.was_answered or self.connection.is_over:
+        if not self.is_joined or self.was_answered or self.connection._life.is_gone:
             before = self.connection.bytes_received
             self.connection.data_received(DataOpcode.STDOUT, bytes(PIECE))
             assert self.connection.bytes_received == before
@@ -154,7 +154,7 @@ class PlainWorld:
         if self.transport.ends:
             assert self.received() == self.answered
         assert self.channel.returned <= len(self.answered)
-        assert self.connection.ends == (1 if self.connection.is_over else 0)
+        assert self.connection.ends == (1 if self.connection._life.is_gone else 0)
 
     def settle(self) -> None:
         """Everybody does what is theirs, and time passes: nothing may be left."""
@@ -170,7 +170,7 @@ class PlainWorld:
         self.loop.pass_time(2 * DRAIN_TIMEOUT)
         self.check()
         assert self.transport.is_lost
-        assert self.connection.is_over
+        assert self.connection._life.is_gone
         assert not self.loop.waits, "a timer outlives its connection"
 
 

@@ -91,7 +91,7 @@ def world() -> Iterator[World]:
         yield made
         loop.pass_time(2000)
         assert made.transport.is_lost, "a connection is left"
-        assert made.connection.is_over
+        assert made.connection._life.is_gone
         assert not loop.waits, "a timer is left"
         assert (made.tunnel.counters.connections_now, made.tunnel.backlog.waiting) == (0, 0)
 

@@ -1,4 +1,4 @@
-"""How the parts of a hub are put together: who is given what."""
+"""Assembles the parts of a hub, and passes each the parts that it uses."""
 
 from collections.abc import Callable
 from functools import partial
@@ -86,7 +86,7 @@ class HubServices:
         bus: EventBus,
         not_ready: Callable[[], str],
     ) -> None:
-        """`config_in_force` is as it was last reloaded; `not_ready` says why the hub cannot serve, or nothing."""
+        """`config_in_force` returns the last reloaded settings; `not_ready` returns why the hub cannot serve, or ""."""
         self._config, self._config_in_force, self._clock = config, config_in_force, config.clock
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
@@ -339,7 +339,7 @@ class HubServices:
     def peer_maker(
         self, *, on_login: Callable[[HubPeer], None], on_closed: Callable[[HubPeer], None]
     ) -> Callable[[], HubPeer]:
-        """Return what makes each connection; the hub is told of its login and of its end."""
+        """Return a factory of connections; `on_login` and `on_closed` are called for each."""
         table = self._table
         return partial(
             HubPeer,
@@ -372,7 +372,7 @@ class HubServices:
         )
 
     def upkeep(self, endpoint: WsServerEndpoint) -> HubUpkeep:
-        """Return what takes in changes of the settings."""
+        """Return the part that applies changes of settings."""
         return HubUpkeep(
             self._config,
             endpoint=endpoint,
@@ -416,7 +416,7 @@ class HubServices:
         self._nodes.set_ceiling(node_id, ceiling(self._config_in_force(), node_id, labels))
 
     def _why_no_connection(self, who: Principal) -> str:
-        """Why somebody gets no further connection; each node of theirs has one besides."""
+        """Why a principal gets no further connection; the connections of its nodes do not count."""
         quota, size = self.quota, self._config_in_force().endpoint.max_connections
         nodes = 0
         if who.may_register_nodes:

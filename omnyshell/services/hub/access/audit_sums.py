@@ -1,4 +1,4 @@
-"""Sums up in the audit what somebody is refused, or does alike, too often, as failed logins are: both cost little."""
+"""Sums up frequent refusals and repetitions of a principal in the audit, as is done for failed logins."""
 
 from collections.abc import Hashable, Iterable
 
@@ -19,23 +19,23 @@ MINUTE = 60.0
 CAUSED_BY_OTHERS = frozenset(
     {"auth.fail", "tunnel.refused", "node.displaced", "node.held-off", "node.timeout", "peer.revoked"}
 )
-"""Of these the principal is not the one who caused them, or the hub ended something: each stands with its address."""
+"""Actions that are never summed up: the named principal did not cause them, or the hub itself ended something."""
 
 AT_WILL = frozenset({"events.subscribe"})
-"""What anybody may do as often as he likes, and changes nothing."""
+"""Actions that change nothing, and that anybody may repeat at will."""
 
 
 MOST_ALIKE = 10_000
-"""Kinds of records that are counted apart; what is of none of them is kept."""
+"""Kinds of records that are counted separately; records of further kinds are kept."""
 
 _Sum = tuple[str, str, str, str, str]
-"""Action, outcome, principal, address and node id of records that are summed up."""
+"""The fields that summed records have in common: action, outcome, principal, address and node id."""
 
 
 class AuditSums:
-    """Lets the first refusals of a principal into the audit, and of what it does the first that are alike.
+    """Admits the first refusals of a principal to the audit, and the first of its actions that are alike.
 
-    Whatever is told for the first time is kept: of sessions each one, as it has an id of its own.
+    The first record of its kind is always kept; so is each record about a session, as its id is new.
     """
 
     def __init__(self, quota: Quota, audit: AuditLog, clock: Clock) -> None:
@@ -47,9 +47,9 @@ class AuditSums:
         self._next_look = 0.0
 
     def admits(self, record: AuditRecord, alike: Hashable = None) -> bool:
-        """Whether a record is kept; one that is not is counted.
+        """Tell whether a record is kept; otherwise count it.
 
-        `alike` stands for what tells one that went well from others, in place of its reason and details.
+        For a successful record `alike` is compared in place of its reason and details.
         """
         name, action = record.principal, record.action
         if not name or action in CAUSED_BY_OTHERS:
@@ -77,14 +77,14 @@ class AuditSums:
         return False
 
     def summarize(self, now: float) -> None:
-        """Audit in sum what is due; `now` on the monotonic clock."""
+        """Audit the sums that are due; `now` on the monotonic clock."""
         if now >= self._next_look:
             self._next_look = now + SUMMARY_PERIOD
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.full_at > now}
         self._tell(self._more.take(now))
 
     def flush(self) -> None:
-        """Audit at once what was summed up."""
+        """Audit all sums."""
         self._tell(self._more.flush())
 
     def _tell(self, sums: Iterable[Summed[_Sum, _Sum]]) -> None:

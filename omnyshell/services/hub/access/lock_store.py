@@ -1,4 +1,4 @@
-"""Locks in the hub's SQLite file, also to be removed there while no hub runs."""
+"""Locks in the hub's SQLite file; they can also be removed there while the hub is stopped."""
 
 import logging
 from collections.abc import Iterator
@@ -21,22 +21,22 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class LockStore:
-    """Reads the table, which the log changes. Raises `ConfigException` where the file cannot be used."""
+    """Reads the table, which the log changes. Raises `ConfigException` if the file cannot be used."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
 
     def locks(self) -> list[LockInfo]:
-        """Return all locks, those too whose time is up. One that is damaged holds, and has no end.
+        """Return all locks, also expired ones. A damaged one is in force, without expiry.
 
-        Raises `ConfigException` where it cannot be told what is locked.
+        Raises `ConfigException` if what is locked cannot be determined.
         """
         query = "SELECT kind, name, id, why, created_at, created_by, expires_at FROM locks"
         return [_lock(*row) for row in self._file.run(query)]
 
 
 class OfflineLocks(LockStore):
-    """The locks of a hub that does not run."""
+    """The locks of a stopped hub."""
 
     def __init__(self, file: StateFile) -> None:
         super().__init__(file)
@@ -44,9 +44,9 @@ class OfflineLocks(LockStore):
         file.create(SCHEMA)
 
     def remove(self, kind: LockKind, name: str, at: datetime, by: str) -> bool:
-        """Remove a lock, and note that for the hub that starts next; returns whether there was one.
+        """Remove a lock, and note that for the next start of the hub to audit; return whether there was one.
 
-        Raises `ConfigException` where that cannot be written: nothing has changed then.
+        Raises `ConfigException`, and changes nothing, if that cannot be written.
         """
         with self._file.transaction():
             if not self._file.run("SELECT 1 FROM locks WHERE kind = ? AND name = ?", kind, name):
@@ -58,9 +58,9 @@ class OfflineLocks(LockStore):
 
 @contextmanager
 def offline_locks(directory: Path) -> Iterator[OfflineLocks]:
-    """Open the locks of a hub that does not run, and keep it from starting meanwhile.
+    """Open the locks of a stopped hub, and keep it from starting meanwhile.
 
-    Raises `ConfigException` where it runs, or where the directory is none of a hub.
+    Raises `ConfigException` if it runs, or if the directory is not a hub's.
     """
     path = directory / STATE_FILE
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What is locked: principals, nodes and roles. Nothing that is granted, edited or restarted undoes a lock."""
+"""Locks of principals, nodes and roles. No grant, edit or restart undoes a lock."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -10,9 +10,9 @@ from omnyshell.services.hub.truth.changes import EndLock, PutLock, RemoveLock, T
 
 
 class Locks:
-    """The locks of a hub, decided by in memory; one that has an end holds until then, whoever notices.
+    """The locks of a hub, in memory. An expired lock has no effect, even before it is removed.
 
-    They follow the log; without one, they stay as they are.
+    They are updated by the log.
     """
 
     def __init__(self, clock: Clock, held: Iterable[LockInfo] = ()) -> None:
@@ -21,20 +21,20 @@ class Locks:
         self.begin(held)
 
     def begin(self, held: Iterable[LockInfo]) -> None:
-        """Hold these, as they were kept."""
+        """Start with these stored locks."""
         self._held |= {(lock.kind, lock.name): lock for lock in held}
 
     def __iter__(self) -> Iterator[LockInfo]:
-        """Yield the locks that hold, by kind and name."""
+        """Yield the locks in force, sorted by kind and name."""
         return filter(self._holds, [lock for _, lock in sorted(self._held.items())])
 
     def find(self, kind: LockKind, name: str) -> LockInfo | None:
-        """Return the lock of that name, where it holds."""
+        """Return the lock of that kind and name, if it is in force."""
         lock = self._held.get((kind, name))
         return lock if lock is not None and self._holds(lock) else None
 
     def of_node(self, node_id: str) -> LockInfo | None:
-        """Return what locks a node."""
+        """Return the lock of a node, or None."""
         return self.find(LockKind.NODE, node_id) if self._held else None
 
     def of_nodes(self) -> dict[str, LockInfo]:
@@ -42,14 +42,14 @@ class Locks:
         return {lock.name: lock for lock in self if lock.kind is LockKind.NODE}
 
     def of_login(self, principal: Principal) -> LockInfo | None:
-        """Return what locks a login: its principal, or one of the roles that it has."""
+        """Return the lock of a login's principal, or of one of its roles, or None."""
         if not self._held:
             return None
         names = [(LockKind.PRINCIPAL, str(principal.id)), *((LockKind.ROLE, role) for role in principal.roles)]
         return next(filter(None, (self.find(kind, name) for kind, name in names)), None)
 
     def ended(self) -> list[LockInfo]:
-        """Return the locks whose time is up and that are not forgotten; they do not hold."""
+        """Return the expired locks that are not removed yet."""
         return [lock for lock in self._held.values() if not self._holds(lock)]
 
     def follow(self, transaction: Transaction) -> Callable[[], None]:
@@ -72,6 +72,6 @@ class Locks:
 
 
 def told(lock: LockInfo) -> str:
-    """Return a lock as a clause for people: what, by whom, and why."""
+    """Return a lock as a clause: what is locked, by whom, and why."""
     what = "the node" if lock.kind is LockKind.NODE else f"the {lock.kind} {lock.name}"
     return f"{what} is locked by {lock.created_by}" + (f": {lock.why}" if lock.why else "")

@@ -1,4 +1,4 @@
-"""What the hub allows at present: the one place in the hub that decides who may do what."""
+"""What the hub allows: the one place in the hub that decides who may do what."""
 
 import logging
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ logger = logging.getLogger("omnyshell.hub")
 
 
 class JudgedNode(Protocol):
-    """What access to a connected node is judged by."""
+    """The facts by which access to a connected node is decided."""
 
     @property
     def node_id(self) -> str:
@@ -45,27 +45,27 @@ class JudgedNode(Protocol):
 
     @property
     def resource(self) -> NodeResource:
-        """The same with its labels."""
+        """The node with its labels."""
 
 
 @dataclass(slots=True, kw_only=True)
 class HubPolicy:
-    """Shared by all who decide by it: what a reload changes here, it changes for all of them."""
+    """The policy, shared by all parts of the hub, so that a reload takes effect everywhere."""
 
     authorizer: Authorizer
     max_channels: int
-    """Of one connection."""
+    """The most channels of one connection."""
 
     list_all_nodes: bool = False
-    """Whether clients are told of nodes that they may not use."""
+    """Whether listings for clients include nodes that they may not use."""
 
     locks: Locks = field(default_factory=lambda: Locks(SystemClock()))
     quota: Quota = field(default_factory=Quota)
-    """What each principal may take."""
+    """The limits of each principal."""
 
     @classmethod
     def of(cls, config: HubConfig, locks: Locks) -> Self:
-        """Return the policy that a hub's settings say, beside its locks."""
+        """Return the policy for a hub's settings and locks."""
         authorizer = GrantAuthorizer(
             with_decisions(config.authorizer),
             config.grants,
@@ -81,7 +81,7 @@ class HubPolicy:
         )
 
     def follow(self, config: HubConfig) -> None:
-        """Decide by other settings from now on; what is locked stays locked."""
+        """Use other settings from now on; the locks stay."""
         other = HubPolicy.of(config, self.locks)
         for setting in fields(self):
             if setting.name != "quota":
@@ -89,15 +89,15 @@ class HubPolicy:
         self.quota.follow(other.quota.limits)
 
     def why_no_more_ids(self, principal: Principal, held: int) -> str:
-        """Why a principal with so many node ids may register no further one; nothing where it may."""
+        """Why a principal with `held` node ids may register no further one; "" if it may."""
         return self.quota.problem(principal, Resource.NODE_IDS, held)
 
     def decide(self, principal: Principal, action: Action, node: JudgedNode | None) -> Decision:
-        """Decide about an action on a node, or on the asking client's own machine; what fails refuses."""
+        """Decide about an action on a node, or on the client's own machine if it is None; an error refuses."""
         return self.judge(principal, action, OWN_MACHINE if node is None else node.resource)
 
     def judge(self, principal: Principal, action: Action, resource: NodeResource) -> Decision:
-        """Decide as `decide` does, about a node that need not be connected. A lock comes before every right."""
+        """Decide as `decide` does, for a node that need not be connected. Locks take precedence over all rights."""
         lock = self.locks.of_node(resource.node_id)
         if lock is not None:
             return Decision(allowed=False, why=told(lock))
@@ -106,23 +106,23 @@ class HubPolicy:
         try:
             return self.authorizer.decide(principal, action, resource)
         except Exception:
-            # An embedder's authorizer: it must neither let anybody in nor end the connection of whoever asks.
+            # An error of an embedder's authorizer must neither allow anything nor end the connection.
             logger.exception("the authorizer failed")
             return Decision(allowed=False, why="the hub cannot decide it now")
 
     def may_know(self, principal: Principal, node: JudgedNode) -> bool:
-        """Tell whether a client may learn that the node is there: that takes any right on it."""
+        """Tell whether a client may know of the node, which takes any right on it."""
         if self.list_all_nodes or principal.is_admin:
             return True
         return any(self.decide(principal, action, node).allowed for action in Action)
 
     def refusal(self, principal: Principal, action: Action, node: JudgedNode | None, decision: Decision) -> str:
-        """Return what whoever was refused is told: why, and what it takes, where it may know the node."""
+        """Return the text of a refusal; it names the reason and the needed roles if the principal may know the node."""
         where = f"'{node.node_id}'" if node is not None else "your own machine"
         return f"Not authorized to {_DONE[action]} on {where}{self.reason(principal, node, decision)}"
 
     def reason(self, principal: Principal, node: JudgedNode | None, decision: Decision) -> str:
-        """Return what follows on a refusal, with its colon; nothing for whoever may not know the node."""
+        """Return the reason to append to a refusal, with a colon; "" if the principal may not know the node."""
         if node is not None and not self.may_know(principal, node):
             return ""
         if not decision.needed:
@@ -131,14 +131,14 @@ class HubPolicy:
 
 
 def only_admins_expose(config: HubConfig) -> bool:
-    """Tell whether the settings let nobody but admins open public ports, of which there are some."""
+    """Tell whether there are public ports, and the settings let only admins open them."""
     is_given = any(Action.EXPOSE in grant.rights and not grant.deny for grant in config.grants)
     is_open = config.open_local_tunnels or config.open_node_tunnels
     return config.tunnel_ports is not None and not is_given and not is_open and _is_by_role(config.authorizer)
 
 
 def _is_by_role(authorizer: object) -> bool:
-    """Another authorizer may give the right to anybody."""
+    """Tell whether the authorizer is by role; another one may give the right to anybody."""
     return isinstance(authorizer, RoleBasedAuthorizer)
 
 

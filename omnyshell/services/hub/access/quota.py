@@ -1,7 +1,7 @@
-"""What one principal may take of a hub, so that nobody starves the others: limits, and what is kept for administrators.
+"""Limits of what one principal may use of a hub, so that it cannot starve others, and reserves for administrators.
 
-Plain objects. What somebody holds is counted where it is held, and said by whoever asks; only what nothing else keeps
-is kept here, in an account for each principal that is connected.
+No I/O. Most usage is counted by the part of the hub that holds it, and passed to `problem`. Only usage that no other
+part counts is in an account here, one for each connected principal.
 """
 
 from collections import Counter
@@ -15,66 +15,68 @@ from omnyshell.protocol.outbox import Backlog
 from omnyshell.services.hub.ground.limits import DEFAULTS, NOUNS, QuotaLimits, Resource
 
 MAX_UNFINISHED = 64 * MIB
-"""Bytes of unfinished messages of everybody together."""
+"""Bytes of unfinished messages of all principals together."""
 
 ALWAYS_UNFINISHED = MIB
-"""Bytes that each principal may have whatever the others have: nobody pays for what they hold."""
+"""Bytes of unfinished messages that each principal may always have, however many the others have."""
 
 RESERVE_SHARE, MAX_RESERVE, LEAST_WITH_RESERVE = 8, 64, 4
-"""One part in so many of what there is, and no more than so many, are kept for administrators; of few, nothing is."""
+"""The reserve for administrators: one part in this many of a pool, at most this many, and none of a pool below the
+third value."""
 
 BURST = 0.25
-"""Seconds of requests that may come at once: what is dealt with in one turn holds up everybody."""
+"""Seconds' worth of requests that may come at once: all are handled in one turn of the event loop, which delays
+everybody."""
 
 STRANGER_INTERVAL = 0.05
-"""Seconds that a message counts for before there is a login, beyond the first few."""
+"""Seconds that each message before the login counts for, after the first few."""
 
 HOLD_AT_LEAST = 0.02
-"""Seconds: a connection that is read for one request at a time costs more than it asks for."""
+"""Seconds for which reading is held at least: resuming for a single request costs more than the request."""
 
 
 _NOBODY = Principal(PrincipalId(""))
 
 
 class Pool(NamedTuple):
-    """What all share: how much there is, and how much of it is taken."""
+    """A resource shared by all: its total, and how much is in use."""
 
     size: int
     taken: int
 
     @property
     def reserve(self) -> int:
-        """How much is kept for administrators."""
+        """How much is reserved for administrators."""
         return 0 if self.size < LEAST_WITH_RESERVE else max(1, min(MAX_RESERVE, self.size // RESERVE_SHARE))
 
     @property
     def share(self) -> int:
-        """How much of it one principal gets: half."""
+        """How much one principal may have: half."""
         return (self.size + 1) // 2
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Holds what may be taken at once, and fills up at a rate. Times in seconds, on one clock."""
+    """A token bucket. Times in seconds, on one clock."""
 
     full_at: float = float("-inf")
 
     def take(self, now: float, interval: float, depth: float) -> float:
-        """Take one; returns how long ago, if less than 0, or in how many seconds there is one to take.
+        """Take a token, even in advance; return in how many seconds it is due, negative if it was available.
 
-        One comes back each `interval`; `depth` is how many seconds the whole takes to come back.
+        A token is added every `interval`; `depth` is how many seconds an empty bucket takes to fill.
         """
         full_at = self.full_at = (max(now, self.full_at)) + interval
         return full_at - now - depth
 
     def has_one(self, now: float, interval: float, depth: float) -> bool:
-        """Whether there is one to take."""
+        """Whether a token is available."""
         return max(self.full_at, now) + interval - now <= depth + 1e-9
 
 
 @dataclass(eq=False, slots=True)
 class Account:
-    """What is counted of a principal that is connected."""
+    """The usage that is counted for a connected principal."""
 
     who: Principal
     connections: int = 0
@@ -82,20 +84,20 @@ class Account:
     """Bytes of messages that have begun to arrive."""
 
     queued: Backlog = field(default_factory=lambda: Backlog(DEFAULTS[Resource.QUEUED] * MIB))
-    """What waits to be sent."""
+    """Bytes that wait to be sent."""
 
     requests: Bucket = field(default_factory=Bucket)
     interval: float = 1 / DEFAULTS[Resource.REQUESTS]
     """Seconds that each request counts for."""
 
     def charge(self, now: float, cost: float = 1.0) -> float:
-        """Count a request; returns for how many seconds the connection is not to be read further, 0 for none."""
+        """Count a request; return for how many seconds reading from the connection has to be held, 0 for none."""
         wait = self.requests.take(now, cost * self.interval, BURST)
         return max(wait, HOLD_AT_LEAST) if wait > 0 else 0.0
 
 
 def stranger() -> Account:
-    """Return what is counted of a connection that has not logged in."""
+    """Return an account for a connection that has not logged in."""
     return Account(_NOBODY, interval=STRANGER_INTERVAL)
 
 
@@ -106,27 +108,27 @@ class Quota:
         self._limits = limits or QuotaLimits()
         self._accounts: dict[str, Account] = {}
         self.connections = 0
-        """How many have logged in."""
+        """Connections that have logged in."""
 
         self.unfinished = 0
-        """Bytes of unfinished messages, of everybody."""
+        """Bytes of unfinished messages of all principals."""
 
         self.refused: Counter[Resource] = Counter()
         """How often each limit has been met."""
 
     @property
     def limits(self) -> QuotaLimits:
-        """The limits that are in force."""
+        """The limits in force."""
         return self._limits
 
     def follow(self, limits: QuotaLimits) -> None:
-        """Take other limits from now on. Nothing is taken away from who has more."""
+        """Use other limits from now on; a principal over its limit keeps what it has."""
         self._limits = limits
         for account in self._accounts.values():
             self._limit(account)
 
     def problem(self, who: Principal, resource: Resource, held: int, pool: Pool | None = None) -> str:
-        """Why somebody who holds so many gets no further one; nothing where it may be had."""
+        """Why a principal that holds so many gets no further one; "" if it does. Counts refusals."""
         why = self._problem(who, resource, held, pool)
         if why:
             self.refused[resource] += 1
@@ -159,12 +161,12 @@ class Quota:
         account.queued.limit = self._limits.limit(account.who, Resource.QUEUED) * MIB
 
     def disconnected(self, account: Account) -> None:
-        """Count one less. Once for each that was counted."""
+        """Stop counting a connection. Call it once for each `connected`."""
         account.connections -= 1
         self.connections -= 1
 
     def account(self, name: str) -> Account | None:
-        """The account of a principal that is connected, or was lately."""
+        """The account of a principal that is connected, or was recently; else None."""
         return self._accounts.get(name)
 
     def connections_of(self, name: str) -> int:
@@ -173,7 +175,7 @@ class Quota:
         return account.connections if account is not None else 0
 
     def forget_quiet(self, now: float) -> None:
-        """Drop accounts of principals that are gone and owe nothing; `now` on the clock that requests count by."""
+        """Drop accounts of disconnected principals whose buckets are full; `now` on the clock of requests."""
         gone = [name for name, each in self._accounts.items() if not each.connections and each.requests.full_at <= now]
         for name in gone:
             del self._accounts[name]
@@ -181,7 +183,7 @@ class Quota:
     # Unfinished messages
 
     def unfinished_grew(self, account: Account, by: int) -> str:
-        """Count bytes of unfinished messages that came, or less than none that were dealt with; returns the problem."""
+        """Add bytes of unfinished messages, negative once they are handled; return why there are too many, or ""."""
         account.unfinished += by
         self.unfinished += by
         who = account.who

@@ -1,4 +1,4 @@
-"""Which right each request of a client takes at the node that it names."""
+"""The right that each request of a client needs on its node."""
 
 from collections.abc import Mapping
 
@@ -24,17 +24,17 @@ RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
     DetachedSessionKillRequest: (Action.KILL,),
     TunnelOpenRequest: (Action.EXPOSE,),
 }
-"""Every request that reaches for a node; of several rights, one is taken by what the request says."""
+"""All requests about a node; if there are several rights, the request's contents decide which one it needs."""
 
 
 def right_taken(request: type[ControlMessage]) -> Action:
-    """Return the right that requests of a type take; see `right_of_session` for sessions."""
+    """Return the right that requests of a type need; see `right_of_session` for sessions."""
     (right,) = RIGHTS_TAKEN[request]
     return right
 
 
 def serves(capabilities: NodeCapabilities | None, right: Action) -> bool:
-    """Tell whether a node serves anything that takes the right, by what it said of itself."""
+    """Tell whether a node offers anything that needs the right, according to its capabilities."""
     if capabilities is None:
         return True
     if right is Action.SHELL:
@@ -43,10 +43,10 @@ def serves(capabilities: NodeCapabilities | None, right: Action) -> bool:
 
 
 def right_of_session(request: SessionOpen, node_features: frozenset[str], *, with_offsets: bool) -> Action:
-    """Return the right that a session takes. Transfers run what commands do.
+    """Return the right that a session needs. A transfer needs that of a command.
 
-    What is resumed is a shell, whatever mode the request names: commands alone go on by offsets, and only a node that
-    knows of rights holds the mode against the session.
+    A resumed session counts as a shell, whatever the requested mode, unless offsets are in use and the node has the
+    extension `rights`: only then can it be a command, and does the node check that the mode is right.
     """
     shell, command = RIGHTS_TAKEN[SessionOpen]
     if request.mode is SessionMode.SHELL:

@@ -1,1 +1,1 @@
-"""What administrators made: principals, credentials, invites."""
+"""The principals, credentials and invites that administrators created."""

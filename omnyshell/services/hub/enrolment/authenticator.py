@@ -1,4 +1,4 @@
-"""Judges logins by the hub's database, beside what its configuration grants."""
+"""Authenticates logins by the hub's database, in addition to its configuration."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -29,16 +29,16 @@ from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPri
 
 
 class Enrolled(NamedTuple):
-    """A principal of the database, with its credentials; None where there is none, or it cannot be read."""
+    """A principal of the database, with its credentials; None if there is none, or it is damaged."""
 
     owner: EnrolledPrincipal | None
     credentials: tuple[EnrolledCredential, ...] = ()
 
 
 class EnrolledAuthenticator:
-    """Accepts what the database holds and has not expired.
+    """Accepts the credentials in the database that have not expired.
 
-    It follows the log: what a change of a principal costs does not depend on how many others there are.
+    It is updated by the log. The cost of a change does not depend on the number of principals.
     """
 
     def __init__(self, store: EnrolmentStore, clock: Clock) -> None:
@@ -48,7 +48,7 @@ class EnrolledAuthenticator:
         self._keys = AuthorizedKeysStore()
         self._binding: set[str] = set()
         self._ends: list[tuple[datetime, str]] = []
-        """A heap of when something of whom ends next, with some entries that hold no more; see `_next_end`."""
+        """A heap of the next expiry of each principal; some entries are outdated, see `_next_end`."""
 
         self._next_end: dict[str, datetime] = {}
         self._expired: set[str] = set()
@@ -57,7 +57,10 @@ class EnrolledAuthenticator:
         self._take_all()
 
     def authenticate(self, credential: Credential, context: LoginContext) -> Principal:
-        """Return who this is. Raises `AuthException`: of credentials that may have ended none is good unread."""
+        """Return the principal.
+
+        Raises `AuthException`, also while possibly expired credentials cannot be read again.
+        """
         try:
             self._look()
         except OmnyShellException as exc:
@@ -65,11 +68,11 @@ class EnrolledAuthenticator:
         return self._members.authenticate(credential, context)
 
     def as_now(self, evidence: Evidence, was: Principal) -> Principal | None:
-        """Return who an earlier login is now; None where it would not be accepted any more."""
+        """Return the present principal of an earlier login; None if it would no longer be accepted."""
         return self._members.as_now(evidence, was)
 
     def has_made(self, credential: Credential) -> bool:
-        """Tell whether this is a token that the hub made, as are all of the database."""
+        """Tell whether this is a token that the hub made, as all in the database are."""
         return self._members.has_made(credential)
 
     def principals(self) -> Iterator[Principal]:
@@ -81,7 +84,7 @@ class EnrolledAuthenticator:
         return self._members.principal(name)
 
     def expire(self) -> set[str]:
-        """Forget credentials and roles whose time is up; returns whose there were since it was asked last."""
+        """Drop expired credentials and roles; return the affected principals since the last call."""
         self._look()
         expired, self._expired = self._expired, set()
         return expired
@@ -92,11 +95,11 @@ class EnrolledAuthenticator:
         return partial(self._take_these, found)
 
     def read(self, name: str) -> Enrolled:
-        """Return what the database holds of a principal. Raises `ConfigException` where the file cannot be used."""
+        """Read a principal from the database. Raises `ConfigException` if the file cannot be used."""
         return Enrolled(self._store.readable_principal(name), tuple(self._store.credentials(name)))
 
     def take(self, name: str, found: Enrolled) -> None:
-        """Accept this of a principal, and nothing else."""
+        """Replace what is accepted of a principal."""
         now = self._clock.now()
         owner = found.owner
         valid = [each for each in found.credentials if owner is not None and not each.has_ended(now)]

@@ -18,10 +18,11 @@ from omnyshell.services.hub.truth.records import MOST_USES, EnrolledCredential, 
 logger = logging.getLogger("omnyshell.hub")
 
 UNREADABLE = {"": "unreadable"}
-"""The labels of a node id whose own cannot be read. No label is named so; nobody may use a node that has it."""
+"""The labels of a node id whose stored labels are damaged. No real label has an empty name; nobody may use such a
+node."""
 
 _UP_TO_SECONDS = len("2026-01-02T03:04:05")
-"""Characters of a time, by which times can be compared as texts."""
+"""Characters of a timestamp up to which timestamps can be compared as texts."""
 
 
 class _TimedRole(NamedTuple):
@@ -31,7 +32,7 @@ class _TimedRole(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A role that a principal had for a time, or a credential of its, has ended; `change` forgets it."""
+    """A timed role or a credential of a principal that has expired; `change` removes it."""
 
     principal: str
     what: str
@@ -40,9 +41,9 @@ class Ended(NamedTuple):
 
 
 class EnrolmentStore:
-    """Reads the tables, which the log changes; all raise `ConfigException` where the file cannot be used.
+    """Reads the tables, which the log changes; all methods raise `ConfigException` if the file cannot be used.
 
-    Nothing is granted by a row that is damaged: it is left out of every answer, or the answer fails.
+    A damaged row grants nothing: it is left out of results, or the call fails.
     """
 
     def __init__(self, file: StateFile) -> None:
@@ -57,7 +58,7 @@ class EnrolmentStore:
         return [replace(found, timed_roles=timed.get(found.principal, {})) for found in rows]
 
     def principal(self, name: str) -> EnrolledPrincipal | None:
-        """Return one principal. Raises `ConfigException` where its row is damaged."""
+        """Return one principal. Raises `ConfigException` if its row is damaged."""
         found = self.readable_principal(name)
         if found is None and self.has_principal(name):
             problem = f"what the hub's state file says of '{name}' is damaged: revoke it, and add it anew"
@@ -65,7 +66,7 @@ class EnrolmentStore:
         return found
 
     def readable_principal(self, name: str) -> EnrolledPrincipal | None:
-        """Return one principal; None where there is none, or its row is damaged."""
+        """Return one principal; None if there is none, or its row is damaged."""
         rows = self._file.read("the principal", _principal, "SELECT * FROM principals WHERE principal = ?", name)
         timed = self._timed_roles("SELECT principal, role, ends_at FROM timed_roles WHERE principal = ?", name)
         ends = {found.role: found.ends_at for found in timed}
@@ -83,7 +84,7 @@ class EnrolmentStore:
         return self._file.read("the credential", _credential, query, principal)
 
     def ended(self, now: datetime) -> list[Ended]:
-        """Return the timed roles and credentials that have ended and are not forgotten."""
+        """Return the timed roles and credentials that have expired and are not removed yet."""
         second = write_timestamp(now)[:_UP_TO_SECONDS]
         query = "SELECT principal, role, ends_at FROM timed_roles WHERE substr(ends_at, 1, ?) <= ?"
         roles = self._timed_roles(query, _UP_TO_SECONDS, second)
@@ -97,7 +98,7 @@ class EnrolmentStore:
         ]
 
     def lasting_admins(self) -> list[EnrolledPrincipal]:
-        """Return the principals that are admins for good, and have a credential that does not end."""
+        """Return the principals that are admins without expiry, and have a credential without expiry."""
         query = (
             "SELECT * FROM principals WHERE instr(roles, ?) AND EXISTS (SELECT 1 FROM credentials"
             " WHERE credentials.principal = principals.principal AND expires_at IS NULL)"
@@ -107,7 +108,7 @@ class EnrolmentStore:
         return [each for each in found if each is not None]
 
     def invites(self) -> list[Invite]:
-        """Return all invites that are remembered, oldest first, the used ones too."""
+        """Return all stored invites, oldest first, also used ones."""
         return self._file.read("the invite", _invite, f"{_INVITES} ORDER BY created_at, id")
 
     def invite_of(self, token_hash: bytes) -> Invite | None:
@@ -116,7 +117,7 @@ class EnrolmentStore:
         return rows[0] if rows else None
 
     def node_labels(self) -> dict[str, dict[str, str]]:
-        """Return the labels set for node ids; for those whose labels are damaged `UNREADABLE`."""
+        """Return the labels set for node ids; `UNREADABLE` for damaged ones."""
         return dict(self._file.read("the labels of the node", _labels, "SELECT node_id, labels FROM node_labels"))
 
     def labels_of(self, node_id: str) -> dict[str, str]:
@@ -139,7 +140,7 @@ def _removal(credential: EnrolledCredential) -> RemoveCredential:
     return RemoveCredential(credential.id, credential.principal)
 
 
-# What a row says. All raise `ValueError` for a damaged one.
+# Conversions of rows. All raise `ValueError` for a damaged one.
 
 
 def _principal(

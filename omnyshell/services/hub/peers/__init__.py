@@ -1,1 +1,1 @@
-"""Connections: how they log in, what they say, how fast they are read."""
+"""Connections: login, dispatch of messages, and rate of reading."""

@@ -1,4 +1,4 @@
-"""What a hub knows of addresses: from which there were good logins, over restarts, and which were turned away."""
+"""Addresses: which ones had successful logins, across restarts, and which were refused before login."""
 
 import logging
 from collections import Counter, OrderedDict
@@ -14,20 +14,21 @@ from omnyshell.sums import Sums
 
 DAY = 86_400
 REMEMBERED = 30 * DAY
-"""Seconds after its last good login for which an address is known."""
+"""Seconds for which an address is known after its last successful login."""
 
 MAX_KNOWN = 10_000
-"""How many addresses are known; beyond that, whoever logged in from most of them loses the one not seen for longest."""
+"""How many addresses are known; beyond it, the principal with the most of them loses the one that was seen least
+recently."""
 
 SUMMARY_PERIOD = 10.0
 SHOWN = 10
-"""Of addresses that were turned away, those that came most often are audited one by one, the others in sum."""
+"""How many refused addresses are audited one by one, those with the most connections; others as a sum."""
 
 logger = logging.getLogger("omnyshell.hub")
 
 
 class KnownAddresses:
-    """The networks from which there were good logins of late. No I/O; a day is the finest that is kept of time."""
+    """The networks with successful logins recently. No I/O; times are stored to the day."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class KnownAddresses:
         records: LateTable[str, KnownAddress] | None = None,
         remembered: Iterable[KnownAddress] = (),
     ) -> None:
-        """`remembered` are those of earlier, the one not seen for longest first; `records` is where they are kept."""
+        """`remembered` are the stored ones, the least recently seen first; `records` is the table for changes."""
         self._clock = clock
         self._records = records
         self._known: OrderedDict[str, KnownAddress] = OrderedDict((each.network, each) for each in remembered)
@@ -50,7 +51,7 @@ class KnownAddresses:
         return found is not None and self._now() - found.seen_at < REMEMBERED
 
     def logged_in(self, address: str, principal: str) -> None:
-        """Note a good login."""
+        """Note a successful login."""
         network, now = network_of(address), self._now()
         found = self._known.get(network)
         if found is not None:
@@ -68,7 +69,7 @@ class KnownAddresses:
         while self._known and self._now() - (oldest := next(iter(self._known.values()))).seen_at >= REMEMBERED:
             self._forget(oldest.network)
         while len(self._known) > MAX_KNOWN:
-            # Not simply the oldest: one login is enough to come from thousands of IPv6 networks.
+            # Not simply the oldest: one principal can log in from thousands of IPv6 networks.
             [(principal, _)] = self._by_principal.most_common(1)
             self._forget(next(each.network for each in self._known.values() if each.principal == principal))
 
@@ -85,18 +86,18 @@ class KnownAddresses:
 
 
 class HubAddresses:
-    """Knows addresses with good logins, and audits who was turned away."""
+    """Knows the addresses with successful logins, and audits refused ones."""
 
     def __init__(self, known: KnownAddresses, audit: AuditLog, metrics: HubMetrics) -> None:
         self.known = known
         self._audit = audit
         self._metrics = metrics
         self._refused: Counter[str] = Counter()
-        # Of all together, as which of them are told depends on how often the others came.
+        # One sum for all addresses, as which ones are named depends on the counts of all.
         self._sums: Sums[str, None] = Sums(SUMMARY_PERIOD)
 
     def refused(self, counts: Counter[str], now: float) -> None:
-        """Count connections that were turned away before they could log in, by network, and audit the first ones."""
+        """Count connections that were refused before login, by network, and audit the first ones."""
         if counts:
             self._refused += counts
             self._metrics.connections_refused += counts.total()
@@ -104,12 +105,12 @@ class HubAddresses:
                 self.flush()
 
     def summarize(self, now: float) -> None:
-        """Audit what is due; `now` on the monotonic clock."""
+        """Audit the sums that are due; `now` on the monotonic clock."""
         if self._sums.take(now):
             self.flush()
 
     def flush(self) -> None:
-        """Audit all who were turned away."""
+        """Audit all sums."""
         refused, self._refused = self._refused, Counter()
         others = refused.pop("", 0)
         named = refused.most_common(SHOWN)

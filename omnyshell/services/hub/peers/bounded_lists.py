@@ -1,4 +1,4 @@
-"""Lists that a hub answers, which stay short enough to be taken."""
+"""Keeps lists in a hub's answers short enough for peers to accept."""
 
 import msgspec
 
@@ -7,14 +7,14 @@ from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
 from omnyshell.protocol.messages import ControlMessage
 
 LARGEST_LIST = MAX_MESSAGE_FROM_HUB * 3 // 4
-"""Bytes of a list, counted exactly. That of nodes is shorter, as it is counted roughly."""
+"""Bytes of a list, counted exactly. Listings of nodes have a lower limit, as their size is estimated."""
 
 _ROOM_FOR_COUNT = 64
-"""Bytes for what says how much was left out, and for a channel."""
+"""Bytes for the number of items left out, and for a channel id."""
 
 
 def encode_bounded(message: ControlMessage, channel: int | None = None, largest: int = LARGEST_LIST) -> bytes:
-    """Encode a message; of a list that is too long, as much as has room, with the number of what has none.
+    """Encode a message; a list that is too long is cut to what fits, and the number of items left out is set.
 
     Raises `ProtocolException` as `encode_control` does.
     """
@@ -35,6 +35,6 @@ def _cut(message: ControlMessage, largest: int) -> ControlMessage:
             break
         count += 1
     kept = items[len(items) - count :] if message.NEWEST_LAST else items[:count]
-    # Declared with `LISTS`, which mypy does not know.
+    # Messages with `LISTS` declare this field, which mypy cannot know.
     left_out = message.left_out + len(items) - count  # type: ignore[attr-defined]
     return msgspec.structs.replace(message, **{message.LISTS: kept, "left_out": left_out})

@@ -1,4 +1,4 @@
-"""To whom the channels of a connection belong."""
+"""The owners of a connection's channels."""
 
 from typing import Protocol
 
@@ -7,17 +7,17 @@ from omnyshell.protocol.messages import ChannelMessage
 
 
 class ChannelOwner(Protocol):
-    """A session's end, or a connection through a tunnel: gets all that comes on its channel.
+    """A session's end, or a connection through a tunnel: receives all that comes on its channel.
 
-    Whoever makes one enters it in `Peer.channels`, and takes it out when it ends. What comes on a channel that belongs
-    to nobody is dropped and counted; so does the owner with what has no place there.
+    The creator of an owner enters it in `Peer.channels`, and removes it at its end. Frames on a channel without an
+    owner are dropped and counted; owners do the same with frames that do not belong there.
     """
 
     def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
-        """Take a data frame with its header; it is the owner's alone."""
+        """Handle a data frame with its header; nobody else uses or changes it."""
 
     def message(self, message: ChannelMessage) -> None:
-        """Take a message about the channel."""
+        """Handle a message about the channel."""
 
     def flooded(self) -> None:
-        """More is sent to the channel than its connection takes: end what it belongs to."""
+        """End the session or connection: more waits to be sent on the channel than is allowed."""

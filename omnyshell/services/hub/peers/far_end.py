@@ -1,4 +1,4 @@
-"""What channels lead to (docs/architecture.md#a-directory-and-far-ends)."""
+"""The port to where channels lead (docs/architecture.md#a-directory-and-far-ends)."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,32 +9,32 @@ from omnyshell.transport.channels import ChannelMultiplexer
 
 
 class FarEnd(Protocol):
-    """What a session or a tunnel relays to: a connection of this hub, or what carries channels to another hub's.
+    """The destination of a session or tunnel: a connection of this hub, or a link that carries channels to another hub.
 
-    It never waits, and never lets anybody wait: what is not taken yet lies in queues that it bounds, one for each
-    channel. What comes on a channel it gives to that channel's owner, in order, for as long as there is one. Where it
-    ends, whoever made it tells those who have channels there. Far ends are compared and hashed by identity.
+    No call blocks: data that is not taken yet waits in bounded queues, one for each channel. It passes what comes on a
+    channel to the channel's owner, in order. When it ends, its creator tells the owners of its channels. Far ends are
+    compared and hashed by identity.
     """
 
     @property
     def id(self) -> str:
-        """Names it in logs and to admins."""
+        """Its id in logs and for admins."""
 
     @property
     def channels(self) -> dict[int, ChannelOwner]:
-        """To whom each of its channels belongs."""
+        """The owners of its channels, by channel id."""
 
     @property
     def features(self) -> frozenset[str]:
-        """The extensions that whoever is there announced."""
+        """The extensions that the peer there announced."""
 
     @property
     def is_open(self) -> bool:
-        """Whether messages can still be sent; where not, what is sent is dropped."""
+        """Whether messages can still be sent; otherwise they are dropped."""
 
     @property
     def is_choked(self) -> bool:
-        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
+        """Whether too much waits to be sent, so that senders should get no more credit."""
 
     def __hash__(self) -> int: ...
 
@@ -42,19 +42,19 @@ class FarEnd(Protocol):
         """Send a message ahead of all data."""
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
-        """Send a message behind what its channel has queued; a channel with too much of that is told `flooded`."""
+        """Send a message after what its channel has queued; if that is too much, the owner's `flooded` is called."""
 
     def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
-        """Send a data frame on, addressed to this channel; nobody may change `raw` any more."""
+        """Relay a data frame, addressed to this channel; nobody may change `raw` any more."""
 
     def discard(self, channel: int) -> None:
-        """Forget what waits to be sent on the channel."""
+        """Drop what waits to be sent on the channel."""
 
     def dropped(self, size: int) -> None:
-        """Count a data frame that came from there and has no place, with so many bytes."""
+        """Count a dropped data frame from there, of `size` bytes."""
 
     def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
-        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them.
+        """Return a multiplexer for channels that end in the hub itself; `incoming` is the stream that the peer sends.
 
-        `ended` is told of each channel that has ended.
+        `ended` is called with the id of each channel that has ended.
         """

@@ -1,8 +1,8 @@
-"""Which message of which role goes to whom: one table for a hub, checked when the hub is put together.
+"""The handlers of each role's messages: one table for a hub, checked when the hub is assembled.
 
-Who sends a message is declared with it (`Way`). A room of the hub says in a table of its own what it deals with;
-`whole_table` joins them. So a message that is sent and that nobody deals with is found at the start, and not by a peer
-that waits for an answer. What concerns the connection itself, `ping` say, is dealt with by it and is in no table.
+Each message declares its senders (`Way`). Each room has a table of the messages that it handles; `whole_table` joins
+them. So a message without a handler is found at the start, not by a peer that waits for an answer. Messages about the
+connection itself, such as `ping`, are handled by the connection and are in no table.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,28 +14,29 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.peer import Peer
 
 Handler = Callable[[Peer, Any, int], None]
-"""Takes a message of the type it is entered under, and its channel, 0 where it has none."""
+"""Handles a message of the type under which it is entered, with its channel, or 0."""
 
 Handlers = Mapping[type[ControlMessage], Handler]
-"""What deals with messages of one role."""
+"""The handlers of one role's messages, by type."""
 
 MessageTable = Mapping[Role, Handlers]
-"""What deals with the messages of each role."""
+"""The handlers of messages, by role."""
 
 
 class ServedRole(NamedTuple):
-    """What the hub does for connections of one role."""
+    """The service of the hub for connections of one role."""
 
     handlers: Handlers
     left: Callable[[Peer], None]
-    """Ends what a connection carried; it is called when that has ended, and may have been before."""
+    """Ends the sessions and tunnels of a connection. It is called when the connection has ended, and maybe before as
+    well."""
 
 
 def whole_table(known: Iterable[type[ControlMessage]], rooms: Iterable[MessageTable]) -> MessageTable:
-    """Return the tables of all rooms as one.
+    """Join the tables of all rooms.
 
-    `known` are the messages that the hub can read. Raises `ValueError`, naming all of them, where a message has no
-    handler or two, or where a handler is for one that the role does not send.
+    `known` are the messages that the hub can decode. Raises `ValueError` that names all messages without a handler or
+    with two, and all handlers for messages that the role does not send.
     """
     whole: dict[Role, dict[type[ControlMessage], Handler]] = {role: {} for role in Role}
     doubles = list(_enter(whole, rooms))
@@ -52,7 +53,7 @@ def whole_table(known: Iterable[type[ControlMessage]], rooms: Iterable[MessageTa
 
 
 def _enter(whole: dict[Role, dict[type[ControlMessage], Handler]], rooms: Iterable[MessageTable]) -> Iterator[str]:
-    """Enter all handlers; yields what is there already."""
+    """Enter all handlers; yield the duplicates."""
     for table in rooms:
         for role, handlers in table.items():
             yield from _named({role: whole[role].keys() & handlers.keys()})
@@ -64,7 +65,7 @@ def _named(messages: Mapping[Role, Iterable[type[ControlMessage]]]) -> list[str]
 
 
 def to_owner(metrics: HubMetrics) -> Handler:
-    """Return a handler that gives a message to whom its channel belongs; on another channel it is dropped."""
+    """Return a handler that passes a message to the owner of its channel, or drops it if there is none."""
 
     def handle(peer: Peer, message: ChannelMessage, channel: int) -> None:
         owner = peer.channels.get(channel)

@@ -1,4 +1,4 @@
-"""One connection as the hub sees it: handshake, then each message to whom it concerns."""
+"""A connection to the hub: does the handshake, then passes each message to its handler."""
 
 import asyncio
 import logging
@@ -44,11 +44,11 @@ from omnyshell.transport.server_link import ServerLink
 logger = logging.getLogger("omnyshell.hub")
 
 EVICTION_TIMEOUT = 1.0
-"""Seconds that a peer which may not stay gets to close on its side."""
+"""Seconds in which an evicted peer may close its side."""
 
 
 class HubPeer:
-    """A connection to the hub. What it may say after login is decided by the table of messages, by its role."""
+    """A connection to the hub. After the login, the table of messages decides by role which messages it may send."""
 
     link: ServerLink
 
@@ -81,16 +81,16 @@ class HubPeer:
         self._on_too_much = on_too_much
         self.connected_at = clock.now()
         self.id = new_id()
-        """Names the connection in logs and to admins."""
+        """The connection's id in logs and for admins."""
 
         self.has_said_goodbye = False
-        """Whether the connection has ended with the peer's own close, so that the peer was alive."""
+        """Whether the peer answered or sent a close, so that it was alive at the end."""
 
         self.evidence: Evidence | None = None
-        """What the login was accepted for."""
+        """The evidence for which the login was accepted."""
 
         self.channels: dict[int, ChannelOwner] = {}
-        """To whom each of its channels belongs."""
+        """The owners of its channels, by channel id."""
 
         self._principal: Principal | None = None
         self._served: ServedRole | None = None
@@ -103,7 +103,7 @@ class HubPeer:
 
     @property
     def principal(self) -> Principal:
-        """Who logged in. Raises `RuntimeError` before that."""
+        """The logged-in principal. Raises `RuntimeError` before the login."""
         if self._principal is None:
             raise RuntimeError("not logged in")
         return self._principal
@@ -115,7 +115,7 @@ class HubPeer:
 
     @property
     def role(self) -> str:
-        """What the peer says it is; empty before its hello."""
+        """The role in the peer's `hello`; "" before it."""
         return self._handshake.role
 
     @property
@@ -130,7 +130,7 @@ class HubPeer:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since something last came from the peer."""
+        """Seconds since the peer last sent anything."""
         return max(0.0, asyncio.get_running_loop().time() - self.link.last_heard)
 
     @property
@@ -140,7 +140,7 @@ class HubPeer:
 
     @property
     def has_room(self) -> bool:
-        """Whether what is sent now goes out at once, or waits for little."""
+        """Whether a message sent now goes out at once, or after little else."""
         return self.link.has_room
 
     @property
@@ -150,16 +150,16 @@ class HubPeer:
 
     @property
     def is_choked(self) -> bool:
-        """Whether more waits to be sent than may, so that nothing more is to be asked for."""
+        """Whether too much waits to be sent, so that senders should get no more credit."""
         return self.link.is_choked
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds between the last ping that was answered and its answer; None before the first."""
+        """The last measured round trip in seconds; None before the first."""
         return self.link.round_trip
 
     def describe(self) -> LivePeer:
-        """The connection as it is told; raises `RuntimeError` before the login."""
+        """The connection as a value. Raises `RuntimeError` before the login."""
         return LivePeer(
             peer_id=self.id,
             role=self.role,
@@ -169,14 +169,14 @@ class HubPeer:
         )
 
     def multiplexer(self, incoming: str, ended: Callable[[int], None]) -> ChannelMultiplexer:
-        """Return what carries channels that end in the hub itself; `incoming` is the stream that comes on them.
+        """Return a multiplexer for channels that end in the hub itself; `incoming` is the stream that the peer sends.
 
-        `ended` is told of each channel that has ended.
+        `ended` is called with the id of each channel that has ended.
         """
         return ChannelMultiplexer(self.link, incoming, ended)
 
     def ping(self) -> None:
-        """Have `round_trip` measured anew."""
+        """Send a ping, to measure `round_trip` again."""
         self.link.ping()
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
@@ -184,15 +184,15 @@ class HubPeer:
         self.link.send_urgent(encode_bounded(message, channel), channel or CONTROL_CHANNEL)
 
     def send_in_order(self, message: ControlMessage, channel: int) -> None:
-        """Send a message behind what its channel has queued."""
+        """Send a message after what its channel has queued."""
         self.link.send_text(channel, encode_control(message, channel))
 
     def relay_data(self, channel: int, raw: bytes | memoryview) -> None:
-        """Send a data frame on, addressed to this channel."""
+        """Relay a data frame, addressed to this channel."""
         self.link.send_binary(channel, readdressed_header(raw, channel), memoryview(raw)[HEADER_SIZE:])
 
     def discard(self, channel: int) -> None:
-        """Forget what waits to be sent on the channel."""
+        """Drop what waits to be sent on the channel."""
         self.link.discard(channel)
 
     def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
@@ -206,7 +206,7 @@ class HubPeer:
         self.link.close(code, reason)
 
     def evict(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
-        """End what the connection holds at once, and the connection soon, whether the peer answers or not.
+        """End its sessions and tunnels at once, and the connection shortly after, even if the peer does not answer.
 
         `retry_after` are seconds after which the peer may connect again.
         """
@@ -216,18 +216,18 @@ class HubPeer:
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
     def cut_off(self, code: ErrorCodes, text: str) -> None:
-        """End the connection soon, and read nothing of it any more."""
+        """End the connection shortly, and read nothing more from it."""
         self.fail(code, text)
         self.link.hold_reading(2 * EVICTION_TIMEOUT)
         self.link.cut_off_within(EVICTION_TIMEOUT)
 
     def dropped(self, size: int) -> None:
-        """Count a data frame of the peer that has no place, with so many bytes."""
+        """Count a dropped data frame of the peer, of `size` bytes."""
         self._drop()
         self._pace.misplaced(size)
 
     def send_away(self, code: int, reason: str) -> None:
-        """End what the connection holds at once, and the connection soon; the peer may come back."""
+        """End its sessions and tunnels at once, and the connection shortly after; the peer may reconnect."""
         if self._served is not None:
             self._served.left(self)
         self.close(code, reason)
@@ -256,7 +256,7 @@ class HubPeer:
         self._reception.begin()
 
     def text_received(self, data: bytes) -> None:
-        """Take a control message; one that cannot be decoded is dropped and counted."""
+        """Handle a control message; one that cannot be decoded is dropped and counted."""
         metrics, monotonic = self._metrics, self._clock.monotonic
         dropped_before, began = metrics.frames_dropped, monotonic()
         message = self._take(data)
@@ -264,7 +264,7 @@ class HubPeer:
         self._pace.said(cost_of(message, had_place), monotonic() - began)
 
     def binary_received(self, data: bytes | memoryview) -> None:
-        """Take a data frame; one that is malformed, carries nothing, or comes before login, is dropped and counted."""
+        """Handle a data frame; one that is malformed, empty, or comes before the login is dropped and counted."""
         size = len(data)
         try:
             opcode, channel = unpack_header(data)
@@ -285,7 +285,7 @@ class HubPeer:
             self._pace.small_data()
 
     def channel_flooded(self, channel: int) -> None:
-        """More messages come on a channel than the peer takes: what they belong to ends, or who asked for them."""
+        """Too many messages wait on a channel: end the channel's owner, or the connection if there is none."""
         owner = self.channels.get(channel)
         if owner is not None:
             owner.flooded()
@@ -305,7 +305,7 @@ class HubPeer:
     # The rest
 
     def _take(self, data: bytes) -> ControlMessage | None:
-        """Deal with a message; returns it, or nothing where it cannot be decoded."""
+        """Handle a message; return it, or None if it cannot be decoded."""
         try:
             frame = self._codec.decode_control(data)
         except ProtocolException as exc:
@@ -324,7 +324,7 @@ class HubPeer:
             self._on_too_much(self, problem)
 
     def _refuse(self, error: ImproperValueException) -> None:
-        """Answer a request for a session that cannot be read; whoever waits for it would wait for ever."""
+        """Answer a request with an improper value, as its sender would wait for ever."""
         may_ask = SessionOpen in self._handlers
         if may_ask and error.channel and error.message_type == SessionOpen.TYPE:
             text = f"The request cannot be read: its {error.field} {error.message}"
@@ -347,7 +347,7 @@ class HubPeer:
             self._drop()
 
     def _serve(self, role: str) -> None:
-        """Find who deals with what the peer sends; for a role that is not served, nobody does."""
+        """Select the handlers for the peer's role; an unknown role has none."""
         try:
             served = Role(role)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Who gets in: judges credentials, slows down guessing, and audits both (docs/protocol.md#handshake)."""
+"""Judges logins: checks credentials, slows down guessing, and audits both (docs/protocol.md#handshake)."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -33,23 +33,23 @@ from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.sums import Summed, Sums
 
 AsNow = Callable[[Principal, Evidence | None], Principal | None]
-"""Tells who somebody is now by the credential of an earlier login; None where that is not good any more.
+"""Returns the present principal of an earlier login, or None if its credential is no longer valid.
 
-What else the principal could log in with does not matter: it may be good, and this one stolen. Without evidence the
-name counts, with the roles of all that it has.
+Other credentials of the principal do not count, as this one may have been stolen. Without evidence the principal is
+looked up by name, with the roles of all its credentials.
 """
 
 logger = logging.getLogger("omnyshell.hub")
 
 MOST_LOCKED_OUT = 1_000
-"""Principals and addresses of locked logins that are told apart."""
+"""How many pairs of principal and address of locked logins are counted separately."""
 
 _Login = tuple[str, str]
 """A principal and an address."""
 
 
 class Refusal(Enum):
-    """How a refused login is answered."""
+    """How to answer a refused login."""
 
     WRONG = auto()
     """With `auth.fail`."""
@@ -58,18 +58,18 @@ class Refusal(Enum):
     """With a fatal `error`."""
 
     LIMITED = auto()
-    """Not at all: the address, or the guessed principal, has failed too often."""
+    """Not at all: the address, or the principal, has too many failed logins."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """The credential is right, and the login is one too many."""
+    """The credential is right, but the principal has too many connections."""
 
     why: str
 
 
 class LoginGate:
-    """Judges each login of a hub."""
+    """Judges the logins of a hub."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class LoginGate:
         clock: Clock | None = None,
         why_no_more: Callable[[Principal], str] = lambda _who: "",
     ) -> None:
-        """`why_no_more` says why somebody gets no further connection; nothing where they get it."""
+        """`why_no_more` returns why a principal gets no further connection; "" if it does."""
         self._clock = clock if clock is not None else SystemClock()
         self.authenticator = authenticator
         self.locks = locks if locks is not None else Locks(SystemClock())
@@ -94,10 +94,10 @@ class LoginGate:
         self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
-        """Return who logged in, or how to refuse.
+        """Return the principal that logged in, or how to refuse the login.
 
-        Where an address has failed too often, only what cannot be guessed is judged. A token that somebody chose is not
-        looked at then: right and wrong ones get the same answer, after the same time.
+        From an address with too many failed logins, only credentials that cannot be guessed are checked. A token chosen
+        by a person is then refused unseen: right and wrong ones get the same answer, after the same time.
         """
         try:
             credential = credential_from_request(request)
@@ -125,7 +125,7 @@ class LoginGate:
             return NoRoom(why)
         self.proofs.taken(credential)
         self._metrics.logins += 1
-        # Roles that are none are the peer's own words.
+        # An unknown role is arbitrary text of the peer's, so it is not audited.
         role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
         alike = (role, evidence_of(credential))
         self._audit.record("auth.ok", alike=alike, principal=principal.id, address=address, detail=context.role)
@@ -133,11 +133,11 @@ class LoginGate:
 
     @property
     def can_list(self) -> bool:
-        """Whether it can be told who can log in."""
+        """Whether all principals that can log in can be listed."""
         return can_list(self.authenticator)
 
     def standing(self) -> AsNow:
-        """Return what judges earlier logins by the credentials of this moment; do not keep it."""
+        """Return a function that judges earlier logins by the present credentials; do not keep it."""
 
         def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
             if evidence is not None:
@@ -151,11 +151,11 @@ class LoginGate:
         return standing
 
     def summarize(self, now: float) -> None:
-        """Audit in sum the failures that were not answered, as far as they are due; `now` on the monotonic clock."""
+        """Audit the sums of unanswered failures that are due; `now` on the monotonic clock."""
         self._tell(self._locked_out.take(now), self.limiter.take_suppressed(now))
 
     def flush(self) -> None:
-        """Audit all that was summed up."""
+        """Audit all sums."""
         self._tell(self._locked_out.flush(), self.limiter.take_suppressed())
 
     def _tell(self, locked_out: Iterable[Summed[_Login, _Login]], suppressed: Iterable[Suppressed]) -> None:
@@ -169,7 +169,10 @@ class LoginGate:
             )
 
     def _refuse_locked(self, principal: Principal, address: str) -> Refusal:
-        """Refuse a right credential, which is no guess; the first of many is audited, the others in sum."""
+        """Refuse a locked login whose credential is right, so it counts as no guess.
+
+        The first is audited, later ones as a sum.
+        """
         self._metrics.login_failures += 1
         login = (str(principal.id), address)
         if self._locked_out.note(login, login, self._clock.monotonic()):
@@ -182,7 +185,7 @@ class LoginGate:
         self._audit.record("auth.fail", "denied", principal=principal, address=address, reason="locked", detail=detail)
 
     def _is_held_back(self, credential: Credential, address: str) -> bool:
-        """Tell whether a credential is refused unseen, for what failed at its address."""
+        """Tell whether a credential is refused unseen because of failed logins from its address."""
         if is_beyond_guessing(self.authenticator, credential) or not self.limiter.address_blocked(address):
             return False
         self._metrics.login_failures += 1

@@ -1,4 +1,4 @@
-"""Ends connections that hold the hub up with messages which do not end: too many bytes of them, or for too long."""
+"""Ends connections with messages that do not complete: with too many bytes, or for too long."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,7 +7,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 
 LOOK_PERIOD = 2.0
-"""Seconds between looks at what is arriving."""
+"""Seconds between checks of unfinished messages."""
 
 
 class MessageWatch:
@@ -19,10 +19,10 @@ class MessageWatch:
         self._timeout = timeout
         self._next_look = 0.0
         self._arriving: dict[HubPeer, tuple[int, float]] = {}
-        """Which message has been arriving since when."""
+        """The unfinished message of each connection, and since when it has been arriving."""
 
     def sweep(self, now: float) -> None:
-        """Look whose message takes too long; `now` on the monotonic clock."""
+        """End connections whose message takes too long; `now` on the monotonic clock."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD
@@ -37,7 +37,7 @@ class MessageWatch:
                 self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout():g} s to arrive")
 
     def too_much(self, peer: HubPeer, why: str) -> None:
-        """More bytes of unfinished messages came than may."""
+        """End a connection because of too many bytes of unfinished messages."""
         self._end(peer, ErrorCodes.CAPACITY_EXCEEDED, why)
 
     def _end(self, peer: HubPeer, code: ErrorCodes, why: str) -> None:

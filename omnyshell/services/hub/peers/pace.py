@@ -1,4 +1,7 @@
-"""How fast a connection is read: what its principal asks too fast waits unread, and unfinished messages are counted."""
+"""The rate at which a connection is read: requests that come too fast stay unread for a while.
+
+Counts unfinished messages too.
+"""
 
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.limits import KIB
@@ -36,37 +39,39 @@ FLOW = frozenset(
         *RELAYED_ANSWERS,
     }
 )
-"""What is said on channels that are open, and in answer: no requests, as long as they have a place."""
+"""Messages on open channels, and answers; they count less than requests if there is a channel or request for them."""
 
 FLOW_COST = 1 / 16
-"""What they count: a stream takes one for every 128 KiB."""
+"""The cost of such a message, in requests: a stream has one for every 128 KiB."""
 
 SMALL_DATA = 4 * KIB
 SMALL_INPUT_COST, SMALL_OUTPUT_COST = 1 / 16, 1 / 32
-"""What a data frame counts that is smaller: from a client, 16,000 a second, as each takes its node 25 us; from a node,
-which sends no more than 15,000 a second itself, 32,000, as they take the hub 8 to 16 us. Larger ones have their
-credit."""
+"""The cost of a small data frame, in requests. It allows a client 16,000 a second, as each takes its node 25 us, and a
+node 32,000, which take the hub 8 to 16 us each; our nodes send at most 15,000. Larger frames are limited by credit."""
 
 MISPLACED_SIZE = 512 * KIB
-"""Bytes of data without a place that count as one request more. What a session's end finds under way is cheap."""
+"""Dropped bytes of data that count as one more request. It is large, as a session's end leaves some frames under
+way."""
 
 REQUEST_TIME = 0.0005
-"""Seconds that a request may take the hub: one that takes longer, as a list of all nodes does, counts for several."""
+"""Seconds of the hub's time that one request stands for; a slower one, such as a list of all nodes, counts as
+several."""
 
 LONGEST_HOLD = 5.0
-"""Seconds that a connection is not read at most: its heartbeats and pongs come in time, and then it is held again."""
+"""Seconds for which reading is held at most, so that heartbeats and pongs are read in time; it may be held again
+then."""
 
 FREE_REQUESTS = 16.0
-"""What each connection may ask besides: a fleet that comes back at once is not slowed down."""
+"""Requests that each connection may send in addition, so that a reconnecting fleet is not slowed down."""
 
 
 def cost_of(message: ControlMessage | None, had_place: bool) -> float:
-    """Return as how many requests a message counts; None stands for one that cannot be read."""
+    """Return the cost of a message in requests; None stands for one that cannot be decoded."""
     return FLOW_COST if had_place and type(message) in FLOW else 1.0
 
 
 class Pace:
-    """One connection's. `opened` with its link, `logged_in` once, `ended` once."""
+    """The pace of one connection. Call `opened` with its link, then `logged_in` and `ended` once each."""
 
     link: ServerLink
 
@@ -76,14 +81,14 @@ class Pace:
         self._is_counted = False
         self._free = FREE_REQUESTS
         self._owed = 0.0
-        """Parts of a request that the account has not been charged for yet."""
+        """The cost that the account was not charged yet, less than a request."""
 
         self._small_data_cost = SMALL_INPUT_COST
         self._unfinished = 0
-        """Bytes of an unfinished message that the account knows of."""
+        """Bytes of an unfinished message that the account has counted."""
 
     def logged_in(self, who: Principal, role: str) -> None:
-        """Count the connection, and what it asks from now on, for its principal."""
+        """Count the connection and its later requests for its principal."""
         if role == Role.NODE:
             self._small_data_cost = SMALL_OUTPUT_COST
         self._account = self._quota.connected(who)
@@ -91,32 +96,32 @@ class Pace:
         self._is_counted = True
 
     def ended(self) -> None:
-        """Give back what the connection had."""
+        """Remove the connection from its principal's account."""
         if self._is_counted:
             self._is_counted = False
             self._quota.unfinished_grew(self._account, -self._unfinished)
             self._quota.disconnected(self._account)
 
     def said(self, cost: float, took: float) -> None:
-        """Count a message as so many requests, for more where it took the hub long; `took` in seconds."""
+        """Charge a message as `cost` requests, or more if it took the hub long; `took` is in seconds."""
         self._owed += cost if took < REQUEST_TIME * cost else took / REQUEST_TIME
         if self._owed >= 1:
             self.charge(0)
 
     def small_data(self) -> None:
-        """Count a data frame below `SMALL_DATA`."""
+        """Charge a data frame smaller than `SMALL_DATA`."""
         self._owed += self._small_data_cost
         if self._owed >= 1:
             self.charge(0)
 
     def misplaced(self, size: int) -> None:
-        """Count, besides, what a data frame of so many bytes costs that has no place."""
+        """Charge a dropped data frame of `size` bytes, in addition."""
         self._owed += size / MISPLACED_SIZE
         if self._owed >= 1:
             self.charge(0)
 
     def charge(self, cost: float = 1.0) -> None:
-        """Count what costs as much as so many requests; where that is too much for now, the rest is read later."""
+        """Charge `cost` requests; if that is too much for now, hold reading."""
         cost += self._owed
         self._owed = 0.0
         if self._free > 0:
@@ -128,7 +133,7 @@ class Pace:
             self.link.hold_reading(min(wait, LONGEST_HOLD))
 
     def slow_read(self, frames: int) -> str:
-        """Take note of so many frames that did not come whole or at once; returns why there are too many, if so."""
+        """Charge frames that did not come whole and at once; return why their bytes are too many, or ""."""
         if frames:
             self.charge(frames)
         grown = self.link.unfinished_bytes - self._unfinished if self._is_counted else 0

@@ -1,4 +1,4 @@
-"""What all parts of the hub need of a connection."""
+"""The port through which the hub's parts use a connection."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,15 +20,15 @@ class Peer(FarEnd, Protocol):
 
     @property
     def principal(self) -> Principal:
-        """Who logged in. Raises `RuntimeError` before that."""
+        """The logged-in principal. Raises `RuntimeError` before the login."""
 
     @property
     def evidence(self) -> Evidence | None:
-        """What the login was accepted for, where that is known."""
+        """The evidence for which the login was accepted, if known."""
 
     @property
     def role(self) -> str:
-        """What the peer says it is; empty before its hello."""
+        """The role in the peer's `hello`; "" before it."""
 
     @property
     def address(self) -> str:
@@ -40,7 +40,7 @@ class Peer(FarEnd, Protocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether what is sent now goes out at once, or waits for little."""
+        """Whether a message sent now goes out at once, or after little else."""
 
     @property
     def queued_bytes(self) -> int:
@@ -48,21 +48,21 @@ class Peer(FarEnd, Protocol):
 
     @property
     def silent_for(self) -> float:
-        """Seconds since something last came from the peer."""
+        """Seconds since the peer last sent anything."""
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds between the last ping that was answered and its answer; None before the first."""
+        """The last measured round trip in seconds; None before the first."""
 
     @property
     def has_said_goodbye(self) -> bool:
-        """Whether the connection has ended with the peer's own close, so that the peer was alive."""
+        """Whether the peer answered or sent a close, so that it was alive at the end."""
 
     def describe(self) -> LivePeer:
-        """The connection as it is told. Raises `RuntimeError` before the login."""
+        """The connection as a value. Raises `RuntimeError` before the login."""
 
     def ping(self) -> None:
-        """Have `round_trip` measured anew."""
+        """Send a ping, to measure `round_trip` again."""
 
     def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
         """Send a fatal `error` and close 4400."""
@@ -71,20 +71,20 @@ class Peer(FarEnd, Protocol):
         """Close with this code."""
 
     def evict(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
-        """End what the connection holds at once, and the connection soon, whether the peer answers or not.
+        """End its sessions and tunnels at once, and the connection shortly after, even if the peer does not answer.
 
         `retry_after` are seconds after which the peer may connect again.
         """
 
     def send_away(self, code: int, reason: str) -> None:
-        """End what the connection holds at once, and the connection soon; the peer may come back."""
+        """End its sessions and tunnels at once, and the connection shortly after; the peer may reconnect."""
 
 
 PeerT = TypeVar("PeerT", bound=Peer)
 
 
 class Peers(Generic[PeerT]):
-    """The connections of a hub, and those of each principal that has logged in."""
+    """The connections of a hub, and the logged-in ones by principal."""
 
     def __init__(self) -> None:
         self._all: set[PeerT] = set()
@@ -102,19 +102,19 @@ class Peers(Generic[PeerT]):
         return sorted(found, key=lambda peer: peer.connected_at)
 
     def of(self, principal: str) -> tuple[PeerT, ...]:
-        """Return the connections of a principal."""
+        """Return the logged-in connections of a principal."""
         return tuple(self._of.get(principal, ()))
 
     def add(self, peer: PeerT) -> None:
-        """Enter a connection that nobody has logged in on."""
+        """Add a connection before its login."""
         self._all.add(peer)
 
     def logged_in(self, peer: PeerT) -> None:
-        """Somebody has logged in on a connection."""
+        """Note the login of a connection."""
         self._of.setdefault(peer.principal.id, set()).add(peer)
 
     def discard(self, peer: PeerT) -> None:
-        """Forget a connection. Idempotent."""
+        """Remove a connection. Idempotent."""
         self._all.discard(peer)
         if peer.is_logged_in and (mine := self._of.get(peer.principal.id)) is not None:
             mine.discard(peer)

@@ -1,7 +1,7 @@
-"""Which proofs of a key a hub takes, after the key itself was found right (docs/extensions.md#auth-bind-2).
+"""Which proofs of a key a hub accepts, once the signature is verified (docs/extensions.md#auth-bind-2).
 
-A bound proof is taken for an address of this hub alone. A pair of `auth-bind` is taken until its key has made a bound
-one, a proof that is not bound from principals that the operator named, and from nobody else.
+A bound proof is accepted only for an address of this hub. A pair of `auth-bind` is accepted until its key has given a
+bound proof. An unbound proof is accepted only from principals that the operator named.
 """
 
 from collections.abc import Iterable
@@ -23,10 +23,10 @@ OUTGROWN = (
 
 
 class BoundKeys:
-    """The keys that have made a bound proof: from then on they make no other."""
+    """The keys that have given a bound proof; other proofs of theirs are no longer accepted."""
 
     def __init__(self, records: LateTable[bytes, bytes] | None = None, remembered: Iterable[bytes] = ()) -> None:
-        """`remembered` are those of earlier; `records` is where they are kept."""
+        """`remembered` are the stored ones; `records` is the table for changes."""
         self._records = records
         self._known = set(remembered)
 
@@ -42,7 +42,7 @@ class BoundKeys:
 
 
 class ProofRules:
-    """Judges how a key was proved. A plain object; `own_port` is the hub's, once it is bound."""
+    """Judges the kind of proof of a key. No I/O; `own_port` is the hub's port, once it is bound."""
 
     def __init__(self, config: HubConfig, keys: BoundKeys) -> None:
         self.own_port: int | None = None
@@ -51,12 +51,12 @@ class ProofRules:
         self.follow(config)
 
     def follow(self, config: HubConfig) -> None:
-        """Take settings anew; the ports of tunnels stay those that the hub was started with."""
+        """Use new settings; the range of tunnels' ports changes only at a restart."""
         self._unbound = config.allow_unbound_keys
         self._public = frozenset(map(_canonical, config.public_urls))
 
     def problem(self, credential: Credential) -> str:
-        """Return why a credential, which was found right, is not taken; "" where it is."""
+        """Return why a verified credential is not accepted; "" if it is."""
         if not isinstance(credential, PublicKeyCredential):
             return ""
         if credential.proof is Proof.BOUND:
@@ -68,10 +68,10 @@ class ProofRules:
         return OUTGROWN if credential.public_key.raw in self._keys else ""
 
     def problem_with_address(self, host: str, port: int) -> str:
-        """Return why a proof for this address is not taken; "" where it is.
+        """Return why a proof for this address is not accepted; "" if it is.
 
-        A port that tunnels may take is never the hub's, whether one is open there or not: whoever listens there hands
-        on what it is shown.
+        A port of tunnels' range is never accepted, whether or not a tunnel is open there: its owner could relay proofs
+        made for it.
         """
         dialled = HubAddress(host, port)
         if self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port:
@@ -82,13 +82,13 @@ class ProofRules:
         return ""
 
     def stranded_at(self, evidence: Evidence | None) -> str:
-        """Return the address by which somebody logged in, where no login is taken for it any more; else ""."""
+        """Return the address of an earlier login, if logins for it are no longer accepted; else ""."""
         if evidence is None or evidence.dialled is None or not self.problem_with_address(*evidence.dialled):
             return ""
         return str(HubAddress(*evidence.dialled))
 
     def taken(self, credential: Credential) -> None:
-        """Note that a credential was taken."""
+        """Note that a credential was accepted."""
         if isinstance(credential, PublicKeyCredential) and credential.proof is Proof.BOUND:
             self._keys.add(credential.public_key.raw)
 
@@ -97,12 +97,12 @@ class ProofRules:
         self._keys.add(key)
 
     def upholds(self, evidence: Evidence) -> bool:
-        """Tell whether an earlier login would still be taken: who may come unbound can change."""
+        """Tell whether the proof of an earlier login would still be accepted: who may log in unbound can change."""
         return evidence.proof is not Proof.UNBOUND or evidence.principal in self._unbound
 
 
 def check_public_urls(urls: Iterable[HubAddress], tunnels: PortRange | None, own_port: int) -> None:
-    """Raises `ConfigException` where the hub would refuse every proof for one of its own addresses."""
+    """Raise `ConfigException` if the hub would refuse every proof for one of its own URLs."""
     for url in urls:
         if tunnels is not None and url.port in tunnels and url.port != own_port:
             text = f"public-url {url} lies in tunnel-port-range {tunnels}: no login is taken for a port of tunnels"
@@ -110,7 +110,7 @@ def check_public_urls(urls: Iterable[HubAddress], tunnels: PortRange | None, own
 
 
 def parse_unbound_keys(names: Iterable[str]) -> frozenset[PrincipalId]:
-    """Read names of principals, each of which may be several with commas between. Raises `ConfigException`."""
+    """Read names of principals from texts that may each hold several, separated by commas. Raises `ConfigException`."""
     found = frozenset(name.strip() for text in names for name in text.split(",") if name.strip())
     for name in found:
         if "*" in name or "?" in name:

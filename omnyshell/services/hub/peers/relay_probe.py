@@ -1,4 +1,4 @@
-"""Measures what passing a frame on takes, of a few frames: the others cost no more than a look at a flag."""
+"""Measures the time of relaying a sample of frames; other frames only cost a check of a flag."""
 
 import time
 
@@ -8,7 +8,7 @@ from omnyshell.services.hub.peers.channel_owner import ChannelOwner
 
 
 class RelayProbe:
-    """Takes the time of one frame whenever it is armed. Whoever has a frame asks whether it `is_armed`."""
+    """Measures one frame each time it is armed. Callers check `is_armed` for each frame."""
 
     __slots__ = ("_histogram", "is_armed")
 
@@ -21,7 +21,7 @@ class RelayProbe:
         self.is_armed = True
 
     def measure(self, owner: ChannelOwner, opcode: DataOpcode, raw: bytes | memoryview) -> None:
-        """Give a frame to its owner, and take the time."""
+        """Pass a frame to its owner, and record the time."""
         self.is_armed = False
         started = time.perf_counter()
         owner.data(opcode, raw)

@@ -1,4 +1,4 @@
-"""Ends connections that take nothing of what waits for them, where more waits for their principal than may."""
+"""Ends connections that do not read, if too much waits for their principal."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 
 LOOK_PERIOD = 1.0
-"""Seconds between looks at what waits."""
+"""Seconds between checks."""
 
 PATIENCE = 10.0
-"""Seconds that a peer may take nothing at all."""
+"""Seconds for which a peer may read nothing."""
 
 
 class SendWatch:
-    """Looks at connections for which too much waits; those that take some of it, however slowly, stay."""
+    """Checks connections for which too much waits; those that read, however slowly, are kept."""
 
     def __init__(self, peers: Iterable[HubPeer], quota: Quota, audit: AuditLog) -> None:
         self._peers = peers
@@ -24,10 +24,10 @@ class SendWatch:
         self._audit = audit
         self._next_look = 0.0
         self._choked: dict[HubPeer, tuple[int, float]] = {}
-        """How much each had taken, and when it took that."""
+        """How much each had read at its last progress, and when that was."""
 
     def sweep(self, now: float) -> None:
-        """Look who takes nothing; `now` on the monotonic clock."""
+        """End connections that read nothing; `now` on the monotonic clock."""
         if now < self._next_look:
             return
         self._next_look = now + LOOK_PERIOD
@@ -36,7 +36,7 @@ class SendWatch:
         for peer in sorted(choked, key=lambda peer: peer.queued_bytes, reverse=True):
             had, since = before.get(peer, (-1, now))
             taken = peer.link.taken_bytes
-            # What the connection itself has to say, as to a ping, makes less of it.
+            # The count may also decrease, when the connection itself writes something, such as a pong.
             self._choked[peer] = (taken, now) if taken > had else (had, since)
             if now - self._choked[peer][1] >= PATIENCE and peer.is_choked:
                 self._end(peer)

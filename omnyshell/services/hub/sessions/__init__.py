@@ -1,1 +1,1 @@
-"""Sessions between clients and nodes: opened, relayed, kept."""
+"""Sessions between clients and nodes: opening, relaying, and keeping them."""

@@ -1,4 +1,4 @@
-"""Which sessions a hub opens: what a request must be, whose right it takes, and how many there may be."""
+"""Decides which sessions a hub opens: checks requests, rights and limits."""
 
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import CONTROL_CHANNEL, FIRST_HUB_CHANNEL_AT_CLIENT, is_node_id, matches_ref
@@ -15,7 +15,7 @@ from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.sessions.router import SessionRouter
 
 SHOWN_NAME_LENGTH = 255
-"""Of a name that a peer chose and nobody has checked, this much is repeated and audited."""
+"""Characters of an unchecked name from a peer that are quoted in errors and audited."""
 
 
 class NotAllowedException(SessionRejectedException):
@@ -27,7 +27,7 @@ class NotAllowedException(SessionRejectedException):
 
 
 class SessionAdmission:
-    """Judges each request for a session; a plain object."""
+    """Checks requests for sessions. No I/O."""
 
     def __init__(self, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy) -> None:
         self._nodes = nodes
@@ -35,9 +35,9 @@ class SessionAdmission:
         self._policy = policy
 
     def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[ReachableNode, Action]:
-        """Return the node, and the right that the session takes there as long as it goes on.
+        """Return the node, and the right that the session needs there for its whole life.
 
-        Raises `SessionRejectedException`, `NotAllowedException` among it, with the first reason that applies.
+        Raises `SessionRejectedException`, or its subclass `NotAllowedException`, with the first reason that applies.
         """
         self._check_request(client, channel, request)
         node = self._nodes.find(request.node_id)
@@ -96,7 +96,7 @@ class SessionAdmission:
             raise SessionRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 
     def _taken_over(self, client: Peer, node: ReachableNode, request: SessionOpen) -> int:
-        """How many sessions a resume frees: one that is attached still, maybe by a connection nobody knows is dead."""
+        """How many sessions a resume frees: one if it is still attached, maybe over a connection that is dead."""
         ref = request.resume_session_id
         if not ref:
             return 0
@@ -105,5 +105,5 @@ class SessionAdmission:
 
 
 def has_offsets(client: Peer, node: ReachableNode, request: SessionOpen) -> bool:
-    """Tell whether client and node count the stream's bytes, so that each can say where it goes on."""
+    """Tell whether client, node and request use `resume-offset`, so that a resume continues at an exact byte."""
     return request.offsets and RESUME_OFFSET in client.features and RESUME_OFFSET in node.peer.features

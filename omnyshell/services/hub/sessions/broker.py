@@ -1,6 +1,6 @@
-"""Decides which sessions are opened, and ends them when an end is gone (docs/protocol.md#sessions).
+"""Opens sessions, and ends them when their client or node is lost (docs/protocol.md#sessions).
 
-A plain object fed with messages and a clock: it sends through `Peer` and waits for nothing.
+No I/O: it is fed with messages and a clock, sends through `Peer`, and never waits.
 """
 
 import logging
@@ -116,13 +116,13 @@ class HubBroker:
         node.peer.send(_node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
-        """The client leaves: the node is told ahead of what still waits."""
+        """The client closes: tell the node, ahead of data that still waits."""
         route.client.discard(route.client_channel)
         self._end_at_node(route, message)
         self._finish(route, message.reason)
 
     def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
-        """The client wants to leave its open session running: the node is asked, and answers on the channel."""
+        """The client detaches: ask the node, which answers on the channel."""
         _step("detaching asked of the node", route)
         ask = NodeSessionDetach(
             session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
@@ -132,7 +132,7 @@ class HubBroker:
     # From nodes
 
     def detached(self, route: SessionRoute, message: NodeSessionDetached) -> None:
-        """An open session goes on without its client, which is told behind its last output; the channel ends."""
+        """The node has detached a session: tell the client after the last output, and end its channel."""
         told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
         if not self._told_last(route, told):
             return
@@ -143,7 +143,7 @@ class HubBroker:
         self._audit_session("session.detach", route)
 
     def opened(self, route: SessionRoute, message: NodeSessionOpened) -> None:
-        """The node started the session that it was asked for."""
+        """The node has started the requested session."""
         session = route.session
         if message.session_id != route.asked_id and self._is_anothers(message.session_id, session):
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="That session is not this one"))
@@ -159,17 +159,17 @@ class HubBroker:
         route.client.send_in_order(_client_answer(message, route), route.client_channel)
 
     def rejected(self, route: SessionRoute, message: NodeSessionRejected) -> None:
-        """The node refused the session that it was asked for."""
+        """The node has refused the requested session."""
         self._kept.ended(route.session.node_id, route.asked_id)
         self._reject_route(route, message.reason, message.message)
 
     def exited(self, route: SessionRoute) -> None:
-        """What ran in an open session has ended, and its node tells how."""
+        """Note that the program of an open session has ended."""
         _step("session's program ended", route)
         self._kept.ended(route.session.node_id, route.session.id)
 
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
-        """The session ended: the client is told behind its last output."""
+        """The session ended: tell the client after the last output."""
         if route.is_open:
             if self._told_last(route, message):
                 self._finish(route, message.reason)
@@ -179,13 +179,13 @@ class HubBroker:
     # From the hub
 
     def client_gone(self, client: Peer) -> None:
-        """A client's connection ended."""
+        """End or detach the sessions of a client whose connection ended."""
         for route in self._router.of_peer(client):
             self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_DISCONNECTED))
             self._finish(route, CloseReason.CLIENT_DISCONNECTED)
 
     def node_gone(self, node: FarEnd) -> None:
-        """A node's connection ended."""
+        """End the sessions at a node whose connection ended."""
         for route in self._router.of_peer(node):
             text = f"The node {route.session.node_id} disconnected"
             if route.is_open:
@@ -196,12 +196,12 @@ class HubBroker:
                 self._reject_route(route, ErrorCodes.NODE_OFFLINE, text)
 
     def node_became_another(self, node: FarEnd) -> None:
-        """A node's connection goes on under another id: what it carries was opened at a node that is gone."""
+        """End the sessions of a node's connection that changed its id: they were opened at the old id."""
         for route in self._router.of_peer(node):
             self.end(route, CloseReason.NODE_CLOSED, f"The node {route.session.node_id} has another id now")
 
     def fail_route(self, route: SessionRoute) -> None:
-        """An end sent more than its credit: the session ends for both."""
+        """End a session at both ends, as one of them sent more than its credit."""
         self._end_both(route, "More data than the credit allows")
 
     def _end_both(self, route: SessionRoute, why: str) -> None:
@@ -212,7 +212,7 @@ class HubBroker:
         self._finish(route, CloseReason.ERROR)
 
     def end(self, route: SessionRoute, reason: str, text: str) -> None:
-        """End a session, and what runs in it, because the hub says so; its client is told why."""
+        """End a session and its program on the hub's decision, and tell its client why."""
         close = ChannelClose(reason=reason, message=text)
         route.client.discard(route.client_channel)
         if route.is_open:
@@ -220,22 +220,22 @@ class HubBroker:
         else:
             rejected = SessionRejected(reason=ErrorCodes.NOT_AUTHORIZED, message=text)
             route.client.send_in_order(rejected, route.client_channel)
-        # A client that left on purpose: nothing of the session stays.
+        # This reason means that the client left on purpose, so the node keeps nothing.
         self._end_at_node(route, ChannelClose(reason=CloseReason.CLIENT_CLOSED))
         self._finish(route, reason)
 
     def flooded(self, route: SessionRoute) -> None:
-        """More is sent to one end than it takes: the session ends for both."""
+        """End a session at both ends, as too many messages wait for one of them."""
         if route.is_open:
             self._end_both(route, "More than the other end takes")
         else:
             self._reject_route(route, ErrorCodes.CAPACITY_EXCEEDED, "The node does not take requests fast enough")
 
     def expire(self, now: float) -> None:
-        """Reject what nodes have not answered in time; `now` on the monotonic clock."""
+        """Reject sessions that nodes have not answered in time; `now` on the monotonic clock."""
         late = [route for route in self._router if not route.is_open and now >= route.open_deadline]
         for route in late:
-            # The node may still start it: that it must not keep it, it learns from the close.
+            # The node may still start the session; the close tells it not to keep it.
             self._end_at_node(route, ChannelClose(reason=CloseReason.ERROR, message="Opened too late"))
             self._reject_route(route, ErrorCodes.TIMEOUT, f"The node {route.session.node_id} did not answer")
 
@@ -246,12 +246,12 @@ class HubBroker:
             self._bus.publish(SessionEvent(route.describe(), route.asked_id, reason, expires_at))
 
     def _told_last(self, route: SessionRoute, message: ControlMessage) -> bool:
-        """Send the client its last message; returns False where that flooded the channel, which has ended the route."""
+        """Send the client its last message; return False if that flooded the channel, which has ended the route."""
         route.client.send_in_order(message, route.client_channel)
         return self._router.is_carried(route)
 
     def _is_anothers(self, session_id: str, session: Session) -> bool:
-        """Whether a node names a session that is open at another node, or is another principal's."""
+        """Whether a node named a session that is open at another node, or belongs to another principal."""
         named = (route.session for route in self._router if normal_id(route.session.id) == normal_id(session_id))
         return any((one.node_id, one.principal) != (session.node_id, session.principal) for one in named)
 
@@ -324,7 +324,7 @@ def _step(text: str, route: SessionRoute, reason: str = "") -> None:
 
 
 def shown_command(request: SessionOpen) -> str:
-    """Return what a session was asked to run, as far as it is shown."""
+    """Return the command of a request, for display."""
     words = request.command or ""
     for word in request.args:
         if len(words) > SHOWN_NAME_LENGTH:
@@ -334,7 +334,7 @@ def shown_command(request: SessionOpen) -> str:
 
 
 def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
-    """What the node is asked; fields of docs/protocol.md#extensions go only to a node that announced them."""
+    """Make the request to the node; fields of extensions go only to a node that announced them."""
     return NodeSessionOpen(
         session_id=route.session.id,
         principal=route.session.principal,
@@ -354,7 +354,7 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
 
 
 def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
-    """What the client is told; `resume-offset` stays in force only where the node echoes it."""
+    """Make the answer to the client; `resume-offset` is in force only if the node echoed it."""
     route.has_offsets = route.has_offsets and message.offsets
     opened = SessionOpened(
         session_id=message.session_id,

@@ -1,4 +1,4 @@
-"""Enters into the audit trail what programs put on the clipboards of their users (extension `clipboard-audit`)."""
+"""Audits what programs put on their users' clipboards (extension `clipboard-audit`)."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
 
 PERIOD = 1.0
-"""Seconds between two records of a client; what a program does meanwhile is summed up in the next."""
+"""Seconds between two records of a client; writes in between are summed up in the next one."""
 
 
 @dataclass(slots=True)
 class _Told:
-    """What a client was last recorded for, and what came since."""
+    """The last record of a client, and the writes since."""
 
     at: float
     count: int = 0
@@ -24,7 +24,7 @@ class _Told:
 
 
 class ClipboardNotes:
-    """Takes clients at their word: only they know what became of a request."""
+    """Audits clients' reports; they are not verified, as only clients know the outcome."""
 
     def __init__(self, router: SessionRouter, audit: AuditLog, metrics: HubMetrics, clock: Clock) -> None:
         self._router = router
@@ -34,11 +34,11 @@ class ClipboardNotes:
         self._told: dict[Peer, _Told] = {}
 
     def left(self, peer: Peer) -> None:
-        """A client's connection ended."""
+        """Record pending sums of a client whose connection ended."""
         self._told.pop(peer, None)
 
     def noted(self, peer: Peer, note: SessionClipboard, channel: int) -> None:
-        """Record that a clipboard was written to, or was to be."""
+        """Record that a clipboard was written to, or that this was refused."""
         route = self._router.find(peer, channel)
         if route is None:
             self._metrics.frames_dropped += 1

@@ -1,6 +1,6 @@
-"""The sessions that may go on when their connections have ended, and by which credential each was opened.
+"""The sessions that may outlive their connections, and the credential by which each was opened.
 
-A plain object that the broker tells what it does. Whether a session waits in its node at present, only the node knows.
+No I/O: the broker reports to it. Only the node knows whether a session is still there.
 """
 
 from collections.abc import Iterable
@@ -19,37 +19,37 @@ from omnyshell.services.hub.sessions.route import SessionRoute
 
 @dataclass(eq=False, slots=True)
 class KeptSession:
-    """A session; another object stands for it when another login has taken it up."""
+    """A session. When another login resumes it, another object replaces this one."""
 
     node_id: str
     id: str
-    """As its node spells it."""
+    """The session's id, as spelled by its node."""
 
     owner: Principal
-    """With the roles of the login."""
+    """The owner, with the roles of the login."""
 
     action: Action
-    """What its owner must be allowed at the node, as long as it goes on."""
+    """The right that its owner needs at the node for the session's whole life."""
 
     evidence: Evidence | None
-    """What the login was accepted for; None where that is not known, for a session that was found in its node."""
+    """The evidence for which the login was accepted; None for a session that was found on its node."""
 
     since: float = 0.0
-    """When the hub last knew of itself that it was there, on the monotonic clock."""
+    """When the hub itself last knew that it existed, on the monotonic clock."""
 
     asked: RegisteredNode | None = None
-    """The registration of its node which was asked to end it."""
+    """The registration of its node that was asked to end it, if any."""
 
     gone_at: float | None = None
-    """Since when its node says that it does not have it, on the monotonic clock."""
+    """Since when its node reports that it does not have it, on the monotonic clock."""
 
 
 Place = tuple[str, str]
-"""A node's id, and that of a session there."""
+"""The ids of a node and of a session on it."""
 
 
 class KeptSessions:
-    """Sessions by node and id, in memory and, where there are records, a moment later there too."""
+    """Sessions by node and id, in memory, and written to the records, if any, a moment later."""
 
     def __init__(
         self,
@@ -69,15 +69,15 @@ class KeptSessions:
         return list(self._nodes)
 
     def at(self, node_id: str) -> list[KeptSession]:
-        """Return the sessions that may be at a node, oldest first."""
+        """Return the sessions that may be on a node, oldest first."""
         return [session for session in self._nodes.get(node_id, {}).values() if session.gone_at is None]
 
     def of(self, owner: PrincipalId) -> list[KeptSession]:
-        """Return the sessions of a principal that may be at their nodes."""
+        """Return the sessions of a principal."""
         return [session for session in self._owners.get(owner, ()) if session.gone_at is None]
 
     def gone(self, node_id: str) -> list[KeptSession]:
-        """Return the sessions that were missed at a node, oldest first."""
+        """Return the sessions that a node did not have, oldest first."""
         return [session for session in self._nodes.get(node_id, {}).values() if session.gone_at is not None]
 
     def find(self, node_id: str, session_id: str) -> KeptSession | None:
@@ -85,7 +85,7 @@ class KeptSessions:
         return self._nodes.get(node_id, {}).get(normal_id(session_id))
 
     def put(self, session: KeptSession) -> None:
-        """Remember a session, in place of what was known of it."""
+        """Store a session, replacing an earlier object for it."""
         known = self.find(session.node_id, session.id)
         if known is not None and known.id != session.id:
             self.forget(known)
@@ -94,7 +94,7 @@ class KeptSessions:
             self._records.put((session.node_id, session.id), session)
 
     def forget(self, session: KeptSession) -> None:
-        """Forget a session, but not what has taken its place. Idempotent."""
+        """Remove a session, unless another object has replaced it. Idempotent."""
         sessions = self._nodes.get(session.node_id, {})
         key = normal_id(session.id)
         if sessions.get(key) is not session:
@@ -107,10 +107,10 @@ class KeptSessions:
             self._records.remove((session.node_id, session.id))
 
     def miss(self, session: KeptSession) -> None:
-        """A node does not have a session.
+        """Note that a node does not have a session.
 
-        Another process may have answered, under the same node id: what opened the session stays known for a while, in
-        case that it is found. What is known by its owner's name alone is forgotten.
+        Another process with the same node id may have answered, so the session's evidence is kept for a while in case
+        the session is found. A session without evidence is removed.
         """
         if session.evidence is None:
             self.forget(session)
@@ -120,12 +120,12 @@ class KeptSessions:
     # What the broker tells
 
     def asked(self, route: SessionRoute) -> None:
-        """A node is asked to start a session. It may do that though its client is gone before it says so."""
+        """A node is asked to start a session. It may do so even if the client is lost before the answer."""
         if can_outlive(route) and not route.is_resume:
             self.put(_session_of(route, route.asked_id, route.right))
 
     def opened(self, route: SessionRoute) -> None:
-        """A node has started a session, or a client has taken one up: it lives by that client's login from now on."""
+        """A session was started or resumed. From now on it depends on that client's login."""
         session = route.session
         if session.id != route.asked_id and normal_id(session.id) != normal_id(route.asked_id):
             self.ended(session.node_id, route.asked_id)
@@ -138,7 +138,7 @@ class KeptSessions:
             self.put(_session_of(route, session.id, route.right))
 
     def ended(self, node_id: str, session_id: str) -> None:
-        """A node says that a session has ended, or never began."""
+        """A node reports that a session has ended, or was not started."""
         known = self.find(node_id, session_id)
         if known is not None:
             self.forget(known)
@@ -159,7 +159,7 @@ class KeptSessions:
 
 
 def can_outlive(route: SessionRoute) -> bool:
-    """Tell whether a node may keep a session whose client is lost: shells, and commands whose bytes are counted."""
+    """Tell whether a node may keep a session whose client is lost: a shell, or a command with offsets."""
     return route.session.mode is SessionMode.SHELL or route.has_offsets or route.is_resume
 
 

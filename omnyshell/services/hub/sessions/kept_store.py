@@ -1,7 +1,7 @@
-"""The sessions that may outlive their connections, on disk, and the proof of who opened each, sealed.
+"""The sessions that may outlive their connections, on disk, with the encrypted evidence of each login.
 
-A token that people chose may be guessed from its plain hash. So what is stored of one is encrypted, by a key that lies
-in a file beside the database: a copy of the database alone is nothing to guess by.
+A token chosen by a person could be guessed from its hash. So evidence is encrypted with a key in a file beside the
+database: a copy of the database alone does not help to guess.
 """
 
 import json
@@ -45,14 +45,14 @@ _REMOVE = "DELETE FROM kept_sessions WHERE node_id = ? AND session_id = ?"
 
 
 class EvidenceSeal:
-    """Encrypts evidence for one place: what was sealed for one session cannot be opened as another's."""
+    """Encrypts evidence for one place, so that the evidence of one session cannot be decrypted as another's."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = ChaCha20Poly1305(key)
 
     @classmethod
     def load(cls, path: Path) -> "EvidenceSeal":
-        """Read the key, or make one. Raises `ConfigException` where it cannot be used."""
+        """Read the key, or create one. Raises `ConfigException` if it cannot be used."""
         key = read_private(path)
         if key is None:
             key = ChaCha20Poly1305.generate_key()
@@ -69,7 +69,7 @@ class EvidenceSeal:
         return nonce + self._cipher.encrypt(nonce, plain.encode(), place)
 
     def open(self, sealed: bytes, place: bytes, principal: PrincipalId) -> Evidence:
-        """Decrypt. What cannot be opened is evidence that nothing upholds."""
+        """Decrypt. If that fails, return evidence that no authenticator upholds."""
         try:
             plain = self._cipher.decrypt(sealed[:_NONCE_SIZE], sealed[_NONCE_SIZE:], place)
             method, secret, proof = json.loads(plain)
@@ -79,10 +79,10 @@ class EvidenceSeal:
 
 
 class KeptStore:
-    """The table, in the hub's state file, and what its changes are written by."""
+    """The table in the hub's state file, and the writer of its changes."""
 
     def __init__(self, file: StateFile) -> None:
-        """Raises `ConfigException` where file or key cannot be used."""
+        """Raises `ConfigException` if file or key cannot be used."""
         if file.path is None:
             raise ConfigException("sessions are recorded in a file alone")
         self._seal = EvidenceSeal.load(file.path.with_name(SESSIONS_KEY_FILE))
@@ -91,7 +91,7 @@ class KeptStore:
         self.table: LateTable[Place, KeptSession] = LateTable(_PUT, _REMOVE, self._row, tuple)
 
     def sessions(self) -> list[KeptSession]:
-        """Return what was stored. Of a damaged row all but the session is forgotten, so that it ends."""
+        """Return the stored sessions. A damaged row keeps only the session's id, so that the session is ended."""
         query = "SELECT session_id, node_id, principal, roles, action, evidence FROM kept_sessions"
         found = self._file.read("the session", self._session, query)
         self.table.hold((session.node_id, session.id) for session in found)

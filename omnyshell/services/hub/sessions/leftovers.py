@@ -1,4 +1,4 @@
-"""Ends the sessions that were left in nodes and may not go on, and finds out which of them have ended by themselves."""
+"""Ends sessions kept by nodes that are no longer allowed, and finds out which ones have ended by themselves."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,42 +31,43 @@ from omnyshell.services.hub.sessions.kept import KeptSession, KeptSessions
 from omnyshell.services.hub.sessions.router import SessionRouter
 
 DETACH_SERVICE = "detach"
-"""The feature that a node names when it keeps sessions."""
+"""The feature that a node announces if it keeps sessions."""
 
 ASK_AGAIN = 60.0
-"""Seconds between questions to a node in which sessions may wait."""
+"""Seconds between requests to a node that may keep sessions."""
 
 MOST_OF_OWNER = 1_000
-"""Sessions of one principal that may wait in one node; of more, the oldest is ended."""
+"""The most kept sessions of one principal on one node; beyond it, the oldest is ended."""
 
 MOST_FOUND = 5_000
-"""Sessions of a node, up to which those are taken in that it lists and the hub did not know."""
+"""The most sessions of a node up to which listed ones that the hub did not know are added."""
 
 MOST = 10_000
-"""Sessions of a node that are remembered when it ends none of them."""
+"""The most sessions of a node that are remembered, even if it does not end any."""
 
 MOST_AT_ONCE = 200
-"""Sessions that a node is asked to end in one go: a message each, and a node that has to read too many is cut off."""
+"""Sessions that a node is asked to end at a time: each takes a message, and a node with too many unread ones is cut
+off."""
 
 MISSED_TIME = 86_400.0
-"""Seconds after which a session is forgotten that its node does not have, or, being a command, does not list."""
+"""Seconds after which a session is forgotten that its node does not have, or, as a command, does not list."""
 
 
 def keeps_sessions(node: RegisteredNode) -> bool:
-    """Tell whether a node keeps the sessions of clients that leave."""
+    """Tell whether a node keeps the sessions of lost clients."""
     return node.capabilities is not None and DETACH_SERVICE in node.capabilities.features
 
 
 def _is_old(node: RegisteredNode) -> bool:
-    """Tell whether a node keeps sessions, and does not tell of everyone's at once."""
+    """Tell whether a node keeps sessions, but cannot list those of all principals at once."""
     return EVENTS not in node.peer.features and keeps_sessions(node)
 
 
 class LeftoverSessions:
-    """Judges each kept session by what is allowed now, and has nodes end those that may not go on, by their ids.
+    """Checks each kept session by the present rights, and has nodes end those that are no longer allowed, by their ids.
 
-    A node that was away is told when it is back. Its list of sessions then is the last word on which there are: those
-    that it does not have are forgotten, those that the hub does not know are judged by their owners' names alone.
+    A disconnected node is told when it is back. Its list of sessions is then authoritative: sessions that are not in it
+    are forgotten, and unknown ones are checked by their owners' names alone.
     """
 
     def __init__(
@@ -98,12 +99,12 @@ class LeftoverSessions:
         self._asked_at: dict[str, float] = {}
         self._unfinished: set[str] = set()
         self._old_nodes: set[str] = set()
-        """Nodes that have to be asked for each principal's sessions apart, and some that are gone."""
+        """Nodes that have to be asked for each principal's sessions separately; some may be disconnected."""
 
     def enforce(self, standing: AsNow, revoked: Iterable[PrincipalId]) -> None:
-        """End what may not go on in the connected nodes.
+        """End sessions on connected nodes that are no longer allowed.
 
-        A node that did not tell of everyone's sessions when it came is asked for those of principals that are gone.
+        A node that could not list all principals' sessions is asked for those of the revoked principals.
         """
         for node in filter(None, map(self._nodes.find, self._kept.nodes())):
             self._judge(node, standing)
@@ -131,7 +132,7 @@ class LeftoverSessions:
             self._condemn_at(node_id, self._kept.at(node_id))
 
     def tick(self, now: float) -> None:
-        """Go on with what was too much for once, and ask nodes what has become of sessions; `now` is monotonic."""
+        """Continue with remaining work, and ask nodes about sessions; `now` is on the monotonic clock."""
         self._condemn()
         unfinished, self._unfinished = self._unfinished, set()
         for node in filter(None, map(self._nodes.find, unfinished)):
@@ -142,11 +143,11 @@ class LeftoverSessions:
                 self._look_after(node)
 
     def is_ending(self, node_id: str) -> bool:
-        """Tell whether a node has still to be asked to end some of its sessions."""
+        """Tell whether a node still has to be asked to end sessions."""
         return node_id in self._unfinished
 
     def came(self, node: RegisteredNode) -> None:
-        """A node has said what it supports, for the first time since it registered: it is asked what it has."""
+        """Ask a node for its sessions, when it has sent its capabilities for the first time after registering."""
         if _is_old(node):
             self._old_nodes.add(node.node_id)
         self._judge(node, self._gate.standing())
@@ -155,7 +156,7 @@ class LeftoverSessions:
     # Ending
 
     def _ask_old_nodes(self, names: Sequence[PrincipalId]) -> None:
-        """Ask those nodes which did not tell of everyone's sessions."""
+        """Ask the nodes that cannot list all principals' sessions."""
         nodes = [node for node in map(self._nodes.find, sorted(self._old_nodes)) if node is not None and _is_old(node)]
         self._old_nodes = {node.node_id for node in nodes}
         for node in nodes:
@@ -163,7 +164,7 @@ class LeftoverSessions:
                 self._ask_for(node, node.peer, name, self._clock.monotonic())
 
     def _judge(self, node: RegisteredNode, standing: AsNow, sessions: Iterable[KeptSession] | None = None) -> None:
-        """Judge the sessions at a node, or some of them."""
+        """Check the sessions on a node, or some of them."""
         known = self._kept.at(node.node_id) if sessions is None else sessions
         sessions = (session for session in known if session.asked is not node)
         ending = [session for session in sessions if not self._may_stay(node, session, standing)]
@@ -173,7 +174,7 @@ class LeftoverSessions:
             self._unfinished.add(node.node_id)
 
     def _condemn(self) -> None:
-        """Have what is locked in nodes that are away end when they are back, though the lock be gone by then."""
+        """Mark locked sessions on disconnected nodes to be ended later, even if the lock is removed by then."""
         for node_id in self._kept.nodes() if any(self._gate.locks) else ():
             if self._nodes.find(node_id) is None:
                 self._condemn_at(node_id, self._kept.at(node_id))
@@ -210,7 +211,10 @@ class LeftoverSessions:
         )
 
     def _end_by_taking_it_up(self, node: RegisteredNode, session: KeptSession) -> None:
-        """A node of 0.1.0 ends no command by its id, but one that it gives to a channel which its client closes."""
+        """End a command on a node of 0.1.0 by resuming it and closing the channel.
+
+        Such a node cannot end it by its id.
+        """
         channel = node.allocate_channel()
         ask = NodeSessionOpen(
             session_id=self._new_id(),
@@ -226,11 +230,11 @@ class LeftoverSessions:
         if answer.ok:
             self._ended(session)
         else:
-            # It had ended already.
+            # The session had ended already.
             self._kept.miss(session)
 
     def _not_answered(self, session: KeptSession) -> None:
-        """The node is asked again when the session is judged again."""
+        """Forget the request; the node is asked again at the next check of the session."""
         session.asked = None
 
     def _ended(self, session: KeptSession) -> None:
@@ -257,7 +261,10 @@ class LeftoverSessions:
         self._ask(node)
 
     def _limit(self, node: RegisteredNode) -> None:
-        """End the oldest of an owner who has left too many; a node that does not end them costs no more than `MOST`."""
+        """End the oldest sessions of an owner with too many.
+
+        If the node does not end them, at most `MOST` are remembered.
+        """
         self._forget(self._kept.gone(node.node_id)[:-MOST])
         if len(self._kept.at(node.node_id)) <= MOST_OF_OWNER:
             return
@@ -271,7 +278,7 @@ class LeftoverSessions:
                 self._end(node, session)
 
     def _waiting(self, node: RegisteredNode) -> list[KeptSession]:
-        """The sessions that no client has through this hub, oldest first."""
+        """The sessions that no client has attached through this hub, oldest first."""
         carried = self._carried(node)
         return [session for session in self._kept.at(node.node_id) if normal_id(session.id) not in carried]
 
@@ -283,7 +290,7 @@ class LeftoverSessions:
             self._kept.forget(session)
 
     def _ask(self, node: RegisteredNode) -> None:
-        """Ask a node for its sessions: for everyone's at once, or for each principal's apart."""
+        """Ask a node for its sessions: for all at once, or for each principal's separately."""
         peer, now = node.peer, self._clock.monotonic()
         self._asked_at[node.node_id] = now
         if not keeps_sessions(node):
@@ -316,7 +323,7 @@ class LeftoverSessions:
         asked_at: float,
         owner: PrincipalId | None,
     ) -> None:
-        """Take a node's list, of everyone's sessions or of one owner's, as it was asked for at that time."""
+        """Merge a node's list of all sessions or of one owner's, which was requested at `asked_at`."""
         if self._nodes.find(node.node_id) is not node:
             return
         named = {normal_id(info.session_id) for info in answer.sessions}
@@ -334,12 +341,15 @@ class LeftoverSessions:
         self._judge(node, self._gate.standing())
 
     def _has_ended(self, node: RegisteredNode, session: KeptSession) -> bool:
-        """Whether a session that is not in its node's list is not in the node either."""
+        """Whether a session that is missing from its node's list has ended."""
         is_listed = session.action is Action.SHELL or KEPT_COMMANDS in node.peer.features
         return is_listed or self._clock.monotonic() - session.since >= MISSED_TIME
 
     def _find(self, node: RegisteredNode, infos: Iterable[DetachedSessionInfo], owner: PrincipalId | None) -> None:
-        """Take in what this hub does not know: opened before it kept records, or while they could not be written."""
+        """Add sessions that the hub does not know.
+
+        They were opened before it kept records, or while it could not write them.
+        """
         carried, room = self._carried(node), MOST_FOUND - len(self._kept.at(node.node_id))
         for info in infos:
             name = owner or PrincipalId(info.owner_user_id)

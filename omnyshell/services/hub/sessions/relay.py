@@ -1,8 +1,8 @@
-"""The two ends of a session in the hub: what comes on the channel of one goes on at the other.
+"""The two ends of a session in the hub: frames from one channel are relayed to the other.
 
-Each sends as much as docs/protocol.md#credit allows it. The channel id is rewritten, and no payload looked into.
-Nothing here waits: what a slow receiver has not taken is in its outbox, bounded by the credit of its channels. Where
-too much waits there for one principal, the credit that it grants waits too, until some of that has gone.
+Each end may send as much as its credit allows (docs/protocol.md#credit). The channel id is rewritten, and payloads are
+not inspected. Nothing here blocks: data for a slow receiver waits in its outbox, bounded by the credit of its channels.
+If too much waits for one principal, the credit that it grants is held back until some has been sent.
 """
 
 from typing import TYPE_CHECKING
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 
 class Relay:
-    """What the ends of all sessions share: what is counted, and grants that wait."""
+    """Shared by the ends of all sessions: counters, and grants that are held back."""
 
     def __init__(self, metrics: HubMetrics) -> None:
         self.metrics = metrics
         self._waiting: dict[SessionEnd, ChannelWindow] = {}
-        """Grants that wait, in one, by the end that they came from."""
+        """Grants that are held back, merged, by the end that sent them."""
 
     def sweep(self, _now: float) -> None:
-        """Pass on grants whose senders take what waits for them again."""
+        """Pass on held grants of ends that are no longer choked."""
         for end, window in list(self._waiting.items()):
             if not end.route.is_open:
                 del self._waiting[end]
@@ -49,7 +49,7 @@ class Relay:
                 end.pass_on(window)
 
     def grant(self, end: "SessionEnd", window: ChannelWindow) -> None:
-        """Pass on what an end grants: one for one and unchanged, or not at all; those that had to wait go in one."""
+        """Pass on an end's grant unchanged, or hold it back; held grants are merged into one."""
         before = self._waiting.get(end) if self._waiting else None
         if before is None and not end.peer.is_choked:
             end.pass_on(window)
@@ -58,14 +58,14 @@ class Relay:
 
 
 class SessionEnd:
-    """One end of a route. What has no place at an open session is dropped and counted."""
+    """One end of a route. Frames that do not belong to an open session are dropped and counted."""
 
     __slots__ = ("_broker", "_far", "_far_channel", "_metrics", "_relay", "peer", "route")
 
     def __init__(
         self, route: SessionRoute, peer: FarEnd, far: tuple[FarEnd, int], relay: Relay, broker: "HubBroker"
     ) -> None:
-        """`far` is the channel that the other end has at its connection."""
+        """`far` is the other end's connection and its channel there."""
         self.route = route
         self.peer = peer
         self._far, self._far_channel = far
@@ -74,13 +74,13 @@ class SessionEnd:
         self._broker = broker
 
     def pass_on(self, window: ChannelWindow) -> None:
-        """Have the other end send more. What belongs to `resume-offset` goes only where it is in force."""
+        """Pass a grant on to the other end. Its offset is passed only if `resume-offset` is in force."""
         if window.offset is not None and not self.route.has_offsets:
             window = ChannelWindow(stream=window.stream, credit=window.credit)
         self._far.send(window, self._far_channel)
 
     def flooded(self) -> None:
-        """More is sent to this end than its connection takes: the session ends."""
+        """End the session: too many messages wait for this end."""
         self._broker.flooded(self.route)
 
     def _send_on(self, size: int, raw: bytes | memoryview) -> None:
@@ -104,7 +104,7 @@ class SessionEnd:
 
 
 class ClientEnd(SessionEnd):
-    """The end that a client has: a `ChannelOwner`."""
+    """The client's end: a `ChannelOwner`."""
 
     __slots__ = ()
 
@@ -125,7 +125,10 @@ class ClientEnd(SessionEnd):
         self._send_on(size, raw)
 
     def message(self, message: ChannelMessage) -> None:
-        """Pass on resize, signal and windows, ahead of data, and the end of input, behind it; the broker takes ends."""
+        """Relay resize, signal and windows ahead of data, and the end of input after it.
+
+        Close and detach go to the broker.
+        """
         if isinstance(message, ChannelWindow):
             self._grant(self.route.to_client, message)
         elif isinstance(message, ChannelClose):
@@ -143,7 +146,7 @@ class ClientEnd(SessionEnd):
 
 
 class NodeEnd(SessionEnd):
-    """The end that a node has: a `ChannelOwner`."""
+    """The node's end: a `ChannelOwner`."""
 
     __slots__ = ()
 
@@ -164,9 +167,9 @@ class NodeEnd(SessionEnd):
         self._send_on(size, raw)
 
     def message(self, message: ChannelMessage) -> None:
-        """Pass on windows, ahead of data, and the exit and `channel.paint` in their place behind it.
+        """Relay windows ahead of data, and the exit and `channel.paint` in order after it.
 
-        What begins and ends a session goes to the broker.
+        Messages that begin or end a session go to the broker.
         """
         if isinstance(message, ChannelWindow):
             self._grant(self.route.to_node, message)
@@ -186,7 +189,7 @@ class NodeEnd(SessionEnd):
             self._broker.exited(self.route)
             self._far.send_in_order(message, self._far_channel)
         elif isinstance(message, ChannelPaint) and self.route.has_offsets:
-            # What belongs to an extension goes only to a peer that announced it.
+            # Messages of an extension go only to a peer that announced it.
             self._far.send_in_order(message, self._far_channel)
         elif isinstance(message, NodeSessionDetached):
             self._broker.detached(self.route, message)
@@ -195,6 +198,6 @@ class NodeEnd(SessionEnd):
 
 
 def _together(one: ChannelWindow, other: ChannelWindow) -> ChannelWindow:
-    """Return what stands for a grant and a later one."""
+    """Return one grant for two consecutive ones."""
     offset = other.offset if other.offset is not None else one.offset
     return ChannelWindow(stream=other.stream, credit=one.credit + other.credit, offset=offset)

@@ -1,7 +1,7 @@
-"""Requests about sessions that the hub passes on to a node, and the answers (docs/protocol.md#detached-sessions).
+"""Requests about sessions that the hub relays to nodes, and their answers (docs/protocol.md#detached-sessions).
 
-A plain object fed with messages and a clock. Toward the node each request gets an id of the hub's own: so two clients
-that choose the same id never meet, and an answer counts only from the connection that was asked.
+No I/O: it is fed with messages and a clock. Toward the node each request gets an id of the hub's own, so that the ids
+of two clients cannot collide. An answer counts only from the connection that was asked.
 """
 
 import logging
@@ -54,13 +54,13 @@ T = TypeVar("T")
 
 MAX_PENDING_OF_CLIENT = 64
 MAX_PENDING_AT_NODE = 512
-"""Bounds that keep one client's requests from filling the queue toward a node, which would cut the node off."""
+"""Limits of pending requests, so that one client cannot fill the queue toward a node, which would cut the node off."""
 
 MAX_AUDITED_REF = 64
 MAX_AUDITED_REASON = 128
 
 LOOK_PERIOD = 60.0
-"""Seconds for which looking again at the same over the same connection is one record: who watches looks often."""
+"""Seconds for which repeated views of one session over one connection are a single audit record."""
 
 MAX_LOOKS_OF_CLIENT = 1_000
 
@@ -74,7 +74,7 @@ TOO_MANY = "Too many requests at once"
 
 
 class _Kind(NamedTuple):
-    """What differs between the four requests."""
+    """The differences between the four kinds of request."""
 
     action: str
     ask: Callable[[Any, str, str], ControlMessage]
@@ -85,7 +85,7 @@ class _Kind(NamedTuple):
     """Makes the client's answer from the node's."""
 
     refuse: Callable[[str, str], ControlMessage]
-    """Makes the answer to a request that came to nothing, from the client's id and a text."""
+    """Makes the answer to a failed request, from the client's id and a text."""
 
 
 def _list_kind() -> _Kind:
@@ -137,7 +137,7 @@ def _screen_kind() -> _Kind:
 
 
 def _tell_sessions(said: NodeDetachedSessionsResponse, asked: "_Pending") -> DetachedSessionsResponse:
-    """A node speaks of itself alone, and of nobody but whom it was asked about."""
+    """Make the answer from a node's list, with its own sessions of the requested principal only."""
     owners = ("", asked.client.principal.id)
     mine = (replace(info, node_id=asked.request.node_id) for info in said.sessions if info.owner_user_id in owners)
     return DetachedSessionsResponse(request_id=asked.id, sessions=tuple(mine))
@@ -166,7 +166,7 @@ _KINDS: Mapping[type[ControlMessage], _Kind] = {
 
 @dataclass(eq=False, slots=True)
 class _Pending:
-    """A request that a node has been asked and has not answered."""
+    """A request that a node has not answered yet."""
 
     kind: _Kind
     client: Peer
@@ -182,7 +182,7 @@ class _Pending:
 
 
 class RelayedRequests:
-    """Passes requests about sessions on to their nodes: authorized, audited, and never left without an answer."""
+    """Relays requests about sessions to their nodes: authorizes and audits them, and always answers them."""
 
     def __init__(
         self,
@@ -211,7 +211,7 @@ class RelayedRequests:
         return len(self._pending)
 
     def ask(self, client: Peer, request: Any, _channel: int) -> None:
-        """Pass a client's request, about sessions, on to its node, or answer it at once."""
+        """Relay a client's request about sessions to its node, or answer it at once."""
         kind = _KINDS[type(request)]
         node = self._nodes.find(request.node_id)
         if node is None or not node.peer.is_open:
@@ -231,7 +231,7 @@ class RelayedRequests:
         return self._policy.quota.problem(client.principal, Resource.PENDING, held, pool)
 
     def answer(self, node: FarEnd, message: Any) -> None:
-        """Pass a node's answer on to the client that asked; one that was not asked for is dropped and counted."""
+        """Relay a node's answer to the client that asked; an unexpected one is dropped and counted."""
         pending = self._pending.get(message.request_id)
         if pending is None or pending.node is not node or type(message) is not pending.kind.answered_by:
             self._metrics.frames_dropped += 1
@@ -242,7 +242,7 @@ class RelayedRequests:
             if not pending.with_etag:
                 message.etag, message.same, message.exit_code = None, False, None
             elif message.same:
-                # Nothing was seen that had not been seen, and audited, before.
+                # The screen is unchanged, so the audit has a record of this view already.
                 pending.client.send(pending.kind.tell(message, pending))
                 return
         ok = getattr(message, "ok", True)
@@ -257,7 +257,7 @@ class RelayedRequests:
         pending.client.send(pending.kind.tell(message, pending))
 
     def enforce(self, applies: "Callable[[_Pending], bool]" = lambda _: True) -> None:
-        """Judge again what nodes have been asked, after rights have changed: the answer is for nobody then."""
+        """Check pending requests again, after rights have changed; refuse those that are no longer allowed."""
         for id_, pending in self._where(applies):
             node = self._nodes.find(pending.request.node_id)
             if node is None or node.peer is not pending.node:
@@ -268,27 +268,27 @@ class RelayedRequests:
                 self._deny(pending.kind, pending.client, pending.request, why)
 
     def client_gone(self, client: Peer) -> None:
-        """A client's connection ended: nobody waits for its answers."""
+        """Drop the pending requests of a client whose connection ended."""
         self._looks.pop(client, None)
         for id_, pending in self._where(lambda pending: pending.client is client):
             self._forget(id_, pending)
             self._record(pending.kind, client, pending.request, "error", "client gone")
 
     def node_gone(self, node: FarEnd) -> None:
-        """A node's connection ended: it answers nothing any more."""
+        """Fail the pending requests to a node whose connection ended."""
         self._give_up(lambda pending: pending.node is node)
 
     def expire(self, now: float) -> None:
-        """Answer what nodes have not answered in time; `now` on the monotonic clock."""
+        """Fail overdue requests; `now` on the monotonic clock."""
         self._give_up(lambda pending: now >= pending.deadline)
 
     def _why_not(self, client: Peer, request: Any, node: ReachableNode) -> str | None:
-        """What follows on a refusal; None where the client has the right that the request takes."""
+        """The reason for a refusal; None if the client has the right that the request needs."""
         decision = self._policy.decide(client.principal, right_taken(type(request)), node)
         return None if decision.allowed else self._policy.reason(client.principal, node, decision)
 
     def _is_watched(self, pending: _Pending) -> bool:
-        """Whether this is one look of many, of which a record tells already."""
+        """Whether this is a repeated view that an audit record covers already."""
         request = pending.request
         if not isinstance(request, _LOOKS):
             return False

@@ -1,4 +1,4 @@
-"""A session that goes through this hub, and the two channels that it connects."""
+"""A session that is relayed by this hub, and its two channels."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ from omnyshell.services.hub.peers.peer import Peer
 
 @dataclass(slots=True)
 class Session:
-    """What is known of a session, whoever carries it."""
+    """The facts of a session, independent of the hub that relays it."""
 
     id: str
     node_id: str
@@ -21,14 +21,14 @@ class Session:
     mode: SessionMode
     created_at: datetime
     command: str = ""
-    """What was asked to run, as far as it is shown."""
+    """The command, for display."""
 
     state: SessionState = SessionState.OPENING
 
 
 @dataclass(eq=False, slots=True)
 class SessionRoute:
-    """A client's channel and a node's channel that belong together, with the credit each side has left."""
+    """A pair of a client's channel and a node's channel, with the credit that each side has left."""
 
     session: Session
     client: Peer
@@ -36,20 +36,20 @@ class SessionRoute:
     node: FarEnd
     node_channel: int
     asked_id: str
-    """The session's id in `node.session.open`, and the route's own; a node that resumes answers with that session's."""
+    """The id in `node.session.open`, and of this route. A resumed session has another id, which its node answers."""
 
     open_deadline: float
-    """When the node must have answered, on the monotonic clock."""
+    """The time by which the node must answer, on the monotonic clock."""
 
     right: Action = Action.SHELL
-    """What its principal must be allowed at the node, as long as it goes on."""
+    """The right that its principal needs at the node for the session's whole life."""
 
     is_resume: bool = False
     has_offsets: bool = False
     """Whether client and node both speak `resume-offset`, and the client asked for it."""
 
     audited_command: str = ""
-    """What the audit keeps of the command."""
+    """The command as it is audited."""
 
     to_node: SendCredit = field(default_factory=SendCredit)
     to_client: SendCredit = field(default_factory=SendCredit)
@@ -62,7 +62,7 @@ class SessionRoute:
         return self.session.state is SessionState.OPEN
 
     def describe(self) -> LiveSession:
-        """The session as it is told."""
+        """The session as a value."""
         session = self.session
         return LiveSession(
             session_id=session.id,

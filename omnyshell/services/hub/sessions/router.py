@@ -1,4 +1,4 @@
-"""The sessions that are open through this hub, by their ids and by their ends."""
+"""The sessions that this hub relays, by their ids and by their ends."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ class SessionRouter:
         self._of: dict[FarEnd, dict[str, SessionRoute]] = {}
         self._by_id: dict[str, SessionRoute] = {}
         self._held: dict[tuple[str, str], int] = {}
-        """How many each principal has at each node, and, with an empty node id, in all."""
+        """The number of sessions of each principal at each node, and, under an empty node id, in all."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -23,7 +23,7 @@ class SessionRouter:
         return iter(self._by_id.values())
 
     def add(self, client: ClientEnd, node: NodeEnd) -> None:
-        """Enter a route under its id and by both its ends, whose channels must be free."""
+        """Add a route. The channels of its ends must have no owner."""
         route = client.route
         route.client.channels[route.client_channel] = client
         route.node.channels[route.node_channel] = node
@@ -34,17 +34,17 @@ class SessionRouter:
             self._held[place] = self._held.get(place, 0) + 1
 
     def find(self, peer: FarEnd, channel: int) -> SessionRoute | None:
-        """Return the route that has this end."""
+        """Return the route with this end, or None."""
         owner = peer.channels.get(channel)
         return owner.route if isinstance(owner, SessionEnd) else None
 
     def carried(self, route_id: str) -> tuple[int, int] | None:
-        """Return how many bytes a route has carried, in and out; None once it is gone."""
+        """Return how many bytes a route has relayed, in and out; None once it is removed."""
         route = self._by_id.get(route_id)
         return (route.bytes_in, route.bytes_out) if route is not None else None
 
     def is_carried(self, route: SessionRoute) -> bool:
-        """Tell whether a route has not been removed."""
+        """Tell whether a route is still there."""
         return self._by_id.get(route.asked_id) is route
 
     def of_peer(self, peer: FarEnd) -> list[SessionRoute]:
@@ -60,7 +60,7 @@ class SessionRouter:
         return self._held.get((principal, node_id), 0)
 
     def remove(self, route: SessionRoute) -> None:
-        """Forget a route; its channels belong to nobody then. Idempotent."""
+        """Remove a route; its channels then have no owner. Idempotent."""
         if not self.is_carried(route):
             return
         del self._by_id[route.asked_id]

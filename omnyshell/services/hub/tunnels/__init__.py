@@ -1,1 +1,1 @@
-"""Public ports that lead to machines behind the hub."""
+"""Tunnels: public ports of the hub that lead to targets on nodes' and clients' machines."""

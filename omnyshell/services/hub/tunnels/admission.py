@@ -1,4 +1,4 @@
-"""Which tunnels a hub opens: what a request must be, whose right it takes, and how many there may be."""
+"""Decides which tunnels a hub opens: checks requests, rights and limits."""
 
 from collections.abc import Callable
 
@@ -17,14 +17,14 @@ from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
 from omnyshell.services.hub.tunnels.registry import TunnelRegistry
 
 EXPOSING = right_taken(TunnelOpenRequest)
-"""The right that whoever owns a tunnel needs when it is opened, and at each connection through it."""
+"""The right that a tunnel's owner needs when it is opened, and for each connection through it."""
 
 SECURE_UNAVAILABLE = "secure_unavailable"
-"""Why a TLS tunnel is refused, and a connection to one that was opened before they were turned off."""
+"""The code for a refused TLS tunnel, and for connections to open ones after TLS tunnels were switched off."""
 
 
 class TunnelAdmission:
-    """Judges each request for a tunnel; a plain object."""
+    """Checks requests for tunnels. No I/O."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class TunnelAdmission:
         policy: HubPolicy,
         secure: Callable[[], SecureTunnels],
     ) -> None:
-        """`secure` returns what the public side of secure tunnels shows now, or why there are none."""
+        """`secure` returns the present TLS configuration of tunnels' public side, or why there is none."""
         self._registry = registry
         self._nodes = nodes
         self._policy = policy
         self._secure = secure
 
     def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, ReachableNode | None]:
-        """Return the tunnel's protocol, and the node that exposes its target; None where who asks does that.
+        """Return the tunnel's protocol, and the node that exposes its target; None if that is the asking client.
 
         Raises `TunnelRejectedException` with the first reason that applies.
         """
@@ -51,7 +51,7 @@ class TunnelAdmission:
         return protocol, node
 
     def may_expose(self, principal: Principal, node: ReachableNode | None) -> Decision:
-        """Decide whether somebody may have a public port lead there, now."""
+        """Decide whether a principal may have a public port that leads to a node, or for None to its own machine."""
         return self._policy.decide(principal, EXPOSING, node)
 
     def _check_request(self, request: TunnelOpenRequest) -> TunnelProtocol:
@@ -77,7 +77,7 @@ class TunnelAdmission:
             raise TunnelRejectedException(text, code=SECURE_UNAVAILABLE)
 
     def _check_exposer(self, principal: Principal, node_id: str | None) -> ReachableNode | None:
-        """The node that is to expose a target; None where the asking client itself is to do it."""
+        """The node that is to expose the target; None if that is the asking client."""
         node = self._nodes.find(node_id) if node_id is not None else None
         if node_id is not None and (node is None or not node.peer.is_open):
             raise TunnelRejectedException(f"No node '{node_id}' is connected", code=ErrorCodes.NODE_OFFLINE)
@@ -85,7 +85,7 @@ class TunnelAdmission:
         if not decision.allowed:
             text = self._policy.refusal(principal, EXPOSING, node, decision)
             raise TunnelRejectedException(text, code=ErrorCodes.NOT_AUTHORIZED)
-        # A node that has not said what it serves is asked: one of the original may never say it.
+        # A node without capabilities is asked all the same: nodes of the original may never send them.
         given = node.capabilities if node is not None else None
         if given is not None and TUNNEL_SERVICE not in given.features:
             raise TunnelRejectedException(f"Node '{node_id}' does not serve tunnels", code="unsupported")

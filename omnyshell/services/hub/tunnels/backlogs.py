@@ -1,4 +1,4 @@
-"""What waits at the public ports of tunnels for somebody who does not read, counted by the tunnels' owner."""
+"""Bytes that wait for slow readers at tunnels' public ports, counted by the tunnels' owner."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 
 PATIENCE = 60.0
-"""Seconds that the outside may take nothing at all, where more waits for it than may: a stream that is paused, say."""
+"""Seconds for which the outside may read nothing while too much waits for the owner; a paused stream, for example."""
 
 
 class TunnelBacklogs:
-    """Has one for each owner, and ends the connections that take nothing of one that is too large."""
+    """Keeps a backlog for each owner, and ends connections that read nothing while it is too large."""
 
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._by_owner: dict[str, Backlog] = {}
         self._stuck: dict[TunnelConnection, tuple[int, float]] = {}
-        """How much each had taken, and since when it has taken no more."""
+        """How much each had read, and since when it has read no more."""
 
     def of(self, owner: Principal) -> Backlog:
-        """Return what waits for the outside of somebody's tunnels."""
+        """Return the backlog of an owner's tunnels."""
         return self._by_owner.setdefault(owner.id, Backlog(self._limit(owner)))
 
     def sweep(self, tunnels: Iterable["OpenTunnel"], now: float) -> None:
-        """Look who takes nothing; `now` on the monotonic clock."""
+        """End connections that read nothing; `now` on the monotonic clock."""
         before, self._stuck = self._stuck, {}
         kept: dict[str, Backlog] = {}
         for tunnel in tunnels:

@@ -1,4 +1,4 @@
-"""Opens, lists and closes tunnels, and lets connections through them (docs/protocol.md#tunnels)."""
+"""Opens, lists and closes tunnels, and accepts connections through them (docs/protocol.md#tunnels)."""
 
 import asyncio
 import errno
@@ -54,7 +54,7 @@ INCOMING = "stdout"
 
 
 class _Exposer:
-    """A connection that serves tunnels: its channels, and how their ids are chosen."""
+    """A connection that serves tunnels, with its channels and the choice of their ids."""
 
     def __init__(self, peer: FarEnd, node: ReachableNode | None, metrics: HubMetrics) -> None:
         self.node = node
@@ -64,7 +64,7 @@ class _Exposer:
         self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
 
     def adopt(self, connection: TunnelConnection) -> None:
-        """Give a connection a channel to the exposer; what comes on it is the connection's."""
+        """Give a connection a channel to the exposer, and make it the channel's owner."""
         channel_id = self._allocate_channel()
         connection.channel = self.channels.adopt(channel_id, connection)
         self._peer.channels[channel_id] = TunnelChannel(connection, self._peer, self._metrics)
@@ -73,7 +73,7 @@ class _Exposer:
         del self._peer.channels[channel_id]
 
     def _allocate_channel(self) -> int:
-        """Return the next channel id toward the exposer; toward a node, sessions take theirs from the same range."""
+        """Return the next channel id toward the exposer; for a node, sessions use the same range."""
         if self.node is not None:
             return self.node.allocate_channel()
         self._last_channel += 1
@@ -100,7 +100,7 @@ class TunnelBroker:
         new_id: IdFactory,
         new_request_id: IdFactory,
     ) -> None:
-        """`secure` returns what the public side of secure tunnels shows now, or why there are none.
+        """`secure` returns the present TLS configuration of tunnels' public side, or why there is none.
 
         `new_id` makes the ids of tunnels: URL-safe tokens of 256 bits.
         """
@@ -176,21 +176,21 @@ class TunnelBroker:
 
     @property
     def tunnels(self) -> tuple[OpenTunnel, ...]:
-        """The tunnels that are open, with their counters."""
+        """The open tunnels, with their counters."""
         return tuple(self._tunnels.values())
 
     def describe(self, tunnel_id: str) -> LiveTunnel | None:
-        """Return a tunnel as it is now; None where it is not open."""
+        """Return an open tunnel as a value; None if it is not open."""
         tunnel = self._tunnels.get(tunnel_id)
         return tunnel.describe() if tunnel is not None else None
 
     @property
     def connections(self) -> int:
-        """How many connections go through tunnels now."""
+        """The number of connections through tunnels."""
         return sum(tunnel.counters.connections_now for tunnel in self._tunnels.values())
 
     def end(self, tunnel: OpenTunnel) -> None:
-        """Close a tunnel, because the hub says so. Idempotent."""
+        """Close a tunnel on the hub's decision. Idempotent."""
         if self._tunnels.get(tunnel.info.tunnel_id) is tunnel:
             self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
 
@@ -203,9 +203,9 @@ class TunnelBroker:
         return [tunnel for tunnel in self._tunnels.values() if tunnel.info.node_id == node_id]
 
     def enforce(self, tunnels: Iterable[OpenTunnel], current: AsNow) -> None:
-        """Close those of the tunnels that are not allowed any more.
+        """Close the given tunnels that are no longer allowed.
 
-        `current` says who an owner is now by the credential that the tunnel was opened with, or nobody.
+        `current` returns the present principal by the credential with which the tunnel was opened, or None.
         """
         for tunnel in tunnels:
             owner = current(tunnel.owner, tunnel.evidence)
@@ -215,14 +215,14 @@ class TunnelBroker:
                 tunnel.owner = owner
 
     def principal_seen(self, principal: Principal, evidence: Evidence | None) -> None:
-        """A principal logged in: tunnels that it opened with the same credential go by the roles that this has now."""
+        """A principal logged in: update the roles of the tunnels that it opened with the same credential."""
         for registration in self._registry.of_owner(principal.id):
             tunnel = self._tunnels[registration.info.tunnel_id]
             if tunnel.evidence == evidence:
                 tunnel.owner = principal
 
     def node_registered(self, peer: Peer, node: ReachableNode) -> None:
-        """A connection registered, maybe again: its tunnels are those of the id it has now."""
+        """A node registered, maybe again: close its connection's tunnels of another id."""
         exposer = self._exposers.get(peer)
         if exposer is None:
             return
@@ -232,7 +232,7 @@ class TunnelBroker:
                 self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
 
     def exposer_gone(self, peer: Peer) -> None:
-        """A connection ended: so do the tunnels that it served, and their ports are free at once."""
+        """Close the tunnels that a connection served when it has ended; their ports are free at once."""
         exposer = self._exposers.pop(peer, None)
         if exposer is None:
             return
@@ -241,7 +241,7 @@ class TunnelBroker:
         exposer.channels.lose(TransportException("the exposer's connection has ended"))
 
     def sweep(self, now: float) -> None:
-        """End connections whose outside takes nothing, where too much waits; `now` on the monotonic clock."""
+        """End connections whose outside reads nothing while too much waits; `now` on the monotonic clock."""
         self._backlogs.sweep(self.tunnels, now)
 
     async def close(self) -> None:
@@ -285,7 +285,7 @@ class TunnelBroker:
         return self._exposers[peer]
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
-        """Bind the wanted port, or the first that is free, also of other programs."""
+        """Bind the wanted port, or the first one that no tunnel and no other program uses."""
         unusable: set[int] = set()
         while True:
             port = self._registry.choose_port(wanted, unusable)
@@ -300,16 +300,19 @@ class TunnelBroker:
     # Connections
 
     def _accepted(self, tunnel: OpenTunnel, peer: FarEnd, sock: socket.socket, address: str) -> None:
-        """Let a connection in, or refuse it: what was allowed when the tunnel opened may not be allowed now."""
+        """Accept or refuse a connection.
+
+        Rights are checked again, as they may have changed since the tunnel was opened.
+        """
         if self._tunnels.get(tunnel.info.tunnel_id) is not tunnel:
-            # It has ended while a balancer was saying for whom it connects.
+            # The tunnel was closed while the balancer's header was read.
             sock.close()
             return
         exposer = self._exposers[peer]
         tls = self._secure().tls if tunnel.info.secure else None
         problem = self._problem_of(tunnel, peer, exposer)
         if tunnel.info.secure and tls is None:
-            # TLS tunnels were turned off since this one was opened: never in clear text instead.
+            # TLS tunnels were switched off since this one was opened: refuse, and never fall back to clear text.
             problem = SECURE_UNAVAILABLE
         if problem:
             self._refused(tunnel, address, problem)

@@ -1,4 +1,4 @@
-"""What an exposer sends on a tunnel's channel, sorted."""
+"""Dispatches what an exposer sends on a tunnel's channel."""
 
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode
@@ -15,13 +15,13 @@ from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
 
 GRANTED = "stdin"
-"""The stream whose grants the hub takes on a tunnel's channel (docs/protocol.md#credit)."""
+"""The stream whose grants the hub accepts on a tunnel's channel (docs/protocol.md#credit)."""
 
 _TAKEN = ChannelEof | ChannelClose | NodeTunnelConnected | NodeTunnelConnectFailed
 
 
 class TunnelChannel:
-    """The `ChannelOwner` that stands for a connection through a tunnel."""
+    """The `ChannelOwner` for a connection through a tunnel."""
 
     __slots__ = ("_connection", "_exposer", "_metrics")
 
@@ -31,15 +31,15 @@ class TunnelChannel:
         self._metrics = metrics
 
     def data(self, opcode: DataOpcode, raw: bytes | memoryview) -> None:
-        """Take what the target sent."""
+        """Handle data from the target."""
         if opcode is DataOpcode.STDOUT:
-            # A view, so that nothing is copied: the frame is ours alone.
+            # A view avoids a copy: nobody else uses the frame.
             self._connection.data_received(opcode, memoryview(raw)[HEADER_SIZE:])
         else:
             self._exposer.dropped(len(raw))
 
     def message(self, message: ChannelMessage) -> None:
-        """Take credit, and what the exposer says of the target."""
+        """Handle grants of credit, and messages about the target."""
         if isinstance(message, ChannelWindow) and message.stream == GRANTED:
             self._connection.channel.window_received(message)
         elif isinstance(message, _TAKEN):
@@ -48,5 +48,5 @@ class TunnelChannel:
             self._metrics.frames_dropped += 1
 
     def flooded(self) -> None:
-        """More is sent to the exposer than it takes."""
+        """End the connection: too many messages wait for the exposer."""
         self._connection.abort(CloseReason.ERROR, "More than the other end takes")

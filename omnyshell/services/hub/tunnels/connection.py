@@ -31,29 +31,30 @@ if TYPE_CHECKING:
     from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 
 CONNECT_TIMEOUT = 15.0
-"""Seconds that an exposer may take to answer; a little more than ours takes to dial."""
+"""Seconds that an exposer may take to answer; a little more than our exposers allow for dialing."""
 
 NO_ANSWER = "No answer in time"
 
 TLS_TIMEOUT = 10.0
 
 NO_HALF_CLOSE_GRACE = 2.0
-"""Seconds without a byte that an answer may still take once the outside has finished, where the exposer cannot be told.
+"""Seconds without a byte after which the connection ends, once the outside has finished and the exposer lacks
+`tunnel-eof`.
 
-It would otherwise wait for ever on a connection that has been left.
+Such an exposer cannot be told that the outside has finished, and would keep the connection for ever.
 """
 
 OnRefused = Callable[["OpenTunnel", str, str], None]
-"""Takes note of a connection that was refused: its tunnel, the outside's address, and the reason."""
+"""Called for a refused connection with its tunnel, the outside's address, and the reason."""
 
 
 class Exposer(Enum):
-    """What the exposer knows of a connection. It only goes forward."""
+    """The exposer's state of a connection. It only moves forward."""
 
     UNAWARE = "unaware"
     ASKED = "asked"
     ANSWERED = "answered"
-    """It has connected, or refused, or was too late."""
+    """It has connected or refused, or its time is over."""
 
 
 _KNOWS_MORE = {Exposer.UNAWARE: {Exposer.ASKED, Exposer.ANSWERED}, Exposer.ASKED: {Exposer.ANSWERED}}
@@ -62,7 +63,7 @@ _KNOWS_MORE = {Exposer.UNAWARE: {Exposer.ASKED, Exposer.ANSWERED}, Exposer.ASKED
 class TunnelConnection(ChannelStream):
     """One connection from the outside. `serve` it once its channel is set.
 
-    With `http`, which reads its requests, what goes each way goes through an `HttpStream`.
+    With `http`, both directions pass through an `HttpStream`, which reads the requests.
     """
 
     def __init__(
@@ -91,18 +92,18 @@ class TunnelConnection(ChannelStream):
         self._deadline: asyncio.TimerHandle | None = None
         self._adopting: asyncio.Task[None] | None = None
         self.waiting = 0
-        """Bytes that the outside has yet to take."""
+        """Bytes that wait for the outside to read."""
 
     def serve(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Take over the socket: with `tls`, after a handshake."""
+        """Take over the socket; with `tls`, do a handshake first."""
         self._ids["channel"] = self.channel.id
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # Only this finds a half-open connection on which nothing is sent.
+            # Only keepalives detect a half-open connection on which nothing is sent.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         tcp = self._lay_streams(tls)
         self._adopting = asyncio.get_running_loop().create_task(self._adopt(sock, tcp))
-        # A task that is cancelled before it runs closes nothing itself.
+        # A task that is cancelled before it runs cannot close the socket itself.
         self._adopting.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
 
     async def ended(self) -> None:
@@ -111,7 +112,7 @@ class TunnelConnection(ChannelStream):
             await asyncio.gather(self._adopting, return_exceptions=True)
 
     def abort(self, reason: CloseReason, message: str | None = None) -> None:
-        """End both sides at once, with what waits. Idempotent."""
+        """End both sides at once, and drop what waits. Idempotent."""
         self._end_unheard_channel()
         if self._adopting is not None:
             self._adopting.cancel()
@@ -120,7 +121,7 @@ class TunnelConnection(ChannelStream):
     # What the stream calls
 
     def stream_opened(self) -> None:
-        """The outside is there: have the exposer connect, and wait for it, not for ever."""
+        """The outside is connected: ask the exposer to connect, with a timeout."""
         if self.channel.is_closed:
             self.stream.abort()
             return
@@ -137,37 +138,37 @@ class TunnelConnection(ChannelStream):
         )
 
     def bytes_read(self, data: memoryview) -> None:
-        """Send on what the outside wrote."""
+        """Send data of the outside on."""
         self._tunnel.counters.bytes_in += len(data)
         super().bytes_read(data)
 
     def bytes_taken(self, size: int) -> None:
-        """Return credit for what the outside took."""
+        """Return credit for what the outside read."""
         self._tunnel.counters.bytes_out += size
         super().bytes_taken(size)
         self._count(self.bytes_received - self.bytes_delivered)
 
     def stream_lost(self, error: Exception | None) -> None:
-        """The outside is gone."""
+        """End the connection: the outside is gone."""
         self._end_unheard_channel()
         super().stream_lost(error)
 
-    # What an `HttpStream` calls besides
+    # Further calls of an `HttpStream`
 
     def note_read(self, size: int) -> None:
-        """Count what the outside wrote."""
+        """Count bytes from the outside."""
         self._tunnel.counters.bytes_in += size
         self.bytes_sent += size
 
     def turned_away(self, reason: str) -> None:
-        """The outside is told that what it asks is refused: nothing more goes to the target, and it is left alone."""
+        """An HTTP refusal is being sent to the outside: audit it, and end the channel to the target."""
         self._on_refused(self._tunnel, self.address, reason)
         self.leave_stream(CloseReason.EXTERNAL_ERROR)
 
     # What the channel calls
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
-        """Write what the target sent, as far as the credit allowed it."""
+        """Write data of the target; more than the credit allowed ends the connection."""
         super().data_received(opcode, payload)
         if self.channel.is_closed:
             return
@@ -178,7 +179,7 @@ class TunnelConnection(ChannelStream):
             self.abort(CloseReason.ERROR, "More waits for the outside than is kept")
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take what the exposer says."""
+        """Handle a message of the exposer."""
         if isinstance(message, NodeTunnelConnected):
             if self._exposer is Exposer.ASKED:
                 self._answered()
@@ -197,7 +198,7 @@ class TunnelConnection(ChannelStream):
     # The rest
 
     def _lay_streams(self, tls: ssl.SSLContext | None) -> TcpStream:
-        """Put one stream on another, from the wire to this connection; returns the lowest."""
+        """Stack the streams from the socket to this connection; return the lowest one."""
         owner: StreamOwner = self._http or self
         below: TcpStream | TlsStream
         if tls is None:
@@ -226,7 +227,7 @@ class TunnelConnection(ChannelStream):
         self.waiting = waiting
 
     def _refuse(self, reason: str) -> None:
-        """There is no way to the target: the outside learns it at once."""
+        """Refuse the outside at once, as the target cannot be reached."""
         self._on_refused(self._tunnel, self.address, reason)
         self._answered()
         self.channel.end()

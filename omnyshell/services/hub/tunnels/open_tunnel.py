@@ -1,4 +1,4 @@
-"""A tunnel that is open: its port, its exposer, and the connections that go through it."""
+"""An open tunnel: its port, its exposer, and the connections through it."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from omnyshell.transport.listener import Listener
 
 @dataclass(slots=True)
 class TunnelCounters:
-    """What went through a tunnel since it was opened, in connections and bytes."""
+    """Connections and bytes through a tunnel since it was opened."""
 
     connections_now: int = 0
     connections_total: int = 0
@@ -28,7 +28,7 @@ class TunnelCounters:
 
 
 class OpenTunnel:
-    """Holds what belongs to one tunnel, and ends it all together."""
+    """Holds the parts of one tunnel, and closes all of them together."""
 
     listener: Listener
 
@@ -43,29 +43,30 @@ class OpenTunnel:
         self.registration = registration
         self.owner = owner
         self.evidence = evidence
-        """What the login that opened it was accepted for; it ends with that, whatever else its owner has."""
+        """The evidence of the login that opened it; the tunnel ends when that credential does, whatever others its
+        owner has."""
 
         self.channels = channels
-        """Those of the exposer's connection."""
+        """The channels of the exposer's connection."""
 
         self.backlog = backlog
-        """What waits for the outside of all its owner's tunnels."""
+        """Bytes that wait for the outside in all tunnels of its owner."""
 
         self.counters = TunnelCounters()
         self._connections: set[TunnelConnection] = set()
 
     @property
     def connections(self) -> tuple[TunnelConnection, ...]:
-        """Those that are open."""
+        """The open connections."""
         return tuple(self._connections)
 
     @property
     def info(self) -> TunnelInfo:
-        """The tunnel as it is listed."""
+        """The tunnel for a listing."""
         return self.registration.info
 
     def describe(self) -> LiveTunnel:
-        """The tunnel as it is told."""
+        """The tunnel as a value."""
         info, counters = self.info, self.counters
         return LiveTunnel(
             tunnel_id=info.tunnel_id,
@@ -103,7 +104,7 @@ class OpenTunnel:
             self.counters.connections_now -= 1
 
     def close(self, reason: CloseReason) -> list[TunnelConnection]:
-        """Close the port and every connection; returns those, whose sockets may take a moment to be let go."""
+        """Close the port and every connection; return the connections, whose sockets may take a moment to close."""
         self.listener.close()
         ended = list(self._connections)
         for connection in ended:

@@ -17,7 +17,7 @@ class PublicPorts:
         self._addresses: list[tuple[int, str]] = []
 
     async def resolve(self) -> None:
-        """Find the addresses to bind. Raises `TransportException` where the host has none of this machine's."""
+        """Find the addresses to bind. Raises `TransportException` if the host has no address of this machine."""
         loop = asyncio.get_running_loop()
         try:
             infos = await loop.getaddrinfo(self._host or None, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -47,6 +47,6 @@ def _can_bind(family: int, address: str) -> bool:
     try:
         bound_socket(family, (address, 0)).close()
     except OSError:
-        # A machine without IPv6, say, still serves the other family.
+        # For example a machine without IPv6, which still serves IPv4.
         return False
     return True

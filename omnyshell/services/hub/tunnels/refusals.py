@@ -1,4 +1,4 @@
-"""Audits connections that a tunnel refused: anyone outside can cause them, so they must not flood the audit."""
+"""Audits refused connections to tunnels, in sums: anybody outside can cause them, and they must not flood the audit."""
 
 from collections.abc import Iterable
 
@@ -14,24 +14,24 @@ _Latest = tuple[OpenTunnel, str, str]
 
 
 class TunnelRefusals:
-    """Records the first refusal of a tunnel and reason at once, and those that follow it in sum."""
+    """Records the first refusal of a tunnel and reason at once, and later ones as a sum."""
 
     def __init__(self, audit: AuditLog) -> None:
         self._audit = audit
         self._sums: Sums[tuple[OpenTunnel, str], _Latest] = Sums(SUMMARY_PERIOD)
 
     def note(self, tunnel: OpenTunnel, address: str, reason: str, now: float) -> None:
-        """Take note of a refused connection; `now` on the monotonic clock."""
+        """Count a refused connection; `now` on the monotonic clock."""
         latest = (tunnel, address, reason)
         if self._sums.note((tunnel, reason), latest, now):
             self._record(*latest, "")
 
     def summarize(self, now: float) -> None:
-        """Record what was summed up and is due."""
+        """Record the sums that are due."""
         self._tell(self._sums.take(now))
 
     def flush(self) -> None:
-        """Record all that was summed up."""
+        """Record all sums."""
         self._tell(self._sums.flush())
 
     def _tell(self, sums: Iterable[Summed[tuple[OpenTunnel, str], _Latest]]) -> None:

@@ -17,7 +17,7 @@ class TunnelRegistration:
 
 
 class TunnelRegistry:
-    """Keeps each port with one tunnel. A plain object: it binds nothing itself."""
+    """Assigns each port to one tunnel. No I/O: it binds nothing itself."""
 
     def __init__(self, ports: PortRange | None) -> None:
         self._ports = ports
@@ -28,14 +28,14 @@ class TunnelRegistry:
         return len(self._by_port)
 
     def check_enabled(self) -> PortRange:
-        """Return the ports for tunnels. Raises `TunnelRejectedException`, `tunnel_disabled`, where there are none."""
+        """Return the ports for tunnels. Raises `TunnelRejectedException` (`tunnel_disabled`) if there are none."""
         if self._ports is None:
             raise TunnelRejectedException("Tunnels are disabled on this hub", code="tunnel_disabled")
         return self._ports
 
     @property
     def pool(self) -> Pool:
-        """The ports that tunnels may take, and how many of them are taken."""
+        """The number of ports for tunnels, and how many are in use."""
         ports = self.check_enabled()
         return Pool(ports.last - ports.first + 1, len(self._by_port))
 
@@ -44,7 +44,7 @@ class TunnelRegistry:
         self._reserved.add(port)
 
     def choose_port(self, wanted: int | None, unusable: Set[int] = frozenset()) -> int:
-        """Return the wanted port, or the first free one that is not `unusable`; it is not taken yet.
+        """Return the wanted port, or the first free one that is not in `unusable`, without assigning it.
 
         Raises `TunnelRejectedException` with `tunnel_disabled`, `port_out_of_range` or `port_in_use`.
         """
@@ -61,7 +61,7 @@ class TunnelRegistry:
         return wanted
 
     def add(self, registration: TunnelRegistration) -> None:
-        """Enter a tunnel under its port, which `choose_port` returned."""
+        """Assign a tunnel its port, which `choose_port` returned."""
         self._by_port[registration.info.public_port] = registration
 
     def remove(self, registration: TunnelRegistration) -> None:
@@ -74,7 +74,7 @@ class TunnelRegistry:
         return [found for _, found in sorted(self._by_port.items()) if found.owner == owner]
 
     def find(self, owner: str, ref: str) -> TunnelRegistration | None:
-        """Return the principal's tunnel with this id, or with the only id that begins so; an empty one finds none."""
+        """Return the principal's tunnel with this id, or the only one whose id begins with it; "" matches none."""
         matches = [found for found in self.of_owner(owner) if ref and found.info.tunnel_id.startswith(ref)]
         exact = [found for found in matches if found.info.tunnel_id == ref]
         return exact[0] if exact else matches[0] if len(matches) == 1 else None

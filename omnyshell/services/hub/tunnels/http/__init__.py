@@ -1,7 +1,7 @@
-"""What the hub adds to HTTP requests that go through a tunnel. No I/O: bytes in, bytes out."""
+"""Adds forwarding headers to HTTP requests through a tunnel. No I/O: bytes in, bytes out."""
 
 from omnyshell.extras import needs
 
 with needs("hub"):
-    # What the modules in here read and write HTTP with.
+    # The library with which these modules parse and write HTTP.
     import h11 as h11

@@ -1,4 +1,4 @@
-"""One connection's HTTP, both ways: requests with forwarding headers, responses untouched, upgrades let through."""
+"""HTTP of one connection, both ways: adds headers to requests, leaves responses unchanged, allows upgrades."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from omnyshell.services.hub.tunnels.http.requests import BadRequestError, Reques
 from omnyshell.services.hub.tunnels.http.responses import STEPS_A_TURN, ResponseFollower, UpgradeOutcome
 
 MAX_OUTSTANDING = 256
-"""Requests of a connection that may be unanswered before no more are read."""
+"""Unanswered requests of a connection at which no more are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a client is told instead of being passed on."""
+    """The refusal of a request."""
 
     status: int
     text: str
 
     def response(self) -> bytes:
-        """The response as it goes out; the connection ends behind it."""
+        """The response as bytes; the connection ends after it."""
         body = f"{self.text}\n".encode(errors="replace")
         head = (
             f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -34,17 +34,17 @@ class Refusal:
 
 
 class Speaks(Enum):
-    """What the outside speaks."""
+    """The state of the outside's protocol."""
 
     HTTP = "http"
     LEAVING = "leaving"
-    """A request to leave HTTP has begun, and not come to its end."""
+    """An upgrade request is being read."""
 
     HOLDING = "holding"
-    """It has, and the target's answer is awaited: what follows may be HTTP or not."""
+    """The upgrade request is complete, and the target's answer is awaited: later bytes may be HTTP or not."""
 
     RAW = "raw"
-    """Something else, that is no business of ours."""
+    """Another protocol, which is passed on unchanged."""
 
 
 _FOLLOWING: Mapping[Speaks, frozenset[Speaks]] = {
@@ -56,11 +56,11 @@ _FOLLOWING: Mapping[Speaks, frozenset[Speaks]] = {
 
 
 class HttpForwarder:
-    """Feed it what comes from both sides.
+    """Feed it the bytes of both sides.
 
-    After a request to leave HTTP, what follows is held until the target has answered: it is read as more requests,
-    or after an accepted upgrade passed on as it is. No more should be read from the outside than there is `room` for.
-    What arrives at once may take several turns: call `work` while it `has_work`.
+    After an upgrade request, later bytes are held until the target has answered: then they are read as more requests,
+    or passed on unchanged if the upgrade was accepted. Read no more from the outside than `room`. Input may take
+    several turns: call `work` while it `has_work`.
     """
 
     def __init__(self, marks: ForwardingHeaders) -> None:
@@ -73,14 +73,14 @@ class HttpForwarder:
 
     @property
     def is_holding(self) -> bool:
-        """Whether what the outside sends waits for what the target makes of a request to leave HTTP."""
+        """Whether bytes of the outside wait for the answer to an upgrade request."""
         return self._speaks is Speaks.HOLDING
 
     @property
     def room(self) -> int:
-        """How many bytes to read from the outside at once.
+        """How many bytes to read from the outside at a time.
 
-        0 while an upgrade, or too many requests, are unanswered, or what was read is not dealt with.
+        0 while an upgrade or too many requests are unanswered, or earlier input is not processed.
         """
         if self._speaks is Speaks.RAW:
             return MAX_PAYLOAD
@@ -90,32 +90,32 @@ class HttpForwarder:
 
     @property
     def is_in_head(self) -> bool:
-        """Whether a request has begun and its head is not complete."""
+        """Whether the head of a request is incomplete."""
         return self._speaks is Speaks.HTTP and self._reader.has_begun and not self._reader.head_done
 
     @property
     def refusal_is_due(self) -> bool:
-        """Whether the refusal is the next thing the client expects: all requests before it are answered."""
+        """Whether all requests before the refused one are answered, so that the refusal can be sent."""
         unfinished = 1 if self._reader.head_done else 0
         return self.refusal is not None and (self._follower.outstanding <= unfinished or self._follower.is_lost)
 
     @property
     def has_work(self) -> bool:
-        """Whether something arrived that has not been read, and can be."""
+        """Whether there is input that can be processed now."""
         return self.follows_late or (bool(self._unread) and not self.is_holding and self.refusal is None)
 
     @property
     def has_unread(self) -> bool:
-        """Whether something from the outside has not gone on yet."""
+        """Whether there is input of the outside that was not passed on yet."""
         return bool(self._unread)
 
     @property
     def follows_late(self) -> bool:
-        """Whether the target is ahead of what was read of it; no more credit should be returned to it."""
+        """Whether responses are not fully processed; return no more credit to the target then."""
         return self._follower.has_work
 
     def request_bytes(self, data: bytes) -> bytes:
-        """Take bytes from the outside; returns what goes on to the target. Sets `refusal` where they break HTTP."""
+        """Take bytes of the outside; return bytes for the target. Sets `refusal` if they break HTTP."""
         if self._speaks is Speaks.RAW:
             return data
         if self.refusal is not None:
@@ -124,13 +124,13 @@ class HttpForwarder:
         return self._read_requests()
 
     def response_bytes(self, data: bytes) -> bytes:
-        """Note bytes from the target, which go on untouched; returns what may now go to the target."""
+        """Follow bytes of the target, which are passed on unchanged; return bytes that can now go to the target."""
         if self._speaks is Speaks.RAW or self._follower.is_lost:
             return b""
         return self._told(self._follower.feed(data))
 
     def work(self) -> bytes:
-        """Read for one turn; returns what may now go to the target."""
+        """Process input for one turn; return bytes that can now go to the target."""
         if self._follower.has_work:
             return self._told(self._follower.work())
         return self._read_requests()
@@ -142,7 +142,7 @@ class HttpForwarder:
             self._becomes(Speaks.RAW)
             held, self._unread = self._unread, b""
             return held
-        # An answer may come before the request has come to its end; accepted it cannot be before that.
+        # The answer may come before the request is complete, but then it cannot accept the upgrade.
         self._becomes(Speaks.HTTP)
         if outcome is not UpgradeOutcome.DENIED:
             self.refuse(400, "the target's answer to the upgrade cannot be read")
@@ -155,7 +155,7 @@ class HttpForwarder:
         self._speaks = speaks
 
     def refuse(self, status: int, text: str) -> None:
-        """Take no more requests; the client is told why when it is due."""
+        """Accept no more requests; the refusal is sent when it is due."""
         if self.refusal is None:
             self.refusal = Refusal(status, text)
 

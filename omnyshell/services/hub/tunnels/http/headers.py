@@ -23,14 +23,14 @@ REPLACED = frozenset(
 OURS = APPENDED | REPLACED
 
 CLEARTEXT_HTTP2 = b"h2c"
-"""An upgrade to this would carry requests that nobody adds headers to: it is not offered to the target."""
+"""Not offered to the target: requests in such a connection would get no forwarding headers."""
 
 Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardingHeaders:
-    """What the requests of one connection from the outside are marked with."""
+    """The forwarding headers for the requests of one connection from the outside."""
 
     client_address: str
     is_secure: bool
@@ -43,7 +43,7 @@ class ForwardingHeaders:
     new_request_id: Callable[[], str]
 
     def added_to(self, request: h11.Request) -> Headers:
-        """Return a request's headers, spelled and ordered as they came, with ours."""
+        """Return a request's headers in their original spelling and order, with ours added."""
         kept: Headers = []
         before: dict[bytes, list[bytes]] = {name: [] for name in APPENDED}
         for raw_name, value in request.headers.raw_items():
@@ -53,7 +53,8 @@ class ForwardingHeaders:
             elif name == b"upgrade":
                 kept += [(raw_name, left)] if (left := _without_http2(value)) else []
             elif name != b"http2-settings" and name.replace(b"_", b"-") not in OURS:
-                # With an underscore it would read as one of ours to a target that makes variables of them.
+                # A target that turns headers into variables would take an underscore for a hyphen, so these are removed
+                # too.
                 kept.append((raw_name, value))
         return kept + self._ours(request, before)
 
@@ -99,5 +100,5 @@ def _forwarded(address: bytes, host: bytes, proto: bytes) -> bytes:
 
 
 def _plain(text: str) -> bytes:
-    """Text that may hold anything, as a header may: what is not plain is percent-encoded."""
+    """Encode arbitrary text for a header: characters that are not plain are percent-encoded."""
     return quote(text, safe=" @:/+,=").encode()

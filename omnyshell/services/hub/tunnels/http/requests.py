@@ -1,7 +1,7 @@
-"""Reads a connection's requests strictly, one after another, and passes them on with forwarding headers.
+"""Reads a connection's requests strictly, one after another, and forwards them with added headers.
 
-`h11` parses; what it lets pass and another parser might read differently is refused here (RFC 9112 section 11.2).
-Heads are written anew, bodies go on byte for byte as they came.
+`h11` parses; input that it accepts but other parsers may read differently is refused here (RFC 9112 section 11.2).
+Heads are written again, bodies are passed on byte for byte.
 """
 
 import re
@@ -14,16 +14,16 @@ from omnyshell.services.hub.tunnels.http.headers import OURS, ForwardingHeaders,
 
 MAX_HEAD = 64 * KIB
 READ_SIZE = 4 * KIB
-"""Bytes that are read at once outside of bodies of a known length, which alone are cheap to parse."""
+"""Bytes to read at a time, except in bodies of known length, which are cheap to parse."""
 
 SLICE = KIB
-"""Bytes that are parsed in one go outside of such bodies: requests and chunks can be very small."""
+"""Bytes to parse at a time, except in such bodies, as requests and chunks can be very small."""
 
 HEAD_STEPS = 10
-"""A head costs as much time as so many chunks."""
+"""The cost of parsing a head, in chunks that take as long."""
 
 _LINE_FAULT = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|\x00")
-"""A bare LF or CR, a line that continues another, a NUL."""
+"""A bare LF or CR, a continuation line, a NUL."""
 
 _LENGTH_LINE = re.compile(rb"\ncontent-length[ \t]*:([^\r\n]*)", re.IGNORECASE)
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"host", b"trailer"})
@@ -31,7 +31,7 @@ _VERSIONS = (b"1.0", b"1.1")
 
 
 class BadRequestError(Exception):
-    """A request that is not passed on; `status` is what the client is told."""
+    """A request that is refused; `status` is the status of the response."""
 
     def __init__(self, text: str, status: int = 400) -> None:
         super().__init__(text)
@@ -41,7 +41,7 @@ class BadRequestError(Exception):
 class RequestReader:
     """Reads one request.
 
-    `on_head` is called with the request, once, before anything of it goes on.
+    `on_head` is called once with the request, before any of it is passed on.
     """
 
     def __init__(self, marks: ForwardingHeaders, on_head: Callable[[h11.Request], None]) -> None:
@@ -55,22 +55,22 @@ class RequestReader:
         self.head_done = False
         self.is_done = False
         self.steps = 0
-        """How much was parsed: grows with heads and chunks, not with their sizes."""
+        """The parsing work done, in chunks: it grows with heads and chunks, not with their sizes."""
 
     @property
     def has_begun(self) -> bool:
-        """Whether anything of the request has arrived."""
+        """Whether any byte of the request has arrived."""
         return bool(self._raw) or self.head_done
 
     @property
     def room(self) -> int:
-        """How many bytes to read at once, so that none of what may come takes long."""
+        """How many bytes to read at a time, so that no possible input takes long."""
         return max(READ_SIZE, min(self._body_left, MAX_PAYLOAD))
 
     def feed(self, data: bytes, out: bytearray) -> bytes:
-        """Take one slice of what arrived, and add what goes on to the target; returns the rest of the data.
+        """Parse one slice of the data, and append bytes for the target to `out`; return the rest of the data.
 
-        Once the request `is_done`, the rest belongs to the next ones. Raises `BadRequestError`.
+        Once the request `is_done`, the rest belongs to the next one. Raises `BadRequestError`.
         """
         size = SLICE if self._is_chunked or not self.head_done else len(data)
         try:
@@ -80,7 +80,7 @@ class RequestReader:
         return rest + data[size:]
 
     def _feed_slice(self, data: bytes, out: bytearray) -> bytes:
-        """Returns what lies behind the end of the request."""
+        """Parse one slice; return the bytes after the end of the request."""
         self._raw += data
         self._parser.receive_data(data)
         while not self.is_done:
@@ -102,7 +102,7 @@ class RequestReader:
                 rest, self._raw = bytes(self._raw), bytearray()
                 return rest
             else:
-                # More is needed; a chunk's header may be used up already.
+                # More data is needed; a chunk's header may be consumed already.
                 if self.head_done:
                     self._check_framing(consumed)
                     out += consumed
@@ -110,7 +110,7 @@ class RequestReader:
         return b""
 
     def _consumed(self) -> bytes:
-        """Take the bytes that the parser has used up."""
+        """Remove and return the bytes that the parser has consumed."""
         size = len(self._raw) - len(self._parser.trailing_data[0])
         used = bytes(self._raw[:size])
         del self._raw[:size]
@@ -127,7 +127,7 @@ class RequestReader:
         return b"\r\n".join([*lines, b"", b""])
 
     def _check_framing(self, raw: bytes) -> None:
-        """Look at the lines between chunks, once they are whole."""
+        """Check the lines between chunks, once they are complete."""
         if not self._is_chunked:
             return
         self._framing += raw
@@ -138,7 +138,7 @@ class RequestReader:
 
 
 def _check_head(request: h11.Request, raw: bytes) -> None:
-    """Refuse what two parsers may read in two ways."""
+    """Refuse a head that two parsers may read differently."""
     names = [name for name, _ in request.headers]
     lengths = _LENGTH_LINE.findall(raw)
     encoded = b"transfer-encoding" in names

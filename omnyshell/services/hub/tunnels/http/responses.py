@@ -1,4 +1,4 @@
-"""Follows a target's responses, which go on untouched: only they tell whether an upgrade was accepted."""
+"""Follows a target's responses, which are passed on unchanged, to see whether an upgrade was accepted."""
 
 from collections import deque
 from enum import Enum, auto
@@ -8,22 +8,22 @@ import h11
 from omnyshell.services.hub.tunnels.http.requests import HEAD_STEPS, MAX_HEAD
 
 STEPS_A_TURN = 120
-"""Heads and chunks that are read without letting others go on: a few milliseconds."""
+"""Heads and chunks that are parsed in one turn, which takes a few milliseconds."""
 
 
 class UpgradeOutcome(Enum):
-    """What the target made of a request to leave HTTP."""
+    """The target's answer to an upgrade request."""
 
     ACCEPTED = auto()
     DENIED = auto()
     UNREADABLE = auto()
-    """The target does not speak HTTP as it should: nothing can be told."""
+    """The response is not valid HTTP, so the answer is unknown."""
 
 
 class ResponseFollower:
-    """Counts which requests have been answered. What it cannot read it gives up on, and counts no further.
+    """Counts answered requests. After an invalid response it stops counting.
 
-    What arrives at once may be read in several turns: `work` while it `has_work`.
+    Input may take several turns: call `work` while it `has_work`.
     """
 
     def __init__(self) -> None:
@@ -35,12 +35,12 @@ class ResponseFollower:
 
     @property
     def outstanding(self) -> int:
-        """How many requests have not been answered to the end."""
+        """How many requests are not completely answered."""
         return len(self._expected)
 
     @property
     def has_work(self) -> bool:
-        """Whether something arrived that has not been read."""
+        """Whether there is input that was not parsed yet."""
         return bool(self._unread) or self._is_inside
 
     def expect(self, method: bytes, *, upgrade: bool) -> None:
@@ -50,12 +50,12 @@ class ResponseFollower:
         self._expected.append((method, upgrade))
 
     def feed(self, data: bytes) -> UpgradeOutcome | None:
-        """Take bytes of responses; returns what became of an upgrade, where they tell."""
+        """Parse bytes of responses; return the answer to an upgrade request, or None."""
         self._unread += data
         return self.work()
 
     def work(self) -> UpgradeOutcome | None:
-        """Read for one turn; returns as `feed` does."""
+        """Parse for one turn; return as `feed` does."""
         outcome = None
         steps = STEPS_A_TURN
         try:
@@ -71,7 +71,7 @@ class ResponseFollower:
         return outcome
 
     def _begin(self) -> h11.Connection:
-        """Prepare for the response to the oldest request. Raises `h11.RemoteProtocolError` where there is none."""
+        """Prepare for the response to the oldest request. Raises `h11.RemoteProtocolError` if there is none."""
         if not self._expected:
             raise h11.RemoteProtocolError("the target speaks unasked")
         method, upgrade = self._expected[0]
@@ -82,7 +82,7 @@ class ResponseFollower:
         return parser
 
     def _follow(self, steps: int) -> tuple[int, UpgradeOutcome | None]:
-        """Follow one response; returns how many steps are left, and what became of an upgrade."""
+        """Follow one response; return the steps that are left, and the answer to an upgrade request, or None."""
         parser = self._parser = self._parser or self._begin()
         method, upgrade = self._expected[0]
         outcome = None
@@ -94,7 +94,7 @@ class ResponseFollower:
             event = parser.next_event()
             steps -= 1
             if event is h11.PAUSED:
-                # It has left HTTP: the answer to CONNECT or to an upgrade.
+                # The connection has left HTTP, after CONNECT or an upgrade.
                 self._expected.popleft()
                 return steps, UpgradeOutcome.ACCEPTED
             if isinstance(event, h11.Response):

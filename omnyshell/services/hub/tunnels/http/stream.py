@@ -1,4 +1,4 @@
-"""HTTP between an outside stream and the connection that it belongs to: requests get their forwarding headers."""
+"""A stream layer for HTTP between the outside's stream and its connection; it adds forwarding headers to requests."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,36 +12,36 @@ from omnyshell.transport.stall_timer import StallTimer
 from omnyshell.transport.tcp_stream import Bytes, ByteStream, StreamOwner
 
 HEAD_TIMEOUT = 30.0
-"""Seconds that a request's head may take from its first byte on."""
+"""Seconds that a request's head may take, from its first byte."""
 
 REFUSAL_LINGER = 2.0
-"""Seconds for the client to read a refusal, before a reset destroys it."""
+"""Seconds in which the client can read a refusal, before a reset discards it."""
 
 PENDING_REFUSAL_TIMEOUT = 60.0
-"""Seconds without a byte that earlier requests may take to be answered before the refusal of a later one."""
+"""Seconds without a byte after which a pending refusal no longer waits for answers to earlier requests."""
 
 
 class HttpOwner(StreamOwner, Protocol):
-    """Who gets what happens on a stream of HTTP: what was read is counted as it came, and goes on with headers."""
+    """The owner of an HTTP stream: bytes are counted as they are read, and passed on with added headers."""
 
     def note_read(self, size: int) -> None:
-        """Count so many bytes that were read."""
+        """Count bytes that were read."""
 
     def pass_on(self, data: bytes) -> None:
-        """Take what goes to the target; it may be more than the budget was."""
+        """Take bytes for the target; they may exceed the budget."""
 
     def watch(self, timeout: float) -> None:
-        """End everything once no byte has moved for so many seconds."""
+        """End everything once no byte has moved for `timeout` seconds."""
 
     def turned_away(self, reason: str) -> None:
-        """The client is being told that its request is refused; what it was served ends."""
+        """A refusal is being sent to the client: end the channel to the target."""
 
 
 class HttpStream:
-    """A `ByteStream` that lies over another, `below`, whose owner it is; set that before anything else.
+    """A `ByteStream` on top of another one, `below`, of which it is the owner; set `below` before anything else.
 
-    A refusal goes to the client behind the responses to what came before, and ends the stream: what the client sends
-    meanwhile is read and dropped.
+    A refusal is sent after the responses to earlier requests, and ends the stream; later input of the client is read
+    and dropped.
     """
 
     below: ByteStream
@@ -54,18 +54,18 @@ class HttpStream:
         self._linger: StallTimer | None = None
         self._turn: asyncio.Handle | None = None
         self._written = 0
-        """Bytes of the owner's; a refusal is none."""
+        """Bytes written by the owner, without a refusal."""
 
         self._taken = 0
-        """Bytes that the stream below took."""
+        """Bytes that the stream below has sent."""
 
         self._reported = 0
-        """Bytes of the owner's that it knows to be taken."""
+        """Bytes that were reported to the owner as sent."""
 
     # What the owner calls
 
     def write(self, data: Bytes) -> None:
-        """Write responses as they are, and see what they decide."""
+        """Write responses unchanged, and follow them."""
         if not self._life.may_send:
             return
         self._written += len(data)
@@ -76,13 +76,13 @@ class HttpStream:
             self.below.resume_reading()
 
     def write_eof(self) -> None:
-        """Finish writing, behind all that was written; reading goes on."""
+        """Finish writing after all that was written; reading goes on."""
         if self._life.send_end():
             self._life.flushed()
             self.below.write_eof()
 
     def close(self, *, reset: bool = False) -> None:
-        """Close behind all that was written, unless a refusal is on its way, which ends the stream by itself."""
+        """Close after all that was written, unless a refusal is under way, which ends the stream itself."""
         if self._life.close(reset=reset):
             self.below.close(reset=reset)
 
@@ -92,32 +92,32 @@ class HttpStream:
         self.below.abort()
 
     def resume_reading(self) -> None:
-        """Read on, where there is a budget again. Idempotent."""
+        """Resume reading if there is a budget. Idempotent."""
         self.below.resume_reading()
 
     def refuse(self, status: int, text: str) -> None:
-        """Tell the client that it is not served, and end the stream once it has had time to read that."""
+        """Send the client a refusal, and end the stream once it has had time to read it."""
         self._tell(Refusal(status, text))
 
     # What the stream below calls
 
     def stream_opened(self) -> None:
-        """Pass on that the client is there."""
+        """Pass on that the client is connected."""
         self._life.open()
         self._owner.stream_opened()
 
     def budget(self) -> int:
-        """Read what there is room for; after a refusal, read to drop."""
+        """How much to read: the forwarder's room; after a refusal anything, to be dropped."""
         return MAX_PAYLOAD if self._life.is_ending else min(self._forwarder.room, self._owner.budget())
 
     def bytes_read(self, data: memoryview) -> None:
-        """Send on requests with their headers."""
+        """Pass requests on with added headers."""
         if self._life.may_receive:
             self._owner.note_read(len(data))
             self._pass_on(self._forwarder.request_bytes(bytes(data)))
 
     def stream_ended(self) -> None:
-        """The client finished writing: told once all its requests have gone on."""
+        """The client finished writing: pass that on after all its requests."""
         self._stop_head_timer()
         waits = self._forwarder.has_unread
         if self._life.is_ending:
@@ -128,7 +128,7 @@ class HttpStream:
             self._owner.watch(HALF_CLOSED_TIMEOUT)
 
     def bytes_taken(self, size: int) -> None:
-        """Pass on what the client took, unless the responses have yet to be looked at."""
+        """Report what the client read, except for responses that are not processed yet."""
         self._taken += size
         self._report()
 
@@ -144,7 +144,7 @@ class HttpStream:
     # The rest
 
     def _pass_on(self, data: bytes) -> None:
-        """Send on what has been read, and see what is next."""
+        """Pass processed requests on, and decide what comes next."""
         if data:
             self._owner.pass_on(data)
         self._watch_head()
@@ -155,7 +155,7 @@ class HttpStream:
             self._owner.stream_ended()
 
     def _go_on(self) -> None:
-        """Read on: others have had their turn."""
+        """Continue with input, after others have had their turn."""
         self._turn = None
         if self._life.is_ending:
             return
@@ -170,7 +170,7 @@ class HttpStream:
             self._owner.bytes_taken(size)
 
     def _watch_head(self) -> None:
-        """See that a head comes to its end in time."""
+        """Start or stop the timeout for a request's head."""
         if not self._forwarder.is_in_head or self._life.is_ending:
             self._stop_head_timer()
         elif self._head_timer is None:
@@ -187,7 +187,7 @@ class HttpStream:
             self._head_timer = None
 
     def _refuse_if_due(self) -> None:
-        """Tell the client, behind the responses to what came before."""
+        """Send the refusal, if the responses to earlier requests are complete."""
         refusal = self._forwarder.refusal
         if refusal is None or self._life.is_ending:
             return

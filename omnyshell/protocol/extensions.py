@@ -1,4 +1,7 @@
-"""Names of the extensions (docs/protocol.md#extensions); each is used only toward a peer that announced it."""
+"""The extensions (docs/protocol.md#extensions): their names, and who announces each.
+
+One is used only toward a peer that announced it.
+"""
 
 INTERACTIVE = "interactive"
 """A login shell with prompt and echo."""
@@ -50,3 +53,42 @@ FLEET_INVITES = "fleet-invites"
 
 KEPT_COMMANDS = "kept-commands"
 """The hub learns which commands wait in a node, and ends them."""
+
+OF_HUB = frozenset(
+    {
+        INTERACTIVE,
+        AUTH_BIND,
+        AUTH_BIND_2,
+        RESUME_OFFSET,
+        SCREEN_ETAG,
+        TUNNEL_EOF,
+        ADMIN,
+        ADMIN_ENDS,
+        AUDIT_ACKNOWLEDGE,
+        EVENTS,
+        CLIPBOARD_AUDIT,
+        WIDE_WINDOW,
+        NODE_INSTANCE,
+        RIGHTS,
+        LOCKS,
+        FLEET_INVITES,
+    }
+)
+"""What a hub announces."""
+
+OF_NODE = frozenset(
+    {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
+)
+"""What a node announces."""
+
+OF_CLIENT = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
+"""What a client for sessions and tunnels announces."""
+
+OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})
+"""What a client for administration announces."""
+
+OF_LIVE_FEED = frozenset({EVENTS})
+"""What a client announces that follows a hub's live state."""
+
+OF_JOINING = frozenset({ADMIN, AUTH_BIND, AUTH_BIND_2})
+"""What a peer announces that joins by an invite."""

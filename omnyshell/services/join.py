@@ -20,7 +20,7 @@ from omnyshell.errors import (
 from omnyshell.model.admin import InviteKind
 from omnyshell.model.principals import NODE_PREFIX, is_user_name
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, AUTH_BIND, AUTH_BIND_2
+from omnyshell.protocol.extensions import ADMIN, AUTH_BIND_2, OF_JOINING
 from omnyshell.protocol.handshake import HandshakeState, PeerHandshake
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest, register
@@ -135,9 +135,7 @@ async def join(
         asked.node_id, asked.suggested_id = node_id, suggested_id
         return asked
 
-    handshake = _JoinHandshake(
-        role=role, agent=AGENT, version=__version__, features={ADMIN, AUTH_BIND, AUTH_BIND_2}, credential=request
-    )
+    handshake = _JoinHandshake(role=role, agent=AGENT, version=__version__, features=OF_JOINING, credential=request)
     connection = OmnyShellConnection(
         address,
         handshake,

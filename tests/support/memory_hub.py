@@ -22,17 +22,16 @@ from omnyshell import HubConfig, OmnyShellHub
 from omnyshell.model.nodes import PlatformInfo
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.codec import FrameCodec, encode_control
+from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data, unpack_header
-from omnyshell.protocol.messages.admin import AdminRequest, register as register_admin
-from omnyshell.protocol.messages.clipboard import register as register_clipboard
-from omnyshell.protocol.messages.events import register as register_events
+from omnyshell.protocol.messages.admin import AdminRequest
+from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.services.hub import hub as hub_module
-from omnyshell.services.hub.assembly import FEATURES
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.transport.endpoint import WsServerEndpoint
 from omnyshell.transport.server_link import ServerLink
 
-CODEC = register_clipboard(register_events(register_admin(FrameCodec())))
+CODEC = FrameCodec().learn(extension_messages())
 BEGAN = datetime.now(UTC).replace(microsecond=0)
 """Certificates of tests are good from about now on."""
 
@@ -329,7 +328,7 @@ class MemoryHub:
         self,
         principal: str,
         role: str = "client",
-        features: frozenset[str] = FEATURES,
+        features: frozenset[str] = OF_HUB,
         token: str | None = None,
         address: str = "192.0.2.1",
     ) -> MemoryPeer:

@@ -121,8 +121,11 @@ class _Tables:
 
     def extensions(self, page: str) -> str:
         said, names = sentences_of(extensions), {name: getattr(extensions, name) for name in extension_names()}
-        rows = ((f"[`{name}`]({page}#{name})", said.get(constant, "")) for constant, name in names.items())
-        return _table(("extension", "what it gives"), rows)
+        rows = (
+            (f"[`{name}`]({page}#{name})", said.get(constant, ""), ", ".join(announcers(name)))
+            for constant, name in names.items()
+        )
+        return _table(("extension", "what it gives", "announced by"), rows)
 
     def fields(self, extension: str) -> str:
         """Fields that an extension adds to messages that are described elsewhere."""
@@ -199,6 +202,13 @@ def _default(field: DeclaredField) -> str:
     return "" if holds_nothing else f"`{json.dumps(msgspec.to_builtins(default))}`"
 
 
+def announcers(extension: str) -> Iterator[str]:
+    """Who announces an extension."""
+    of_clients = extensions.OF_CLIENT | extensions.OF_ADMIN | extensions.OF_LIVE_FEED | extensions.OF_JOINING
+    by = {"hub": extensions.OF_HUB, "node": extensions.OF_NODE, "client": of_clients}
+    return (who for who, announced in by.items() if extension in announced)
+
+
 def extension_names() -> Iterator[str]:
     """The constants that name extensions."""
-    return (name for name in vars(extensions) if name.isupper())
+    return (name for name, value in vars(extensions).items() if name.isupper() and isinstance(value, str))

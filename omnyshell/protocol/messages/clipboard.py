@@ -4,9 +4,8 @@ from typing import Annotated, ClassVar
 
 from omnyshell.model.grammars import COUNT
 from omnyshell.model.schema import FREE, OMIT
-from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import CLIPBOARD_AUDIT
-from omnyshell.protocol.messages.base import ChannelMessage, Way
+from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage, Way
 
 
 class SessionClipboard(ChannelMessage, kw_only=True):
@@ -24,6 +23,4 @@ class SessionClipboard(ChannelMessage, kw_only=True):
     """Why the client did not do it."""
 
 
-def register(codec: FrameCodec) -> FrameCodec:
-    """Teach a codec the message; returns it."""
-    return codec.learn((SessionClipboard,))
+MESSAGES: tuple[type[ControlMessage], ...] = (SessionClipboard,)

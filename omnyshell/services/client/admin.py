@@ -15,7 +15,7 @@ from omnyshell.errors import (
 from omnyshell.ids import new_id
 from omnyshell.model.admin import LockInfo
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS
+from omnyshell.protocol.extensions import ADMIN, ADMIN_ENDS, FLEET_INVITES, LOCKS, OF_ADMIN
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.admin import AdminRequest, AdminResult, LocksRequest, LocksResponse, register
 from omnyshell.protocol.messages.base import Role
@@ -46,7 +46,7 @@ class AdminClient:
         connection = self._connection = await dial(
             self.access,
             role=Role.CLIENT,
-            features=frozenset({ADMIN, ADMIN_ENDS}),
+            features=OF_ADMIN,
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,

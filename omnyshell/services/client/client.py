@@ -21,11 +21,9 @@ from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
     INTERACTIVE,
+    OF_CLIENT,
     RESUME_OFFSET,
-    RIGHTS,
     SCREEN_ETAG,
-    TUNNEL_EOF,
-    WIDE_WINDOW,
 )
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -66,8 +64,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 A = TypeVar("A", bound=ControlMessage)
-
-FEATURES = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
 
 
 class OmnyShellClient:
@@ -420,7 +416,7 @@ class OmnyShellClient:
         self._connection = await dial(
             self._config.access,
             role=Role.CLIENT,
-            features=FEATURES,
+            features=OF_CLIENT,
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,

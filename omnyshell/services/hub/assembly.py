@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from omnyshell.model.principals import Principal
+from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import CompositeAuthenticator
 from omnyshell.security.login_limit import LoginLimiter
@@ -24,7 +25,6 @@ from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.client_service import ClientService
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.features import FEATURES
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
@@ -364,7 +364,7 @@ class HubServices:
             peer,
             gate=self.gate,
             certificate=self._certificate,
-            features=FEATURES,
+            features=OF_HUB,
             join=self.admin.join,
             login_timeout=self._config_in_force().login_timeout,
             metrics=self._metrics,

@@ -15,7 +15,6 @@ from omnyshell.protocol.messages import (
     ChannelResize,
     ChannelSignal,
     ChannelWindow,
-    ControlMessage,
     DetachedSessionKillRequest,
     DetachedSessionsRequest,
     DriveCredentialRequest,
@@ -39,13 +38,12 @@ from omnyshell.protocol.messages import (
     TunnelCloseRequest,
     TunnelListRequest,
     TunnelOpenRequest,
-    admin as admin_messages,
-    events as events_messages,
 )
 from omnyshell.protocol.messages.admin import AccessRequest
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
+from omnyshell.protocol.messages.extending import extension_messages
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
@@ -59,7 +57,7 @@ from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
-EXTENDING: tuple[type[ControlMessage], ...] = (*admin_messages.MESSAGES, *events_messages.MESSAGES, SessionClipboard)
+EXTENDING = extension_messages()
 """The messages of extensions that a hub decodes, besides those that every codec knows."""
 
 KNOWN = (*standard_messages(), *EXTENDING)

@@ -26,15 +26,8 @@ from omnyshell.ids import CONTROL_CHANNEL, NodeId, new_secure_token
 from omnyshell.model.nodes import SERVICES, TUNNEL_SERVICE, PlatformInfo
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.extensions import (
-    EVENTS,
-    INTERACTIVE,
-    KEPT_COMMANDS,
     NODE_INSTANCE,
-    RESUME_OFFSET,
-    RIGHTS,
-    SCREEN_ETAG,
-    TUNNEL_EOF,
-    WIDE_WINDOW,
+    OF_NODE,
 )
 from omnyshell.protocol.handshake import CLOSE_REPLACED, CLOSE_TRY_AGAIN_LATER, HELD_OFF, REPLACED
 from omnyshell.protocol.messages import (
@@ -95,10 +88,6 @@ class NodeProofs:
         binding = structs.replace(known, hubs=BoundHubs(self._path, beside=known.hubs), is_old_friend=is_old)
         return replace(access, binding=binding)
 
-
-EXTENSIONS = frozenset(
-    {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
-)
 
 REFUSED_RETRY = (300.0, 600.0)
 """Seconds, least and most, between attempts of a service whose credential is refused."""
@@ -225,7 +214,7 @@ class OmnyShellNode:
         connection = self._connection = await dial(
             self._proofs.remembering(self._access),
             role=Role.NODE,
-            features=EXTENSIONS,
+            features=OF_NODE,
             incoming="stdin",
             on_message=self._message_received,
             on_lost=self._connection_lost,
@@ -241,7 +230,7 @@ class OmnyShellNode:
         tunnels = () if isinstance(self._config.reachable, NoTargets) else (TUNNEL_SERVICE,)
         return NodeCapabilitiesMessage(
             shells=self._shells,
-            features=(*SERVICES, *tunnels, *sorted(EXTENSIONS)),
+            features=(*SERVICES, *tunnels, *sorted(OF_NODE)),
             max_sessions=self._config.max_sessions,
         )
 

@@ -408,7 +408,7 @@ async def test_a_node_of_another_version_ends_it_too(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """One that ends and lists no commands by their ids, as version 0.1."""
-    monkeypatch.setattr("omnyshell.services.node.node.EXTENSIONS", frozenset({"events", "resume-offset"}))
+    monkeypatch.setattr("omnyshell.services.node.node.OF_NODE", frozenset({"events", "resume-offset"}))
     monkeypatch.setattr(
         SessionAnswers,
         "_find_killable",

@@ -11,7 +11,7 @@ from omnyshell import FrameCodec, ProtocolException
 from omnyshell.errors import ImproperValueException
 from omnyshell.model import grammars
 from omnyshell.model.schema import ANSWERED, FREE, Grammar
-from omnyshell.protocol.messages import admin, clipboard, events
+from omnyshell.protocol.messages.extending import extension_messages
 
 UUID = "0a1b2c3d-0000-4000-8000-000000000000"
 UNSAFE = ("\0", "\n", "\r", "\t", "\x1b[2J", "\x7f", "\x85", "\x9b2J", "\u200b", "\u202e", "\u2028", "\ufeff", "\ud800")
@@ -92,7 +92,7 @@ def _needs_one(field: DeclaredField) -> bool:
 
 @pytest.mark.parametrize("declared", every_message(), ids=lambda cls: cls.TYPE)
 def test_a_message_with_one_improper_value_is_refused_and_the_field_named(declared: Any) -> None:
-    codec = clipboard.register(events.register(admin.register(FrameCodec())))
+    codec = FrameCodec().learn(extension_messages())
     names = {id(grammar): name for name, grammar in named().items()}
     body = sample(declared, every_field=True)
     _read(codec, declared.TYPE, body)

@@ -16,7 +16,7 @@ from omnyshell.errors import (
 from omnyshell.ids import new_id
 from omnyshell.model.live import Part
 from omnyshell.protocol.codec import FrameCodec
-from omnyshell.protocol.extensions import EVENTS
+from omnyshell.protocol.extensions import EVENTS, OF_LIVE_FEED
 from omnyshell.protocol.messages import ControlMessage, Ping, Pong
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, register
@@ -121,7 +121,7 @@ class LiveFeed:
         self._connection = await dial(
             self._access,
             role=Role.CLIENT,
-            features=frozenset({EVENTS}),
+            features=OF_LIVE_FEED,
             incoming="stdout",
             on_message=self._message_received,
             on_lost=self._connection_lost,

@@ -44,10 +44,17 @@ logger = logging.getLogger("omnyshell.audit")
 
 
 class Sink(Protocol):
-    """Receives lines that are committed to the trail. It runs in a thread of its own, so it may block."""
+    """Receives lines that are committed to the trail.
+
+    It runs in a thread of its own, so it may block; when the hub stops, it is waited for `_CLOSE_TIMEOUT` seconds.
+    """
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write lines of JSON, given without line ends. Raises `OSError` if it cannot."""
+        """Write lines of JSON, given without line ends. Raises `OSError` if it cannot.
+
+        After an error the same lines are given again, from the first on, and more may follow them: a sink that has
+        written some of them remembers how many, or has them twice.
+        """
 
     def close(self) -> None:
         """Release its resources."""

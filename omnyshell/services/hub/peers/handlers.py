@@ -1,8 +1,8 @@
 """The handlers of each role's messages: one table for a hub, checked when the hub is assembled.
 
-Each message declares its senders (`Way`). Each room has a table of the messages that it handles; `whole_table` joins
-them. So a message without a handler is found at the start, not by a peer that waits for an answer. Messages about the
-connection itself, such as `ping`, are handled by the connection and are in no table.
+Each message declares its senders (`Way`); `message_table.py` has a row for each, and `whole_table` checks them. So a
+message without a handler is found at the start, not by a peer that waits for an answer. Messages about the connection
+itself, such as `ping`, are handled by the connection and are in no table.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

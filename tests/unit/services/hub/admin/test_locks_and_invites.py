@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.memory_hub import MemoryHub, MemoryPeer
 
 from omnyshell.protocol import messages as m
+from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages.admin import (
     AccessRequest,
     CredentialRevoke,
@@ -33,7 +34,6 @@ from omnyshell.protocol.messages.admin import (
 )
 from omnyshell.security.credentials import LoginContext
 from omnyshell.security.join_proof import join_message
-from omnyshell.services.hub.assembly import FEATURES
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ class Joiner:
         nonce = self.peer.hears(m.Hello).nonce
         assert nonce is not None
         self._nonce = nonce
-        info: dict[str, object] = {"agent": "memory", "features": sorted(FEATURES)}
+        info: dict[str, object] = {"agent": "memory", "features": sorted(OF_HUB)}
         self.peer.says(m.Hello(role=role, protocol_version=1, min_version=1, info=info))
 
     @property

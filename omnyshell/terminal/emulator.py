@@ -7,7 +7,6 @@ from typing import Final
 
 from omnyshell.terminal.screen.rows import MOST_RUNS
 from omnyshell.terminal.screen.sgr import effect_of, number
-from omnyshell.terminal.sequences.dialects import Dialect
 from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
@@ -15,19 +14,19 @@ from omnyshell.terminal.sequences.tokens import (
     LONGEST_SEQUENCE,
     bring_out_controls,
     expand_c1,
+    grammar_of,
     hides_control,
     osc_end,
     string_end,
-    string_start,
-    tokens,
-    unfinished_at,
 )
 from omnyshell.terminal.state.settings import Settings
 from omnyshell.terminal.text.widths import all_narrow, narrow_texts, width_of
 
 _PIECE: Final = 16 * 1024
 _LONGEST_REPLAYED: Final = 4096
-_STRINGS: Final = frozenset("]PX^_")
+_STRINGS: Final = frozenset("]PX^_k")
+_TOLD: Final = frozenset("]k")
+"""Strings whose payload is of use."""
 
 _CONTROLS: Final = "".join(map(chr, (*range(0x20), 0x7F)))
 _plain_csi_at: Final = re.compile(r"\x1b\[([0-9:;]*)([@-~])").match
@@ -41,7 +40,7 @@ class Emulator(Reports):
     It has the interface of a pyte screen (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`) and of its
     stream. `scrollback` is how many lines are kept that scroll off the top of the main screen. With `answering`,
     answers to device queries are returned by `take_replies`. `term` is the program's TERM, which some sequences depend
-    on (`Dialect`). Bytes that are not UTF-8 are dropped. Memory is bounded for any input.
+    on (`Grammar`). Bytes that are not UTF-8 are dropped. Memory is bounded for any input.
     """
 
     def __init__(
@@ -49,7 +48,8 @@ class Emulator(Reports):
     ) -> None:
         super().__init__(columns, lines, scrollback)
         self.answering = answering
-        self._dialect = Dialect(term)
+        self._grammar = grammar_of(term)
+        self._tokens = self._grammar.tokens
         self._replies = ""
         self._events = {}
         self.settings = Settings()
@@ -70,8 +70,7 @@ class Emulator(Reports):
         text = self._rest
         if self._string:
             whole = self._payload_size <= _LONGEST_REPLAYED
-            text = "\x1b" + self._string + ("".join(self._payload) if whole and self._string == "]" else "-")
-            text = self._dialect.original(text)
+            text = "\x1b" + self._string + ("".join(self._payload) if whole and self._string in _TOLD else "-")
         return text.encode() + self._decoder.getstate()[0]
 
     @property
@@ -99,9 +98,7 @@ class Emulator(Reports):
             text = self._continue_string(text)
         if self._rest:
             text = self._rest + text
-        if self._dialect.is_met(text):
-            text = self._dialect.translate(text)
-        end = unfinished_at(text)
+        end = self._grammar.unfinished_at(text)
         if end:
             self._run(self._repeat_at_seam(text[:end]) if self._printed else text[:end])
         self._keep(text[end:])
@@ -120,10 +117,8 @@ class Emulator(Reports):
 
     def _keep(self, rest: str) -> None:
         """Keep an incomplete sequence; of one that is too long, only enough to swallow it up to its end."""
-        started = string_start(rest)
-        if self._dialect.may_begin(rest):
-            self._rest = rest
-        elif started:
+        started = self._grammar.string_start(rest)
+        if started:
             self._rest = self._printed = ""
             self._end_joining()
             self._string = started[1]
@@ -136,7 +131,7 @@ class Emulator(Reports):
 
     def _collect(self, part: str) -> None:
         self._payload_size += len(part)
-        if self._string != "]":
+        if self._string not in _TOLD:
             self._payload.clear()
         elif self._payload_size <= LONGEST_STRING:
             self._payload.append(part)
@@ -146,15 +141,17 @@ class Emulator(Reports):
 
     def _continue_string(self, text: str) -> str:
         """Collect more of a control string; return what follows it, "" while it goes on."""
-        found = osc_end(text) if self._string == "]" else string_end(text)
+        found = osc_end(text) if self._string in _TOLD else string_end(text)
         if found is None:
             self._collect(text)
             return ""
         at = found.start()
         self._collect(text[:at])
-        if self._string == "]" and text[at] in "\x07\x1b":
+        if self._string in _TOLD and text[at] in "\x07\x1b":
             payload = "".join(self._payload)
-            if self._payload_size <= LONGEST_STRING:
+            if self._string == "k":
+                self.set_screen_title(payload)
+            elif self._payload_size <= LONGEST_STRING:
                 self.operating_system_command(payload)
             else:
                 self.dropped_command(payload, self._payload_size)
@@ -166,9 +163,11 @@ class Emulator(Reports):
         """Carry out `text`, which ends where a token ends. Every byte goes through this loop, so it makes few calls."""
         if self._joining and text[0] in _CONTROLS:
             self._end_joining()
-        found = iter(tokens(text))
+        found = iter(self._tokens(text))
         cursor, rows, columns, last = self.cursor, self._rows, self.columns, self.lines - 1
         style, plain = cursor.style, self._plain
+        # Between side margins a new line is not what is done here.
+        newline = None if self._narrowed else "\r\n"
         transitions, narrow = style.transitions, narrow_texts
         for text, sequence in found:
             if text:
@@ -190,7 +189,7 @@ class Emulator(Reports):
                 cursor.style = style = changed
                 transitions = style.transitions
                 continue
-            if sequence == "\r\n":
+            if sequence == newline:
                 cursor.x = 0
                 if cursor.y == self._bottom:
                     self._scroll_one()
@@ -214,6 +213,7 @@ class Emulator(Reports):
                 cursor, rows, plain = self.cursor, self._rows, self._plain
                 style = cursor.style
                 transitions = style.transitions
+                newline = None if self._narrowed else "\r\n"
 
     def _unusual(self, text: str, sequence: str) -> Action:
         """Return the action of a sequence that is not in the cache."""
@@ -236,9 +236,17 @@ class Emulator(Reports):
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""
-        if sequence[1] != "]" or sequence[-1] in "\x18\x1a":
+        kind = sequence[1]
+        if kind not in _TOLD or sequence[-1] in "\x18\x1a":
             return
-        self.operating_system_command(sequence[2:-1] if sequence[-1] == "\x07" else sequence[2:])
+        payload = sequence[2:-1] if sequence[-1] == "\x07" else sequence[2:]
+        if kind == "k":
+            if self._grammar.has_titles:
+                self.set_screen_title(payload)
+        elif payload[:1] in ("P", "R") and self._grammar.has_palette:
+            self.settings.linux_palette(payload[1:])
+        else:
+            self.operating_system_command(payload)
 
 
 def _first(params: str) -> int:

@@ -35,7 +35,9 @@ class Skipper:
     def may_skip(self, head: bytes) -> bool:
         """Whether calling `skip` may help, judged by the screen and the first `GLANCE` bytes that wait."""
         screen = self._screen
-        return screen.margins is None and not screen.unfinished and _plain_length(head) > len(head) // 2
+        if screen.margins is not None or screen.side_margins is not None or screen.single_shift:
+            return False
+        return not screen.unfinished and _plain_length(head) > len(head) // 2
 
     def skip(self, waiting: bytes) -> bytes:
         """Drop what can be dropped of `waiting`, which is to be fed next; return what is left to be fed instead.

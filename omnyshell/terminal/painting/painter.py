@@ -7,7 +7,7 @@ from typing import Final
 from omnyshell.terminal.screen.page import SavedCursor
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.sgr import sgr_between
-from omnyshell.terminal.screen.style import DEFAULT_STYLE, Look, Style
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
 from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
 
 _SHORTEST_ERASE: Final = 4
@@ -23,6 +23,11 @@ class Painter:
         self.parts: list[str] = []
         self.pen = DEFAULT_STYLE
         self.right = SavedCursor().charset_right
+        self.protects = False
+        """Whether cells were protected (DECSCA), which switches selective erasing on."""
+
+        self.origin = (0, 0)
+        """Row and column that places are counted from in the other terminal."""
 
     @property
     def text(self) -> str:
@@ -33,9 +38,15 @@ class Painter:
         """Add sequences that leave the pen alone."""
         self.parts += parts
 
+    def start_anew(self, reset: str) -> None:
+        """Add a soft reset, after which the pen is a new terminal's."""
+        self.parts.append(reset)
+        self.pen, self.right, self.protects = DEFAULT_STYLE, SavedCursor().charset_right, False
+
     def move(self, y: int, x: int) -> None:
         """Put the cursor on a cell, counted from 0."""
-        self.parts.append(f"\x1b[{y + 1};{x + 1}H")
+        first_row, first_column = self.origin
+        self.parts.append(f"\x1b[{y + 1 - first_row};{x + 1 - first_column}H")
 
     def style(self, style: Style) -> None:
         """Change the pen, where it differs."""
@@ -44,7 +55,11 @@ class Painter:
             return
         if old.link != new.link:
             self.parts.append(f"\x1b]8;{new.link or ';'}\x1b\\")
-        if old._replace(link="") != new._replace(link=""):
+        if (old.flags ^ new.flags) & PROTECTED:
+            self.parts.append('\x1b[1"q' if new.flags & PROTECTED else '\x1b[0"q')
+            self.protects = True
+        old, new = _rendition(old), _rendition(new)
+        if old != new:
             self.parts.append(sgr_between(old, new))
         self.pen = style
 
@@ -118,13 +133,23 @@ class Painter:
         """
         if saved.origin:
             self.parts.append("\x1b[?6h")
-        if saved.x >= rows[0].width:
+        if saved.edge >= 0:
+            self.add(f"\x1b[?69h\x1b[1;{saved.edge + 1}s")
+            self.cell(rows[saved.y], saved.y, saved.edge + 1)
+        elif saved.x >= rows[0].width:
             self.cell(rows[saved.y], saved.y, saved.x)
         else:
             self.move(saved.y, saved.x)
         self.style(saved.style)
         self.charsets(saved.charsets, saved.charset, saved.charset_right)
         self.parts.append("\x1b7")
+        if saved.edge >= 0:
+            self.parts.append("\x1b[?69l")
         if saved.origin:
             self.parts.append("\x1b[?6l")
         self.charsets(SavedCursor().charsets, 0, SavedCursor().charset_right)
+
+
+def _rendition(look: Look) -> Look:
+    """What SGR makes of a look: neither links nor protection."""
+    return look._replace(link="", flags=look.flags & ~PROTECTED)

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.painter import Painter
+from omnyshell.terminal.screen.editing import ISO
 from omnyshell.terminal.screen.page import Page, SavedCursor
-from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
 from omnyshell.terminal.state.table import AUTOWRAP, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
 from omnyshell.terminal.state.undoing import Leftovers
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
@@ -30,6 +31,11 @@ def paint(screen: Emulator, *, again: bool = False) -> bytes:
         _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
     painter.rows(screen.rows)
+    if screen.protection:
+        # Whoever protects cells has said so, even where none of them is on the screen.
+        painter.add('\x1b[0"q' if not painter.pen.is_protected else "")
+    elif painter.protects:
+        painter.start_anew(_SOFT_RESET)
     painter.saved_cursor(screen.saved_cursor, screen.rows)
     _paint_settings(painter, screen, again=again)
     _paint_cursor(painter, screen)
@@ -86,8 +92,8 @@ def reset_sequence(screen: Emulator) -> bytes:
         shifted=screen.charset != 0,
         shifted_right=screen.charset_right != SavedCursor().charset_right,
         link=bool(look.link),
-        protected=False,
-        styled=look._replace(link="") != DEFAULT_STYLE.look,
+        protected=screen.cursor.style.is_protected,
+        styled=look._replace(link="", flags=look.flags & ~PROTECTED) != DEFAULT_STYLE.look,
     )
     return left.undone.encode()
 
@@ -108,9 +114,19 @@ def state(screen: Emulator) -> tuple[Any, ...]:
     cursor = screen.cursor
     hidden = None if screen.on_alternate_screen else screen.hidden_page
     return (
-        (screen.columns, screen.lines, screen.on_alternate_screen, screen.margins, frozenset(screen.tabstops)),
+        (screen.columns, screen.lines, screen.on_alternate_screen, screen.margins, screen.side_margins),
+        (frozenset(screen.tabstops), screen.protection),
         _contents(screen.page),
-        (cursor.x, cursor.y, cursor.style, screen.charsets, screen.charset, screen.charset_right, screen.single_shift),
+        (
+            cursor.x,
+            screen.cursor_column,
+            cursor.y,
+            cursor.style,
+            screen.charsets,
+            screen.charset,
+            screen.charset_right,
+            screen.single_shift,
+        ),
         (screen.saved_cursor, screen.settings.state, screen.keyboard_stack),
         (screen.title, screen.titles),
         _hidden_state(hidden) if hidden is not None else _hidden_state(Page([])),
@@ -133,19 +149,23 @@ def _paint_settings(painter: Painter, screen: Emulator, *, again: bool) -> None:
     painter.add(f"\x1b]2;{screen.title}\x1b\\" if screen.title or screen.titles else "")
     painter.add("" if screen.cursor_shape else "\x1b[0 q", screen.page.keyboard.painted(again=again))
     painter.add(screen.settings.painted)
+    painter.add(switch(SIDE_MARGINS, on=True) if SIDE_MARGINS in screen.mode else "")
+    if screen.side_margins:
+        left, right = screen.side_margins
+        painter.add(f"\x1b[{left + 1};{right + 1}s")
     if screen.margins:
         painter.add(f"\x1b[{screen.margins.top + 1};{screen.margins.bottom + 1}r")
-    painter.add(*(switch(mode, on=True) for mode in (SIDE_MARGINS, ORIGIN) if mode in screen.mode))
+    if ORIGIN in screen.mode:
+        painter.add(switch(ORIGIN, on=True))
+        painter.origin = (screen.margins.top if screen.margins else 0, (screen.side_margins or (0, 0))[0])
 
 
 def _paint_cursor(painter: Painter, screen: Emulator) -> None:
     """Place the cursor last, since a pending wrap and the character of REP do not survive what follows."""
     cursor = screen.cursor
-    row = screen.rows[cursor.y]
-    y = cursor.y - (screen.margins.top if screen.margins and ORIGIN in screen.mode else 0)
-    last = _printed_last(screen)
+    y, last = cursor.y, _printed_last(screen)
     if not last and cursor.x >= screen.columns:
-        painter.cell(row, y, cursor.x)
+        painter.cell(screen.rows[y], y, screen.column_behind)
     elif not last:
         painter.move(y, cursor.x)
     painter.add(*(switch(mode, on=False) for mode in (AUTOWRAP,) if mode not in screen.mode))
@@ -154,11 +174,13 @@ def _paint_cursor(painter: Painter, screen: Emulator) -> None:
     if last:
         painter.move(y, _column_before_cursor(screen))
     painter.style(cursor.style)
+    if screen.protection == ISO:
+        painter.add("\x1bV" if cursor.style.is_protected else "\x1bV\x1bW")
     painter.add(last, _SINGLE_SHIFTS[screen.single_shift])
 
 
 def _column_before_cursor(screen: Emulator) -> int:
-    x = screen.cursor.x
+    x = screen.column_behind
     return x - 1 if x == 1 or screen.rows[screen.cursor.y].cells[x - 1] else x - 2
 
 

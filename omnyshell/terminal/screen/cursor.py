@@ -12,10 +12,14 @@ class Moving(Grid):
     _charsets: list[str]
     _origin: bool = False
     _newline_mode: bool = False
+    _has_side_margins: bool = False
+    _reverse_wraps: bool = False
+    _wraps_back_always: bool = False
 
     def carriage_return(self) -> None:
-        """CR."""
-        self.cursor.x = 0
+        """CR: to the left margin, or from before it to the edge."""
+        left = self._left
+        self.cursor.x = left if left and (self._origin or self.cursor_column >= left) else 0
 
     def backspace(self) -> None:
         """BS; from a pending wrap it leaves the last column, as xterm does."""
@@ -25,20 +29,23 @@ class Moving(Grid):
         """LF, VT, FF; a carriage return too while mode 20 (LNM) is set."""
         self.index()
         if self._newline_mode:
-            self.cursor.x = 0
+            self.carriage_return()
 
     def next_line(self) -> None:
         """NEL."""
         self.index()
-        self.cursor.x = 0
+        self.carriage_return()
 
     def index(self) -> None:
         """IND: down one line, scrolling at the region's end."""
         cursor = self.cursor
         if cursor.x >= self.columns:
-            cursor.x = self.columns - 1
+            cursor.x = self._edge
         if cursor.y == self._bottom:
-            self._scroll_one()
+            if not self._narrowed:
+                self._scroll_one()
+            elif self._left <= cursor.x <= self._right:
+                self._move_up(self._top, 1)
         elif cursor.y < self.lines - 1:
             cursor.y += 1
 
@@ -46,9 +53,10 @@ class Moving(Grid):
         """RI: up one line, scrolling at the region's start."""
         cursor = self.cursor
         if cursor.x >= self.columns:
-            cursor.x = self.columns - 1
+            cursor.x = self._edge
         if cursor.y == self._top:
-            self._move_down(self._top, 1)
+            if self._left <= cursor.x <= self._right:
+                self._move_down(self._top, 1)
         elif cursor.y > 0:
             cursor.y -= 1
 
@@ -67,39 +75,83 @@ class Moving(Grid):
     def cursor_up1(self, count: int | None = None) -> None:
         """CPL."""
         self.cursor_up(count)
-        self.cursor.x = 0
+        self.carriage_return()
 
     def cursor_down1(self, count: int | None = None) -> None:
         """CNL."""
         self.cursor_down(count)
-        self.cursor.x = 0
+        self.carriage_return()
 
     def cursor_forward(self, count: int | None = None) -> None:
-        """CUF, HPR."""
-        self.cursor.x = min(self.columns - 1, self.cursor.x + (count or 1))
+        """CUF: stops at the right margin when it begins before it."""
+        x = self.cursor_column
+        last = self._right if x <= self._right else self.columns - 1
+        self.cursor.x = min(last, x + (count or 1))
+
+    def cursor_columns_forward(self, count: int | None = None) -> None:
+        """HPR: like HPA, it may leave the margins unless origin mode is set."""
+        last = self._right if self._origin else self.columns - 1
+        self.cursor.x = min(last, self.cursor_column + (count or 1))
 
     def cursor_back(self, count: int | None = None) -> None:
-        """CUB."""
-        x = min(self.cursor.x, self.columns - 1)
-        self.cursor.x = max(0, x - (count or 1))
+        """CUB: stops at the left margin when it begins after it; with reverse wraparound it goes on a line above."""
+        x = self.cursor_column
+        left = self._left if x >= self._left else 0
+        if self._reverse_wraps:
+            self._go_back(count or 1, left)
+        else:
+            self.cursor.x = max(left, x - (count or 1))
+
+    def _go_back(self, count: int, left: int) -> None:
+        """Over the start of a line to the end of the one above, as xterm has it.
+
+        Mode 45 does so where that line was wrapped, mode 1045 always, and from the region's first line to its last.
+        """
+        x, y = self.cursor_column, self.cursor.y
+        if self.cursor.x >= self.columns:
+            # The wrap that is pending counts as a step.
+            count -= 1
+        width = self._right - left + 1
+        most = width * self.lines
+        if count > most:
+            # From anywhere that many steps lead into the region, or to an end; from there it goes round and round.
+            count = most + (count - most) % (width * (self._bottom - self._top + 1))
+        while count > x - left:
+            above = self._line_above(y)
+            if above is None:
+                x, count = left, 0
+                break
+            count -= x - left + 1
+            x, y = self._right, above
+        self.cursor.x, self.cursor.y = x - count, y
+
+    def _line_above(self, y: int) -> int | None:
+        """The line whose end comes before the start of line `y`; None where there is no way back."""
+        if self._wraps_back_always:
+            if y == self._top:
+                return self._bottom
+            return y - 1 if y > 0 else None
+        return y - 1 if y > 0 and self._rows[y - 1].wrapped else None
 
     def cursor_position(self, line: int | None = None, column: int | None = None) -> None:
-        """CUP, HVP: within the region, and counted from it, in origin mode."""
+        """CUP, HVP: within the margins, and counted from them, in origin mode."""
         y = (line or 1) - 1
         x = (column or 1) - 1
         if self._origin:
             self.cursor.y = min(y + self._top, self._bottom)
-        else:
-            self.cursor.y = y if y < self.lines else self.lines - 1
+            self.cursor.x = min(x + self._left, self._right)
+            return
+        self.cursor.y = y if y < self.lines else self.lines - 1
         self.cursor.x = x if x < self.columns else self.columns - 1
 
     def cursor_to_column(self, column: int | None = None) -> None:
         """CHA, HPA."""
-        self.cursor.x = min((column or 1), self.columns) - 1
+        x = (column or 1) - 1
+        self.cursor.x = min(x + self._left, self._right) if self._origin else min(x, self.columns - 1)
 
     def cursor_to_line(self, line: int | None = None) -> None:
         """VPA."""
-        self.cursor_position(line, min(self.cursor.x, self.columns - 1) + 1)
+        self.cursor_position(line, self.cursor_column + 1 - (self._left if self._origin else 0))
 
     def cursor_lines_down(self, count: int | None = None) -> None:
         """VPR: like VPA, it may leave the region unless origin mode is set."""
@@ -114,8 +166,19 @@ class Moving(Grid):
             self._top, self._bottom = first, last
             self.cursor_position()
 
+    def set_side_margins(self, left: int | None = None, right: int | None = None) -> None:
+        """DECSLRM while mode 69 is set: set the margins and home the cursor. SCOSC otherwise."""
+        if not self._has_side_margins:
+            self.save_cursor()
+            return
+        first = (left or 1) - 1
+        last = min(right or self.columns, self.columns) - 1
+        if first < last:
+            self._set_side_margins(first, last)
+            self.cursor_position()
+
     def tab(self) -> None:
-        """HT: on to the next stop or the last column; a pending wrap stays pending."""
+        """HT: on to the next stop, the margin or the last column; a pending wrap stays pending."""
         if self.cursor.x < self.columns:
             self._tab_forward()
 
@@ -126,19 +189,20 @@ class Moving(Grid):
 
     def tab_back(self, count: int | None = None) -> None:
         """CBT."""
-        x = min(self.cursor.x, self.columns - 1)
+        x = self.cursor_column
+        first = self._left if self._origin else 0
         for _ in range(min(count or 1, self.columns)):
             x = next((at for at in range(x - 1, 0, -1) if at in self.tabstops), 0)
-        self.cursor.x = x
+        self.cursor.x = max(x, first)
 
     def set_tab_stop(self) -> None:
         """HTS."""
-        self.tabstops.add(min(self.cursor.x, self.columns - 1))
+        self.tabstops.add(self.cursor_column)
 
     def clear_tab_stop(self, how: int = 0) -> None:
         """TBC: the stop under the cursor (0) or all (3)."""
         if how == 0:
-            self.tabstops.discard(min(self.cursor.x, self.columns - 1))
+            self.tabstops.discard(self.cursor_column)
         elif how == 3:
             self.tabstops.clear()
 
@@ -148,23 +212,38 @@ class Moving(Grid):
 
     def _cursor_to_save(self) -> SavedCursor:
         cursor = self.cursor
+        edge = self._edge if cursor.x >= self.columns and self._edge < self.columns - 1 else -1
+        charsets = tuple(self._charsets)
         return SavedCursor(
-            cursor.x, cursor.y, cursor.style, tuple(self._charsets), self.charset, self._origin, self.charset_right
+            cursor.x, cursor.y, cursor.style, charsets, self.charset, self._origin, self.charset_right, edge
         )
 
     def restore_cursor(self) -> None:
-        """DECRC; without a DECSC, as if a new terminal had been saved. In origin mode it stays within the region."""
+        """DECRC; without a DECSC, as if a new terminal had been saved. In origin mode it stays within the margins."""
         saved = self._page.saved
         self._charsets = list(saved.charsets)
         self.charset, self.charset_right = saved.charset, saved.charset_right
         self._origin = saved.origin
         self.cursor.style = saved.style
-        self.cursor.x = min(saved.x, self.columns)
+        self._restore_column(saved)
         first, end = (self._top, self._bottom) if saved.origin else (0, self.lines - 1)
         self.cursor.y = max(first, min(saved.y, end))
 
+    def _restore_column(self, saved: SavedCursor) -> None:
+        """Where the margins are others than when a wrap was pending, it is none any more."""
+        x, edge = min(saved.x, self.columns), self.columns - 1 if saved.edge < 0 else min(saved.edge, self.columns - 1)
+        is_margin = edge == self._right or (edge == self.columns - 1 and edge > self._right)
+        if x >= self.columns and is_margin:
+            self._edge = edge
+        elif x >= self.columns:
+            x = edge
+        if self._origin and self._narrowed and not self._left <= (edge if x >= self.columns else x) <= self._right:
+            x = max(self._left, min(x, self._right))
+        self.cursor.x = x
+
     def _tab_forward(self) -> None:
-        x, stops, last = self.cursor.x + 1, self.tabstops, self.columns - 1
+        x, stops = self.cursor.x + 1, self.tabstops
+        last = self._right if x <= self._right + 1 else self.columns - 1
         while x < last and x not in stops:
             x += 1
         self.cursor.x = min(x, last)
@@ -172,4 +251,4 @@ class Moving(Grid):
     def _settle_wrap(self) -> None:
         """Take back a pending wrap: the cursor is on the last column again."""
         if self.cursor.x >= self.columns:
-            self.cursor.x = self.columns - 1
+            self.cursor.x = self._edge

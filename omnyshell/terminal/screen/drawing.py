@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from omnyshell.terminal.screen.editing import Editing
+from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.sgr import effect_of
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 from omnyshell.terminal.text.widths import (
@@ -20,7 +20,7 @@ from omnyshell.terminal.text.widths import (
 MOST_IN_A_CELL: Final = 16
 
 
-class Drawing(Editing):
+class Drawing(Rectangles):
     """A grid on which characters can be printed."""
 
     _insert: bool = False
@@ -74,7 +74,7 @@ class Drawing(Editing):
         """Write cells as they are; return False, having done nothing, where they do not fit."""
         cursor = self.cursor
         end = cursor.x + len(cells)
-        if end > self.columns or self._insert or max(map(len, cells), default=0) > MOST_IN_A_CELL:
+        if end > self.columns or self._insert or self._narrowed or max(map(len, cells), default=0) > MOST_IN_A_CELL:
             return False
         row = self._row
         row.wide = True
@@ -109,11 +109,14 @@ class Drawing(Editing):
         self._joining = False
         self._update_plain()
 
+    def _set_side_margins(self, left: int, right: int) -> None:
+        super()._set_side_margins(left, right)
+        self._update_plain()
+
     def _update_plain(self) -> None:
         """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
-        self._plain = not (
-            self._insert or self._joining or self._single or self._charsets[self.charset] in TRANSLATIONS
-        )
+        special = self._insert or self._joining or self._single or self._narrowed
+        self._plain = not (special or self._charsets[self.charset] in TRANSLATIONS)
 
     def _draw_narrow(self, text: str) -> None:
         cursor, columns = self.cursor, self.columns
@@ -125,40 +128,57 @@ class Drawing(Editing):
                     return
                 self._wrap()
             x = cursor.x
-            part = text[at : at + columns - x]
+            # Narrow characters up to the margin, or from beyond it up to the edge.
+            end = columns if x > self._right else self._right + 1
+            part = text[at : at + end - x]
             count = len(part)
             row = self._rows[cursor.y]
-            if self._insert:
-                row.insert(x, count, cursor.style.erased)
+            if self._insert and x >= self._left:
+                row.insert(x, count, cursor.style.erased, end)
             row.runs.append((x, part, cursor.style))
-            cursor.x = x + count
+            x += count
+            if x < end:
+                cursor.x = x
+            else:
+                cursor.x, self._edge = columns, end - 1
             at += count
+
+    def _advance(self, x: int, end: int) -> None:
+        """Put the cursor on column `x`; at `end` a wrap is pending."""
+        if x < end:
+            self.cursor.x = x
+        else:
+            self.cursor.x, self._edge = self.columns, end - 1
 
     def _overprint_last(self, character: str) -> None:
         """Print into the last column: without autowrap (DECAWM reset) it takes each further character."""
-        self._row.runs.append((self.columns - 1, character, self.cursor.style))
-        self.cursor.x = self.columns
+        self._row.runs.append((self._edge, character, self.cursor.style))
 
     def _draw_wide(self, text: str) -> None:
-        """Print characters of two columns; one that does not fit before the edge wraps and leaves a blank."""
+        """Print characters of two columns; one that does not fit before the margin wraps and leaves a blank."""
         cursor, columns = self.cursor, self.columns
         at, size = 0, len(text)
         while at < size and columns > 1:
-            if cursor.x + 2 > columns:
+            x = cursor.x
+            end = columns if x > self._right else self._right + 1
+            if x + 2 > end:
                 if not self._autowrap:
                     return
-                self._row.erase(cursor.x, columns, cursor.style)
+                self._row.erase(x, end, cursor.style)
+                if x < columns:
+                    self._advance(end, end)
                 self._wrap()
-            x = cursor.x
-            part = text[at : at + (columns - x) // 2]
+                x = cursor.x
+                end = columns if x > self._right else self._right + 1
+            part = text[at : at + (end - x) // 2]
             cells = [""] * (2 * len(part))
             cells[::2] = part
             row = self._rows[cursor.y]
-            if self._insert:
-                row.insert(x, len(cells), cursor.style.erased)
+            if self._insert and x >= self._left:
+                row.insert(x, len(cells), cursor.style.erased, end)
             row.wide = True
             row.runs.append((x, cells, cursor.style))
-            cursor.x = x + len(cells)
+            self._advance(x + len(cells), end)
             at += len(part)
 
     def _draw_mark(self, mark: str) -> None:
@@ -173,21 +193,26 @@ class Drawing(Editing):
         self._joining = True
         self._update_plain()
 
+    @property
+    def column_behind(self) -> int:
+        """The column behind what was printed last: that of the cursor, or behind the margin while a wrap is pending."""
+        return self.cursor.x if self.cursor.x < self.columns else self._edge + 1
+
     def _before_cursor(self) -> str:
-        """The cell before the cursor, whole if it is wide; "" in the first column."""
-        x = self.cursor.x
+        """The whole cell before the cursor, which may be wide; "" if the cursor is in the first column."""
+        x = self.column_behind
         return self._row.cells[self._column_before(x)] if x else ""
 
     def _append(self, character: str) -> None:
-        self._row.append_to_cell(self._column_before(self.cursor.x), character, MOST_IN_A_CELL)
+        self._row.append_to_cell(self._column_before(self.column_behind), character, MOST_IN_A_CELL)
 
     def _column_before(self, x: int) -> int:
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2
 
     def _wrap(self) -> None:
         self._row.wrapped = True
-        self.cursor.x = 0
         self.index()
+        self.cursor.x = self._left
 
     def repeat(self, character: str, count: int) -> None:
         """REP (ECMA-48 8.3.103): print `character` again, at most a screenful."""

@@ -65,6 +65,11 @@ class Grid(Screen):
     _main: Page
     _page: Page
     _rows: list[Row]
+    _edge: int
+    """The column in which a pending wrap waits, where the cursor's own is beyond the last."""
+
+    _narrowed: bool
+    """Whether the side margins are not the edges of the screen."""
 
     def __init__(self, columns: int, lines: int, scrollback: int = 0) -> None:
         self.columns = _bounded(columns, MOST_COLUMNS)
@@ -85,9 +90,10 @@ class Grid(Screen):
         self._main = self._page = Page(rows)
         self._alternate: Page | None = None
         self._rows = self._page.rows
-        self._top, self._bottom = 0, self.lines - 1
         self.tabstops = set(range(TAB_WIDTH, self.columns, TAB_WIDTH))
         self.cursor = Cursor()
+        self._top, self._bottom = 0, self.lines - 1
+        Grid._set_side_margins(self, 0, self.columns - 1)
         self.dirty.mark_all()
 
     @property
@@ -108,12 +114,44 @@ class Grid(Screen):
         return Margins(self._top, self._bottom)
 
     @property
+    def side_margins(self) -> tuple[int, int] | None:
+        """The left and the right margin (DECSLRM), or None while they are the edges of the screen."""
+        return (self._left, self._right) if self._narrowed else None
+
+    @property
+    def cursor_column(self) -> int:
+        """The column that the cursor is seen in, also while a wrap is pending."""
+        x = self.cursor.x
+        return x if x < self.columns else self._edge
+
+    def _reset_margins(self) -> None:
+        """Take the edges of the screen for margins; a wrap that is pending at a side margin is taken back."""
+        if self._narrowed:
+            self.cursor.x = self.cursor_column
+        self._top, self._bottom = 0, self.lines - 1
+        self._set_side_margins(0, self.columns - 1)
+
+    def _set_side_margins(self, left: int, right: int) -> None:
+        self._left, self._right, self._edge = left, right, self.columns - 1
+        self._narrowed = left > 0 or right < self.columns - 1
+
+    @property
+    def _is_within_margins(self) -> bool:
+        """Whether the cursor is in the scrolling region, and between the side margins."""
+        if not self._top <= self.cursor.y <= self._bottom:
+            return False
+        return not self._narrowed or self._left <= self.cursor_column <= self._right
+
+    @property
     def on_alternate_screen(self) -> bool:
         """Whether the alternate screen is shown."""
         return self._page is not self._main
 
     def scroll_up(self, count: int | None = None) -> None:
         """SU (ECMA-48 8.3.147): move the region's contents up; what leaves the main screen's top is kept."""
+        if self._narrowed:
+            self._move_up(self._top, count or 1)
+            return
         for _ in range(min(count or 1, self._bottom - self._top + 1)):
             self._scroll_one()
 
@@ -137,6 +175,9 @@ class Grid(Screen):
     def _move_down(self, first: int, count: int) -> None:
         """Insert `count` blank rows at `first`; as many fall off the region's end."""
         rows, fill = self._rows, self.cursor.style.erased
+        if self._narrowed:
+            self._move_between_margins(first, -count)
+            return
         for _ in range(min(count, self._bottom - first + 1)):
             row = rows.pop(self._bottom)
             row.clear(fill)
@@ -145,10 +186,24 @@ class Grid(Screen):
     def _move_up(self, first: int, count: int) -> None:
         """Remove `count` rows at `first`; as many blank ones come in at the region's end."""
         rows, fill = self._rows, self.cursor.style.erased
+        if self._narrowed:
+            self._move_between_margins(first, count)
+            return
         for _ in range(min(count, self._bottom - first + 1)):
             row = rows.pop(first)
             row.clear(fill)
             rows.insert(self._bottom, row)
+
+    def _move_between_margins(self, first: int, count: int) -> None:
+        """Move what is between the side margins, from `first` to the region's end, up by `count`; down if negative."""
+        rows = self._rows[first : self._bottom + 1]
+        parts = [row.part(self._left, self._right + 1) for row in rows]
+        blank = ([" "] * len(parts[0][0]), [self.cursor.style.erased] * len(parts[0][0]))
+        moved = min(abs(count), len(rows))
+        fill = [blank] * moved
+        parts = parts[moved:] + fill if count > 0 else fill + parts[: len(parts) - moved]
+        for row, part in zip(rows, parts, strict=True):
+            row.put(self._left, part)
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Cut or pad the screens without reflowing; the cursor's row stays visible, and margins are reset.
@@ -164,10 +219,11 @@ class Grid(Screen):
                 self._resize_page(page, lines, columns)
         self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
         self.tabstops = {x for x in self.tabstops if x < columns}
-        self.cursor.x = min(self.cursor.x, columns - 1)
+        self.cursor.x = min(self.cursor_column, columns - 1)
         self.cursor.y = min(self.cursor.y, lines - 1)
         self.lines, self.columns = lines, columns
-        self._top, self._bottom = 0, lines - 1
+        self._narrowed = False
+        self._reset_margins()
         self.dirty.mark_all()
 
     def _resize_page(self, page: Page, lines: int, columns: int) -> None:

@@ -14,16 +14,20 @@ from omnyshell.terminal.state.table import (
     NEWLINE,
     ORIGIN,
     PRIVATE,
+    REVERSE_WRAP,
+    REVERSE_WRAP_ALL,
     SAVE_AND_SWITCH,
     SAVE_CURSOR,
     SCREENS,
     SHOW_CURSOR,
+    SIDE_MARGINS,
 )
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
 
 _KEPT: Final = 47
 _RIGHT: Final = 2
 _ORIGIN: Final = ORIGIN >> PRIVATE
+_SIDE_MARGINS: Final = SIDE_MARGINS >> PRIVATE
 
 
 class Modes(Drawing):
@@ -38,7 +42,7 @@ class Modes(Drawing):
         self._charsets = [ASCII] * 4
         self.charset, self.charset_right = 0, _RIGHT
         self._joining = False
-        self._single = 0
+        self._single = self._protection = 0
         self._apply_modes()
 
     def _apply_modes(self) -> None:
@@ -46,6 +50,9 @@ class Modes(Drawing):
         self._insert = INSERT in self.mode
         self._newline_mode = NEWLINE in self.mode
         self._autowrap = AUTOWRAP in self.mode
+        self._has_side_margins = SIDE_MARGINS in self.mode
+        self._wraps_back_always = self._autowrap and REVERSE_WRAP_ALL in self.mode
+        self._reverse_wraps = self._wraps_back_always or (self._autowrap and REVERSE_WRAP in self.mode)
         self.cursor.hidden = SHOW_CURSOR not in self.mode
         self._update_plain()
 
@@ -75,6 +82,8 @@ class Modes(Drawing):
             if number == _ORIGIN:
                 self._origin = on
                 self.cursor_position()
+            elif number == _SIDE_MARGINS and not on:
+                self._reset_margins()
 
     def save_modes(self, *modes: int) -> None:
         """XTSAVE."""
@@ -177,7 +186,8 @@ class Modes(Drawing):
         """DECSTR (DEC STD 070, D.3.5): modes, margins, pen and saved cursor, but neither contents nor position."""
         self.settings.soft_reset()
         self._origin = False
-        self._top, self._bottom = 0, self.lines - 1
+        self._reset_margins()
+        self._protection = 0
         self._page.saved = SavedCursor()
         self._charsets, self.charset, self.charset_right = [ASCII] * 4, 0, _RIGHT
         self.cursor.style = DEFAULT_STYLE
@@ -219,6 +229,15 @@ class Modes(Drawing):
     def saved_cursor(self) -> SavedCursor:
         """What DECRC would bring back on this screen."""
         return self._page.saved
+
+    @property
+    def _marks_rectangles(self) -> bool:
+        return self.settings.value("*x") == 2
+
+    @property
+    def protection(self) -> int:
+        """Who protects cells from being erased: nobody (0), ISO (1), DEC (2)."""
+        return self._protection
 
     @property
     def single_shift(self) -> int:

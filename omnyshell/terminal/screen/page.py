@@ -18,6 +18,8 @@ class SavedCursor:
     charset: int = 0
     origin: bool = False
     charset_right: int = 2
+    edge: int = -1
+    """The column in which a wrap is pending, where that is not the last."""
 
 
 @dataclass(slots=True)

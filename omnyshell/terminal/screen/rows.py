@@ -102,29 +102,58 @@ class Row:
         if end < self.width and not cells[end]:
             cells[end], styles[end] = " ", style
 
-    def insert(self, column: int, count: int, style: Style) -> None:
-        """Move the cells from `column` on right by `count`; the last `count` cells are lost, and the gap is erased."""
+    def erase_unprotected(self, start: int, end: int, style: Style) -> None:
+        """Erase those of the columns from `start` up to `end` that are not protected (DECSCA, SPA)."""
+        column = start
+        for protected, group in groupby(self.settle()[1][start:end], key=_is_protected):
+            after = column + sum(1 for _ in group)
+            if not protected:
+                self.runs.append((column, blanks(after - column), style))
+            column = after
+
+    def insert(self, column: int, count: int, style: Style, end: int | None = None) -> None:
+        """Move the cells from `column` up to `end` right by `count`; the last are lost, and the gap is erased."""
         cells, styles = self.settle()
-        count = min(count, self.width - column)
-        if not cells[column]:
-            self._blank(column - 1, style)
-            self._blank(column, style)
-        cells[column:] = [" "] * count + cells[column : self.width - count]
-        styles[column:] = [style] * count + styles[column : self.width - count]
-        self._mend_end(style)
+        end = self.width if end is None else end
+        count = min(count, end - column)
+        self._split_at(cells, (column, end), style)
+        cells[column:end] = [" "] * count + cells[column : end - count]
+        styles[column:end] = [style] * count + styles[column : end - count]
+        self._mend_end(end, style)
         self._revision += 1
 
-    def delete(self, column: int, count: int, style: Style) -> None:
-        """Remove `count` columns at `column`; what follows moves left, and the end is erased."""
+    def delete(self, column: int, count: int, style: Style, end: int | None = None) -> None:
+        """Remove `count` columns at `column`; what follows up to `end` moves left, and the gap there is erased."""
         cells, styles = self.settle()
-        end = min(column + count, self.width)
-        if not cells[column]:
-            self._blank(column - 1, style)
-        if end < self.width and not cells[end]:
-            self._blank(end, style)
-        count = end - column
-        cells[column:] = cells[end:] + [" "] * count
-        styles[column:] = styles[end:] + [style] * count
+        end = self.width if end is None else end
+        kept = min(column + count, end)
+        self._split_at(cells, (column, kept, end), style)
+        count = kept - column
+        cells[column:end] = cells[kept:end] + [" "] * count
+        styles[column:end] = styles[kept:end] + [style] * count
+        self._revision += 1
+
+    def part(self, start: int, end: int) -> tuple[list[str], list[Style]]:
+        """Return a copy of some columns; a wide character that the edges cut is a blank in it."""
+        cells, styles = self.settle()
+        copied = cells[start:end]
+        if copied and not copied[0]:
+            copied[0] = " "
+        if copied and end < self.width and not cells[end]:
+            copied[-1] = " "
+        return copied, styles[start:end]
+
+    def put(self, start: int, part: tuple[list[str], list[Style]]) -> None:
+        """Write what `part` returned; it must lie within the row."""
+        cells, styles = self.settle()
+        copied, copied_styles = part
+        end = start + len(copied)
+        for place in (start, end):
+            if place < self.width and not cells[place]:
+                cells[place - 1] = cells[place] = " "
+        cells[start:end] = copied
+        styles[start:end] = copied_styles
+        self.wide = self.wide or "" in copied
         self._revision += 1
 
     def append_to_cell(self, column: int, character: str, most: int) -> None:
@@ -134,6 +163,10 @@ class Row:
             cells[column] += character
             self._revision += 1
 
+    def touch(self) -> None:
+        """Say that cells or styles were changed in place."""
+        self._revision += 1
+
     def resize(self, width: int) -> None:
         """Cut or pad the row to `width` columns; a wide character that is cut in two vanishes."""
         cells, styles = self.settle()
@@ -141,7 +174,7 @@ class Row:
         if width < old:
             del cells[width:], styles[width:]
             if self.wide and styles:
-                self._mend_end(styles[-1])
+                self._mend_end(width, styles[-1])
         else:
             cells.extend([" "] * (width - old))
             styles.extend([DEFAULT_STYLE] * (width - old))
@@ -166,12 +199,23 @@ class Row:
         cells, styles = self.settle()
         cells[column], styles[column] = " ", style
 
-    def _mend_end(self, style: Style) -> None:
-        """Blank a wide character whose second half fell off the end."""
-        if self.wide and _is_cut(self.settle()[0]):
-            self._blank(self.width - 1, style)
+    def _split_at(self, cells: list[str], places: tuple[int, ...], style: Style) -> None:
+        """Blank wide characters that stand on both sides of a place."""
+        for column in places:
+            if column < self.width and not cells[column]:
+                self._blank(column - 1, style)
+                self._blank(column, style)
+
+    def _mend_end(self, end: int, style: Style) -> None:
+        """Blank a wide character whose second half was moved beyond `end`."""
+        if self.wide and _is_cut(self.settle()[0], end):
+            self._blank(end - 1, style)
 
 
-def _is_cut(cells: list[str]) -> bool:
-    last = cells[-1]
+def _is_cut(cells: list[str], end: int) -> bool:
+    last = cells[end - 1]
     return bool(last) and width_of(last[0]) == 2
+
+
+def _is_protected(style: Style) -> bool:
+    return style.is_protected

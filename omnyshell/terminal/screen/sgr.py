@@ -18,6 +18,7 @@ from omnyshell.terminal.screen.style import (
     ITALIC,
     NO_UNDERLINE,
     OVERLINE,
+    PROTECTED,
     REVERSE,
     SINGLE_UNDERLINE,
     STRIKE,
@@ -106,7 +107,7 @@ def _parse(params: str) -> Effect:
             changes.update({} if colour is None else {_EXTENDED[code]: colour})
         elif code == 0:
             changes.update(_RESET)
-            keep, add = 0, 0
+            keep, add = PROTECTED, 0
     get = changes.get
     return (get("fg"), get("bg"), keep, add, get("underline"), get("underline_colour"))
 

@@ -19,6 +19,8 @@ REVERSE: Final = 16
 CONCEAL: Final = 32
 STRIKE: Final = 64
 OVERLINE: Final = 128
+PROTECTED: Final = 256
+"""Not of SGR: DECSCA and SPA set it, and it keeps a cell from being erased."""
 
 NO_UNDERLINE: Final = 0
 SINGLE_UNDERLINE: Final = 1
@@ -80,6 +82,11 @@ class Style:
     def look(self) -> Look:
         """The value of the style."""
         return Look(*self._fields)
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether cells of this style are protected from being erased."""
+        return bool(self._fields[2] & PROTECTED)
 
     @property
     def erased(self) -> "Style":

@@ -47,6 +47,11 @@ def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
         screen.scroll_down(count)
 
 
+def _new_line(screen: Reports) -> None:
+    screen.carriage_return()
+    screen.linefeed()
+
+
 def _reset_title_form(screen: Reports, *_parameters: int) -> None:
     """Reset of XTSMTITLE, of whichever part."""
     screen.change_setting(">t")
@@ -66,8 +71,13 @@ _MOVES: Final[dict[str, Callable[..., None]]] = {
     "I": Reports.tab_forward,
     "Z": Reports.tab_back,
     "S": Reports.scroll_up,
-    "?J": Reports.erase_in_display,
-    "?K": Reports.erase_in_line,
+    "a": Reports.cursor_columns_forward,
+    "?J": Reports.selective_erase_in_display,
+    "?K": Reports.selective_erase_in_line,
+    " @": Reports.scroll_left,
+    " A": Reports.scroll_right,
+    "'}": Reports.insert_columns,
+    "'~": Reports.delete_columns,
     "j": Reports.cursor_back,
     "k": Reports.cursor_up,
 }
@@ -83,7 +93,14 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "l": (Reports.reset_mode, MAX_PARAMS),
     "?h": (_set_private, MAX_PARAMS),
     "?l": (_reset_private, MAX_PARAMS),
-    "s": (Reports.save_cursor, 0),
+    "s": (Reports.set_side_margins, 2),
+    '"q': (Reports.protect_characters, 1),
+    "$x": (Reports.fill_rectangle, 5),
+    "$z": (Reports.erase_rectangle, 4),
+    "${": (Reports.erase_rectangle_selectively, 4),
+    "$v": (Reports.copy_rectangle, 8),
+    "$r": (Reports.mark_rectangle, MAX_PARAMS),
+    "$t": (Reports.reverse_rectangle, MAX_PARAMS),
     "u": (Reports.restore_cursor, 0),
     "t": (Reports.window_operation, 2),
     "?s": (Reports.save_modes, MAX_PARAMS),
@@ -112,6 +129,11 @@ _FIXED: Final[dict[str, Action]] = {
     "\x1bc": (_reset, (), True),
     "\x1bn": (Reports.select_charset, (2,), True),
     "\x1bo": (Reports.select_charset, (3,), True),
+    "\r\n": (_new_line, (), False),
+    "\x1b6": (Reports.back_index, (), False),
+    "\x1b9": (Reports.forward_index, (), False),
+    "\x1bV": (Reports.start_protected_area, (), True),
+    "\x1bW": (Reports.end_protected_area, (), True),
     "\x1bN": (Reports.shift_once, (2,), True),
     "\x1bO": (Reports.shift_once, (3,), True),
     "\x1b~": (Reports.select_right_charset, (1,), False),

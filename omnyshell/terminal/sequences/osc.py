@@ -7,7 +7,6 @@ from typing import Final
 
 from omnyshell.terminal.screen.modes import Modes
 from omnyshell.terminal.screen.style import style_of
-from omnyshell.terminal.sequences.dialects import own_command
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
 from omnyshell.terminal.state.table import MOST_TITLES
 
@@ -56,15 +55,10 @@ class Commands(Modes):
 
     def operating_system_command(self, payload: str) -> None:
         """Carry out an OSC, given without introducer and terminator."""
+        if self.settings.repeats(payload):
+            return
         if len(payload) > LONGEST_STRING:
             self.dropped_command(payload[:HEAD], len(payload))
-            return
-        own, text = own_command(payload)
-        if own == "title":
-            self.set_title(_controls.sub("", text)[:_LONGEST_TITLE])
-            return
-        if own == "palette":
-            self.settings.linux_palette(text)
             return
         number, _, text = _controls.sub("", payload).partition(";")
         if number in ("0", "2"):
@@ -77,6 +71,10 @@ class Commands(Modes):
             self._write_clipboard(text)
         else:
             self.settings.command(number, text)
+
+    def set_screen_title(self, payload: str) -> None:
+        """`ESC k`, as screen and tmux have it."""
+        self.set_title(_controls.sub("", payload)[:_LONGEST_TITLE])
 
     def set_title(self, param: str) -> None:
         """Take `param` for the window's title."""

@@ -38,5 +38,5 @@ class Reports(Commands):
             self.write_process_input("\x1b[0n")
         elif mode == 6:
             y = self.cursor.y - (self._top if self._origin else 0)
-            x = min(self.cursor.x, self.columns - 1)
+            x = self.cursor_column - (self._left if self._origin else 0)
             self.write_process_input(f"\x1b[{y + 1};{x + 1}R")

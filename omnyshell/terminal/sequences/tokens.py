@@ -6,6 +6,7 @@ ST), CAN or SUB, OSC at BEL too. C1 controls are rewritten to their two-characte
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 LONGEST_SEQUENCE: Final = 4096
@@ -16,23 +17,51 @@ _TEXT = r"([^\x00-\x1f\x7f]*)"
 _SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]"
 _NEWLINE = r"\r?\n"
 _MALFORMED = r"\x1b\[[ -?]*[@-~]"
-_STRING = r"\x1b\][^\x07\x1b\x18\x1a]*[\x07\x18\x1a]?|\x1b[PX^_][^\x1b\x18\x1a]*[\x18\x1a]?"
 _ESCAPE = r"\x1b(?:[0-OQ-WYZ\\`-~]|[ -/]+[0-~])"
 _ABORTED = r"\x1b(?:\[[ -?]*|[ -/]*)(?:[\x18\x1a\x80-\U0010ffff]|(?=\x1b)|\Z)"
 _HIDING = rf"\x1b(?:\[[ -?]*|[ -/]*)[{_C0}]"
 _CONTROL = r"[\x00-\x1a\x1c-\x1f\x7f]"
 
-# The order matters: strings before other escapes. The empty alternative takes text at the very end.
-tokens: Final = re.compile(
-    f"{_TEXT}({_SEQUENCE}|{_NEWLINE}|{_MALFORMED}|{_STRING}|{_ESCAPE}|{_ABORTED}|{_HIDING}|{_CONTROL}|\\Z)"
-).findall
+_PALETTE = r"P[0-9A-Fa-f]{7}|R"
 
-string_start: Final = re.compile(rf"\x1b[{_C0}]*([\]PX^_])").match
-"""Matches at an ESC that begins a control string; group 1 is its kind."""
 
-_unfinished: Final = re.compile(
-    rf"\x1b[{_C0}]*(?:\[[{_C0} -?]*|[{_C0} -/]*|\][^\x07\x18\x1a]*|[PX^_][^\x18\x1a]*)\Z"
-).match
+class Grammar:
+    """What a terminal takes for sequences and strings; `term` is what TERM says of it.
+
+    `ESC k title ST` sets the title of a window in screen and tmux. The Linux console's colours have no end: `ESC ] P`
+    with seven digits changes one, `ESC ] R` takes all back. Without a TERM all of this is understood, since none of it
+    means something elsewhere.
+    """
+
+    def __init__(self, term: str) -> None:
+        self.has_titles = term.startswith(("screen", "tmux")) or not term
+        self.has_palette = term.startswith("linux") or not term
+        titles, palette = ("k" if self.has_titles else ""), (rf"(?!{_PALETTE})" if self.has_palette else "")
+        whole = rf"\x1b\](?:{_PALETTE})|" if self.has_palette else ""
+        begun = r"(?!(?:P[0-9A-Fa-f]{0,6})?\Z)" if self.has_palette else ""
+        told = rf"\x1b[\]{titles}][^\x07\x1b\x18\x1a]*[\x07\x18\x1a]?"
+        string = rf"{whole}{told}|\x1b[PX^_][^\x1b\x18\x1a]*[\x18\x1a]?"
+        # The order matters: strings before other escapes. The empty alternative takes text at the very end.
+        self.tokens = re.compile(
+            f"{_TEXT}({_SEQUENCE}|{_NEWLINE}|{_MALFORMED}|{string}|{_ESCAPE}|{_ABORTED}|{_HIDING}|{_CONTROL}|\\Z)"
+        ).findall
+        self.string_start = re.compile(rf"\x1b[{_C0}]*(\]{begun}|[PX^_{titles}])").match
+        """Matches at an ESC that begins a control string; group 1 is its kind."""
+
+        kinds = rf"\]{palette}[^\x07\x18\x1a]*|[PX^_][^\x18\x1a]*" + (r"|k[^\x07\x18\x1a]*" if titles else "")
+        self._unfinished = re.compile(rf"\x1b[{_C0}]*(?:\[[{_C0} -?]*|[{_C0} -/]*|{kinds})\Z").match
+
+    def unfinished_at(self, text: str) -> int:
+        """Return where an unfinished sequence or string begins that the end of `text` cuts off, or its length."""
+        start = text.rfind("\x1b")
+        return start if start >= 0 and self._unfinished(text, start) else len(text)
+
+
+@lru_cache(maxsize=8)
+def grammar_of(term: str) -> Grammar:
+    """Return the grammar of a terminal, by TERM."""
+    return Grammar(term)
+
 
 _hiding: Final = re.compile(rf"\x1b(?:[{_C0}]*\[[{_C0} -?]*|[{_C0} -/]*)")
 _HIDDEN: Final = frozenset(map(chr, (*range(0x18), 0x19, *range(0x1C, 0x20), 0x7F)))
@@ -51,15 +80,9 @@ def expand_c1(text: str) -> str:
     return _c1.sub(lambda found: "\x1b" + chr(ord(found[0]) - 0x40), text)
 
 
-def unfinished_at(text: str) -> int:
-    """Return where an unfinished sequence or string begins that the end of `text` cuts off, or its length."""
-    start = text.rfind("\x1b")
-    return start if start >= 0 and _unfinished(text, start) else len(text)
-
-
 def hides_control(sequence: str) -> bool:
     """Whether a token is the beginning of a sequence up to a C0 control within it; see `bring_out_controls`."""
-    return len(sequence) > 1 and sequence[0] == "\x1b" and sequence[-1] in _HIDDEN and sequence[1] not in "]PX^_"
+    return len(sequence) > 1 and sequence[0] == "\x1b" and sequence[-1] in _HIDDEN and sequence[1] not in "]PX^_k"
 
 
 def bring_out_controls(text: str) -> str:

@@ -39,7 +39,6 @@ from omnyshell.terminal.state.table import (
 _ST: Final = "\x1b\\"
 _KEYBOARD_FLAGS: Final = 31
 _controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
-_LINUX_PALETTE: Final = "P"
 
 
 class Value(NamedTuple):
@@ -47,6 +46,10 @@ class Value(NamedTuple):
 
     paint: str
     undo: str
+
+
+_palettes: Final[dict[str, list[tuple[tuple[str, str], Value]]]] = {}
+"""What commands set that were met before, by their text; boundedly."""
 
 
 class Keyboard:
@@ -137,7 +140,8 @@ class Settings:
 
     def save_mode(self, number: int, *, on: bool) -> None:
         """XTSAVE of a private mode, as it is now."""
-        if 0 < number <= LARGEST_MODE and (number in self.saved or len(self.saved) < MOST_UNKNOWN):
+        lasts = number not in ACTIONS or number in SCREENS
+        if lasts and 0 < number <= LARGEST_MODE and (number in self.saved or len(self.saved) < MOST_UNKNOWN):
             self.saved[number] = on
 
     # Settings
@@ -208,12 +212,27 @@ class Settings:
             paint = f"\x1b]9;{';'.join(fields)[:LONGEST_VALUE]}{_ST}"
             self._set(number, "", Value(paint, f"\x1b]9;4;0{_ST}") if on else None)
 
+    def repeats(self, payload: str) -> bool:
+        """Carry out an OSC that is known to set colours of the palette, as programs do again and again."""
+        known = _palettes.get(payload)
+        if known is None:
+            return False
+        values = self.values
+        for where, value in known:
+            if where in values or len(values) < MOST_VALUES:
+                values[where] = value
+        return True
+
     def _palette(self, number: str, fields: list[str]) -> None:
+        changes = []
         for index, colour in zip(fields[::2], fields[1::2], strict=False):
             if index.isdigit() and len(index) < 5 and int(index) <= LAST_COLOUR and _is_colour(colour):
                 index = str(int(index))
                 undo = f"\x1b]{PALETTE[number]};{index}{_ST}"
-                self._set(number, index, Value(f"\x1b]{number};{index};{colour}{_ST}", undo))
+                changes.append(((number, index), Value(f"\x1b]{number};{index};{colour}{_ST}", undo)))
+        for where, value in changes:
+            self._set(*where, value)
+        _remember(f"{number};{';'.join(fields)}", changes)
 
     def _dynamic(self, first: int, colours: list[str]) -> None:
         for number, colour in zip(map(str, range(first, 20)), colours, strict=False):
@@ -235,14 +254,17 @@ class Settings:
                 value = Value(f"\x1b]21;{name}={colour}{_ST}", f"\x1b]21;{name}{_ST}")
                 self._set(KITTY_COLOURS, name, value if is_set else None)
 
-    def linux_palette(self, digits: str) -> None:
-        """`ESC ] P nrrggbb` of the Linux console, without introducer; `ESC ] R` takes all of them back."""
+    def linux_palette(self, digits: str, *, is_linux: bool = False) -> None:
+        """`ESC ] P nrrggbb` of the Linux console, without introducer; "" for `ESC ] R`, which takes all of them back.
+
+        `is_linux` says that the terminal is one, and understands nothing else.
+        """
         if not digits:
-            self._forget(_LINUX_PALETTE)
+            self._forget("4", *map(str, range(16)))
             return
-        index, red, green, blue = int(digits[0], 16), digits[1:3], digits[3:5], digits[5:7]
+        index, red, green, blue = str(int(digits[0], 16)), digits[1:3], digits[3:5], digits[5:7]
         paint = f"\x1b]4;{index};rgb:{red}/{green}/{blue}{_ST}"
-        self._set(_LINUX_PALETTE, digits[0].lower(), Value(paint, "\x1b]R"))
+        self._set("4", index, Value(paint, "\x1b]R" if is_linux else f"\x1b]104;{index}{_ST}"))
 
     # What they amount to
 
@@ -260,8 +282,8 @@ class Settings:
     def stated(self, *, alternate: bool) -> str:
         """What is painted first: what XTSAVE kept, and what is off here and may be on there."""
         saved = [_saved(number, alternate=alternate, on=on) for number, on in sorted(self.saved.items())]
-        off = {number << PRIVATE for number in self.saved if number not in ACTIONS} - NOT_PAINTED | set(STATED)
-        return "".join((*saved, *_switched(off - self.modes, on=False)))
+        off = ({number << PRIVATE for number in self.saved if _is_painted(number)} | set(STATED)) - self.modes
+        return "".join((*saved, *_switched(off, on=False)))
 
     @property
     def painted(self) -> str:
@@ -277,7 +299,7 @@ class Settings:
         """A value that is equal for settings which are painted alike."""
         return (
             frozenset(self.modes - NOT_PAINTED),
-            tuple(sorted(self.saved.items())),
+            tuple(saved for saved in sorted(self.saved.items()) if _is_painted(saved[0])),
             frozenset(value.paint for value in self.values.values() if value.undo not in _UNDONE_FIRST),
         )
 
@@ -288,9 +310,21 @@ _UNDONE_FIRST: Final = frozenset(CONTROL_OF[name].undo for name in ("$}", "i"))
 
 def _saved(number: int, *, alternate: bool, on: bool) -> str:
     """Have a mode saved as it was; of the screens, only where that is what is shown now."""
-    if number in ACTIONS or number << PRIVATE in NOT_PAINTED:
+    if not _is_painted(number):
         return f"\x1b[?{number}s" if number in SCREENS and on == alternate else ""
     return f"{switch(number << PRIVATE, on=on)}\x1b[?{number}s"
+
+
+def _remember(payload: str, changes: list[tuple[tuple[str, str], Value]]) -> None:
+    if len(payload) <= LONGEST_VALUE:
+        if len(_palettes) >= MOST_VALUES:
+            _palettes.clear()
+        _palettes[payload] = changes
+
+
+def _is_painted(number: int) -> bool:
+    """Whether a private mode can be set on the way to the state of another terminal."""
+    return number not in ACTIONS and number << PRIVATE not in NOT_PAINTED
 
 
 def _switched(modes: Iterable[int], *, on: bool) -> list[str]:

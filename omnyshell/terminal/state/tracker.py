@@ -58,20 +58,20 @@ class ModeTracker:
     def feed(self, data: bytes) -> None:
         """Take output that the terminal has been given."""
         text = self._tail + data
-        escapes = b"\x1b" in text
-        if escapes or b"\x0e" in text or b"\x0f" in text:
-            self._note_shifts(text)
-        if not escapes:
+        if b"\x1b" not in text:
             self._tail = b""
+            if b"\x0e" in text or b"\x0f" in text:
+                self._note_shifts(text, 0)
             return
-        pen_from = 0
+        pen_from = shifts_from = 0
         for match in _sequences.finditer(text):
             self._note(match)
             if match[0] in _RESTORING:
                 # A cursor that is restored brings its pen along.
                 self._styled, pen_from = True, match.end()
             elif match[0] == b"\x1bc":
-                pen_from = match.end()
+                pen_from = shifts_from = match.end()
+        self._note_shifts(text, shifts_from)
         found = _last_sgr(text, pen_from)
         if found is not None:
             self._styled = found[1].strip(b"0;") != b""
@@ -105,8 +105,8 @@ class ModeTracker:
             styled=self._styled,
         )
 
-    def _note_shifts(self, text: bytes) -> None:
-        shifted, unshifted = max(map(text.rfind, _SHIFTS)), text.rfind(b"\x0f")
+    def _note_shifts(self, text: bytes, start: int) -> None:
+        shifted, unshifted = max(text.rfind(shift, start) for shift in _SHIFTS), text.rfind(b"\x0f", start)
         if shifted != unshifted:
             self._shifted = shifted > unshifted
 
@@ -127,7 +127,7 @@ class ModeTracker:
         elif kind == "escape":
             self._escape(text)
         elif self._is_linux:
-            self._settings.linux_palette(text[3:])
+            self._settings.linux_palette(text[3:], is_linux=True)
 
     def _control(self, prefix: str, parameters: str, final: str) -> None:
         name = prefix + final

@@ -47,7 +47,7 @@ class Lines:
     def cursor(self) -> Point:
         """Where the program's cursor is."""
         screen = self._screen
-        return Point(self.top + screen.cursor.y, min(screen.cursor.x, screen.columns - 1))
+        return Point(self.top + screen.cursor.y, screen.cursor_column)
 
     def row(self, line: int) -> Row | None:
         """Return a line, None where it is no more or not yet."""

@@ -243,7 +243,7 @@ def test_sequences_may_be_cut_anywhere(data: bytes, cuts: list[int]) -> None:
 @given(output)
 def test_what_connect_takes_back_covers_what_an_emulator_would(data: bytes) -> None:
     """Two readings of the same output: a program's terminal, told what `connect` sends, has nothing left."""
-    screen = Emulator(12, 5)
+    screen = Emulator(12, 5, term="xterm")
     screen.feed(data + b"\x18\x1b\\")
     screen.feed(left_by(data + b"\x18\x1b\\"))
     assert screen.mode == Emulator(12, 5).mode

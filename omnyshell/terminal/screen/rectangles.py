@@ -1,0 +1,163 @@
+"""Rectangles (DEC STD 070, chapter 5, VT420): filled, erased, copied, and with other attributes, as in xterm."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from omnyshell.terminal.screen.editing import DEC, Editing
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import (
+    BLINK,
+    BOLD,
+    CONCEAL,
+    DEFAULT,
+    DEFAULT_STYLE,
+    NO_UNDERLINE,
+    REVERSE,
+    SINGLE_UNDERLINE,
+    Look,
+    Style,
+    style_of,
+)
+from omnyshell.terminal.text.charsets import TRANSLATIONS
+from omnyshell.terminal.text.widths import width_of
+
+_FLAGS: Final = {1: BOLD, 5: BLINK, 7: REVERSE, 8: CONCEAL}
+_ALL_FLAGS: Final = BOLD | BLINK | REVERSE | CONCEAL
+_UNDERLINE: Final = 4
+_OFF: Final = 20
+_LAST_LATIN: Final = 255
+
+
+class Rectangles(Editing):
+    """A grid with rectangles: top, left, bottom and right, counted from 1, and from the margins in origin mode."""
+
+    @property
+    def _marks_rectangles(self) -> bool:
+        """Whether DECCARA and DECRARA change a rectangle, or all from its first cell to its last (DECSACE)."""
+        return False
+
+    def fill_rectangle(self, code: int = 0, *bounds: int) -> None:
+        """DECFRA; the pen's colours where it has any."""
+        is_printable = code > _LAST_LATIN or code & 0x7F >= 0x20
+        character = chr(code or 0x20) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else ""
+        if character and (is_printable or not code) and code != 0x7F and width_of(character) == 1:
+            self._fill(bounds, character.translate(TRANSLATIONS.get(self._charsets[self.charset], {})))
+
+    def erase_rectangle(self, *bounds: int) -> None:
+        """DECERA; what is protected too, and with the pen's attributes, as in xterm."""
+        self._fill(bounds, " ")
+
+    def _fill(self, bounds: tuple[int, ...], character: str) -> None:
+        pen = self.cursor.style.look
+
+        def filled(style: Style) -> Style:
+            look = style.look
+            fg, bg = (own if own != DEFAULT else there for own, there in ((pen.fg, look.fg), (pen.bg, look.bg)))
+            return style_of(pen._replace(fg=fg, bg=bg))
+
+        for row, left, end in self._spans(bounds):
+            _restyle(row, left, end, filled, character * (end - left))
+
+    def erase_rectangle_selectively(self, *bounds: int) -> None:
+        """DECSERA: what DECSCA does not protect; attributes stay."""
+        heeded = self._protection == DEC
+        for row, left, end in self._spans(bounds):
+            cells, styles = row.settle()
+            blank = [
+                cell if heeded and style.is_protected else " "
+                for cell, style in zip(cells[left:end], styles[left:end], strict=True)
+            ]
+            row.put(left, (blank, styles[left:end]))
+
+    def copy_rectangle(self, *parameters: int) -> None:
+        """DECCRA: from a rectangle to a place; the pages, of which there is one, are not looked at."""
+        bounds, place = parameters[:4], parameters[5:7]
+        copied = [row.part(left, end) for row, left, end in self._spans(bounds)]
+        top, left, _, _ = self._bounds(place)
+        for row, (cells, styles) in zip(self._rows[top:], copied, strict=False):
+            room = self.columns - left
+            cells = cells[:room]
+            if len(cells) == room and cells and width_of(cells[-1][:1] or " ") == 2:
+                cells[-1] = " "
+            row.put(left, (cells, styles[:room]))
+
+    def mark_rectangle(self, *parameters: int) -> None:
+        """DECCARA: set or reset attributes."""
+        self._mark(parameters[:4], lambda look: _marked(look, parameters[4:] or (0,)))
+
+    def reverse_rectangle(self, *parameters: int) -> None:
+        """DECRARA: turn attributes over."""
+        self._mark(parameters[:4], lambda look: _reversed(look, parameters[4:] or (0,)))
+
+    def _mark(self, bounds: tuple[int, ...], change: Callable[[Look], Look]) -> None:
+        exact = self._marks_rectangles
+        top, left, bottom, right = self._bounds(bounds)
+        if left > right:
+            return
+        for y in range(top, bottom + 1):
+            first = left if exact or y == top else 0
+            end = (right if exact or y == bottom else self.columns - 1) + 1
+            _restyle(self._rows[y], first, end, lambda style: style_of(change(style.look)), skips_blank=not exact)
+
+    def _spans(self, bounds: tuple[int, ...]) -> Iterator[tuple[Row, int, int]]:
+        top, left, bottom, right = self._bounds(bounds)
+        if left <= right:
+            for row in self._rows[top : bottom + 1]:
+                yield row, left, right + 1
+
+    def _bounds(self, bounds: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """Return the rectangle, counted from 0: cut at the screen; empty where its end comes before its start."""
+        top, left, bottom, right = (*bounds, 0, 0, 0, 0)[:4]
+        first_row, first_column = (self._top, self._left) if self._origin else (0, 0)
+        return (
+            min(top + first_row, self.lines) - 1 if top else 0,
+            min(left + first_column, self.columns) - 1 if left else 0,
+            (min(bottom + first_row, self.lines) if bottom else self.lines) - 1,
+            (min(right + first_column, self.columns) if right else self.columns) - 1,
+        )
+
+
+def _restyle(
+    row: Row,
+    start: int,
+    end: int,
+    change: Callable[[Style], Style],
+    text: str = "",
+    *,
+    skips_blank: bool = False,
+) -> None:
+    """Give columns other styles, and with `text` other characters; `skips_blank` leaves what was never written."""
+    if start >= end:
+        return
+    cells, styles = row.settle()
+    part = styles[start:end]
+    changed = {style: change(style) for style in set(part)}
+    if text:
+        row.put(start, (list(text), [changed[style] for style in part]))
+        return
+    for column, style in enumerate(part, start):
+        if not (skips_blank and cells[column] == " " and style == DEFAULT_STYLE):
+            styles[column] = changed[style]
+    row.touch()
+
+
+def _marked(look: Look, codes: tuple[int, ...]) -> Look:
+    flags, underline = look.flags, look.underline
+    for code in codes:
+        if code == 0:
+            flags, underline = flags & ~_ALL_FLAGS, NO_UNDERLINE
+        elif code % _OFF in _FLAGS or code == _OFF + 2:
+            flag = _FLAGS.get(code % _OFF, BOLD)
+            flags = flags | flag if code < _OFF else flags & ~flag
+        elif code % _OFF == _UNDERLINE:
+            underline = SINGLE_UNDERLINE if code < _OFF else NO_UNDERLINE
+    return look._replace(flags=flags, underline=underline)
+
+
+def _reversed(look: Look, codes: tuple[int, ...]) -> Look:
+    flags, underline = look.flags, look.underline
+    for code in codes:
+        if code in (0, _UNDERLINE):
+            underline = NO_UNDERLINE if underline else SINGLE_UNDERLINE
+        flags ^= _ALL_FLAGS if code == 0 else _FLAGS.get(code, 0)
+    return look._replace(flags=flags, underline=underline)

@@ -7,10 +7,14 @@ from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
 from omnyshell.options.option import Check, Option
 from omnyshell.paths import user_path
+from omnyshell.printable import printable
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
 """The given values by the options' keys. `origins` maps keys of those from a file to the file and line, for errors."""
+
+LONGEST_SHOWN = 80
+"""Characters of a refused value that an error repeats."""
 
 
 def name_of(values: Values, key: str) -> str:
@@ -31,7 +35,7 @@ def check(values: Values, key: str, wanted: Check) -> None:
     """Check an option's value. Raises `ConfigException` that names the option, and says what would be right."""
     value = values[key]
     if not wanted.is_right(value):
-        shown = f"'{value}'" if isinstance(value, str) else value
+        shown = f"'{printable(value, LONGEST_SHOWN)}'" if isinstance(value, str) else value
         raise ConfigException(f"{name_of(values, key)} {shown}: {wanted.rule}")
 
 

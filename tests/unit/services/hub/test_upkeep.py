@@ -3,17 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support.memory_hub import MemoryHub, memory_hub
 from support.stack import GRANTS, Certificates
 
+import omnyshell.services.hub
 from omnyshell import TokenAuthenticator, TokenGrant
 from omnyshell.errors import ConfigException
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages.admin import NodeRecordsRequest
 from omnyshell.security.strict_modes import StrictModes
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
+from omnyshell.services.hub.options import OPTIONS
 from omnyshell.transport.endpoint import EndpointLimits
 
 
@@ -196,3 +200,32 @@ def test_a_step_of_the_upkeep_that_fails_keeps_no_other_from_its_work(
         hub.passes(3)
     assert edited.taken == ["new"]
     assert "an authorizer of an embedder" in caplog.text
+
+
+class ReadConfig:
+    """A configuration that notes which of its settings are read."""
+
+    def __init__(self, config: HubConfig) -> None:
+        self._config = config
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> object:
+        self.read.add(name)
+        return getattr(self._config, name)
+
+
+READ_ELSEWHERE = {
+    "message_timeout": "_config_in_force().message_timeout",
+    "audit_retention": "retention = config.audit_retention",
+}
+"""Settings that a reload of this hub does not look at, each with where the code reads it: each time that it is needed,
+or for the trail on disk, which a hub without a state directory has not."""
+
+
+def test_a_reload_takes_over_each_option_that_is_not_for_a_restart(hub: MemoryHub) -> None:
+    taken_over = {option.sets.partition(".")[0] for option in OPTIONS if option.sets and not option.restart}
+    config = ReadConfig(hub.hub.config)
+    hub.loop.do(lambda: hub.hub.reload(cast("HubConfig", config)))
+    assert taken_over - config.read == set(READ_ELSEWHERE)
+    code = "\n".join(path.read_text() for path in Path(omnyshell.services.hub.__path__[0]).rglob("*.py"))
+    assert [how for how in READ_ELSEWHERE.values() if how not in code] == []

@@ -13,6 +13,6 @@ def test_an_error_shows_the_beginning_of_what_is_wrong_in_one_printable_line(giv
         check({"name": given}, "name", Check(lambda _: False, "must be right"))
     text = str(caught.value)
     assert text.isprintable()
-    assert text.startswith(f"--name '{given[:2]}"[:9])
+    assert text.startswith("--name '")
     assert text.endswith("': must be right")
     assert len(text) <= LONGEST_SHOWN + 40

@@ -1,14 +1,17 @@
-"""Whether somebody works on a connection right now, so that bulk on it gives way."""
+"""Tracks whether a user is interactive on a connection, so that bulk traffic gives way."""
 
 import asyncio
 from collections.abc import Callable
 
 ATTENTION = 1.0
-"""Seconds for which one sign of somebody makes bulk give way, at least; at most twice as long."""
+"""Seconds for which one interactive frame makes bulk traffic give way: at least this long, at most twice as long."""
 
 
 class Attention:
-    """On from a sign to a while after the last one. `began` and `ended` are called at its ends."""
+    """On from the first interactive frame until `ATTENTION` after the last one.
+
+    `began` and `ended` are called at the changes.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, began: Callable[[], None], ended: Callable[[], None]
@@ -21,11 +24,11 @@ class Attention:
 
     @property
     def is_on(self) -> bool:
-        """Whether there was a sign not long ago."""
+        """Whether there was an interactive frame recently."""
         return self._timer is not None
 
     def note(self) -> None:
-        """Here is a sign."""
+        """Note an interactive frame."""
         if self._timer is not None:
             self._again = True
             return
@@ -33,7 +36,7 @@ class Attention:
         self._began()
 
     def close(self) -> None:
-        """End without telling. Idempotent."""
+        """Stop, without calling `ended`. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

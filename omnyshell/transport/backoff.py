@@ -9,10 +9,10 @@ FIRST_CEILING = 2.0
 LAST_CEILING = 30.0
 SHORTEST = 0.5
 STABLE_AFTER = 30.0
-"""Seconds of being registered after which the next loss starts from the first ceiling again."""
+"""Seconds of registration after which the next loss starts from the first ceiling again."""
 
 SHORT_OUTAGE = 45.0
-"""Seconds of waiting after a loss during which the hub is expected back: one that is restarted, or killed."""
+"""Seconds after a loss during which the hub is expected to return, as after a restart or a crash."""
 
 SHORT_OUTAGE_CEILING = 6.0
 
@@ -29,16 +29,16 @@ NODE_TIMES = BackoffTimes()
 
 
 DISPLACED_CEILINGS = (120.0, 600.0)
-"""Seconds that a node waits at most, at first and at last, after another process took its id."""
+"""The first and the last ceiling, in seconds, of a node's wait after another process took its id."""
 
 UNDISTURBED = 2 * DISPLACED_CEILINGS[1]
-"""Seconds of holding the id after which the two are taken to have been sorted out: longer than either waits."""
+"""Seconds of holding the id after which the conflict counts as resolved; longer than either process waits."""
 
 
 class DisplacedBackoff:
     """Delays in seconds for two processes with one node id: uniform in the upper half of a ceiling that doubles.
 
-    Each waits longer than the last time, so that the id changes hands less and less often.
+    Each process waits longer than the last time, so that the id changes hands less and less often.
     """
 
     def __init__(self, uniform: Callable[[float, float], float] = random.uniform) -> None:
@@ -80,7 +80,7 @@ class Backoff:
         return delay
 
     def lost(self) -> None:
-        """An established connection was lost: an outage begins."""
+        """Note the loss of an established connection, which begins an outage."""
         self._waited = 0.0
 
     def reset(self) -> None:

@@ -1,10 +1,9 @@
-"""How much of a connection's traffic may wait where nothing can overtake it: in the transport and in the kernel.
+"""Bounds how many bytes of a connection wait where nothing can overtake them: in the transport and in the kernel.
 
-Channels take turns in the sender's outbox; what has left it waits in the order it was written. The kernel's own
-tuning lets megabytes wait there when the receiver is the slower side, and a keystroke behind them
-(docs/architecture.md#nobody-waits-for-a-slow-peer). Over a short way so much is never needed to keep the line busy.
-While somebody types, or reads what comes in small pieces, still less may wait: bulk beside it gets slower, and its
-time is not what anyone feels.
+Channels take turns in the sender's outbox; after that, bytes wait in the order in which they were written. By its own
+tuning the kernel lets megabytes wait for a slow receiver, and a keystroke after them
+(docs/architecture.md#nobody-waits-for-a-slow-peer). With a short round trip, so much is never needed to use the full
+bandwidth. During interactive traffic still less may wait: that slows bulk traffic down, but nobody notices its latency.
 """
 
 import asyncio
@@ -17,20 +16,20 @@ from omnyshell.protocol.limits import KIB
 from omnyshell.transport.attention import Attention
 
 SMALL_FRAME = KIB
-"""Bytes of data up to which a frame counts as typed, or as the echo of it."""
+"""Bytes of data up to which a frame counts as interactive: a keystroke or its echo."""
 
 SHORT_WAY = 0.001
-"""Round trip, in seconds, up to which the receive buffer is bounded: 2 MiB then still carry 2 GB a second."""
+"""Round trip, in seconds, up to which the receive buffer is bounded: 2 MiB then still allow 2 GB a second."""
 
 RECEIVE_BUFFER = 1024 * KIB
 """Bytes; Linux allows twice as much. The less there is, the more often sender and receiver wait for each other."""
 
 _RTT_IN_TCP_INFO = 68
-"""Where Linux's `struct tcp_info` has the smoothed round trip, in microseconds."""
+"""Offset of the smoothed round trip, in microseconds, in Linux's `struct tcp_info`."""
 
 
 class SocketOptions(Protocol):
-    """What is needed of a socket; event loops show a likeness of one."""
+    """The methods of a socket that are used; event loops offer an object that has them."""
 
     def getsockopt(self, level: int, option: int, size: int, /) -> bytes:
         """Return an option's bytes."""
@@ -51,7 +50,7 @@ ATTENTIVE = _Bounds(transport=32 * KIB, unsent=16 * KIB)
 
 
 class LineBuffers:
-    """The buffers of one connection; bounds what the kernel holds where it can be told to."""
+    """The buffers of one connection; bounds the kernel's ones where the system allows it."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -60,12 +59,12 @@ class LineBuffers:
             bound_receive_buffer(self._socket)
         self._attention = Attention(loop, began=lambda: self._apply(ATTENTIVE), ended=self._relax)
         self.small_frame = self._attention.note
-        """To be called when a small frame goes either way: what follows it soon is to be quick."""
+        """Call this for each small frame in either direction: later frames then have low latency for a while."""
 
         self._apply(BULK)
 
     def close(self) -> None:
-        """The connection is gone."""
+        """Stop, as the connection is gone."""
         self._attention.close()
 
     def _relax(self) -> None:
@@ -81,9 +80,9 @@ class LineBuffers:
 
 
 def bound_receive_buffer(sock: SocketOptions) -> None:
-    """Bound what the kernel holds of a peer that is near; does nothing where the distance cannot be told.
+    """Bound the kernel's receive buffer for a near peer; does nothing if the round trip is unknown.
 
-    Once for all: a window that gets smaller than half of what it was makes the sender wait for its timers.
+    Call it once only: if a TCP window shrinks to less than half, the sender waits for its timers.
     """
     with suppress(OSError, AttributeError, struct.error):
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)

@@ -2,7 +2,7 @@
 
 `websockets` parses and builds every kind of frame, with three copies and a dozen calls each. Of a relay's traffic
 nearly all is of two kinds: unfragmented binary and text frames up to the size of a data frame (RFC 6455 section 5.2).
-Those are taken out here; every other byte goes to `websockets`, which also judges whatever looks wrong.
+Those are handled here; all other bytes go to `websockets`, which also judges invalid ones.
 """
 
 import os
@@ -15,14 +15,14 @@ from omnyshell.protocol.limits import KIB, MAX_MESSAGE_TO_HUB
 try:
     from websockets.speedups import apply_mask
 except ImportError:
-    # Where it was built without a compiler; twenty times slower, and the same.
+    # For an installation without the compiled extension: the same function in Python, twenty times slower.
     from websockets.utils import apply_mask
 
 TEXT, BINARY, OTHER = 0x81, 0x82, 0
-"""First byte of a final text frame, of a final binary frame, and what stands for all others."""
+"""First byte of a final text frame, of a final binary frame, and a value for all others."""
 
 _SKIPPED = 1
-"""Stands for a frame that nobody gets."""
+"""The kind of a frame that is dropped."""
 
 _BULK = frozenset((TEXT, BINARY))
 _MASKED = 0x80
@@ -42,7 +42,7 @@ _START_2, _START_8 = struct.Struct(">BBH"), struct.Struct(">BBQ")
 def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, head: bytes = b"") -> list[Piece]:
     """Return a final frame, `TEXT` or `BINARY`, that carries `head` and `data`, in pieces; a client masks it.
 
-    A large one is not copied to stand behind its header, but for the first of its TLS records, which the header fills.
+    A large payload is not copied behind its header, except for a part that fills the first TLS record.
     """
     size = len(head) + len(data)
     bit = _MASKED if mask else 0
@@ -67,7 +67,7 @@ def bulk_frame(kind: int, data: bytes | bytearray | memoryview, *, mask: bool, h
 
 
 class BulkFrameReader:
-    """Splits what arrives after the opening handshake into payloads of bulk frames, and all else.
+    """Splits the input after the opening handshake into payloads of bulk frames, and other bytes.
 
     `masked` says whether the other side is a client.
     """
@@ -78,36 +78,36 @@ class BulkFrameReader:
         self._kind = OTHER
         self._mask = b""
         self._missing = 0
-        """Bytes of the frame that has begun which have not been dealt with."""
+        """Bytes of the present frame that are not processed yet."""
 
         self._parts: list[bytes] = []
         self._size = 0
-        """Bytes of the last frame that did not arrive at once, or is for `websockets`."""
+        """Bytes of the last frame that arrived in parts, or is for `websockets`."""
 
         self._slow_frames = 0
         self._rest = memoryview(b"")
 
     @property
     def unfinished(self) -> int:
-        """Bytes that are kept of a frame for `websockets` which has begun to arrive."""
+        """Bytes that are kept of an incomplete frame for `websockets`."""
         return self._size - self._missing if self._missing and self._kind == OTHER else 0
 
     @property
     def unfinished_frame(self) -> int:
-        """Tells one frame that has begun to arrive from another; 0 where there is none."""
+        """A number that identifies the incomplete frame; 0 if there is none."""
         return self._slow_frames if self._missing else 0
 
     def take_rest(self) -> memoryview:
-        """Return what `feed` had not come to when it was closed; it stays valid."""
+        """Return the input that `feed` had not processed when it was closed; it stays valid."""
         rest, self._rest = self._rest, memoryview(b"")
         return rest
 
     def feed(self, view: memoryview) -> Generator[tuple[int, bytes | memoryview], None, None]:
         """Yield, in order, `TEXT` or `BINARY` and its payload, or `OTHER` and bytes that are for `websockets`.
 
-        A binary frame that is too large for a data frame is not kept, and stands as an empty one: it is dropped anyway,
-        before login too. A memoryview is valid until the next one is asked for. Who closes the generator before its end
-        gets what follows from `take_rest`, and feeds it first.
+        A binary frame that is too large for a data frame is not kept, and yields an empty payload: it would be dropped
+        anyway. A memoryview is valid until the next item is requested. If the caller closes the generator early, it
+        must pass the bytes from `take_rest` to the next `feed` first.
         """
         if self._head:
             view = memoryview(self._head + bytes(view))
@@ -136,14 +136,14 @@ class BulkFrameReader:
                 if part is not None:
                     yield part
         except GeneratorExit:
-            # Of what nobody writes to any more, as what waited before, the rest is not copied again and again.
+            # A read-only rest, which was kept before, is not copied again.
             self._rest = view[at:] if view.readonly else memoryview(bytes(view[at:]))
             raise
 
     def _begin_frame(self, view: memoryview, at: int, end: int) -> int:
-        """Read a frame's header; returns where what is `_missing` of it begins, -1 where the header is not whole.
+        """Read a frame's header; return where the `_missing` bytes begin, or -1 if the header is incomplete.
 
-        The header of a frame that is for `websockets` is missing with all the rest.
+        For a frame for `websockets`, the header counts as missing too.
         """
         body = at + 2
         if body > end:
@@ -172,7 +172,7 @@ class BulkFrameReader:
         return body
 
     def _take_part(self, part: memoryview) -> tuple[int, bytes | memoryview] | None:
-        """Take a part of a frame that arrives in several; returns what is to be yielded."""
+        """Take a part of a frame that arrives in parts; return the item to yield, or None."""
         if self._kind == OTHER:
             return OTHER, part
         if self._kind == _SKIPPED:

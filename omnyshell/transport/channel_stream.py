@@ -13,24 +13,26 @@ from omnyshell.transport.stall_timer import StallTimer
 from omnyshell.transport.tcp_stream import ByteStream
 
 HALF_CLOSED_TIMEOUT = 600.0
-"""Seconds without a byte after which a connection that one side has finished is given up."""
+"""Seconds without a byte after which a half-closed connection is ended."""
 
 EXTRA_CREDIT = INITIAL_CREDIT
-"""What is granted once beyond what was consumed, after as many bytes: a bulk transfer needs more under way."""
+"""Bytes that are granted once beyond what was consumed, after that many bytes: a bulk transfer needs a larger
+window."""
 
 _FAILURES = (CloseReason.ERROR, CloseReason.TARGET_ERROR, CloseReason.EXTERNAL_ERROR, CloseReason.EXPOSER_CLOSED)
 
 
 class ChannelStream:
-    """Moves bytes both ways under credit, ends each way by itself, and closes when both have ended.
+    """Moves bytes both ways under credit, ends each direction separately, and closes when both have ended.
 
-    It is the owner of the stream and the handler of the channel. `sends` is the opcode of what the stream's other side
-    writes, `closed` and `failed` are the reasons that tell the channel's other side how the stream ended. With
-    `half_close` that side understands `channel.eof`. Without it everything ends with the stream: at once, or with
-    `grace` once nothing has come back for so many seconds. `ids` say in the log whose it is.
+    It is the owner of the stream and the handler of the channel. `sends` is the opcode for bytes from the stream,
+    `closed` and `failed` are the reasons sent on the channel when the stream ends. `half_close` says that the channel's
+    other side understands `channel.eof`. Without it everything ends with the stream: at once, or with `grace` after so
+    many seconds without a byte. `ids` are the fields of the connection in the log.
 
-    Of its life `incoming` is the way from the stream to the channel, `outgoing` the way back. Nothing waits in here: an
-    end goes on as soon as it has come and both sides are there, behind what waits in the channel or in the stream.
+    In its `Duplex`, `incoming` is the direction from the stream to the channel, `outgoing` the other one. Nothing waits
+    in this object: an end is passed on as soon as both sides are joined, after the bytes that wait in the channel or in
+    the stream.
     """
 
     channel: Channel
@@ -61,10 +63,10 @@ class ChannelStream:
         """Bytes that came from the channel."""
 
         self.bytes_delivered = 0
-        """Bytes of these that the socket took."""
+        """Bytes from the channel that the socket has taken."""
 
     def join(self) -> None:
-        """Let bytes flow: the other side is ready."""
+        """Let bytes flow, as the other side is ready."""
         if self._life.open():
             self.stream.resume_reading()
             self._end_outgoing_if_due()
@@ -72,7 +74,7 @@ class ChannelStream:
                 self._incoming_ended()
 
     def abort(self, reason: CloseReason, message: str | None = None) -> None:
-        """End both sides at once, with what waits. Idempotent."""
+        """End both sides at once, and drop what waits. Idempotent."""
         self._life.close(reset=True)
         self.channel.close(ChannelClose(reason=reason, message=message))
         self._finish()
@@ -84,20 +86,20 @@ class ChannelStream:
     # What the stream calls
 
     def stream_opened(self) -> None:
-        """Nothing to do: `join` lets bytes flow."""
+        """Do nothing: `join` lets bytes flow."""
 
     def budget(self) -> int:
         """Read as much as the channel has credit for."""
         return self.channel.budget if self._life.may_receive else 0
 
     def bytes_read(self, data: memoryview) -> None:
-        """Send on what the stream's other side wrote."""
+        """Send bytes from the stream on the channel."""
         self.bytes_sent += len(data)
-        # A copy, as the stream reads into one buffer again and again, and what is sent may wait in the outbox.
+        # Copied, as the stream reuses its buffer, and the bytes may wait in the outbox.
         self.channel.send_data(self._sends, bytes(data))
 
     def stream_ended(self) -> None:
-        """The stream's other side finished writing: end the channel's direction, or all where both have ended."""
+        """Handle the end of the stream's input: end the channel's direction, or everything if both have ended."""
         if self._life.receive_end():
             self._incoming_ended()
 
@@ -107,11 +109,11 @@ class ChannelStream:
         self.bytes_delivered += size
         self.channel.consumed(size)
         if before < EXTRA_CREDIT <= self.bytes_delivered:
-            # It is no short exchange, and its receiver keeps up so far.
+            # It is a long transfer, and the receiver keeps up.
             self.channel.grant_extra(EXTRA_CREDIT)
 
     def stream_lost(self, error: Exception | None) -> None:
-        """The stream is gone: say so behind what it had sent."""
+        """Handle the loss of the stream: report it on the channel after the bytes that came before."""
         has_ended = error is None and self._life.incoming is not Way.OPEN
         self._close_channel(self._closed if has_ended else self._failed)
         self._finish()
@@ -119,13 +121,13 @@ class ChannelStream:
     # What the channel calls
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
-        """Write what came from the channel's other side."""
+        """Write bytes from the channel to the stream."""
         if opcode is self._receives and self._life.may_send:
             self.bytes_received += len(payload)
             self.stream.write(payload)
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take the end of a direction, or of all."""
+        """Handle the end of one direction, or of the connection."""
         if isinstance(message, ChannelClose):
             has_failed = message.reason in _FAILURES
             self._life.close(reset=has_failed)
@@ -136,39 +138,39 @@ class ChannelStream:
             self._end_outgoing_if_due()
 
     def budget_available(self) -> None:
-        """The channel has credit again."""
+        """Resume reading the stream: the channel has credit again."""
         self.stream.resume_reading()
 
     def channel_lost(self, _error: OmnyShellException) -> None:
-        """The connection that carried the channel is gone."""
+        """End the stream: the channel's connection is gone."""
         self._finish()
         self.stream.abort()
 
     # The rest
 
     def pass_on(self, data: bytes) -> None:
-        """Send on bytes of the stream that are counted already."""
+        """Send bytes of the stream that are counted already."""
         if not self.channel.is_closed:
             self.channel.send_data(self._sends, data)
 
     def leave_stream(self, reason: CloseReason) -> None:
-        """Close the channel, behind what it still has to deliver; the stream is left to whoever lies between."""
+        """Close the channel after what it still has to deliver; a layer in between closes the stream itself."""
         self._close_channel(reason)
         self._unwatch()
 
     def finish(self) -> None:
-        """Close both sides, each behind what it still has to deliver."""
+        """Close both sides, each after what it still has to deliver."""
         self._close_channel(self._closed)
         self.stream.close()
 
     def watch(self, timeout: float) -> None:
-        """End the connection once no byte has moved for so many seconds."""
+        """End the connection once no byte has moved for `timeout` seconds."""
         self._unwatch()
         if not self._life.is_gone:
             self._stall_timer = StallTimer(timeout, self._moved, self._stalled)
 
     def _incoming_ended(self) -> None:
-        """All from the stream has gone on; now its end."""
+        """Pass the end of the stream's input on, after all its bytes."""
         if self.channel.is_closed:
             return
         if self._life.outgoing is Way.ENDED or not (self._half_close or self._grace):

@@ -28,11 +28,11 @@ from omnyshell.transport.attention import Attention
 STDIN = "stdin"
 
 ACKNOWLEDGE_AFTER = 512 * KIB
-"""Bytes of a flowing stream after which its offset is acknowledged; where it rests, that is done at once."""
+"""Bytes of a flowing stream after which its offset is acknowledged; when the stream pauses, that is done at once."""
 
 
 class ChannelLink(Protocol):
-    """What channels are carried by: a `WebSocketLink`, or a way beyond the connection that it is."""
+    """The carrier of channels: a `WebSocketLink`, or a link beyond this connection."""
 
     @property
     def is_open(self) -> bool:
@@ -48,27 +48,30 @@ class ChannelLink(Protocol):
         """Send a binary message, `head` and `data`, in its channel's order."""
 
     def discard(self, channel: int) -> None:
-        """Forget what waits to be sent on a channel."""
+        """Drop what waits to be sent on a channel."""
 
 
 class ChannelHandler(Protocol):
-    """Who gets what arrives on a channel."""
+    """The receiver of what arrives on a channel."""
 
     def data_received(self, opcode: DataOpcode, payload: bytes | memoryview) -> None:
-        """Take a chunk; owes `Channel.consumed` once it is dealt with. A memoryview is valid during the call only."""
+        """Handle a chunk, and call `Channel.consumed` once it is processed.
+
+        A memoryview is valid only during the call.
+        """
 
     def message_received(self, message: ChannelMessage) -> None:
-        """Take a message about the channel, other than a window."""
+        """Handle a message about the channel, other than a window."""
 
     def budget_available(self) -> None:
-        """The channel can take output again."""
+        """There is credit for output again."""
 
     def channel_lost(self, error: OmnyShellException) -> None:
-        """The connection has ended; nothing follows."""
+        """The connection has ended; no further calls follow."""
 
 
 class OffsetKeeper(Protocol):
-    """Who counts the bytes of a channel whose session can be resumed exactly (extension `resume-offset`)."""
+    """Counts the bytes of a session that can be resumed at an exact byte (extension `resume-offset`)."""
 
     def received_offset(self) -> int:
         """How many bytes have arrived since the session began, over all its channels."""
@@ -78,7 +81,7 @@ class OffsetKeeper(Protocol):
 
 
 class Channel:
-    """One end of a channel. What exceeds the credit waits here, in order, and so does what comes behind it."""
+    """One end of a channel. Data beyond the credit waits here, in order, and so does everything after it."""
 
     def __init__(
         self,
@@ -112,7 +115,10 @@ class Channel:
 
     @property
     def budget(self) -> int:
-        """How many bytes can be sent without waiting for credit; while somebody types, extra credit is left alone."""
+        """How many bytes can be sent without waiting for credit.
+
+        Extra credit is not used during interactive traffic.
+        """
         if self._waiting or self.is_closed:
             return 0
         if self._typing.is_on:
@@ -120,14 +126,14 @@ class Channel:
         return self._credit.available
 
     def typed(self) -> None:
-        """Somebody types on this channel: for a while, none of its connection uses extra credit."""
+        """Note a keystroke on this channel: for a while, no channel of the connection uses extra credit."""
         self._typing.note()
 
     def send_data(self, opcode: DataOpcode, data: bytes) -> None:
         """Send bytes of a stream, as credit allows; longer ones are split. Raises `ChannelException` when closed."""
         self._check_open()
         if not data:
-            # An empty frame says nothing, and a hub counts it as a request.
+            # An empty frame has no effect, and a hub counts it as a request.
             return
         if not self._waiting and len(data) <= MAX_PAYLOAD and self._credit.spend(len(data)):
             self._link.send_binary(self.id, pack_header(opcode, self.id, len(data)), data)
@@ -136,7 +142,7 @@ class Channel:
             self._send_waiting()
 
     def send(self, message: ChannelMessage) -> None:
-        """Send a message behind all data that was sent before it. A close, once it is out, ends the channel."""
+        """Send a message after all data that was sent before. A close ends the channel once it is sent."""
         self._check_open()
         self._waiting.append(message)
         self._send_waiting()
@@ -147,7 +153,7 @@ class Channel:
         self._link.send_urgent(encode_control(message, self.id))
 
     def consumed(self, size: int) -> None:
-        """Return credit for bytes that were dealt with: at once where they are many, else a little later."""
+        """Grant credit for processed bytes: at once if they are many, else a little later."""
         if self.is_closed:
             return
         due = self._received.consume(size)
@@ -160,14 +166,15 @@ class Channel:
             self._grant_soon()
 
     def grant_extra(self, size: int) -> None:
-        """Widen the window for what arrives by so many bytes, once, where throughput matters more than latency."""
+        """Widen the receive window once by `size` bytes, where throughput matters more than latency."""
         if not self.is_closed:
             self._grant(size)
 
     def widen(self, window: int) -> None:
-        """Widen it once to what the other side allows (extension `wide-window`), or as far as anyone may.
+        """Widen the receive window once, to `window` or to the general limit.
 
-        That is granted once it shows that throughput matters: most commands print little, and a message costs.
+        `window` is what the other side allows by the extension `wide-window`.
+        The grant is sent only once enough bytes have come, as most commands print little, and the message has a cost.
         """
         extra = min(window, MAX_CREDIT) - INITIAL_CREDIT
         if extra > EXTRA_CREDIT:
@@ -176,7 +183,7 @@ class Channel:
         self._extra = max(extra, EXTRA_CREDIT)
 
     def close(self, message: ChannelClose | None = None) -> None:
-        """Forget the channel at once, with what waits on it, and tell the other side why where `message` is given."""
+        """End the channel at once, drop what waits on it, and send the other side `message`, if given."""
         if self.is_closed:
             return
         self._waiting.clear()
@@ -186,7 +193,7 @@ class Channel:
         self.end()
 
     def finish(self, message: ChannelMessage) -> None:
-        """Send a last message and end the channel; what waits for credit is dropped, what is under way still goes."""
+        """Send a last message and end the channel; data that waits for credit is dropped, queued data is still sent."""
         if self.is_closed:
             return
         self._waiting.clear()
@@ -194,7 +201,7 @@ class Channel:
         self.end()
 
     def end(self) -> None:
-        """Give the channel up: what arrives on it is dropped, what was already sent still goes out. Idempotent."""
+        """End the channel: later input is dropped, queued data is still sent. Idempotent."""
         if self.is_closed:
             return
         self.is_closed = True
@@ -204,7 +211,7 @@ class Channel:
             self._grant_timer = None
 
     def window_received(self, window: ChannelWindow) -> None:
-        """Take the other side's grant, and send what waited for it."""
+        """Handle a grant of the other side, and send data that waited for it."""
         if self.is_closed:
             return
         if self.offsets is not None and window.offset is not None:
@@ -233,7 +240,7 @@ class Channel:
             self._credit.spend(size)
             self._link.send_binary(self.id, pack_header(opcode, self.id, size), data[:size])
             if self.is_closed:
-                # It was more than the link keeps.
+                # The data exceeded the link's limits, which ended the channel.
                 return
             if size == len(data):
                 self._waiting.popleft()
@@ -246,7 +253,7 @@ class Channel:
             self.end()
 
     def _offset_due(self, *, soon: bool) -> int | None:
-        """The offset to acknowledge, if any: windows that say the same again cost less, on the way and in the hub."""
+        """The offset to acknowledge, or None: identical windows without an offset are cheaper to send and to relay."""
         offset = self.offsets.received_offset() if self.offsets is not None else None
         if offset is None or (soon and offset - self._acknowledged < ACKNOWLEDGE_AFTER):
             return None
@@ -267,7 +274,7 @@ class Channel:
     def _grant_late(self) -> None:
         self._grant_timer = None
         if self._received.unreturned > self._unreturned_before:
-            # It still flows, and there is credit enough: no grant disturbs somebody who types.
+            # The stream still flows with enough credit, so no grant disturbs interactive traffic.
             self._grant_soon()
             return
         due = self._received.take()
@@ -278,7 +285,7 @@ class Channel:
 class ChannelMultiplexer:
     """The channels of one connection. `incoming` names the stream whose credit this side grants.
 
-    `ended` is told the id of each channel that has ended.
+    `ended` is called with the id of each channel that has ended.
     """
 
     def __init__(
@@ -298,15 +305,15 @@ class ChannelMultiplexer:
         return channel_id in self._channels
 
     def open(self, handler: ChannelHandler) -> Channel:
-        """Make a channel of our own, with the next free id."""
+        """Open a channel with the next free id."""
         channel = self.adopt(self._next_id, handler)
         self._next_id += 1
         return channel
 
     def adopt(self, channel_id: int, handler: ChannelHandler, incoming: str | None = None) -> Channel:
-        """Take up a channel that the other side opened; `incoming` where its stream is not that of the others.
+        """Add a channel that the other side opened; pass `incoming` if its stream differs from the other channels'.
 
-        Raises `ChannelException` where the id is in use.
+        Raises `ChannelException` if the id is in use.
         """
         if channel_id in self._channels:
             raise ChannelException(f"channel {channel_id} is in use")
@@ -315,12 +322,12 @@ class ChannelMultiplexer:
         return channel
 
     def handler_of(self, channel_id: int) -> ChannelHandler | None:
-        """Return who gets what arrives on a channel; None where there is none."""
+        """Return the handler of a channel; None if there is none."""
         channel = self._channels.get(channel_id)
         return channel.handler if channel is not None else None
 
     def receive_data(self, channel_id: int, opcode: DataOpcode, payload: bytes | memoryview) -> bool:
-        """Hand data to its channel; returns False where there is none, or where the stream goes the other way."""
+        """Pass data to its channel; return False if there is none, or its stream does not go this way."""
         channel = self._channels.get(channel_id)
         if channel is None or not channel.takes(opcode):
             return False
@@ -328,7 +335,7 @@ class ChannelMultiplexer:
         return True
 
     def receive_message(self, channel_id: int, message: ChannelMessage) -> bool:
-        """Hand a message to its channel; returns False where there is none."""
+        """Pass a message to its channel; return False if there is none."""
         channel = self._channels.get(channel_id)
         if channel is None:
             return False
@@ -339,7 +346,7 @@ class ChannelMultiplexer:
         return True
 
     def lose(self, error: OmnyShellException) -> None:
-        """End every channel: the connection is gone."""
+        """End every channel, as the connection is gone."""
         self._typing.close()
         for channel in list(self._channels.values()):
             channel.end()

@@ -10,7 +10,7 @@ from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
 
 
 class ClientLink(WebSocketLink):
-    """A connection that we made to a hub."""
+    """A connection from this peer to a hub."""
 
     def __init__(self, handler: LinkHandler, host: str, port: int, path: str) -> None:
         uri = WebSocketURI(secure=True, host=host, port=port, path=path, query="")
@@ -19,15 +19,15 @@ class ClientLink(WebSocketLink):
 
     @property
     def refusal(self) -> str:
-        """Why there is no WebSocket: what the server answered instead; "" while that is open."""
+        """Why the upgrade failed: the server's answer; "" while the WebSocket is open."""
         return str(self._client.handshake_exc or "")
 
     def begin_handshake(self) -> None:
-        """Ask for the upgrade."""
+        """Send the upgrade request."""
         self._client.send_request(self._client.connect())
         self._flush_protocol()
 
     def handshake_event(self, event: Event) -> None:
-        """Take the hub's answer; a refusal ends the connection."""
+        """Handle the hub's answer; a refusal ends the connection."""
         if isinstance(event, Response) and self.is_open:
             self._opened()

@@ -38,7 +38,7 @@ from omnyshell.transport.tls_client import connect_tls
 DEFAULT_PORT = 8443
 
 OPENING_MESSAGES = frozenset({"hello", "auth.ok", "auth.fail", "error", "join.accepted", "join.refused"})
-"""What a peer waits for before it is logged in."""
+"""Messages that a peer expects before it is logged in."""
 
 _CLOSE_TEXTS = {
     CLOSE_TRY_AGAIN_LATER: "the hub asks to try again later",
@@ -53,11 +53,11 @@ _CLOSE_TEXTS = {
 _NO_TLS = ("WRONG_VERSION_NUMBER", "UNEXPECTED_MESSAGE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST")
 _OLD_TLS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL")
 _NO_CIPHER = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
-"""Reasons of OpenSSL's, by what they mean for who dials a hub."""
+"""Names of OpenSSL's errors, grouped by their meaning for a peer that dials a hub."""
 
 
 class HubAddress(NamedTuple):
-    """Where a hub listens."""
+    """The address of a hub."""
 
     host: str
     port: int
@@ -100,10 +100,10 @@ def _is_plain(path: str) -> bool:
 class OmnyShellConnection:
     """A connection to a hub, from the peer's side.
 
-    Messages outside channels go to `on_message`; when the connection ends, channels are told and then `on_lost` is
-    called, once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`; where
-    that is because of an improper value, `on_improper` is told, so that nobody waits for what was refused.
-    A `codec` that knows more messages can be given.
+    Messages outside channels go to `on_message`. When the connection ends, channels are told, and then `on_lost` is
+    called once. Frames that cannot be decoded, or belong to no channel, are dropped and counted in `dropped`; for an
+    improper value `on_improper` is called, so that the message's waiter can be failed. Pass a `codec` to support more
+    messages.
     """
 
     def __init__(
@@ -137,9 +137,9 @@ class OmnyShellConnection:
     async def open(self, tls: ssl.SSLContext, *, timeout: float, keepalive: KeepaliveTimes) -> None:  # noqa: ASYNC109
         """Dial and log in, within `timeout` seconds.
 
-        Raises `TransportException` where the hub cannot be reached, `UntrustedHubException` where it is not trusted,
-        `AuthException` for a refused credential, `ProtocolException` for an incompatible hub,
-        `OmnyShellTimeoutException` when time is up.
+        Raises `TransportException` if the hub cannot be reached, `UntrustedHubException` if its certificate is not
+        trusted, `AuthException` for a refused credential, `ProtocolException` for an incompatible hub, and
+        `OmnyShellTimeoutException` after `timeout`.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -155,7 +155,7 @@ class OmnyShellConnection:
         self._keepalive.watch(self.link)
 
     async def close(self) -> None:
-        """Say good-bye, send what waits, and end; at once where that is cancelled. Idempotent."""
+        """Send what waits, and close; end at once if this is cancelled. Idempotent."""
         self.link.close(flush=True)
         try:
             await asyncio.shield(self._ended)
@@ -170,7 +170,7 @@ class OmnyShellConnection:
 
     @property
     def principal(self) -> str:
-        """Who is logged in; empty before that."""
+        """The logged-in principal; "" before the login."""
         return self.handshake.welcome.principal if self.handshake.welcome is not None else ""
 
     @property
@@ -185,17 +185,17 @@ class OmnyShellConnection:
         self.link.send_urgent(encode_control(message, channel))
 
     def reply(self, message: ControlMessage) -> None:
-        """Answer a request, maybe later; nobody waits for the answer any more when the connection is gone."""
+        """Answer a request; does nothing if the connection is gone."""
         if self.link.is_open:
             self.send(message)
 
     # What the link calls
 
     def link_opened(self) -> None:
-        """The hub speaks first: nothing to do."""
+        """Do nothing: the hub speaks first."""
 
     def text_received(self, data: bytes) -> None:
-        """Take a control message."""
+        """Handle a control message."""
         try:
             frame = self._codec.decode_control(data)
         except ImproperValueException as exc:
@@ -211,7 +211,7 @@ class OmnyShellConnection:
             self._shake_hands(frame.message)
 
     def binary_received(self, data: bytes | memoryview) -> None:
-        """Take a chunk of a channel's stream."""
+        """Handle a chunk of a channel's stream."""
         try:
             opcode, channel = unpack_header(data)
             known = self.channels.receive_data(channel, opcode, memoryview(data)[HEADER_SIZE:])
@@ -221,11 +221,11 @@ class OmnyShellConnection:
             self.dropped += 1
 
     def channel_flooded(self, _channel: int) -> None:
-        """The hub does not read: the connection is of no use."""
+        """End the connection, as the hub does not read."""
         self.link.abort()
 
     def link_closed(self, code: int, reason: str) -> None:
-        """The connection is gone: everyone who waits is told why."""
+        """Fail everything that waits, as the connection is gone."""
         if self._keepalive is not None:
             self._keepalive.close()
         error = self._fatal or self._closed_error(code, reason)
@@ -233,7 +233,7 @@ class OmnyShellConnection:
         was_open = self.handshake.state is HandshakeState.DONE
         if not self._login.done():
             self._login.set_exception(error)
-            # Whoever awaited it may have been cancelled meanwhile.
+            # Retrieve the exception, as the waiter may have been cancelled meanwhile.
             self._login.exception()
         self.channels.lose(error)
         if was_open:
@@ -272,7 +272,7 @@ class OmnyShellConnection:
             self._login.set_result(None)
 
     def _refuse(self, error: ImproperValueException) -> None:
-        """Tell who waits for a message that it came, and what is wrong with it."""
+        """Report a message with an improper value to its waiter."""
         error.sender = "the hub"
         if self.handshake.state is HandshakeState.DONE:
             self._on_improper(error)

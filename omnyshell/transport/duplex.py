@@ -1,14 +1,14 @@
-"""The life of a stream that goes both ways and can be half-closed: one state machine for TCP, TLS, HTTP and channels.
+"""The state machine of a bidirectional stream that can be half-closed; TCP, TLS, HTTP and channels use it.
 
-No I/O and no clock: whoever owns a stream tells what has happened, and is told what is to be done. Any event may come
-at any time, as peers choose the order; one that has no effect any more is answered with `False` or `Due.NOTHING`.
+No I/O and no clock: the owner of a stream reports events, and the results say what to do. Peers choose the order of
+events, so any event may come at any time; one without effect returns `False` or `Due.NOTHING`.
 
     incoming   OPEN -> ENDING -> ENDED    ENDING: the other side has finished, and what it sent is not all handed on
     outgoing   OPEN -> ENDING -> ENDED    ENDING: this side has finished, and what it wrote has not all gone out
     stage      OPENING -> OPEN -> CLOSING or RESETTING -> CLOSED -> GONE, from each to any that follows
 
-The directions are independent of each other until the stage is past OPEN: then nothing comes in any more, and what was
-written still goes out, as long as the stream is not GONE.
+The directions are independent while the stage is OPENING or OPEN. After that nothing is received, and bytes that were
+written are still sent until the stream is GONE.
 """
 
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger("omnyshell.streams")
 
 
 class Way(Enum):
-    """Where one direction stands."""
+    """The state of one direction."""
 
     OPEN = "open"
     ENDING = "ending"
@@ -29,24 +29,24 @@ class Way(Enum):
 
 
 class Stage(Enum):
-    """Where the whole stands."""
+    """The state of the whole stream."""
 
     OPENING = "opening"
     OPEN = "open"
     CLOSING = "closing"
-    """It closes behind all that was written."""
+    """The stream closes after all that was written."""
 
     RESETTING = "resetting"
-    """So too, and the other side is to see that not all went well."""
+    """Like CLOSING, but the other side must see that something failed."""
 
     CLOSED = "closed"
-    """It was closed, and is not let go yet."""
+    """The stream was closed, and its resources are not released yet."""
 
     GONE = "gone"
 
 
 class Due(Enum):
-    """What is to be done now that nothing waits to go out."""
+    """What to do once nothing waits to be sent."""
 
     NOTHING = "nothing"
     END = "end"
@@ -72,13 +72,13 @@ NO_IDS: Mapping[str, object] = {}
 
 
 def log_change(kind: str, ids: Mapping[str, object], what: str, to: Enum) -> None:
-    """Tell the log what something has become; nothing else of it."""
+    """Log a change of state, with ids only."""
     if logger.isEnabledFor(logging.DEBUG):
         step(logger, f"{kind}: {what} {to.value}", **ids)
 
 
 class Duplex:
-    """One stream's life. `kind` and `ids`, fields of a step, say in the log whose it is; `ids` may grow."""
+    """The state of one stream. `kind` and `ids` identify it in the log; `ids` may be extended later."""
 
     __slots__ = ("_ids", "_kind", "incoming", "is_gone", "may_receive", "may_send", "outgoing", "stage")
 
@@ -89,32 +89,35 @@ class Duplex:
         self.incoming = Way.OPEN
         self.outgoing = Way.OPEN
         self.may_receive = False
-        """Whether what comes in is to be handed on."""
+        """Whether received bytes are passed on."""
 
         self.may_send = False
         """Whether more can be written."""
 
         self.is_gone = False
-        """Whether nothing is left."""
+        """Whether the stream is gone."""
 
     @property
     def is_opening(self) -> bool:
-        """Whether nothing can flow yet."""
+        """Whether the stream is not open yet."""
         return self.stage is Stage.OPENING
 
     @property
     def is_ending(self) -> bool:
-        """Whether the whole is on its way to its end, or there."""
+        """Whether the stream is closing, or closed."""
         return self.stage not in (Stage.OPENING, Stage.OPEN)
 
     def open(self) -> bool:
-        """Bytes can flow. Ends that were told before count from now on: see `delivered` and `flushed`."""
+        """Bytes can flow; return whether that is new.
+
+        Ends that were reported before take effect now: see `delivered` and `flushed`.
+        """
         return self.stage is Stage.OPENING and self._move("stage", Stage.OPEN)
 
     def receive_end(self, *, waits: bool = False) -> bool:
-        """The other side has finished; returns whether its end is to be handed on now.
+        """The other side has finished; return whether to pass its end on now.
 
-        Where something that it sent `waits`, or the stream is not open, that is to be asked of `delivered` later.
+        If bytes that it sent still wait (`waits`), or the stream is not open, ask `delivered` later.
         """
         if self.is_ending or self.incoming is not Way.OPEN:
             return False
@@ -122,15 +125,15 @@ class Duplex:
         return not waits and self.delivered()
 
     def delivered(self) -> bool:
-        """All that came in has been handed on; returns whether the end is to follow now, once."""
+        """All received bytes were passed on; return, once, whether to pass the end on now."""
         return self.stage is Stage.OPEN and self.incoming is Way.ENDING and self._move("incoming", Way.ENDED)
 
     def send_end(self) -> bool:
-        """We have finished; returns whether that is new. Its end goes out as `flushed` says."""
+        """Our side has finished; return whether that is new. `flushed` says when to send the end."""
         return not self.is_ending and self.outgoing is Way.OPEN and self._move("outgoing", Way.ENDING)
 
     def flushed(self) -> Due:
-        """All that was written has gone out; returns what is to follow now, each once."""
+        """All that was written was sent; return what to do now, each only once."""
         if self.stage is Stage.OPEN:
             is_due = self.outgoing is Way.ENDING and self._move("outgoing", Way.ENDED)
             return Due.END if is_due else Due.NOTHING
@@ -140,20 +143,20 @@ class Duplex:
         return due
 
     def close(self, *, reset: bool = False) -> bool:
-        """End both directions; returns whether that is new. The stream is closed as `flushed` says."""
+        """Begin to close; return whether that is new. `flushed` says when to close the stream."""
         return not self.is_ending and self._move("stage", Stage.RESETTING if reset else Stage.CLOSING)
 
     def lose(self) -> bool:
-        """Nothing is left of the stream; returns whether that is new."""
+        """The stream is gone; return whether that is new."""
         return self.stage is not Stage.GONE and self._move("stage", Stage.GONE)
 
     def _move(self, what: str, to: Way | Stage) -> bool:
-        """Change one of the three. Raises `RuntimeError` for what never follows."""
+        """Change one of the three states. Raises `RuntimeError` for an illegal transition."""
         before: Way | Stage = getattr(self, what)
         if to not in _NEXT[before]:
             raise RuntimeError(f"{self._kind}: {what} cannot become {to.value} after {before.value}")
         setattr(self, what, to)
-        # Asked for every piece that moves, so not worked out each time.
+        # Kept as attributes, as they are read for every piece of data.
         is_open, self.is_gone = self.stage is Stage.OPEN, self.stage is Stage.GONE
         self.may_receive = is_open and self.incoming is not Way.ENDED
         self.may_send = is_open and self.outgoing is Way.OPEN

@@ -1,4 +1,4 @@
-"""The hub's listening port: accepts connections, does TLS, and bounds what strangers can take."""
+"""The hub's listening port: accepts connections, does TLS, and limits connections that have not logged in."""
 
 import asyncio
 import errno
@@ -27,40 +27,40 @@ TLS_SHUTDOWN_TIMEOUT = 1.0
 
 MAX_BEFORE_LOGIN = StrangerLimit(600, 30, 1_200)
 MAX_BEFORE_LOGIN_BY_ADDRESS = StrangerLimit(200, 30, 400)
-"""One address ends where all others together have yet to feel it."""
+"""The limit of one address is reached long before the limit of all together."""
 
 
 class LinkOwner(LinkHandler, Protocol):
-    """A handler that is told its link before the link opens."""
+    """A handler that gets its link before the link opens."""
 
     link: ServerLink
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointLimits:
-    """What connections may cost before they have logged in. Times in seconds."""
+    """Limits of connections, mostly before their login. Times in seconds."""
 
     tls_timeout: float = 10.0
     upgrade_timeout: float = 10.0
     max_connections: int = 10_000
-    """That have logged in."""
+    """The most connections that have logged in."""
 
     max_before_login: StrangerLimit = MAX_BEFORE_LOGIN
     max_before_login_by_address: StrangerLimit = MAX_BEFORE_LOGIN_BY_ADDRESS
-    """For addresses without a good login of late."""
+    """The limit for addresses without a recent successful login."""
 
     def __post_init__(self) -> None:
         for name in ("max_before_login", "max_before_login_by_address"):
             value = getattr(self, name)
             if isinstance(value, int):
-                # As version 0.1 had it.
+                # Plain numbers are accepted as in version 0.1.
                 object.__setattr__(self, name, StrangerLimit.exactly(value))
 
 
 class WsServerEndpoint:
     """Listens on a host and port. The owner calls `logged_in` and `closed` for its links, and closes `introductions`.
 
-    `is_known` tells of a network (`network_of`) whether there were good logins from it of late.
+    `is_known` tells whether a network (`network_of`) had successful logins recently.
     """
 
     def __init__(
@@ -87,31 +87,31 @@ class WsServerEndpoint:
         self._listener: Listener | None = None
         self._admitting: set[asyncio.Task[None]] = set()
         self._links: dict[ServerLink, Stranger] = {}
-        """Those that have not logged in."""
+        """The links that have not logged in."""
 
         self._members: set[ServerLink] = set()
 
     @property
     def port(self) -> int:
-        """The port that is bound; differs from the one asked for where that was 0."""
+        """The bound port; if port 0 was requested, the one that the system chose."""
         return int(self._sockets[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
-        """How many connections there are, logged in or not."""
+        """The number of connections, logged in or not."""
         return len(self.strangers) + len(self._members)
 
     def use_tls(self, tls: ssl.SSLContext) -> None:
-        """Show another certificate to connections from now on; those that are open go on."""
+        """Use another certificate for new connections; open ones are not affected."""
         self._tls = tls
 
     def use_limits(self, limits: EndpointLimits) -> None:
-        """Hold connections to other limits from now on; those that are open go on."""
+        """Use other limits for new connections; open ones are not affected."""
         self.limits = limits
         self.strangers.in_all, self.strangers.by_address = limits.max_before_login, limits.max_before_login_by_address
 
     async def start(self) -> None:
-        """Bind and begin to accept. Raises `TransportException` where the address cannot be had."""
+        """Bind and begin to accept. Raises `TransportException` if the address is not available."""
         loop = asyncio.get_running_loop()
         try:
             infos = await loop.getaddrinfo(
@@ -139,7 +139,7 @@ class WsServerEndpoint:
         self._no_stranger(link)
 
     async def stop_accepting(self) -> None:
-        """Close the port, and the connections that are still in TLS."""
+        """Close the port, and connections in the TLS handshake."""
         if self._listener is not None:
             self._listener.close()
         tasks = list(self._admitting)
@@ -148,7 +148,7 @@ class WsServerEndpoint:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def abort_all(self) -> None:
-        """Cut off every connection that is left."""
+        """Abort all remaining connections."""
         for link in [*self._members, *self._links]:
             link.abort()
 
@@ -162,7 +162,7 @@ class WsServerEndpoint:
         try:
             sock = bound_socket(family, (address[0], port, *address[2:]))
         except OSError as exc:
-            # A machine without IPv6, say, still serves the other family.
+            # For example a machine without IPv6, which still serves IPv4.
             if exc.errno == errno.EAFNOSUPPORT:
                 return
             raise
@@ -170,9 +170,9 @@ class WsServerEndpoint:
         sock.listen(BACKLOG)
 
     def _accepted(self, sock: socket.socket, address: str) -> None:
-        """Take a new connection, or close it before it costs anything."""
+        """Accept a new connection, or close it before it costs anything."""
         loop = asyncio.get_running_loop()
-        # Strangers have limits of their own: they cannot keep out who may log in still.
+        # Connections before login have limits of their own, so they cannot keep others from logging in.
         has_room = len(self._members) < self.limits.max_connections
         stranger = self.strangers.admit(address, loop.time()) if has_room else None
         if stranger is None:
@@ -182,14 +182,14 @@ class WsServerEndpoint:
         stranger.cut = task.cancel
         self._admitting.add(task)
         task.add_done_callback(self._admitting.discard)
-        # A task that is cancelled before it runs closes nothing itself.
+        # A task that is cancelled before it runs cannot close the socket itself.
         task.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
 
     async def _admit(self, sock: socket.socket, address: str, stranger: Stranger) -> None:
-        """Do TLS with a stranger, and hand the connection to a handler of its own."""
+        """Do the TLS handshake, and give the connection a handler."""
         link: ServerLink | None = None
         try:
-            # Whoever says nothing costs a socket, and no state of TLS.
+            # A silent peer costs only a socket, no TLS state.
             async with asyncio.timeout(self.limits.tls_timeout):
                 await first_byte(sock)
             link = await self._handshake(sock, address, stranger)
@@ -199,7 +199,7 @@ class WsServerEndpoint:
             self._settle(stranger, link)
 
     def _settle(self, stranger: Stranger, link: ServerLink | None) -> None:
-        """Go on with a stranger whose link is there and has yet to log in; forget any other."""
+        """Keep the entry of a connection whose link exists and has not logged in; remove any other."""
         if link is None or link.has_ended or link in self._members:
             self.strangers.leave(stranger)
         else:
@@ -223,7 +223,7 @@ class WsServerEndpoint:
             )
         except BaseException:
             sock.close()
-            # No transport has told it, and its owner is to be forgotten.
+            # The link had no transport that would call this, and its owner must be removed.
             link.connection_lost(None)
             raise
         return link

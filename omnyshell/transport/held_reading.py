@@ -1,4 +1,4 @@
-"""Reads a connection more slowly: what is said too fast waits, and nothing of it is refused or dropped."""
+"""Slows reading from a connection: input that comes too fast waits, and is neither refused nor dropped."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,10 @@ _NOTHING = memoryview(b"")
 
 
 class HeldReading:
-    """A pause in reading a transport. What had arrived and was not dealt with waits here, and is dealt with first."""
+    """Pauses reading from a transport.
+
+    Input that had arrived already is kept here, and is processed first afterwards.
+    """
 
     def __init__(
         self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, deal_with: Callable[[memoryview], None]
@@ -21,11 +24,11 @@ class HeldReading:
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is to be dealt with now."""
+        """Whether reading is paused."""
         return self._timer is not None
 
     def hold(self, seconds: float) -> None:
-        """Read nothing for so long, if not for longer already; for no time means until others have had their turn."""
+        """Pause for `seconds`, unless a longer pause is in force; 0 means until other tasks have had their turn."""
         until = self._loop.time() + seconds
         if self._timer is None:
             self._transport.pause_reading()
@@ -37,11 +40,11 @@ class HeldReading:
         self._timer = self._loop.call_at(until, self._go_on) if seconds else self._loop.call_soon(self._go_on)
 
     def keep(self, rest: memoryview) -> None:
-        """Keep what arrived behind what had to wait; nothing is kept yet, or it has been handed out."""
+        """Keep input that arrived already. Call it only while none is kept."""
         self._rest = rest
 
     def close(self) -> None:
-        """The connection is gone. Idempotent."""
+        """Stop, as the connection is gone. Idempotent."""
         self._rest = _NOTHING
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""Has balancers say for whom they connect, before their connections go any further."""
+"""Reads the client's address from load balancers (PROXY protocol) before their connections are handled."""
 
 import asyncio
 import logging
@@ -10,13 +10,13 @@ from omnyshell.transport.listener import OnSocket
 from omnyshell.transport.proxy_header import ProxyHeaderError, ProxyHeaderReader
 
 HEADER_TIMEOUT = 5.0
-"""Seconds that a balancer gets; it sends the header as soon as it has connected."""
+"""Seconds for the header, which a balancer sends as soon as it has connected."""
 
 MAX_WAITING = 1_000
-"""Connections that owe a header; beyond it the one that has owed it for longest is closed."""
+"""Connections that wait for a header; beyond it, the one that has waited longest is closed."""
 
 SHOWN_PERIOD = 10.0
-"""Seconds between lines in the log about headers that are wrong."""
+"""Seconds between log lines about invalid headers."""
 
 UNREAD = 64 * 1024
 
@@ -26,8 +26,8 @@ logger = logging.getLogger("omnyshell.hub")
 class Introductions:
     """Tells connections of balancers from others.
 
-    From `balancers` a header of the PROXY protocol is required, and the address in it is the peer's from then on. From
-    anywhere else nothing of the kind is read: what looks like a header is whatever the peer says first.
+    From `balancers` a header of the PROXY protocol is required, and the address in it is used as the peer's. From other
+    addresses no header is read: bytes that look like one are ordinary input.
     """
 
     def __init__(self, balancers: tuple[Network, ...] = ()) -> None:
@@ -36,7 +36,7 @@ class Introductions:
         self._silent_until = 0.0
 
     def before(self, on_socket: OnSocket) -> OnSocket:
-        """Return what to call with an accepted socket, so that `on_socket` is called with the peer's address."""
+        """Return a function for accepted sockets, which calls `on_socket` with the peer's real address."""
 
         def accepted(sock: socket.socket, address: str) -> None:
             if any(address in network for network in self.balancers):
@@ -47,7 +47,7 @@ class Introductions:
         return accepted
 
     async def aclose(self) -> None:
-        """Close what still owes a header. Idempotent."""
+        """Close connections that still wait for a header. Idempotent."""
         waiting = list(self._waiting)
         for task in waiting:
             task.cancel()
@@ -78,7 +78,7 @@ class Introductions:
             self._warn("%s is in proxy-protocol-from, and sent no PROXY header within %g s", balancer, HEADER_TIMEOUT)
             sock.close()
         except OSError:
-            # It went without a word, as checks of health do.
+            # It closed without a header, as health checks do.
             sock.close()
         else:
             on_socket(sock, address or balancer)
@@ -91,9 +91,9 @@ class Introductions:
 
 
 async def read_header(sock: socket.socket) -> str | None:
-    """Read a header and not a byte more; returns the peer's address, or None where the balancer speaks for itself.
+    """Read exactly one header; return the peer's address, or None for a connection of the balancer itself.
 
-    Raises `ProxyHeaderError` for what is none, `OSError` where the other side goes.
+    Raises `ProxyHeaderError` for an invalid header, `OSError` if the other side closes.
     """
     reader = ProxyHeaderReader()
     loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ async def read_header(sock: socket.socket) -> str | None:
 
 
 def close_cleanly(sock: socket.socket) -> None:
-    """Close so that the other side reads an end, and no error: what it has sent is taken first."""
+    """Close so that the other side sees an end of stream, not an error: unread input is read first."""
     with suppress(OSError):
         sock.shutdown(socket.SHUT_WR)
         sock.recv(UNREAD)

@@ -1,4 +1,4 @@
-"""Finds connections whose other end is gone: only a deadline finds a half-open one."""
+"""Detects connections whose other end is gone; only a timeout reveals a half-open one."""
 
 import asyncio
 
@@ -8,10 +8,10 @@ from omnyshell.transport.link import WebSocketLink
 
 
 class KeepaliveTimes(msgspec.Struct, frozen=True):
-    """Seconds of silence after which a link is pinged, and seconds it then has to answer.
+    """Seconds of silence after which a link is pinged, and seconds for the answer.
 
-    Together with a look at the links every third of the shorter one, these are less than the 30 s in which a hub finds
-    that a node is gone; and an idle node, whose heartbeats are 10 s apart, needs no ping.
+    With a check every third of the shorter one, their sum is below the 30 s in which a hub has to detect a lost node.
+    An idle node, whose heartbeats are 10 s apart, needs no ping.
     """
 
     interval: float = 12.0
@@ -44,7 +44,7 @@ class Keepalive:
 
     def _sweep(self) -> None:
         now = self._loop.time()
-        # A loop that was held up itself has not read what arrived meanwhile: judge next time.
+        # If the event loop itself was blocked, input may be unread, so judge only the next time.
         stalled = now - self._expected > self._period
         for link, pinged_at in list(self._pinged.items()):
             if now - link.last_heard < self._times.interval:

@@ -33,29 +33,29 @@ from omnyshell.transport.bulk_frames import (
 from omnyshell.transport.held_reading import HeldReading
 
 UNREAD_PONGS_LIMIT = MIB
-"""Bytes of pongs that a full transport still takes: a peer that pings and reads nothing is cut off at this."""
+"""Bytes of pongs that are queued on a full transport; a peer that pings and reads nothing is cut off at this limit."""
 
 FREE_FRAGMENTS = 1024
 SMALLEST_FRAGMENT = 256
-"""A message may come in so many frames, and in one more for each so many bytes: empty ones cost time and fill none."""
+"""Bounds the fragments of a message by its size, as empty fragments cost time and fill no buffer."""
 
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
-"""Seconds to go on reading after a failure, so that the peer reads the close frame before a reset destroys it."""
+"""Seconds of further reading after a failure, so that the peer can read the close frame before a reset discards it."""
 
 ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
 READ_SIZE = 512 * KIB
-"""Room for several frames of the largest size, so that few of them arrive in two pieces."""
+"""Bytes of the read buffer: several frames of the largest size, so that few arrive in two pieces."""
 
 
 class _ReadBuffer(threading.local):
-    """What TLS decrypts into, one for each thread that runs a loop.
+    """The buffer for decrypted bytes, one for each thread with an event loop.
 
-    It serves all links because each read is dealt with before the next; a new buffer for each read, of the size that
-    might arrive, costs more than the decryption does.
+    All links share it, as each read is processed before the next one. A new buffer of the largest size for each read
+    would cost more than the decryption.
     """
 
     def __init__(self) -> None:
@@ -64,25 +64,25 @@ class _ReadBuffer(threading.local):
 
 _read_buffer = _ReadBuffer()
 
-# A peer's mistakes are the handler's to count and report; what `websockets` says of them is noise.
+# The handler counts and reports a peer's errors, so the log lines of `websockets` about them are not needed.
 quiet_logger = logging.getLogger("omnyshell.websocket")
 quiet_logger.setLevel(logging.CRITICAL + 1)
 
 
 class LinkHandler(Protocol):
-    """Who gets what arrives on a link. Every call comes from the event loop's thread."""
+    """The receiver of what arrives on a link. Every call comes from the event loop's thread."""
 
     def link_opened(self) -> None:
         """The WebSocket handshake is done; sending is possible from now on."""
 
     def text_received(self, data: bytes) -> None:
-        """A text message arrived, as UTF-8 that nobody has checked."""
+        """A text message arrived, as unchecked UTF-8."""
 
     def binary_received(self, data: bytes | memoryview) -> None:
         """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
 
     def channel_flooded(self, channel: int) -> None:
-        """Something was not sent: more waits on the channel than the peer takes. The channel has to be ended."""
+        """A message was not sent, as too much waits on the channel. The channel has to be ended."""
 
     def link_closed(self, code: int, reason: str) -> None:
         """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
@@ -92,16 +92,16 @@ class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
     is_open = False
-    """Whether messages can be sent. Kept beside the state of `websockets`, as every frame asks for it."""
+    """Whether messages can be sent. A copy of the state of `websockets`, as it is read for every frame."""
 
     may_receive: Callable[[int], bool] | None = None
-    """Asked for so many bytes as long as it is there, and the connection cut off where it says no."""
+    """While set, called with the number of bytes received; if it returns False, the connection is cut off."""
 
     frames_a_turn = 0
-    """After so many frames everybody else has a turn; 0 for no end."""
+    """The most frames that are processed in one turn of the event loop; 0 for no limit."""
 
     round_trip: float | None = None
-    """Seconds between the last ping that was answered and its answer; None before the first."""
+    """The last measured round trip in seconds; None before the first."""
 
     _pinged_at: float | None = None
 
@@ -123,20 +123,20 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._unread_pongs = 0
         self._held: HeldReading | None = None
         self._fragments: bytearray | None = None
-        """What has arrived of a message in several frames."""
+        """The fragments so far of a fragmented message."""
 
         self._fragments_are_text = False
         self._fragmented = 0
         self._fragment_count = 0
         self._is_deaf = False
-        """Whether what arrives is not even parsed any more."""
+        """Whether input is ignored without being parsed."""
 
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_when_flushed: tuple[int, str] | None = None
         self._ended = False
         self.max_text_size: int | None = None
         self.last_heard = self._loop.time()
-        """When something last arrived, on the loop's clock."""
+        """When anything last arrived, on the loop's clock."""
 
     # What the handler calls
 
@@ -147,22 +147,22 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     @property
     def has_room(self) -> bool:
-        """Whether what is sent now goes out at once, or waits for little."""
+        """Whether a message sent now goes out at once, or after little else."""
         return not self._outbox and not self._paused
 
     @property
     def queued_bytes(self) -> int:
-        """How many bytes wait to be sent, here and in the transport."""
+        """Bytes that wait to be sent, here and in the transport."""
         return self._outbox.queued_bytes + self._unsent
 
     @property
     def is_choked(self) -> bool:
-        """Whether more waits for the principal than may, for this connection too: nothing more is to be asked for."""
+        """Whether too much waits for the principal, on this connection too: senders should get no more credit."""
         return self._outbox.is_over
 
     @property
     def taken_bytes(self) -> int:
-        """Grows whenever the other side takes some of what waits."""
+        """A count that increases whenever the other side reads some of what waits."""
         return self._outbox.taken_bytes - self._unsent
 
     @property
@@ -170,45 +170,45 @@ class WebSocketLink(asyncio.BufferedProtocol):
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
     def count_queued(self, backlog: Backlog) -> None:
-        """Count what waits to be sent with what waits for the same principal on its other connections."""
+        """Add the bytes that wait here to a backlog shared with the principal's other connections."""
         self._outbox.count_in(backlog)
 
     def drop_queued(self) -> None:
-        """Forget all that waits to be sent."""
+        """Drop all that waits to be sent."""
         self._outbox.clear()
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The DER form of the certificate that the peer showed in TLS."""
+        """The certificate that the peer presented in TLS, in DER."""
         tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return tls.getpeercert(binary_form=True) if tls is not None else None
 
     @property
     def unfinished_bytes(self) -> int:
-        """Bytes that are kept of a message which has begun to arrive, but for one that fits a data frame."""
+        """Bytes that are kept of an incomplete message, unless it fits a data frame."""
         return self._bulk.unfinished + len(self._fragments or b"")
 
     @property
     def unfinished_message(self) -> int:
-        """Tells one message that has begun to arrive from another; 0 where there is none."""
+        """A number that identifies the incomplete message; 0 if there is none."""
         return self._bulk.unfinished_frame if self._fragments is None else -self._fragmented
 
     def hold_reading(self, seconds: float) -> None:
-        """Deal with nothing more that arrives, not what is here already either, for so long."""
+        """Process no input for `seconds`, not even input that has arrived already."""
         if self._held is None and self._transport is not None:
             self._held = HeldReading(self._transport, self._loop, self._deal_with)
         if self._held is not None and not self._ended:
             self._held.hold(seconds)
 
     def limit_messages(self, max_size: int) -> None:
-        """Bound the size of messages that arrive from now on, in bytes."""
+        """Set the largest size of received messages, in bytes."""
         self._ws.max_message_size = max_size
         self.max_text_size = None
 
     def send_urgent(self, text: bytes, channel: int = CONTROL_CHANNEL) -> None:
         """Send a text message ahead of all data. A peer that does not drain its messages is cut off.
 
-        Where the message is counted for a channel, the handler is told that the channel is flooded instead.
+        A message that counts for a channel floods only that: `channel_flooded` is called instead.
         """
         if self._paused or not self.is_open:
             with self._queueing(channel):
@@ -217,7 +217,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._write(bulk_frame(BULK_TEXT, text, mask=self._masks))
 
     def send_text(self, channel: int, text: bytes) -> None:
-        """Send a text message in its channel's order; bounded as `send_urgent` is."""
+        """Send a text message in its channel's order, with the same limits as `send_urgent`."""
         if self._paused or not self.is_open:
             with self._queueing(channel):
                 self._outbox.put(channel, Outgoing(True, text))
@@ -235,11 +235,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._small_frame()
 
     def discard(self, channel: int) -> None:
-        """Forget what waits to be sent on a channel."""
+        """Drop what waits to be sent on a channel."""
         self._outbox.discard(channel)
 
     def ping(self) -> None:
-        """Send a WebSocket ping; the answer shows in `last_heard`."""
+        """Send a WebSocket ping; the answer updates `last_heard` and `round_trip`."""
         if self.is_open:
             if self._pinged_at is None:
                 self._pinged_at = time.monotonic()
@@ -247,7 +247,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._flush_protocol()
 
     def close(self, code: int = 1000, reason: str = "", *, flush: bool = False) -> None:
-        """Start closing. Urgent messages still go out, and with `flush` all else that waits too. Idempotent."""
+        """Start closing. Urgent messages are still sent, and with `flush` everything else that waits too.
+
+        Idempotent.
+        """
         if not self.is_open:
             if self._ws.state is CONNECTING:
                 self.abort()
@@ -259,7 +262,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._send_close()
 
     def cut_off_within(self, seconds: float) -> None:
-        """See that the connection has ended by then; an earlier deadline stands."""
+        """End the connection within `seconds`; an earlier deadline stays in force."""
         if not self._ended:
             self._arm_close_timer(seconds)
 
@@ -279,11 +282,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self.begin_handshake()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Lend the buffer that all links share: what arrives in it is dealt with before anything else can arrive."""
+        """Return the buffer that all links share: its contents are processed before anything else can arrive."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Parse what arrived and hand it on."""
+        """Parse the input and pass it on."""
         view = self._buffer[:nbytes]
         if self.may_receive is not None and not self.may_receive(nbytes):
             self.abort()
@@ -293,7 +296,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._deal_with(view)
 
     def eof_received(self) -> None:
-        """Note the end; the transport closes itself."""
+        """Note the end of input; the transport closes itself."""
         self._ws.receive_eof()
         self.is_open = False
 
@@ -314,11 +317,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._handler.link_closed(*self._close_cause())
 
     def pause_writing(self) -> None:
-        """Leave what is to be sent in the outbox: the transport is full."""
+        """Keep messages in the outbox, as the transport is full."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """Go on sending: the transport has room."""
+        """Resume sending, as the transport has room."""
         self._paused = False
         self._unread_pongs = 0
         self._pump()
@@ -331,30 +334,30 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     @abstractmethod
     def handshake_event(self, event: Event) -> None:
-        """Take the peer's HTTP request or response."""
+        """Handle the peer's HTTP request or response."""
 
     # The rest
 
     def _opened(self) -> None:
-        """Send what has been waiting for the handshake, and tell the handler."""
+        """Send messages that waited for the handshake, and tell the handler."""
         self._pump()
         self._handler.link_opened()
 
     def _receive_handshake(self, view: memoryview) -> memoryview:
-        """Have the opening handshake parsed, to its last line and no further; returns the frames behind it."""
+        """Parse the opening handshake up to its last line; return the frames after it."""
         text = self._handshake_tail + bytes(view)
         end = text.find(_END_OF_HEADERS)
         size = len(view) if end < 0 else end + len(_END_OF_HEADERS) - len(self._handshake_tail)
         self._handshake_tail = text[-len(_END_OF_HEADERS) + 1 :]
         self._receive(view[:size])
         if self._ws.state is CONNECTING:
-            # Not accepted: what follows is a refusal's text, or nothing that matters.
+            # The upgrade was not accepted: the rest is the body of a refusal, or irrelevant.
             self._receive(view[size:])
             return view[:0]
         return view[size:]
 
     def _deal_with(self, view: memoryview) -> None:
-        """Hand on what has arrived, up to where reading is held."""
+        """Process the input, up to the point at which reading is held."""
         self.last_heard = self._loop.time()
         frames = self._bulk.feed(view)
         left = self.frames_a_turn
@@ -374,14 +377,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 return
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
-        """Have `websockets` parse bytes, which it copies, and deal with what they say."""
+        """Let `websockets` parse bytes, which it copies, and handle the events."""
         self._ws.receive_data(cast("bytes", data))
         self.is_open = self._ws.state is OPEN
         for event in self._ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake_event(event)
             elif self._close_when_flushed is None:
-                # What came before the peer's close counts; what comes after our own does not.
+                # Frames before the peer's close count; frames after our own do not.
                 self._frame_received(event)
         self._flush_protocol()
 
@@ -390,7 +393,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if opcode is PONG:
             self._answered()
             return
-        # A client gets a bytearray here: bytes by behaviour, and nobody keeps or changes it.
+        # For a client this is a bytearray, which can stand for bytes, as nobody keeps or changes it.
         data = cast("bytes", frame.data)
         if opcode is CONT and self._fragments is not None:
             self._fragments += data
@@ -411,7 +414,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
                 self._fragments_are_text = opcode is TEXT
 
     def _stop_listening(self, code: int, reason: str) -> None:
-        """Close, and spend nothing on what the peer goes on sending until it is cut off."""
+        """Close, and ignore further input until the peer is cut off."""
         self._is_deaf = True
         self.close(code, reason)
         self.cut_off_within(LINGER)
@@ -432,7 +435,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     @contextmanager
     def _queueing(self, channel: int) -> Iterator[None]:
-        """Write what can be written once a message is queued; where too much waits already, end what it belongs to."""
+        """Write as much as possible after a message is queued; if too much waits, end the channel or the connection."""
         try:
             yield
         except OutboxOverflowError:
@@ -443,7 +446,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._pump()
 
     def _pump(self) -> None:
-        """Write what waits, in its order, while the transport has room."""
+        """Write queued messages in their order, while the transport has room."""
         while not self._paused and self.is_open:
             turn = self._outbox.next_turn()
             if not turn:
@@ -462,7 +465,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._flush_protocol()
 
     def _flush_protocol(self) -> None:
-        """Write what the WebSocket protocol itself has to say: handshake, pongs, close."""
+        """Write the frames of the WebSocket protocol itself: handshake, pongs, close."""
         writes = self._ws.data_to_send()
         ends = bool(writes) and not writes[-1]
         if ends:
@@ -485,7 +488,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         transport.writelines(writes)
 
     def _end_of_stream(self) -> None:
-        """TLS has no half-close: end the connection, later where the peer may still be sending."""
+        """End the connection, as TLS transports have no half-close; later if the peer may still be sending."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -495,7 +498,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
             self._arm_close_timer(LINGER)
 
     def _arm_close_timer(self, delay: float) -> None:
-        """See that the connection ends within `delay` seconds; an earlier deadline stands."""
+        """End the connection within `delay` seconds; an earlier deadline stays in force."""
         deadline = self._loop.time() + delay
         if self._close_timer is not None:
             if self._close_timer.when() <= deadline:

@@ -1,4 +1,7 @@
-"""Listening sockets: bound for one family each, and accepted from in turns, so that a flood holds nobody up."""
+"""Listening sockets, one for each address family.
+
+Connections are accepted in small batches, so that a flood delays nobody.
+"""
 
 import asyncio
 import errno
@@ -7,16 +10,16 @@ from collections.abc import Callable
 
 ACCEPTS_A_TURN = 64
 ACCEPT_RETRY = 0.1
-"""Seconds to wait when no descriptor is free for another connection."""
+"""Seconds to wait when there is no free descriptor for another connection."""
 
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 OnSocket = Callable[[socket.socket, str], None]
-"""Takes over an accepted socket, which does not block, and is told the other side's address."""
+"""Called with an accepted, non-blocking socket, which it takes over, and the other side's address."""
 
 
 def bound_socket(family: int, address: tuple[object, ...]) -> socket.socket:
-    """Return a socket that is bound, and does not block. Raises `OSError`."""
+    """Return a bound, non-blocking socket. Raises `OSError`."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -31,7 +34,7 @@ def bound_socket(family: int, address: tuple[object, ...]) -> socket.socket:
 
 
 async def first_byte(sock: socket.socket) -> None:
-    """Wait until there is something to read, and leave it there. Raises `OSError` where the other side goes before."""
+    """Wait until there is something to read, without reading it. Raises `OSError` if the other side closes before."""
     loop = asyncio.get_running_loop()
     arrived = loop.create_future()
     loop.add_reader(sock, _arrived, arrived)
@@ -49,7 +52,7 @@ def _arrived(waiting: asyncio.Future[None]) -> None:
 
 
 class Listener:
-    """Accepts on sockets that listen until it is closed, a few in each turn of the loop."""
+    """Accepts connections on listening sockets until it is closed, a few in each turn of the event loop."""
 
     def __init__(self, sockets: list[socket.socket], on_socket: OnSocket) -> None:
         self._sockets = sockets

@@ -1,4 +1,4 @@
-"""What the hub's port says to plain HTTPS: a few pages, and a refusal for all else."""
+"""Answers to plain HTTPS requests on the hub's port: a few pages, and a refusal for everything else."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ PLAIN_TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that asks for no upgrade. Header names are lower case."""
+    """A request without an upgrade. Header names are lower case."""
 
     method: str
     path: str
@@ -23,7 +23,7 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """What is answered."""
+    """The answer to a request."""
 
     status: HTTPStatus
     body: bytes
@@ -32,7 +32,7 @@ class HttpReply:
 
     @classmethod
     def of(cls, status: HTTPStatus, *headers: tuple[str, str]) -> "HttpReply":
-        """A reply that says its status in words."""
+        """Return a reply whose body is its status in words."""
         return cls(status, f"{status.phrase}\n".encode(), headers=headers)
 
 
@@ -40,12 +40,12 @@ HttpResponder = Callable[[HttpRequest], HttpReply]
 
 
 def is_upgrade(request: Request) -> bool:
-    """Tell whether a peer asks for an upgrade: whatever kind, it is then judged as a WebSocket handshake."""
+    """Tell whether a request asks for an upgrade; any kind is then handled as a WebSocket handshake."""
     return "Upgrade" in request.headers
 
 
 def respond(request: Request, address: str, responder: HttpResponder) -> Response:
-    """Have a plain request answered; the connection ends with the answer."""
+    """Answer a plain request; the connection ends after the answer."""
     headers = {name.lower(): value for name, value in request.headers.raw_items()}
     path = request.path.partition("?")[0]
     reply = responder(HttpRequest(request.method, path, headers, address))

@@ -1,6 +1,6 @@
-"""Reads the header of the PROXY protocol, version 2: for whom a balancer connects. No I/O.
+"""Parses the header of the PROXY protocol, version 2, in which a load balancer passes the client's address. No I/O.
 
-What is read here is section 2.2 of its specification. Version 1, a line of text, is not spoken.
+The code implements section 2.2 of its specification. Version 1, a line of text, is not supported.
 """
 
 import ipaddress
@@ -11,7 +11,7 @@ VERSION = 2
 LOCAL, PROXY = 0, 1
 
 MAX_LENGTH = 4096
-"""Bytes behind the fixed part: many times what balancers send."""
+"""The most bytes after the fixed part: many times what balancers send."""
 
 _FIXED = struct.Struct("!12sBBH")
 _TLV = struct.Struct("!BH")
@@ -19,32 +19,32 @@ _CRC32C = 0x03
 
 _UNSPECIFIED, _UNIX_STREAM = 0x00, 0x31
 _ADDRESS_BYTES = {0x11: 4, 0x21: 16}
-"""By address family and protocol: TCP over IPv4 and IPv6."""
+"""Bytes of an address, by address family and protocol: TCP over IPv4 and IPv6."""
 
 _BLOCK = {_UNSPECIFIED: 0, 0x11: 12, 0x21: 36, _UNIX_STREAM: 216}
-"""How long the addresses are, of all that a stream can come by."""
+"""Bytes of the block of addresses, for all kinds of streams."""
 
 
 class ProxyHeaderError(ValueError):
-    """What came is no such header. The text says what it is instead, for an operator."""
+    """The input is no valid header. The text says what is wrong, for an operator."""
 
 
 class ProxyHeaderReader:
-    """Takes a header in pieces of any size.
+    """Parses a header from pieces of any size.
 
-    `feed` what was read, never more than `wants` bytes at once: what comes behind the header belongs to the connection.
-    It is whole when `wants` is 0.
+    `feed` it at most `wants` bytes at a time, as bytes after the header belong to the connection. It is complete when
+    `wants` is 0.
     """
 
     def __init__(self) -> None:
         self.wants = _FIXED.size
         self.address: str | None = None
-        """The peer's IP address; None where the balancer connects for itself, or for what has none."""
+        """The peer's IP address; None if the balancer connects for itself, or for a peer without an IP address."""
 
         self._read = b""
 
     def feed(self, data: bytes) -> None:
-        """Take bytes. Raises `ProxyHeaderError` as soon as they can become no header; there is no going on then."""
+        """Parse bytes. Raises `ProxyHeaderError` as soon as they cannot be a header; do not call it again then."""
         if len(data) > self.wants:
             raise ValueError(f"{len(data)} bytes where {self.wants} were wanted")
         self._read += data
@@ -72,7 +72,7 @@ class ProxyHeaderReader:
     def _finish(self) -> None:
         _, version, family, _ = _FIXED.unpack_from(self._read)
         if version & 15 == LOCAL:
-            # The balancer's own, a check of health say: nothing of the rest means anything.
+            # The balancer's own connection, such as a health check: the rest has no meaning.
             return
         block = _BLOCK.get(family)
         rest = self._read[_FIXED.size :]
@@ -87,7 +87,7 @@ class ProxyHeaderReader:
             self.address = str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
     def _check_extras(self, start: int) -> None:
-        """Step over what follows the addresses: each a type, a length and a value."""
+        """Check and skip the fields after the addresses: each is a type, a length and a value."""
         whole, is_checked = self._read, False
         while start < len(whole):
             if len(whole) - start < _TLV.size:
@@ -112,7 +112,7 @@ def _what_it_is(data: bytes) -> str:
 
 
 def _is_sound(header: bytes, start: int, length: int) -> bool:
-    """Tell whether a checksum is that of the whole header, with zeroes in its own place."""
+    """Tell whether the checksum matches the whole header, in which its own bytes count as zeros."""
     blanked = header[:start] + bytes(length) + header[start + length :]
     return length == 4 and crc32c(blanked).to_bytes(4, "big") == header[start : start + length]
 

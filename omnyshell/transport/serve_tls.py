@@ -1,7 +1,7 @@
-"""How the hub serves TLS: by `aiofastnet`, a transport in C, where it is installed, else by the event loop.
+"""TLS on the hub's side: by `aiofastnet`, a transport in C, if it is installed, else by the event loop.
 
-It is optional (`pip install 'omnyshell[fast]'`): the same bytes take less processor time with it. Only the hub uses it;
-a command that starts and ends would lose more by its import than it gains.
+`aiofastnet` is optional (`pip install 'omnyshell[fast]'`), and takes less processor time. Only the hub uses it: for a
+short command its import would cost more than it gains.
 """
 
 import asyncio
@@ -17,18 +17,18 @@ with suppress(ImportError):
     import aiofastnet as _fast
 
 RECEIVE_SIZE = 256 * 1024
-"""Bytes of ciphertext that `aiofastnet` takes with one system call. A connection that was busy once keeps so many."""
+"""Bytes of ciphertext that `aiofastnet` reads with one system call. A connection that was busy once keeps a buffer of
+that size."""
 
 SEND_SIZE = 128 * 1024
-"""Bytes of ciphertext that it gathers for one: as many as the link has it hold."""
+"""Bytes of ciphertext that it collects for one write: as many as the link lets it hold."""
 
 
 class _QuietLoop:
     """The running loop, without its exception handler.
 
-    aiofastnet 1.2 reports a peer that leaves in the middle of the TLS handshake as a failure of this program, with a
-    traceback. Whoever awaits the handshake is told of it anyway. To be removed once it hands over an exception there
-    instead of a class.
+    aiofastnet 1.2 logs a peer that closes during the TLS handshake as an error of this program, with a traceback. The
+    awaiting caller gets the error anyway. To be removed once it passes an exception there instead of a class.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -50,9 +50,9 @@ async def serve_tls(
     handshake_timeout: float,
     shutdown_timeout: float,
 ) -> None:
-    """Do TLS as the server of an accepted connection.
+    """Do the TLS handshake as the server on an accepted connection.
 
-    Raises `OSError`, `ssl.SSLError` and `TimeoutError` among it.
+    Raises `OSError`, which includes `ssl.SSLError` and `TimeoutError`.
     """
     loop = asyncio.get_running_loop()
     options: dict[str, Any] = {

@@ -11,11 +11,12 @@ from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 
 FRAMES_A_TURN = 128
-"""A millisecond's work. Those of a stream, even at 4 KiB each, fit what is read at a time, and are not held up."""
+"""The most frames in one turn, about a millisecond's work. A stream's frames, even of 4 KiB, do not reach it in one
+read."""
 
 
 class ServerLink(WebSocketLink):
-    """A connection that a peer made to us, from `peer_address`: where a balancer is between, what that says.
+    """A connection from a peer at `peer_address`, which behind a load balancer is the address in its header.
 
     `max_size` bounds messages, in bytes, until `limit_messages`. A peer that does not ask for the upgrade within
     `upgrade_timeout` seconds is cut off. `responder` answers requests that ask for none.
@@ -38,16 +39,16 @@ class ServerLink(WebSocketLink):
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
         super().__init__(self._server, handler)
         self.on_slow_read: Callable[[int], None] = lambda _frames: None
-        """Told when something came that is not in the fast lane, with the number of frames that ended with it."""
+        """Called with the number of completed frames when input came that `bulk_frames` does not handle itself."""
 
         self._slow_frames = 0
 
     def begin_handshake(self) -> None:
-        """Wait for the peer's request, not for ever."""
+        """Start the timeout for the peer's upgrade request."""
         self._arm_close_timer(self._upgrade_timeout)
 
     def handshake_event(self, event: Event) -> None:
-        """Accept the upgrade, or answer what is wrong with it."""
+        """Accept the upgrade, or answer with an error."""
         if not isinstance(event, Request):
             return
         if self._responder is not None and not is_upgrade(event):

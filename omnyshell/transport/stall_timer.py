@@ -1,11 +1,11 @@
-"""Finds what no longer moves, without noting the time of every byte."""
+"""Detects stalled transfers, without storing the time of every byte."""
 
 import asyncio
 from collections.abc import Callable
 
 
 class StallTimer:
-    """Calls `on_stall` once `progress` has returned the same number for a whole period, in seconds."""
+    """Calls `on_stall` once `progress` has returned the same number for a whole period; the period is in seconds."""
 
     def __init__(self, period: float, progress: Callable[[], int], on_stall: Callable[[], None]) -> None:
         self._period = period
@@ -15,7 +15,7 @@ class StallTimer:
         self._timer = asyncio.get_running_loop().call_later(period, self._look)
 
     def cancel(self) -> None:
-        """Stop looking. Idempotent."""
+        """Stop. Idempotent."""
         self._timer.cancel()
 
     def _look(self) -> None:

@@ -1,9 +1,11 @@
-"""How many connections that have not logged in there may be, by address and in all. No I/O; time is given.
+"""Limits of connections that have not logged in ("strangers"), by address and in all.
 
-Most of what such a connection costs is TLS. So what is too much is closed as it is accepted, which takes microseconds;
-above a number at random, so that whoever comes again gets in at some time, however many others come. Where the places
-of all are short, whoever has fewer of them than another takes one of that other's: so a few addresses, however often
-they come, keep out nobody who comes from elsewhere.
+No I/O; the caller passes the time.
+
+Most of such a connection's cost is TLS. So excess ones are closed when they are accepted, which takes microseconds.
+Above a first limit they are closed at random, so that retries succeed at some time, however many others there are. When
+all places are taken, a network with fewer places than another takes over one of that other's: so a few addresses cannot
+keep out others, however often they connect.
 """
 
 import random
@@ -19,41 +21,43 @@ from omnyshell.networks import network_of
 from omnyshell.protocol.limits import KIB, MIB
 
 EVICTABLE_AGE = 3.0
-"""Seconds after which a connection that has not logged in yields its place to a new one, where places are short."""
+"""Seconds after which a connection that has not logged in can lose its place to a new one, when places are short."""
 
 MAX_RECEIVED = 128 * KIB
 """Bytes that a connection may send before it has logged in: the largest message, and the upgrade."""
 
 MAX_RECEIVED_IN_ALL = 16 * MIB
 ALWAYS_RECEIVED = 16 * KIB
-"""Where all together have sent more, one that has sent more than this is cut off: hello and login are a tenth of it."""
+"""If all together have sent too much, a connection with more than this is cut off; `hello` and login take a tenth of
+it."""
 
 MAX_ADDRESSES = 10_000
-"""How many addresses' rates are remembered; the one that came least recently makes room."""
+"""How many addresses' rates are remembered; the least recently seen one makes room."""
 
 MAX_REFUSED = 1_000
-"""How many addresses are counted apart, of those that were refused; the others together, under an empty one."""
+"""How many refused addresses are counted separately; the others are counted together, under ""."""
 
 
 class Acquaintance(Enum):
-    """What is known of an address."""
+    """Whether an address is known."""
 
     UNKNOWN = auto()
     KNOWN = auto()
-    """There were good logins from it of late."""
+    """It had successful logins recently."""
 
 
 RATE = {Acquaintance.UNKNOWN: 40.0, Acquaintance.KNOWN: 240.0}
-"""How often an address may connect, a second in the long run. A limit beyond the usual raises that with it."""
+"""Connections per second that an address may make in the long run; a limit above the default raises it in
+proportion."""
 
 AT_A_GO = {Acquaintance.UNKNOWN: 400, Acquaintance.KNOWN: 1_200}
-"""How often it may at once, after it has not for a while."""
+"""Connections that an address may make at once, after a pause."""
 
 _LIMIT = re.compile(r"([0-9]{1,6})(?::([0-9]{1,3}):([0-9]{1,6}))?")
 
 
 class StrangerLimit(NamedTuple):
-    """From `start` connections on, `rate` per cent of further ones are refused, more and more up to all at `full`."""
+    """From `start` connections on, `rate` per cent of further ones are refused, increasing to all of them at `full`."""
 
     start: int
     rate: int
@@ -78,7 +82,7 @@ class StrangerLimit(NamedTuple):
         return f"{self.start}:{self.rate}:{self.full}"
 
     def refused(self, count: int) -> float:
-        """Return which part of further connections is refused where there are so many."""
+        """Return the fraction of further connections that is refused at this count."""
         if count < self.start:
             return 0.0
         if count >= self.full:
@@ -105,11 +109,14 @@ class _Allowance:
 
 
 _Members = dict[Stranger, None]
-"""Strangers, the one that has been there for longest first."""
+"""Strangers, oldest first."""
 
 
 class _Crowd:
-    """Strangers of one standing, by network, and which network has the most. Each step takes the same time."""
+    """Strangers of one kind of address, by network, and the networks with the most.
+
+    Each operation takes constant time.
+    """
 
     def __init__(self) -> None:
         self.members: _Members = {}
@@ -118,18 +125,18 @@ class _Crowd:
         self._most = 0
 
     def of(self, network: str) -> _Members:
-        """Those of a network."""
+        """The strangers of a network."""
         return self._by_network.get(network, {})
 
     def add(self, stranger: Stranger) -> None:
-        """Take in one more."""
+        """Add a stranger."""
         self.members[stranger] = None
         mine = self._by_network.setdefault(stranger.network, {})
         mine[stranger] = None
         self._resize(stranger.network, len(mine) - 1, len(mine))
 
     def remove(self, stranger: Stranger) -> bool:
-        """Forget one; returns whether it was there."""
+        """Remove a stranger; return whether it was there."""
         if stranger not in self.members:
             return False
         del self.members[stranger]
@@ -141,7 +148,7 @@ class _Crowd:
         return True
 
     def one_of_the_most(self, count: int) -> Stranger | None:
-        """The oldest of a network that has the most, if those are more than `count`."""
+        """The oldest stranger of a network with the most, if it has more than `count`; else None."""
         if self._most <= count:
             return None
         return next(iter(self._by_network[next(iter(self._by_size[self._most]))]))
@@ -155,16 +162,16 @@ class _Crowd:
         if after:
             self._by_size.setdefault(after, {})[network] = None
         if after > self._most or self._most not in self._by_size:
-            # It goes up and down by one.
+            # The maximum changes by at most one.
             self._most = after
 
 
 class Strangers:
-    """Says of each new connection whether it may stay, and keeps the books of those that have not logged in.
+    """Decides about each new connection, and counts those that have not logged in.
 
-    An address that is not known is held to `by_address`, and together with all others like it to `in_all`. One that is
-    known is held to neither; but it alone may have no more than `in_all` has places, and all known ones twice that.
-    Nor may an address connect as often as it likes, however quickly it goes.
+    An unknown address is limited by `by_address`, and all unknown ones together by `in_all`. A known address is limited
+    by neither, but may have at most as many places as `in_all`, and all known ones together twice as many. The rate of
+    connections is limited for every address, however short they are.
     """
 
     def __init__(
@@ -180,7 +187,7 @@ class Strangers:
         self._chance = chance
         self._crowds = {standing: _Crowd() for standing in Acquaintance}
         self._received = 0
-        """Bytes of all that are here."""
+        """Bytes received by all present strangers."""
 
         self._allowances: OrderedDict[tuple[str, Acquaintance], _Allowance] = OrderedDict()
         self._refused: Counter[str] = Counter()
@@ -189,7 +196,7 @@ class Strangers:
         return sum(len(crowd.members) for crowd in self._crowds.values())
 
     def admit(self, address: str, now: float) -> Stranger | None:
-        """Return the new connection's entry; None where it is to be closed. Old ones may be cut in its favour."""
+        """Return the new connection's entry; None if it must be closed. Older ones may be cut off to make room."""
         network = network_of(address)
         standing = Acquaintance.KNOWN if self._is_known(network) else Acquaintance.UNKNOWN
         stranger = Stranger(network, standing, now)
@@ -204,12 +211,12 @@ class Strangers:
         return stranger
 
     def leave(self, stranger: Stranger) -> None:
-        """Forget a connection: it has logged in, or ended. Idempotent."""
+        """Remove a connection that has logged in, or ended. Idempotent."""
         if self._crowds[stranger.standing].remove(stranger):
             self._received -= stranger.received
 
     def may_receive(self, stranger: Stranger, size: int) -> bool:
-        """Count bytes that one sends who has not left; returns False where it has to be cut off instead."""
+        """Count bytes from a stranger; return False if it has to be cut off."""
         if stranger not in self._crowds[stranger.standing].members:
             return True
         stranger.received += size
@@ -223,20 +230,20 @@ class Strangers:
         return taken
 
     def _limits(self, standing: Acquaintance) -> tuple[StrangerLimit, StrangerLimit]:
-        """Those of one address, and of all together."""
+        """The limits of one address, and of all together."""
         if standing is Acquaintance.UNKNOWN:
             return self.by_address, self.in_all
         full = self.in_all.full
         return StrangerLimit.exactly(full), StrangerLimit.exactly(2 * full)
 
     def _leaving_for(self, stranger: Stranger) -> list[Stranger] | None:
-        """Return who makes room; None where nobody does who has to."""
+        """Return the strangers to cut off for this one; None if room is needed and none can be."""
         crowd = self._crowds[stranger.standing]
         by_address, in_all = self._limits(stranger.standing)
         alike = crowd.of(stranger.network)
         leaving = self._yielding(alike, by_address, stranger.since)
         if leaving is None or leaving:
-            # Whoever takes the place of one of its own leaves those of all others alone.
+            # It takes the place of one from its own network, so no other network is affected.
             return leaving
         yielding = self._yielding(crowd.members, in_all, stranger.since)
         if yielding == []:
@@ -245,7 +252,7 @@ class Strangers:
         return [from_most] if from_most is not None else yielding
 
     def _yielding(self, members: _Members, limit: StrangerLimit, now: float) -> list[Stranger] | None:
-        """Return who has been silent for long enough, where one has to make room; None where nobody has."""
+        """Return a stranger old enough to make room, if one has to; None if there is none."""
         refused = limit.refused(len(members))
         if refused < 1:
             return None if refused and self._chance() < refused else []
@@ -255,7 +262,7 @@ class Strangers:
         return [oldest]
 
     def _may_connect(self, stranger: Stranger) -> bool:
-        """Tell whether the address may connect once more just now; if so, that is counted."""
+        """Tell whether the address's rate allows another connection now; if so, count it."""
         usual = AT_A_GO[stranger.standing]
         full = self.in_all.full if stranger.standing is Acquaintance.KNOWN else self.by_address.full
         most = max(usual, full)
@@ -269,7 +276,7 @@ class Strangers:
         return True
 
     def _allowance(self, stranger: Stranger, most: int) -> _Allowance:
-        # An address that has just become known begins anew: where one comes from there may be many.
+        # An address that has become known gets a new allowance, as many users may share it.
         key = (stranger.network, stranger.standing)
         entry = self._allowances.setdefault(key, _Allowance(most, stranger.since))
         self._allowances.move_to_end(key)

@@ -1,6 +1,6 @@
-"""A TCP stream under back-pressure: it reads what its owner has room for, and says what the socket took.
+"""A TCP stream with back-pressure: it reads as much as its owner's budget, and reports what the socket has taken.
 
-What is read goes through one buffer for each thread, so that an idle stream holds no memory.
+All streams of a thread share one read buffer, so that an idle stream holds no memory.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ from omnyshell.transport.duplex import NO_IDS, Due, Duplex, Way
 from omnyshell.transport.stall_timer import StallTimer
 
 Bytes = bytes | memoryview
-"""What can be written; a view must not change afterwards."""
+"""Bytes to write; the contents of a view must not change afterwards."""
 
 DRAIN_TIMEOUT = 60.0
-"""Seconds without a byte taken after which a closing stream is cut off."""
+"""Seconds after which a closing stream is aborted if the socket takes no byte."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -34,48 +34,48 @@ _read_buffer = _ReadBuffer()
 
 
 class StreamOwner(Protocol):
-    """Who gets what happens on a stream."""
+    """The receiver of a stream's events."""
 
     def stream_opened(self) -> None:
-        """The stream can be written to, and reads while there is a budget."""
+        """The stream is open: it can be written to, and reads while there is a budget."""
 
     def budget(self) -> int:
         """How many bytes may be read now; at 0 reading stops until `resume_reading`."""
 
     def bytes_read(self, data: memoryview) -> None:
-        """Take bytes, at most as many as the budget was. The view is valid during the call only."""
+        """Handle bytes, at most as many as the budget. The view is valid only during the call."""
 
     def stream_ended(self) -> None:
         """The other side finished writing; it may still be written to."""
 
     def bytes_taken(self, size: int) -> None:
-        """The socket took so many of the bytes that were written."""
+        """The socket has taken `size` of the written bytes."""
 
     def stream_lost(self, error: Exception | None) -> None:
-        """The stream is gone, with an error where nobody closed it. Called once."""
+        """The stream is gone, with an error unless it was closed. Called once."""
 
 
 class ByteStream(Protocol):
-    """What an owner can do with a stream."""
+    """The interface of a stream for its owner."""
 
     def write(self, data: Bytes) -> None:
         """Write bytes, in order; `bytes_taken` tells when the socket took them."""
 
     def write_eof(self) -> None:
-        """Finish writing, behind all that was written; reading goes on."""
+        """Finish writing after all that was written; reading goes on."""
 
     def close(self, *, reset: bool = False) -> None:
-        """Close behind all that was written; with `reset` the other side sees that not all went well."""
+        """Close after all that was written; with `reset` the other side sees that something failed."""
 
     def abort(self) -> None:
         """End the stream at once."""
 
     def resume_reading(self) -> None:
-        """Read on, where there is a budget again. Idempotent."""
+        """Resume reading if there is a budget. Idempotent."""
 
 
 class TcpStream(asyncio.BufferedProtocol):
-    """A `ByteStream` on an asyncio transport. `ids` say in the log whose it is."""
+    """A `ByteStream` on an asyncio transport. `ids` identify it in the log."""
 
     def __init__(self, owner: StreamOwner, ids: Mapping[str, object] = NO_IDS) -> None:
         self._owner = owner
@@ -92,7 +92,7 @@ class TcpStream(asyncio.BufferedProtocol):
 
     @property
     def is_opening(self) -> bool:
-        """Whether there is no socket yet."""
+        """Whether the socket is not connected yet."""
         return self._life.is_opening
 
     # What the owner calls
@@ -111,12 +111,12 @@ class TcpStream(asyncio.BufferedProtocol):
             self._push(data, size)
 
     def write_eof(self) -> None:
-        """Finish writing, behind all that was written; reading goes on."""
+        """Finish writing after all that was written; reading goes on."""
         if self._life.send_end():
             self._finish()
 
     def close(self, *, reset: bool = False) -> None:
-        """Close behind all that was written; with `reset` the other side sees that not all went well."""
+        """Close after all that was written; with `reset` the other side sees that something failed."""
         if self._transport is None or not self._life.close(reset=reset):
             return
         self._pause_reading()
@@ -132,7 +132,7 @@ class TcpStream(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def resume_reading(self) -> None:
-        """Read on, where there is a budget again. Idempotent."""
+        """Resume reading if there is a budget. Idempotent."""
         if self._unread and not self._deliver_unread():
             return
         if self._reading_paused and self._is_reading and self._owner.budget() > 0:
@@ -143,22 +143,23 @@ class TcpStream(asyncio.BufferedProtocol):
     # What the transport calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, reading only if there is a budget."""
+        """Start; read only if there is a budget."""
         # uvloop's transports are Transports by behaviour, not by type.
         self._transport = cast("asyncio.Transport", transport)
-        # Writing pauses with the first byte that the socket does not take: so the end of a pause says what it took.
+        # Writing pauses at the first byte that the socket does not take, so the end of the pause means that it took
+        # all.
         self._transport.set_write_buffer_limits(high=0)
         self._life.open()
         self._owner.stream_opened()
         self._pause_without_budget()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        """Lend the shared buffer, as much of it as the owner has room for."""
+        """Return a part of the shared buffer, as large as the owner's budget."""
         budget = self._owner.budget()
         return self._buffer[:budget] if 0 < budget < BULK_PAYLOAD else self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Hand on what arrived."""
+        """Pass the input on."""
         if self._owner.budget() > 0 and not self._unread:
             self._owner.bytes_read(self._buffer[:nbytes])
         else:
@@ -166,23 +167,23 @@ class TcpStream(asyncio.BufferedProtocol):
         self._pause_without_budget()
 
     def eof_received(self) -> bool:
-        """Tell the owner; the transport stays open for writing."""
+        """Report the end of input; the transport stays open for writing."""
         if self._life.receive_end(waits=bool(self._unread)):
             self._owner.stream_ended()
         return True
 
     def pause_writing(self) -> None:
-        """Keep what follows: the socket is full."""
+        """Queue further bytes, as the socket is full."""
         self._stalled = True
 
     def resume_writing(self) -> None:
-        """The socket took all it was given: report it and go on."""
+        """Report that the socket has taken all bytes, and continue writing."""
         self._stalled = False
         self._report()
         while self._waiting and not self._stalled:
             self._push(*self._waiting.popleft())
         if not self._life.may_send:
-            # Not from in here: asyncio's transport would shut down or close a second time when this returns.
+            # Not called directly: asyncio's transport would shut down or close a second time when this returns.
             asyncio.get_running_loop().call_soon(self._finish)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -200,7 +201,7 @@ class TcpStream(asyncio.BufferedProtocol):
         return self._life.may_receive and self._life.incoming is Way.OPEN
 
     def _deliver_unread(self) -> bool:
-        """Hand on what was read without a budget, as far as there is one now; returns whether nothing is left."""
+        """Pass on bytes that were read without a budget, as far as there is one now; return whether none are left."""
         while self._unread and (room := self._owner.budget()) > 0 and self._life.may_receive:
             size = min(room, len(self._unread))
             data, self._unread = self._unread[:size], self._unread[size:]
@@ -225,7 +226,7 @@ class TcpStream(asyncio.BufferedProtocol):
             self._owner.bytes_taken(taken)
 
     def _finish(self) -> None:
-        """Do what was to come behind the last byte."""
+        """Do what is due after the last written byte."""
         transport = self._transport
         if transport is None or self._stalled or self._waiting or transport.is_closing():
             return
@@ -248,7 +249,7 @@ class TcpStream(asyncio.BufferedProtocol):
             self._pause_reading()
 
     def _pause_reading(self) -> None:
-        # Also where it is paused already: uvloop begins to read after `connection_made`, whatever that has said.
+        # Set even if reading is paused already: uvloop starts to read after `connection_made` regardless.
         self._reading_paused = True
         if self._life.incoming is Way.OPEN and self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()

@@ -23,7 +23,7 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except (ssl.SSLError, OSError, ValueError) as exc:
-        # OpenSSL's own word, without the line of C where it was said.
+        # OpenSSL's reason, without its source location.
         why = getattr(exc, "reason", None) or exc
         raise ConfigException(f"cannot use certificate {cert} with key {key}: {why}") from exc
     return context
@@ -61,13 +61,13 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
         raise ConfigException(f"there is no certificate in PEM in {ca}, or a damaged one").about("ca") from exc
     except OSError as exc:
         raise ConfigException(f"cannot read {ca}: {exc.strerror}").about("ca") from exc
-    # What is named is trusted, an intermediate authority or the hub's own certificate too.
+    # Trust the given certificates themselves, also an intermediate authority or the hub's own certificate.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
 def shown_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> tuple[bytes, ...]:
-    """Return the certificates that the other side has shown, in DER, whether or not they are trusted."""
+    """Return the certificates that the other side presented, in DER, trusted or not."""
     # Public from Python 3.13 on; before it, the same method is one level below.
     source: Any = tls if hasattr(tls, "get_unverified_chain") else getattr(tls, "_sslobj")  # noqa: B009
     return tuple(map(_der_of, source.get_unverified_chain() or ()))

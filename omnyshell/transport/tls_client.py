@@ -1,8 +1,8 @@
-"""TLS as a client, between the event loop's plain transport and a protocol.
+"""A TLS client transport, between the event loop's plain transport and a protocol.
 
-asyncio's own costs a small message several times what its encryption does, and a command that starts and ends cannot
-afford to load a faster one. This one does what a link needs: no renegotiation, no start in mid-stream, no waiting for
-the other side's `close_notify`, which a WebSocket's own good-bye makes needless.
+asyncio's own costs several times the encryption of a small message, and a short command cannot afford to load a faster
+one. This one does only what a link needs: no renegotiation, no start in mid-stream, and no waiting for the other side's
+`close_notify`, as WebSocket has its own closing handshake.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _ENDED = "the connection ended in the TLS handshake: the hub may be full, or it 
 
 
 class _CipherBuffer(threading.local):
-    """What ciphertext arrives in, one for each thread that runs a loop: it is copied out before more can arrive."""
+    """The buffer for received ciphertext, one for each thread: its contents are copied before more can arrive."""
 
     def __init__(self) -> None:
         self.view = memoryview(bytearray(READ_SIZE))
@@ -33,8 +33,8 @@ _cipher_buffer = _CipherBuffer()
 async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, context: ssl.SSLContext) -> None:
     """Connect `protocol` to a server, once TLS is up and the server's certificate is verified for `host`.
 
-    Raises `UntrustedHubException` for a certificate that is not accepted, `OSError`, `ssl.SSLError` among it, and
-    `UnicodeError` for a name that is none.
+    Raises `UntrustedHubException` for a certificate that is not accepted, `OSError`, which includes `ssl.SSLError`, and
+    `UnicodeError` for an invalid host name.
     """
     loop = asyncio.get_running_loop()
     tls = TlsClientTransport(protocol, context, host, loop)
@@ -51,7 +51,10 @@ async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, 
 
 
 class TlsClientTransport(asyncio.Transport):
-    """What the protocol writes to. Encrypts at once; what the socket does not take waits in the plain transport."""
+    """The transport of the protocol.
+
+    Encrypts at once; ciphertext that the socket does not take waits in the plain transport.
+    """
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ class TlsClientTransport(asyncio.Transport):
         return self.wire.transport.get_write_buffer_size() if self.wire.transport is not None else 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """Set when the protocol is to pause, in bytes of ciphertext."""
+        """Set the limits at which the protocol is paused and resumed, in bytes of ciphertext."""
         if self.wire.transport is not None:
             self.wire.transport.set_write_buffer_limits(high, low)
 
@@ -102,18 +105,18 @@ class TlsClientTransport(asyncio.Transport):
             self.wire.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self.wire.transport is not None:
             self.wire.transport.resume_reading()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return `ssl_object`, or what the plain transport knows."""
+        """Return `ssl_object`, or the plain transport's information."""
         if name == "ssl_object":
             return self._core.session
         return self.wire.transport.get_extra_info(name, default) if self.wire.transport is not None else default
 
     def close(self) -> None:
-        """Close behind all that was written."""
+        """Close after all that was written."""
         if self.wire.transport is None or self.wire.transport.is_closing():
             return
         self._core.say_goodbye()
@@ -126,17 +129,17 @@ class TlsClientTransport(asyncio.Transport):
             self.wire.transport.abort()
 
     def shown_chain(self) -> tuple[bytes, ...]:
-        """Return the certificates that the server has shown, in DER, trusted or not."""
+        """Return the certificates that the server presented, in DER, trusted or not."""
         return shown_chain(self._core.session)
 
     # What the wire calls
 
     def begin(self) -> None:
-        """Say hello: the socket is connected."""
+        """Start the handshake, as the socket is connected."""
         self._shake_hands()
 
     def receive(self, data: memoryview) -> None:
-        """Take ciphertext."""
+        """Process ciphertext."""
         self._core.feed(data)
         if not self.shaken_hands.done():
             self._shake_hands()
@@ -144,7 +147,7 @@ class TlsClientTransport(asyncio.Transport):
             self._decrypt()
 
     def receive_end(self) -> None:
-        """The connection has ended, announced or not; the plain transport closes itself."""
+        """Handle the end of the connection, with or without `close_notify`; the plain transport closes itself."""
         if self._is_up and not self._ended:
             self._ended = True
             self._protocol.eof_received()
@@ -174,7 +177,7 @@ class TlsClientTransport(asyncio.Transport):
         try:
             is_done = self._core.shake_hands()
         except ssl.SSLError as exc:
-            # The alert that says what was wrong still goes out.
+            # The alert with the cause is still sent.
             self._flush()
             self.shaken_hands.set_exception(exc)
             if self.wire.transport is not None:
@@ -187,9 +190,9 @@ class TlsClientTransport(asyncio.Transport):
             self._protocol.connection_made(self)
 
     def _decrypt(self) -> None:
-        """Hand on all plaintext that has arrived, in pieces as large as the protocol's buffer."""
+        """Pass on all received plaintext, in pieces as large as the protocol's buffer."""
         while not self._ended:
-            # The plain transport gave way to an `abort` meanwhile.
+            # The protocol has aborted the connection meanwhile.
             if self.is_closing():
                 return
             buffer = cast("memoryview", self._protocol.get_buffer(-1))
@@ -199,7 +202,7 @@ class TlsClientTransport(asyncio.Transport):
             if after is NOTHING_YET:
                 break
             if after is not MORE:
-                # The other side's close_notify, or what is no TLS: an end both.
+                # Both the other side's close_notify and invalid TLS end the connection.
                 self.receive_end()
                 self.close()
         if self._core.outgoing.pending:

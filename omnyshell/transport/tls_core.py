@@ -11,7 +11,7 @@ from omnyshell.protocol.limits import KIB
 Data = bytes | bytearray | memoryview
 
 _PIECE = 16 * KIB
-"""What a record holds at most."""
+"""The most plaintext in one TLS record, in bytes."""
 
 
 class After(Enum):
@@ -24,18 +24,18 @@ class After(Enum):
     """More ciphertext is needed."""
 
     END = "end"
-    """The other side has said that nothing follows (`close_notify`, RFC 8446 section 6.1). It is told once."""
+    """The other side has sent `close_notify` (RFC 8446 section 6.1). Returned once."""
 
     NO_TLS = "no tls"
-    """What arrived is no TLS, or was tampered with."""
+    """The input is not TLS, or was tampered with."""
 
 
-# Compared for every piece that is read: a name in a module costs less than an enum's.
+# These are compared for every piece that is read: a module's name costs less than an enum's member.
 MORE, NOTHING_YET, END = After.MORE, After.NOTHING_YET, After.END
 
 
 class TlsCore:
-    """One connection's TLS. After each of its calls, what is in `outgoing` is to be sent.
+    """The TLS of one connection. After each call, send the contents of `outgoing`.
 
     `feed` it ciphertext as it arrives; `shake_hands` until that is done; then `read` and `write`.
     """
@@ -46,27 +46,30 @@ class TlsCore:
         self._incoming = ssl.MemoryBIO()
         self.outgoing = ssl.MemoryBIO()
         self.session = wrap(self._incoming, self.outgoing)
-        """What the standard library knows of the connection: certificates, version, cipher."""
+        """The standard library's object, with certificates, version and cipher."""
 
         self._ahead: tuple[bytes, After] | None = None
-        # As attributes, since a call more for each piece would be felt.
+        # Attributes instead of methods, as an extra call for each piece would be measurable.
         self.feed: Callable[[Data], object] = self._incoming.write
         self.write: Callable[[Data], object] = self.session.write
 
     @classmethod
     def accepting(cls, context: ssl.SSLContext) -> Self:
-        """Return the accepting side's."""
+        """Return the core of the accepting side."""
         return cls(lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_side=True))
 
     @classmethod
     def connecting(cls, context: ssl.SSLContext, host: str) -> Self:
-        """Return the connecting side's; the server's certificate must be for `host`. Raises as `wrap_bio` does."""
-        # As bytes: of a text, Python loads the tables of international names even where there is nothing to look up.
+        """Return the core of the connecting side; the server's certificate must be for `host`.
+
+        Raises as `wrap_bio` does.
+        """
+        # Passed as bytes: for a text, Python would load the tables of international names even if it is ASCII.
         name = host.encode("ascii") if host.isascii() else host
         return cls(lambda incoming, outgoing: context.wrap_bio(incoming, outgoing, server_hostname=name))
 
     def shake_hands(self) -> bool:
-        """Go on with the handshake; returns whether it is done. Raises `ssl.SSLError`, and an alert is to be sent."""
+        """Continue the handshake; return whether it is done. Raises `ssl.SSLError`; then an alert has to be sent."""
         try:
             self.session.do_handshake()
         except ssl.SSLWantReadError:
@@ -74,7 +77,7 @@ class TlsCore:
         return True
 
     def read(self, buffer: memoryview) -> tuple[int, After]:
-        """Decrypt into the buffer; returns how many bytes, and what follows them."""
+        """Decrypt into the buffer; return the number of bytes, and what follows them."""
         if self._ahead is not None:
             return self._read_ahead(buffer, *self._ahead)
         session, room, size = self.session, len(buffer), 0
@@ -95,9 +98,9 @@ class TlsCore:
         return size, MORE
 
     def say_goodbye(self) -> None:
-        """Say `close_notify`, without waiting for the other side's, which may come much later or never.
+        """Send `close_notify`, without waiting for the other side's, which may come much later or never.
 
-        What has arrived is read first: the library would take it for a violation, and lose it.
+        Received input is decrypted first: the library would treat it as a violation, and lose it.
         """
         if self._incoming.pending or self.session.pending():
             self._ahead = self._read_all()

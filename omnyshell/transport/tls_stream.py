@@ -1,4 +1,4 @@
-"""TLS over a TCP stream, on the accepting side. Unlike asyncio's own, it can be half-closed and holds no buffers.
+"""TLS over a TCP stream, on the accepting side. Unlike asyncio's, it can be half-closed, and keeps no buffers.
 
 RFC 8446 section 6.1: `close_notify` ends one direction, the other goes on.
 """
@@ -23,9 +23,9 @@ _plain_buffer = _PlainBuffer()
 
 
 class TlsStream:
-    """A `ByteStream` that is encrypted on the wire; the stream opens when the handshake is done, within `timeout` s.
+    """A `ByteStream` with TLS; it opens when the handshake is done, which must be within `timeout` seconds.
 
-    `tcp` is the protocol for the transport. `ids` say in the log whose it is.
+    `tcp` is the protocol for the transport. `ids` identify the stream in the log.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class TlsStream:
             self.tcp.write_counted(self._core.outgoing.read(), len(data))
 
     def write_eof(self) -> None:
-        """Say `close_notify`, behind all that was written, and finish writing; reading goes on."""
+        """Send `close_notify` after all that was written, and finish writing; reading goes on."""
         if self._life.send_end():
             self._end_if_due()
 
     def close(self, *, reset: bool = False) -> None:
-        """Close behind all that was written; with `reset` without `close_notify`, so that it shows."""
+        """Close after all that was written; with `reset` no `close_notify` is sent, so that the other side notices."""
         says_goodbye = self._life.may_send and not reset
         if self._life.close(reset=reset) and says_goodbye:
             self._say_goodbye()
@@ -64,7 +64,7 @@ class TlsStream:
         self.tcp.abort()
 
     def resume_reading(self) -> None:
-        """Read on, beginning with what has arrived already. Idempotent."""
+        """Resume reading, beginning with input that has arrived already. Idempotent."""
         if not self._life.is_opening:
             self._decrypt()
             self.tcp.resume_reading()
@@ -72,17 +72,17 @@ class TlsStream:
     # What the TCP stream calls
 
     def stream_opened(self) -> None:
-        """Wait for the handshake, not for ever."""
+        """Start the timeout for the handshake."""
         self._timer = asyncio.get_running_loop().call_later(self._timeout, self.tcp.abort)
 
     def budget(self) -> int:
-        """Read what the owner has room for; the handshake at once, and so what follows the end, to be dropped."""
+        """As much as the owner's budget; without limit during the handshake, and after the end, to drop the rest."""
         if self._life.may_receive:
             return self._owner.budget()
         return 0 if self._life.is_ending else MAX_PAYLOAD
 
     def bytes_read(self, data: memoryview) -> None:
-        """Take ciphertext; behind the other side's `close_notify` it says nothing."""
+        """Process ciphertext; after the other side's `close_notify` it is ignored."""
         if self._life.may_receive:
             self._core.feed(data)
             self._decrypt()
@@ -91,7 +91,7 @@ class TlsStream:
             self._shake_hands()
 
     def stream_ended(self) -> None:
-        """Take an end that TLS did not announce: an end all the same, once what came before it is read."""
+        """Handle an end without `close_notify`: it counts as an end too, after all earlier input."""
         if self._life.is_opening:
             self.abort()
         else:
@@ -99,7 +99,7 @@ class TlsStream:
             self._decrypt()
 
     def bytes_taken(self, size: int) -> None:
-        """Pass on what the socket took, in bytes of plaintext."""
+        """Report what the socket has taken, in bytes of plaintext."""
         self._owner.bytes_taken(size)
 
     def stream_lost(self, error: Exception | None) -> None:
@@ -114,7 +114,7 @@ class TlsStream:
         try:
             is_done = self._core.shake_hands()
         except ssl.SSLError:
-            # The alert that says what was wrong still goes out.
+            # The alert with the cause is still sent.
             self._flush()
             self.close()
             return
@@ -127,7 +127,7 @@ class TlsStream:
             self._decrypt()
 
     def _decrypt(self) -> None:
-        """Hand on plaintext while the owner has room for it, in pieces as large as are there, and then its end."""
+        """Pass plaintext on while the owner has a budget, in pieces as large as possible, and then its end."""
         while self._life.may_receive and (room := min(self._owner.budget(), MAX_PAYLOAD)) > 0:
             plain = _plain_buffer.view[:room]
             size, after = self._core.read(plain)
@@ -139,7 +139,7 @@ class TlsStream:
         self._flush()
 
     def _plain_ended(self, after: After) -> None:
-        """What has arrived is handed on, and maybe that is all there will be."""
+        """Handle the state after all present plaintext was passed on, which may be the end."""
         if after is After.NO_TLS:
             self.close(reset=True)
             return

@@ -26,7 +26,7 @@ from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.security.login_limit import LoginLimit, LoginLimiter
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginGate, Refusal
+from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from soak.machines import machines, memory_of
 from soak.report import Figure, report
@@ -140,7 +140,7 @@ def login_timing(samples: int) -> Figure:
         began = time.perf_counter()
         verdict = gate.judge(request, context, "192.0.2.1")
         times[name].append(time.perf_counter() - began)
-        assert verdict is Refusal.WRONG
+        assert verdict is LoginRefusal.WRONG
     kept = {name: sorted(taken)[: samples * 19 // 20] for name, taken in times.items()}
     pairs = [
         ("unknown principal, strange key", "wrong key"),

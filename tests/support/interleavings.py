@@ -119,7 +119,7 @@ class World:
         self.heartbeats = HeartbeatMonitor(30.0)
         self.departed, self.takeovers = DepartedNodes(self.clock), Takeovers(self.clock)
         # Nothing is locked here, and nothing outlives its connection.
-        no_leftovers = cast("Any", SimpleNamespace(came=lambda _node: None))
+        no_kept_judge = cast("Any", SimpleNamespace(came=lambda _node: None))
         no_locks = cast("Any", SimpleNamespace(turns_away=lambda _peer, _node_id: False))
         self.node_service = NodeService(
             registry=self.registry,
@@ -128,7 +128,7 @@ class World:
             tunnels=self.tunnels,
             metrics=metrics,
             questions=NodeQuestions(self.clock, self._new_id),
-            leftovers=no_leftovers,
+            kept_judge=no_kept_judge,
             lock_keeper=no_locks,
             heartbeats=self.heartbeats,
             audit=audit,

@@ -51,17 +51,17 @@ from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.reloading import HubReloading, ceiling
 from omnyshell.services.hub.revocation.consequences import Consequences
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
-from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
+from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
 from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
-from omnyshell.services.hub.upkeep import HubUpkeep, ceiling
 from omnyshell.transport.endpoint import WsServerEndpoint
 
 
@@ -154,11 +154,11 @@ class HubServices:
             bus=self._bus,
         )
         self.questions = NodeQuestions(self._clock, self._config.new_id)
-        self.leftovers = LeftoverSessions(
+        self.kept_judge = KeptSessionJudge(
             self._nodes,
             self._sessions,
             self.kept,
-            self.records.guests(),
+            self.records.earlier_shell_owners(),
             gate=self.gate,
             policy=self._policy,
             audit=self._audit,
@@ -170,7 +170,9 @@ class HubServices:
         self._clipboards = ClipboardNotes(self._sessions, self._audit, self._metrics, self._clock)
 
     def _make_revocation(self) -> None:
-        self.lock_keeper = LockKeeper(self._locks, self.records.log, self._nodes, self.leftovers.is_ending, self._audit)
+        self.lock_keeper = LockKeeper(
+            self._locks, self.records.log, self._nodes, self.kept_judge.is_ending, self._audit
+        )
         self._eviction = Eviction(
             peers=self._peers,
             nodes=self._nodes,
@@ -181,7 +183,7 @@ class HubServices:
             gate=self.gate,
             audit=self._audit,
             tunnels=self._tunnels,
-            leftovers=self.leftovers,
+            kept_judge=self.kept_judge,
             bus=self._bus,
         )
 
@@ -198,7 +200,7 @@ class HubServices:
             requests=self.requests,
             tunnels=self._tunnels,
             questions=self.questions,
-            leftovers=self.leftovers,
+            kept_judge=self.kept_judge,
             lock_keeper=self.lock_keeper,
             departed=self._departed,
             takeovers=self._takeovers,
@@ -371,9 +373,9 @@ class HubServices:
             clock=self._clock,
         )
 
-    def upkeep(self, endpoint: WsServerEndpoint) -> HubUpkeep:
+    def reloading(self, endpoint: WsServerEndpoint) -> HubReloading:
         """Return the part that applies changes of settings."""
-        return HubUpkeep(
+        return HubReloading(
             self._config,
             endpoint=endpoint,
             certificate=self._certificate,

@@ -23,11 +23,11 @@ from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.peer import Peers
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
+from omnyshell.services.hub.reloading import ceilings
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
 from omnyshell.services.hub.tunnels.registry import TunnelRegistry
-from omnyshell.services.hub.upkeep import ceilings
 from omnyshell.sums import ToldInSums
 from omnyshell.transport.endpoint import LinkOwner, WsServerEndpoint
 from omnyshell.transport.introductions import Introductions
@@ -154,10 +154,10 @@ class OmnyShellHub:
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
         self._services = services
-        self._upkeep = services.upkeep(endpoint)
+        self._reloading = services.reloading(endpoint)
         services.admin.start()
         self._sweeper = asyncio.create_task(self._sweep())
-        self._upkeep.started()
+        self._reloading.started()
         logger.info("hub %s listens on %s:%d", self._certificate.current.uid, config.host, endpoint.port)
 
     async def _open_records(self) -> HubRecords:
@@ -219,7 +219,7 @@ class OmnyShellHub:
 
         Raises `OmnyShellException`, and changes nothing, if the certificate cannot be used.
         """
-        changed = self._upkeep.reload(config)
+        changed = self._reloading.reload(config)
         self._introductions.balancers = config.proxy_protocol_from
         self.config = config
         return changed
@@ -321,7 +321,7 @@ class OmnyShellHub:
             services.broker.expire,
             services.requests.expire,
             services.questions.expire,
-            services.leftovers.tick,
+            services.kept_judge.tick,
             lambda _now: services.records.tick(),
             services.lock_keeper.tick,
             lambda _now: self._tell_notes(),
@@ -332,7 +332,7 @@ class OmnyShellHub:
             services.sending.sweep,
             self.tunnels.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
-            self._upkeep.tick,
+            self._reloading.tick,
         )
         before = clock.monotonic()
         while True:

@@ -36,7 +36,7 @@ from omnyshell.services.hub.nodes.takeovers import Claimant, Displacement, Takeo
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
 from omnyshell.services.hub.sessions.broker import HubBroker
-from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
+from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
@@ -57,7 +57,7 @@ class NodeService:
         requests: RelayedRequests,
         tunnels: TunnelBroker,
         questions: NodeQuestions,
-        leftovers: LeftoverSessions,
+        kept_judge: KeptSessionJudge,
         lock_keeper: LockKeeper,
         departed: DepartedNodes,
         takeovers: Takeovers,
@@ -75,7 +75,7 @@ class NodeService:
         self._requests = requests
         self._tunnels = tunnels
         self._questions = questions
-        self._leftovers = leftovers
+        self._kept_judge = kept_judge
         self._lock_keeper = lock_keeper
         self._departed = departed
         self._takeovers = takeovers
@@ -250,7 +250,7 @@ class NodeService:
             self._metrics.frames_dropped += 1
         if is_new and node is not None:
             step(logger, "node said what it serves", peer=peer.id, node_id=node.node_id)
-            self._leftovers.came(node)
+            self._kept_judge.came(node)
 
     def answered(self, peer: Peer, message: ControlMessage, _channel: int) -> None:
         """Pass an answer to the asker: the hub itself, or a client whose request was relayed."""

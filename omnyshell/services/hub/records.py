@@ -11,7 +11,7 @@ from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.late_writes import LateWriter
 from omnyshell.services.hub.ground.state_file import STATE_FILE, StateFile
 from omnyshell.services.hub.ground.store import HubStore
-from omnyshell.services.hub.nodes.guests import Guests
+from omnyshell.services.hub.nodes.earlier_shell_owners import EarlierShellOwners
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.peers.addresses import KnownAddresses
@@ -84,9 +84,9 @@ class HubRecords:
         store = self._store
         return BoundKeys(store.keys, store.bound_keys()) if store is not None else BoundKeys()
 
-    def guests(self) -> Guests:
+    def earlier_shell_owners(self) -> EarlierShellOwners:
         """Return the records of hubs before 0.2 about shells on nodes."""
-        return Guests(self._store)
+        return EarlierShellOwners(self._store)
 
     def kept_sessions(self, clock: Clock) -> KeptSessions:
         """Return the sessions that nodes may have kept."""

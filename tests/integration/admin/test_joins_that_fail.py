@@ -15,7 +15,7 @@ from omnyshell import OmnyShellHub
 from omnyshell.errors import ConfigException
 from omnyshell.services.hub.ground import state_file
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.upkeep import HubUpkeep
+from omnyshell.services.hub.reloading import HubReloading
 
 MOST_STATEMENTS = 40
 
@@ -25,7 +25,7 @@ async def hub(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[OmnyShellHub]:
     # Nothing else may be what fails.
-    monkeypatch.setattr(HubUpkeep, "tick", lambda _self, _now: None)
+    monkeypatch.setattr(HubReloading, "tick", lambda _self, _now: None)
     async with OmnyShellHub(hub_config(certificates, state_dir=tmp_path / "hub")) as started:
         yield started
 

@@ -107,7 +107,7 @@ async def test_once_a_day_and_at_each_change(tmp_path: Path, caplog: pytest.LogC
         assert told() == 2
         assert len(warnings_of(hub)) == 1
         clock.ahead += timedelta(seconds=DAY) / 2
-        hub._upkeep.tick(clock.monotonic())
+        hub._reloading.tick(clock.monotonic())
         assert told() == 2
         clock.ahead += timedelta(seconds=DAY)
         await until(lambda: told() == 3)
@@ -119,7 +119,7 @@ async def test_once_a_day_and_at_each_change(tmp_path: Path, caplog: pytest.LogC
         issue(pair.above[0], names=["127.0.0.1"], key=pair.key, life=2 * YEAR).write(tmp_path, "hub")
         await until(lambda: any(record.action == "hub.reload" and record.detail for record in hub.audit))
         clock.ahead += timedelta(seconds=DAY)
-        hub._upkeep.tick(clock.monotonic())
+        hub._reloading.tick(clock.monotonic())
         assert told() == 4
 
 

@@ -85,14 +85,14 @@ async def shown_to(certificates: Certificates, request: dict[str, Any]) -> str:
     """What a hub with another key answers to a request that it is shown, with the same nonce."""
     from omnyshell.protocol.messages import AuthRequest as Message
     from omnyshell.security.credentials import LoginContext
-    from omnyshell.services.hub.peers.login_gate import Refusal
+    from omnyshell.services.hub.peers.login_gate import LoginRefusal
 
     async with OmnyShellHub(key_config(certificates)) as hub:
         context = LoginContext(NONCE, "client", bytes(32))
         verdict = hub._services.gate.judge(Message.from_wire(request), context, "192.0.2.1")
         stripped = {name: value for name, value in request.items() if name not in ("binding", "host", "port")}
         without = hub._services.gate.judge(Message.from_wire(stripped), context, "192.0.2.1")
-    return "auth.fail" if verdict is without is Refusal.WRONG else "auth.ok"
+    return "auth.fail" if verdict is without is LoginRefusal.WRONG else "auth.ok"
 
 
 @pytest.mark.parametrize("announced", ["nothing", "the first"])

@@ -22,7 +22,7 @@ from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyA
 from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
-from omnyshell.services.hub.sessions import leftovers
+from omnyshell.services.hub.sessions import kept_judge as kept_judge
 from omnyshell.services.node.sessions.answers import SessionAnswers
 from omnyshell.services.node.sessions.references import find_session
 from omnyshell.transport.backoff import Backoff, BackoffTimes
@@ -321,8 +321,8 @@ async def test_leaving_at_any_moment_leaves_nothing_that_is_not_known(
 async def test_what_ended_is_forgotten_and_what_is_stored_tells_no_token(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "ASK_AGAIN", 0.1)
-    monkeypatch.setattr(leftovers, "MISSED_TIME", 0.2)
+    monkeypatch.setattr(kept_judge, "ASK_AGAIN", 0.1)
+    monkeypatch.setattr(kept_judge, "MISSED_TIME", 0.2)
     weak = "ann:weak:developer"
     config = hub_config(certificates, state_dir=tmp_path / "hub", authenticator=tokens(weak))
 
@@ -450,7 +450,7 @@ async def test_another_process_under_the_node_id_makes_nothing_forgotten(
 async def test_what_an_owner_may_leave_is_bounded_and_nobody_pays_for_others(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "MOST_OF_OWNER", 3)
+    monkeypatch.setattr(kept_judge, "MOST_OF_OWNER", 3)
     config = hub_config(certificates, authenticator=tokens(GOOD, OTHER))
     async with site(certificates, tmp_path, config) as (hub, node):
         bobs = await leave(certificates, hub.port, "bob-token", "shell", "bob")
@@ -461,7 +461,7 @@ async def test_what_an_owner_may_leave_is_bounded_and_nobody_pays_for_others(
 async def test_more_than_a_node_reads_at_once_ends_too(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(kept_judge, "MOST_AT_ONCE", 2)
     config = hub_config(certificates, authenticator=tokens(GOOD, STOLEN))
     async with site(certificates, tmp_path, config) as (hub, node):
         good = await leave(certificates, hub.port, "good-token", "exec")

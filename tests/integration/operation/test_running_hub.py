@@ -275,7 +275,7 @@ async def test_a_step_of_the_upkeep_that_fails_keeps_no_other_from_its_work(
         def fail(_now: float) -> NoReturn:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(hub._upkeep, "tick", fail)
+        monkeypatch.setattr(hub._reloading, "tick", fail)
         monkeypatch.setattr(hub._services.node_service, "drop_silent", done.append)
         hub._sweeper.cancel()
         hub._sweeper = asyncio.create_task(hub._sweep())

@@ -32,7 +32,7 @@ from omnyshell.services.hub.live.viewer import Viewer
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.leftovers import keeps_sessions
+from omnyshell.services.hub.sessions.kept_judge import keeps_sessions
 from omnyshell.services.hub.sessions.router import SessionRouter
 
 MAX_OF_PEER = 4

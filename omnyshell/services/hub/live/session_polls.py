@@ -15,7 +15,7 @@ from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.leftovers import keeps_sessions
+from omnyshell.services.hub.sessions.kept_judge import keeps_sessions
 
 ASK_AGAIN = 5.0
 """Seconds between requests to a node that has shells."""

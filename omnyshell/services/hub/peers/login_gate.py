@@ -48,7 +48,7 @@ _Login = tuple[str, str]
 """A principal and an address."""
 
 
-class Refusal(Enum):
+class LoginRefusal(Enum):
     """How to answer a refused login."""
 
     WRONG = auto()
@@ -93,7 +93,7 @@ class LoginGate:
         self._why_no_more = why_no_more
         self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
 
-    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | Refusal | NoRoom:
+    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | LoginRefusal | NoRoom:
         """Return the principal that logged in, or how to refuse the login.
 
         From an address with too many failed logins, only credentials that cannot be guessed are checked. A token chosen
@@ -102,11 +102,11 @@ class LoginGate:
         try:
             credential = credential_from_request(request)
             if self._is_held_back(credential, address):
-                return Refusal.LIMITED
+                return LoginRefusal.LIMITED
             principal = self.authenticator.authenticate(credential, context)
         except UnknownMethodException:
             refusal = self.failed(request.principal, address, "unknown method")
-            return Refusal.UNKNOWN_METHOD if refusal is Refusal.WRONG else refusal
+            return LoginRefusal.UNKNOWN_METHOD if refusal is LoginRefusal.WRONG else refusal
         except AuthException:
             return self.failed(request.principal, address, "wrong credential")
         if problem := self.proofs.problem(credential):
@@ -168,7 +168,7 @@ class LoginGate:
                 "auth.fail", "denied", reason="limited", detail=f"{sum_.count} more attempts", **{field: sum_.key}
             )
 
-    def _refuse_locked(self, principal: Principal, address: str) -> Refusal:
+    def _refuse_locked(self, principal: Principal, address: str) -> LoginRefusal:
         """Refuse a locked login whose credential is right, so it counts as no guess.
 
         The first is audited, later ones as a sum.
@@ -179,7 +179,7 @@ class LoginGate:
             lock = self.locks.of_login(principal)
             self._record_locked(*login, told(lock) if lock is not None else "")
             logger.warning("login of %r from %s refused: it is locked", *login)
-        return Refusal.WRONG
+        return LoginRefusal.WRONG
 
     def _record_locked(self, principal: str, address: str, detail: str) -> None:
         self._audit.record("auth.fail", "denied", principal=principal, address=address, reason="locked", detail=detail)
@@ -191,12 +191,12 @@ class LoginGate:
         self._metrics.login_failures += 1
         return True
 
-    def failed(self, principal: str, address: str, reason: str) -> Refusal:
+    def failed(self, principal: str, address: str, reason: str) -> LoginRefusal:
         """Count and audit a wrong credential; returns how to refuse it."""
         self._metrics.login_failures += 1
         claimed = principal[:LONGEST_NAME]
         if self.limiter.record_failure(address, principal) is Verdict.CLOSE:
-            return Refusal.LIMITED
+            return LoginRefusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
         logger.warning(
             "login of %r from %s refused: %s",
@@ -205,4 +205,4 @@ class LoginGate:
             reason,
             extra={"principal": claimed, "address": address},
         )
-        return Refusal.WRONG
+        return LoginRefusal.WRONG

@@ -24,7 +24,7 @@ from omnyshell.security.authenticators import evidence_of
 from omnyshell.security.credentials import LoginContext, credential_from_request
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginGate, NoRoom, Refusal
+from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal, NoRoom
 from omnyshell.steps import step
 
 if TYPE_CHECKING:
@@ -123,15 +123,15 @@ class Reception:
         elif self.handshake.state is not HandshakeState.FAILED:
             self._shake_hands(message)
 
-    def refuse(self, verdict: Refusal | NoRoom) -> None:
+    def refuse(self, verdict: LoginRefusal | NoRoom) -> None:
         """Answer a login, or a join, that is refused, and close."""
         why = verdict.why if isinstance(verdict, NoRoom) else verdict.name.lower()
         step(logger, "login refused", peer=self._peer.id, role=self.role, address=self.address, reason=why)
         if isinstance(verdict, NoRoom):
             self._violated(self.handshake.refuse_for_now(verdict.why))
-        elif verdict is Refusal.UNKNOWN_METHOD:
+        elif verdict is LoginRefusal.UNKNOWN_METHOD:
             self._violated(self.handshake.refuse_method())
-        elif verdict is Refusal.WRONG:
+        elif verdict is LoginRefusal.WRONG:
             self._peer.send(self.handshake.refuse())
             self._peer.close(CLOSE_UNAUTHORIZED, ErrorCodes.AUTH_FAILED)
         else:

@@ -19,7 +19,7 @@ from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
 from omnyshell.services.hub.peers.peer import Peer, Peers
 from omnyshell.services.hub.sessions.broker import HubBroker
-from omnyshell.services.hub.sessions.leftovers import LeftoverSessions
+from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.route import SessionRoute
 from omnyshell.services.hub.sessions.router import SessionRouter
@@ -48,7 +48,7 @@ class Eviction:
         gate: LoginGate,
         audit: AuditLog,
         tunnels: TunnelBroker,
-        leftovers: LeftoverSessions,
+        kept_judge: KeptSessionJudge,
         bus: EventBus,
     ) -> None:
         self._peers = peers
@@ -60,7 +60,7 @@ class Eviction:
         self._gate = gate
         self._audit = audit
         self._tunnels = tunnels
-        self._leftovers = leftovers
+        self._kept_judge = kept_judge
         self._bus = bus
         self.known = self._names()
         """All principals that can log in, as far as they can be listed."""
@@ -86,7 +86,7 @@ class Eviction:
         self._requests.enforce()
         self._tunnels.enforce(self._tunnels.tunnels, standing)
         known = self._names()
-        self._leftovers.enforce(standing, self.known - known)
+        self._kept_judge.enforce(standing, self.known - known)
         self.known = known
         self._bus.publish(RightsEvent())
 
@@ -101,7 +101,7 @@ class Eviction:
         self._requests.enforce(lambda pending: pending.client.principal.id == name)
         self._tunnels.enforce(self._tunnels.of_owner(name), standing)
         was_known, is_known = who in self.known, self._knows(who)
-        self._leftovers.enforce_for(who, standing, is_gone=was_known and not is_known)
+        self._kept_judge.enforce_for(who, standing, is_gone=was_known and not is_known)
         (self.known.add if is_known else self.known.discard)(who)
         self._bus.publish(RightsEvent(name))
 
@@ -112,7 +112,7 @@ class Eviction:
             self._judge((), self._sessions.of_peer(node.peer), standing)
         self._requests.enforce(lambda pending: pending.request.node_id == node_id)
         self._tunnels.enforce(self._tunnels.at_node(node_id), standing)
-        self._leftovers.enforce_at(node_id, standing)
+        self._kept_judge.enforce_at(node_id, standing)
         self._bus.publish(NodeEvent(node_id))
 
     def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: AsNow) -> None:

@@ -182,7 +182,7 @@ def _check(records: HubRecords, where: str) -> None:
     records.takeovers(CLOCK)
     records.known_addresses(CLOCK)
     records.bound_keys()
-    records.guests()
+    records.earlier_shell_owners()
     assert records.enrolments.ended(CLOCK.now()) == [], where
 
 

@@ -71,7 +71,7 @@ class World:
             requests=MagicMock(),
             tunnels=MagicMock(),
             questions=MagicMock(),
-            leftovers=MagicMock(),
+            kept_judge=MagicMock(),
             lock_keeper=LockKeeper(self.locks, self.log, self.registry, lambda _: False, audit),
             departed=DepartedNodes(self.clock),
             takeovers=Takeovers(self.clock),

@@ -28,7 +28,7 @@ from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.peers.login_gate import LoginGate, Refusal
+from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
@@ -117,9 +117,9 @@ def test_what_nobody_guesses_is_let_in_whatever_failed_at_its_address(gate: Logi
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_counts_and_is_not_answered_at_a_blocked_address(gate: LoginGate, name: str) -> None:
     refusals = [gate.judge(WRONG[name], CONTEXT, HERE) for _ in range(14)]
-    first = Refusal.UNKNOWN_METHOD if name == "a method of its own" else Refusal.WRONG
-    assert refusals == [first] * 10 + [Refusal.LIMITED] * 4
-    assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is Refusal.LIMITED
+    first = LoginRefusal.UNKNOWN_METHOD if name == "a method of its own" else LoginRefusal.WRONG
+    assert refusals == [first] * 10 + [LoginRefusal.LIMITED] * 4
+    assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is LoginRefusal.LIMITED
     assert isinstance(gate.judge(token("bob", CHOSEN), CONTEXT, ELSEWHERE), Principal)
 
 
@@ -130,7 +130,7 @@ def test_a_token_that_somebody_chose_is_not_told_from_a_wrong_one_while_its_addr
     before = len(gate._audit)
     judged: list[object] = []
     monkeypatch.setattr(gate.authenticator, "authenticate", lambda *asked: judged.append(asked))
-    assert {gate.judge(token("bob", text), CONTEXT, HERE) for text in (CHOSEN, "hunter3")} == {Refusal.LIMITED}
+    assert {gate.judge(token("bob", text), CONTEXT, HERE) for text in (CHOSEN, "hunter3")} == {LoginRefusal.LIMITED}
     assert (judged, len(gate._audit)) == ([], before)
     assert gate._metrics.login_failures == 16
     assert [(each.key, each.count) for each in gate.limiter.take_suppressed()] == [(HERE, 6)]
@@ -140,4 +140,4 @@ def test_right_ones_end_no_block_and_leave_no_trace_in_it(gate: LoginGate) -> No
     lock_out(gate)
     for request in itertools.chain(RIGHT_AND_NOT_GUESSED.values(), WRONG.values()):
         gate.judge(request, CONTEXT, HERE)
-    assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is Refusal.LIMITED
+    assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is LoginRefusal.LIMITED

@@ -22,7 +22,7 @@ from omnyshell.security.proof_choice import ProofTerms, choose_proof
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginGate, Refusal
+from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules, check_public_urls, parse_unbound_keys
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.transport.connection import HubAddress
@@ -136,7 +136,7 @@ def test_every_peer_at_every_hub(
     verdict = gate.judge(request, HERE, "192.0.2.1")
     taken = proof is Proof.BOUND or listed or (proof is Proof.PAIR and not key_was_bound)
     assert isinstance(verdict, Principal) == taken
-    assert verdict is Refusal.WRONG or taken
+    assert verdict is LoginRefusal.WRONG or taken
     assert (KEY.public_key.raw in keys) == (key_was_bound or proof is Proof.BOUND)
 
 
@@ -153,7 +153,7 @@ def test_a_wrong_proof_is_refused_for_that_alone_and_notes_nothing(proof: Proof)
     keys = BoundKeys()
     gate = gate_of(rules_of(keys, public_urls=(HubAddress("elsewhere.example", 1),)))
     request = request_by(Recorder(), proof)
-    assert gate.judge(request, LoginContext("another nonce", "client", SPKI), "192.0.2.1") is Refusal.WRONG
+    assert gate.judge(request, LoginContext("another nonce", "client", SPKI), "192.0.2.1") is LoginRefusal.WRONG
     assert [record.reason for record in gate._audit] == ["wrong credential"]
     gate.judge(request, HERE, "192.0.2.1")
     assert KEY.public_key.raw not in keys

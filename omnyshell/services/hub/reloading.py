@@ -64,7 +64,7 @@ def ceiling(config: HubConfig, node_id: str, labels: dict[str, str]) -> dict[str
     return labels | config.node_labels.get(node_id, {})
 
 
-class HubUpkeep:
+class HubReloading:
     """Applies changes of files and settings. Call `tick` regularly, and `reload` on request."""
 
     def __init__(

@@ -22,7 +22,7 @@ from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
-from omnyshell.services.hub.nodes.guests import Guests
+from omnyshell.services.hub.nodes.earlier_shell_owners import EarlierShellOwners
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
@@ -63,7 +63,7 @@ def _is_old(node: RegisteredNode) -> bool:
     return EVENTS not in node.peer.features and keeps_sessions(node)
 
 
-class LeftoverSessions:
+class KeptSessionJudge:
     """Checks each kept session by the present rights, and has nodes end those that are no longer allowed, by their ids.
 
     A disconnected node is told when it is back. Its list of sessions is then authoritative: sessions that are not in it
@@ -75,7 +75,7 @@ class LeftoverSessions:
         nodes: NodeRegistry,
         routes: SessionRouter,
         kept: KeptSessions,
-        guests: Guests,
+        earlier_owners: EarlierShellOwners,
         *,
         gate: LoginGate,
         policy: HubPolicy,
@@ -88,7 +88,7 @@ class LeftoverSessions:
         self._nodes = nodes
         self._routes = routes
         self._kept = kept
-        self._guests = guests
+        self._earlier_owners = earlier_owners
         self._gate = gate
         self._policy = policy
         self._audit = audit
@@ -305,7 +305,7 @@ class LeftoverSessions:
             )
             return
         owners = {session.owner.id for session in self._kept.at(node.node_id)}
-        for name in sorted(owners.union(map(PrincipalId, self._guests.at(node.node_id)))):
+        for name in sorted(owners.union(map(PrincipalId, self._earlier_owners.at(node.node_id)))):
             self._ask_for(node, peer, name, now)
 
     def _ask_for(self, node: RegisteredNode, peer: Peer, name: PrincipalId, now: float) -> None:
@@ -337,7 +337,7 @@ class LeftoverSessions:
                 known.asked = known.gone_at = None
         if self._gate.can_list:
             self._find(node, answer.sessions, owner)
-        self._guests.forget(node.node_id, owner)
+        self._earlier_owners.forget(node.node_id, owner)
         self._judge(node, self._gate.standing())
 
     def _has_ended(self, node: RegisteredNode, session: KeptSession) -> bool:

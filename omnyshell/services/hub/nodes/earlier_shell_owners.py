@@ -11,7 +11,7 @@ from omnyshell.services.hub.ground.store import HubStore
 logger = logging.getLogger("omnyshell.hub")
 
 
-class Guests:
+class EarlierShellOwners:
     """Principals by node id, as recorded by hubs before 0.2. None are added."""
 
     def __init__(self, store: HubStore | None) -> None:

@@ -1,4 +1,4 @@
-"""What the user can do about a request that failed: the error's own words, and the next step."""
+"""Advice for the user about a failed request: the error's text, and the next step."""
 
 from typing import Final
 
@@ -41,13 +41,13 @@ _BY_TYPE: Final = (
 
 
 def with_remedy(error: OmnyShellException) -> str:
-    """Return an error's own words, and how the console does what would help, where the error says what that is."""
+    """Return an error's text, with the console's wording of its remedy, if it has one."""
     step = _BY_REMEDY.get(error.remedy, "") if error.remedy is not None else ""
     return f"{sentence(printable(str(error)))} {step}" if step else printable(str(error))
 
 
 def advice(error: OmnyShellException) -> str:
-    """Return what went wrong and, where that is known, what to do about it; safe to show."""
+    """Return what went wrong and, if known, what to do about it, as printable text."""
     said = printable(str(error)) or type(error).__name__
     code = next((code for kind, code in _BY_TYPE if isinstance(error, kind)), error.code)
     step = _BY_REMEDY.get(error.remedy, "") if error.remedy is not None else _BY_CODE.get(code, "")

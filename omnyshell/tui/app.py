@@ -1,4 +1,4 @@
-"""The console as a Textual application: it holds the hub and the screens, and turns messages into calls."""
+"""The console as a Textual application: it has the hub and the screens, and turns messages into calls."""
 
 import asyncio
 import signal
@@ -45,7 +45,7 @@ from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.themes import DARK, THEMES
 
 REVIVE_PERIOD = 1.0
-"""Seconds between two looks at whether a lost hub is ours to start again."""
+"""Seconds between checks whether this console has to start a lost hub again."""
 
 LEAVE_TIMEOUT = 5.0
 """Seconds that detaching and closing may take before the console ends anyway."""
@@ -54,9 +54,9 @@ LEAVE_TIMEOUT = 5.0
 class ConsoleApp(App[int]):
     """The console for one hub, or for none yet: `place` is None until one is chosen.
 
-    `wanted` is what was given of a login, which the form for another one is filled with: see `LoginScreen`;
-    `needs_passphrase` says that it is whole but for that of its key.
-    After it has run, `farewell` is what to tell the user, and `next_place` another hub that was chosen meanwhile.
+    `wanted` are given parts of a login, with which the login form is filled: see `LoginScreen`. `needs_passphrase` says
+    that only the passphrase of its key is missing. After the run, `farewell` has lines for the user, and `next_place`
+    is another hub that was chosen, or None.
     """
 
     TITLE = "OmnyShell"
@@ -76,7 +76,7 @@ class ConsoleApp(App[int]):
     DEFAULT_MODE = "overview"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f24"
-    """Of no keyboard: ours is in the table of keys."""
+    """A key that no keyboard has; the console's own key is in the table of keys."""
 
     COMMANDS = {ConsolePalette}
 
@@ -114,7 +114,7 @@ class ConsoleApp(App[int]):
         return self.hub.client
 
     def get_driver_class(self) -> type[Driver]:
-        """Return the driver that reads keys as programs in terminals need them, in place of Textual's."""
+        """Return a driver that reads keys as terminal programs need them, in place of Textual's."""
         return own_driver(super().get_driver_class())
 
     def _add_modes(self) -> None:
@@ -127,7 +127,7 @@ class ConsoleApp(App[int]):
             self.add_mode(mode, make)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """What our themes define beyond Textual's."""
+        """The variables that the console's themes define in addition to Textual's."""
         return dict(DARK.variables)
 
     def use_theme(self, name: str) -> None:
@@ -135,18 +135,18 @@ class ConsoleApp(App[int]):
         self.theme = THEMES[name].name
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:  # noqa: ARG002
-        """None of Textual's own: what can be done is in the table of keys."""
+        """Return none: the console's commands come from the table of keys."""
         return ()
 
     # From start to end
 
     def on_load(self) -> None:
-        """Leave in order when the system asks for it; from before the terminal is touched."""
+        """Handle signals to end in order, from before the terminal is changed."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._leave)
 
     def on_mount(self) -> None:
-        """Connect, or ask where to."""
+        """Connect, or ask for a hub."""
         self.set_interval(REVIVE_PERIOD, self._revive)
         if self.place is not None:
             start_task(self, self._connect(self.place), "Connecting")
@@ -183,7 +183,7 @@ class ConsoleApp(App[int]):
             self.place = place
             start_task(self, self._connect(place), "Connecting")
         else:
-            # Everything that is known is of the other hub.
+            # All present state belongs to the old hub, so the application is left and started again.
             self.next_place = place
             self._leave()
 
@@ -204,19 +204,19 @@ class ConsoleApp(App[int]):
     # Keys
 
     async def on_event(self, event: events.Event) -> None:
-        """Take what is typed one after another."""
+        """Pass keys on in their order."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self._keys.take(event)
         else:
             await super().on_event(event)
 
     def _stays(self, event: events.Event) -> bool:
-        """Whether this is for a program, which has the keyboard then still."""
+        """Whether the key goes to a program that will have the focus afterwards too."""
         is_for_program = getattr(self.focused, "takes_all_keys", False) and not self.terminals.is_asking
         return isinstance(event, events.Key) and is_for_program and event.key != leader_name(self.settings.leader)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keep the keys that come before all others from a terminal that has the keyboard."""
+        """Disable priority bindings while a terminal has the focus."""
         if action in ("quit_console", "command_palette"):
             return not getattr(self.focused, "takes_all_keys", False)
         return super().check_action(action, parameters)
@@ -255,7 +255,7 @@ class ConsoleApp(App[int]):
         self.use_theme(self.settings.theme)
 
     def action_quit_console(self) -> None:
-        """Detach what is live, and leave."""
+        """Detach live sessions, and quit."""
         self._leave()
 
     # Messages
@@ -271,7 +271,7 @@ class ConsoleApp(App[int]):
         self.switch_mode("terminals")
 
     def on_watch_session(self, message: messages.WatchSession) -> None:
-        """Look on at a session."""
+        """Watch a session."""
         self.terminals.watch_session(message.session.node_id, message.session.session_id)
         self.switch_mode("terminals")
 
@@ -299,7 +299,7 @@ class ConsoleApp(App[int]):
         self.push_screen(Question(title, "End", names, "What runs there is ended with it, saved or not."), kill)
 
     def on_detach_sessions(self, message: messages.DetachSessions) -> None:
-        """Take sessions from their clients, and leave them running."""
+        """Detach sessions from their clients, and leave them running."""
         if message.sessions:
             start_task(self, live.detach_sessions(self.hub, message.sessions), "Detaching")
 
@@ -349,7 +349,7 @@ class ConsoleApp(App[int]):
         self.push_screen(Question("Revoke this principal?", "Revoke", [principal], consequence), revoke)
 
     def on_acknowledge_audit(self, _message: messages.AcknowledgeAudit) -> None:
-        """Acknowledge what is wrong with the audit trail, after asking."""
+        """Acknowledge the gaps in the audit trail, after asking."""
 
         def acknowledge(is_meant: bool | None) -> None:
             if is_meant:

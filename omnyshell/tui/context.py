@@ -1,4 +1,4 @@
-"""What the screens of terminals and previews need of the console."""
+"""The console as terminals and previews use it."""
 
 from typing import Protocol
 
@@ -15,4 +15,4 @@ class ConsoleContext(Protocol):
 
     @property
     def settings(self) -> ConsoleSettings:
-        """What the user decided."""
+        """The user's settings."""

@@ -1,4 +1,7 @@
-"""Keys from the outer terminal, without the waiting and the guessing that a terminal in a window cannot do with."""
+"""Reads keys from the outer terminal, without Textual's delays and ambiguities.
+
+Terminals in the console need exact keys.
+"""
 
 import os
 import selectors
@@ -29,21 +32,21 @@ READ_SIZE: Final = 16 * 1024
 
 
 class ConsoleParser(XTermParser):
-    """Textual's parser, but that Alt with a key is that key with Alt, and that no key is taken for another.
+    """Textual's parser, except that Alt with a key is reported as such, and that no key is mistaken for another.
 
     Textual 8.2.8 reads alt+b as ctrl+left, alt+backspace as ctrl+w, alt+. as a full stop, ctrl+h as backspace, and F3
-    with a modifier as the answer to a question for the cursor, which the console never asks. What begins a longer
-    sequence (`ESC [`, `ESC O`, and strings) is left to it.
+    with a modifier as the answer to a question for the cursor, which the console never asks. Longer sequences (`ESC [`,
+    `ESC O`, and strings) are left to Textual.
     """
 
     def feed(self, data: str) -> Iterable[Message]:
-        """Read more of what the terminal sends."""
+        """Parse input from the terminal."""
         for event in super().feed(data):
             yield _modified_f3(event) if isinstance(event, events.CursorPosition) else event
 
     @property
     def is_waiting(self) -> bool:
-        """Whether what was read may be the beginning of more."""
+        """Whether the input so far may be the beginning of a longer sequence."""
         return getattr(self, "_timeout_time", self) is not None
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
@@ -57,7 +60,7 @@ class ConsoleParser(XTermParser):
 
 
 def alt_key(character: str) -> events.Key:
-    """Return the key event of Alt with what sends `character`."""
+    """Return the key event for Alt with the key that sends `character`."""
     if character in _CONTROL_NAMES:
         return events.Key(f"alt+{_CONTROL_NAMES[character]}", None)
     if character < " ":
@@ -79,7 +82,10 @@ _CONTROL_NAMES: Final = {"\r": "enter", "\t": "tab", "\x7f": "backspace", " ": "
 
 
 def _modified_f3(event: events.CursorPosition) -> Message:
-    """Return the key where this is one: `CSI 1 ; n R`, where n - 1 are shift (1), alt (2) and ctrl (4)."""
+    """Return the key event if this is F3 with modifiers.
+
+    It is `CSI 1 ; n R`, where n - 1 is the sum of shift (1), alt (2) and ctrl (4).
+    """
     bits = event.x
     if event.y or not 0 < bits < 8:
         return event
@@ -88,16 +94,19 @@ def _modified_f3(event: events.CursorPosition) -> Message:
 
 
 def hurry_escape() -> None:
-    """Have Textual's parsers take a lone Escape for one after `ESCAPE_SECONDS`."""
+    """Make Textual's parsers report a lone Escape after `ESCAPE_SECONDS`."""
     if "ESCDELAY" not in os.environ:
         constants.ESCAPE_DELAY = ESCAPE_SECONDS  # type: ignore[misc]
 
 
 class ConsoleDriver(LossTolerantDriver):
-    """Textual's driver with `ConsoleParser`, which also takes a lone Escape for one after `ESCAPE_SECONDS`."""
+    """Textual's driver with `ConsoleParser`, which reports a lone Escape after `ESCAPE_SECONDS`."""
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Ask the terminal, where Textual believes `COLUMNS` and `LINES`: exported ones stay as they were once."""
+        """Ask the terminal for its size.
+
+        Textual would use `COLUMNS` and `LINES`, which are outdated if they were exported.
+        """
         with suppress(OSError):
             columns, lines = os.get_terminal_size(self.fileno)
             if columns and lines:
@@ -112,7 +121,7 @@ class ConsoleDriver(LossTolerantDriver):
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                # Something begun is looked at again soon.
+                # An incomplete sequence is checked again soon.
                 if selector.select(ESCAPE_SECONDS if parser.is_waiting else IDLE_SECONDS):
                     data = self._read()
                     if not data:
@@ -125,14 +134,14 @@ class ConsoleDriver(LossTolerantDriver):
         self._end(parser)
 
     def _read(self) -> bytes:
-        """Return what has been typed; nothing where the terminal is gone."""
+        """Return the typed bytes; b"" if the terminal is gone."""
         try:
             return os.read(self.fileno, READ_SIZE)
         except OSError:
             return b""
 
     def _tell_the_end(self) -> None:
-        """Have the console left: a hang-up is told to whoever leads the session, and make, say, keeps it to itself."""
+        """End the console: SIGHUP goes to the session's leader, and some, such as make, do not pass it on."""
         if not self.exit_event.is_set():
             os.kill(os.getpid(), signal.SIGHUP)
 

@@ -1,4 +1,4 @@
-"""The hub inside the console: in a thread of its own, on an event loop of its own, reached over the wire like any."""
+"""The hub inside the console: it runs in its own thread and event loop, and is reached over the wire like any hub."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ STOP_TIMEOUT = 10.0
 
 
 class EmbeddedHub:
-    """A hub on loopback that lives as long as the console; this machine's node is told when it serves."""
+    """A hub on the loopback that lives as long as the console. This machine's node is told when it serves."""
 
     def __init__(self, setup: LocalSetup, port: int | None = None) -> None:
         self._setup = setup
@@ -24,7 +24,7 @@ class EmbeddedHub:
         self._stopping: asyncio.Event | None = None
         self._is_unwanted = False
         self.started: Future[Running] = Future()
-        """What serves, or why it could not start."""
+        """The running hub, or the error that kept it from starting."""
 
     @property
     def has_failed(self) -> bool:
@@ -32,15 +32,15 @@ class EmbeddedHub:
         return self.started.done() and self.started.exception() is not None
 
     def start(self) -> None:
-        """Begin; see `started`."""
+        """Start the thread; see `started`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the hub; its node goes on, and waits for the next one. Idempotent."""
+        """End the hub; the node goes on, and waits for the next hub. Idempotent."""
         self._is_unwanted = True
         loop, stopping = self._loop, self._stopping
         if loop is not None and stopping is not None:
-            # It may have ended by itself.
+            # The loop may have ended already.
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(stopping.set)
         if self._thread.ident is not None:
@@ -58,7 +58,7 @@ class EmbeddedHub:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         if self._is_unwanted:
             return
-        # Loaded in this thread, while the other one loads the user interface.
+        # Imported in this thread, while the main thread imports the user interface.
         from omnyshell.services.local.parts import start_hub
 
         lock = self._setup.claim()
@@ -77,7 +77,7 @@ class EmbeddedHub:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes the loop of commands; the stock one where uvloop is not there."""
+    """Return the factory of uvloop's event loop; None without uvloop."""
     try:
         import uvloop
     except ImportError:

@@ -13,19 +13,19 @@ ELLIPSIS = "…"
 NOTHING = "-"
 
 CHARACTERS_A_CELL = 8
-"""As many may share a cell, being marks on one letter."""
+"""The most characters in one cell, as combining marks on one letter."""
 
 _SOON = 600
-"""Seconds before its end in which a time is worth a warning."""
+"""Seconds before an expiry from which on it is shown as a warning."""
 
 _TEN, _THOUSAND = 9.95, 999.5
-"""Where a rounded number would get one more digit."""
+"""Limits above which a rounded number would get another digit."""
 
 _UNITS = ("B", "K", "M", "G", "T")
 
 
 class Tone(StrEnum):
-    """What a text means; themes give it a colour. It never says more than the text itself."""
+    """The meaning of a text, for which themes have a colour. It adds no information to the text."""
 
     PLAIN = "plain"
     DIM = "dim"
@@ -51,7 +51,7 @@ def age(since: datetime | None, now: datetime) -> Cell:
 
 
 def left(until: datetime | None, now: datetime, over: str = "now") -> Cell:
-    """How long it is until then; `over` is said from then on."""
+    """The time until a moment; `over` after it."""
     if until is None:
         return Cell(NOTHING, Tone.DIM)
     seconds = (until - now).total_seconds()
@@ -69,7 +69,7 @@ def size(count: float) -> str:
 
 
 def rate(bytes_a_second: float) -> Cell:
-    """Return a rate; nothing where nothing flows."""
+    """Return a rate; "" for 0."""
     if bytes_a_second < 1:
         return Cell(NOTHING, Tone.DIM)
     return Cell(f"{size(bytes_a_second)}/s", Tone.ACCENT)
@@ -93,9 +93,9 @@ def stamp(moment: datetime | None) -> str:
 def fitted(text: str, width: int, *, right: bool = False, keep_end: bool = False) -> str:
     """Return printable text that takes exactly `width` cells: padded, or cut with an ellipsis where it is too long.
 
-    With `keep_end` the beginning is cut off, as of a path or an address with its port.
+    With `keep_end` the beginning is cut off, as for a path or an address with its port.
     """
-    # Of a text that is far too long no more is looked at than could be shown.
+    # Of a very long text, only as much is processed as could be shown.
     most = CHARACTERS_A_CELL * (width + 1)
     text = printable(text[-most:] if keep_end else text[:most])
     length = cell_len(text)

@@ -1,4 +1,4 @@
-"""What the console knows a hub by: its live state, a client for sessions, and the means to administer it."""
+"""The console's link to a hub: its live state, a client for sessions, and connections for administration."""
 
 import asyncio
 import math
@@ -18,7 +18,7 @@ FIRST_TRIES = BackoffTimes(shortest=0.1, first_ceiling=0.5, last_ceiling=10.0)
 
 
 class HubLink:
-    """One hub, reached over the wire; it is dialed again by itself for as long as the console runs."""
+    """The link to one hub, which is dialed again automatically while the console runs."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.state = HubState(clock or SystemClock())
@@ -44,7 +44,7 @@ class HubLink:
 
     @property
     def principal(self) -> str:
-        """Who the hub says we are; empty while that is not known."""
+        """The logged-in principal, as the hub confirmed it; "" while unknown."""
         with suppress(OmnyShellException):
             return self.client.identity.principal
         return ""
@@ -72,12 +72,12 @@ class HubLink:
             await self.close()
 
     async def close(self) -> None:
-        """End the connection, and what goes through it. Idempotent."""
+        """Close the connections. Idempotent."""
         if self._client is not None:
             await self._client.close()
 
     async def _connect(self) -> None:
-        """Connect the client for the first time; from then on it gets a lost hub back by itself."""
+        """Connect the client for the first time; after that it reconnects by itself."""
         backoff = Backoff(times=FIRST_TRIES)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""Which hub a console is for: this machine's own, or one that is reached with a login."""
+"""The hub of a console: this machine's own, or one that is reached with a login."""
 
 import argparse
 import asyncio
@@ -16,59 +16,59 @@ from omnyshell.services.local.setup import LOGIN_NAME, LocalSetup, Running
 from omnyshell.tui.embedded import EmbeddedHub
 
 IDLE_TIMEOUT = 3.0
-"""Seconds that this machine's node gets to end where it holds no session."""
+"""Seconds for this machine's node to end, if it has no sessions."""
 
 APPEAR_TIMEOUT = 10.0
 POLL = 0.02
 
 
 class Place(Protocol):
-    """A hub to be reached."""
+    """A hub to connect to."""
 
     label: str
-    """What people call it."""
+    """Its name for people."""
 
     def begin(self) -> None:
-        """Start what it takes, without waiting. Idempotent."""
+        """Begin to start whatever is needed, without waiting. Idempotent."""
         ...
 
     async def access(self) -> HubAccess:
-        """Wait until it can be reached, and return how."""
+        """Wait until it can be reached, and return the access."""
         ...
 
     def revive(self) -> None:
-        """The hub is lost: start it again, where that is ours to do. Called now and then while it is."""
+        """Start a lost hub again, if this console has to. Called regularly while the hub is lost."""
         ...
 
     def leave(self) -> list[str]:
-        """End what was started for this console alone; returns what the user should know of what goes on."""
+        """End what was started only for this console; return lines for the user about what goes on."""
         ...
 
 
 class RemoteHub:
-    """A hub somewhere."""
+    """A remote hub."""
 
     def __init__(self, access: HubAccess) -> None:
         self._access = access
         self.label = str(access.address)
 
     def begin(self) -> None:
-        """Nothing is to be started."""
+        """Do nothing."""
 
     async def access(self) -> HubAccess:
-        """How it is reached."""
+        """Return the access."""
         return self._access
 
     def revive(self) -> None:
-        """Somebody else runs it."""
+        """Do nothing: somebody else runs it."""
 
     def leave(self) -> list[str]:
-        """Nothing was started."""
+        """Return no lines: nothing was started."""
         return []
 
 
 class ThisMachine:
-    """The hub of this machine: the one that runs already, or else one in this process, with a node beside it."""
+    """The hub of this machine: a running one, or else one in this process, with a node as another process."""
 
     def __init__(self, setup: LocalSetup) -> None:
         self._setup = setup
@@ -82,7 +82,7 @@ class ThisMachine:
         if self._running is None and self._embedded is None:
             self._running = self._setup.running()
             if self._running is None:
-                # Begun before anything else: it loads beside the user interface, on another processor.
+                # Started before anything else, so that it loads in parallel with the user interface.
                 self._serve(None)
 
     def _serve(self, port: int | None) -> None:
@@ -92,23 +92,23 @@ class ThisMachine:
         self._embedded.start()
 
     async def access(self) -> HubAccess:
-        """Wait for the hub. Raises what kept it from starting."""
+        """Wait for the hub. Raises the error that kept it from starting."""
         self.begin()
         if self._running is None:
             self._running = await self._started()
         return self._setup.admin_access(self._running)
 
     def revive(self) -> None:
-        """Serve in place of a console that was left, where this one used that one's hub."""
+        """Start a hub in this console if it used the hub of another console that was closed."""
         if self._embedded is not None and self._embedded.has_failed:
-            # Another console was quicker, or something else has the port for now.
+            # Another console was faster, or another program has the port for now.
             self._embedded = None
         elif self._running is not None and self._embedded is None and self._setup.running() is None:
-            # Where the consoles that are left look for it.
+            # On the same port, where other consoles look for it.
             self._serve(self._running.port)
 
     def leave(self) -> list[str]:
-        """End the hub, and the node where it holds no session."""
+        """End the hub, and the node if it has no sessions."""
         if self._embedded is None:
             return []
         ended = self._node.end_if_idle(IDLE_TIMEOUT)
@@ -126,7 +126,7 @@ class ThisMachine:
         try:
             return await asyncio.wrap_future(self._embedded.started)
         except ConfigException:
-            # Another process may have been quicker, and be about to serve.
+            # Another process may have been faster, and be about to serve.
             self._embedded.stop()
             self._embedded = None
             return await self._elsewhere()
@@ -136,15 +136,15 @@ class ThisMachine:
         while (running := self._setup.running()) is None:
             if time.monotonic() >= deadline:
                 raise ConfigException(f"another process holds {self._setup.pid_file}, and serves nothing")
-            # Nothing announces what another process writes into its file.
+            # Polled, as there is no notification of what another process writes into its file.
             await asyncio.sleep(POLL)
         return running
 
 
 def chosen_place(options: argparse.Namespace) -> Place | None:
-    """Return the hub that options, environment and saved logins say; None where the user has to choose.
+    """Return the hub from options, environment and saved logins; None if the user has to choose.
 
-    Raises `ConfigException` for an option that is wrong.
+    Raises `ConfigException` for an invalid option.
     """
     if options.local:
         return _this_machine(options)

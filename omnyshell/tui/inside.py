@@ -1,7 +1,7 @@
-"""What the console uses of the inside of Textual, and what it does where another release has none of that.
+"""The private parts of Textual that the console uses, with fallbacks for releases without them.
 
-Textual is pinned, but whoever installs it may have another release all the same. The drivers, which read a terminal's
-keys, are replaced by Textual's own then; a terminal is painted when Textual gets to it.
+Textual is pinned, but another release may be installed all the same. Then Textual's own drivers read the keys, and
+terminals are painted when Textual gets to it.
 """
 
 import logging
@@ -17,11 +17,11 @@ _OWN = {
     "LinuxDriver": ("omnyshell.tui.driver", "ConsoleDriver"),
     "WebDriver": ("omnyshell.tui.web.driver", "ConsoleWebDriver"),
 }
-"""By the names of Textual's drivers, those that read keys as programs in terminals need them."""
+"""The console's drivers, which read keys as terminal programs need them, by the names of Textual's drivers."""
 
 
 def own_driver(usual: type[Driver]) -> type[Driver]:
-    """Return the driver to have in place of one of Textual's; that one where there is none that fits."""
+    """Return the console's driver in place of one of Textual's, or the latter if there is no replacement."""
     if usual.__name__ not in _OWN:
         return usual
     module, name = _OWN[usual.__name__]
@@ -34,7 +34,7 @@ def own_driver(usual: type[Driver]) -> type[Driver]:
 
 
 def show_now(widget: Widget) -> None:
-    """Have what is dirty of a widget shown now, where its screen is the one that is seen.
+    """Show the dirty parts of a widget now, if its screen is the visible one.
 
     Textual 8.2.8 does so a sixtieth of a second later, which a typist feels.
     """

@@ -1,7 +1,7 @@
-"""Keys in their order: each is for what the one before it has opened, however fast they come.
+"""Handles keys in their order: each key goes to what the one before it has opened, however fast they come.
 
-Textual hands a key to the widget that has the focus at once, and what a key does may reach the app several messages
-later: of keys that come in one burst, the second would go to the screen that the first is about to leave.
+Textual passes a key to the focused widget at once, but its effect may reach the app several messages later: in a burst
+of keys, the second one would go to the screen that the first one is about to leave.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from textual.app import App
 from textual.message_pump import MessagePump
 
 LONGEST = 2.0
-"""Seconds that a key is waited for at most."""
+"""Seconds to wait for a key's effect at most."""
 
 ROUNDS = 8
-"""How often a message may be passed on to its sender's own queue, as Textual does before it bubbles."""
+"""Rounds of message handling to wait for: Textual may queue a message again before it bubbles."""
 
 
 class KeyOrder:
-    """Holds keys and pastes back until those before them have done what they do.
+    """Holds keys and pastes back until earlier ones have taken effect.
 
-    `dispatch` hands an event on; `stays` tells of one whether the next will go to the same widget in any case, so that
-    nothing has to be waited for.
+    `dispatch` passes an event on; `stays` tells whether the next event will go to the same widget in any case, so that
+    there is no need to wait.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class KeyOrder:
         self._settling: asyncio.Task[None] | None = None
 
     async def take(self, event: events.Event) -> None:
-        """Hand on an event, now or when it is its turn."""
+        """Pass an event on, now or when it is its turn."""
         self._held.append(event)
         if self._settling is None:
             await self._hand_on()
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         self._held.clear()
         if self._settling is not None:
             self._settling.cancel()
@@ -67,7 +67,7 @@ class KeyOrder:
                 for _ in range(ROUNDS):
                     if await self._round():
                         break
-        # Handed on where events are dealt with, not beside it.
+        # Passed on within the app's message handling, not from this task.
         self._app.call_later(self._settled)
 
     async def _settled(self) -> None:
@@ -75,7 +75,7 @@ class KeyOrder:
         await self._hand_on()
 
     async def _round(self) -> bool:
-        """Have everybody on the way from the focus to the app deal with what waits; returns whether nothing is left."""
+        """Let all widgets from the focus up to the app handle their queued messages; return whether none are left."""
         way = self._way()
         for pump in way:
             done = asyncio.Event()

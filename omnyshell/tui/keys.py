@@ -10,7 +10,7 @@ USUAL_LEADER = "ctrl+]"
 
 
 class Context(StrEnum):
-    """Where a key means something; the value is its heading in the help."""
+    """Where a key has an effect; the value is its heading in the help."""
 
     EVERYWHERE = "Everywhere but in a terminal"
     OVERVIEW = "Overview"
@@ -31,11 +31,10 @@ class Context(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key does in a context.
+    """The effect of a key in a context.
 
-    `keys` are Textual's names, several separated by commas. `text` is what the footer says, `more` what the help says
-    where that is not enough. `early` keys are seen before the focused widget gets them, unless a terminal has the
-    focus.
+    `keys` are Textual's names, separated by commas. `text` is for the footer, `more` for the help if `text` is not
+    enough. `early` keys are handled before the focused widget gets them, unless a terminal has the focus.
     """
 
     context: Context
@@ -47,11 +46,11 @@ class Key:
     footer: bool = True
     early: bool = False
     listed: bool = True
-    """Whether help and documentation have it; a key that belongs to a row of keys is explained with the first."""
+    """Whether help and documentation list it; the keys of a series are explained with the first one."""
 
     @property
     def label(self) -> str:
-        """How people read the keys."""
+        """The keys as they are displayed."""
         return self.shown or " ".join(_NAMES.get(key, key) for key in self.keys.split(","))
 
 

@@ -1,4 +1,4 @@
-"""Where the console logs: its screen is no place for it."""
+"""The console's log file, as log lines would disturb its screen."""
 
 import logging
 import logging.handlers

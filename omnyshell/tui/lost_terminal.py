@@ -1,4 +1,4 @@
-"""Textual's way to the terminal, for terminals that may go away."""
+"""A driver for terminals that may be lost."""
 
 import io
 import sys
@@ -8,7 +8,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 
 class LossTolerantFile(io.TextIOBase):
-    """Writes to a file for as long as that can be written to; nothing is raised afterwards."""
+    """Writes to a file; errors are ignored, once it cannot be written to."""
 
     def __init__(self, file: IO[str]) -> None:
         super().__init__()

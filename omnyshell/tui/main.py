@@ -35,7 +35,7 @@ def run(words: list[str]) -> int:
             return _headless(options)
         if options.web:
             return _web(options)
-        # Loading makes a lot of objects and no garbage; `start` looks for it again.
+        # Imports make many objects and no garbage; `start` enables collection again.
         gc.disable()
         # Imported late: `--headless` and `--help` need no user interface.
         with needs("console"):
@@ -50,7 +50,7 @@ def run(words: list[str]) -> int:
 
 
 def _headless(options: argparse.Namespace) -> int:
-    """Become the hub alone, with the file of `omnyshell hub start --config`, or else this machine's own."""
+    """Run only the hub: with the file of `omnyshell hub start --config`, or else this machine's own hub."""
     require("hub")
     command = [sys.executable, "-m", "omnyshell.cli.local.server", "--hub-only"]
     if options.config:
@@ -68,7 +68,7 @@ def _web(options: argparse.Namespace) -> int:
     try:
         is_known = chosen_place(options) is not None
     except PassphraseException as exc:
-        # Each page asks for it.
+        # A missing passphrase is no error here: each page prompts for it.
         if not exc.is_missing:
             raise
         is_known = True

@@ -1,4 +1,4 @@
-"""What widgets ask the app for. They bubble up to `ConsoleApp`, which turns them into calls."""
+"""Requests of widgets to the app. They bubble up to `ConsoleApp`, which turns them into calls."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class AttachSession(Message):
 
 
 class WatchSession(Message):
-    """Look on at a session without attaching it."""
+    """Watch a session without attaching to it."""
 
     def __init__(self, session: SessionRef) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class WatchSession(Message):
 
 
 class DetachSessions(Message):
-    """Take sessions from the clients that have them, and leave them running."""
+    """Detach sessions from their clients, and leave them running."""
 
     def __init__(self, sessions: tuple[SessionRef, ...]) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ from omnyshell.tui import messages
 from omnyshell.tui.keys import Context, Key, keys_of
 
 SOURCES: Final = 500
-"""Nodes and sessions that are offered; the panels' filters find the rest."""
+"""The most nodes and sessions that are offered; the panels' filters find the rest."""
 
 
 class Command(NamedTuple):
@@ -45,7 +45,7 @@ class ConsolePalette(Provider):
 
     def _actions(self) -> Iterable[Command]:
         """The actions of the keys that hold where the palette was opened."""
-        # Several contexts have the same key for an action of the same name: text and explanation tell them apart.
+        # Several contexts have the same key for actions of the same name: text and explanation distinguish them.
         active = {
             (bound.binding.key, bound.binding.action, bound.binding.description, bound.binding.tooltip): bound.node
             for bound in self.screen.active_bindings.values()
@@ -73,7 +73,7 @@ class ConsolePalette(Provider):
                 what = f" {session.command}" if session.command else ""
                 title = f"Attach: {session.short_id} on {session.node_id}{what} ({session.principal})"
                 attaching = partial(self.app.post_message, messages.AttachSession(ref))
-                # Textual reads the help as markup: nothing that others have chosen may be in it.
+                # Textual reads the help as markup, so it must not contain text chosen by others.
                 yield Command(printable(title), "One attached elsewhere is taken over", attaching)
 
 

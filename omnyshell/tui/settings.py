@@ -1,4 +1,4 @@
-"""The console's settings, and `console.toml` that they are kept in."""
+"""The console's settings, and their file `console.toml`."""
 
 import re
 from dataclasses import asdict, dataclass
@@ -17,16 +17,16 @@ from omnyshell.tui.keys import USUAL_LEADER
 THEME_NAMES = ("dark", "light", "contrast")
 
 SAME_AS = {"ctrl+i": "Tab", "ctrl+m": "Enter", "ctrl+h": "Backspace"}
-"""Keys that terminals send the same byte for as for another key."""
+"""Keys for which terminals send the same byte as for another key."""
 
 
 @dataclass(slots=True)
 class ConsoleSettings:
-    """What a user decides about the console. Raises `ConfigException` for a value that cannot be."""
+    """The user's settings of the console. Raises `ConfigException` for an invalid value."""
 
     theme: str = "dark"
     leader: str = USUAL_LEADER
-    """The key that comes before a command while a terminal has the keyboard."""
+    """The key that precedes a command while a terminal has the focus."""
 
     scrollback: int = 10_000
     """Lines that a terminal keeps above its screen."""
@@ -35,7 +35,7 @@ class ConsoleSettings:
     """Pasting several lines into a node with this label asks first; empty for never."""
 
     copy_limit: int = 100_000
-    """Bytes that a remote program may put on the clipboard at once; 0 for none."""
+    """The most bytes that a remote program may put on the clipboard at a time; 0 forbids it."""
 
     def __post_init__(self) -> None:
         for option in SETTINGS:
@@ -47,7 +47,7 @@ class ConsoleSettings:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the file; what it does not say is as by default. Raises `ConfigException` with file, line and key."""
+        """Read the file; missing keys have their defaults. Raises `ConfigException` with file, line and key."""
         if not path.exists():
             return cls()
         given = read_options(path, SETTINGS)
@@ -57,7 +57,7 @@ class ConsoleSettings:
 
     def save(self, path: Path) -> None:
         """Write the file. Raises `OSError`."""
-        # Imported late: a console that starts writes nothing.
+        # Imported late: only saving needs it.
         import tomlkit
 
         write_private(path, tomlkit.dumps(asdict(self)).encode())

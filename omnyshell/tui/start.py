@@ -14,7 +14,8 @@ from omnyshell.tui.log import log_to_file, where
 from omnyshell.tui.settings import ConsoleSettings, settings_file
 
 SWITCH_INTERVAL = 0.001
-"""Seconds after which the screen's thread must let the embedded hub's go on: a fifth of Python's default."""
+"""The interval, in seconds, for switches between the threads of screen and embedded hub: a fifth of Python's
+default."""
 
 
 def start(options: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def start(options: argparse.Namespace) -> int:
 
 
 def _place(options: argparse.Namespace) -> tuple[Place | None, bool]:
-    """The hub that is chosen, and whether the passphrase of its key is missing: then the console asks for it."""
+    """The chosen hub, and whether its key's passphrase is missing, for which the console then asks."""
     try:
         return chosen_place(options), False
     except PassphraseException as exc:
@@ -45,7 +46,7 @@ def _place(options: argparse.Namespace) -> tuple[Place | None, bool]:
 
 
 def forget_what_is_loaded() -> None:
-    """Look for garbage from now on, but not among what was loaded, which takes as long as several frames."""
+    """Enable garbage collection, except for the objects loaded so far, which takes as long as several frames."""
     gc.freeze()
     gc.enable()
 

@@ -1,4 +1,4 @@
-"""Work beside the screen whose failure is told to the user, and ends nothing else."""
+"""Background tasks whose failures are shown to the user, and affect nothing else."""
 
 import logging
 from collections.abc import Coroutine
@@ -13,15 +13,15 @@ from omnyshell.tui.advice import advice
 from omnyshell.tui.log import where
 
 LONGEST_TOLD = 400
-"""Characters of a failure that a toast has."""
+"""The most characters of an error in a toast."""
 
 logger = logging.getLogger("omnyshell.console")
 
 
 def start_task(owner: DOMNode, work: Coroutine[Any, Any, None], what: str, *, group: str = "") -> Worker[None]:
-    """Run `work` as a task of the owner's, which ends with it; `what` names it to the user where it fails.
+    """Run `work` as a task that ends with its owner; `what` names it in an error for the user.
 
-    Of a `group` only the newest task goes on.
+    A new task of a `group` cancels the earlier one.
     """
     return owner.run_worker(
         _guarded(owner, work, what), name=what, group=group or "default", exclusive=bool(group), exit_on_error=False
@@ -39,5 +39,5 @@ async def _guarded(owner: DOMNode, work: Coroutine[Any, Any, None], what: str) -
 
 
 def tell(owner: DOMNode, title: str, text: str) -> None:
-    """Show a failure as a toast; its text is not taken for markup."""
+    """Show an error as a toast; its text is not read as markup."""
     owner.app.notify(printable(text, LONGEST_TOLD), title=title, severity="error", markup=False)

@@ -1,1 +1,1 @@
-"""What is done at the user's word: to sessions and tunnels, and as an admin."""
+"""The user's actions: on sessions and tunnels, and as an admin."""

@@ -27,7 +27,7 @@ RELEASE_TRIES, RELEASE_PAUSE = 10, 0.3
 
 
 async def invite(hub: HubLink, request: InviteCreate) -> LineDialog:
-    """Make an invite; returns what shows the line for it. Raises as `AdminClient.ask` does."""
+    """Make an invite; return the dialog that shows its line. Raises as `AdminClient.ask` does."""
     async with hub.admin() as admin:
         made = await admin.ask(request, InviteCreated)
     kind = InviteKind(request.kind)
@@ -49,7 +49,10 @@ async def lock(app: App[int], hub: HubLink, request: LockAdd) -> None:
 
 
 def what_revoking_ends(hub: HubLink, principal: str, node_id: str = "") -> str:
-    """Return what revoking a principal means: several nodes may log in as the same one, and so may this console."""
+    """Return a text about the effects of revoking a principal.
+
+    Several nodes may log in as it, and so may this console.
+    """
     texts = ["Its tokens and keys are removed, and what it has open ends at once."]
     nodes = [node.node_id for node in hub.state.nodes.values() if node.principal == principal]
     if nodes:
@@ -63,7 +66,10 @@ def what_revoking_ends(hub: HubLink, principal: str, node_id: str = "") -> str:
 
 
 async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "") -> None:
-    """Remove a principal, and end what it has open; then release the id of a node. Raises as `AdminClient.ask`."""
+    """Remove a principal, and end what it has open; then release the node id, if given.
+
+    Raises as `AdminClient.ask` does.
+    """
     async with hub.admin() as admin:
         await admin.do(PrincipalRevoke(request_id="", principal=principal))
         app.notify(f"{printable(principal)} may do nothing any more.", title="Revoked", markup=False)
@@ -72,19 +78,19 @@ async def revoke(app: App[int], hub: HubLink, principal: str, node_id: str = "")
 
 
 async def acknowledge(app: App[int], hub: HubLink) -> None:
-    """Acknowledge what is wrong with the audit trail. Raises as `AdminClient.ask` does."""
+    """Acknowledge the gaps in the audit trail. Raises as `AdminClient.ask` does."""
     async with hub.admin() as admin:
         await admin.do(AuditAcknowledge(request_id=""))
     app.notify("`omnyshell audit verify` goes on naming it.", title="Acknowledged", markup=False)
 
 
 def gaps(hub: HubLink) -> list[str]:
-    """Return what the records that are at hand say of gaps in the trail."""
+    """Return the gaps of the trail that the loaded records report."""
     return list(dict.fromkeys(record.detail for record in hub.state.audit if record.action == "audit.broken"))
 
 
 async def _release(admin: AdminClient, node_id: str) -> None:
-    """Release a node id as soon as its node is gone; one that nobody holds is free already."""
+    """Release a node id as soon as its node is disconnected; an id without an owner needs no release."""
     for remaining in reversed(range(RELEASE_TRIES)):
         try:
             await admin.do(NodeRelease(request_id="", node_id=node_id))
@@ -93,7 +99,7 @@ async def _release(admin: AdminClient, node_id: str) -> None:
                 return
             if exc.code != ErrorCodes.BAD_REQUEST or not remaining:
                 raise
-            # Still connected: the hub ends the connection at once, its end arrives a little later.
+            # Still connected: the hub has ended the connection, but the loss is noticed a little later.
             await asyncio.sleep(RELEASE_PAUSE)
         else:
             return

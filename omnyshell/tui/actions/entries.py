@@ -1,4 +1,4 @@
-"""What gives access to a hub: principals, their tokens and keys, and invites; plain values."""
+"""Everything that gives access to a hub, as values: principals, their tokens and keys, and invites; locks too."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ CONFIGURED = "configuration"
 
 
 class EntryKind(StrEnum):
-    """What an entry is."""
+    """The kind of an entry."""
 
     PRINCIPAL = "principal"
     TOKEN = "token"  # noqa: S105
@@ -25,16 +25,16 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One thing that gives access. `what` is its roles or what it is for."""
+    """One entry. `what` is its roles or its purpose."""
 
     kind: EntryKind
     principal: str
-    """Who has it; of an invite, whom it is for, empty for any node; of a lock, what is locked."""
+    """Its owner; for an invite, whom it is for ("" for any node); for a lock, the name of what is locked."""
 
     ident: str = ""
     what: str = ""
     source: str = ""
-    """Where a principal is kept; of a lock, the kind of what is locked."""
+    """Where a principal is stored; for a lock, the kind of what is locked."""
 
     created_at: datetime | None = None
     expires_at: datetime | None = None
@@ -46,7 +46,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        """How people know it."""
+        """Its name for people."""
         if self.kind is EntryKind.PRINCIPAL:
             return f"{self.principal} ({self.what or 'no roles'})"
         if self.kind is EntryKind.LOCK:
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def can_be_revoked(self) -> bool:
-        """Whether the hub can revoke it; what its configuration grants, that has to revoke."""
+        """Whether the hub can revoke it; grants in its configuration have to be removed there."""
         return self.source != CONFIGURED
 
     def revocation(self) -> AdminRequest:
@@ -73,7 +73,7 @@ class Entry:
 def entries(
     principals: Iterable[PrincipalInfo], invites: Iterable[InviteInfo], locks: Iterable[LockInfo] = ()
 ) -> list[Entry]:
-    """Return each principal followed by its credentials, and the invites and locks behind them."""
+    """Return each principal followed by its credentials, then invites and locks."""
     found: list[Entry] = []
     for principal in principals:
         found.append(_of_principal(principal))
@@ -93,7 +93,7 @@ def _of_principal(principal: PrincipalInfo) -> Entry:
 
 
 def _roles(principal: PrincipalInfo) -> str:
-    """Its roles; those that end by themselves have a clock, and the next end is that of the entry."""
+    """Its roles; those that expire are marked with a clock, and the entry shows the next expiry."""
     timed = {one.role for one in principal.timed_roles}
     return ", ".join(f"{role} ◷" if role in timed else role for role in principal.roles)
 
@@ -136,14 +136,14 @@ def _of_lock(lock: LockInfo) -> Entry:
 
 
 def to_revoke(chosen: Sequence[Entry]) -> list[Entry]:
-    """Return these without the credentials of principals that are revoked anyhow."""
+    """Return these without credentials of principals that are revoked themselves."""
     gone = {entry.principal for entry in chosen if entry.kind is EntryKind.PRINCIPAL}
     with_principal = (EntryKind.TOKEN, EntryKind.KEY)
     return [entry for entry in chosen if entry.kind not in with_principal or entry.principal not in gone]
 
 
 def consequence(chosen: Sequence[Entry], me: str) -> str:
-    """Return what revoking these means; `me` is who asks."""
+    """Return a text about the effects of revoking these; `me` is the asking principal."""
     kinds = {entry.kind for entry in chosen}
     texts = []
     if EntryKind.PRINCIPAL in kinds:

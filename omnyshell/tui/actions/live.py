@@ -1,4 +1,4 @@
-"""What is done to sessions and tunnels at the user's word: one's own as oneself, those of others as an admin."""
+"""Actions on sessions and tunnels: the user's own ones as the user, those of others as an admin."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,17 +21,17 @@ from omnyshell.tui.messages import SessionRef
 T = TypeVar("T")
 
 AT_ONCE: Final = 8
-"""Requests that wait for their answers together, where several things are to be done."""
+"""Requests that are sent at the same time, for actions on several items."""
 
 FAILURES_TOLD: Final = 3
 
 
 class PartlyDoneException(OmnyShellException):
-    """Some of several things could not be done; the text says which and why."""
+    """An action failed for some of several items; the text says which and why."""
 
 
 def session_name(hub: HubLink, ref: SessionRef) -> str:
-    """Return how people know a session: id, node, and what runs in it for whom."""
+    """Return a description of a session: id, node, what runs in it, and its owner."""
     name = f"{short_id(ref.session_id)} on {ref.node_id}"
     session = hub.state.sessions.get(f"{ref.node_id}/{ref.session_id}")
     if session is None:
@@ -41,7 +41,7 @@ def session_name(hub: HubLink, ref: SessionRef) -> str:
 
 
 def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
-    """Return how people know a tunnel: id, where it is and where it leads."""
+    """Return a description of a tunnel: id, public address and target."""
     tunnel = hub.state.tunnels.get(tunnel_id)
     if tunnel is None:
         return short_id(tunnel_id)
@@ -50,13 +50,13 @@ def tunnel_name(hub: HubLink, tunnel_id: str) -> str:
 
 
 async def kill_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
-    """End sessions, and what runs in them. Raises `PartlyDoneException` once all have been tried."""
+    """End sessions and their programs. Raises `PartlyDoneException` after trying all, if some failed."""
     async with _Administration(hub) as admin:
         await _each(refs, lambda ref: _kill(hub, admin, ref), lambda ref: session_name(hub, ref))
 
 
 async def detach_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
-    """Take sessions from their clients and leave them running. Raises as `kill_sessions` does."""
+    """Detach sessions from their clients, and leave them running. Raises as `kill_sessions` does."""
 
     async def detach(ref: SessionRef) -> None:
         await hub.client.detach_session(ref.node_id, ref.session_id)
@@ -65,7 +65,7 @@ async def detach_sessions(hub: HubLink, refs: Sequence[SessionRef]) -> None:
 
 
 async def open_tunnel(hub: HubLink, spec: TunnelSpec) -> str:
-    """Open a tunnel; returns where it is. Raises as `OmnyShellClient.open_tunnel` does."""
+    """Open a tunnel; return its address. Raises as `OmnyShellClient.open_tunnel` does."""
     tunnel = await hub.client.open_tunnel(
         spec.node_id,
         target_port=spec.target_port,
@@ -99,7 +99,7 @@ async def revoke_all(hub: HubLink, chosen: Sequence[Entry]) -> None:
 
 
 class _Administration:
-    """One connection of an admin for several requests, made when the first of them needs it."""
+    """One admin connection for several requests, opened for the first of them."""
 
     def __init__(self, hub: HubLink) -> None:
         self._hub = hub
@@ -119,7 +119,7 @@ class _Administration:
         await self._stack.aclose()
 
     async def do(self, request: AdminRequest) -> None:
-        """Have something done. Raises as `AdminClient` does."""
+        """Send a request. Raises as `AdminClient` does."""
         async with self._connecting:
             if self._client is None:
                 self._client = await self._stack.enter_async_context(self._hub.admin())
@@ -137,12 +137,12 @@ async def _kill(hub: HubLink, admin: _Administration, ref: SessionRef) -> None:
 
 
 async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]], name: Callable[[T], str]) -> None:
-    """Do something to each, some at a time; what fails keeps the others from nothing."""
+    """Apply an action to each item, some at a time; failures do not stop the others."""
     gate = asyncio.Semaphore(AT_ONCE)
     failures: list[str] = []
 
     async def one(item: T) -> None:
-        # What has ended meanwhile is known no more afterwards.
+        # Taken before the action, as an item that has ended cannot be described any more.
         known_as = name(item)
         async with gate:
             try:
@@ -158,7 +158,7 @@ async def _each(items: Sequence[T], act: Callable[[T], Awaitable[None]], name: C
 
 
 def told(failures: Sequence[str], total: int) -> str:
-    """Return what failed of so many in words: a few of them by name."""
+    """Describe the failures among `total` items, a few of them by name."""
     more = f"; and {len(failures) - FAILURES_TOLD} more" if len(failures) > FAILURES_TOLD else ""
     done = f" ({total - len(failures)} of {total} done)" if total > 1 else ""
     return "; ".join(failures[:FAILURES_TOLD]) + more + done

@@ -1,1 +1,1 @@
-"""Forms and questions over the screen they belong to."""
+"""Dialogs: forms and questions on top of a screen."""

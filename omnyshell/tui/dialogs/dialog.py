@@ -1,4 +1,4 @@
-"""What all dialogs share: a box in the middle, a line for what is wrong, buttons below."""
+"""The base of all dialogs: a centred box, a line for errors, and buttons."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import ClassVar, Generic, TypeVar
@@ -22,23 +22,23 @@ T = TypeVar("T")
 
 
 class Dialog(ModalScreen[T | None], Generic[T]):
-    """Asks for something and returns it, or None where it was left with Escape.
+    """Asks for a value and returns it, or None if it was left with Escape.
 
-    A subclass gives `TITLE`, `ACTION` (what its button does), `form`, and `read`. With `act`, the answer is carried out
-    before the dialog closes: what the hub refuses is said here, and nothing has to be filled in again.
+    A subclass has `TITLE`, `ACTION` (the text of its button), `form`, and `read`. With `act`, the answer is carried out
+    before the dialog closes, so a refusal is shown in the dialog, and nothing has to be filled in again.
     """
 
     TITLE: ClassVar[str]
     ACTION: ClassVar[str]
     LEAVE: ClassVar[str] = "Cancel"
-    """What the button says that does nothing."""
+    """The text of the cancel button."""
 
     WAITING: ClassVar[str] = "Asking the hub…"
-    """What is said while the answer is carried out."""
+    """The text while the answer is carried out."""
 
     IS_DANGEROUS: ClassVar[bool] = False
     FIELDS_OF: ClassVar[Mapping[str, str]] = {}
-    """The field that an error of the hub is about, by the error's code."""
+    """The field to which an error of the hub belongs, by the error's code."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
     DEFAULT_CSS = """
@@ -84,7 +84,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         self._act = act
 
     def compose(self) -> ComposeResult:
-        """The form, what is wrong with it, and the buttons."""
+        """The form, the line for errors, and the buttons."""
         self.set_class(self.IS_DANGEROUS, "-dangerous")
         with VerticalScroll(id="box", can_focus=False) as box:
             box.border_title = self.TITLE
@@ -97,22 +97,22 @@ class Dialog(ModalScreen[T | None], Generic[T]):
                 yield Button(self.ACTION, id="do", variant="error" if self.IS_DANGEROUS else "primary", compact=True)
 
     def form(self) -> Iterable[Widget]:
-        """What stands above the buttons."""
+        """The widgets above the buttons."""
         raise NotImplementedError
 
     def read(self, reading: Reading) -> T:
-        """What was filled in; what is wrong with a field is left with `reading`."""
+        """Return the value of the form; errors of fields are collected in `reading`."""
         raise NotImplementedError
 
     def answer(self) -> T:
-        """What was filled in. Raises `FormError` that says what is wrong and what would be right."""
+        """Return the value of the form. Raises `FormError` that says what is wrong and what would be right."""
         reading = Reading(self.value)
         answer = self.read(reading)
         reading.check()
         return answer
 
     def value(self, name: str) -> str:
-        """What a field holds, or the meaning of what was chosen."""
+        """The text of a field, or the value of a choice."""
         widget = self.query_one(f"#{name}")
         return str(widget.value) if isinstance(widget, Select) else self.query_one(f"#{name}", Field).value.strip()
 
@@ -121,7 +121,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
         return self.query_one(f"#{name}", Checkbox).value
 
     def confirm(self) -> None:
-        """Return the answer, or say what is wrong."""
+        """Return the answer, or show errors."""
         try:
             answer = self.answer()
         except FormError as exc:
@@ -154,20 +154,20 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             wait.update("")
 
     def _go_to(self, name: str) -> None:
-        """Go to a field that was refused."""
+        """Move the focus to a field with an error."""
         widget = self.query_one(f"#{name}")
         widget.focus()
         if isinstance(widget, Field):
             widget.was_refused()
 
     def complain(self, text: str) -> None:
-        """Say what is wrong with the whole; nothing where all is well."""
+        """Show an error of the whole form; "" clears it."""
         error = self.query_one("#error", Static)
         error.update(printable(text))
         error.set_class(bool(text), "-shown")
 
     def point_out(self, problems: Mapping[str, str]) -> None:
-        """Say beside each of these fields what is wrong with it, and nothing beside the others."""
+        """Show the error of each of these fields beside it, and clear the others."""
         self.complain("")
         for line in self.query(".problem").results(Static):
             text = next((problems[name] for name in problems if line.id == _problem_id(name)), "")
@@ -175,7 +175,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
             line.set_class(bool(text), "-shown")
 
     def on_input_changed(self) -> None:
-        """Say at once what is wrong; what is missing still is not wrong yet."""
+        """Show errors at once; a field that is still empty is no error yet."""
         try:
             self.answer()
         except FormError as exc:
@@ -201,7 +201,7 @@ class Dialog(ModalScreen[T | None], Generic[T]):
 
 
 def row(title: str, widget: Widget) -> Widget:
-    """A line of a form: its name, what is filled in, and room below for what is wrong with it."""
+    """A row of a form: its name, its widget, and space for an error below."""
     problem = Static(id=_problem_id(widget.id) if widget.id else None, classes="problem", markup=False)
     return Grid(Label(title), widget, problem, classes="row")
 
@@ -216,5 +216,5 @@ def field(name: str, value: str = "", hint: str = "") -> Field:
 
 
 def choice(name: str, options: Iterable[tuple[str, str]], value: str) -> "Select[str]":
-    """A choice of a few: what is shown and what it means."""
+    """A choice from pairs of a shown text and a value."""
     return Select(list(options), value=value, allow_blank=False, id=name, compact=True)

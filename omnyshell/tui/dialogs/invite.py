@@ -1,4 +1,4 @@
-"""Inviting a node or a person, and the line that they join with."""
+"""Inviting a node or a user, and showing the line by which they join."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -23,11 +23,11 @@ ASKED_OF = {
     FLEET: ("uses", "prefix", "labels"),
     PERSON: ("name", "roles"),
 }
-"""What is filled in, by who is invited; the terms are filled in of all."""
+"""The fields for each kind of invite; terms apply to all."""
 
 LIFETIMES = (("15 minutes", "900"), ("1 hour", "3600"), ("1 day", "86400"))
 TERMS = (("for good", ""), ("8 hours", "28800"), ("1 day", "86400"), ("30 days", "2592000"))
-"""For how long whoever joins may log in, and has the roles."""
+"""For how long the joining node or user can log in, and has the roles."""
 
 
 class InviteDialog(Dialog[InviteCreate]):
@@ -37,7 +37,7 @@ class InviteDialog(Dialog[InviteCreate]):
     ACTION = "Invite"
 
     def form(self) -> Iterable[Widget]:
-        """A node with an id and labels, several of which the ids begin alike, or a person with a name and roles."""
+        """A node with id and labels, several nodes with a common prefix of their ids, or a user with name and roles."""
         yield row("Invite", choice("kind", KINDS, NODE))
         yield row("Name", field("name", hint="node id, empty for the machine's own name"))
         yield row("Machines", field("uses", hint="100: how many may join"))
@@ -48,12 +48,12 @@ class InviteDialog(Dialog[InviteCreate]):
         yield row("Good for", choice("ttl", LIFETIMES, "900"))
 
     def on_mount(self) -> None:
-        """A machine first."""
+        """Begin with the form for a node."""
         self._show_what_applies()
         self.query_one("#name").focus()
 
     def on_select_changed(self) -> None:
-        """Ask for what the kind needs."""
+        """Show the fields that the kind needs."""
         self._show_what_applies()
         self.on_input_changed()
 
@@ -116,7 +116,7 @@ def role_names(text: str) -> tuple[str, ...]:
 
 
 class LineDialog(Dialog[bool]):
-    """Shows a line to paste elsewhere, whole; it can be copied from here."""
+    """Shows a line to paste elsewhere, in full; it can be copied from here."""
 
     TITLE = "Paste this line into a shell there"
     ACTION = "Copy"
@@ -129,7 +129,7 @@ class LineDialog(Dialog[bool]):
         self._note = note
 
     def form(self) -> Iterable[Widget]:
-        """The line, and how long it is good."""
+        """The line, and how long it is valid."""
         yield Static(printable(self._line), id="line", classes="text", markup=False)
         yield Static(self._note, classes="text", markup=False)
 
@@ -138,14 +138,14 @@ class LineDialog(Dialog[bool]):
         self.query_one("#do").focus()
 
     def confirm(self) -> None:
-        """Copy, and stay: nobody knows whether it worked."""
+        """Copy, and stay open, as it is unknown whether that worked."""
         self.action_copy()
 
     def action_copy(self) -> None:
-        """Ask the user's terminal to take the line; it does not answer."""
+        """Ask the user's terminal to copy the line; it does not answer."""
         self.app.copy_to_clipboard(self._line)
         self.notify("Sent to your terminal's clipboard. Does pasting give nothing? Select it with shift and the mouse.")
 
     def read(self, reading: Reading) -> bool:  # noqa: ARG002 - there is nothing to fill in
-        """It was shown."""
+        """Return True: the line was shown."""
         return True

@@ -17,7 +17,7 @@ NOTE = "A node's own labels may say no more than these where both set one. Sessi
 
 
 class LabelsDialog(Dialog[NodeLabelsSet]):
-    """What the hub says a node is; nothing removes what was set."""
+    """The labels that the hub sets for a node; an empty text removes them."""
 
     TITLE = "Labels of the hub"
     ACTION = "Set"

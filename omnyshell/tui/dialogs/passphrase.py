@@ -16,7 +16,7 @@ from omnyshell.tui.widgets.field import Field
 
 
 class PassphraseDialog(Dialog[str]):
-    """Closes once `use` takes what was typed; a wrong passphrase, for which it raises, is said beside the field."""
+    """Closes once `use` accepts the passphrase; for a wrong one it raises, which is shown beside the field."""
 
     TITLE = "This key needs its passphrase"
     ACTION = "Open"
@@ -31,11 +31,11 @@ class PassphraseDialog(Dialog[str]):
         try:
             await self._use(passphrase)
         except PassphraseException as exc:
-            # Which key is asked for stands above.
+            # The text above the field names the key.
             raise ConfigException("That is not its passphrase.") from exc
 
     def form(self) -> Iterable[Widget]:
-        """The key, and a line that shows nothing of what is typed."""
+        """The key's name, and a password field."""
         yield Static(printable(str(self._path)), classes="text", markup=False)
         yield row("Passphrase", Field(id="passphrase", password=True, compact=True))
 

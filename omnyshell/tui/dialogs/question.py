@@ -12,11 +12,14 @@ from omnyshell.tui.dialogs.dialog import Dialog
 from omnyshell.tui.dialogs.reading import Reading
 
 SHOWN = 8
-"""What is ended, in lines; the rest is counted."""
+"""The most items that are named, one on each line; the rest is counted."""
 
 
 class Question(Dialog[bool]):
-    """Names what is to be ended; returns True where that is meant. Cancel has the focus: Enter alone ends nothing."""
+    """Names what is to be ended, and returns True if the user confirms.
+
+    Cancel has the focus, so Enter alone ends nothing.
+    """
 
     ACTION: ClassVar[str] = ""
     TITLE: ClassVar[str] = ""
@@ -38,9 +41,9 @@ class Question(Dialog[bool]):
         yield Static(self._consequence, classes="text", markup=False)
 
     def on_mount(self) -> None:
-        """Begin where nothing happens."""
+        """Focus the cancel button."""
         self.query_one("#cancel").focus()
 
     def read(self, reading: Reading) -> bool:  # noqa: ARG002 - there is nothing to fill in
-        """It is meant."""
+        """Return True: the user has confirmed."""
         return True

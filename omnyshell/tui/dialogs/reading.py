@@ -1,4 +1,4 @@
-"""Reading a form: each field by itself, so that all that is wrong is said at once."""
+"""Reading a form field by field, so that all errors are shown at once."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -20,7 +20,7 @@ class FormError(ValueError):
 
 
 class Reading:
-    """Reads fields one after the other, and keeps what is wrong with each until `check`."""
+    """Reads fields one after another, and collects their errors until `check`."""
 
     def __init__(self, value: Callable[[str], str]) -> None:
         self._value = value
@@ -28,7 +28,7 @@ class Reading:
         self._missing: dict[str, str] = {}
 
     def take(self, name: str, reader: Callable[[str], T], default: T) -> T:
-        """Return what `reader` makes of a field; `default`, and a problem, where it raises `ValueError`."""
+        """Return the result of `reader` for a field; if it raises `ValueError`, note the error and return `default`."""
         try:
             return reader(self._value(name))
         except MissingError as exc:
@@ -38,13 +38,13 @@ class Reading:
         return default
 
     def check(self) -> None:
-        """Raise `FormError` where anything was wrong."""
+        """Raise `FormError` if there were errors."""
         if self._wrong or self._missing:
             raise FormError(self._wrong, self._missing)
 
 
 def filled(question: str) -> Callable[[str], str]:
-    """Return a reader of a field that must not be empty; `question` is what is missing then."""
+    """Return a reader for a field that must not be empty; `question` is the error's text."""
 
     def read(text: str) -> str:
         if not text:

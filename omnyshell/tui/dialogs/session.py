@@ -30,11 +30,11 @@ class SessionDialog(Dialog[OpenSpec]):
         yield row("", Tick("With a terminal", value=True, id="pty", compact=True))
 
     def on_mount(self) -> None:
-        """Begin with the command, where the node is known."""
+        """Focus the command, if the node is known."""
         self.query_one("#command" if self._node_id else "#node").focus()
 
     def read(self, reading: Reading) -> OpenSpec:
-        """What is to be opened."""
+        """The session to open."""
         return OpenSpec(
             node_id=reading.take("node", filled("Which node? Give its id."), ""),
             command=self.value("command"),

@@ -30,7 +30,7 @@ class TunnelSpec:
 
 
 class TunnelDialog(Dialog[TunnelSpec]):
-    """A port of the hub that leads to a target beside a node, or beside this console."""
+    """The form for a public port that leads to a target reachable from a node, or from this console."""
 
     TITLE = "Open a tunnel"
     ACTION = "Open"
@@ -50,7 +50,7 @@ class TunnelDialog(Dialog[TunnelSpec]):
         self._node_id = node_id
 
     def form(self) -> Iterable[Widget]:
-        """Where it leads, and how it is reached."""
+        """The target, and the public port."""
         yield row("Node", field("node", self._node_id, "its id; empty for this machine"))
         yield row("Target host", field("host", "localhost", "as the node sees it"))
         yield row("Target port", field("port", hint=f"1 to {MAX_PORT}"))
@@ -59,7 +59,7 @@ class TunnelDialog(Dialog[TunnelSpec]):
         yield row("", Tick("TLS on the public side", id="tls", compact=True))
 
     def on_mount(self) -> None:
-        """Begin with what has no answer yet."""
+        """Focus the first field without a value."""
         self.query_one("#port").focus()
 
     def read(self, reading: Reading) -> TunnelSpec:
@@ -75,7 +75,7 @@ class TunnelDialog(Dialog[TunnelSpec]):
 
 
 def exposer(text: str) -> str:
-    """Read a node id; nothing stands for this machine. Raises `ValueError` that says what is wrong."""
+    """Read a node id; an empty text means this machine. Raises `ValueError` that says what is wrong."""
     if text and text != LOCAL_EXPOSER and not is_node_id(text):
         raise ValueError("No node id: letters, digits, '.', '_' and '-' are.")
     return text or LOCAL_EXPOSER
@@ -91,7 +91,7 @@ def target_host(text: str) -> str:
 
 
 def target_port(text: str) -> int:
-    """Read a port. Raises `MissingError` where none is given, `ValueError` where it is none."""
+    """Read a port. Raises `MissingError` for an empty text, `ValueError` for an invalid port."""
     port = port_number(text)
     if port is None:
         raise MissingError(f"Which port? 1 to {MAX_PORT}.")
@@ -99,7 +99,7 @@ def target_port(text: str) -> int:
 
 
 def port_number(text: str) -> int | None:
-    """Read a port; None where nothing is given. Raises `ValueError` that says what is wrong."""
+    """Read a port; None for an empty text. Raises `ValueError` that says what is wrong."""
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_PORT)) and 1 <= int(text) <= MAX_PORT):

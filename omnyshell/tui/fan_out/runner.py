@@ -16,9 +16,9 @@ AT_ONCE = 32
 async def run_all(
     client: OmnyShellClient, job: Job, runs: Sequence[Run], clock: Clock, changed: Callable[[], None]
 ) -> None:
-    """Run the command for each of `runs`, telling of each change.
+    """Run the command for each of `runs`, and call `changed` at each change.
 
-    What takes too long is ended; cancelled, it ends all that runs still.
+    A run that takes too long is ended. If this is cancelled, all running commands are ended.
     """
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -1,4 +1,4 @@
-"""What became of a command on each of many nodes, without I/O."""
+"""The state of a command on each of many nodes. No I/O."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ CUT: Final = b"\n[more was not kept]\n"
 
 
 class RunState(Enum):
-    """How far a node is."""
+    """The state of the run on one node."""
 
     WAITING = auto()
     RUNNING = auto()
@@ -27,7 +27,7 @@ class RunState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be run. `seconds` is how long it may take on a node; it is ended then."""
+    """The command to run. `seconds` is the time limit on each node, after which it is ended."""
 
     command: str
     cwd: str = ""
@@ -55,20 +55,20 @@ class Run:
 
     @property
     def output(self) -> bytes:
-        """What the command printed, stdout and then stderr; cut where it was too much."""
+        """The output of the command, stdout and then stderr; cut if it was too long."""
         return b"".join(self._outputs) + (CUT if self._is_cut else b"")
 
     @property
     def digest(self) -> tuple[bytes, bytes]:
-        """Equal for equal output, kept or not.
+        """Equal for equal output, including output that was not kept.
 
-        In which order two streams arrive is chance, so that they are told apart.
+        Both streams are hashed separately, as the order in which they arrive is random.
         """
         return self._hashes[0].digest(), self._hashes[1].digest()
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more comes."""
+        """Whether the run has ended."""
         return self.state not in (RunState.WAITING, RunState.RUNNING)
 
     @property
@@ -77,19 +77,19 @@ class Run:
         return self.state is RunState.DONE and self.exit_code == 0
 
     def begin(self, now: float) -> None:
-        """The command is being started."""
+        """Note that the command is being started."""
         self.state = RunState.RUNNING
         self.started_at = now
 
     def add(self, data: bytes, *, is_stderr: bool = False) -> None:
-        """Keep output, as far as there is room."""
+        """Add output, which is kept up to the limit."""
         self._hashes[is_stderr].update(data)
         room = self.limit - sum(map(len, self._outputs))
         self._outputs[is_stderr].extend(data[:room])
         self._is_cut = self._is_cut or len(data) > room
 
     def end(self, now: float, *, exit_code: int | None = None, error: str = "", cancelled: bool = False) -> None:
-        """The command ended, failed to run, or was given up. The first end counts."""
+        """Note that the command ended, failed to run, or was cancelled. Only the first end counts."""
         if self.is_over:
             return
         self.ended_at = now
@@ -108,13 +108,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Nodes on which the command did the same."""
+    """Nodes with the same outcome and output."""
 
     runs: tuple[Run, ...]
 
     @property
     def first(self) -> Run:
-        """One of them, for what they have in common."""
+        """One of the runs, which stands for the group."""
         return self.runs[0]
 
 
@@ -125,12 +125,12 @@ def runs_on(node_ids: Sequence[str]) -> list[Run]:
 
 
 def ungrouped(runs: Iterable[Run]) -> list[Group]:
-    """Return each node by itself."""
+    """Return each node as a group of its own."""
     return [Group((run,)) for run in runs]
 
 
 def grouped(runs: Iterable[Run]) -> list[Group]:
-    """Return nodes with equal outcome and output together, the largest group first; those under way by state."""
+    """Group nodes with equal outcome and output, the largest group first; unfinished ones by state."""
     found: dict[tuple[object, ...], list[Run]] = {}
     for run in runs:
         same = (run.state, run.exit_code, run.error, run.digest) if run.is_over else (run.state,)
@@ -139,7 +139,7 @@ def grouped(runs: Iterable[Run]) -> list[Group]:
 
 
 def summary(runs: Sequence[Run]) -> str:
-    """Return how far all are, in words."""
+    """Describe the progress of all runs."""
     over = sum(run.is_over for run in runs)
     wrong = sum(run.is_over and not run.is_well for run in runs)
     text = f"{over} of {len(runs)} done"

@@ -1,4 +1,4 @@
-"""The screen that shows a command on many nodes: how far each is, and what it printed."""
+"""The screen for a command on many nodes: the progress and output of each."""
 
 import contextlib
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ from omnyshell.tui.tasks import start_task
 from omnyshell.tui.widgets.footer import KeyFooter
 
 PERIOD = 0.1
-"""Seconds between two looks at runs that change all the time."""
+"""Seconds between redraws of runs that change all the time."""
 
 TICK = 1.0
 SHOWN_BYTES = 32 * 1024
 SHOWN_LINES = 300
-"""The end of an output that is shown: laying out more than that again and again would hold up everything else."""
+"""How many lines at the end of an output are shown: laying out more each time would slow everything else down."""
 
 LEFT_OUT = "[what came before is not shown]"
 
@@ -40,7 +40,7 @@ _NAMES_SHOWN = 6
 
 
 class FanOutScreen(ModalScreen[None]):
-    """Runs the command as soon as it is shown; leaving it ends what runs still."""
+    """Runs the command as soon as it is shown; leaving it ends running commands."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FAN_OUT)
     DEFAULT_CSS = """
@@ -64,7 +64,7 @@ class FanOutScreen(ModalScreen[None]):
         self._next_look: Timer | None = None
         self._shown: list[str] | None = None
         self._drawn: list[tuple[Text, ...]] = []
-        # Held, not looked up: a run may end while the screen is being taken down.
+        # Kept as attributes, not queried: a run may end while the screen is being removed.
         self._title = Static(id="title", markup=False)
         self._table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=False)
         self._output = Static(id="text", markup=False)
@@ -89,7 +89,7 @@ class FanOutScreen(ModalScreen[None]):
         self._worker = start_task(self, self._run(), "Running on nodes")
 
     def action_cancel(self) -> None:
-        """End what runs still."""
+        """End running commands."""
         if self._worker is not None:
             self._worker.cancel()
 
@@ -99,7 +99,7 @@ class FanOutScreen(ModalScreen[None]):
         self._show()
 
     def action_close(self) -> None:
-        """Leave; asks first where something runs still, which is ended then."""
+        """Leave, and end running commands, after asking."""
         running = [run.node_id for run in self.runs if not run.is_over]
         if not running:
             self.dismiss(None)
@@ -146,7 +146,7 @@ class FanOutScreen(ModalScreen[None]):
         self._show_output()
 
     def _draw(self, rows: list[tuple[Text, ...]]) -> None:
-        """Write into the table what has changed: of many nodes, few have news at a time."""
+        """Update changed rows of the table only: of many nodes, few change at a time."""
         table = self._table
         if len(rows) == len(self._drawn):
             for number, (old, new) in enumerate(zip(self._drawn, rows, strict=True)):
@@ -178,7 +178,7 @@ class FanOutScreen(ModalScreen[None]):
 
 
 def shown_lines(output: bytes) -> list[str]:
-    """Return the last lines of an output, and that there are more where that is so."""
+    """Return the last lines of an output, after a note if there are more."""
     end = output[-SHOWN_BYTES:]
     lines = end.decode("utf-8", "replace").splitlines()[-SHOWN_LINES - 1 :]
     is_cut = len(end) < len(output) or len(lines) > SHOWN_LINES

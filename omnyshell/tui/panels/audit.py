@@ -36,7 +36,7 @@ def _why(record: AuditRecord, _now: datetime) -> Cell:
 
 
 class AuditPanel(Panel[AuditRecord]):
-    """Who did what. It follows the newest record until it is paused, or the cursor leaves the last row."""
+    """The audit records. It follows the newest record until it is paused, or the cursor leaves the last row."""
 
     PART = Part.AUDIT
     NAME = "Audit"
@@ -86,7 +86,7 @@ class AuditPanel(Panel[AuditRecord]):
         return details.of_record(item)
 
     def take(self) -> None:
-        """Take new records, unless paused; a cursor on the last one goes on to the newest."""
+        """Add new records, unless paused; a cursor on the last one moves to the newest."""
         if self.is_paused:
             self.show()
             return
@@ -96,7 +96,7 @@ class AuditPanel(Panel[AuditRecord]):
             self.table.move("last")
 
     def extra(self) -> list[str]:
-        """Whether it follows."""
+        """Whether it follows or is paused."""
         waiting = self.state.version(self.PART) - self._version
         return [f"‖ paused, {waiting} new"] if self.is_paused else []
 
@@ -110,11 +110,11 @@ class AuditPanel(Panel[AuditRecord]):
             self.post_message(messages.Revoke(principal=self.rows.current.principal))
 
     def action_acknowledge(self) -> None:
-        """Acknowledge what is wrong with the trail."""
+        """Acknowledge the gaps in the trail."""
         self.post_message(messages.AcknowledgeAudit())
 
     def action_pause(self) -> None:
-        """Stop taking new records; or take them again, and go to the newest."""
+        """Pause; or resume, and go to the newest record."""
         self.is_paused = not self.is_paused
         self.take()
         if not self.is_paused:

@@ -1,4 +1,4 @@
-"""The columns of a panel's table, and how they share the width there is."""
+"""The columns of a panel's table, and how they share the width."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ GAP = 2
 class Column:
     """One column.
 
-    `cell` makes what a row shows, from its item and the present time. `width` is what the column needs, `most` what it
-    can use. `keep` says how long it stays when the table gets narrow: the lowest goes first. `sort` is the value that
-    rows are ordered by; None means by what the cell says. `keep_end` cuts a long text at its beginning.
+    `cell` makes a row's cell from its item and the present time. `width` is the least width, `most` the greatest useful
+    one. In a narrow table, columns with the lowest `keep` are left out first. `sort` returns the value that orders
+    rows; None means the cell's text. `keep_end` cuts a long text at its beginning.
     """
 
     title: str
@@ -31,14 +31,14 @@ class Column:
 
 
 class Placed(NamedTuple):
-    """A column and the cells it got."""
+    """A column and its width in cells."""
 
     column: Column
     width: int
 
 
 def place(columns: Sequence[Column], width: int) -> list[Placed]:
-    """Return the columns that fit into so many cells, each with its width; the last kept one gets what is left."""
+    """Return the columns that fit into `width` cells, each with its width; the last one gets the rest."""
     shown = list(columns)
     while len(shown) > 1 and _needed(shown) > width:
         shown.remove(min(shown, key=lambda column: column.keep))

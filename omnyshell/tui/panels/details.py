@@ -1,4 +1,4 @@
-"""All that is known of one thing, as pairs of a name and a text: for the pane of details."""
+"""The details of one item, as pairs of a name and a text, for the pane of details."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

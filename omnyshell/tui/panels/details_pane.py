@@ -1,4 +1,4 @@
-"""The pane that shows all that is known of one thing."""
+"""The pane that shows the details of one item."""
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -42,6 +42,6 @@ class DetailsPane(VerticalScroll, can_focus=True):
         width = max((len(name) for name, _ in lines), default=0)
         parts = [((f"{name:<{width}}  ", "$muted"), f"{printable(text)}\n") for name, text in lines]
         text = Content.assemble(*(part for pair in parts for part in pair))
-        # Laying out the screen anew costs far more than drawing a few lines.
+        # A new layout of the screen costs far more than drawing a few lines.
         same_lines = before is not None and [line[0] for line in before.lines] == [name for name, _ in lines]
         self._lines.update(text if parts else "Nothing is chosen.", layout=not same_lines)

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Value = str | float | Mapping[str, str] | None
-"""What a field of a row can be: a text, a number, labels, or nothing."""
+"""The value of a row's field: a text, a number, labels, or None."""
 
 Fields = Mapping[str, Callable[[Any], Value]]
 """A panel's fields by name; each reads its value from a row's item."""
@@ -39,7 +39,7 @@ _COMPARED = re.compile(r"(>=|<=|>|<)\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)")
 
 
 class FilterError(ValueError):
-    """A term that cannot be understood; the text says what would be right."""
+    """An invalid term; the text says what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def _term(match: re.Match[str], names: frozenset[str]) -> Term:
 
 
 def predicate(terms: tuple[Term, ...], fields: Fields) -> Callable[[Any], bool]:
-    """Return what tells whether an item satisfies all terms.
+    """Return a test of whether an item satisfies all terms.
 
     Raises `FilterError` for a value that no field can have.
     """

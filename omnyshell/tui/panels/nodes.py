@@ -22,7 +22,7 @@ CONTEST_SHOWN = 900.0
 
 
 def is_contested(node: LiveNode, now: datetime) -> bool:
-    """Whether another process took the node's id from one that was alive, not long ago."""
+    """Whether another process recently took the node's id from a live one."""
     return node.displaced_at is not None and (now - node.displaced_at).total_seconds() < CONTEST_SHOWN
 
 
@@ -52,7 +52,7 @@ def _name(node: LiveNode) -> str:
 
 
 class NodesPanel(Panel[LiveNode]):
-    """Which machines there are, and how they are."""
+    """The nodes and their states."""
 
     PART = Part.NODES
     NAME = "Nodes"
@@ -104,7 +104,7 @@ class NodesPanel(Panel[LiveNode]):
         return self.state.nodes.values()
 
     def empty_text(self) -> str:
-        """What to do where there is no node."""
+        """What to do if there is no node."""
         return "No nodes yet. Press i to invite one."
 
     def describe(self, item: LiveNode) -> details.Details:
@@ -125,11 +125,11 @@ class NodesPanel(Panel[LiveNode]):
             self.post_message(messages.OpenCommand(self.rows.current.node_id))
 
     def action_fan_out(self) -> None:
-        """Run a command on all that is selected."""
+        """Run a command on all selected nodes."""
         self.post_message(messages.FanOut(tuple(node.node_id for node in self.rows.chosen())))
 
     def action_open_tunnel(self) -> None:
-        """Open a tunnel to something beside the node."""
+        """Open a tunnel to a target reachable from the node."""
         if self.rows.current is not None:
             self.post_message(messages.AskForTunnel(self.rows.current.node_id))
 

@@ -1,4 +1,4 @@
-"""A panel of the overview: a live table with its filter, its order, and what it says about itself."""
+"""A panel of the overview: a live table with its filter, its order, and a title with its state."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
@@ -27,14 +27,14 @@ T = TypeVar("T")
 
 
 class Look(NamedTuple):
-    """How a panel is looked at: what going back has to restore."""
+    """The filter and cursor of a panel, to be restored when going back."""
 
     filter: str
     cursor: str
 
 
 class Panel(Vertical, Generic[T]):
-    """What all panels share. A subclass says what its rows are and what its keys do."""
+    """The base of all panels. A subclass defines the rows and the actions of keys."""
 
     PART: ClassVar[Part]
     NAME: ClassVar[str]
@@ -75,7 +75,7 @@ class Panel(Vertical, Generic[T]):
     """
 
     class Filtered(Message):
-        """Other rows are shown."""
+        """The shown rows have changed."""
 
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__(id=self.NAME.lower())
@@ -98,25 +98,25 @@ class Panel(Vertical, Generic[T]):
         raise NotImplementedError
 
     def items(self) -> Iterable[T]:
-        """What there is now."""
+        """The present items."""
         raise NotImplementedError
 
     def open(self, item: T) -> None:
-        """Do with an item what is done most."""
+        """Do the usual action on an item."""
         raise NotImplementedError
 
     def empty_text(self) -> str:
-        """What to say where there is nothing at all."""
+        """The text if there are no items."""
         raise NotImplementedError
 
     def describe(self, item: T) -> "Details":
-        """All that is known of an item."""
+        """The details of an item."""
         raise NotImplementedError
 
     # Showing
 
     def compose(self) -> ComposeResult:
-        """The table, what stands for it while it is empty, and the line of the filter."""
+        """The table, a text in its place while it is empty, and the line of the filter."""
         yield self.table
         yield self._empty
         yield self._error
@@ -127,7 +127,7 @@ class Panel(Vertical, Generic[T]):
         self.take()
 
     def take(self) -> None:
-        """Take what the state says now, if that has changed, and draw it."""
+        """Load the present state, if it has changed, and draw it."""
         version = self.state.version(self.PART)
         if version != self._version:
             self._version = version
@@ -135,7 +135,7 @@ class Panel(Vertical, Generic[T]):
         self.show()
 
     def show(self) -> None:
-        """Draw what has changed: rows, ages, the panel's own words."""
+        """Draw changes: rows, ages, the title."""
         self._say()
         self.table.show()
 
@@ -164,11 +164,11 @@ class Panel(Vertical, Generic[T]):
         return " · ".join(words + self.extra())
 
     def extra(self) -> list[str]:
-        """What a subclass adds to its title."""
+        """Texts that a subclass adds to the title."""
         return []
 
     def _knowledge(self) -> str:
-        """How old what is shown is."""
+        """The age of the shown data."""
         source, age = self.state.source(self.PART), self.state.age(self.PART)
         if self.state.link is Link.UP:
             return {Source.LIVE: "live", Source.POLLED: "polled", Source.UNKNOWN: ""}[source]
@@ -187,7 +187,7 @@ class Panel(Vertical, Generic[T]):
         return "Connecting…" if link is Link.CONNECTING else self.unknown_text()
 
     def unknown_text(self) -> str:
-        """What to say where the hub does not tell."""
+        """The text if the hub does not report this part."""
         return "This hub does not tell."
 
     # Filter
@@ -203,7 +203,7 @@ class Panel(Vertical, Generic[T]):
         return Look(self._filter.value, self.rows.key(current) if current is not None else "")
 
     def look_at(self, look: Look) -> bool:
-        """Set filter and cursor; tells whether the row is there."""
+        """Set filter and cursor; return whether the row is there."""
         self._filter.value = look.filter
         self._apply(look.filter)
         self._open_filter(is_open=bool(look.filter))
@@ -218,7 +218,7 @@ class Panel(Vertical, Generic[T]):
         self._filter.focus()
 
     def action_clear(self) -> None:
-        """Drop the selection; where there is none, the filter."""
+        """Clear the selection; if there is none, the filter."""
         if self.rows.selected:
             self.rows.selected.clear()
             self.show()
@@ -245,7 +245,7 @@ class Panel(Vertical, Generic[T]):
         try:
             self.rows.filter(text)
         except FilterError as exc:
-            # Half a filter hides nothing.
+            # An incomplete filter hides nothing.
             self.rows.filter("")
             error = str(exc)
         self._error.update(error)
@@ -260,7 +260,7 @@ class Panel(Vertical, Generic[T]):
         self.table.move(where)
 
     def action_select(self) -> None:
-        """Select the row, or not any more, and go on to the next."""
+        """Toggle the selection of the row, and move to the next."""
         self.rows.toggle()
         self.table.move("down")
         self.show()
@@ -271,7 +271,7 @@ class Panel(Vertical, Generic[T]):
         self.show()
 
     def action_open(self) -> None:
-        """Do with the row what is done most."""
+        """Do the usual action on the row."""
         if self.rows.current is not None:
             self.open(self.rows.current)
 

@@ -1,4 +1,4 @@
-"""Which rows a panel shows, in which order, and which of them are meant: a plain object without a screen."""
+"""The rows of a panel: filter, order, cursor and selection. No I/O."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ _SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 @lru_cache(maxsize=8192)
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return what orders `web-9` before `web-10`."""
+    """Return a sort key that orders `web-9` before `web-10`."""
     parts = _DIGITS.split(text.casefold())
     return tuple((0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts)
 
@@ -25,8 +25,8 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
 class Rows(Generic[T]):
     """The rows of one panel.
 
-    The cursor stays on its item wherever that goes; when the item goes, it stays at its place. What is selected stays
-    so while it exists, shown or not.
+    The cursor follows its item; if the item is removed, it stays at its place. Selected items stay selected while they
+    exist, shown or not.
     """
 
     def __init__(self, columns: Sequence[Column], fields: Fields, key: Callable[[T], str]) -> None:
@@ -46,12 +46,12 @@ class Rows(Generic[T]):
 
     @property
     def total(self) -> int:
-        """How many there are, shown or not."""
+        """The number of items, shown or not."""
         return len(self._items)
 
     @property
     def current(self) -> T | None:
-        """What the cursor is on."""
+        """The item under the cursor, or None."""
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None
 
     def key(self, item: T) -> str:
@@ -59,20 +59,20 @@ class Rows(Generic[T]):
         return self._key(item)
 
     def chosen(self) -> list[T]:
-        """What an action is meant for: all that is selected, or else what the cursor is on."""
+        """The items for an action: all selected ones, or else the one under the cursor."""
         if self.selected:
             return [item for item in self._items if self._key(item) in self.selected]
         return [self.current] if self.current is not None else []
 
     def put(self, items: Iterable[T]) -> None:
-        """Take what there is now."""
+        """Replace all items."""
         self._items = list(items)
         if self.selected:
             self.selected &= {self._key(item) for item in self._items}
         self._arrange()
 
     def filter(self, text: str) -> None:
-        """Show what satisfies a filter. Raises `FilterError`, and changes nothing then."""
+        """Show the items that satisfy a filter. Raises `FilterError`, and then changes nothing."""
         terms = parse(text, frozenset(self._fields))
         holds = predicate(terms, self._fields) if terms else None
         self.terms, self._holds = terms, holds
@@ -92,7 +92,7 @@ class Rows(Generic[T]):
         self.cursor = max(0, min(index, len(self.shown) - 1))
 
     def find(self, key: str) -> bool:
-        """Put the cursor on the item with this key; tells whether it is shown."""
+        """Put the cursor on the item with this key; return whether it is shown."""
         for index, item in enumerate(self.shown):
             if self._key(item) == key:
                 self.cursor = index
@@ -100,12 +100,12 @@ class Rows(Generic[T]):
         return False
 
     def toggle(self) -> None:
-        """Select what the cursor is on, or not any more."""
+        """Toggle the selection of the item under the cursor."""
         if self.current is not None:
             self.selected ^= {self._key(self.current)}
 
     def toggle_all(self) -> None:
-        """Select all that is shown; nothing, where all is selected already."""
+        """Select all shown items, or none if all are selected already."""
         shown = {self._key(item) for item in self.shown}
         self.selected = set() if shown <= self.selected else self.selected | shown
 

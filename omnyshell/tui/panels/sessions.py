@@ -1,4 +1,4 @@
-"""The sessions that go through the hub, or wait in its nodes."""
+"""The sessions that the hub relays, or that are detached on its nodes."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -21,7 +21,7 @@ from omnyshell.tui.panels.panel import Panel
 from omnyshell.tui.panels.rows import natural
 
 ANSWER_TIME = 1.5
-"""Seconds in which a node that is online tells the hub which sessions wait in it."""
+"""Seconds in which an online node reports its detached sessions to the hub."""
 
 _STATES = {
     SessionState.OPENING: Cell("◌ opening", Tone.ACCENT),
@@ -46,7 +46,7 @@ def _rate(session: LiveSession, _now: datetime) -> Cell:
 
 
 class SessionsPanel(Panel[LiveSession]):
-    """What runs, where, for whom."""
+    """The sessions: what runs, where, and for whom."""
 
     PART = Part.SESSIONS
     NAME = "Sessions"
@@ -101,10 +101,10 @@ class SessionsPanel(Panel[LiveSession]):
     def __init__(self, state: HubState, clock: Clock) -> None:
         super().__init__(state, clock)
         self._online_since: dict[str, float] = {}
-        """When each node that is online was first seen so, on the monotonic clock."""
+        """When each online node was first seen online, on the monotonic clock."""
 
     def take(self) -> None:
-        """Note since when nodes are online, and take what the state says."""
+        """Note since when nodes are online, and load the present state."""
         now = self._clock.monotonic()
         is_up = self.state.link is Link.UP
         online = [node.node_id for node in self.state.nodes.values() if is_up and node.is_online]
@@ -120,7 +120,7 @@ class SessionsPanel(Panel[LiveSession]):
         return self.state.sessions.values()
 
     def empty_text(self) -> str:
-        """What to do where there is no session; sessions that wait in nodes are told once those have answered."""
+        """What to do if there is no session. Detached ones are shown once their nodes have answered."""
         now = self._clock.monotonic()
         if any(now - since < ANSWER_TIME for since in self._online_since.values()):
             return "Looking for sessions…"
@@ -139,16 +139,16 @@ class SessionsPanel(Panel[LiveSession]):
         self.post_message(messages.AttachSession(_ref(item)))
 
     def action_watch(self) -> None:
-        """Look on without attaching."""
+        """Watch without attaching."""
         if self.rows.current is not None:
             self.post_message(messages.WatchSession(_ref(self.rows.current)))
 
     def action_detach(self) -> None:
-        """Detach all that is selected from whoever has it."""
+        """Detach all selected sessions from their clients."""
         self.post_message(messages.DetachSessions(tuple(map(_ref, self.rows.chosen()))))
 
     def action_kill(self) -> None:
-        """End all that is selected."""
+        """End all selected sessions."""
         self.post_message(messages.KillSessions(tuple(map(_ref, self.rows.chosen()))))
 
 

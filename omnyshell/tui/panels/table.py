@@ -1,4 +1,4 @@
-"""A table that draws only the rows that are visible, and of those only the ones that changed."""
+"""A table that draws only the visible rows that have changed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ UP, DOWN = "↑", "↓"
 
 
 class _Line(NamedTuple):
-    """All that decides how a row looks."""
+    """Everything that determines the appearance of a row."""
 
     cells: tuple[Cell, ...]
     has_cursor: bool
@@ -36,7 +36,7 @@ class _Line(NamedTuple):
 
 
 class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
-    """Shows `rows` under a line of headings. Whoever changes the rows calls `show` afterwards."""
+    """Shows `rows` under a line of headings. Call `show` after changing the rows."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"table--{tone}" for tone in Tone),
@@ -76,7 +76,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             self.table = table
 
         def can_replace(self, message: Message) -> bool:
-            """Only where the cursor is last matters."""
+            """A later one replaces an earlier one, as only the last position matters."""
             return isinstance(message, LiveTable.Moved) and message.table is self.table
 
     class Opened(Message):
@@ -110,10 +110,10 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
     # Showing
 
     def show(self) -> None:
-        """Draw what has changed of what is visible: rows, ages, cursor, selection."""
+        """Draw visible changes: rows, ages, cursor, selection."""
         self.virtual_size = Size(self._width, len(self.rows.shown) + 1)
         if self._width != self._laid_out_for:
-            # A scroll bar has come or gone.
+            # A scroll bar has appeared or disappeared.
             self._placed = []
             self._forget()
             self.refresh()
@@ -138,7 +138,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def scroll_to_cursor(self) -> None:
-        """Scroll just so far that the cursor's row is visible."""
+        """Scroll just enough to make the cursor's row visible."""
         page = max(1, self.size.height - 1)
         cursor, top = self.rows.cursor, round(self.scroll_y)
         if cursor < top:
@@ -222,7 +222,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
 
     @property
     def _base(self) -> Style:
-        """The table's own style, which Textual computes anew each time it is asked."""
+        """The table's own style, cached, as Textual computes it at each access."""
         if self._own_style is None:
             self._own_style = self.rich_style
         return self._own_style
@@ -238,7 +238,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             return Style.null()
         return Style(bgcolor=self.get_component_rich_style(name).bgcolor)
 
-    # What Textual tells
+    # Textual's events
 
     def on_resize(self) -> None:
         """Lay out the columns anew."""
@@ -251,7 +251,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         self._forget()
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Show whether keys go here."""
+        """Show whether the table has the focus."""
         super().watch_has_focus(has_focus)
         self._forget()
         self.refresh()
@@ -300,7 +300,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             self._hovered = index
             self.show()
 
-    # What keys of the panel do
+    # Actions of the panel's keys
 
     def move(self, where: str) -> None:
         """Move the cursor: up, down, page_up, page_down, first or last."""

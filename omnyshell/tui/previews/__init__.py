@@ -1,1 +1,1 @@
-"""Screens of sessions that are looked at without being attached."""
+"""Previews of sessions' screens, without attaching to them."""

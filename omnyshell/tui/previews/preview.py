@@ -22,13 +22,13 @@ from omnyshell.tui.terminal.tab import one_line
 from omnyshell.tui.terminal.view import TerminalView
 
 REFRESH: Final = 1.0
-"""Seconds between two looks at a session; one whose screen is the same costs a message each way."""
+"""Seconds between two requests for a screen; an unchanged one costs a message each way."""
 
 
 class Preview(Container):
     """Shows a session's present screen without attaching to it, for as long as the widget is on screen.
 
-    `context` is asked for the client at each look, so that a hub that was lost may be another one later.
+    The client is taken from `context` at each request, as the hub may be another one later.
     """
 
     DEFAULT_CSS = """
@@ -77,12 +77,12 @@ class Preview(Container):
         start_task(self, self._look_regularly(), "Looking at a session")
 
     def on_show(self) -> None:
-        """Look at once when it comes on screen."""
+        """Request the screen at once when the widget becomes visible."""
         self._due.set()
 
     async def _look_regularly(self) -> None:
         while True:
-            # What is not seen is not fetched.
+            # Invisible previews are not fetched.
             if self._snapshot is not None and self.is_on_screen and self.screen.is_current:
                 await self._look(self._snapshot)
             self._due.clear()

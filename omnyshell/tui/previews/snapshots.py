@@ -1,4 +1,4 @@
-"""The present screen of a session, fetched now and then, without attaching to it."""
+"""The present screen of a session, fetched at intervals, without attaching to it."""
 
 import asyncio
 import time
@@ -14,20 +14,20 @@ from omnyshell.tui.messages import SessionRef
 MOST_COLUMNS: Final = 300
 MOST_LINES: Final = 120
 LARGEST: Final = 32 * MOST_COLUMNS * MOST_LINES
-"""Bytes of a snapshot that are painted: place, colours and character of each cell. A larger one is no screen."""
+"""The largest snapshot in bytes: place, colours and character of each cell. A larger one cannot be a screen."""
 
 MOST_SECONDS: Final = 0.5
-"""Seconds of work that a snapshot is worth."""
+"""The most seconds of work for a snapshot."""
 
 REST: Final = 0.004
-"""Seconds between slices of it, for all else."""
+"""Seconds between slices of that work, for other tasks."""
 
 
 class Snapshot:
-    """A session's screen as last fetched. `screen` is replaced when it changed; it answers nothing.
+    """A session's screen as last fetched. `screen` is replaced when it changes, and does not answer device queries.
 
-    A snapshot does not say how large its terminal is. It places everything by row and column, so that it is painted
-    on a large one; `columns` and `lines` say how much of that is used.
+    A snapshot does not contain the size of its terminal. As it places everything by row and column, it is painted on a
+    large screen; `columns` and `lines` are the size that is used.
     """
 
     def __init__(self, ref: SessionRef) -> None:
@@ -40,7 +40,7 @@ class Snapshot:
         self._etag = ""
 
     async def fetch(self, client: OmnyShellClient) -> bool:
-        """Ask for the screen; returns whether anything is to be painted anew. What fails is kept in `error`."""
+        """Fetch the screen; return whether it has to be painted again. A failure is stored in `error`."""
         try:
             found = await client.peek(self.ref.node_id, self.ref.session_id, etag=self._etag)
         except OmnyShellException as exc:

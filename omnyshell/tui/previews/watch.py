@@ -31,12 +31,12 @@ KEYS: Final = "a attaches it   arrows and pages move   esc closes"
 
 
 class WatchView(TerminalView, can_focus=True):
-    """A screen that is looked at; keys move in it or are the console's."""
+    """A screen that is only watched; keys scroll it, or are the console's."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.WATCH)
 
     class Chosen(Message):
-        """What the user wants of the session."""
+        """What the user wants to do with the session."""
 
         def __init__(self, *, attach: bool) -> None:
             super().__init__()
@@ -47,7 +47,7 @@ class WatchView(TerminalView, can_focus=True):
         self._takes = takes
 
     def on_key(self, event: events.Key) -> None:
-        """Let an open prompt and the leader have their keys."""
+        """Pass keys to an open prompt, and handle the leader."""
         if self._takes(event):
             event.stop()
             event.prevent_default()
@@ -57,7 +57,7 @@ class WatchView(TerminalView, can_focus=True):
         self.post_message(self.Chosen(attach=True))
 
     def action_close(self) -> None:
-        """Look no longer."""
+        """Stop watching."""
         self.post_message(self.Chosen(attach=False))
 
     def action_move(self, lines: int) -> None:
@@ -95,7 +95,7 @@ class WatchPane(TabPane):
         self._legend = Static()
 
     def compose(self) -> ComposeResult:
-        """Say below the screen what can be done."""
+        """The screen, with a line of possible actions below."""
         yield self._view
         yield self._legend
 
@@ -106,7 +106,7 @@ class WatchPane(TabPane):
 
     @property
     def mark(self) -> TabMark:
-        """That it is only watched."""
+        """The mark of a session that is only watched."""
         return TabMark.OVER if self.snapshot.exit_code is not None else TabMark.WATCHED
 
     @property
@@ -115,7 +115,7 @@ class WatchPane(TabPane):
         return self._view
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Begin to fetch."""
         self._tell()
         start_task(self, self._watch(), "Watching")
 

@@ -75,12 +75,12 @@ class AccessScreen(ModalScreen[None]):
         self._hub = hub
         self._clock = clock
         self.rows: Rows[Entry] = Rows(COLUMNS, {}, lambda entry: entry.key)
-        # A principal's credentials stay below it.
+        # The rows are not sorted, so that a principal's credentials stay below it.
         self.rows.sort(None)
         self.table: LiveTable[Entry] = LiveTable(COLUMNS, self.rows, clock)
 
     def compose(self) -> ComposeResult:
-        """A table, and what there is to say about it."""
+        """A table, and a line about its state."""
         with Vertical(id="frame") as frame:
             frame.border_title = "Who may use the hub"
             frame.border_subtitle = "esc closes"
@@ -94,12 +94,12 @@ class AccessScreen(ModalScreen[None]):
         self.load()
 
     def on_screen_resume(self) -> None:
-        """An invite may have been made meanwhile."""
+        """Load again: an invite may have been made meanwhile."""
         if self.rows.total:
             self.load()
 
     def load(self) -> None:
-        """Ask the hub, and show what it says."""
+        """Load the entries from the hub, and show them."""
         start_task(self, self._load(), "Asking who may use the hub", group="load")
 
     async def _load(self) -> None:
@@ -139,7 +139,7 @@ class AccessScreen(ModalScreen[None]):
         self.app.post_message(messages.AskForInvite())
 
     def action_lock(self) -> None:
-        """Lock whose row it is, or whom the form names."""
+        """Lock the principal of the row, or the one named in the form."""
         entry = self.rows.current
         is_principal = entry is not None and entry.kind in (EntryKind.PRINCIPAL, EntryKind.TOKEN, EntryKind.KEY)
         name = entry.principal if entry is not None and is_principal else ""

@@ -66,7 +66,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(self._table(), markup=False)
 
     def _table(self) -> Group:
-        """Two columns, so that a text that is wrapped goes on below itself."""
+        """A table of two columns, so that wrapped texts stay aligned."""
         blocks = _blocks(self._first, self._leader)
         colours = self.app.theme_variables
         heading, key = (Style(bold=True, color=colours[name]) for name in ("primary", "accent"))
@@ -86,7 +86,7 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
     def action_show_help(self) -> None:
-        """Close it with the key that opened it, too."""
+        """Close the help with the key that opened it."""
         self.dismiss()
 
 

@@ -44,8 +44,8 @@ FIELDS = {
 class LoginScreen(ModalScreen[Place | None]):
     """Returns the hub that was chosen, or None.
 
-    `why` is what made it necessary; `wanted` is what to fill in, by the names in `FIELDS`, never a token, and how
-    logins at its hub are bound. With `asks_at_once` only the passphrase of its key is missing.
+    `why` is the reason that is shown. `wanted` are values to fill in, by the names in `FIELDS`, without a token, and
+    settings for binding logins to that hub. With `asks_at_once` only the passphrase of its key is missing.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.FORM)
@@ -108,7 +108,7 @@ class LoginScreen(ModalScreen[Place | None]):
                 yield Button("Log in", id="login", variant="primary", compact=True)
 
     def on_mount(self) -> None:
-        """Begin where the user will: at what is missing for the hub that was asked for, or at what is saved."""
+        """Focus what is missing for the requested hub, or the list of saved logins."""
         if self._asks_at_once:
             self._choose(self._wanted)
         if not self._wanted.get("hub"):
@@ -128,7 +128,7 @@ class LoginScreen(ModalScreen[Place | None]):
         return [own, *saved] if self._offers_local else saved
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Go to the one that was chosen."""
+        """Go to the chosen hub."""
         event.stop()
         if event.option_id == "local":
             place: Place = ThisMachine(LocalSetup.default())
@@ -146,7 +146,7 @@ class LoginScreen(ModalScreen[Place | None]):
             self.dismiss(RemoteHub(access))
 
     async def _opened(self, made: Callable[[AskPassphrase | None], HubAccess]) -> HubAccess | None:
-        """Return the access, after asking for the passphrase where its key needs one; None where nobody gives it."""
+        """Return the access, after asking for its key's passphrase if needed; None if none is given."""
         try:
             return await asyncio.to_thread(made, None)
         except ConfigException as exc:
@@ -157,7 +157,7 @@ class LoginScreen(ModalScreen[Place | None]):
         found: list[HubAccess] = []
 
         async def use(passphrase: str) -> None:
-            # Trying one takes a third of a second.
+            # In a thread, as a try takes a third of a second.
             found.append(await asyncio.to_thread(made, lambda _path: iter([passphrase])))
 
         await self.app.push_screen_wait(PassphraseDialog(path, use))
@@ -179,7 +179,7 @@ class LoginScreen(ModalScreen[Place | None]):
         given = {name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS}
         given = {name: text for name, text in given.items() if text}
         if given.get("hub") == self._wanted.get("hub"):
-            # Said of that hub, and of no other.
+            # These settings apply only to the requested hub.
             given |= {option.key: self._wanted[option.key] for option in BINDING if option.key in self._wanted}
         self._complain("")
         start_task(self, self._try(given), "Logging in", group="login")
@@ -208,7 +208,7 @@ class LoginScreen(ModalScreen[Place | None]):
 
 
 def _access(given: dict[str, str], ask: AskPassphrase | None) -> HubAccess:
-    """Return how to reach the hub that the form says. Raises `ConfigException`."""
+    """Return the access to the hub in the form. Raises `ConfigException`."""
     if "hub" not in given:
         raise ConfigException("which hub? for example wss://hub.example:8443")
     if "principal" not in given:

@@ -33,21 +33,21 @@ from omnyshell.tui.widgets.header import HubHeader
 from omnyshell.tui.widgets.panel_tabs import PanelTabs
 
 SHORTEST_PERIOD = 0.1
-"""Seconds between two looks at a state that changes all the time."""
+"""Seconds between redraws of a state that changes all the time."""
 
 TICK = 1.0
-"""Seconds between looks at what changes by time alone: ages."""
+"""Seconds between redraws of what changes with time alone: ages."""
 
 
 class Place(NamedTuple):
-    """Where one was before going elsewhere."""
+    """A place to which the user can go back."""
 
     panel: str
     looks: dict[str, Look]
 
 
 class OverviewScreen(Screen[None]):
-    """What the hub knows, as it happens. Draws nothing while another screen is shown."""
+    """The hub's state, live. Draws nothing while another screen is shown."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.OVERVIEW)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (170, "-wide")]
@@ -138,7 +138,7 @@ class OverviewScreen(Screen[None]):
         self._look()
 
     def on_unmount(self) -> None:
-        """Follow it no more."""
+        """Stop following the state."""
         self._unsubscribe()
         self._unwatch()
 
@@ -153,7 +153,7 @@ class OverviewScreen(Screen[None]):
             self._next_look = self.set_timer(SHORTEST_PERIOD, self._look)
 
     def _noticed(self, change: Change) -> None:
-        """Say aloud that two processes use one node id: whoever works there works with either."""
+        """Notify the user that two processes use one node id: work there may reach either of them."""
         before, after = change.before, change.after
         if not isinstance(after, LiveNode) or not is_contested(after, self._clock.now()):
             return
@@ -165,7 +165,7 @@ class OverviewScreen(Screen[None]):
     def _look(self) -> None:
         self._next_look = None
         if self._ticker is not None:
-            # Ages are drawn with what has changed: two frames cost twice as much as one.
+            # Ages are drawn together with other changes, as each frame has its cost.
             self._ticker.reset()
         if self._is_shown:
             for panel in self._panels.values():
@@ -195,11 +195,11 @@ class OverviewScreen(Screen[None]):
 
     @property
     def panel(self) -> Panel[Any]:
-        """The panel that is worked in."""
+        """The active panel."""
         return self._panels[self._panel]
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Note which panel is worked in."""
+        """Note which panel is active."""
         for name, panel in self._panels.items():
             if panel in event.widget.ancestors_with_self:
                 self._panel = name
@@ -242,14 +242,14 @@ class OverviewScreen(Screen[None]):
         self.action_show_panel(names[(names.index(self._panel) + by) % len(names)])
 
     def action_zoom(self) -> None:
-        """Give the panel the whole screen, or back."""
+        """Give the panel the whole screen, or restore the layout."""
         self._is_zoomed = not self._is_zoomed
         self._arrange()
 
     # Details
 
     def action_toggle_details(self) -> None:
-        """Show all that is known of the row, or hide it."""
+        """Show or hide the details of the row."""
         self.set_class(not self.has_class("-details"), "-details")
         self._say()
 
@@ -263,7 +263,7 @@ class OverviewScreen(Screen[None]):
         self.post_message(messages.ShowAccess())
 
     def on_show_details(self, event: messages.ShowDetails) -> None:
-        """Show all that is known of the row."""
+        """Show the details of the row."""
         event.stop()
         self.set_class(True, "-details")
         self._say()
@@ -286,7 +286,7 @@ class OverviewScreen(Screen[None]):
         current = self.panel.rows.current
         self._details.present(self.panel.describe(current) if current is not None else None)
 
-    # Going to what a record names
+    # Going to the subject of an audit record
 
     def on_go_to(self, event: messages.GoTo) -> None:
         """Go to the session of an audit record, or else to its node, or else to its principal."""

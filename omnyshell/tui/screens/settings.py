@@ -85,7 +85,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
             self.dismiss(None)
 
     def action_close(self) -> None:
-        """Leave everything as it was."""
+        """Close without saving."""
         self.dismiss(None)
 
     def _save(self) -> None:
@@ -98,7 +98,7 @@ class SettingsScreen(ModalScreen[ConsoleSettings | None]):
         self.dismiss(settings)
 
     def _entered(self) -> ConsoleSettings:
-        """Return what the form says. Raises `ConfigException`."""
+        """Return the settings in the form. Raises `ConfigException`."""
         return replace(self._settings, **{option.key: self._value(option) for option in SETTINGS})
 
     def _value(self, option: Option) -> Any:

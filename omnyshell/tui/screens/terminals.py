@@ -1,4 +1,4 @@
-"""The remote terminals: tabs, splits, and what goes on in them."""
+"""The remote terminals, in tabs and splits."""
 
 import asyncio
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ NOTHING = "No terminal yet. Choose a node in the overview and press Enter."
 
 
 class TerminalsScreen(Screen[None]):
-    """Holds every session that is attached in this console, and those that are watched."""
+    """Holds all sessions that are attached or watched in this console."""
 
     DEFAULT_CSS = """
     TerminalsScreen { layers: base above; }
@@ -68,7 +68,7 @@ class TerminalsScreen(Screen[None]):
 
     @property
     def live_terminals(self) -> list[TerminalPane]:
-        """The terminals whose sessions go on."""
+        """The terminals with live sessions."""
         return [pane for pane in self._terminals() if pane.is_live]
 
     def open_shell(self, node_id: str) -> TerminalPane:
@@ -84,7 +84,7 @@ class TerminalsScreen(Screen[None]):
         return pane
 
     def attach(self, node_id: str, ref: str) -> TerminalPane:
-        """Attach a session; one that is attached here already is brought to the front."""
+        """Attach a session; if it is attached here already, show its tab."""
         for pane in self._terminals():
             if pane.is_live and pane.node_id == node_id and ref and matches_ref(pane.session_id, ref):
                 self._activate(pane)
@@ -92,13 +92,13 @@ class TerminalsScreen(Screen[None]):
         return self.open(OpenSpec(node_id=node_id, session_ref=ref))
 
     def watch_session(self, node_id: str, ref: str) -> WatchPane:
-        """Look on at a session without attaching it."""
+        """Watch a session without attaching to it."""
         pane = WatchPane(SessionRef(node_id, ref), self._port, answers=self._strip.press, lead=self._lead)
         self._add(pane)
         return pane
 
     async def detach_all(self) -> int:
-        """Detach every live session; returns how many were. What cannot be detached ends with the connection."""
+        """Detach all live sessions; return how many were detached. Others end with the connection."""
         self._is_ending = True
         results = await asyncio.gather(*map(_detached, self.live_terminals))
         return sum(results)
@@ -120,19 +120,19 @@ class TerminalsScreen(Screen[None]):
         self._arrange()
 
     def on_mount(self) -> None:
-        """Take in what was opened before there was a screen."""
+        """Add the tabs that were opened before the screen existed."""
         self._deck.mount(*self._early)
         self._early.clear()
         self._arrange()
 
     def on_screen_resume(self) -> None:
-        """The keyboard is the active terminal's again."""
+        """Give the active terminal the focus again."""
         self._arrange()
         for pane in self._terminals():
             pane.terminal.has_keyboard(gained=pane.terminal.has_focus)
 
     def on_screen_suspend(self) -> None:
-        """Nothing here is seen any more."""
+        """Note that no terminal is visible any more."""
         for pane in self._terminals():
             pane.unseen()
             pane.terminal.has_keyboard(gained=False)
@@ -142,7 +142,7 @@ class TerminalsScreen(Screen[None]):
         self._arrange()
 
     def _arrange(self) -> None:
-        """Bring the widgets in line with the layout."""
+        """Update the widgets from the layout."""
         if not self.is_mounted:
             return
         shown = self._layout.shown
@@ -155,7 +155,7 @@ class TerminalsScreen(Screen[None]):
             elif isinstance(pane, TerminalPane):
                 pane.unseen()
         with suppress(ValueError):
-            # The order of the widgets is that of the tabs, which decides who is left of whom.
+            # The widgets have the order of the tabs, which decides which one is on the left.
             self._deck.sort_children(key=self._order)
         self.query_one("#nothing").display = not self._layout.tabs
         self._show_tabs()
@@ -196,17 +196,17 @@ class TerminalsScreen(Screen[None]):
         self._activate(self._layout.tabs[event.number])
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """A click into the other one of two gives it the keyboard."""
+        """Make a terminal active that got the focus by a click."""
         for pane in self._layout.shown:
             if pane is not self._layout.active and pane.target is event.widget:
                 self._activate(pane)
                 return
 
-    # What follows the leader
+    # Commands after the leader key
 
     @property
     def is_asking(self) -> bool:
-        """Whether the next key answers the strip."""
+        """Whether the strip is waiting for a key."""
         return self._strip.prompt is not None
 
     def _lead(self) -> None:

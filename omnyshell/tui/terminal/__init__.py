@@ -1,1 +1,1 @@
-"""Terminals in the console's window: what paints them, what is typed into them, and the sessions behind them."""
+"""Terminals in the console: painting, input, and the attached sessions."""

@@ -1,4 +1,4 @@
-"""A session bound to an emulator: output into it, input out of it. Knows nothing of widgets."""
+"""A session attached to an emulator. Knows nothing of widgets."""
 
 import asyncio
 import time
@@ -16,31 +16,31 @@ from omnyshell.terminal import Emulator, Event, Follower, reset_sequence
 from omnyshell.tui.terminal.fair_following import FairFollowing
 
 MOST_INPUT: Final = 4 * 1024 * 1024
-"""Bytes of input that wait for a program that does not read; what is typed beyond that is refused."""
+"""The most bytes of input that wait for a program that does not read; further input is refused."""
 
 _ABORT: Final = b"\x18\x1b\\"
-"""CAN ends a sequence, ST a string that was begun."""
+"""CAN ends an unfinished sequence, ST an unfinished string."""
 
 _LINES_END_IN_LF: Final = b"\x1b[20h"
-"""LNM: a command without a terminal ends its lines with LF alone."""
+"""LNM on: a command without a terminal ends its lines with LF alone."""
 
 Opener = Callable[[PtySpec], Awaitable[RemoteSession]]
 
 
 class Phase(Enum):
-    """Where an attached session is in its life."""
+    """The phase of an attached session's life."""
 
     OPENING = auto()
     LIVE = auto()
     WAITING = auto()
-    """Hub or node are lost; the client gets them back."""
+    """Hub or node is lost; the client reconnects."""
 
     EXITED = auto()
     DETACHED = auto()
-    """By this console."""
+    """Detached by this console."""
 
     TAKEN = auto()
-    """Another terminal has it, or someone detached it from elsewhere."""
+    """Attached by another client, or detached from elsewhere."""
 
     FAILED = auto()
 
@@ -50,16 +50,16 @@ OVER: Final = frozenset((Phase.EXITED, Phase.DETACHED, Phase.TAKEN, Phase.FAILED
 
 
 class AttachmentListener(Protocol):
-    """Who shows the session."""
+    """The view of the session."""
 
     def screen_changed(self, events: list[Event]) -> None:
-        """Output was followed; `events` is what the program told beside it."""
+        """The screen has changed; `events` are the program's other events."""
 
     def phase_changed(self) -> None:
-        """`Attachment.phase` is another one."""
+        """`Attachment.phase` has changed."""
 
     def input_refused(self) -> None:
-        """What was typed is dropped: too much waits already."""
+        """Input was dropped, as too much waits already."""
 
 
 @dataclass(slots=True)
@@ -73,9 +73,9 @@ class Ending:
 class Attachment:
     """Runs a session in an emulator from its opening to its end.
 
-    Output is followed in slices, and its credit goes back only then: a flood slows the program, and no queue grows.
-    `run` it in a task; to end it, `detach` or `kill`; cancelling the task abandons the session, as a lost client does.
-    `has_terminal` says whether the program on the node has a PTY.
+    Output is emulated in slices, and its credit is granted only then: a flood slows the program down, and no queue
+    grows. Call `run` in a task, and `detach` or `kill` to end it; cancelling the task abandons the session, as if the
+    client were lost. `has_terminal` says whether the program on the node has a PTY.
     """
 
     def __init__(
@@ -104,16 +104,16 @@ class Attachment:
 
     @property
     def waits_for_node(self) -> bool:
-        """Whether it is the node that was lost, and not the hub."""
+        """Whether the node is lost, not the hub."""
         return self.session is not None and isinstance(self.session.lost_by, NodeUnavailableException)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing follows."""
+        """Whether the session is over."""
         return self.phase in OVER
 
     async def run(self) -> None:
-        """Open the session and follow it to its end, which `phase` and `ending` tell of."""
+        """Open the session and follow it to its end; see `phase` and `ending`."""
         try:
             asked = self._size
             session = self.session = await self._opener(asked)
@@ -150,7 +150,7 @@ class Attachment:
             self._has_input.set()
 
     def resize(self, columns: int, lines: int) -> None:
-        """Give the terminal another size, at both ends."""
+        """Resize the terminal at both ends."""
         if (columns, lines) == (self._screen.columns, self._screen.lines):
             return
         self._follower.resize(lines, columns)
@@ -164,7 +164,7 @@ class Attachment:
             self.session.signal(name)
 
     async def detach(self) -> None:
-        """Leave the session running; while the hub is lost it is just left.
+        """Detach the session; while the hub is lost, just leave it.
 
         Raises as `RemoteSession.detach` does, and `ChannelException` for a command without a terminal, which its node
         would end.
@@ -189,7 +189,7 @@ class Attachment:
             self._follower.push(_LINES_END_IN_LF)
         async for chunk in session:
             self._follower.push(chunk.data)
-            # All at once: of plain output, what has scrolled away already need not be drawn.
+            # Taken together, as plain output that scrolls away at once need not be drawn.
             for data in session.take_waiting():
                 self._follower.push(data)
             await self._following.follow(self._follower, self._after_slice)
@@ -197,13 +197,13 @@ class Attachment:
     def _after_slice(self) -> None:
         replies = self._screen.take_replies()
         session = self.session
-        # A program that asks and does not read gets no answers, so that nothing piles up.
+        # A program that does not read gets no answers to its queries, so that they do not accumulate.
         if replies and session is not None and not self._input and session.channel.budget >= len(replies):
             self._send_now(session, replies)
         self._listener.screen_changed(self._screen.take_events())
 
     async def _write(self, session: RemoteSession) -> None:
-        """Send what could not be sent at once."""
+        """Send input that had to wait."""
         while True:
             await self._has_input.wait()
             while self._input:
@@ -215,7 +215,7 @@ class Attachment:
         try:
             session.send(data)
         except ChannelException:
-            # It has ended; reading tells how.
+            # The session has ended; the reading task reports how.
             return
 
     def _state_changed(self, state: LinkState) -> None:

@@ -1,4 +1,4 @@
-"""Copying out of a terminal, and what a program in one may copy."""
+"""Copying from a terminal, and the policy for programs that copy."""
 
 from typing import Final
 
@@ -7,13 +7,13 @@ from textual.app import App
 from omnyshell.terminal import ClipboardWrite
 
 LONGEST_COPY: Final = 1_000_000
-"""Bytes that are handed to the outer terminal at once; many take less."""
+"""The most bytes that are passed to the outer terminal at a time; many terminals accept fewer."""
 
 
 def copy_out(app: App[object], text: str) -> str:
-    """Put text on the clipboard, as far as that can be done; returns what was done, for the user.
+    """Put text on the clipboard as far as possible; return what was done, for the user.
 
-    The outer terminal is told by OSC 52 and gives no answer, so that "copied" is never said.
+    The outer terminal is asked by OSC 52 and does not answer, so the text never says "copied".
     """
     size = len(text.encode())
     if size > LONGEST_COPY:

@@ -1,4 +1,4 @@
-"""What can follow the leader key in a terminal."""
+"""The commands after the leader key in a terminal."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Copy mode: a cursor of one's own in what a terminal shows and keeps, moved by keys as in less and vi."""
+"""Copy mode: a cursor in a terminal's screen and scrollback, moved by keys as in less and vi."""
 
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
@@ -10,7 +10,7 @@ from omnyshell.tui.terminal.selection import Selection, Shape, is_word
 
 
 class Outcome(Enum):
-    """What a key asks of the terminal that copy mode runs in."""
+    """The effect of a key on the terminal in copy mode."""
 
     STAY = auto()
     COPY = auto()
@@ -35,7 +35,7 @@ _OUTCOMES: Final = {
 
 
 class CopyMode:
-    """Where the cursor is and what it selects. `page` is how many lines are seen at once."""
+    """The cursor and the selection. `page` is the number of visible lines."""
 
     def __init__(self, lines: Lines, cursor: Point, page: int) -> None:
         self._lines = lines
@@ -50,7 +50,7 @@ class CopyMode:
         return None if self._anchor is None else Selection(self._anchor, self.cursor, self._shape)
 
     def press(self, key: str) -> Outcome:
-        """Take a key, by Textual's name; ones without a meaning do nothing."""
+        """Handle a key, by Textual's name; unknown ones do nothing."""
         if key in _SHAPES:
             self._select(_SHAPES[key])
         elif key in _MOTIONS:

@@ -1,4 +1,4 @@
-"""Whose output is followed next, where several terminals have some."""
+"""Shares time between terminals with output to emulate."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from omnyshell.terminal.following.follower import SLICE_SECONDS, Follower
 class FairFollowing:
     """One slice of one terminal's output at a time, with a turn of the loop between them.
 
-    So a key waits for one slice at most, however many terminals flood.
+    So a key waits for at most one slice, however many terminals flood.
     """
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class FairFollowing:
         self._users = 0
 
     async def follow(self, follower: Follower, after_slice: Callable[[], None]) -> None:
-        """Follow all that waits, in slices; call `after_slice` after each."""
+        """Emulate all queued output in slices; call `after_slice` after each."""
         more = True
         self._users += 1
         try:

@@ -36,14 +36,14 @@ _controls = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class TerminalHost(Protocol):
-    """Who a terminal belongs to."""
+    """The owner of a terminal widget."""
 
     @property
     def has_program(self) -> bool:
         """Whether there is a program, or will be, that keys go to."""
 
     def key_pressed(self, key: events.Key) -> bool:
-        """Take a key that is not the program's; returns whether it was taken."""
+        """Handle a key that is not for the program; return whether it was handled."""
 
     def resized(self, columns: int, lines: int) -> None:
         """Follow the widget, which has this size now."""
@@ -55,10 +55,10 @@ class TerminalHost(Protocol):
         """Decide on a paste; `TerminalWidget.paste` carries it out."""
 
     def copied(self, text: str) -> None:
-        """Put text on the clipboard, and say what was done."""
+        """Put text on the clipboard, and tell the user."""
 
     def search_wanted(self) -> None:
-        """Ask for what to search; `TerminalWidget.search` carries it out."""
+        """Ask the user what to search; `TerminalWidget.search` carries it out."""
 
     def said(self, text: str) -> None:
         """Tell the user something."""
@@ -89,7 +89,10 @@ class TerminalWidget(TerminalView, can_focus=True):
 
     @property
     def takes_all_keys(self) -> bool:
-        """Whether the app must leave keys to this widget, whatever their bindings' priority: not once all is over."""
+        """Whether the app must leave all keys to this widget, despite priority bindings.
+
+        False once the session is over.
+        """
         return self._host.has_program
 
     def on_resize(self) -> None:
@@ -99,8 +102,8 @@ class TerminalWidget(TerminalView, can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Paint, and see to it that the program has the size of what is painted.
 
-        Textual 8.2.8 tells a new widget nothing of its size where it was asked for the place of another between the
-        mounting and the layout.
+        Textual 8.2.8 sends a new widget no resize event if another widget's region was requested between its mounting
+        and the layout.
         """
         if self._fitted != self.size:
             self.call_next(self._fit)
@@ -203,7 +206,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         self.post_message(self.Moved())
 
     def _press_in_copy_mode(self, mode: CopyMode, event: events.Key) -> None:
-        # Letters have their own character as a name, in capitals too, unless the terminal tells of the shift.
+        # A letter's character is its name, also for capitals, unless the terminal reports the shift key.
         key = event.character if event.character and event.character.isalpha() else event.key
         outcome = mode.press(key)
         if outcome is Outcome.LEAVE:
@@ -333,7 +336,7 @@ class TerminalWidget(TerminalView, can_focus=True):
         if self._is_programs(event):
             self._tell(event, MouseAction.PRESS, button)
         elif self.emulator.on_alternate_screen and not event.shift:
-            # There is nothing above it to scroll to: as in other terminals, the program gets arrow keys.
+            # There is no scrollback to show: as in other terminals, the program gets arrow keys.
             key = "up" if button is MouseButton.WHEEL_UP else "down"
             self._send(encode_key(key, self.emulator.mode) * _WHEEL_LINES)
         else:

@@ -1,4 +1,4 @@
-"""The lines of a terminal under numbers that stay: scrollback and screen as one."""
+"""The lines of a terminal, scrollback and screen, under numbers that do not change."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,9 @@ class Point(NamedTuple):
 
 
 class Lines:
-    """What can be scrolled to. A line keeps its number while it moves up the screen and through the scrollback.
+    """The lines to which one can scroll.
+
+    A line keeps its number while it moves up the screen and through the scrollback.
 
     While the alternate screen is shown there is nothing above it.
     """
@@ -50,7 +52,7 @@ class Lines:
         return Point(self.top + screen.cursor.y, screen.cursor_column)
 
     def row(self, line: int) -> Row | None:
-        """Return a line, None where it is no more or not yet."""
+        """Return a line; None if it no longer or does not yet exist."""
         if line > self.last or line < self.first:
             return None
         if line >= self.top:
@@ -75,6 +77,6 @@ class Lines:
         return row is not None and row.wrapped
 
     def clamp(self, point: Point) -> Point:
-        """Return the nearest cell that there is."""
+        """Return the nearest existing cell."""
         line = max(self.first, min(point.line, self.last))
         return Point(line, max(0, min(point.column, self.width - 1)))

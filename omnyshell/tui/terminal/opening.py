@@ -1,4 +1,4 @@
-"""What a terminal is to show: how its session is opened or taken up."""
+"""The specification of a terminal's session: how it is opened or resumed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ from omnyshell.services.client.session import RemoteSession
 
 TERM = "xterm-256color"
 COLOURS = {"COLORTERM": "truecolor"}
-"""What tells programs what this terminal can do, beside TERM."""
+"""Variables beside TERM that tell programs what this terminal supports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenSpec:
-    """A session to open or to take up on a node.
+    """A session to open or resume on a node.
 
     Without `command` and `session_ref` it is a login shell. A command has a terminal unless `pty` is False.
     """
@@ -29,7 +29,7 @@ class OpenSpec:
 
     @property
     def name(self) -> str:
-        """What a tab is called until its program says otherwise."""
+        """The name of a tab until its program sets a title."""
         if self.session_ref:
             return f"{self.node_id}: {short_id(self.session_ref)}"
         return f"{self.node_id}: {self.command}" if self.command else self.node_id

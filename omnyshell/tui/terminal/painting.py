@@ -41,7 +41,7 @@ _CURRENT: Final = ((0xF2, 0x7A, 0x4E), (0x10, 0x10, 0x10))
 
 
 class Mark(Enum):
-    """What is laid over cells when they are painted."""
+    """A mark on cells when they are painted."""
 
     BLOCK = auto()
     UNDERLINE = auto()
@@ -80,7 +80,7 @@ class RowPainter:
             cells, styles = cells[:width], styles[:width]
         joined = "".join(cells)
         text: Sequence[str] = joined
-        # Of plain text a column is a character, so that runs can be sliced.
+        # In ASCII text each column is one character, so that runs can be sliced.
         if len(joined) != len(cells) or not joined.isascii():
             cells = text = _as_measured(cells)
         shown: Iterable[Style | RichStyle] = styles
@@ -159,13 +159,13 @@ class RowPainter:
 
 
 def safe_link(link: str) -> str:
-    """Return the address of an OSC 8 link (`params;uri`), "" where it is none that a browser should be sent to."""
+    """Return the address of an OSC 8 link (`params;uri`); "" if a browser should not open it."""
     _, _, uri = link.partition(";")
     return uri if uri.lower().startswith(_LINK_SCHEMES) and uri.isprintable() else ""
 
 
 def _as_measured(cells: Sequence[str]) -> list[str]:
-    """Replace what Textual would measure otherwise than the terminal that the program writes to.
+    """Replace cells whose width Textual would measure differently from the emulator.
 
     A cell that is wider or narrower than its place would move everything to the right of it, other panes included;
     so would a character that turns the direction of text.

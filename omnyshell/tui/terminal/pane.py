@@ -1,4 +1,4 @@
-"""An attached session in a tab: its terminal, and what there is to say about it."""
+"""An attached session in a tab: its terminal, and notices about it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -30,7 +30,7 @@ _LABELS_TIMEOUT = 2.0
 
 
 class Notice(Static):
-    """What there is to say about a session. `laid_out` is called when its size is known."""
+    """A notice about a session. `laid_out` is called when its size is known."""
 
     def __init__(self, laid_out: Callable[[], None]) -> None:
         super().__init__(id="notice")
@@ -46,7 +46,7 @@ class Notice(Static):
 
 
 class TerminalPane(TabPane):
-    """Opens a session when its size is known, and shows it to its end and after it."""
+    """Opens a session once its size is known, and shows it until and after its end."""
 
     DEFAULT_CSS = """
     TerminalPane { width: 1fr; height: 1fr; layers: base above; background: $background; }
@@ -75,7 +75,7 @@ class TerminalPane(TabPane):
         self._answers = answers
         self._lead = lead
         self._leader = leader_name(context.settings.leader)
-        # A size that the terminal never has makes the first one known as a change.
+        # An impossible size, so that the first real size counts as a change.
         self.emulator = Emulator(1, 1, scrollback=context.settings.scrollback, answering=True)
         self.terminal = TerminalWidget(self.emulator, self)
         self.attachment = self._new_attachment(spec)
@@ -99,7 +99,7 @@ class TerminalPane(TabPane):
 
     @property
     def mark(self) -> TabMark:
-        """Waiting and over count more than what happened unseen."""
+        """The marks for waiting and over take precedence over unseen output."""
         if self.attachment.is_over:
             return TabMark.OVER
         return TabMark.WAITING if self.attachment.phase is Phase.WAITING else self._mark
@@ -111,7 +111,7 @@ class TerminalPane(TabPane):
 
     @property
     def is_live(self) -> bool:
-        """Whether the session goes on, here or on its node."""
+        """Whether the session is live, here or on its node."""
         return not self.attachment.is_over
 
     @property
@@ -130,7 +130,7 @@ class TerminalPane(TabPane):
         await self.attachment.detach()
 
     def seen(self) -> None:
-        """What happened unseen is seen now."""
+        """Clear the marks of unseen output."""
         self._is_seen = True
         self._set_mark(TabMark.NONE)
 
@@ -164,7 +164,7 @@ class TerminalPane(TabPane):
             self._notice(Text(f"This terminal failed: {type(exc).__name__}. Enter closes it."))
 
     def restart(self) -> None:
-        """Run it again, or take it up again where it goes on without us."""
+        """Run it again, or resume it if it goes on without this console."""
         if self.attachment.phase is Phase.TAKEN:
             self.spec = OpenSpec(node_id=self.node_id, session_ref=self.session_id)
         elif self.spec.session_ref and self.attachment.phase is Phase.EXITED:
@@ -176,7 +176,7 @@ class TerminalPane(TabPane):
         self._begin()
 
     async def on_unmount(self) -> None:
-        """End what runs here; a live session is left to its node."""
+        """End the tasks of this pane; a live session is left on its node."""
         for task in (self._work, self._helper):
             if task is not None:
                 task.cancel()
@@ -241,7 +241,7 @@ class TerminalPane(TabPane):
         return f"Ended with exit code {status.code}."
 
     async def _find_out_who(self) -> None:
-        """A session that was taken from here has a new terminal, or was just detached."""
+        """Find out whether a session that was detached here is attached elsewhere."""
         try:
             found = await self._port.client.list_sessions(self.node_id)
         except OmnyShellException:
@@ -256,7 +256,7 @@ class TerminalPane(TabPane):
         self._notice(_with_keys(words, "r", "takes it back"))
 
     def _help(self, work: Coroutine[None, None, None]) -> None:
-        """Do something beside the session; only the latest counts."""
+        """Run a task beside the session, which replaces an earlier one."""
         if self._helper is not None:
             self._helper.cancel()
         self._helper = asyncio.create_task(work)
@@ -284,7 +284,7 @@ class TerminalPane(TabPane):
     # What the terminal asks for
 
     def key_pressed(self, key: events.Key) -> bool:
-        """Take what is the console's: an open prompt, the leader, and keys after the end."""
+        """Handle the console's keys: for an open prompt, the leader, and keys after the session's end."""
         if self._answers(key):
             return True
         if key.key == self._leader:
@@ -317,7 +317,7 @@ class TerminalPane(TabPane):
             async with asyncio.timeout(_LABELS_TIMEOUT):
                 labelled = {node.node_id for node in await self._port.client.list_nodes({name: value})}
         except (OmnyShellException, TimeoutError):
-            # Whether it has the label cannot be known now, so it may have it.
+            # The node's labels are unknown now, so it may have the label.
             labelled, label = {self.node_id}, f"maybe {label}"
         if self.node_id in labelled:
             self._ask(self._paste_question(text, f"Paste {count} lines into {self.node_id} ({label})?"))
@@ -345,7 +345,7 @@ class TerminalPane(TabPane):
         self.app.notify(one_line(text, _LONGEST_NOTICE), markup=False)
 
     def on_terminal_widget_moved(self, event: TerminalWidget.Moved) -> None:
-        """Say how to get back from where the program's screen is not."""
+        """Tell the user how to get back, when the program's screen is not shown."""
         event.stop()
         if self.terminal.copy_mode is not None:
             self._notice(Text(f"Copy mode: {HINT}"))

@@ -1,6 +1,6 @@
-"""The strip below a terminal: what can follow a key, a question, or a line to fill in.
+"""The strip below a terminal: a menu of keys, a question, or a line to fill in.
 
-It takes its keys from the terminal that has the focus, so that the program does not hear of a focus that went and came.
+It gets its keys from the focused terminal, so that the program gets no events of lost and regained focus.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class Prompt(Protocol):
         """Return what is shown."""
 
     def press(self, key: str, character: str | None) -> bool:
-        """Take a key; returns whether the strip is to be closed. What was chosen is reported by then."""
+        """Handle a key; return whether the strip has to be closed. A choice is reported before that."""
 
 
 @dataclass(slots=True)
@@ -134,7 +134,7 @@ class Strip(Widget):
         if prompt is None:
             return False
         if prompt.press(event.key, event.character):
-            # What it led to may have asked something else already.
+            # The reported choice may have opened another prompt already.
             if self._prompt is prompt:
                 self.ask(None)
         else:

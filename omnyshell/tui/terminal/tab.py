@@ -1,4 +1,4 @@
-"""What a tab of the terminals shows: an attached session, or one that is looked on at."""
+"""A tab of the terminals: an attached or a watched session."""
 
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ MOST_TITLE = 40
 
 
 class TabMark(StrEnum):
-    """What a tab says beside its name."""
+    """The mark beside a tab's name."""
 
     NONE = ""
     ACTIVITY = "*"
@@ -21,10 +21,10 @@ class TabMark(StrEnum):
 
 
 class TabPane(Container):
-    """One tab. `name_given` is what the user called it."""
+    """One tab. `name_given` is the name that the user gave it."""
 
     class Changed(Message):
-        """Name or mark of the tab are others now."""
+        """Name or mark of the tab has changed."""
 
     class Finished(Message):
         """The tab is to be closed."""
@@ -40,27 +40,27 @@ class TabPane(Container):
 
     @property
     def label(self) -> str:
-        """What the tab is called."""
+        """The displayed name of the tab."""
         return self.name_given or one_line(self.own_name)
 
     @property
     def own_name(self) -> str:
-        """What it is called unless the user named it."""
+        """Its name unless the user named it."""
         raise NotImplementedError
 
     @property
     def mark(self) -> TabMark:
-        """What is to be noticed."""
+        """The mark to show."""
         raise NotImplementedError
 
     @property
     def is_live(self) -> bool:
-        """Whether a session is attached that goes on."""
+        """Whether a live session is attached."""
         return False
 
     @property
     def target(self) -> Widget:
-        """What gets the focus."""
+        """The widget that gets the focus."""
         raise NotImplementedError
 
     async def leave(self) -> None:

@@ -1,4 +1,4 @@
-"""A terminal's screen as a widget that only shows it."""
+"""A widget that shows a terminal's screen, without input."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -24,21 +24,22 @@ LONGEST_SYNC: Final = 0.15
 """Seconds that a program may hold the screen back with synchronized output (mode 2026)."""
 
 _REST: Final = 4
-"""Times what a repaint took until the next one, so that under a flood most of the time is left for the output."""
+"""The pause after a repaint, in multiples of its duration, so that under a flood most time is left for the
+emulation."""
 
 _FIXED: Final = -1
 _MOST_STRIPS: Final = 2048
 _SHAPES: Final = {3: Mark.UNDERLINE, 4: Mark.UNDERLINE, 5: Mark.BAR, 6: Mark.BAR}
 
-# What a line on the screen was painted from: row, revision, what lies over it.
+# What a line on the screen was painted from: row, revision, overlays.
 Painted = tuple[Row | None, int, tuple[Overlay, ...]]
 
 
 class TerminalView(Widget):
-    """Shows an emulator: its screen, or lines further up. It is never typed into and answers nothing.
+    """Shows an emulator: its screen, or lines of the scrollback. It has no input.
 
-    Whoever feeds the emulator calls `touch`; lines that changed are then painted, at most 60 times a second. Where the
-    emulator is larger than the widget, the part around the cursor is shown.
+    Call `touch` after feeding the emulator; changed lines are then painted, at most 60 times a second. If the emulator
+    is larger than the widget, the part around the cursor is shown.
     """
 
     DEFAULT_CSS = """
@@ -97,7 +98,7 @@ class TerminalView(Widget):
 
     @property
     def covered(self) -> int:
-        """Lines at the bottom that something else lies over; what is in use of the screen is shown above them."""
+        """Lines at the bottom that another widget covers; the used part of the screen is shown above them."""
         return self._covered
 
     @covered.setter
@@ -112,7 +113,10 @@ class TerminalView(Widget):
         return max(1, self.size.height - self._covered)
 
     def _following_top(self) -> int:
-        """Where the screen begins; where fewer lines are seen, as far down as the cursor or the text needs."""
+        """The first line to show while following.
+
+        If fewer lines fit, it is as far down as the cursor or the text needs.
+        """
         screen = self.emulator
         if screen.lines <= self.page or not self.size.height:
             return self.lines.top
@@ -178,7 +182,7 @@ class TerminalView(Widget):
         changed = [y for y in range(height) if not _same(before[y], wanted[y])]
         if changed:
             self.refresh(*(Region(0, first, width, count) for first, count in _runs(changed)))
-            # A sixtieth of a second later is Textual's limit on repaints; here `touch` keeps it already.
+            # Textual would delay this to limit repaints, which `touch` does already.
             show_now(self)
             took = asyncio.get_running_loop().time() - now
             self._next_frame = now + max(FRAME, _REST * took)
@@ -251,7 +255,7 @@ class TerminalView(Widget):
             row.compact()
         if len(self._strips) >= _MOST_STRIPS:
             self._strips.clear()
-        # What is painted is the row as it is now, which may be newer than what asked for it.
+        # The row is painted in its present state, which may be newer than at the request.
         self._strips[row] = (_FIXED if revision == _FIXED else row.revision, width, strip)
         return strip
 

@@ -1,4 +1,4 @@
-"""A console's end of the pipe to the web server: keys come in, the screen goes out."""
+"""The console's end of the pipe to the web server: receives keys, and sends the screen."""
 
 import asyncio
 import json
@@ -20,10 +20,10 @@ _HEAD: Final = struct.Struct(">cI")
 
 
 class Packets:
-    """Takes a stream of them apart."""
+    """Splits a stream into packets."""
 
     KEYS: Final = b"D"
-    """What was typed; all else is JSON about the page."""
+    """Typed input; other packets are JSON about the page."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -49,7 +49,7 @@ _STDIN: Final = 0
 
 
 class ConsoleWebDriver(WebDriver):
-    """Textual's driver, reading keys as `ConsoleDriver` does, and leaving in order when page or server are gone.
+    """Textual's driver, but it reads keys as `ConsoleDriver` does, and ends in order when page or server is gone.
 
     Textual 8.2.8 exits at once when the page is closed or a signal comes, so that nothing is detached, and goes on for
     ever when the server is gone.
@@ -104,7 +104,7 @@ class ConsoleWebDriver(WebDriver):
             super().on_meta(packet_type, payload)
 
     def _leave_soon(self) -> None:
-        """In the thread that reads."""
+        """Request the end, from the reading thread."""
         with suppress(RuntimeError):  # the loop may have ended
             self._own_loop.call_soon_threadsafe(self._leave)
 
@@ -114,7 +114,7 @@ class ConsoleWebDriver(WebDriver):
             self._console.action_quit_console()
 
     def _write_all(self, data: bytes) -> int:
-        """Write to the server; without one, nowhere."""
+        """Write to the server; drop the data if it is gone."""
         rest = memoryview(data)
         with suppress(OSError):
             while rest:

@@ -1,4 +1,4 @@
-"""Who may see the console in a browser: whoever opened the link, once, and the pages that it led to. No I/O."""
+"""Access control for the console in a browser: the link works once, and gives a cookie for later requests. No I/O."""
 
 import hmac
 import secrets
@@ -9,7 +9,7 @@ from typing import Final
 ENTRANCE: Final = "/enter/"
 
 HEADERS: Final = {
-    # Everything comes from here; the terminal in the page sets styles as it draws.
+    # Everything is served from here; the terminal in the page sets inline styles.
     "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -20,18 +20,21 @@ HEADERS: Final = {
 
 
 class Verdict(Enum):
-    """What becomes of a request."""
+    """The decision about a request."""
 
     SERVE = auto()
     ENTER = auto()
-    """The link, opened for the first time: the cookie is given out."""
+    """The link is opened for the first time: set the cookie."""
 
     REFUSE = auto()
 
 
 @dataclass(slots=True)
 class Gate:
-    """Judges requests to one port on loopback. The link opens once; what it gives is good until the console ends."""
+    """Decides about requests to one port on the loopback.
+
+    The link works once; its cookie is valid until the console ends.
+    """
 
     port: int
     link_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
@@ -39,23 +42,24 @@ class Gate:
 
     @property
     def address(self) -> str:
-        """The origin of the pages. Not `localhost`: cookies know no ports, but they tell names apart."""
+        """The origin of the pages. It is not `localhost`, as cookies are separated by host name, but not by port."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def cookie_name(self) -> str:
-        """Another one for each port: several consoles may be served."""
+        """The cookie's name, which depends on the port, as several consoles may be served."""
         return f"omnyshell-console-{self.port}"
 
     @property
     def link(self) -> str:
-        """What the user opens."""
+        """The link for the user to open."""
         return f"{self.address}{ENTRANCE}{self.link_token}"
 
     def judge(self, path: str, *, host: str, origin: str | None, cookie: str | None) -> Verdict:
         """Judge a request by its path, its headers `Host` and `Origin`, and its cookie.
 
-        A name that was made to point at this machine shows in `Host`, a page of another site in `Origin`.
+        A foreign name that resolves to this machine shows in `Host` (DNS rebinding), a page of another site in
+        `Origin`.
         """
         if f"http://{host}" != self.address or origin not in (None, self.address):
             return Verdict.REFUSE

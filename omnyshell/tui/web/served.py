@@ -1,4 +1,4 @@
-"""A console that a page shows: a process of its own, which ends with the page."""
+"""The console of one page: a process of its own, which ends with the page."""
 
 import asyncio
 import os
@@ -11,19 +11,19 @@ from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
 ENVIRONMENT: Final = {
-    # In its place the console takes its own.
+    # The console replaces this driver by its own.
     "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver",
     "TEXTUAL_FPS": "60",
     "TEXTUAL_COLOR_SYSTEM": "truecolor",
     "TERM_PROGRAM": "textual",
 }
-"""What Textual is told of a page."""
+"""Environment variables for Textual in a page's console."""
 
 MAX_CELLS: Final = 1_000
-"""Columns and lines that a page may ask for."""
+"""The most columns and lines that a page may request."""
 
 LEAVE_TIMEOUT: Final = 8.0
-"""Seconds that a console gets to detach its sessions and end, before it is ended."""
+"""Seconds for a console to detach its sessions and end, before it is killed."""
 
 
 class ServedConsole(AppService):
@@ -40,7 +40,7 @@ class ServedConsole(AppService):
     async def _open_app_process(self, width: int = 80, height: int = 24) -> Process:
         size = {"COLUMNS": str(_bounded(width)), "ROWS": str(_bounded(height))}
         env = os.environ | ENVIRONMENT | size
-        # Not by a shell, so that the process that is known is the console.
+        # Started without a shell, so that the known process is the console itself.
         process = await asyncio.create_subprocess_exec(*self._words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env)
         self._process, self._stdin = process, process.stdin
         return process
@@ -50,17 +50,17 @@ class ServedConsole(AppService):
         await super().set_terminal_size(_bounded(width), _bounded(height))
 
     async def stop(self) -> None:
-        """Have the console leave, and end it where it does not. Returns when it is gone. Idempotent."""
+        """Ask the console to end, and kill it if it does not. Returns when it is gone. Idempotent."""
         if self._process is not None:
             if self._ending is None:
                 self._ending = asyncio.create_task(self._end(self._process))
-            # Whoever waits may be cancelled; the console ends all the same.
+            # The waiter may be cancelled; the console is ended all the same.
             await asyncio.shield(self._ending)
 
     async def follow(self, socket: web.WebSocketResponse) -> None:
-        """Tell the console what its page says, until that is gone.
+        """Pass the page's messages to the console, until the page is gone.
 
-        Raises `LookupError`, `TypeError`, `ValueError` and `AttributeError` for what no page of ours says.
+        Raises `LookupError`, `TypeError`, `ValueError` or `AttributeError` for messages that no page of ours sends.
         """
         async for message in socket:
             if message.type is not WSMsgType.TEXT:

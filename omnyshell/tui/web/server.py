@@ -20,11 +20,11 @@ TITLE = "OmnyShell"
 MAX_PORT = 65_535
 START = "from omnyshell.tui.main import main; main()"
 STOP_TIMEOUT = 1.0
-"""Seconds that pages get to close once the server is to end and their consoles have ended."""
+"""Seconds for pages to close after their consoles have ended, when the server stops."""
 
 MAX_PAGES = 20
 HEARTBEAT = 15.0
-"""Seconds between looks at whether a page is still there."""
+"""Seconds between checks whether a page is still there."""
 
 
 REFUSAL = (
@@ -35,7 +35,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ConsoleServer(Server):
-    """The pages, and the gate before them."""
+    """The web server for the pages, with the gate in front of them."""
 
     def __init__(self, words: list[str], gate: Gate) -> None:
         super().__init__(
@@ -50,14 +50,14 @@ class ConsoleServer(Server):
         self._consoles: set[ServedConsole] = set()
 
     async def application(self) -> web.Application:
-        """The web application, every request of which passes the gate."""
+        """The web application; every request passes the gate."""
         app = await self._make_app()
         app.middlewares.append(self._guard)
         app.on_response_prepare.append(_add_headers)
         return app
 
     async def on_startup(self, app: web.Application) -> None:
-        """Print nothing: the link is all that is needed."""
+        """Print nothing: the link is enough."""
 
     async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002
         """End all consoles."""
@@ -105,7 +105,7 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
 def serve(words: list[str], port: int) -> int:
     """Serve until SIGINT or SIGTERM; `words` are the console's own options. Port 0 takes a free one.
 
-    Raises `ConfigException` where the port cannot be had.
+    Raises `ConfigException` if the port is not available.
     """
     if not 0 <= port <= MAX_PORT:
         raise ConfigException(f"--port: 0 to {MAX_PORT}")
@@ -120,7 +120,10 @@ def serve(words: list[str], port: int) -> int:
 
 
 def _check_release() -> None:
-    """Serve nothing where the inside of textual-serve is another: the gate and the process of a page are set there."""
+    """Refuse to serve with another release of textual-serve.
+
+    The gate and the pages' processes use private parts of it.
+    """
     for kind, name in ((Server, "_make_app"), (AppService, "_open_app_process")):
         if not hasattr(kind, name):
             raise ConfigException("this release of textual-serve does not fit: pip install 'omnyshell[web]'")

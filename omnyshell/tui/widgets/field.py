@@ -10,12 +10,12 @@ class Field(Input):
     """An input whose cursor does not blink: nothing is drawn while nothing happens."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # What Backspace sends on some terminals.
+        # The key that Backspace sends on some terminals.
         Binding("ctrl+h", "delete_left", show=False)
     ]
 
     def was_refused(self) -> None:
-        """Have what is typed next take the place of a secret, of which nobody sees what has to be changed."""
+        """Select a refused secret, so that typing replaces it, as its characters cannot be seen."""
         if self.password:
             self.select_all()
 

@@ -11,17 +11,17 @@ from textual.widgets import Footer
 _FIRST: Final = ("show_help", "command_palette")
 
 _PADDING: Final = 3
-"""Cells that a key has beside its name and what it does."""
+"""Cells for each key in addition to its name and text."""
 
 
 class KeyFooter(Footer):
-    """Names the keys that lead to all others first, and no key that would be cut, however narrow the screen is."""
+    """Shows the keys that lead to all others first, and omits keys that do not fit."""
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
 
     def compose(self) -> ComposeResult:
-        """The keys of the screen that have room, in another order than Textual's."""
+        """The screen's keys that fit, in an order of their own."""
         room = self.app.size.width
         for key in sorted(super().compose(), key=_rank):
             room -= cell_len(getattr(key, "key_display", "")) + cell_len(getattr(key, "description", "")) + _PADDING
@@ -30,7 +30,7 @@ class KeyFooter(Footer):
             yield key
 
     def on_resize(self, _event: Resize) -> None:
-        """Show what has room now."""
+        """Show the keys that fit now."""
         self.call_after_refresh(self.recompose)
 
 

@@ -1,4 +1,4 @@
-"""The line at the top: which hub, how it is, and how much goes through it."""
+"""The line at the top: the hub, its state, and its traffic."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -84,7 +84,7 @@ class HubHeader(Widget):
         self.name_hub(self._hub, who)
 
     def tell(self) -> None:
-        """Draw the line again where it says something else now."""
+        """Draw the line again if it has changed."""
         version = self._state.version(Part.METRICS)
         metrics = self._state.metrics
         if metrics is not None and version != self._metrics_version:
@@ -128,7 +128,7 @@ class HubHeader(Widget):
         return styles.get(self._state.link, "bold $error")
 
     def render(self) -> RenderResult:
-        """As many of the words as there is room for."""
+        """As much of the text as fits."""
         room = self.content_size.width
         shown: list[str | tuple[str, str]] = []
         for number, (text, style) in enumerate(self._said):

@@ -1,4 +1,4 @@
-"""The names of the panels, where only one of them is shown at a time."""
+"""Tabs of the panels, for screens that show only one panel at a time."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ class PanelTabs(Widget):
         self._present = ""
 
     def tell(self, counts: Mapping[str, int], present: str) -> None:
-        """Say how many rows each panel has, and which one is shown."""
+        """Set the number of rows of each panel, and which one is shown."""
         if (dict(counts), present) != (self._counts, self._present):
             self._counts, self._present = dict(counts), present
             self.refresh()

@@ -1,7 +1,8 @@
 """Options' values, checked: an error names the option, or the file, line and key that gave it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from dataclasses import is_dataclass
+from typing import Any, TypeVar, get_type_hints
 
 from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException
@@ -39,10 +40,11 @@ def check(values: Values, key: str, wanted: Check) -> None:
         raise ConfigException(f"{name_of(values, key)} {shown}: {wanted.rule}")
 
 
-def settings(values: Values, declared: Iterable[Option]) -> dict[str, Any]:
-    """Return the checked settings; nested ones are in a dictionary of their own.
+def settings(values: Values, declared: Iterable[Option], config: type | None = None) -> dict[str, Any]:
+    """Return the checked settings, as arguments for `config`.
 
-    An option that has no value sets nothing: the program's own default holds. Raises `ConfigException`.
+    Options with a dot in `sets` make one nested setting, of the dataclass that the field of `config` declares. An
+    option that has no value sets nothing: the program's own default holds. Raises `ConfigException`.
     """
     result: dict[str, Any] = {}
     for option in declared:
@@ -58,7 +60,16 @@ def settings(values: Values, declared: Iterable[Option]) -> dict[str, Any]:
         for part in parts:
             place = place.setdefault(part, {})
         place[name] = value
-    return result
+    return result if config is None else _nested(result, config)
+
+
+def _nested(said: dict[str, Any], config: type) -> dict[str, Any]:
+    """Return settings of which each one that options made in parts is an object of its field's class."""
+    kinds = get_type_hints(config)
+    return {
+        name: kinds[name](**value) if isinstance(value, dict) and is_dataclass(kinds[name]) else value
+        for name, value in said.items()
+    }
 
 
 def file_exists(hint: str = "") -> Check:

@@ -26,13 +26,11 @@ from omnyshell.security.authorized_keys import AuthorizedKeysStore
 from omnyshell.security.certificates import spki_sha256_of_der
 from omnyshell.services.client.access import read_token
 from omnyshell.services.hub.audit.log import log_record
-from omnyshell.services.hub.ground.audit_settings import Retention
 from omnyshell.services.hub.ground.certificate import load_pair
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import WatchedFiles
 from omnyshell.services.hub.hub import OmnyShellHub
 from omnyshell.services.hub.options import OPTIONS
-from omnyshell.transport.endpoint import EndpointLimits
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -49,15 +47,13 @@ def config_from(options: argparse.Namespace) -> HubConfig:
     """Return the hub's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
     check_files(strict, options, OPTIONS)
-    said = settings(vars(options), OPTIONS)
+    said = settings(vars(options), OPTIONS, HubConfig)
     directory = state_dir_from(options)
     strict.check_tree(directory)
     authenticator, watched = _authenticator(options)
     return HubConfig(
         **said
         | {
-            "endpoint": EndpointLimits(**said["endpoint"]),
-            "audit_retention": Retention(**said.get("audit_retention", {})),
             "state_dir": directory,
             "strict_modes": strict,
             "authenticator": authenticator,

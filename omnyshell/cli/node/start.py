@@ -14,10 +14,9 @@ from omnyshell.options.values import settings
 from omnyshell.paths import state_dir
 from omnyshell.security.files import make_private_directory
 from omnyshell.services.local.pid_file import PidFile
-from omnyshell.services.node.config import Keeping, NodeConfig
+from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.node import OmnyShellNode
 from omnyshell.services.node.options import OPTIONS
-from omnyshell.services.node.processes.commands import CommandPolicy
 
 
 def start(options: argparse.Namespace) -> int:
@@ -30,14 +29,9 @@ def start(options: argparse.Namespace) -> int:
 def config_from(options: argparse.Namespace) -> NodeConfig:
     """Return the node's settings. Raises `ConfigException` for an option that is wrong."""
     strict = strict_modes(options)
-    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS)
+    said = {"state_dir": state_dir() / "nodes" / options.id} | settings(vars(options), OPTIONS, NodeConfig)
     strict.check_tree(said["state_dir"])
-    made = {
-        "access": access_from(options),
-        "commands": CommandPolicy(**said["commands"]),
-        "keeping": Keeping(**said["keeping"]),
-    }
-    return NodeConfig(**said | made)
+    return NodeConfig(**said | {"access": access_from(options)})
 
 
 async def _serve(config: NodeConfig) -> int:

@@ -1,6 +1,8 @@
 """What the options of `hub start` make of files."""
 
+from dataclasses import fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from support.stack import Certificates
@@ -9,8 +11,15 @@ from omnyshell.cli.grammar.commands import HUB_START
 from omnyshell.cli.grammar.parsing import parse
 from omnyshell.cli.hub.start import config_from
 from omnyshell.errors import ConfigException
+from omnyshell.options.option import Option
+from omnyshell.options.values import settings
 from omnyshell.security.authenticators import principals_of
+from omnyshell.services.hub.audit.sinks import open_sink
+from omnyshell.services.hub.ground.audit_settings import SinkTls
 from omnyshell.services.hub.ground.config import HubConfig
+from omnyshell.services.hub.options import OPTIONS
+from omnyshell.services.node.config import NodeConfig
+from omnyshell.services.node.options import OPTIONS as NODE_OPTIONS
 from omnyshell.transport.connection import HubAddress
 
 
@@ -52,3 +61,33 @@ def test_who_may_come_unbound_and_where_the_hub_is(certificates: Certificates, t
     assert read('public-url = "wss://hub.example:443"').public_urls == (HubAddress("hub.example", 443),)
     with pytest.raises(ConfigException, match=r"hub.toml.*public-url.*wss://"):
         read('public-url = "http://hub.example"')
+
+
+def test_files_for_sinks_over_tls_arrive_where_the_sink_reads_them(certificates: Certificates, tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    cert, key = (str(path) for path in (certificates.cert, certificates.key))
+    sinks = f'audit-sink = "syslog-tls:logs.example"\naudit-sink-ca = "{cert}"\naudit-sink-cert = "{cert}"\n'
+    file.write_text(f'{sinks}audit-sink-key = "{key}"\ngrant-token = "ann:ann-token:admin"\n')
+    config = config_from(parse(HUB_START, ["--config", str(file), "--cert", cert, "--key", key]))
+    assert config.audit_sink_tls == SinkTls(certificates.cert, certificates.cert, certificates.key)
+    open_sink(config.audit_sinks[0], config.audit_sink_tls).close()
+
+
+@pytest.mark.parametrize(
+    ("option", "config"),
+    [
+        (option, config)
+        for declared, config in ((OPTIONS, HubConfig), (NODE_OPTIONS, NodeConfig))
+        for option in declared
+        if option.sets
+    ],
+    ids=lambda value: getattr(value, "key", ""),
+)
+def test_what_an_option_sets_is_a_field_also_of_a_nested_setting(option: Option, config: type) -> None:
+    first, _, second = option.sets.partition(".")
+    kinds = get_type_hints(config)
+    assert first in kinds
+    assert not second or second in {field.name for field in fields(kinds[first])}
+    given = dict.fromkeys(one.key for one in (*OPTIONS, *NODE_OPTIONS))
+    said = settings(given | {option.key: option.default}, [option], config)
+    assert not second or option.default is None or isinstance(said[first], kinds[first])

@@ -243,7 +243,7 @@ class NodeRecord(WireObject, kw_only=True):
     """The labels that the hub sets for it."""
 
     locked: Annotated[str, OMIT, FREE] = ""
-    """By whom it is locked, and why; empty where it is not."""
+    """Who locked it, and why; empty if it is not locked."""
 
 
 class RightInfo(WireObject, kw_only=True):

@@ -106,7 +106,7 @@ class LiveNode(WireObject, kw_only=True):
     """For admins: the round trip to it, in microseconds."""
 
     locked: Annotated[str, OMIT, FREE] = ""
-    """For admins: by whom it is locked, and why."""
+    """For admins: who locked it, and why."""
 
     displaced_at: Annotated[datetime | None, OMIT] = None
     """For admins: when another process last took the id from one that was alive."""

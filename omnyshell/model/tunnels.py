@@ -77,7 +77,7 @@ class PortRange:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `A-B`. Raises `ConfigException` where that is no range of ports."""
+        """Read `A-B`. Raises `ConfigException` for an invalid range of ports."""
         first, _, last = text.partition("-")
         if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
             raise ConfigException(f"'{text}' is no port range; write it as 20000-20100")

@@ -179,7 +179,7 @@ class CertGenerator:
 
         An authority that is already in `directory` is used again, so that peers that pinned it go on working.
         `keep_key` keeps existing keys of servers too; with its key the hub keeps its UID. A key is written before its
-        certificate: whoever sees a new certificate finds its key.
+        certificate: a reader of a new certificate finds its key.
 
         Raises `CertGeneratorException` for a host that cannot be in a certificate, for an authority that is incomplete,
         invalid or expired, or shared by the hub and the tunnels, and for files that cannot be read or written. Only in

@@ -14,7 +14,7 @@ class Role(StrEnum):
 
 
 class Way(Enum):
-    """Who sends a message to whom. An exposer is whoever serves tunnels: a node, or a client for its own machine.
+    """Who sends a message to whom. An exposer is a peer that serves tunnels: a node, or a client for its own machine.
 
     `senders` are the roles whose logged-in peers may send the message to a hub; the hub needs a handler for each.
     """

@@ -146,4 +146,4 @@ class Pong(ControlMessage, kw_only=True):
     """That of the ping."""
 
     server_ts: datetime
-    """The time of whoever answers."""
+    """The time of the peer that answers."""

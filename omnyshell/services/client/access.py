@@ -39,7 +39,7 @@ _SECRET_VARIABLES = ("OMNYSHELL_TOKEN", PASSPHRASE_VARIABLE)
 def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubAccess:
     """Return how to reach the hub, from `given` and the saved login; `ask` prompts for a key's passphrase.
 
-    Raises `ConfigException` that says what is missing: `PassphraseException` where that is a passphrase.
+    Raises `ConfigException` that says what is missing, `PassphraseException` for a missing passphrase.
     """
     strict = StrictModes.said(given.get(STRICT_MODES.key))
     strict.check(logins_file())
@@ -58,7 +58,7 @@ def access_from_environment(hub: str | None = None) -> HubAccess:
     """Return how to reach a hub, as the command line would: by the environment's `OMNYSHELL_...`, then the saved login.
 
     `hub` is its URL, or the name that its login was saved under; without one it is the environment's, or the default.
-    Raises `ConfigException` that says what is missing; `PassphraseException` where that is a key's passphrase.
+    Raises `ConfigException` that says what is missing, `PassphraseException` for a key's missing passphrase.
     """
     return complete(given_access({"hub": hub}))
 

@@ -179,7 +179,7 @@ class TerminalWidget(TerminalView, can_focus=True):
             self.show_from(self.lines.first if key == "shift+home" else None)
 
     def show_from(self, line: int | None) -> None:
-        """Show the lines from a number on, and tell of it where that is a change."""
+        """Show the lines from a number on, and post `Moved` if that is a change."""
         before = self._top
         super().show_from(line)
         if self._top != before:

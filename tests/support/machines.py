@@ -29,6 +29,8 @@ class Machines:
             "OMNYSHELL_TOKEN": f"{principal}-token",
             "OMNYSHELL_CA": str(self._ca),
             "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"],
+            # What the tester's own shells do at their start is theirs, and may take a minute.
+            "HOME": os.environ["OMNYSHELL_HOME"],
             "SHELL": "/bin/bash",
         }
 

@@ -82,7 +82,12 @@ class Person:
     def env(self) -> dict[str, str]:
         hidden = ("OMNYSHELL_",) if self.version == NEW else ("OMNYSHELL_", "COVERAGE_")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-        own = {"OMNYSHELL_HOME": str(self.home), "OMNYSHELL_NO_PROMPT": "1", "SHELL": "/bin/bash"}
+        own = {
+            "OMNYSHELL_HOME": str(self.home),
+            "OMNYSHELL_NO_PROMPT": "1",
+            "SHELL": "/bin/bash",
+            "HOME": str(self.home),
+        }
         return {**kept, **own, "PATH": f"{self.version}:{os.environ['PATH']}"}
 
     def try_(self, *words: str) -> "subprocess.CompletedProcess[str]":

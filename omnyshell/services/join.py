@@ -91,11 +91,11 @@ class _JoinHandshake(PeerHandshake):
     def receive(self, message: ControlMessage) -> list[ControlMessage]:
         if self.state is HandshakeState.JUDGING:
             if isinstance(message, JoinRefused):
-                self.state = HandshakeState.FAILED
+                self._become(HandshakeState.FAILED)
                 raise AuthException(message.message or "the hub refused", code=message.reason)
             if isinstance(message, JoinAccepted):
                 self.accepted = message
-                self.state = HandshakeState.DONE
+                self._become(HandshakeState.DONE)
                 return []
         return super().receive(message)
 

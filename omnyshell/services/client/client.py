@@ -193,7 +193,7 @@ class OmnyShellClient:
         Raises `SessionRejectedException`, with the hub's or node's reason in `code`.
         """
         connection = self._link()
-        session = RemoteSession(node_id, mode, pty)
+        session = self._new_session(connection, node_id, mode, pty)
         request = SessionOpen(
             node_id=node_id,
             mode=mode,
@@ -217,7 +217,7 @@ class OmnyShellClient:
         one session.
         """
         connection = self._link()
-        session = RemoteSession(node_id, SessionMode.SHELL, pty, resumes_ref=session_ref)
+        session = self._new_session(connection, node_id, SessionMode.SHELL, pty, resumes_ref=session_ref)
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
@@ -425,11 +425,27 @@ class OmnyShellClient:
         self._lost = None
         return self._connection
 
+    def _new_session(
+        self,
+        connection: OmnyShellConnection,
+        node_id: str,
+        mode: SessionMode,
+        size: PtySpec | None,
+        *,
+        resumes_ref: str | None = None,
+    ) -> RemoteSession:
+        return RemoteSession(
+            node_id,
+            mode,
+            size,
+            open_channel=connection.channels.open,
+            resumes=self._take_up_later,
+            resumes_ref=resumes_ref,
+        )
+
     async def _open(
         self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason
     ) -> None:
-        session.channel = connection.channels.open(session)
-        session.resumes = self._take_up_later
         asked = {"node_id": session.node_id, "channel": session.channel.id, "mode": session.mode}
         step(logger, "session asked for", **asked)
         try:

@@ -1,6 +1,7 @@
 """A session on a node, from the client's side."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
@@ -37,8 +38,11 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.client.states import Input, LinkState, Stage, StateListener, entered, ignore_state
-from omnyshell.transport.channels import Channel
+from omnyshell.services.client.states import FOLLOWING, LinkState, Stage, StateListener, ignore_state
+from omnyshell.steps import entered, step
+from omnyshell.transport.channels import Channel, ChannelHandler
+
+logger = logging.getLogger("omnyshell.client")
 
 DETACHED = "detached"
 """Code of the `ChannelException` for a session that was detached, and goes on without this client."""
@@ -94,12 +98,21 @@ class RemoteSession:
     session waits to be resumed if it can be; `on_state` is called then.
     """
 
-    channel: Channel
-
     def __init__(
-        self, node_id: str, mode: SessionMode, size: PtySpec | None = None, *, resumes_ref: str | None = None
+        self,
+        node_id: str,
+        mode: SessionMode,
+        size: PtySpec | None = None,
+        *,
+        open_channel: Callable[[ChannelHandler], Channel],
+        resumes: Callable[["RemoteSession"], bool],
+        resumes_ref: str | None = None,
     ) -> None:
-        """`resumes_ref` is the reference of a session to resume; another session in the answer is refused."""
+        """Open the session's first channel; the caller sends the request on it.
+
+        `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
+        the reference of a session to resume; another session in the answer is refused.
+        """
         loop = asyncio.get_running_loop()
         self.id = ""
         self.node_id = node_id
@@ -120,12 +133,10 @@ class RemoteSession:
         self.detached: SessionDetached | None = None
         """The message that confirmed a detach, by this client or from elsewhere."""
 
-        self.resumes: Callable[[RemoteSession], bool] = lambda _: False
-        """Called when hub or node is lost; returns whether the session will be resumed. Set by the client."""
-
         self.lost_by: OmnyShellException | None = None
         """The error that suspended the session."""
 
+        self._resumes = resumes
         self._size = size
         self._resumes_ref = resumes_ref
         self._unread = 0
@@ -140,13 +151,16 @@ class RemoteSession:
         self._readable = asyncio.Event()
         self._writable = asyncio.Event()
         self._stage = Stage.OPENING
-        self._input = Input.OPEN
+        self._input_ended = False
+        """Whether the input was ended. After a resume the node is told so again, unless it knows."""
+
         self._counts_offsets = False
         self._received = 0
         self._painted = 0
         self._sent = ReplayBuffer()
         self._is_wide = False
         self._max_window = 0
+        self.channel = open_channel(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -248,7 +262,8 @@ class RemoteSession:
 
     def eof(self) -> None:
         """End the input after all that was written. Does nothing once the session has ended."""
-        self._input = Input.ENDED
+        self._input_ended = True
+        step(logger, "input ended", **self._ids)
         if not self.channel.is_closed:
             self.channel.send(ChannelEof())
 
@@ -411,7 +426,7 @@ class RemoteSession:
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
         self._counts_offsets = opened.offsets
-        if channel is not getattr(self, "channel", None):
+        if channel is not self.channel:
             self._unread = 0
         self.channel = channel
         self._become(Stage.OPEN)
@@ -429,7 +444,7 @@ class RemoteSession:
             self._become(Stage.SUSPENDED)
         self.channel.end()
         self._painted = 0
-        if not self.is_suspended or not self.resumes(self):
+        if not self.is_suspended or not self._resumes(self):
             self._end(error)
         else:
             self.on_state(LinkState.RECONNECTING)
@@ -440,7 +455,7 @@ class RemoteSession:
             self.channel.send_data(DataOpcode.STDIN, bytes(data))
         if not self._counts_offsets:
             self._sent.acknowledge(self._sent.end)
-        if self._input is Input.ENDED and not opened.input_ended:
+        if self._input_ended and not opened.input_ended:
             self.channel.send(ChannelEof())
 
     def _exited(self, message: ChannelExit) -> None:
@@ -483,5 +498,9 @@ class RemoteSession:
         self._writable.set()
 
     def _become(self, stage: Stage) -> None:
-        ids = {"session_id": self.id, "node_id": self.node_id, "channel": self.channel.id, "mode": self.mode}
-        self._stage = entered(stage, self._stage, **ids)
+        self._stage = entered(stage, self._stage, FOLLOWING, "session", logger, **self._ids)
+
+    @property
+    def _ids(self) -> dict[str, object]:
+        """What identifies the session in the log."""
+        return {"session_id": self.id, "node_id": self.node_id, "channel": self.channel.id, "mode": self.mode}

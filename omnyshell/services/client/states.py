@@ -1,12 +1,7 @@
 """States of a connection and of a session."""
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
-
-from omnyshell.steps import step
-
-logger = logging.getLogger("omnyshell.client")
 
 
 class LinkState(Enum):
@@ -45,29 +40,14 @@ class Stage(Enum):
     ENDED = "ended"
 
 
-_FOLLOWING: Mapping[Stage, frozenset[Stage]] = {
-    Stage.OPENING: frozenset({Stage.OPEN, Stage.ENDED}),
-    Stage.OPEN: frozenset({Stage.EXITED, Stage.SUSPENDED, Stage.ENDED}),
-    Stage.EXITED: frozenset({Stage.ENDED}),
-    Stage.SUSPENDED: frozenset({Stage.OPEN, Stage.ENDED}),
-    Stage.ENDED: frozenset(),
+FOLLOWING: Mapping[Stage, Collection[Stage]] = {
+    Stage.OPENING: {Stage.OPEN, Stage.ENDED},
+    Stage.OPEN: {Stage.EXITED, Stage.SUSPENDED, Stage.ENDED},
+    Stage.EXITED: {Stage.ENDED},
+    Stage.SUSPENDED: {Stage.OPEN, Stage.ENDED},
+    Stage.ENDED: (),
 }
-
-
-def entered(stage: Stage, before: Stage, **ids: object) -> Stage:
-    """Return `stage`, and log the change. Raises `RuntimeError` for a stage that cannot follow `before`."""
-    if stage not in _FOLLOWING[before]:
-        raise RuntimeError(f"a session cannot be {stage.value} after it was {before.value}")
-    step(logger, f"session {stage.value}", **ids)
-    return stage
-
-
-class Input(Enum):
-    """The state of a session's input."""
-
-    OPEN = "open"
-    ENDED = "ended"
-    """The input was ended. After a resume the node is told so again, unless it knows."""
+"""The stages that can follow each."""
 
 
 StateListener = Callable[[LinkState], None]

@@ -65,8 +65,8 @@ async def test_a_session_can_be_followed_through_hub_and_node(
     assert in_order(steps(caplog, "omnyshell.hub", node_id="n1"), "resume asked of the node", "session open")
     assert in_order(
         steps(caplog, "omnyshell.node", session_id=shell.id),
-        *("session asked for", "session started", "client left", "session taken up", "session is ended"),
-        "program ended",
+        *("session asked for", "session running", "client left", "session taken up", "session ending"),
+        "session ended",
     )
     by_hub = first(caplog, "omnyshell.hub", "session asked of the node")
     by_node = first(caplog, "omnyshell.node", "session asked for")

@@ -210,7 +210,7 @@ async def test_detaching_from_elsewhere_means_the_only_attached_one(certificates
 async def test_an_expired_session_is_ended(certificates: Certificates, tmp_path: Path) -> None:
     async with stack(certificates, tmp_path) as (_, node, client):
         session, _ = await shell(client)
-        pid = node._sessions.shells_of("admin")[0]._leader.pid
+        pid = node._sessions.shells_of("admin")[0]._process.pid
         await within(session.detach(0))
         await until(lambda: len(node._sessions) == 0)
         assert not Path(f"/proc/{pid}").exists()
@@ -360,7 +360,7 @@ async def test_input_is_not_accepted_from_who_was_replaced(certificates: Certifi
 async def test_nothing_is_left_when_the_node_stops(certificates: Certificates, tmp_path: Path) -> None:
     async with stack(certificates, tmp_path) as (_, node, client):
         session, _ = await shell(client)
-        pid = node._sessions.shells_of("admin")[0]._leader.pid
+        pid = node._sessions.shells_of("admin")[0]._process.pid
         await within(session.detach())
     assert not Path(f"/proc/{pid}").exists()
 

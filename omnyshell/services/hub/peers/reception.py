@@ -80,7 +80,9 @@ class Reception:
         self._clock = clock
         self._opened_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self.handshake = HubHandshake(nonce=new_secure_token(), hub_uid=self._certificate.uid, features=features)
+        self.handshake = HubHandshake(
+            nonce=new_secure_token(), hub_uid=self._certificate.uid, features=features, peer_id=peer.id
+        )
         """What both sides have said of themselves."""
 
     @property

@@ -47,7 +47,7 @@ class PipeSession(ProcessSession):
         """Signal the command's process group."""
         number = signal_number(name)
         if number is not None and self._return_code is None:
-            self._leader.signal_group(self.pid, number)
+            self._child.signal_group(self.pid, number)
 
 
 def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:

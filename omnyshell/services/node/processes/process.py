@@ -1,8 +1,10 @@
 """What sessions on a terminal and on pipes have in common: input, output under a budget, and the end."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
 
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import Foreground, OutputSink
@@ -10,6 +12,32 @@ from omnyshell.services.node.processes.child import Child
 from omnyshell.services.node.processes.descriptor_io import FdReader, FdWriter, do_nothing
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.process_table import signal_name
+from omnyshell.steps import entered
+
+logger = logging.getLogger("omnyshell.node")
+
+
+class Stage(Enum):
+    """How far a process has come."""
+
+    RUNNING = "running"
+    KILLED = "killed"
+    """It ends with its leader, and the rest of its output is dropped."""
+
+    DRAINING = "draining"
+    """Its leader has exited, and its output has not ended."""
+
+    ENDED = "ended"
+
+
+_FOLLOWING: Mapping[Stage, Collection[Stage]] = {
+    Stage.RUNNING: {Stage.KILLED, Stage.DRAINING, Stage.ENDED},
+    Stage.KILLED: {Stage.ENDED},
+    Stage.DRAINING: {Stage.ENDED},
+    Stage.ENDED: (),
+}
+
+_DRAINING = Stage.DRAINING
 
 
 class ProcessSession(ABC):
@@ -26,16 +54,17 @@ class ProcessSession(ABC):
         self._quiet = quiet
         self._readers: list[FdReader] = []
         self._writer: FdWriter | None = None
-        self._child: Child | None = None
+        self._launched: Child | None = None
         self._return_code: int | None = None
+        """The leader's; None until it has exited."""
+
         self._drain_timer: asyncio.TimerHandle | None = None
-        self._killed = False
-        self._ended = False
+        self._stage = Stage.RUNNING
 
     @property
     def pid(self) -> int:
         """The process id of the leader."""
-        return self._leader.pid
+        return self._child.pid
 
     def write(self, data: bytes) -> None:
         """Queue input; if nobody reads it any more, it counts as taken."""
@@ -69,29 +98,31 @@ class ProcessSession(ABC):
         """Resume reading: the sink has a budget again."""
         for reader in self._readers:
             reader.resume()
-        if self._return_code is not None:
+        if self._stage is _DRAINING:
             self._restart_drain_clock()
 
     def kill(self) -> None:
         """End every process of the session, and drop its output. Idempotent."""
-        if self._ended:
-            self._leader.kill()
-            return
-        self._killed = True
-        self._leader.kill()
-        if self._return_code is not None:
+        self._mark_killed()
+        self._child.kill()
+        if self._stage is _DRAINING:
             self._finish()
 
     def kill_now(self) -> None:
         """End every process of the session without giving it time."""
-        self._killed = True
-        self._leader.kill_now()
+        self._mark_killed()
+        self._child.kill_now()
 
     @property
-    def _leader(self) -> Child:
-        if self._child is None:
+    def has_ended(self) -> bool:
+        """Whether leader and output have ended."""
+        return self._stage is Stage.ENDED
+
+    @property
+    def _child(self) -> Child:
+        if self._launched is None:
             raise RuntimeError("the process is not started")
-        return self._child
+        return self._launched
 
     def _launch(
         self,
@@ -102,12 +133,12 @@ class ProcessSession(ABC):
         streams: tuple[int, int, int],
         ledger: ChildLedger,
     ) -> None:
-        self._child = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
+        self._launched = Child(argv, env=env, cwd=cwd, streams=streams, ledger=ledger, exited=self._leader_exited)
 
     def _read_from(self, fd: int, stream: DataOpcode, before_more: Callable[[], None] = do_nothing) -> None:
         def deliver(data: bytes) -> None:
             self._sink.output(stream, data)
-            if self._return_code is not None:
+            if self._stage is _DRAINING:
                 self._restart_drain_clock()
 
         reader = FdReader(
@@ -120,13 +151,14 @@ class ProcessSession(ABC):
 
     def _leader_exited(self, return_code: int) -> None:
         self._return_code = return_code
-        if self._killed or not any(reader.is_open for reader in self._readers):
+        if self._stage is Stage.KILLED or not any(reader.is_open for reader in self._readers):
             self._finish()
         else:
+            self._become(_DRAINING)
             self._restart_drain_clock()
 
     def _stream_ended(self) -> None:
-        if self._return_code is not None and not any(reader.is_open for reader in self._readers):
+        if self._stage is _DRAINING and not any(reader.is_open for reader in self._readers):
             self._finish()
 
     def _restart_drain_clock(self) -> None:
@@ -141,14 +173,21 @@ class ProcessSession(ABC):
         self._finish()
 
     def _finish(self) -> None:
-        if self._ended or self._return_code is None:
-            return
-        self._ended = True
+        code = self._return_code
+        if code is None:
+            raise RuntimeError("the process has not exited")
+        self._become(Stage.ENDED)
         if self._drain_timer is not None:
             self._drain_timer.cancel()
         for reader in self._readers:
             reader.close()
         if self._writer is not None:
             self._writer.close()
-        code = self._return_code
         self._sink.exited(code, signal_name(-code) if code < 0 else None)
+
+    def _mark_killed(self) -> None:
+        if self._stage is Stage.RUNNING:
+            self._become(Stage.KILLED)
+
+    def _become(self, stage: Stage) -> None:
+        self._stage = entered(stage, self._stage, _FOLLOWING, "process", logger, pid=self._child.pid)

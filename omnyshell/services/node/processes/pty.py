@@ -111,7 +111,7 @@ class PtySession(ProcessSession):
 
     def foreground(self) -> Foreground:
         """The foreground process group's command and directory."""
-        return foreground_of(self._master) if not self._ended else Foreground()
+        return foreground_of(self._master) if not self.has_ended else Foreground()
 
     @property
     def _has_terminal(self) -> bool:
@@ -137,7 +137,7 @@ class PtySession(ProcessSession):
         if self._has_terminal:
             with suppress(OSError):
                 group = os.tcgetpgrp(self._master)
-        self._leader.signal_group(group if group > 0 else self.pid, number)
+        self._child.signal_group(group if group > 0 else self.pid, number)
 
 
 def look_for_output(fd: int) -> None:

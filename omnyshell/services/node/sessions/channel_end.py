@@ -14,16 +14,16 @@ from omnyshell.transport.connection import OmnyShellConnection
 class Attachable(Protocol):
     """A session, to which a channel can be attached."""
 
-    def input_received(self, attachment: "ChannelEnd", data: bytes) -> None:
+    def input_received(self, end: "ChannelEnd", data: bytes) -> None:
         """Take input."""
 
-    def message_received(self, attachment: "ChannelEnd", message: ChannelMessage) -> None:
+    def message_received(self, end: "ChannelEnd", message: ChannelMessage) -> None:
         """Handle a message of the client on the channel."""
 
     def budget_available(self) -> None:
         """The client can take output again."""
 
-    def channel_lost(self, attachment: "ChannelEnd") -> None:
+    def channel_lost(self, end: "ChannelEnd") -> None:
         """The hub is gone, and the channel with it."""
 
 

@@ -13,7 +13,7 @@ from omnyshell.protocol.limits import MAX_PAYLOAD
 from omnyshell.protocol.messages import ChannelPaint
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.node.screens.device_queries import DeviceQuery, DeviceQueryScanner
-from omnyshell.services.node.screens.pump import Painting, ScreenPump
+from omnyshell.services.node.screens.pump import Painting, ScreenFollower, ScreenPump
 from omnyshell.transport.channels import Channel
 
 _LEAVE = re.compile(rb"\x1b\[\?(?:[0-9]+;)*(?:47|1047|1049)(?:;[0-9]+)*l")
@@ -39,7 +39,7 @@ class MainScreenWatch:
 
 
 class SessionOutput:
-    """The output of one session.
+    """The output of one session, and of a shell its screen, which `follower` is.
 
     `read_on` is called when there may be a budget again, `type_reply` with a terminal's answers to queries. Without a
     channel, a shell waits at most `block_timeout` seconds for room in the replay buffer, and then drops the buffer.
@@ -47,13 +47,14 @@ class SessionOutput:
 
     def __init__(
         self,
+        follower: ScreenFollower | None,
         *,
         block_timeout: float,
         read_on: Callable[[], None],
         type_reply: Callable[[bytes], None],
     ) -> None:
-        self.screen: ScreenPump | None = None
-        """The screen of a shell."""
+        self.screen = ScreenPump(follower, on_room=read_on) if follower is not None else None
+        """The screen of a shell that has not ended."""
 
         self.replay = ReplayBuffer()
         self._channel: Channel | None = None

@@ -10,11 +10,12 @@ from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.protocol.messages import NodeSessionOpen, NodeSessionRejected
 from omnyshell.services.node.backend import ShellBackend, ShellRequest
 from omnyshell.services.node.config import NodeConfig
-from omnyshell.services.node.screens.pump import ScreenFollower, ScreenPump
+from omnyshell.services.node.screens.pump import ScreenFollower
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.ended_sessions import EndedSessions
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.session import NodeSession
+from omnyshell.services.node.sessions.stage import Stage
 from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -53,7 +54,7 @@ class NodeSessions:
 
     def running(self) -> list[NodeSession]:
         """Return everyone's shells and commands, attached or not."""
-        return [session for session in self._sessions.values() if not session.is_ending]
+        return [session for session in self._sessions.values() if session.is_running]
 
     def ended_shells_of(self, principal: str) -> list[NodeSession]:
         """Return the principal's shells that ended a short while ago."""
@@ -97,28 +98,37 @@ class NodeSessions:
         if self._attached_count() >= self._config.max_sessions:
             text = f"This node has its {self._config.max_sessions} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        session = NodeSession(request, keeping=self._config.keeping, clock=self._clock, on_end=self._session_changed)
-        if session.is_shell:
-            size = request.pty or PtySpec()
-            session.output_stage.screen = ScreenPump(
-                self._new_screen(size.cols, size.rows, size.term), on_room=session.budget_available
-            )
-        attachment = ChannelEnd(session, connection, channel_id)
+        session = NodeSession(
+            request,
+            keeping=self._config.keeping,
+            clock=self._clock,
+            follower=self._screen_for(request),
+            on_end=self._session_ended,
+            on_confirmed=self._ended_sessions.settle,
+        )
+        end = ChannelEnd(session, connection, channel_id)
         try:
             process = self._backend.start(_shell_request(request), session)
         except SessionRejectedException:
-            attachment.channel.end()
+            end.channel.end()
             raise
         except OSError as exc:
-            attachment.channel.end()
+            end.channel.end()
             text = f"The node cannot start a process: {exc.strerror or exc}"
             raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST) from exc
         except Exception:
-            attachment.channel.end()
+            end.channel.end()
             logger.exception("a session could not be started")
             raise SessionRejectedException("The node failed", code=ErrorCodes.INTERNAL_ERROR) from None
         self._sessions[session.id] = session
-        session.start(process, attachment, offsets=request.offsets)
+        session.start(process, end, offsets=request.offsets)
+
+    def _screen_for(self, request: NodeSessionOpen) -> ScreenFollower | None:
+        """Return the screen of a shell; a command has none."""
+        if request.mode is not SessionMode.SHELL:
+            return None
+        size = request.pty or PtySpec()
+        return self._new_screen(size.cols, size.rows, size.term)
 
     def _attached_count(self) -> int:
         """How many sessions count toward the limit: those with a client, as the hub counts them."""
@@ -142,15 +152,12 @@ class NodeSessions:
         if request.offsets:
             exact = self._sessions.get(ref) or next((gone for gone in self._ended_sessions if gone.id == ref), None)
             is_theirs = exact is not None and exact.owner == request.principal and exact.is_shell is is_shell
-            if exact is not None and is_theirs and not exact.is_ending:
+            if exact is not None and is_theirs and exact.stage is not Stage.ENDING:
                 return exact
         return find_session((shell for shell in shells if shell.is_attached), ref)
 
-    def _session_changed(self, session: NodeSession) -> None:
-        """Handle the end of a session, or its client's confirmation of the end."""
-        if self._sessions.pop(session.id, None) is None:
-            self._ended_sessions.settle(session)
-            return
+    def _session_ended(self, session: NodeSession) -> None:
+        del self._sessions[session.id]
         if session.is_shell or session.output_stage.replay.is_keeping:
             self._ended_sessions.add(session)
         else:

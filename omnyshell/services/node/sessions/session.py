@@ -1,9 +1,7 @@
 """One session of a node: a process, and the channel that its client has now."""
 
-import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 from omnyshell.clock import Clock
 from omnyshell.ids import short_id
@@ -25,21 +23,26 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.services.node.backend import ShellSession
 from omnyshell.services.node.config import Keeping
-from omnyshell.services.node.screens.pump import Painting
+from omnyshell.services.node.screens.pump import Painting, ScreenFollower
+from omnyshell.services.node.sessions.absence import Absence
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
 from omnyshell.services.node.sessions.size_reports import SizeReports
-from omnyshell.steps import step
+from omnyshell.services.node.sessions.stage import FOLLOWING, Stage
+from omnyshell.steps import entered, step
 
 logger = logging.getLogger("omnyshell.node")
 
-MAX_TIMEOUT = 10 * 365 * 86400
-"""Seconds; a client that asks for more gets this."""
+_STARTING = Stage.STARTING
 
 
 class NodeSession:
-    """A session. Its owner, `NodeSessions`, is told when it ends and when its client has confirmed the end."""
+    """A session: a process, which is started apart and given to `start`, and a client's channel, if one is attached.
+
+    `follower` is the screen of a shell, or None. `on_end` is called when the process has ended, `on_confirmed` when the
+    client has confirmed that it knows.
+    """
 
     def __init__(
         self,
@@ -47,30 +50,34 @@ class NodeSession:
         *,
         keeping: Keeping,
         clock: Clock,
+        follower: ScreenFollower | None,
         on_end: Callable[["NodeSession"], None],
+        on_confirmed: Callable[["NodeSession"], None],
     ) -> None:
         self.id = request.session_id
         self.owner = request.principal
         self.mode = request.mode
         self.created_at = clock.now()
+        self.stage = _STARTING
         self.exit: ChannelExit | None = None
-        self.is_ending = False
-        """Whether the session was killed, and waits for its processes to end."""
+        """How the process ended, from the stage `ENDED` on."""
 
         self.output_stage = SessionOutput(
-            block_timeout=keeping.block_timeout, read_on=self.budget_available, type_reply=self._type_reply
+            follower,
+            block_timeout=keeping.block_timeout,
+            read_on=self.budget_available,
+            type_reply=self._type_reply,
         )
         self._keeping = keeping
         self._clock = clock
         self._on_end = on_end
+        self._on_confirmed = on_confirmed
         self._last_painting = Painting()
         self._size = request.pty or PtySpec()
         self._size_reports = SizeReports()
-        self._attachment: ChannelEnd | None = None
-        self._process: ShellSession | None = None
-        self._detached_at: datetime | None = None
-        self._expires_at: datetime | None = None
-        self._expiry: asyncio.TimerHandle | None = None
+        self._end: ChannelEnd | None = None
+        self._started: ShellSession | None = None
+        self._absence = Absence(clock, self.kill)
         self._input_offset = 0
         self._input_ended = False
         self._input_waiting = 0
@@ -87,7 +94,7 @@ class NodeSession:
     @property
     def is_attached(self) -> bool:
         """Whether a client is attached."""
-        return self._attachment is not None
+        return self._end is not None
 
     @property
     def is_shell(self) -> bool:
@@ -95,15 +102,25 @@ class NodeSession:
         return self.mode is SessionMode.SHELL
 
     @property
+    def is_running(self) -> bool:
+        """Whether the session goes on: it has not ended, and nobody has ended it."""
+        return self.stage is Stage.RUNNING
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the exit is known."""
+        return self.stage is Stage.ENDED
+
+    @property
     def etag(self) -> str:
         """Names the present state of the screen."""
         screen = self.output_stage.screen
         version = screen.version if screen is not None else self._version
-        return f"{self.short_id}-{version:x}{'-ended' if self.exit is not None else ''}"
+        return f"{self.short_id}-{version:x}{'-ended' if self.has_ended else ''}"
 
     def describe(self, node_id: str) -> DetachedSessionInfo:
         """The session as a listing shows it."""
-        foreground = self._leader.foreground()
+        foreground = self._process.foreground()
         return DetachedSessionInfo(
             session_id=self.id,
             short_id=self.short_id,
@@ -111,8 +128,8 @@ class NodeSession:
             owner_user_id=self.owner,
             mode=self.mode,
             created_at=self.created_at,
-            detached_at=self._detached_at,
-            expires_at=self._expires_at,
+            detached_at=self._absence.since,
+            expires_at=self._absence.until,
             state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
             current_command=foreground.command,
             current_cwd=foreground.cwd,
@@ -128,19 +145,19 @@ class NodeSession:
 
     # Coming and going
 
-    def start(self, process: ShellSession, attachment: ChannelEnd, *, offsets: bool) -> None:
+    def start(self, process: ShellSession, end: ChannelEnd, *, offsets: bool) -> None:
         """Attach the first channel, and tell the hub. The process was started with this session as its sink."""
-        self._process = process
-        self._attach(attachment, offsets=offsets)
+        self._started = process
+        self._become(Stage.RUNNING, pid=process.pid)
+        self._attach(end, offsets=offsets)
         opened = NodeSessionOpened(session_id=self.id, pid=process.pid, offsets=offsets)
         opened.max_window = self._max_window
         if offsets:
             opened.output_offset = opened.input_offset = 0
-        self._step("session started", pid=process.pid)
-        attachment.channel.send(opened)
+        end.channel.send(opened)
         process.resume_output()
 
-    def resume(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
+    def resume(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
         """Switch to another channel; if a client is still attached, it is detached.
 
         The terminal is resized at once. Then the screen is painted, or the output that the client lacks is sent again.
@@ -149,56 +166,52 @@ class NodeSession:
             self.resize(request.pty)
         screen = self.output_stage.screen
         if screen is not None:
-            screen.at_this_point(lambda: self._take_up(attachment, request))
+            screen.at_this_point(lambda: self._take_up(end, request))
         else:
-            self._take_up(attachment, request)
+            self._take_up(end, request)
 
     def detach(self, timeout: float | None) -> None:
         """Detach the client, and tell it. The session ends after `timeout` seconds, or never if that is None."""
-        attachment = self._leave(timeout, keep=False)
-        if attachment is not None:
-            attachment.channel.finish(self._detached())
+        end = self._leave(timeout, keep=False)
+        if end is not None:
+            end.channel.finish(self._detached())
         self.budget_available()
 
     def resize(self, size: PtySpec) -> None:
         """Resize terminal and screen."""
         self._size = size
-        self._leader.resize(size.cols, size.rows)
+        self._process.resize(size.cols, size.rows)
         if self.output_stage.screen is not None:
             self.output_stage.screen.resize(size.cols, size.rows)
             self.output_stage.screen.at_this_point(self._report_size)
 
     def kill(self) -> None:
         """End all processes of the session; an attached client is told. Idempotent."""
-        self._step("session is ended")
-        self.is_ending = True
-        attachment = self._leave(None, keep=False)
-        if attachment is not None:
+        self._begin_ending()
+        end = self._leave(None, keep=False)
+        if end is not None:
             text = "The session was ended from elsewhere"
-            attachment.channel.finish(ChannelClose(reason=CloseReason.NODE_CLOSED, message=text))
-        if self._process is not None:
-            self._process.kill()
+            end.channel.finish(ChannelClose(reason=CloseReason.NODE_CLOSED, message=text))
+        self._process.kill()
 
     def stop(self) -> None:
         """End the process because the node stops; an attached client is told how it ended. Idempotent."""
-        self.is_ending = True
-        self._cancel_expiry()
-        if self._process is not None:
-            self._process.kill()
+        self._begin_ending()
+        self._absence.stop_waiting()
+        self._process.kill()
 
     def kill_now(self) -> None:
         """End the process at once."""
-        if self._process is not None:
-            self._process.kill_now()
+        self._process.kill_now()
 
     def let_go(self) -> None:
         """Drop the rest of the output: the client has confirmed the end, or will not return. The last screen is kept.
 
         Idempotent.
         """
-        attachment = self._leave(None, keep=False)
-        if attachment is not None:
-            attachment.channel.finish(ChannelClose())
+        end = self._leave(None, keep=False)
+        if end is not None:
+            end.channel.finish(ChannelClose())
 
     def close(self) -> None:
         """Release all that an ended session still holds. Idempotent."""
@@ -209,7 +222,7 @@ class NodeSession:
 
     def budget(self) -> int:
         """How many bytes of output can be taken."""
-        return self.output_stage.budget if self._process is not None else 0
+        return self.output_stage.budget if self.stage is not _STARTING else 0
 
     def output(self, stream: DataOpcode, data: bytes) -> None:
         """Take output."""
@@ -220,14 +233,14 @@ class NodeSession:
         self._input_waiting -= size
         debt = min(size, self._input_debt)
         self._input_debt -= debt
-        if self._attachment is not None and size > debt:
-            self._attachment.channel.consumed(size - debt)
+        if self._end is not None and size > debt:
+            self._end.channel.consumed(size - debt)
 
     def exited(self, exit_code: int, signal_name: str | None) -> None:
         """Tell the client, after all output."""
+        self._become(Stage.ENDED, code=exit_code, reason=signal_name or "")
         self.exit = ChannelExit(exit_code=exit_code, signal=signal_name, ts=self._clock.now())
-        self._step("program ended", code=exit_code, reason=signal_name or "")
-        self._cancel_expiry()
+        self._absence.stop_waiting()
         self._tell_exit()
         if self.output_stage.screen is not None:
             self.output_stage.screen.at_this_point(self._keep_last_painting)
@@ -235,46 +248,45 @@ class NodeSession:
 
     # What the channel calls
 
-    def input_received(self, attachment: ChannelEnd, data: bytes) -> None:
+    def input_received(self, end: ChannelEnd, data: bytes) -> None:
         """Pass input on to the process."""
-        if attachment is not self._attachment:
+        if end is not self._end:
             return
         if self._input_waiting + len(data) > MAX_CREDIT:
-            attachment.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
+            end.channel.finish(ChannelClose(reason=CloseReason.ERROR, message="Too much input waits"))
             self._lose_client()
             return
         self._input_offset += len(data)
         self._input_waiting += len(data)
-        self._leader.write(data)
+        self._process.write(data)
         self._size_reports.typed(data)
         if self.is_shell:
-            attachment.channel.typed()
+            end.channel.typed()
 
-    def message_received(self, attachment: ChannelEnd, message: ChannelMessage) -> None:
+    def message_received(self, end: ChannelEnd, message: ChannelMessage) -> None:
         """Handle a message of the client."""
-        if attachment is not self._attachment:
+        if end is not self._end:
             if isinstance(message, ChannelClose):
-                attachment.channel.close()
+                end.channel.close()
         elif isinstance(message, ChannelClose):
-            self._closed(attachment, message)
+            self._closed(end, message)
         elif isinstance(message, ChannelResize):
             self.resize(PtySpec(cols=message.cols, rows=message.rows))
         elif isinstance(message, ChannelSignal):
-            self._leader.signal(message.signal)
+            self._process.signal(message.signal)
         elif isinstance(message, ChannelEof):
-            self._input_ended = True
-            self._leader.eof()
-        elif isinstance(message, NodeSessionDetach) and self.is_shell and self.exit is None:
+            self._end_input()
+        elif isinstance(message, NodeSessionDetach) and self.is_shell and not self.has_ended:
             self.detach(message.timeout_seconds)
 
     def budget_available(self) -> None:
         """Resume reading: there is credit again."""
-        if self._process is not None and self.exit is None:
+        if self.stage in (Stage.RUNNING, Stage.ENDING):
             self._process.resume_output()
 
-    def channel_lost(self, attachment: ChannelEnd) -> None:
+    def channel_lost(self, end: ChannelEnd) -> None:
         """The connection to the hub is lost."""
-        if attachment is self._attachment:
+        if end is self._end:
             self._lose_client()
 
     def received_offset(self) -> int:
@@ -293,61 +305,54 @@ class NodeSession:
 
         A shell's is not widened: its user would wait for the output under way (docs/protocol.md#credit).
         """
-        return self._attachment.max_window if self._attachment is not None and not self.is_shell else None
+        return self._end.max_window if self._end is not None and not self.is_shell else None
 
     @property
-    def _leader(self) -> ShellSession:
-        if self._process is None:
+    def _process(self) -> ShellSession:
+        if self._started is None:
             raise RuntimeError("the session is not started")
-        return self._process
+        return self._started
 
-    def _attach(self, attachment: ChannelEnd, *, offsets: bool) -> None:
-        self._cancel_expiry()
-        self._detached_at = self._expires_at = None
-        self._attachment = attachment
+    def _attach(self, end: ChannelEnd, *, offsets: bool) -> None:
+        self._absence.end()
+        self._end = end
         self._input_debt = self._input_waiting
-        attachment.channel.offsets = self if offsets else None
-        self.output_stage.attach(attachment.channel, keep=offsets)
+        end.channel.offsets = self if offsets else None
+        self.output_stage.attach(end.channel, keep=offsets)
 
     def _leave(self, timeout: float | None, *, keep: bool) -> ChannelEnd | None:
         """Detach the channel, and return it.
 
         The session ends after `timeout` seconds without one, or never if that is None.
         """
-        if self._attachment is not None:
-            self._step("client left", channel=self._attachment.channel.id)
-        attachment, self._attachment = self._attachment, None
+        if self._end is not None:
+            self._step("client left", channel=self._end.channel.id)
+        end, self._end = self._end, None
         self.output_stage.leave(keep=keep)
-        self._cancel_expiry()
-        self._detached_at = self._clock.now()
-        self._expires_at = None
-        if timeout is not None:
-            timeout = min(max(0.0, timeout), MAX_TIMEOUT)
-            self._expires_at = self._detached_at + timedelta(seconds=timeout)
-            self._expiry = asyncio.get_running_loop().call_later(timeout, self.kill)
-        return attachment
+        self._absence.begin(timeout)
+        return end
 
-    def _take_up(self, attachment: ChannelEnd, request: NodeSessionOpen) -> None:
+    def _take_up(self, end: ChannelEnd, request: NodeSessionOpen) -> None:
         """Switch channels. The screen shows all output read so far, and no output is read meanwhile."""
-        if attachment.channel.is_closed:
+        if end.channel.is_closed:
             return
         exactly = self._can_replay(request)
-        if self.is_ending or (self.exit is not None and not exactly):
+        if self.stage is Stage.ENDING or (self.has_ended and not exactly):
             rejected = NodeSessionRejected(
                 session_id=request.session_id, reason=NOT_FOUND, message="The session has ended"
             )
-            attachment.channel.finish(rejected)
+            end.channel.finish(rejected)
             return
         before = self._leave(None, keep=exactly)
         if before is not None:
             before.channel.finish(self._detached())
         # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
         painting = None if exactly and not request.repaint else self.output_stage.painting(again=exactly)
-        self._attach(attachment, offsets=request.offsets)
+        self._attach(end, offsets=request.offsets)
         self._size_reports.attached()
         how = "where it was" if exactly else "painted"
-        self._step("session taken up", channel=attachment.channel.id, detail=how)
-        attachment.channel.send(self._opened(request, painting, exactly=exactly))
+        self._step("session taken up", channel=end.channel.id, detail=how)
+        end.channel.send(self._opened(request, painting, exactly=exactly))
         if exactly:
             self.output_stage.resend(request.output_offset or 0)
         if painting is not None:
@@ -359,15 +364,15 @@ class NodeSession:
     def _report_size(self) -> None:
         """Tell a program of its size that relies on being told; see `SizeReports`."""
         screen = self.output_stage.screen
-        if screen is not None and self.exit is None and screen.follower.reports_size:
-            self._leader.type_reply(self._size_reports.report(self._size))
+        if screen is not None and not self.has_ended and screen.follower.reports_size:
+            self._process.type_reply(self._size_reports.report(self._size))
 
     def _can_replay(self, request: NodeSessionOpen) -> bool:
         replay, offset = self.output_stage.replay, request.output_offset
         return request.offsets and offset is not None and replay.is_keeping and replay.covers(offset)
 
     def _opened(self, request: NodeSessionOpen, painting: Painting | None, *, exactly: bool) -> NodeSessionOpened:
-        opened = NodeSessionOpened(session_id=self.id, pid=self._leader.pid)
+        opened = NodeSessionOpened(session_id=self.id, pid=self._process.pid)
         opened.alt_screen = painting is not None and painting.alt_screen
         opened.max_window = self._max_window
         if request.offsets:
@@ -379,22 +384,22 @@ class NodeSession:
         return opened
 
     def _detached(self) -> NodeSessionDetached:
-        return NodeSessionDetached(session_id=self.id, short_id=self.short_id, expires_at=self._expires_at)
+        return NodeSessionDetached(session_id=self.id, short_id=self.short_id, expires_at=self._absence.until)
 
-    def _closed(self, attachment: ChannelEnd, message: ChannelClose) -> None:
+    def _closed(self, end: ChannelEnd, message: ChannelClose) -> None:
         """Handle a closed channel: the client left, was lost, or confirmed the end."""
-        attachment.channel.close()
+        end.channel.close()
         if message.reason == CloseReason.CLIENT_DISCONNECTED:
             self._lose_client()
-        elif self.exit is not None:
+        elif self.has_ended:
             self._leave(None, keep=False)
-            self._on_end(self)
+            self._on_confirmed(self)
         else:
             self.kill()
 
     def _lose_client(self) -> None:
         """Keep the session without its client, which was lost."""
-        if self.exit is not None:
+        if self.has_ended:
             self._leave(None, keep=True)
         elif self.is_shell and self._keeping.auto_detach:
             self._leave(self._keeping.auto_detach_timeout, keep=True)
@@ -404,17 +409,25 @@ class NodeSession:
             self.kill()
         self.budget_available()
 
+    def _begin_ending(self) -> None:
+        if self.is_running:
+            self._become(Stage.ENDING)
+
+    def _end_input(self) -> None:
+        self._input_ended = True
+        self._step("input ended")
+        self._process.eof()
+
+    def _become(self, stage: Stage, **fields: object) -> None:
+        ids = {"session_id": self.id, "principal": self.owner}
+        self.stage = entered(stage, self.stage, FOLLOWING, "session", logger, **ids, **fields)
+
     def _step(self, text: str, **fields: object) -> None:
         step(logger, text, session_id=self.id, principal=self.owner, **fields)
 
-    def _cancel_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
-
     def _type_reply(self, data: bytes) -> None:
-        if not self.is_attached and self.exit is None:
-            self._leader.type_reply(data)
+        if not self.is_attached and not self.has_ended:
+            self._process.type_reply(data)
 
     def _keep_last_painting(self) -> None:
         self._last_painting = self.output_stage.painting()
@@ -427,10 +440,10 @@ class NodeSession:
 
         With offsets in force, the client closes the channel as confirmation; otherwise the node closes it.
         """
-        if self.exit is None or self._attachment is None or self._attachment.channel.is_closed:
+        if self.exit is None or self._end is None or self._end.channel.is_closed:
             return
-        channel = self._attachment.channel
+        channel = self._end.channel
         channel.send(self.exit)
         if channel.offsets is None:
             channel.send(ChannelClose())
-            self._attachment = None
+            self._end = None

@@ -16,7 +16,8 @@ from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.session import RemoteSession
-from omnyshell.services.client.states import LinkState, Stage, entered
+from omnyshell.services.client.states import FOLLOWING, LinkState, Stage
+from omnyshell.steps import entered
 
 
 class FakeChannel:
@@ -56,11 +57,11 @@ class World:
     """A session, the channels that it had, and what its user was told."""
 
     def __init__(self, *, offsets: bool, resumes: bool) -> None:
-        self.session = RemoteSession("n1", SessionMode.SHELL)
         self.offsets = offsets
         self.channels = [FakeChannel(1)]
-        self.session.channel = cast("Any", self.channels[0])
-        self.session.resumes = lambda _: resumes
+        self.session = RemoteSession(
+            "n1", SessionMode.SHELL, open_channel=lambda _: cast("Any", self.channels[0]), resumes=lambda _: resumes
+        )
         self.states: list[LinkState] = []
         self.session.on_state = self.states.append
         self.typed = b""
@@ -175,7 +176,7 @@ def test_only_what_may_follow_a_stage_does_and_the_log_is_told(caplog: pytest.Lo
     with caplog.at_level(logging.DEBUG, "omnyshell.client"):
         for before, to in itertools.product(Stage, Stage):
             try:
-                entered(to, before, session_id="s")
+                entered(to, before, FOLLOWING, "session", logging.getLogger("omnyshell.client"), session_id="s")
             except RuntimeError as exc:
                 assert str(exc) == f"a session cannot be {to.value} after it was {before.value}"  # noqa: PT017
             else:

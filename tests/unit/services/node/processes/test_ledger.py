@@ -63,10 +63,10 @@ def noted(directory: Path) -> list[list[str]]:
 async def test_what_a_killed_node_left_is_ended_and_forgotten(tmp_path: Path, left: list[ProcessIdentity]) -> None:
     assert len(left) == 2
     assert all(is_running(process) for process in left)
-    assert await ChildLedger(tmp_path).end_kept_judge() == 2
+    assert await ChildLedger(tmp_path).end_leftovers() == 2
     assert not any(is_running(process) for process in left)
     assert noted(tmp_path) == []
-    assert await ChildLedger(tmp_path).end_kept_judge() == 0
+    assert await ChildLedger(tmp_path).end_leftovers() == 0
 
 
 async def test_a_process_that_has_the_id_of_a_child_now_is_left_alone(
@@ -75,7 +75,7 @@ async def test_a_process_that_has_the_id_of_a_child_now_is_left_alone(
     (file,) = tmp_path.iterdir()
     lines = [f"{process.pid} {process.started + 1}".ljust(LINE_SIZE - 1) for process in left]
     file.write_text("\n".join(lines) + "\n")
-    assert await ChildLedger(tmp_path).end_kept_judge() == 0
+    assert await ChildLedger(tmp_path).end_leftovers() == 0
     assert all(is_running(process) for process in left)
     assert noted(tmp_path) == []
 
@@ -84,14 +84,14 @@ async def test_a_line_that_a_full_disk_did_not_take_hides_no_other(tmp_path: Pat
     (file,) = tmp_path.iterdir()
     lines = file.read_bytes()
     file.write_bytes(bytes(LINE_SIZE) + lines[LINE_SIZE : 3 * LINE_SIZE - 7])
-    assert await ChildLedger(tmp_path).end_kept_judge() == 2
+    assert await ChildLedger(tmp_path).end_leftovers() == 2
     assert not any(is_running(process) for process in left)
 
 
 async def test_the_children_of_a_node_that_lives_are_left_alone(tmp_path: Path, child: ProcessIdentity) -> None:
     ledger = ChildLedger(tmp_path)
     ledger.add(ledger.announce([]), child)
-    assert await ChildLedger(tmp_path).end_kept_judge() == 0
+    assert await ChildLedger(tmp_path).end_leftovers() == 0
     assert is_running(child)
     assert noted(tmp_path) == [[str(child.pid), str(child.started)]]
 
@@ -105,7 +105,7 @@ async def test_what_is_no_ledger_or_of_an_earlier_run_of_the_machine_is_dropped(
     for name in ("4711", "a.b.c.d", "notes"):
         (tmp_path / name).touch()
     (tmp_path / "directory").mkdir()
-    assert await ChildLedger(tmp_path).end_kept_judge() == 0
+    assert await ChildLedger(tmp_path).end_leftovers() == 0
     assert all(is_running(process) for process in left)
     assert noted(tmp_path) == []
 

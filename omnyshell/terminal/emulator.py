@@ -5,6 +5,7 @@ import re
 from itertools import chain
 from typing import Final
 
+from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.rows import MOST_RUNS
 from omnyshell.terminal.screen.sgr import effect_of, number
 from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
@@ -46,7 +47,8 @@ class Emulator(Reports):
     def __init__(
         self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False, term: str = ""
     ) -> None:
-        super().__init__(columns, lines, scrollback)
+        super().__init__(columns, lines)
+        self.scrollback: History = History(scrollback, self.columns)
         self.answering = answering
         self._grammar = grammar_of(term)
         self._tokens = self._grammar.tokens
@@ -77,6 +79,17 @@ class Emulator(Reports):
     def printed(self) -> str:
         """The character that REP would repeat, as the input ended with it; "" if REP would do nothing."""
         return self._printed
+
+    def on_one_line(self) -> "Emulator":
+        """Return a terminal of one line, blank, on which plain text goes on as it would on this one's last line."""
+        line = Emulator(self.columns, 1, scrollback=self.scrollback.limit)
+        line.settings.modes.update(self.mode)
+        line.settings.modes.intersection_update(self.mode)
+        line.tabstops = set(self.tabstops)
+        line._charsets, line.charset = list(self._charsets), self.charset
+        line.cursor.style = self.cursor.style
+        line._apply_modes()
+        return line
 
     def reset(self) -> None:
         """RIS: reset to a new terminal of the same size, with an empty scrollback."""

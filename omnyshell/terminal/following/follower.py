@@ -7,6 +7,7 @@ from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.skipping import GLANCE, Skipper
+from omnyshell.terminal.history.history import History
 
 QUEUE_LIMIT: Final = 512 * 1024
 """Bytes. A snapshot may have to wait for the emulation of this much full-screen output."""
@@ -55,6 +56,10 @@ class Follower:
         self._skipper = Skipper(screen)
 
     @property
+    def _history(self) -> History:
+        return self._screen.scrollback
+
+    @property
     def waiting(self) -> int:
         """Bytes that were pushed and not emulated yet."""
         return self._size
@@ -80,17 +85,20 @@ class Follower:
                 self._skip()
 
     def work(self, budget_seconds: float = SLICE_SECONDS) -> bool:
-        """Emulate queued output for about `budget_seconds`; return whether more is queued."""
-        if not self._size:
+        """Emulate queued output for about `budget_seconds`, then settle the history; return whether more is to do."""
+        if not self._size and not self._history.is_unsettled:
             return False
         end = self._clock() + budget_seconds
-        if self._fresh >= _WORTH_SKIPPING:
-            self._skip()
         while self._size:
+            if self._fresh >= _WORTH_SKIPPING:
+                self._skip()
             self._step()
             if self._clock() >= end:
+                return self._size > 0 or self._history.is_unsettled
+        while self._history.work():
+            if self._clock() >= end:
                 break
-        return self._size > 0
+        return self._history.is_unsettled
 
     def drain(self) -> None:
         """Emulate all queued output, except plain text that scrolls off."""
@@ -122,6 +130,8 @@ class Follower:
 
     def _skip(self) -> None:
         """Drop the oldest plain text, if any of it can be dropped."""
+        if not self._skipper.is_ready:
+            return
         self._fresh = 0
         if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):
             return

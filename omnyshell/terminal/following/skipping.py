@@ -4,14 +4,18 @@ What may be dropped is printable text, NUL, CR, LF, TAB and SGR, while nothing b
 that the result is the same: let the kept part begin in the column in which the whole would have come to it, and
 advance by more than twice as many lines as the screen has. After one screenful the cursor is on the last line,
 wherever it was; after another each row was made by a scroll within the kept part. So neither rows nor cursor depend
-on what was dropped, and the pen depends on its SGR sequences alone, of which those after the last reset are kept. Where
-a scrollback keeps what leaves the screen, as many lines more replace all of it.
+on what was dropped, and the pen depends on its SGR sequences alone, of which those after the last reset are kept.
+
+Where a history keeps what leaves the screen, what is dropped ends with a newline, and goes there as text (`KeptText`):
+of a flood the last lines, as many as the history may have.
 """
 
 import re
 from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.kept_text import KeptText
+from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.state.table import AUTOWRAP, NEWLINE
 
 _CONTROLS: Final = [bytes((byte,)) for byte in (*range(1, 0x20), 0x7F) if byte not in b"\t\n\r\x1b"]
@@ -32,6 +36,11 @@ class Skipper:
     def __init__(self, screen: Emulator) -> None:
         self._screen = screen
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether skipping is worth a try; otherwise it may be after more output."""
+        return not self._keeps or self._screen.cursor.y == self._screen.lines - 1
+
     def may_skip(self, head: bytes) -> bool:
         """Whether calling `skip` may help, judged by the screen and the first `GLANCE` bytes that wait."""
         screen = self._screen
@@ -50,27 +59,60 @@ class Skipper:
             plain = _nuls.sub(b"\0", waiting[:end])
             waiting, end = plain + waiting[end:], len(plain)
         start, column = self._start_in_known_column(waiting, self._latest_start(waiting, end))
-        if start < _SHORTEST_SKIP:
+        keeps = self._keeps
+        if start < _SHORTEST_SKIP or (keeps and waiting[start - 1 : start] != b"\n"):
             return waiting
-        if self._kept_lines:
-            self._screen.scrolled += waiting.count(b"\n", 0, start) + start // self._screen.columns
+        if keeps:
+            self._keep(waiting, start)
         self._screen.feed(b"\r" + _last_rendition(waiting, start))
+        if keeps:
+            self._screen.rows[-1] = Row(self._screen.columns, self._screen.cursor.style.erased)
         self._screen.cursor.x = column
         return waiting[start:]
 
     @property
-    def _kept_lines(self) -> int:
-        """How many lines that scroll off the screen are kept."""
-        return 0 if self._screen.on_alternate_screen else self._screen.scrollback.maxlen or 0
+    def _keeps(self) -> bool:
+        """Whether lines that scroll off the screen are kept."""
+        return self._screen.scrollback.limit > 0 and not self._screen.on_alternate_screen
+
+    def _keep(self, waiting: bytes, end: int) -> None:
+        """Put the rows of the screen and what is dropped up to `end` into the history; the last row begins a line."""
+        screen = self._screen
+        begin, newlines = self._newest_lines(waiting, end)
+        start, column = self._start_in_known_column(waiting, begin)
+        line = screen.on_one_line()
+        if start and waiting[start - 1 : start] == b"\n":
+            line.feed(b"\r" + _last_rendition(waiting, start))
+            line.rows[0].clear(line.cursor.style.erased)
+            line.cursor.x = column
+            screen.scrollback.clear()
+            screen.scrolled += start
+        else:
+            start = 0
+            line.rows[0] = screen.rows[-1]
+            line.cursor.x = screen.cursor.x
+            screen.scrolled += newlines
+        screen.scrollback.append_text(screen.rows[:-1], KeptText(line, waiting[start:end], newlines))
+
+    def _newest_lines(self, waiting: bytes, end: int) -> tuple[int, int]:
+        """Return where the last lines before `end` begin that a history may have, and how many newlines follow."""
+        limit = self._screen.scrollback.limit
+        size = 4 * limit
+        while True:
+            begin = max(0, end - size)
+            newlines = waiting.count(b"\n", begin, end)
+            if not begin or newlines > limit:
+                return waiting.find(b"\n", begin, end) + 1 if begin else 0, newlines
+            size *= 2
 
     def _latest_start(self, waiting: bytes, end: int) -> int:
         """Return the start of the part of the plain text up to `end` that must be kept, or 0."""
-        lines = 2 * self._screen.lines + 1 + self._kept_lines
+        lines = 2 * self._screen.lines + 1
         before, *kept = waiting[:end].rsplit(b"\n", lines)
         by_newlines = len(before) + 1 if len(kept) == lines else 0
         # Twice as much as full lines need: each newline takes a byte as well, and ends a line that is not full.
         by_wraps = end - 2 * (lines + 1) * self._screen.columns
-        if by_wraps > by_newlines and self._wraps and _is_narrow(waiting[by_wraps:end]):
+        if by_wraps > by_newlines and not self._keeps and self._wraps and _is_narrow(waiting[by_wraps:end]):
             return by_wraps
         return by_newlines
 

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from omnyshell.terminal.screen.rectangles import Rectangles
+from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS
 from omnyshell.terminal.screen.sgr import effect_of
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 from omnyshell.terminal.text.widths import (
@@ -165,9 +166,10 @@ class Drawing(Rectangles):
                 if not self._autowrap:
                     return
                 self._row.erase(x, end, cursor.style)
-                if x < columns:
+                fills = x < columns
+                if fills:
                     self._advance(end, end)
-                self._wrap()
+                self._wrap(PADDED if fills else WRAPPED)
                 x = cursor.x
                 end = columns if x > self._right else self._right + 1
             part = text[at : at + (end - x) // 2]
@@ -209,8 +211,8 @@ class Drawing(Rectangles):
     def _column_before(self, x: int) -> int:
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2
 
-    def _wrap(self) -> None:
-        self._row.wrapped = True
+    def _wrap(self, how: int = WRAPPED) -> None:
+        self._row.wrapped = WRAPPED_BETWEEN_MARGINS if self._narrowed else how
         self.index()
         self.cursor.x = self._left
 

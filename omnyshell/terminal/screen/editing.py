@@ -27,7 +27,7 @@ class Editing(Moving):
             cursor.x = self._edge
         row = self._rows[cursor.y]
         if how == 0:
-            row.wrapped = False
+            row.wrapped = 0
             x = cursor.x
             if self._protection:
                 self._erase(row, x, columns, selective)

@@ -1,14 +1,14 @@
 """Rows, margins, scrolling and size: the base of the rest of the emulator."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Set as AbstractSet
+from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from dataclasses import replace
-from typing import Final
+from typing import Final, Protocol
 
 from pyte.screens import Margins, Screen
 
 from omnyshell.terminal.screen.cells import Cursor, Lines
 from omnyshell.terminal.screen.page import Page
+from omnyshell.terminal.screen.reflow import MOST_ROWS, Place, is_blank, reflowed
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
@@ -53,6 +53,27 @@ MOST_LINES: Final = 1000
 TAB_WIDTH: Final = 8
 
 
+class Scrollback(Protocol):
+    """Keeps what leaves the main screen at its top; see `History`."""
+
+    limit: int
+
+    def append(self, row: Row) -> None:
+        """Add a row."""
+
+    def clear(self) -> None:
+        """Forget all rows."""
+
+    def resize(self, width: int) -> None:
+        """Show rows as on a screen of another width from now on."""
+
+    def take_back(self, count: int) -> list[Row]:
+        """Remove up to `count` of the newest rows and return them."""
+
+    def take_back_begun(self, most: int) -> list[Row]:
+        """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
+
+
 class Grid(Screen):
     """A pyte screen over rows of its own.
 
@@ -71,13 +92,14 @@ class Grid(Screen):
     _narrowed: bool
     """Whether the side margins are not the edges of the screen."""
 
-    def __init__(self, columns: int, lines: int, scrollback: int = 0) -> None:
+    scrollback: Scrollback
+
+    def __init__(self, columns: int, lines: int) -> None:
         self.columns = _bounded(columns, MOST_COLUMNS)
         self.lines = _bounded(lines, MOST_LINES)
-        self.scrollback: deque[Row] = deque(maxlen=scrollback)
         self.scrolled = 0
-        """Count of all rows that ever went into `scrollback`; the difference of two readings is how far its contents
-        moved."""
+        """Count of all rows that ever went into `scrollback`, without those that came back; the difference of two
+        readings is how far its contents moved."""
         self._main = Page([Row(self.columns) for _ in range(self.lines)])
         self.buffer = Lines(lambda: self._rows)
         self.dirty = DirtyLines(lambda: self._rows)
@@ -157,10 +179,8 @@ class Grid(Screen):
 
     def _scroll_one(self) -> None:
         rows = self._rows
-        if self._top == 0 and self.scrollback.maxlen and self._page is self._main:
-            row = rows.pop(0)
-            row.compact()
-            self.scrollback.append(row)
+        if self._top == 0 and self.scrollback.limit and self._page is self._main:
+            self.scrollback.append(rows.pop(0))
             self.scrolled += 1
             row = Row(self.columns, self.cursor.style.erased)
         else:
@@ -206,40 +226,100 @@ class Grid(Screen):
             row.put(self._left, part)
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
-        """Cut or pad the screens without reflowing; the cursor's row stays visible, and margins are reset.
+        """Change the size. The cursor's row stays visible, and margins are reset.
 
-        Rows are cut below the cursor first, then above it. Rows cut off the main screen's top go into the scrollback.
+        Lines of the main screen, with those above it, are wrapped for the new width, and rows come back from the
+        scrollback; see `_reflow`. The alternate screen is cut or padded.
         """
         lines = _bounded(lines or self.lines, MOST_LINES)
         columns = _bounded(columns or self.columns, MOST_COLUMNS)
         if (lines, columns) == (self.lines, self.columns):
             return
-        for page in (self._main, self._alternate):
-            if page is not None:
-                self._resize_page(page, lines, columns)
+        self._reflow(lines, columns)
+        if self._alternate is not None:
+            self._cut(self._alternate, lines, columns)
         self.tabstops.update(x for x in range(TAB_WIDTH, columns, TAB_WIDTH) if x >= self.columns)
         self.tabstops = {x for x in self.tabstops if x < columns}
-        self.cursor.x = min(self.cursor_column, columns - 1)
-        self.cursor.y = min(self.cursor.y, lines - 1)
         self.lines, self.columns = lines, columns
         self._narrowed = False
         self._reset_margins()
         self.dirty.mark_all()
 
-    def _resize_page(self, page: Page, lines: int, columns: int) -> None:
+    def _cut(self, page: Page, lines: int, columns: int) -> None:
+        """Cut or pad the alternate screen: below its cursor first, then above it."""
         rows = page.rows
-        kept = self.cursor.y if page is self._page else page.saved.y
-        cut = max(0, kept - lines + 1)
+        shown = page is self._page
+        cut = max(0, (self.cursor.y if shown else page.saved.y) - lines + 1)
         page.saved = replace(page.saved, x=min(page.saved.x, columns - 1), y=max(0, min(page.saved.y - cut, lines - 1)))
-        removed = rows[:cut]
+        if shown:
+            self.cursor.x = min(self.cursor_column, columns - 1)
+            self.cursor.y = min(self.cursor.y, lines - 1)
         del rows[:cut], rows[lines:]
-        if page is self._main and self.scrollback.maxlen:
-            self.scrollback.extend(removed)
-            self.scrolled += len(removed)
         if columns != self.columns:
             for row in rows:
                 row.resize(columns)
         rows.extend(Row(columns, DEFAULT_STYLE) for _ in range(lines - len(rows)))
+
+    def _reflow(self, lines: int, columns: int) -> None:
+        """Wrap the main screen's lines for a new width, and have as many rows of them as there are lines.
+
+        Too many rows, and blank ones below the text go first. Then the upper ones move into the scrollback; but where
+        only the height changed, rows below the cursor go before that. Too few, and rows come back from the scrollback;
+        but a screen that only got higher is padded where there is room below the text.
+        """
+        page = self._main
+        shown = page is self._page
+        saved = page.saved
+        cursor = Place(self.cursor.y, self._reflowed_column()) if shown else Place(saved.y, saved.x)
+        begun = self.scrollback.take_back_begun(MOST_ROWS) if columns != self.columns else []
+        self.scrolled -= len(begun)
+        used = _used(page.rows, cursor.y)
+        blank = len(page.rows) - used
+        rows = begun + page.rows[:used]
+        places = [Place(y + len(begun), x) for y, x in (cursor, Place(min(saved.y, used - 1), saved.x))]
+        if columns != self.columns:
+            self.scrollback.resize(columns)
+            rows, places = reflowed(rows, places, columns)
+        rows, moved = self._fitted(rows, blank, places[0].y, lines, columns)
+        (y, x), (saved_y, saved_x) = (Place(max(0, min(y + moved, lines - 1)), x) for y, x in places)
+        page.rows[:] = rows
+        page.saved = replace(saved, y=saved_y, x=saved_x)
+        if shown:
+            self.cursor.y, self.cursor.x = y, x
+
+    def _reflowed_column(self) -> int:
+        """The cursor's column for wrapping: behind the last one while a wrap is pending at the screen's edge."""
+        return self.columns if self.cursor.x > self._edge == self.columns - 1 else self.cursor_column
+
+    def _fitted(self, rows: list[Row], blank: int, y: int, lines: int, columns: int) -> tuple[list[Row], int]:
+        """Return the rows of the screen, and how far the given ones moved down; `y` is the cursor's row."""
+        excess = len(rows) - lines
+        if excess > 0:
+            below = len(rows) - 1 - y
+            above = min(excess, y) if columns != self.columns else max(0, excess - below)
+            self._scroll_off(rows[:above])
+            return rows[above : above + lines], -above
+        lacking = lines - len(rows) - blank
+        if blank:
+            lacking -= max(0, lines - self.lines)
+        back = self.scrollback.take_back(lacking) if lacking > 0 else []
+        self.scrolled -= len(back)
+        padding = [Row(columns) for _ in range(lines - len(rows) - len(back))]
+        return back + rows + padding, len(back)
+
+    def _scroll_off(self, rows: Sequence[Row]) -> None:
+        if self.scrollback.limit:
+            for row in rows:
+                self.scrollback.append(row)
+            self.scrolled += len(rows)
+
+
+def _used(rows: Sequence[Row], cursor: int) -> int:
+    """Return how many rows there are down to the cursor, or to the last that is not blank."""
+    used = len(rows)
+    while used > cursor + 1 and is_blank(rows[used - 1]):
+        used -= 1
+    return used
 
 
 def _bounded(size: int, most: int) -> int:

@@ -16,6 +16,14 @@ Cells = Sequence[str]
 Run = tuple[int, Cells, Style]
 
 MOST_RUNS: Final = 64
+
+WRAPPED: Final = 1
+PADDED: Final = 2
+"""Wrapped before a wide character that did not fit: the last column has nothing of the text."""
+
+WRAPPED_BETWEEN_MARGINS: Final = 3
+"""Wrapped at a side margin: what is beside the margins is no part of the text."""
+
 _BLANKS: Final = " " * 4096
 
 
@@ -28,16 +36,18 @@ class Row:
     """A row of `width` columns. `runs` may be appended to directly; each run must lie within the row.
 
     A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
-    whoever appends wide characters. `wrapped` says that the text goes on in the next row.
+    whoever appends wide characters. `wrapped` says that the text goes on in the next row, and how. `filled` is up
+    to which column the blanks at its end had their background before it was narrowed.
     """
 
-    __slots__ = ("_cells", "_fill", "_revision", "_styles", "runs", "wide", "width", "wrapped")
+    __slots__ = ("_cells", "_fill", "_revision", "_styles", "filled", "runs", "wide", "width", "wrapped")
 
     def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
         self.width = width
         self.runs: list[Run] = []
         self.wide = False
-        self.wrapped = False
+        self.wrapped = 0
+        self.filled = 0
         self._fill = fill
         self._cells: list[str] | None = None
         self._styles: list[Style] = []
@@ -47,6 +57,11 @@ class Row:
     def revision(self) -> int:
         """A number that grows with each change."""
         return self._revision + len(self.runs)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the row and the next one are one line of text, which another width would wrap elsewhere."""
+        return self.wrapped in (WRAPPED, PADDED)
 
     @property
     def cells(self) -> list[str]:
@@ -65,7 +80,7 @@ class Row:
         self._cells = None
         self._fill = fill
         self.wide = False
-        self.wrapped = False
+        self.wrapped = 0
 
     def erase(self, start: int, end: int, style: Style) -> None:
         """Erase the columns from `start` up to `end`, both within the row."""
@@ -178,13 +193,62 @@ class Row:
         else:
             cells.extend([" "] * (width - old))
             styles.extend([DEFAULT_STYLE] * (width - old))
-        self.wrapped = False
+        self.wrapped = 0
         self._revision += 1
 
-    def compact(self) -> None:
-        """Replace the cells by runs of equal style, which take a tenth of the memory."""
+    def fit(self, width: int) -> bool:
+        """Cut or pad the row to `width` columns where it has no text beyond; return False where it has."""
+        if self._cells is None and not self.wide and self._fill is DEFAULT_STYLE and self.extent() <= width:
+            self.width = width
+            self._revision += 1
+            return True
+        if self.filled_from() > width:
+            return False
+        start, filling, wrapped = self.filled_from(), self.filling, self.wrapped
+        self.resize(width)
+        self.wrapped = wrapped
+        self.fill(start, *filling)
+        return True
+
+    @property
+    def filling(self) -> tuple[Style, int]:
+        """The style of the blanks at the row's end, and up to which column they ever reached."""
+        cells, styles = self.settle()
+        style = styles[-1]
+        if style == DEFAULT_STYLE or style != style.erased or cells[-1] != " ":
+            return DEFAULT_STYLE, 0
+        return style, max(self.width, self.filled)
+
+    def filled_from(self) -> int:
+        """Return the column from which on there are only blanks of one background."""
+        cells, styles = self.settle()
+        end, style = self.width, styles[-1]
+        while end and cells[end - 1] == " " and styles[end - 1] == style == style.erased:
+            end -= 1
+        return end
+
+    def fill(self, start: int, style: Style, end: int) -> None:
+        """Give the blanks from `start` on a background, up to `end` as far as the row reaches."""
+        if style != DEFAULT_STYLE:
+            reached = min(end, self.width)
+            self.settle()[1][start:reached] = [style] * (reached - start)
+            self.filled = end
+            self._revision += 1
+
+    @classmethod
+    def of_cells(cls, cells: list[str], styles: list[Style], width: int) -> "Row":
+        """Return a row of `width` columns that begins with these cells; the lists are its own from now on."""
+        row = cls(width)
+        lacking = width - len(cells)
+        row.wide = "" in cells
+        row._cells = cells + [" "] * lacking
+        row._styles = styles + [DEFAULT_STYLE] * lacking
+        return row
+
+    def compact(self) -> int:
+        """Replace the cells by runs of equal style, a tenth of the memory; return how many runs there are."""
         if self._cells is None:
-            return
+            return len(self.runs)
         cells, styles = self.settle()
         runs: list[Run] = []
         column = 0
@@ -194,6 +258,53 @@ class Row:
             runs.append((column, part if self.wide or max(map(len, part)) > 1 else "".join(part), style))
             column = end
         self._cells, self._styles, self.runs = None, [], runs
+        return len(runs)
+
+    @property
+    def plain_text(self) -> str | None:
+        """The text of a row that is nothing but one run in the default style; None for any other."""
+        if self._cells is not None or self.wrapped or self.wide or self._fill is not DEFAULT_STYLE:
+            return None
+        if not self.runs:
+            return ""
+        if len(self.runs) > 1:
+            return None
+        start, text, style = self.runs[0]
+        if style is not DEFAULT_STYLE or start or not isinstance(text, str):
+            return None
+        return text
+
+    def extent(self) -> int:
+        """Columns up to the last one that was written."""
+        return (
+            max((start + len(text) for start, text, _ in self.runs), default=0) if self._is_laid_out() else self.width
+        )
+
+    def packed(self) -> tuple[Style, list[Run]]:
+        """Return the style of what no run covers, and runs of which none covers another."""
+        if not self._is_laid_out():
+            self.settle()
+            self.compact()
+            self._trim()
+        return self._fill, self.runs
+
+    def _trim(self) -> None:
+        """Leave out the blanks at the end of compacted runs, where that is how the row is filled."""
+        if self.runs[-1][2] == DEFAULT_STYLE:
+            start, text, style = self.runs.pop()
+            self._fill = DEFAULT_STYLE
+            whole = text.rstrip(" ") if isinstance(text, str) else text
+            if whole:
+                self.runs.append((start, whole, style))
+
+    def _is_laid_out(self) -> bool:
+        """Whether there are nothing but runs, of which none covers another."""
+        end = 0
+        for start, text, _ in self.runs:
+            if start < end:
+                return False
+            end = start + len(text)
+        return self._cells is None
 
     def _blank(self, column: int, style: Style) -> None:
         cells, styles = self.settle()

@@ -74,7 +74,7 @@ class Lines:
     def goes_on(self, line: int) -> bool:
         """Whether the text was wrapped into the next line."""
         row = self.row(line)
-        return row is not None and row.wrapped
+        return row is not None and row.goes_on
 
     def clamp(self, point: Point) -> Point:
         """Return the nearest existing cell."""

@@ -1,0 +1,1 @@
+"""Lines that left the main screen at its top: packed, bounded, and given back."""

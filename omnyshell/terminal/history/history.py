@@ -1,0 +1,334 @@
+"""The lines that left the main screen at its top, oldest first."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Final, Protocol, overload
+
+from omnyshell.terminal.history.budget import Budget
+from omnyshell.terminal.history.pages import Page
+from omnyshell.terminal.screen.rows import Row
+
+_WEIGHT_OF_PAGE: Final = 512
+_WEIGHT_OF_ROW: Final = 4
+"""What a row weighs beside its runs, so that a page of any contents is packed in a few milliseconds."""
+
+_MOST_UNPACKED: Final = 4
+"""Pages whose rows are at hand, because they were looked at."""
+
+
+class Unsettled(Protocol):
+    """Lines that are kept in another form until there is time to make rows of them."""
+
+    count: int
+    """About how many rows they will be."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+
+    def work(self) -> bool:
+        """Do a bounded part of the work; return whether more is left."""
+
+    def pages(self) -> list[Page]:
+        """Return the rows, once `work` has nothing left to do."""
+
+
+class History(Sequence[Row]):
+    """At most `limit` rows. New ones are kept as they are, older ones packed in pages (`Page`).
+
+    As a sequence it has the rows as a screen of `width` columns shows them: lines that were wrapped for another width
+    are wrapped anew when they are looked at. A row that was got from it must not be changed.
+    """
+
+    def __init__(self, limit: int, width: int) -> None:
+        self.limit = limit
+        self._width = width
+        self._weight = 0
+        self._fresh: list[Row] = []
+        self._pages: deque[Page | Unsettled] = deque()
+        self._first = 0
+        """The number of the oldest row."""
+
+        self._end = 0
+        """The number of the row after the last packed one."""
+
+        self._twice: set[Row] = set()
+        self._unpacked: dict[Page, list[Row]] = {}
+        self._size = 0
+        self._packed: int | None = 0
+        """How many rows the pages have at this width; None where they have to be counted."""
+
+        self._budget: Budget | None = None
+
+    # What goes in
+
+    def append(self, row: Row) -> None:
+        """Add a row, which nobody changes any more."""
+        self._fresh.append(row)
+        self._weight += _WEIGHT_OF_ROW + row.compact()
+        if self._weight >= _WEIGHT_OF_PAGE:
+            self._pack()
+
+    def append_text(self, rows: Sequence[Row], text: Unsettled) -> None:
+        """Add `rows`, and text below them. When these rows are appended once more, they are ignored."""
+        self._pack()
+        for row in rows:
+            self.append(row)
+        self._pack()
+        self._twice.update(rows)
+        self._pages.append(text)
+        self._end += text.count
+        self._forget_surplus()
+        self._charge(text.size)
+
+    def prepend(self, rows: Sequence[Row], width: int) -> int:
+        """Add rows of another width above all others, as far as there is room; return how many."""
+        room = self.limit - len(self)
+        taken = rows[-room:] if room > 0 else []
+        pages = []
+        for part in _parts(taken):
+            self._first -= len(part)
+            pages.append(Page(part, width, self._first))
+        self._pages.extendleft(pages)
+        self._charge(sum(page.size for page in pages))
+        return len(taken)
+
+    def clear(self) -> None:
+        """Forget all rows. Their numbers are not given again."""
+        self._first = self._end = self._end + len(self._fresh)
+        self._fresh, self._weight = [], 0
+        self._pages.clear()
+        self._twice.clear()
+        self._unpacked.clear()
+        self._charge(-self._size)
+
+    def resize(self, width: int) -> None:
+        """Show rows as on a screen of another width from now on."""
+        if width != self._width:
+            self.settle()
+            self._pack()
+            self._width, self._packed = width, None
+            self._unpacked.clear()
+
+    def take_back(self, count: int) -> list[Row]:
+        """Remove up to `count` of the newest rows and return them; they are the caller's."""
+        self.settle()
+        while len(self._fresh) < count and self._unpack_last():
+            continue
+        at = max(0, len(self._fresh) - count)
+        taken = self._fresh[at:]
+        del self._fresh[at:]
+        return taken
+
+    def take_back_begun(self, most: int) -> list[Row]:
+        """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
+        count = 0
+        while count < min(most, len(self)) and self[-1 - count].goes_on:
+            count += 1
+        return self.take_back(count)
+
+    # What is looked at
+
+    @property
+    def end(self) -> int:
+        """The number that the next row will have. A row's number lasts while it is kept and the width stays."""
+        self.settle()
+        self._drop_doubled()
+        return self._end + len(self._fresh)
+
+    def before(self, number: int, most: int) -> tuple[list[Row], int]:
+        """Return up to `most` rows above the row of that number, as they were kept, and the number of their first.
+
+        There are more where a line that was wrapped would be cut, at most twice as many. There are none where nothing
+        older is kept.
+        """
+        end = max(self._first, min(number, self.end))
+        rows = self._fresh[: max(0, end - self._end)]
+        start = min(end, self._end)
+        for page in reversed(self._pages):
+            if len(rows) > most:
+                break
+            if isinstance(page, Page) and page.start < start:
+                rows[:0] = page.original()[: start - page.start]
+                start = page.start
+        return _newest(rows, start, most)
+
+    def __len__(self) -> int:
+        return min(self._total(), self.limit)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        total = self._total()
+        length = min(total, self.limit)
+        if not -length <= index < length:
+            raise IndexError("there is no such row")
+        behind = total - (index % length + total - length)
+        return self._from_end(behind)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (self[at] for at in range(len(self)))
+
+    def _from_end(self, behind: int) -> Row:
+        """Return the row that is the `behind`-th from the end."""
+        if behind <= len(self._fresh):
+            return self._fresh[-behind]
+        behind -= len(self._fresh)
+        for page in reversed(self._pages):
+            if not isinstance(page, Page):
+                continue
+            count = page.count_at(self._width)
+            if behind <= count:
+                return self._rows_of(page)[count - behind]
+            behind -= count
+        raise IndexError("there is no such row")
+
+    def _rows_of(self, page: Page) -> list[Row]:
+        rows = self._unpacked.get(page)
+        if rows is None:
+            if len(self._unpacked) >= _MOST_UNPACKED:
+                del self._unpacked[next(iter(self._unpacked))]
+            rows = self._unpacked[page] = page.rows(self._width)
+        return rows
+
+    def pages(self) -> list[Page]:
+        """Pack all rows, and return them as they are packed."""
+        self.settle()
+        self._pack()
+        return [page for page in self._pages if isinstance(page, Page)]
+
+    # How it is kept
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that all but the newest rows take."""
+        return self._size
+
+    def share(self, budget: Budget) -> None:
+        """Take memory from a budget, until `close`. Nothing may be kept yet."""
+        self._budget = budget
+        budget.join(self)
+
+    def close(self) -> None:
+        """Forget all rows and leave the budget. Idempotent."""
+        self.clear()
+        if self._budget is not None:
+            self._budget.leave(self)
+            self._budget = None
+
+    def forget_oldest(self) -> bool:
+        """Forget the oldest page, if there is one; return whether there was."""
+        if not self._pages:
+            return False
+        page = self._pages.popleft()
+        self._first += page.count
+        if isinstance(page, Page):
+            self._unpacked.pop(page, None)
+        self._charge(-page.size)
+        return True
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether there is anything to do for `work`."""
+        return any(not isinstance(page, Page) for page in self._pages)
+
+    def work(self) -> bool:
+        """Do a bounded part of what is left to do for rows to be had; return whether there was anything."""
+        for at, text in enumerate(self._pages):
+            if not isinstance(text, Page):
+                if not text.work():
+                    self._settle_at(at, text)
+                return True
+        return False
+
+    def settle(self) -> None:
+        """Do all that is left to do."""
+        while self.work():
+            continue
+
+    def _settle_at(self, at: int, text: Unsettled) -> None:
+        """Put pages in the place of text, and number what follows anew."""
+        made = text.pages()
+        pages = list(self._pages)
+        pages[at : at + 1] = made
+        self._pages = deque(pages)
+        number = self._first
+        for page in pages:
+            if isinstance(page, Page):
+                page.start = number
+            number += page.count
+        self._end = number
+        self._forget_surplus()
+        self._charge(sum(page.size for page in made) - text.size)
+
+    def _pack(self) -> None:
+        self._drop_doubled()
+        if not self._fresh:
+            return
+        page = Page(self._fresh, self._width, self._end)
+        self._end += page.count
+        self._fresh, self._weight = [], 0
+        self._pages.append(page)
+        self._forget_surplus()
+        self._charge(page.size)
+
+    def _drop_doubled(self) -> None:
+        if self._twice:
+            doubled = self._twice.intersection(self._fresh)
+            self._fresh = [row for row in self._fresh if row not in doubled]
+            self._twice -= doubled
+
+    def _unpack_last(self) -> bool:
+        if not self._pages:
+            return False
+        page = self._pages.pop()
+        self._unpacked.clear()
+        self._end -= page.count
+        if isinstance(page, Page):
+            self._fresh[:0] = page.rows(self._width)
+        self._charge(-page.size)
+        return True
+
+    def _forget_surplus(self) -> None:
+        surplus = self._end - self._first - self.limit
+        while self._pages and surplus >= self._pages[0].count:
+            surplus -= self._pages[0].count
+            self.forget_oldest()
+
+    def _total(self) -> int:
+        self.settle()
+        self._drop_doubled()
+        if self._packed is None:
+            self._packed = sum(page.count_at(self._width) for page in self._pages if isinstance(page, Page))
+        return self._packed + len(self._fresh)
+
+    def _charge(self, size: int) -> None:
+        """Say that pages came or went, which now take `size` bytes more."""
+        self._packed = None
+        self._size += size
+        if self._budget is not None:
+            self._budget.charge(size)
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the rows in parts for a page each, the last ones first."""
+    end, weight = len(rows), 0
+    for at in reversed(range(len(rows))):
+        weight += _WEIGHT_OF_ROW + rows[at].compact()
+        if weight >= _WEIGHT_OF_PAGE or not at:
+            yield rows[at:end]
+            end, weight = at, 0
+
+
+def _newest(rows: list[Row], start: int, most: int) -> tuple[list[Row], int]:
+    """Return the last `most` rows and the number of the first; more where a line would be cut."""
+    at = max(0, len(rows) - most)
+    while at and rows[at - 1].goes_on and len(rows) - at < 2 * most:
+        at -= 1
+    return rows[at:], start + at

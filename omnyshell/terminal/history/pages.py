@@ -1,0 +1,95 @@
+"""Rows packed together, so that thousands of them take little memory."""
+
+import marshal
+import zlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+from omnyshell.terminal.screen.reflow import rewrapped
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import DEFAULT_STYLE, Look, Style, style_of
+
+_LEVEL: Final = 1
+_NEVER: Final = 1 << 30
+"""Wider than any screen: what was wrapped may be wrapped elsewhere at any other width."""
+
+_OVERHEAD: Final = 400
+"""Bytes that a page takes beside what is packed."""
+
+# A row as it is packed: its text, where that is all there is to it; else flags, the number of its fill, its runs, and
+# how far it was ever filled.
+Entry = str | tuple[int, int, list[tuple[int, Any, int]], int]
+
+
+class Page:
+    """Some rows of one width, in order. `start` is the number of the first among all rows of the history."""
+
+    __slots__ = ("_count_elsewhere", "_longest", "_packed", "count", "start", "width")
+
+    def __init__(self, rows: Sequence[Row], width: int, start: int) -> None:
+        self.width = width
+        self.count = len(rows)
+        self.start = start
+        self._packed, self._longest = _pack(rows)
+        self._count_elsewhere = (width, self.count)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return len(self._packed) + _OVERHEAD
+
+    def count_at(self, width: int) -> int:
+        """How many rows it has on a screen of `width` columns."""
+        known, count = self._count_elsewhere
+        if known != width:
+            count = self.count if self._longest <= width else len(self.rows(width))
+            self._count_elsewhere = (width, count)
+        return count
+
+    def rows(self, width: int) -> list[Row]:
+        """Return new rows with what is packed, for a screen of `width` columns."""
+        rows = self.original()
+        return rows if width == self.width else rewrapped(rows, width)
+
+    def original(self) -> list[Row]:
+        """Return new rows as they were packed."""
+        looks, entries = marshal.loads(zlib.decompress(self._packed))  # noqa: S302 - packed by this process
+        styles = [style_of(Look(*look)) for look in looks]
+        return [_row_of(entry, styles, self.width) for entry in entries]
+
+
+def _pack(rows: Sequence[Row]) -> tuple[bytes, int]:
+    """Return what is packed, and how wide a screen must be to show it as it is."""
+    numbers: dict[Style, int] = {DEFAULT_STYLE: 0}
+    entries: list[Entry] = []
+    longest = 0
+    for row in rows:
+        text = row.plain_text
+        if text is None:
+            entries.append(_entry_of(row, numbers))
+            longest = max(longest, _NEVER if row.goes_on else row.extent())
+        else:
+            entries.append(text)
+            longest = max(longest, len(text))
+    looks = [tuple(style.look) for style in numbers]
+    return zlib.compress(marshal.dumps((looks, entries)), _LEVEL), longest
+
+
+def _entry_of(row: Row, numbers: dict[Style, int]) -> Entry:
+    fill, runs = row.packed()
+    packed = [(start, text, numbers.setdefault(style, len(numbers))) for start, text, style in runs]
+    return row.wrapped << 1 | row.wide, numbers.setdefault(fill, len(numbers)), packed, row.filled
+
+
+def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
+    if isinstance(entry, str):
+        row = Row(width)
+        if entry:
+            row.runs.append((0, entry, DEFAULT_STYLE))
+        return row
+    flags, fill, runs, filled = entry
+    row = Row(width, styles[fill])
+    row.filled = filled
+    row.runs.extend((start, text, styles[number]) for start, text, number in runs)
+    row.wide, row.wrapped = bool(flags & 1), flags >> 1
+    return row

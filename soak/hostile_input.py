@@ -23,7 +23,8 @@ from omnyshell.security.authenticators import CompositeAuthenticator, PublicKeyA
 from omnyshell.security.authorized_keys import AuthorizedKeysStore, parse_authorized_keys
 from omnyshell.security.credentials import LoginContext, PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.security.login_limit import LoginLimit, LoginLimiter
+from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
@@ -112,9 +113,18 @@ def login_timing(samples: int) -> Figure:
     keys = PublicKeyAuthenticator(AuthorizedKeysStore(parse_authorized_keys(text)))
     tokens = TokenAuthenticator([TokenGrant.parse("ann:right-token:developer")])
     clock = SystemClock()
-    limiter = LoginLimiter(LoginLimit.parse("0"), clock)
-    rules = ProofRules(HubConfig(cert=Path(), key=Path(), authenticator=keys), BoundKeys(None))
-    gate = LoginGate(CompositeAuthenticator([tokens, keys]), limiter, rules, AuditLog(clock), HubMetrics())
+    both = CompositeAuthenticator([tokens, keys])
+    config = HubConfig(cert=Path(), key=Path(), authenticator=both, login_limit=LoginLimit.parse("0"))
+    gate = LoginGate(
+        config,
+        authenticator=both,
+        proofs=ProofRules(config, BoundKeys()),
+        locks=Locks(clock),
+        audit=AuditLog(clock),
+        metrics=HubMetrics(),
+        clock=clock,
+        why_no_more=lambda _who: "",
+    )
     context = LoginContext(nonce="nonce", role="client", spki_sha256=bytes(32))
 
     def signed(principal: str, pair: Ed25519PrivateKey, nonce: str = "nonce") -> AuthRequest:

@@ -268,6 +268,10 @@ class CompositeAuthenticator:
     """Asks all its members, even after one accepted, and takes the first success."""
 
     def __init__(self, members: Sequence[Authenticator]) -> None:
+        self.replace(members)
+
+    def replace(self, members: Sequence[Authenticator]) -> None:
+        """Ask these members from now on."""
         self.members = tuple(members)
         self._knowing_first = sorted(members, key=lambda member: not hasattr(member, "as_now"))
 

@@ -31,15 +31,19 @@ class Introductions:
     """
 
     def __init__(self, balancers: tuple[Network, ...] = ()) -> None:
-        self.balancers = balancers
+        self._balancers = balancers
         self._waiting: dict[asyncio.Task[None], None] = {}
         self._silent_until = 0.0
+
+    def use_balancers(self, balancers: tuple[Network, ...]) -> None:
+        """Use other networks for new connections."""
+        self._balancers = balancers
 
     def before(self, on_socket: OnSocket) -> OnSocket:
         """Return a function for accepted sockets, which calls `on_socket` with the peer's real address."""
 
         def accepted(sock: socket.socket, address: str) -> None:
-            if any(address in network for network in self.balancers):
+            if any(address in network for network in self._balancers):
                 self._listen_to(sock, address, on_socket)
             else:
                 on_socket(sock, address)

@@ -34,6 +34,7 @@ from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import HEADER_SIZE, DataOpcode, pack_data
 from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.protocol.messages.base import Role
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.client_service import ClientService
@@ -94,8 +95,8 @@ class World:
         return f"id-{next(self._ids)}"
 
     def _assemble(self) -> None:
-        quota = Quota(QuotaLimits(exceptions=(Allowance(LIMITS, frozenset({"ann"})),)))
-        policy = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=5, quota=quota)
+        quota = Quota(QuotaLimits(exceptions=(Allowance(LIMITS, frozenset({"ann"})),), max_channels=5))
+        policy = HubPolicy(RoleBasedAuthorizer(), Locks(self.clock))
         self.audit = audit = AuditLog(self.clock)
         bus = LocalEventBus()
         self.metrics = metrics = HubMetrics()
@@ -104,6 +105,7 @@ class World:
         self.registry = NodeRegistry(self.owners, {}, bus)
         self.ports = TunnelRegistry(PORTS)
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
+        common["quota"] = quota
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
         self.broker = HubBroker(router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), **common)
         self.requests = RelayedRequests(**common)

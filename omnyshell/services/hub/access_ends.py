@@ -21,6 +21,7 @@ class AccessEnds:
 
     def __init__(
         self,
+        *,
         log: TruthLog,
         enrolled: EnrolledAuthenticator,
         store: EnrolmentStore,

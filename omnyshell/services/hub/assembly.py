@@ -3,37 +3,28 @@
 from collections.abc import Callable
 from functools import partial
 
-from omnyshell.model.principals import Principal
 from omnyshell.protocol.extensions import OF_HUB
 from omnyshell.protocol.messages.base import Role
-from omnyshell.security.authenticators import CompositeAuthenticator
-from omnyshell.security.login_limit import LoginLimiter
-from omnyshell.services.hub.access.audit_sums import AuditSums
+from omnyshell.services.hub.access.audit_sums import AuditAdmission, AuditSums
+from omnyshell.services.hub.access.connections import ConnectionAdmission
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.access_ends import AccessEnds
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
-from omnyshell.services.hub.admin.audit import AuditAdmin
-from omnyshell.services.hub.admin.credentials import CredentialAdmin
-from omnyshell.services.hub.admin.endings import Endings
-from omnyshell.services.hub.admin.invites import Invites
-from omnyshell.services.hub.admin.known import KnownPrincipals
-from omnyshell.services.hub.admin.locks import LockAdmin
-from omnyshell.services.hub.admin.node_ids import NodeIdAdmin
-from omnyshell.services.hub.admin.reads import LiveReads
-from omnyshell.services.hub.admin.service import AdminService
+from omnyshell.services.hub.admin_assembly import assemble_admin
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.client_service import ClientService
-from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator, HubAuthenticator
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import EventBus
-from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.inventory.inventory import Inventory
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.message_table import hub_codec, message_table
 from omnyshell.services.hub.node_service import NodeService
+from omnyshell.services.hub.nodes.ceilings import LabelCeilings
 from omnyshell.services.hub.nodes.departed import DepartedNodes
 from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
 from omnyshell.services.hub.nodes.questions import NodeQuestions
@@ -51,7 +42,7 @@ from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.peers.relay_probe import RelayProbe
 from omnyshell.services.hub.peers.send_watch import SendWatch
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.reloading import HubReloading, ceiling
+from omnyshell.services.hub.reloading import Follow, HubReloading
 from omnyshell.services.hub.revocation.consequences import Consequences
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
@@ -63,6 +54,7 @@ from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.endpoint import WsServerEndpoint
+from omnyshell.transport.introductions import Introductions
 
 
 class HubServices:
@@ -72,29 +64,30 @@ class HubServices:
         self,
         *,
         config: HubConfig,
-        config_in_force: Callable[[], HubConfig],
         certificate: HubCertificate,
         records: HubRecords,
         locks: Locks,
         policy: HubPolicy,
+        quota: Quota,
         peers: Peers[HubPeer],
         nodes: NodeRegistry,
         sessions: SessionRouter,
         tunnels: TunnelBroker,
         audit: AuditLog,
+        admission: AuditAdmission,
         metrics: HubMetrics,
         bus: EventBus,
         not_ready: Callable[[], str],
     ) -> None:
-        """`config_in_force` returns the last reloaded settings; `not_ready` returns why the hub cannot serve, or ""."""
-        self._config, self._config_in_force, self._clock = config, config_in_force, config.clock
+        """`admission` is what `audit` asks; `not_ready` returns why the hub cannot serve, or ""."""
+        self._config, self._clock = config, config.clock
         self._certificate, self._locks, self._policy = certificate, locks, policy
         self._peers, self._nodes, self._sessions, self._tunnels = peers, nodes, sessions, tunnels
         self._audit, self._metrics, self._bus = audit, metrics, bus
         self.records = records
-        self.quota = policy.quota
+        self.quota = quota
         self._make_logins()
-        self._make_limits()
+        self._make_limits(admission)
         self._make_sessions()
         self._make_revocation()
         self._make_nodes()
@@ -110,22 +103,24 @@ class HubServices:
         config, clock = self._config, self._clock
         self._enrolled = EnrolledAuthenticator(self.records.enrolments, clock)
         self.records.log.follow(self._enrolled.follow)
+        self._authenticator = HubAuthenticator(config, self._enrolled)
         self.addresses = HubAddresses(self.records.known_addresses(clock), self._audit, self._metrics)
+        self.proofs = ProofRules(config, self.records.bound_keys())
+        self._connections = ConnectionAdmission(config, self.quota, self.records.owners.count_of)
         self.gate = LoginGate(
-            CompositeAuthenticator([config.authenticator, self._enrolled]),
-            LoginLimiter(config.login_limit, clock),
-            ProofRules(config, self.records.bound_keys()),
-            self._audit,
-            self._metrics,
-            self._locks,
-            clock,
-            self._why_no_connection,
+            config,
+            authenticator=self._authenticator,
+            proofs=self.proofs,
+            locks=self._locks,
+            audit=self._audit,
+            metrics=self._metrics,
+            clock=clock,
+            why_no_more=self._connections.problem,
         )
 
-    def _make_limits(self) -> None:
-        self.audit_sums = AuditSums(self.quota, self._audit, self._clock)
-        self._audit.admits = self.audit_sums.admits
-        self.messages = MessageWatch(self._peers, self._audit, lambda: self._config_in_force().message_timeout)
+    def _make_limits(self, admission: AuditAdmission) -> None:
+        self.audit_sums = AuditSums(admission, self._audit)
+        self.messages = MessageWatch(self._peers, self._audit, self._config.message_timeout)
         self.sending = SendWatch(self._peers, self.quota, self._audit)
         self.probe = RelayProbe(self._metrics.relay_seconds)
 
@@ -137,6 +132,7 @@ class HubServices:
             router=self._sessions,
             relay=self.relay,
             policy=self._policy,
+            quota=self.quota,
             audit=self._audit,
             metrics=self._metrics,
             clock=self._clock,
@@ -147,6 +143,7 @@ class HubServices:
         self.requests = RelayedRequests(
             nodes=self._nodes,
             policy=self._policy,
+            quota=self.quota,
             audit=self._audit,
             metrics=self._metrics,
             clock=self._clock,
@@ -155,11 +152,12 @@ class HubServices:
         )
         self.questions = NodeQuestions(self._clock, self._config.new_id)
         self.kept_judge = KeptSessionJudge(
-            self._nodes,
-            self._sessions,
-            self.kept,
-            self.records.earlier_shell_owners(),
+            nodes=self._nodes,
+            routes=self._sessions,
+            kept=self.kept,
+            earlier_owners=self.records.earlier_shell_owners(),
             gate=self.gate,
+            locks=self._locks,
             policy=self._policy,
             audit=self._audit,
             questions=self.questions,
@@ -170,8 +168,14 @@ class HubServices:
         self._clipboards = ClipboardNotes(self._sessions, self._audit, self._metrics, self._clock)
 
     def _make_revocation(self) -> None:
+        self._ceilings = LabelCeilings(self._config, self.records.enrolments, self._nodes)
+        self._nodes.begin(self.records.owners, self._ceilings.all())
         self.lock_keeper = LockKeeper(
-            self._locks, self.records.log, self._nodes, self.kept_judge.is_ending, self._audit
+            locks=self._locks,
+            log=self.records.log,
+            nodes=self._nodes,
+            is_ending=self.kept_judge.is_ending,
+            audit=self._audit,
         )
         self._eviction = Eviction(
             peers=self._peers,
@@ -180,14 +184,15 @@ class HubServices:
             policy=self._policy,
             sessions=self._sessions,
             requests=self.requests,
+            authenticator=self._authenticator,
+            locks=self._locks,
             gate=self.gate,
             audit=self._audit,
             tunnels=self._tunnels,
             kept_judge=self.kept_judge,
             bus=self._bus,
         )
-
-        self.records.log.follow(Consequences(self._eviction, self._set_ceiling, self._bus).follow)
+        self.records.log.follow(Consequences(self._eviction, self._ceilings.set, self._bus).follow)
 
     def _make_nodes(self) -> None:
         self._heartbeats = HeartbeatMonitor[Peer](self._config.heartbeat_timeout)
@@ -226,74 +231,34 @@ class HubServices:
         )
 
     def _make_admin(self) -> None:
-        known = KnownPrincipals(self.records.enrolments, self._enrolled, lambda: self._config_in_force().authenticator)
-        invites = self._make_invites(known)
-        self.admin = AdminService(
-            [
-                LiveReads(self._inventory),
-                AuditAdmin(self._audit),
-                self._make_credential_admin(known),
-                NodeIdAdmin(self.records.enrolments, self.records.owners, self._nodes),
-                self._make_endings(),
-                self._make_lock_admin(known),
-                invites,
-            ],
-            invites=invites,
+        self.admin = assemble_admin(
+            records=self.records,
+            certificate=self._certificate,
+            enrolled=self._enrolled,
+            authenticator=self._authenticator,
+            locks=self._locks,
             gate=self.gate,
+            proofs=self.proofs,
+            inventory=self._inventory,
+            peers=self._peers,
+            nodes=self._nodes,
+            sessions=self._sessions,
+            broker=self.broker,
+            tunnels=self._tunnels,
+            questions=self.questions,
             eviction=self._eviction,
-            log=self.records.log,
             audit=self._audit,
+            bus=self._bus,
+            clock=self._clock,
+            new_id=self._config.new_id,
         )
         self._access = AccessAnswers(
             policy=self._policy,
             nodes=self._nodes,
             owners=self.records.owners,
-            gate=self.gate,
+            authenticator=self._authenticator,
+            locks=self._locks,
             audit=self._audit,
-        )
-
-    def _make_credential_admin(self, known: KnownPrincipals) -> CredentialAdmin:
-        return CredentialAdmin(
-            known=known,
-            store=self.records.enrolments,
-            locks=self._locks,
-            clock=self._clock,
-            new_id=self._config.new_id,
-        )
-
-    def _make_invites(self, known: KnownPrincipals) -> Invites:
-        return Invites(
-            known=known,
-            store=self.records.enrolments,
-            locks=self._locks,
-            nodes=self._nodes,
-            owners=self.records.owners,
-            certificate=self._certificate,
-            clock=self._clock,
-            new_id=self._config.new_id,
-        )
-
-    def _make_lock_admin(self, known: KnownPrincipals) -> LockAdmin:
-        return LockAdmin(
-            locks=self._locks,
-            known=known,
-            peers=self._peers,
-            nodes=self._nodes,
-            owners=self.records.owners,
-            clock=self._clock,
-            new_id=self._config.new_id,
-        )
-
-    def _make_endings(self) -> Endings:
-        return Endings(
-            peers=self._peers,
-            eviction=self._eviction,
-            sessions=self._sessions,
-            broker=self.broker,
-            nodes=self._nodes,
-            questions=self.questions,
-            tunnels=self._tunnels,
-            bus=self._bus,
         )
 
     def _make_live(self, not_ready: Callable[[], str]) -> None:
@@ -302,6 +267,7 @@ class HubServices:
             nodes=self._nodes,
             routes=self._sessions,
             policy=self._policy,
+            quota=self.quota,
             questions=self.questions,
             names=lambda: self._eviction.known,
             audit=self._audit,
@@ -368,28 +334,45 @@ class HubServices:
             certificate=self._certificate,
             features=OF_HUB,
             join=self.admin.join,
-            login_timeout=self._config_in_force().login_timeout,
             metrics=self._metrics,
             clock=self._clock,
         )
 
-    def reloading(self, endpoint: WsServerEndpoint) -> HubReloading:
+    def reloading(self, endpoint: WsServerEndpoint, introductions: Introductions) -> HubReloading:
         """Return the part that applies changes of settings."""
         return HubReloading(
             self._config,
+            followers=self._followers(),
             endpoint=endpoint,
+            introductions=introductions,
             certificate=self._certificate,
-            gate=self.gate,
-            log=self.records.log,
-            policy=self._policy,
-            nodes=self._nodes,
-            heartbeats=self._heartbeats,
-            pages=self.pages,
-            audit=self._audit,
+            proofs=self.proofs,
+            ends=AccessEnds(
+                log=self.records.log,
+                enrolled=self._enrolled,
+                store=self.records.enrolments,
+                eviction=self._eviction,
+                audit=self._audit,
+                clock=self._clock,
+            ),
             eviction=self._eviction,
-            store=self.records.enrolments,
-            enrolled=self._enrolled,
             peers=self._peers,
+            audit=self._audit,
+        )
+
+    def _followers(self) -> tuple[Follow, ...]:
+        return (
+            self._authenticator.follow,
+            self.gate.follow,
+            self.proofs.follow,
+            self._connections.follow,
+            self.messages.follow,
+            self._heartbeats.follow,
+            self._policy.follow,
+            self.quota.follow,
+            self._ceilings.follow,
+            self.pages.follow,
+            self._audit.follow,
         )
 
     # The rest
@@ -413,15 +396,3 @@ class HubServices:
             token=self._config.metrics_token,
             is_for_loopback=self._config.metrics_from_loopback,
         )
-
-    def _set_ceiling(self, node_id: str, labels: dict[str, str]) -> None:
-        self._nodes.set_ceiling(node_id, ceiling(self._config_in_force(), node_id, labels))
-
-    def _why_no_connection(self, who: Principal) -> str:
-        """Why a principal gets no further connection; the connections of its nodes do not count."""
-        quota, size = self.quota, self._config_in_force().endpoint.max_connections
-        nodes = 0
-        if who.may_register_nodes:
-            nodes = max(quota.limits.limit(who, Resource.NODE_IDS), self.records.owners.count_of(who.id))
-        held = max(0, quota.connections_of(who.id) - nodes)
-        return quota.problem(who, Resource.CONNECTIONS, held, Pool(size, quota.connections))

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from omnyshell.protocol.handshake import CLOSE_HUB_STOPPING
+from omnyshell.services.hub.access.audit_sums import AuditAdmission
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.assembly import HubServices
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.offline_notes import OfflineNotes
 from omnyshell.services.hub.audit.trail import open_trail
-from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.certificate import HubCertificate, SecureTunnels
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.event_bus import LocalEventBus, PeerEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -23,7 +25,7 @@ from omnyshell.services.hub.peers.hub_peer import HubPeer
 from omnyshell.services.hub.peers.peer import Peers
 from omnyshell.services.hub.peers.proofs import check_public_urls
 from omnyshell.services.hub.records import HubRecords
-from omnyshell.services.hub.reloading import ceilings
+from omnyshell.services.hub.reloading import HubReloading
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.services.hub.tunnels.public_ports import PublicPorts
@@ -52,22 +54,22 @@ class OmnyShellHub:
     """
 
     def __init__(self, config: HubConfig) -> None:
-        self.config = config
-        """The settings of the last reload."""
-
+        self._config = config
         self.metrics = HubMetrics()
         """Counters and histograms, for Prometheus too."""
 
         self.bus = LocalEventBus()
         """Publishes changes to listeners."""
 
-        self.audit = AuditLog(config.clock, config.audit_capacity)
+        self._quota = Quota.of(config)
+        self._audit_admission = AuditAdmission(self._quota, config.clock)
+        self.audit = AuditLog(config.clock, config.audit_capacity, self._audit_admission.admits)
         """The audit log; a sink that is added before the start misses no record of it."""
 
-        self.audit.commands = config.audit_commands
+        self.audit.follow(config)
         self._locks = Locks(config.clock)
         self._policy = HubPolicy.of(config, self._locks)
-        self.nodes = NodeRegistry(None, {}, self.bus, self._policy.why_no_more_ids)
+        self.nodes = NodeRegistry(None, {}, self.bus, self._quota.why_no_more_ids)
         """The nodes that are connected."""
 
         self.sessions = SessionRouter()
@@ -78,6 +80,9 @@ class OmnyShellHub:
         self.tunnels = self._make_tunnels()
         """The tunnels that are open."""
 
+        self._certificate: HubCertificate | None = None
+        self._assembled: HubServices | None = None
+        self._reloading: HubReloading | None = None
         self._lock: StateLock | None = None
         self._records: HubRecords | None = None
         self._notes: OfflineNotes | None = None
@@ -88,15 +93,16 @@ class OmnyShellHub:
         self._all_gone = asyncio.Event()
 
     def _make_tunnels(self) -> TunnelBroker:
-        config = self.config
+        config = self._config
         return TunnelBroker(
             registry=TunnelRegistry(config.tunnel_ports),
             ports=self._ports,
             public_host=config.tunnel_public_host,
-            secure=lambda: self._certificate.tunnels,
+            secure=self._tunnel_certificate,
             introductions=self._introductions,
             nodes=self.nodes,
             policy=self._policy,
+            quota=self._quota,
             audit=self.audit,
             metrics=self.metrics,
             bus=self.bus,
@@ -118,6 +124,11 @@ class OmnyShellHub:
         await self.stop()
 
     @property
+    def config(self) -> HubConfig:
+        """The settings of the last reload."""
+        return self._reloading.config if self._reloading is not None else self._config
+
+    @property
     def port(self) -> int:
         """The port that is bound. Raises `RuntimeError` before `start`."""
         if self._endpoint is None:
@@ -137,71 +148,71 @@ class OmnyShellHub:
         """
         if self._endpoint is not None:
             raise RuntimeError("the hub is started already")
-        config = self.config
+        config = self._config
         check_public_urls(config.public_urls, config.tunnel_ports, config.port)
-        self._certificate = HubCertificate(config)
+        certificate = self._certificate = HubCertificate(config)
         try:
-            records = await self._open_records()
+            records = await self._open_records(certificate)
             if config.tunnel_ports is not None:
                 await self._ports.resolve()
-            services = self._assemble(records)
+            services = self._assemble(records, certificate)
             self._tell_notes()
-            endpoint = await self._listen(services)
+            endpoint = await self._listen(services, certificate)
         except BaseException as exc:
             self.audit.record("hub.stop", "error", reason=f"it could not start: {exc}")
             await self._close_records()
             raise
         self._endpoint = endpoint
         self._keepalive = Keepalive(config.keepalive)
-        self._services = services
-        self._reloading = services.reloading(endpoint)
+        self._assembled = services
+        reloading = self._reloading = services.reloading(endpoint, self._introductions)
         services.admin.start()
-        self._sweeper = asyncio.create_task(self._sweep())
-        self._reloading.started()
-        logger.info("hub %s listens on %s:%d", self._certificate.current.uid, config.host, endpoint.port)
+        self._sweeper = asyncio.create_task(self._sweep(services, reloading))
+        reloading.started()
+        logger.info("hub %s listens on %s:%d", certificate.current.uid, config.host, endpoint.port)
 
-    async def _open_records(self) -> HubRecords:
+    async def _open_records(self, certificate: HubCertificate) -> HubRecords:
         """Open the records on disk, and use them. Raises as `start` does."""
-        config = self.config
+        config = self._config
         if config.state_dir is not None:
             self._lock = StateLock(config.state_dir)
             # Opened first, as existing files show whether there was a trail before.
             await open_trail(self.audit, config)
-            self._certificate.note_uid(config)
+            certificate.note_uid(config)
         records = self._records = HubRecords(config.state_dir)
         if config.state_dir is not None:
             self._notes = OfflineNotes(config.state_dir / STATE_FILE, self.audit)
         self._locks.begin(records.locks.locks())
         records.log.follow(self._locks.follow)
-        self.nodes.begin(records.owners, ceilings(config, records.enrolments))
         return records
 
-    def _assemble(self, records: HubRecords) -> HubServices:
+    def _assemble(self, records: HubRecords, certificate: HubCertificate) -> HubServices:
         return HubServices(
-            config=self.config,
-            config_in_force=lambda: self.config,
-            certificate=self._certificate,
+            config=self._config,
+            certificate=certificate,
             records=records,
             locks=self._locks,
             policy=self._policy,
+            quota=self._quota,
             peers=self._peers,
             nodes=self.nodes,
             sessions=self.sessions,
             tunnels=self.tunnels,
             audit=self.audit,
+            admission=self._audit_admission,
             metrics=self.metrics,
             bus=self.bus,
             not_ready=self._why_not_ready,
         )
 
-    async def _listen(self, services: HubServices) -> WsServerEndpoint:
+    async def _listen(self, services: HubServices, certificate: HubCertificate) -> WsServerEndpoint:
         """Bind the port. Raises as `start` does."""
-        config = self.config
+        config = self._config
         make_peer = services.peer_maker(on_login=self._peer_logged_in, on_closed=self._peer_closed)
         endpoint = WsServerEndpoint(
             config.host,
             config.port,
-            self._certificate.current.tls,
+            certificate.current.tls,
             lambda: self._enter(make_peer()),
             config.endpoint,
             responder=services.pages.answer,
@@ -210,19 +221,19 @@ class OmnyShellHub:
         )
         await endpoint.start()
         # Tunnels may not use the hub's port on any address.
-        services.gate.proofs.own_port = endpoint.port
+        services.proofs.port_is_bound(endpoint.port)
         self.tunnels.reserve(endpoint.port)
         return endpoint
 
     def reload(self, config: HubConfig) -> list[str]:
         """Apply new settings without dropping a session; return the changed options that take effect only at a restart.
 
-        Raises `OmnyShellException`, and changes nothing, if the certificate cannot be used.
+        Raises `OmnyShellException`, and changes nothing, if the certificate cannot be used, and `RuntimeError` before
+        `start`.
         """
-        changed = self._reloading.reload(config)
-        self._introductions.balancers = config.proxy_protocol_from
-        self.config = config
-        return changed
+        if self._reloading is None:
+            raise RuntimeError("the hub is not started")
+        return self._reloading.reload(config)
 
     async def stop(self) -> None:
         """Tell every peer, close every connection, and end every task, within 5 s. Idempotent."""
@@ -252,6 +263,15 @@ class OmnyShellHub:
         self.audit.record("hub.stop")
         await self._close_records()
         logger.info("hub stopped")
+
+    @property
+    def _services(self) -> HubServices:
+        if self._assembled is None:
+            raise RuntimeError("the hub is not started")
+        return self._assembled
+
+    def _tunnel_certificate(self) -> SecureTunnels:
+        return self._certificate.tunnels if self._certificate is not None else SecureTunnels()
 
     def _note_addresses(self, now: float) -> None:
         if self._endpoint is not None:
@@ -314,8 +334,8 @@ class OmnyShellHub:
             self._lock.release()
             self._lock = None
 
-    async def _sweep(self) -> None:
-        clock, services = self.config.clock, self._services
+    async def _sweep(self, services: HubServices, reloading: HubReloading) -> None:
+        clock = self._config.clock
         steps: tuple[Callable[[float], None], ...] = (
             services.node_service.drop_silent,
             services.broker.expire,
@@ -332,7 +352,7 @@ class OmnyShellHub:
             services.sending.sweep,
             self.tunnels.sweep,
             lambda _now: services.quota.forget_quiet(asyncio.get_running_loop().time()),
-            self._reloading.tick,
+            reloading.tick,
         )
         before = clock.monotonic()
         while True:

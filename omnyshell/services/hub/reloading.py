@@ -1,31 +1,23 @@
 """Keeps a running hub up to date: applies edited files, renewed certificates and a new configuration."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.security.authenticators import CompositeAuthenticator
-from omnyshell.security.login_limit import LoginLimiter
-from omnyshell.services.hub.access.policy import HubPolicy, only_admins_expose
+from omnyshell.services.hub.access.policy import only_admins_expose
 from omnyshell.services.hub.access_ends import AccessEnds
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.certificate_warnings import CertificateWarnings
-from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
-from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.watched_files import FileWatch, WatchedFiles
-from omnyshell.services.hub.nodes.heartbeat import HeartbeatMonitor
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.options import OPTIONS
-from omnyshell.services.hub.pages.pages import HubPages
-from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.peers.proofs import check_public_urls
+from omnyshell.services.hub.peers.proofs import ProofRules, check_public_urls
 from omnyshell.services.hub.revocation.eviction import Eviction
-from omnyshell.services.hub.truth.log import TruthLog
 from omnyshell.transport.endpoint import WsServerEndpoint
+from omnyshell.transport.introductions import Introductions
 
 WATCH_PERIOD = 0.5
 """Seconds between checks of watched files; an edit is read after one or two periods."""
@@ -50,18 +42,8 @@ NEEDS_RESTART = {option.sets: option.toml_key for option in OPTIONS if option.re
 logger = logging.getLogger("omnyshell.hub")
 
 
-def ceilings(config: HubConfig, store: EnrolmentStore) -> dict[str, dict[str, str]]:
-    """Return the labels that the hub sets for node ids.
-
-    Those of its configuration take precedence over those of admins.
-    """
-    labels = store.node_labels()
-    return {id_: ceiling(config, id_, labels.get(id_, {})) for id_ in {*labels, *config.node_labels}}
-
-
-def ceiling(config: HubConfig, node_id: str, labels: dict[str, str]) -> dict[str, str]:
-    """Return the labels that the hub sets for a node id; `labels` are those that admins set."""
-    return labels | config.node_labels.get(node_id, {})
+Follow = Callable[[HubConfig], None]
+"""A part's method `follow`: it uses other settings from now on."""
 
 
 class HubReloading:
@@ -71,38 +53,33 @@ class HubReloading:
         self,
         config: HubConfig,
         *,
+        followers: Sequence[Follow],
         endpoint: WsServerEndpoint,
+        introductions: Introductions,
         certificate: HubCertificate,
-        gate: LoginGate,
-        log: TruthLog,
-        enrolled: EnrolledAuthenticator,
-        store: EnrolmentStore,
-        policy: HubPolicy,
+        proofs: ProofRules,
+        ends: AccessEnds,
         eviction: Eviction,
         peers: Iterable[Peer],
-        nodes: NodeRegistry,
-        heartbeats: HeartbeatMonitor[Peer],
-        pages: HubPages,
         audit: AuditLog,
     ) -> None:
+        """`followers` are told of a new configuration in their order, before logins and rights are judged by it."""
         self.config = config
-        self._in_force = config
+        """The configuration of the last reload."""
+
+        self._at_start = config
         """The configuration at the start, whose values hold for settings that only a restart changes."""
 
+        self._followers = followers
         self._endpoint = endpoint
+        self._introductions = introductions
         self._certificate = certificate
-        self._gate = gate
-        self._enrolled = enrolled
-        self._store = store
-        self._policy = policy
+        self._proofs = proofs
+        self._ends = ends
         self._eviction = eviction
         self._peers = peers
-        self._nodes = nodes
-        self._heartbeats = heartbeats
-        self._pages = pages
         self._audit = audit
         self._next_look = 0.0
-        self._ends = AccessEnds(log, enrolled, store, eviction, audit, config.clock)
         self._warnings = CertificateWarnings(certificate, audit, config.clock)
         self._watch(config)
 
@@ -129,33 +106,24 @@ class HubReloading:
 
         Raises `OmnyShellException`, and changes nothing, if its certificate or a public address cannot be used.
         """
-        before = self.config
-        check_public_urls(config.public_urls, self._in_force.tunnel_ports, self._endpoint.port)
+        check_public_urls(config.public_urls, self._at_start.tunnel_ports, self._endpoint.port)
         self._show_certificates(config)
         self._endpoint.use_limits(config.endpoint)
-        self._gate.authenticator = CompositeAuthenticator([config.authenticator, self._enrolled])
-        if config.login_limit != before.login_limit:
-            self._gate.limiter = LoginLimiter(config.login_limit, self._in_force.clock)
-        self._gate.proofs.follow(config)
-        self._heartbeats.timeout = config.heartbeat_timeout
-        self._policy.follow(config)
-        self._nodes.set_hub_labels(ceilings(config, self._store))
-        self._pages.set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
-        self._audit.commands = config.audit_commands
-        if self._audit.writer is not None:
-            self._audit.writer.retention = config.audit_retention
+        self._introductions.use_balancers(config.proxy_protocol_from)
+        for follow in self._followers:
+            follow(config)
         self.config = config
         self._watch(config)
         self._audit.record("hub.reload")
         self._eviction.enforce()
         self._tell_stranded()
-        started = self._in_force
+        started = self._at_start
         values = ((shown, attrgetter(name)) for name, shown in NEEDS_RESTART.items())
         return [shown for shown, value in values if value(config) != value(started)]
 
     def _tell_stranded(self) -> None:
         """Log the peers that are connected by an address for which logins are no longer accepted."""
-        address_of = self._gate.proofs.stranded_at
+        address_of = self._proofs.stranded_at
         found = [f"{peer.principal.id} by {at}" for peer in self._peers if (at := address_of(peer.evidence))]
         if found:
             shown = ", ".join(found[:MOST_SHOWN]) + (", ..." if len(found) > MOST_SHOWN else "")

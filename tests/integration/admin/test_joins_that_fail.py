@@ -83,7 +83,7 @@ def state(hub: OmnyShellHub) -> tuple[object, ...]:
     """All that a join changes, on disk and in memory."""
     records, services = hub._records, hub._services
     assert records is not None
-    principals = tuple(each.id for each in services.gate.authenticator.principals())  # type: ignore[attr-defined]
+    principals = tuple(each.id for each in services.gate._authenticator.principals())  # type: ignore[attr-defined]
     stored = [each.principal for each in records.enrolments.principals()]
     uses = [each.fleet.left if each.fleet else each.used_at for each in records.enrolments.invites()]
     labels = (records.enrolments.node_labels(), dict(hub.nodes.hub_labels))

@@ -278,7 +278,7 @@ async def test_a_step_of_the_upkeep_that_fails_keeps_no_other_from_its_work(
         monkeypatch.setattr(hub._reloading, "tick", fail)
         monkeypatch.setattr(hub._services.node_service, "drop_silent", done.append)
         hub._sweeper.cancel()
-        hub._sweeper = asyncio.create_task(hub._sweep())
+        hub._sweeper = asyncio.create_task(hub._sweep(hub._services, hub._reloading))
         await until(lambda: len(done) > 1)
     assert "the hub's upkeep failed" in caplog.text
 

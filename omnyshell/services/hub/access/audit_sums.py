@@ -32,15 +32,14 @@ _Sum = tuple[str, str, str, str, str]
 """The fields that summed records have in common: action, outcome, principal, address and node id."""
 
 
-class AuditSums:
+class AuditAdmission:
     """Admits the first refusals of a principal to the audit, and the first of its actions that are alike.
 
     The first record of its kind is always kept; so is each record about a session, as its id is new.
     """
 
-    def __init__(self, quota: Quota, audit: AuditLog, clock: Clock) -> None:
+    def __init__(self, quota: Quota, clock: Clock) -> None:
         self._quota = quota
-        self._audit = audit
         self._clock = clock
         self._buckets: dict[Hashable, Bucket] = {}
         self._more: Sums[_Sum, _Sum] = Sums(SUMMARY_PERIOD)
@@ -76,23 +75,39 @@ class AuditSums:
         self._more.add(sum_, sum_, now)
         return False
 
-    def summarize(self, now: float) -> None:
-        """Audit the sums that are due; `now` on the monotonic clock."""
+    def take(self, now: float) -> Iterable[Summed[_Sum, _Sum]]:
+        """Return the sums that are due, and forget them; `now` on the monotonic clock."""
         if now >= self._next_look:
             self._next_look = now + SUMMARY_PERIOD
             self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket.full_at > now}
-        self._tell(self._more.take(now))
+        return self._more.take(now)
 
-    def flush(self) -> None:
-        """Audit all sums."""
-        self._tell(self._more.flush())
-
-    def _tell(self, sums: Iterable[Summed[_Sum, _Sum]]) -> None:
-        for _, count, (action, outcome, principal, address, node_id) in sums:
-            fields = {"principal": principal, "address": address, "node_id": node_id}
-            self._audit.sum_up(action, outcome, **fields, reason="limited", detail=f"{count} more of these")
+    def flush(self) -> Iterable[Summed[_Sum, _Sum]]:
+        """Return all sums, and forget them."""
+        return self._more.flush()
 
     def _limit(self, name: str, resource: Resource) -> int:
         account = self._quota.account(name)
         who = account.who if account is not None else Principal(PrincipalId(name))
         return self._quota.limits.limit(who, resource)
+
+
+class AuditSums:
+    """Audits the sums of what was not admitted."""
+
+    def __init__(self, admission: AuditAdmission, audit: AuditLog) -> None:
+        self._admission = admission
+        self._audit = audit
+
+    def summarize(self, now: float) -> None:
+        """Audit the sums that are due; `now` on the monotonic clock."""
+        self._tell(self._admission.take(now))
+
+    def flush(self) -> None:
+        """Audit all sums."""
+        self._tell(self._admission.flush())
+
+    def _tell(self, sums: Iterable[Summed[_Sum, _Sum]]) -> None:
+        for _, count, (action, outcome, principal, address, node_id) in sums:
+            fields = {"principal": principal, "address": address, "node_id": node_id}
+            self._audit.sum_up(action, outcome, **fields, reason="limited", detail=f"{count} more of these")

@@ -2,10 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from typing import Protocol, Self
 
-from omnyshell.clock import SystemClock
 from omnyshell.model.principals import Principal
 from omnyshell.security.authorizer import (
     MOST_SHOWN_ROLES,
@@ -19,10 +17,8 @@ from omnyshell.security.authorizer import (
 )
 from omnyshell.security.grants import GrantAuthorizer
 from omnyshell.services.hub.access.locks import Locks, told
-from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.enrolment.store import UNREADABLE
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.ground.limits import QuotaLimits, Resource
 
 _DONE: Mapping[Action, str] = {
     Action.SHELL: "open a shell",
@@ -48,49 +44,26 @@ class JudgedNode(Protocol):
         """The node with its labels."""
 
 
-@dataclass(slots=True, kw_only=True)
 class HubPolicy:
     """The policy, shared by all parts of the hub, so that a reload takes effect everywhere."""
 
-    authorizer: Authorizer
-    max_channels: int
-    """The most channels of one connection."""
+    __slots__ = ("_authorizer", "_list_all_nodes", "_locks")
 
-    list_all_nodes: bool = False
-    """Whether listings for clients include nodes that they may not use."""
-
-    locks: Locks = field(default_factory=lambda: Locks(SystemClock()))
-    quota: Quota = field(default_factory=Quota)
-    """The limits of each principal."""
+    def __init__(self, authorizer: Authorizer, locks: Locks, *, list_all_nodes: bool = False) -> None:
+        """`list_all_nodes` tells whether listings for clients include nodes that they may not use."""
+        self._authorizer = authorizer
+        self._locks = locks
+        self._list_all_nodes = list_all_nodes
 
     @classmethod
     def of(cls, config: HubConfig, locks: Locks) -> Self:
         """Return the policy for a hub's settings and locks."""
-        authorizer = GrantAuthorizer(
-            with_decisions(config.authorizer),
-            config.grants,
-            open_local_tunnels=config.open_local_tunnels,
-            open_node_tunnels=config.open_node_tunnels,
-        )
-        return cls(
-            authorizer=authorizer,
-            max_channels=config.max_channels,
-            list_all_nodes=config.list_all_nodes,
-            locks=locks,
-            quota=Quota(QuotaLimits(config.node_ids, config.quotas)),
-        )
+        return cls(_authorizer_of(config), locks, list_all_nodes=config.list_all_nodes)
 
     def follow(self, config: HubConfig) -> None:
         """Use other settings from now on; the locks stay."""
-        other = HubPolicy.of(config, self.locks)
-        for setting in fields(self):
-            if setting.name != "quota":
-                setattr(self, setting.name, getattr(other, setting.name))
-        self.quota.follow(other.quota.limits)
-
-    def why_no_more_ids(self, principal: Principal, held: int) -> str:
-        """Why a principal with `held` node ids may register no further one; "" if it may."""
-        return self.quota.problem(principal, Resource.NODE_IDS, held)
+        self._authorizer = _authorizer_of(config)
+        self._list_all_nodes = config.list_all_nodes
 
     def decide(self, principal: Principal, action: Action, node: JudgedNode | None) -> Decision:
         """Decide about an action on a node, or on the client's own machine if it is None; an error refuses."""
@@ -98,13 +71,13 @@ class HubPolicy:
 
     def judge(self, principal: Principal, action: Action, resource: NodeResource) -> Decision:
         """Decide as `decide` does, for a node that need not be connected. Locks take precedence over all rights."""
-        lock = self.locks.of_node(resource.node_id)
+        lock = self._locks.of_node(resource.node_id)
         if lock is not None:
             return Decision(allowed=False, why=told(lock))
         if not UNREADABLE.keys().isdisjoint(resource.hub_labels):
             return Decision(allowed=False, why="its labels at the hub are damaged: an admin has to set them anew")
         try:
-            return self.authorizer.decide(principal, action, resource)
+            return self._authorizer.decide(principal, action, resource)
         except Exception:
             # An error of an embedder's authorizer must neither allow anything nor end the connection.
             logger.exception("the authorizer failed")
@@ -112,7 +85,7 @@ class HubPolicy:
 
     def may_know(self, principal: Principal, node: JudgedNode) -> bool:
         """Tell whether a client may know of the node, which takes any right on it."""
-        if self.list_all_nodes or principal.is_admin:
+        if self._list_all_nodes or principal.is_admin:
             return True
         return any(self.decide(principal, action, node).allowed for action in Action)
 
@@ -128,6 +101,15 @@ class HubPolicy:
         if not decision.needed:
             return f": {decision.why}"
         return f": it takes the role {' or '.join(decision.needed)} (you have {_named(principal.roles)})"
+
+
+def _authorizer_of(config: HubConfig) -> Authorizer:
+    return GrantAuthorizer(
+        with_decisions(config.authorizer),
+        config.grants,
+        open_local_tunnels=config.open_local_tunnels,
+        open_node_tunnels=config.open_node_tunnels,
+    )
 
 
 def only_admins_expose(config: HubConfig) -> bool:

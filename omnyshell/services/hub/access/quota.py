@@ -6,12 +6,13 @@ part counts is in an account here, one for each connected principal.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.limits import MIB
 from omnyshell.protocol.outbox import Backlog
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.limits import DEFAULTS, NOUNS, QuotaLimits, Resource
 
 MAX_UNFINISHED = 64 * MIB
@@ -116,16 +117,25 @@ class Quota:
         self.refused: Counter[Resource] = Counter()
         """How often each limit has been met."""
 
+    @classmethod
+    def of(cls, config: HubConfig) -> Self:
+        """Return the quota for a hub's settings."""
+        return cls(_limits_of(config))
+
     @property
     def limits(self) -> QuotaLimits:
         """The limits in force."""
         return self._limits
 
-    def follow(self, limits: QuotaLimits) -> None:
-        """Use other limits from now on; a principal over its limit keeps what it has."""
-        self._limits = limits
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on; a principal over its limit keeps what it has."""
+        self._limits = _limits_of(config)
         for account in self._accounts.values():
             self._limit(account)
+
+    def why_no_more_ids(self, who: Principal, held: int) -> str:
+        """Why a principal with `held` node ids may register no further one; "" if it may."""
+        return self.problem(who, Resource.NODE_IDS, held)
 
     def problem(self, who: Principal, resource: Resource, held: int, pool: Pool | None = None) -> str:
         """Why a principal that holds so many gets no further one; "" if it does. Counts refusals."""
@@ -195,3 +205,7 @@ class Quota:
         self.refused[Resource.UNFINISHED] += 1
         whose = f"'{who.id}' has" if is_over else "All together have"
         return f"{whose} too many {NOUNS[Resource.UNFINISHED]} (limit '{Resource.UNFINISHED}')"
+
+
+def _limits_of(config: HubConfig) -> QuotaLimits:
+    return QuotaLimits(config.node_ids, config.quotas, config.max_channels)

@@ -10,16 +10,15 @@ from omnyshell.model.grammars import PRINCIPAL, is_principal
 from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import LOCAL_EXPOSER
 from omnyshell.protocol.messages.admin import AccessRequest, AccessResponse, AdminResult
-from omnyshell.security.authenticators import can_list, principal_of
+from omnyshell.security.authenticators import Authenticator, can_list, principal_of
 from omnyshell.security.authorizer import OWN_MACHINE, Action, Decision, NodeResource
-from omnyshell.services.hub.access.locks import told
+from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.rights import serves
 from omnyshell.services.hub.admin.plans import SHOWN, AdminRefusedException
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
 
 
@@ -32,13 +31,15 @@ class AccessAnswers:
         policy: HubPolicy,
         nodes: NodeRegistry,
         owners: NodeOwners,
-        gate: LoginGate,
+        authenticator: Authenticator,
+        locks: Locks,
         audit: AuditLog,
     ) -> None:
         self._policy = policy
         self._nodes = nodes
         self._owners = owners
-        self._gate = gate
+        self._authenticator = authenticator
+        self._locks = locks
         self._audit = audit
 
     def asked(self, peer: Peer, ask: AccessRequest, _channel: int) -> None:
@@ -95,13 +96,12 @@ class AccessAnswers:
         """The principal of that name with the roles of all its credentials, if it can log in."""
         if not is_principal(name):
             raise AdminRefusedException(f"it must be {PRINCIPAL.rule}")
-        authenticator = self._gate.authenticator
-        known = principal_of(authenticator, PrincipalId(name))
+        known = principal_of(self._authenticator, PrincipalId(name))
         # An authenticator that cannot list its principals may know it: judge it by name alone.
-        return known or (None if can_list(authenticator) else Principal(PrincipalId(name)))
+        return known or (None if can_list(self._authenticator) else Principal(PrincipalId(name)))
 
     def _right(self, who: Principal, action: Action, resource: NodeResource, node: RegisteredNode | None) -> RightInfo:
-        lock = self._gate.locks.of_login(who)
+        lock = self._locks.of_login(who)
         decision = self._policy.judge(who, action, resource) if lock is None else Decision(False, told(lock))
         needed = () if decision.allowed else decision.needed
         unserved = node is not None and not serves(node.capabilities, action)

@@ -1,19 +1,13 @@
 """The principals that the hub knows: granted by its configuration, or enrolled in its database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import MAX_USER_NAME, Principal, is_user_name
-from omnyshell.security.authenticators import (
-    Authenticator,
-    CompositeAuthenticator,
-    can_list,
-    principal_of,
-    principals_of,
-)
+from omnyshell.security.authenticators import can_list, principal_of, principals_of
 from omnyshell.services.hub.admin.plans import SHOWN, AdminRefusedException
-from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
+from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator, HubAuthenticator
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.truth.records import EnrolledPrincipal
 
@@ -21,22 +15,19 @@ from omnyshell.services.hub.truth.records import EnrolledPrincipal
 class KnownPrincipals:
     """Looks principals up for admins."""
 
-    def __init__(
-        self, store: EnrolmentStore, enrolled: EnrolledAuthenticator, configured: Callable[[], Authenticator]
-    ) -> None:
-        """`configured` returns the authenticator of the hub's present configuration."""
+    def __init__(self, store: EnrolmentStore, enrolled: EnrolledAuthenticator, authenticator: HubAuthenticator) -> None:
         self._store = store
         self._enrolled = enrolled
-        self._configured = configured
+        self._authenticator = authenticator
 
     @property
     def can_list(self) -> bool:
         """Whether all principals can be listed; an authenticator that asks a directory, for example, cannot."""
-        return can_list(self._configured())
+        return can_list(self._authenticator.configured)
 
     def configured(self) -> list[Principal]:
         """Return the principals that the configuration lets log in, as far as they can be listed."""
-        return list(principals_of(self._configured()).values())
+        return list(principals_of(self._authenticator.configured).values())
 
     def everyone(self) -> list[Principal]:
         """Return all principals that can be listed."""
@@ -44,11 +35,11 @@ class KnownPrincipals:
 
     def is_configured(self, name: str) -> bool:
         """Tell whether the configuration lets a principal of that name log in."""
-        return principal_of(self._configured(), PrincipalId(name)) is not None
+        return principal_of(self._authenticator.configured, PrincipalId(name)) is not None
 
     def find(self, name: str) -> Principal | None:
         """Return a principal with the roles of all its credentials, or None if it is unknown."""
-        return principal_of(CompositeAuthenticator([self._configured(), self._enrolled]), PrincipalId(name))
+        return principal_of(self._authenticator, PrincipalId(name))
 
     def lasting_admins(self, now: datetime) -> Iterator[Principal]:
         """Yield the admins whose role and credential do not expire."""

@@ -16,6 +16,7 @@ from omnyshell.services.hub.admin.plans import AdminMember, AdminRefusedExceptio
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.peers.login_gate import LoginGate
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.services.hub.peers.reception import Reception
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.truth.change import ChangeRefusedException
@@ -43,6 +44,7 @@ class AdminService:
         *,
         invites: Invites,
         gate: LoginGate,
+        proofs: ProofRules,
         eviction: Eviction,
         log: TruthLog,
         audit: AuditLog,
@@ -50,6 +52,7 @@ class AdminService:
         """`members`, with `invites` among them, handle the requests. Raises `ValueError` if two handle the same one."""
         self._invites = invites
         self._gate = gate
+        self._proofs = proofs
         self._eviction = eviction
         self._log = log
         self._audit = audit
@@ -188,7 +191,7 @@ class AdminService:
         except OmnyShellException:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
         if isinstance(answer, JoinAccepted) and request.host is not None:
-            self._gate.proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
+            self._proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
         peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
     def _invite_for(self, peer: Reception, request: JoinRequest, context: LoginContext) -> Invite | None:
@@ -206,7 +209,7 @@ class AdminService:
 
     def _problem_with_address(self, request: JoinRequest) -> str:
         host, port = dialled_in(request.host, request.port)
-        return self._gate.proofs.problem_with_address(host, port) if host else ""
+        return self._proofs.problem_with_address(host, port) if host else ""
 
     async def _do(self, plan: Plan, fields: dict[str, str]) -> ControlMessage | None:
         """Carry out a plan that was audited.

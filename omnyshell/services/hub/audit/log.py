@@ -9,6 +9,7 @@ from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.services.hub.audit.writer import AuditWriter
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
+from omnyshell.services.hub.ground.config import HubConfig
 
 if TYPE_CHECKING:
     from omnyshell.services.hub.audit.trail import TrailCheck
@@ -30,7 +31,16 @@ logger = logging.getLogger("omnyshell.audit")
 class AuditLog:
     """Keeps the last `capacity` records, and passes each to the writer and to the sinks."""
 
-    def __init__(self, clock: Clock, capacity: int = 10_000) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        capacity: int = 10_000,
+        admits: Callable[[AuditRecord, Hashable], bool] = lambda _record, _alike: True,
+    ) -> None:
+        """`admits` tells whether a record is kept by itself.
+
+        Refusals and repetitions that are too frequent are summed up instead.
+        """
         self.writer: AuditWriter | None = None
         """Writes records to disk; None if they are kept in memory only."""
 
@@ -46,8 +56,7 @@ class AuditLog:
         self._clock = clock
         self._records: deque[AuditRecord] = deque(maxlen=capacity)
         self._sinks: list[AuditSink] = []
-        self.admits: Callable[[AuditRecord, Hashable], bool] = lambda _record, _alike: True
-        """Tells whether a record is kept by itself; too frequent refusals and repetitions are summed up instead."""
+        self._admits = admits
 
     def __iter__(self) -> Iterator[AuditRecord]:
         return iter(self._records)
@@ -74,6 +83,12 @@ class AuditLog:
         writer, self.writer = self.writer, None
         if writer is not None:
             await writer.aclose()
+
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on."""
+        self.commands, retention = config.audit_commands, config.audit_retention
+        if self.writer is not None:
+            self.writer.retention = retention
 
     def recall(self, records: Iterable[AuditRecord]) -> None:
         """Add records from before this process started, oldest first."""
@@ -103,12 +118,12 @@ class AuditLog:
         place of details.
         """
         entry = self._entry(action, outcome, fields)
-        if self.admits(entry, alike):
+        if self._admits(entry, alike):
             self._keep(entry)
         return entry
 
     def sum_up(self, action: str, outcome: str, **fields: str) -> None:
-        """Record a sum, without asking `admits`."""
+        """Record a sum, whatever is admitted."""
         self._keep(self._entry(action, outcome, fields))
 
     async def commit(self, action: str, outcome: str = "ok", **fields: str) -> AuditRecord:

@@ -13,6 +13,7 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.admin import CredentialKind
 from omnyshell.model.principals import Principal
 from omnyshell.security.authenticators import (
+    Authenticator,
     CompositeAuthenticator,
     Evidence,
     PublicKeyAuthenticator,
@@ -24,6 +25,7 @@ from omnyshell.security.credentials import Credential, LoginContext
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.security.refusal import refused
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
@@ -151,3 +153,19 @@ def _grant(owner: EnrolledPrincipal, found: EnrolledCredential) -> TokenGrant:
 
 def _key(owner: EnrolledPrincipal, found: EnrolledCredential) -> AuthorizedKey:
     return AuthorizedKey(PrincipalId(owner.principal), Ed25519PublicKey(found.secret), owner.roles, owner.display_name)
+
+
+class HubAuthenticator(CompositeAuthenticator):
+    """Judges all logins of a hub: by its present configuration, and by its database."""
+
+    def __init__(self, config: HubConfig, enrolled: Authenticator) -> None:
+        self._enrolled = enrolled
+        self.configured = config.authenticator
+        """The authenticator of the present configuration."""
+
+        super().__init__([self.configured, enrolled])
+
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on."""
+        self.configured = config.authenticator
+        self.replace([self.configured, self._enrolled])

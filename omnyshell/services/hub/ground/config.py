@@ -80,7 +80,7 @@ class HubConfig:
 
     endpoint: EndpointLimits = field(default_factory=EndpointLimits)
     keepalive: KeepaliveTimes = field(default_factory=KeepaliveTimes)
-    max_channels: int = 4096
+    max_channels: int = default_of(QuotaLimits, "max_channels")
     """How many channels one connection may have at a time."""
 
     node_ids: int = default_of(QuotaLimits, "node_ids")

@@ -93,6 +93,8 @@ class QuotaLimits:
 
     node_ids: int = DEFAULTS[Resource.NODE_IDS]
     exceptions: tuple[Allowance, ...] = ()
+    max_channels: int = 4096
+    """The most channels of one connection."""
 
     def limit(self, who: Principal, resource: Resource) -> int:
         """The limit of a principal: from the allowance that matches most specifically, or the last of those."""

@@ -9,7 +9,7 @@ from omnyshell.model.live import Part
 from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import (
     EventBus,
@@ -85,6 +85,7 @@ class EventsService:
         nodes: NodeRegistry,
         routes: SessionRouter,
         policy: HubPolicy,
+        quota: Quota,
         questions: NodeQuestions,
         names: Callable[[], Iterable[str]],
         audit: AuditLog,
@@ -95,6 +96,7 @@ class EventsService:
         """`names` returns all principals that can log in, as far as they can be listed."""
         self._nodes = nodes
         self._policy = policy
+        self._quota = quota
         self._audit = audit
         self._bus = bus
         self._clock = clock
@@ -169,7 +171,7 @@ class EventsService:
         pool = Pool(MAX_SUBSCRIPTIONS, len(self._subscribers))
         if len(mine) >= MAX_OF_PEER or pool.taken >= pool.size:
             return ErrorCodes.CAPACITY_EXCEEDED, "There are too many subscriptions"
-        why = self._policy.quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
+        why = self._quota.problem(peer.principal, Resource.SUBSCRIPTIONS, of_principal, pool)
         return (ErrorCodes.CAPACITY_EXCEEDED, why) if why else None
 
     def unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
+from omnyshell.services.hub.ground.config import HubConfig
 
 BEAT_AND_A_HALF = 1.5 * HEARTBEAT_INTERVAL
 
@@ -14,8 +15,12 @@ class HeartbeatMonitor(Generic[Key]):
     """Watches registrations on a monotonic clock that the caller reads. Times in seconds."""
 
     def __init__(self, timeout: float) -> None:
-        self.timeout = timeout
+        self._timeout = timeout
         self._last: dict[Key, tuple[float, int | None]] = {}
+
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on."""
+        self._timeout = config.heartbeat_timeout
 
     @property
     def alive_for(self) -> float:
@@ -23,7 +28,7 @@ class HeartbeatMonitor(Generic[Key]):
 
         A node with the usual period of heartbeats always counts as alive, even if the timeout is shorter.
         """
-        return min(self.timeout, max(self.timeout / 2, BEAT_AND_A_HALF))
+        return min(self._timeout, max(self._timeout / 2, BEAT_AND_A_HALF))
 
     def register(self, key: Key, now: float) -> None:
         """Start or restart watching: the next heartbeat may have any number."""
@@ -43,7 +48,7 @@ class HeartbeatMonitor(Generic[Key]):
 
     def expired(self, now: float) -> list[Key]:
         """Return and forget the keys that have been silent for the timeout."""
-        silent = [key for key, (heard, _) in self._last.items() if now - heard >= self.timeout]
+        silent = [key for key, (heard, _) in self._last.items() if now - heard >= self._timeout]
         for key in silent:
             del self._last[key]
         return silent

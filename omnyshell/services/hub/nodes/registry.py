@@ -105,8 +105,7 @@ class NodeRegistry:
 
         `why_no_more` returns why a principal with so many ids gets no further one; "" if it does.
         """
-        if owners is not None:
-            self._owners = owners
+        self._owners = owners
         self._why_no_more = why_no_more
         self._bus = bus
         self.hub_labels = hub_labels
@@ -141,8 +140,9 @@ class NodeRegistry:
             raise AuthorizationException("This principal may not register nodes")
         if not may_be(peer.principal.id, message.node_id):
             raise AuthorizationException(f"'{peer.principal.id}' is the login of one node, which is another")
-        self._check_count(peer.principal, message.node_id)
-        return message, self._owners.claim(message.node_id, peer.principal.id)
+        owners = self._begun()
+        self._check_count(owners, peer.principal, message.node_id)
+        return message, owners.claim(message.node_id, peer.principal.id)
 
     def enter(self, peer: Peer, message: NodeRegister) -> tuple[RegisteredNode, RegisteredNode | None]:
         """Enter a registration whose id was confirmed.
@@ -210,11 +210,16 @@ class NodeRegistry:
             self._bus.publish(NodeEvent(node.node_id))
         return node
 
-    def _check_count(self, who: Principal, node_id: str) -> None:
+    def _begun(self) -> NodeOwners:
+        if self._owners is None:
+            raise RuntimeError("the registry has not begun")
+        return self._owners
+
+    def _check_count(self, owners: NodeOwners, who: Principal, node_id: str) -> None:
         """Check the limit of a principal's ids; ids that it has already are not affected."""
-        if node_id in self._owners.owners():
+        if node_id in owners.owners():
             return
-        why = self._why_no_more(who, self._owners.count_of(who.id))
+        why = self._why_no_more(who, owners.count_of(who.id))
         if why:
             raise AuthorizationException(why, code=ErrorCodes.CAPACITY_EXCEEDED)
 

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from http import HTTPStatus
 
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.transport.plain_http import HttpReply, HttpRequest
 
 _ALLOWED = ("Allow", "GET, HEAD")
@@ -34,15 +35,18 @@ class HubPages:
         self._audit = audit
         self._metrics = metrics
         self._metrics_type = metrics_type
-        self.set_metrics(token, is_for_loopback=is_for_loopback)
+        self._set_metrics(token, is_for_loopback=is_for_loopback)
         self._pages: dict[str, Callable[[HttpRequest], HttpReply]] = {
             "/healthz": self._health,
             "/readyz": self._readiness,
             "/metrics": self._show_metrics,
         }
 
-    def set_metrics(self, token: str | None, *, is_for_loopback: bool) -> None:
-        """Set who may read metrics."""
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on."""
+        self._set_metrics(config.metrics_token, is_for_loopback=config.metrics_from_loopback)
+
+    def _set_metrics(self, token: str | None, *, is_for_loopback: bool) -> None:
         self._is_for_loopback = is_for_loopback
         self._token_hash = hashlib.sha256(token.encode()).digest() if token else None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from omnyshell.clock import Clock, SystemClock
+from omnyshell.clock import Clock
 from omnyshell.errors import AuthException, ErrorCodes
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
@@ -28,6 +28,7 @@ from omnyshell.security.credentials import (
 from omnyshell.security.login_limit import SUMMARY_PERIOD, LoginLimiter, Subject, Suppressed, Verdict
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.proofs import ProofRules
 from omnyshell.sums import Summed, Sums
@@ -73,25 +74,36 @@ class LoginGate:
 
     def __init__(
         self,
+        config: HubConfig,
+        *,
         authenticator: Authenticator,
-        limiter: LoginLimiter,
         proofs: ProofRules,
+        locks: Locks,
         audit: AuditLog,
         metrics: HubMetrics,
-        locks: Locks | None = None,
-        clock: Clock | None = None,
-        why_no_more: Callable[[Principal], str] = lambda _who: "",
+        clock: Clock,
+        why_no_more: Callable[[Principal], str],
     ) -> None:
         """`why_no_more` returns why a principal gets no further connection; "" if it does."""
-        self._clock = clock if clock is not None else SystemClock()
-        self.authenticator = authenticator
-        self.locks = locks if locks is not None else Locks(SystemClock())
-        self.proofs = proofs
-        self.limiter = limiter
+        self._clock = clock
+        self._authenticator = authenticator
+        self._locks = locks
+        self._proofs = proofs
+        self._limit = config.login_limit
+        self._limiter = LoginLimiter(config.login_limit, clock)
+        self.timeout = config.login_timeout
+        """Seconds that a new connection may take to log in."""
+
         self._audit = audit
         self._metrics = metrics
         self._why_no_more = why_no_more
         self._locked_out: Sums[_Login, _Login] = Sums(SUMMARY_PERIOD, MOST_LOCKED_OUT)
+
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on. Another limit of failed logins begins anew."""
+        self.timeout = config.login_timeout
+        if config.login_limit != self._limit:
+            self._limit, self._limiter = config.login_limit, LoginLimiter(config.login_limit, self._clock)
 
     def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | LoginRefusal | NoRoom:
         """Return the principal that logged in, or how to refuse the login.
@@ -103,15 +115,15 @@ class LoginGate:
             credential = credential_from_request(request)
             if self._is_held_back(credential, address):
                 return LoginRefusal.LIMITED
-            principal = self.authenticator.authenticate(credential, context)
+            principal = self._authenticator.authenticate(credential, context)
         except UnknownMethodException:
             refusal = self.failed(request.principal, address, "unknown method")
             return LoginRefusal.UNKNOWN_METHOD if refusal is LoginRefusal.WRONG else refusal
         except AuthException:
             return self.failed(request.principal, address, "wrong credential")
-        if problem := self.proofs.problem(credential):
+        if problem := self._proofs.problem(credential):
             return self.failed(request.principal, address, problem)
-        if self.locks.of_login(principal) is not None:
+        if self._locks.of_login(principal) is not None:
             return self._refuse_locked(principal, address)
         if why := self._why_no_more(principal):
             self._audit.record(
@@ -123,7 +135,7 @@ class LoginGate:
                 detail=why,
             )
             return NoRoom(why)
-        self.proofs.taken(credential)
+        self._proofs.taken(credential)
         self._metrics.logins += 1
         # An unknown role is arbitrary text of the peer's, so it is not audited.
         role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
@@ -134,29 +146,29 @@ class LoginGate:
     @property
     def can_list(self) -> bool:
         """Whether all principals that can log in can be listed."""
-        return can_list(self.authenticator)
+        return can_list(self._authenticator)
 
     def standing(self) -> AsNow:
         """Return a function that judges earlier logins by the present credentials; do not keep it."""
 
         def granted(was: Principal, evidence: Evidence | None) -> Principal | None:
             if evidence is not None:
-                return as_now(self.authenticator, evidence, was) if self.proofs.upholds(evidence) else None
-            return principal_of(self.authenticator, was.id) if self.can_list else was
+                return as_now(self._authenticator, evidence, was) if self._proofs.upholds(evidence) else None
+            return principal_of(self._authenticator, was.id) if self.can_list else was
 
         def standing(was: Principal, evidence: Evidence | None) -> Principal | None:
             now = granted(was, evidence)
-            return now if now is not None and self.locks.of_login(now) is None else None
+            return now if now is not None and self._locks.of_login(now) is None else None
 
         return standing
 
     def summarize(self, now: float) -> None:
         """Audit the sums of unanswered failures that are due; `now` on the monotonic clock."""
-        self._tell(self._locked_out.take(now), self.limiter.take_suppressed(now))
+        self._tell(self._locked_out.take(now), self._limiter.take_suppressed(now))
 
     def flush(self) -> None:
         """Audit all sums."""
-        self._tell(self._locked_out.flush(), self.limiter.take_suppressed())
+        self._tell(self._locked_out.flush(), self._limiter.take_suppressed())
 
     def _tell(self, locked_out: Iterable[Summed[_Login, _Login]], suppressed: Iterable[Suppressed]) -> None:
         for _, count, login in locked_out:
@@ -176,7 +188,7 @@ class LoginGate:
         self._metrics.login_failures += 1
         login = (str(principal.id), address)
         if self._locked_out.note(login, login, self._clock.monotonic()):
-            lock = self.locks.of_login(principal)
+            lock = self._locks.of_login(principal)
             self._record_locked(*login, told(lock) if lock is not None else "")
             logger.warning("login of %r from %s refused: it is locked", *login)
         return LoginRefusal.WRONG
@@ -186,7 +198,7 @@ class LoginGate:
 
     def _is_held_back(self, credential: Credential, address: str) -> bool:
         """Tell whether a credential is refused unseen because of failed logins from its address."""
-        if is_beyond_guessing(self.authenticator, credential) or not self.limiter.address_blocked(address):
+        if is_beyond_guessing(self._authenticator, credential) or not self._limiter.address_blocked(address):
             return False
         self._metrics.login_failures += 1
         return True
@@ -195,7 +207,7 @@ class LoginGate:
         """Count and audit a wrong credential; returns how to refuse it."""
         self._metrics.login_failures += 1
         claimed = principal[:LONGEST_NAME]
-        if self.limiter.record_failure(address, principal) is Verdict.CLOSE:
+        if self._limiter.record_failure(address, principal) is Verdict.CLOSE:
             return LoginRefusal.LIMITED
         self._audit.record("auth.fail", "denied", principal=claimed, address=address, reason=reason)
         logger.warning(

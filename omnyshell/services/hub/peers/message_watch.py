@@ -1,9 +1,10 @@
 """Ends connections with messages that do not complete: with too many bytes, or for too long."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.services.hub.audit.log import AuditLog
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.peers.hub_peer import HubPeer
 
 LOOK_PERIOD = 2.0
@@ -11,15 +12,19 @@ LOOK_PERIOD = 2.0
 
 
 class MessageWatch:
-    """`timeout` returns how many seconds a message may take to arrive."""
+    """`timeout` is how many seconds a message may take to arrive."""
 
-    def __init__(self, peers: Iterable[HubPeer], audit: AuditLog, timeout: Callable[[], float]) -> None:
+    def __init__(self, peers: Iterable[HubPeer], audit: AuditLog, timeout: float) -> None:
         self._peers = peers
         self._audit = audit
         self._timeout = timeout
         self._next_look = 0.0
         self._arriving: dict[HubPeer, tuple[int, float]] = {}
         """The unfinished message of each connection, and since when it has been arriving."""
+
+    def follow(self, config: HubConfig) -> None:
+        """Use other settings from now on."""
+        self._timeout = config.message_timeout
 
     def sweep(self, now: float) -> None:
         """End connections whose message takes too long; `now` on the monotonic clock."""
@@ -33,8 +38,8 @@ class MessageWatch:
                 continue
             known, since = before.get(peer, (0, now))
             self._arriving[peer] = (message, since if known == message else now)
-            if known == message and now - since >= self._timeout():
-                self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout():g} s to arrive")
+            if known == message and now - since >= self._timeout:
+                self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout:g} s to arrive")
 
     def too_much(self, peer: HubPeer, why: str) -> None:
         """End a connection because of too many bytes of unfinished messages."""

@@ -42,10 +42,10 @@ class BoundKeys:
 
 
 class ProofRules:
-    """Judges the kind of proof of a key. No I/O; `own_port` is the hub's port, once it is bound."""
+    """Judges the kind of proof of a key. No I/O."""
 
     def __init__(self, config: HubConfig, keys: BoundKeys) -> None:
-        self.own_port: int | None = None
+        self._own_port: int | None = None
         self._tunnel_ports = config.tunnel_ports
         self._keys = keys
         self.follow(config)
@@ -54,6 +54,10 @@ class ProofRules:
         """Use new settings; the range of tunnels' ports changes only at a restart."""
         self._unbound = config.allow_unbound_keys
         self._public = frozenset(map(_canonical, config.public_urls))
+
+    def port_is_bound(self, port: int) -> None:
+        """Accept proofs for this port, the hub's own, even if it lies in the range of tunnels."""
+        self._own_port = port
 
     def problem(self, credential: Credential) -> str:
         """Return why a verified credential is not accepted; "" if it is."""
@@ -74,7 +78,7 @@ class ProofRules:
         made for it.
         """
         dialled = HubAddress(host, port)
-        if self._tunnel_ports is not None and port in self._tunnel_ports and port != self.own_port:
+        if self._tunnel_ports is not None and port in self._tunnel_ports and port != self._own_port:
             return f"proof for another address {dialled}: its port is one of tunnel-port-range"
         if self._public and _canonical(dialled) not in self._public:
             taken = ", ".join(sorted(str(HubAddress(*address)) for address in self._public))

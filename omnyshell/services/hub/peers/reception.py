@@ -46,7 +46,6 @@ class Reception:
         "_clock",
         "_gate",
         "_join",
-        "_login_timeout",
         "_metrics",
         "_opened_at",
         "_peer",
@@ -62,11 +61,10 @@ class Reception:
         certificate: HubCertificate,
         features: frozenset[str],
         join: "Callable[[Reception, JoinRequest, LoginContext], None]",
-        login_timeout: float,
         metrics: HubMetrics,
         clock: Clock,
     ) -> None:
-        """`features` are the extensions that the hub announces, `login_timeout` is in seconds.
+        """`features` are the extensions that the hub announces.
 
         `join` takes a request to join, and answers through `answer_join` or `refuse`.
         """
@@ -75,7 +73,6 @@ class Reception:
         # The one that this connection is about to see, whatever is renewed meanwhile.
         self._certificate = certificate.current
         self._join = join
-        self._login_timeout = login_timeout
         self._metrics = metrics
         self._clock = clock
         self._opened_at = 0.0
@@ -109,7 +106,7 @@ class Reception:
         """Say hello, and wait for a login, not for ever."""
         self._opened_at = self._clock.monotonic()
         step(logger, "link open", peer=self._peer.id, address=self.address)
-        self._timer = asyncio.get_running_loop().call_later(self._login_timeout, self._too_late)
+        self._timer = asyncio.get_running_loop().call_later(self._gate.timeout, self._too_late)
         self._peer.send(self.handshake.hello())
 
     def end(self) -> None:

@@ -10,8 +10,8 @@ from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
 from omnyshell.protocol.messages.base import Role
-from omnyshell.security.authenticators import principal_of, principals_of
-from omnyshell.services.hub.access.locks import told
+from omnyshell.security.authenticators import Authenticator, principal_of, principals_of
+from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent, RightsEvent
@@ -45,6 +45,8 @@ class Eviction:
         policy: HubPolicy,
         sessions: SessionRouter,
         requests: RelayedRequests,
+        authenticator: Authenticator,
+        locks: Locks,
         gate: LoginGate,
         audit: AuditLog,
         tunnels: TunnelBroker,
@@ -57,6 +59,8 @@ class Eviction:
         self._policy = policy
         self._sessions = sessions
         self._requests = requests
+        self._authenticator = authenticator
+        self._locks = locks
         self._gate = gate
         self._audit = audit
         self._tunnels = tunnels
@@ -146,7 +150,7 @@ class Eviction:
     def _end_login(self, peer: Peer, now: Principal | None) -> None:
         """End a login that is no longer valid. If its credential is, with other roles, the peer may log in again."""
         if now is None:
-            self.drop(peer, LOCKED if self._gate.locks.of_login(peer.principal) is not None else REVOKED)
+            self.drop(peer, LOCKED if self._locks.of_login(peer.principal) is not None else REVOKED)
         else:
             self._change_roles(peer, now)
 
@@ -177,22 +181,22 @@ class Eviction:
     def _names(self) -> set[PrincipalId]:
         if not self._gate.can_list:
             return set()
-        known = principals_of(self._gate.authenticator)
-        return {name for name, found in known.items() if self._gate.locks.of_login(found) is None}
+        known = principals_of(self._authenticator)
+        return {name for name, found in known.items() if self._locks.of_login(found) is None}
 
     def _knows(self, name: PrincipalId) -> bool:
-        found = principal_of(self._gate.authenticator, name) if self._gate.can_list else None
-        return found is not None and self._gate.locks.of_login(found) is None
+        found = principal_of(self._authenticator, name) if self._gate.can_list else None
+        return found is not None and self._locks.of_login(found) is None
 
     def _now(self, peer: Peer, standing: AsNow) -> Principal | None:
         """The present principal of a connection, or None. For an unknown kind of credential, only locks are checked."""
         if peer.evidence is not None:
             return standing(peer.principal, peer.evidence)
-        return peer.principal if self._gate.locks.of_login(peer.principal) is None else None
+        return peer.principal if self._locks.of_login(peer.principal) is None else None
 
     def _why(self, peer: Peer, now: Principal | None, standing: AsNow) -> str:
         """Why a login is no longer valid."""
-        was, lock = peer.principal, self._gate.locks.of_login(peer.principal)
+        was, lock = peer.principal, self._locks.of_login(peer.principal)
         if lock is not None:
             return told(lock)
         named = standing(was, None)

@@ -30,6 +30,7 @@ class LockKeeper:
 
     def __init__(
         self,
+        *,
         locks: Locks,
         log: TruthLog,
         nodes: NodeRegistry,

@@ -7,7 +7,7 @@ from omnyshell.protocol.extensions import RESUME_OFFSET
 from omnyshell.protocol.messages import SessionOpen
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.access.rights import right_of_session
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.services.hub.nodes.directory import NodeDirectory, ReachableNode
@@ -29,10 +29,11 @@ class NotAllowedException(SessionRejectedException):
 class SessionAdmission:
     """Checks requests for sessions. No I/O."""
 
-    def __init__(self, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy) -> None:
+    def __init__(self, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy, quota: Quota) -> None:
         self._nodes = nodes
         self._router = router
         self._policy = policy
+        self._quota = quota
 
     def check(self, client: Peer, channel: int, request: SessionOpen) -> tuple[ReachableNode, Action]:
         """Return the node, and the right that the session needs there for its whole life.
@@ -78,17 +79,17 @@ class SessionAdmission:
         if limit is not None and taken >= limit:
             text = f"Node '{node.node_id}' has its {limit} sessions"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        if max(self._router.count(client), self._router.count(node.peer)) >= self._policy.max_channels:
-            text = f"No more than {self._policy.max_channels} channels on one connection"
+        most = self._quota.limits.max_channels
+        if max(self._router.count(client), self._router.count(node.peer)) >= most:
+            text = f"No more than {most} channels on one connection"
             raise SessionRejectedException(text, code=ErrorCodes.CAPACITY_EXCEEDED)
-        size = self._policy.max_channels if limit is None else min(limit, self._policy.max_channels)
-        self._check_quota(client, node, freed, Pool(size, taken))
+        self._check_quota(client, node, freed, Pool(most if limit is None else min(limit, most), taken))
 
-    def _check_quota(self, client: Peer, node: ReachableNode, freed: int, places: Pool) -> None:
-        who, router, problem = client.principal, self._router, self._policy.quota.problem
+    def _check_quota(self, client: Peer, node: ReachableNode, freed: int, pool: Pool) -> None:
+        who, router, problem = client.principal, self._router, self._quota.problem
         at_node, in_all = router.held(who.id, node.node_id) - freed, router.held(who.id) - freed
         why = (
-            problem(who, Resource.SESSIONS_AT_NODE, at_node, places)
+            problem(who, Resource.SESSIONS_AT_NODE, at_node, pool)
             or problem(who, Resource.SESSIONS, in_all)
             or problem(who, Resource.CHANNELS, in_all)
         )

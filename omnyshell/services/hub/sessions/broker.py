@@ -27,6 +27,7 @@ from omnyshell.protocol.messages import (
     SessionRejected,
 )
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.commands import audited_command
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, SessionEvent
@@ -63,6 +64,7 @@ class HubBroker:
         clock: Clock,
         new_id: IdFactory,
         policy: HubPolicy,
+        quota: Quota,
         kept: KeptSessions,
         bus: EventBus,
     ) -> None:
@@ -73,7 +75,7 @@ class HubBroker:
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self._admission = SessionAdmission(nodes, router, policy)
+        self._admission = SessionAdmission(nodes, router, policy, quota)
         self._bus = bus
 
     # From clients

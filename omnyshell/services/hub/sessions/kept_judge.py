@@ -19,6 +19,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
 from omnyshell.security.authenticators import Evidence
 from omnyshell.security.authorizer import Action
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
@@ -72,12 +73,13 @@ class KeptSessionJudge:
 
     def __init__(
         self,
+        *,
         nodes: NodeRegistry,
         routes: SessionRouter,
         kept: KeptSessions,
         earlier_owners: EarlierShellOwners,
-        *,
         gate: LoginGate,
+        locks: Locks,
         policy: HubPolicy,
         audit: AuditLog,
         questions: NodeQuestions,
@@ -90,6 +92,7 @@ class KeptSessionJudge:
         self._kept = kept
         self._earlier_owners = earlier_owners
         self._gate = gate
+        self._locks = locks
         self._policy = policy
         self._audit = audit
         self._questions = questions
@@ -175,12 +178,12 @@ class KeptSessionJudge:
 
     def _condemn(self) -> None:
         """Mark locked sessions on disconnected nodes to be ended later, even if the lock is removed by then."""
-        for node_id in self._kept.nodes() if any(self._gate.locks) else ():
+        for node_id in self._kept.nodes() if any(self._locks) else ():
             if self._nodes.find(node_id) is None:
                 self._condemn_at(node_id, self._kept.at(node_id))
 
     def _condemn_at(self, node_id: str, sessions: Iterable[KeptSession]) -> None:
-        locks = self._gate.locks
+        locks = self._locks
         is_locked = locks.of_node(node_id) is not None
         for session in sessions:
             nothing = Evidence(session.owner.id, "", b"")

@@ -37,7 +37,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.detached import Request
 from omnyshell.services.hub.access.policy import HubPolicy
-from omnyshell.services.hub.access.quota import Pool
+from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.access.rights import right_taken
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
@@ -189,6 +189,7 @@ class RelayedRequests:
         *,
         nodes: NodeDirectory,
         policy: HubPolicy,
+        quota: Quota,
         audit: AuditLog,
         metrics: HubMetrics,
         clock: Clock,
@@ -198,6 +199,7 @@ class RelayedRequests:
         self._bus = bus
         self._nodes = nodes
         self._policy = policy
+        self._quota = quota
         self._audit = audit
         self._metrics = metrics
         self._clock = clock
@@ -228,7 +230,7 @@ class RelayedRequests:
         if self._of_peer[client] >= MAX_PENDING_OF_CLIENT or at_node >= MAX_PENDING_AT_NODE:
             return TOO_MANY
         held, pool = self._of_principal[client.principal.id], Pool(MAX_PENDING_AT_NODE, at_node)
-        return self._policy.quota.problem(client.principal, Resource.PENDING, held, pool)
+        return self._quota.problem(client.principal, Resource.PENDING, held, pool)
 
     def answer(self, node: FarEnd, message: Any) -> None:
         """Relay a node's answer to the client that asked; an unexpected one is dropped and counted."""

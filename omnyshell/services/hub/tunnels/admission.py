@@ -10,6 +10,7 @@ from omnyshell.model.tunnels import LOCAL_EXPOSER, MAX_PORT, TunnelProtocol
 from omnyshell.protocol.messages import TunnelOpenRequest
 from omnyshell.security.authorizer import Decision
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.access.rights import right_taken
 from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.limits import Resource
@@ -31,12 +32,14 @@ class TunnelAdmission:
         registry: TunnelRegistry,
         nodes: NodeDirectory,
         policy: HubPolicy,
+        quota: Quota,
         secure: Callable[[], SecureTunnels],
     ) -> None:
         """`secure` returns the present TLS configuration of tunnels' public side, or why there is none."""
         self._registry = registry
         self._nodes = nodes
         self._policy = policy
+        self._quota = quota
         self._secure = secure
 
     def check(self, who: Principal, request: TunnelOpenRequest) -> tuple[TunnelProtocol, ReachableNode | None]:
@@ -93,6 +96,6 @@ class TunnelAdmission:
 
     def _check_quota(self, who: Principal) -> None:
         held = len(self._registry.of_owner(who.id))
-        why = self._policy.quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
+        why = self._quota.problem(who, Resource.TUNNELS, held, self._registry.pool)
         if why:
             raise TunnelRejectedException(why, code=ErrorCodes.CAPACITY_EXCEEDED)

@@ -25,6 +25,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.log import LONGEST_NAME, AuditLog
 from omnyshell.services.hub.ground.certificate import SecureTunnels
 from omnyshell.services.hub.ground.event_bus import EventBus, TunnelEvent
@@ -93,6 +94,7 @@ class TunnelBroker:
         introductions: Introductions,
         nodes: NodeDirectory,
         policy: HubPolicy,
+        quota: Quota,
         audit: AuditLog,
         metrics: HubMetrics,
         bus: EventBus,
@@ -109,16 +111,16 @@ class TunnelBroker:
         self._public_host = public_host
         self._secure = secure
         self._introductions = introductions
-        self._policy = policy
+        self._quota = quota
         self._audit = audit
         self._metrics = metrics
         self._bus = bus
         self._clock = clock
         self._new_id = new_id
         self._new_request_id = new_request_id
-        self._admission = TunnelAdmission(registry, nodes, policy, secure)
+        self._admission = TunnelAdmission(registry, nodes, policy, quota, secure)
         self.refusals = TunnelRefusals(audit)
-        self._backlogs = TunnelBacklogs(policy.quota)
+        self._backlogs = TunnelBacklogs(quota)
         self._tunnels: dict[str, OpenTunnel] = {}
         self._exposers: dict[FarEnd, _Exposer] = {}
 
@@ -343,10 +345,10 @@ class TunnelBroker:
             return ErrorCodes.NODE_OFFLINE
         if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
-        policy, mine = self._policy, self._registry.of_owner(tunnel.owner.id)
+        quota, mine = self._quota, self._registry.of_owner(tunnel.owner.id)
         held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)
-        is_full = len(exposer.channels) >= policy.max_channels
-        if is_full or policy.quota.problem(tunnel.owner, Resource.CHANNELS, held):
+        is_full = len(exposer.channels) >= quota.limits.max_channels
+        if is_full or quota.problem(tunnel.owner, Resource.CHANNELS, held):
             return ErrorCodes.CAPACITY_EXCEEDED
         return ""
 

@@ -173,7 +173,7 @@ def _check(records: HubRecords, where: str) -> None:
     assert locks.of_node("locked-good") is not None, where
     labels = records.enrolments.node_labels()
     resource = NodeResource("bad", {"allow-roles": "dev,ops"}, labels.get("bad", {}))
-    policy = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=1, locks=locks)
+    policy = HubPolicy(RoleBasedAuthorizer(), locks)
     if "bad" in labels:
         dev = Principal(PrincipalId("dev"), frozenset({"dev"}))
         assert not policy.judge(dev, Action.SHELL, resource).allowed, where
@@ -230,7 +230,7 @@ async def test_a_hub_with_a_damaged_row_in_each_table_starts_and_says_what_it_le
             _damage(database, table, column, NOT_UTF_8)
         database.commit()
     async with OmnyShellHub(hub_config(certificates, state_dir=directory)) as hub:
-        locked = hub._services.gate.locks.of_node("locked-bad")
+        locked = hub._locks.of_node("locked-bad")
         assert locked is not None
         assert (locked.expires_at, locked.why) == (None, "what it says is damaged")
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]

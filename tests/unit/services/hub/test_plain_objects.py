@@ -37,8 +37,11 @@ from omnyshell import (
 )
 from omnyshell.protocol.frames import HEADER_SIZE, pack_data, unpack_data
 from omnyshell.protocol.outbox import ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.limits import QuotaLimits
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.nodes.owners import NodeOwners
@@ -104,7 +107,8 @@ class Table:
             nodes=registry,
             router=self.router,
             relay=Relay(HubMetrics()),
-            policy=HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=4),
+            policy=HubPolicy(RoleBasedAuthorizer(), Locks(self.clock)),
+            quota=Quota(QuotaLimits(max_channels=4)),
             audit=self.audit,
             metrics=HubMetrics(),
             clock=self.clock,

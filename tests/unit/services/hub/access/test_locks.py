@@ -40,7 +40,9 @@ class World:
         self.locks, self.audit = Locks(self.clock), AuditLog(self.clock)
         self.log.follow(self.locks.follow)
         nodes = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
-        self.keeper = LockKeeper(self.locks, self.log, nodes, lambda _: False, self.audit)
+        self.keeper = LockKeeper(
+            locks=self.locks, log=self.log, nodes=nodes, is_ending=lambda _: False, audit=self.audit
+        )
         for number, name in enumerate(NAMES):
             self.lock(name, 10 if number < 3 else None)
 

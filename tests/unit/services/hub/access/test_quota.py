@@ -17,7 +17,7 @@ from omnyshell.protocol.limits import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT, KIB
 from omnyshell.protocol.messages import ChannelWindow, NodeListRequest
 from omnyshell.protocol.outbox import Backlog
 from omnyshell.services.hub.access import audit_sums
-from omnyshell.services.hub.access.audit_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, AuditSums
+from omnyshell.services.hub.access.audit_sums import CAUSED_BY_OTHERS, MINUTE, SUMMARY_PERIOD, AuditAdmission, AuditSums
 from omnyshell.services.hub.access.quota import BURST, MAX_UNFINISHED, Account, Bucket, Pool, Quota
 from omnyshell.services.hub.ground.limits import DEFAULTS, EVERYBODY, NOUNS, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.options import read_quotas
@@ -246,11 +246,10 @@ def test_an_account_in_debt_is_kept_until_it_has_none() -> None:
 
 def sums(limit: int = 60) -> tuple[AuditLog, AuditSums, FakeClock]:
     clock = FakeClock()
-    audit = AuditLog(clock)
     quota = Quota(QuotaLimits(exceptions=(Allowance({Resource.REFUSALS: limit}, frozenset({EVERYBODY})),)))
-    refusals = AuditSums(quota, audit, clock)
-    audit.admits = refusals.admits
-    return audit, refusals, clock
+    admission = AuditAdmission(quota, clock)
+    audit = AuditLog(clock, admits=admission.admits)
+    return audit, AuditSums(admission, audit), clock
 
 
 @pytest.mark.parametrize("limit", [1, 5, 60])
@@ -320,10 +319,10 @@ def test_of_what_is_alike_so_many_kinds_are_counted_and_what_is_beyond_them_is_k
         audit.record("auth.ok", principal="eve", address=f"192.0.2.{number}")
     for _ in range(200):
         audit.record("auth.ok", principal="eve", address="192.0.2.99")
-    assert (len(audit), len(sums_._buckets)) == (300, 10)
+    assert (len(audit), len(sums_._admission._buckets)) == (300, 10)
     clock.seconds += MINUTE
     sums_.summarize(clock.monotonic())
-    assert len(sums_._buckets) == 0
+    assert len(sums_._admission._buckets) == 0
 
 
 def test_what_anybody_may_do_at_will_is_summed_up_too() -> None:

@@ -21,9 +21,12 @@ from omnyshell.protocol.messages import (
     NodeSessionOpened,
     SessionOpen,
 )
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.access.policy import HubPolicy
+from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
+from omnyshell.services.hub.ground.limits import QuotaLimits
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.registry import NodeRegistry
@@ -40,7 +43,7 @@ class World:
 
     def __init__(self) -> None:
         self.registry = NodeRegistry(owners_in_memory(), {}, LocalEventBus())
-        self.policy = HubPolicy(authorizer=RoleBasedAuthorizer(), max_channels=4)
+        self.policy = HubPolicy(RoleBasedAuthorizer(), Locks(FakeClock()))
         self.directory: NodeDirectory = self.registry
         self.clock, self.router, self.audit = FakeClock(), SessionRouter(), AuditLog(FakeClock())
 
@@ -56,6 +59,7 @@ class World:
             router=self.router,
             relay=Relay(HubMetrics()),
             policy=self.policy,
+            quota=Quota(QuotaLimits(max_channels=4)),
             audit=self.audit,
             metrics=HubMetrics(),
             clock=self.clock,

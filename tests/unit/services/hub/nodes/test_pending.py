@@ -72,7 +72,9 @@ class World:
             tunnels=MagicMock(),
             questions=MagicMock(),
             kept_judge=MagicMock(),
-            lock_keeper=LockKeeper(self.locks, self.log, self.registry, lambda _: False, audit),
+            lock_keeper=LockKeeper(
+                locks=self.locks, log=self.log, nodes=self.registry, is_ending=lambda _: False, audit=audit
+            ),
             departed=DepartedNodes(self.clock),
             takeovers=Takeovers(self.clock),
             audit=audit,

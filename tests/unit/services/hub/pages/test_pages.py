@@ -1,11 +1,15 @@
 """The plain pages, and the text of the metrics."""
 
+from pathlib import Path
+
 import pytest
 from support.memory_hub import MemoryHub, memory_hub
 from support.stack import Certificates
 
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.frames import DataOpcode
+from omnyshell.security.authenticators import TokenAuthenticator
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.pages.pages import HubPages
 from omnyshell.transport.plain_http import HttpReply, HttpRequest
 
@@ -89,11 +93,21 @@ def test_metrics_are_for_who_has_the_token_and_for_loopback_where_that_is_said(
     assert (reply.body == METRICS) == (status == 200)
 
 
+def config(token: str | None, *, is_for_loopback: bool) -> HubConfig:
+    return HubConfig(
+        cert=Path(),
+        key=Path(),
+        authenticator=TokenAuthenticator(),
+        metrics_token=token,
+        metrics_from_loopback=is_for_loopback,
+    )
+
+
 def test_a_token_that_is_taken_away_opens_nothing_any_more() -> None:
     asking = Asking("secret")
-    asking.pages.set_metrics(None, is_for_loopback=True)
+    asking.pages.follow(config(None, is_for_loopback=True))
     assert asking.get("/metrics", "Bearer secret", "127.0.0.1").status == 403
-    asking.pages.set_metrics(None, is_for_loopback=False)
+    asking.pages.follow(config(None, is_for_loopback=False))
     assert asking.get("/metrics", "Bearer secret", "127.0.0.1").status == 404
 
 

@@ -22,7 +22,8 @@ from omnyshell.security.authenticators import (
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
 from omnyshell.security.credentials import LoginContext, PublicKeyCredentialProvider
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.security.login_limit import LoginLimit, LoginLimiter
+from omnyshell.security.login_limit import LoginLimit
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.config import HubConfig
@@ -49,8 +50,7 @@ def enrolments(clock: FakeClock) -> EnrolledAuthenticator:
     return EnrolledAuthenticator(store, clock)
 
 
-@pytest.fixture
-def gate() -> LoginGate:
+def gate_of(audit: AuditLog) -> LoginGate:
     clock = FakeClock()
     keys = AuthorizedKeysStore([AuthorizedKey(PrincipalId("ann"), KEY.public_key, frozenset())])
     granted = [
@@ -59,9 +59,24 @@ def gate() -> LoginGate:
     ]
     configured = CompositeAuthenticator([TokenAuthenticator(granted), PublicKeyAuthenticator(keys)])
     authenticator = CompositeAuthenticator([configured, enrolments(clock)])
-    config = HubConfig(cert=Path("/nowhere"), key=Path("/nowhere"), authenticator=authenticator)
-    limiter = LoginLimiter(LoginLimit.parse("10/min"), clock)
-    return LoginGate(authenticator, limiter, ProofRules(config, BoundKeys()), AuditLog(clock), HubMetrics())
+    config = HubConfig(
+        cert=Path("/nowhere"), key=Path("/nowhere"), authenticator=authenticator, login_limit=LoginLimit.parse("10/min")
+    )
+    return LoginGate(
+        config,
+        authenticator=authenticator,
+        proofs=ProofRules(config, BoundKeys()),
+        locks=Locks(clock),
+        audit=audit,
+        metrics=HubMetrics(),
+        clock=clock,
+        why_no_more=lambda _who: "",
+    )
+
+
+@pytest.fixture
+def gate() -> LoginGate:
+    return gate_of(AuditLog(FakeClock()))
 
 
 def token(principal: str, text: str) -> AuthRequest:
@@ -72,9 +87,9 @@ def proof(principal: str, key: Ed25519PrivateKey, context: LoginContext = CONTEX
     return PublicKeyCredentialProvider(PrincipalId(principal), key).auth_request(context, bind=True)
 
 
-def test_logins_are_told_apart_by_credential_and_by_no_words_of_the_peers(gate: LoginGate) -> None:
+def test_logins_are_told_apart_by_credential_and_by_no_words_of_the_peers() -> None:
     told: list[Hashable] = []
-    gate._audit.admits = lambda _record, alike: told.append(alike) is None
+    gate = gate_of(AuditLog(FakeClock(), admits=lambda _record, alike: told.append(alike) is None))
     for role in ("client", "node", "own words", "others"):
         context = LoginContext("n" * 43, role, b"\x07" * 32, "hub.example", 8443)
         for request in (token("eve", ENROLLED), token("bob", CHOSEN), proof("ann", KEY, context)):
@@ -129,11 +144,11 @@ def test_a_token_that_somebody_chose_is_not_told_from_a_wrong_one_while_its_addr
     lock_out(gate)
     before = len(gate._audit)
     judged: list[object] = []
-    monkeypatch.setattr(gate.authenticator, "authenticate", lambda *asked: judged.append(asked))
+    monkeypatch.setattr(gate._authenticator, "authenticate", lambda *asked: judged.append(asked))
     assert {gate.judge(token("bob", text), CONTEXT, HERE) for text in (CHOSEN, "hunter3")} == {LoginRefusal.LIMITED}
     assert (judged, len(gate._audit)) == ([], before)
     assert gate._metrics.login_failures == 16
-    assert [(each.key, each.count) for each in gate.limiter.take_suppressed()] == [(HERE, 6)]
+    assert [(each.key, each.count) for each in gate._limiter.take_suppressed()] == [(HERE, 6)]
 
 
 def test_right_ones_end_no_block_and_leave_no_trace_in_it(gate: LoginGate) -> None:

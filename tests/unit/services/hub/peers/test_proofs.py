@@ -17,8 +17,9 @@ from omnyshell.security.authenticators import PublicKeyAuthenticator
 from omnyshell.security.authorized_keys import AuthorizedKey, AuthorizedKeysStore
 from omnyshell.security.credentials import LoginContext, Proof, PublicKeyCredentialProvider, binding_message
 from omnyshell.security.keys import Ed25519PrivateKey
-from omnyshell.security.login_limit import LoginLimit, LoginLimiter
+from omnyshell.security.login_limit import LoginLimit
 from omnyshell.security.proof_choice import ProofTerms, choose_proof
+from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
@@ -66,8 +67,20 @@ class Recorder:
 
 def gate_of(rules: ProofRules) -> LoginGate:
     store = AuthorizedKeysStore([AuthorizedKey(ANN, KEY.public_key, frozenset({"admin"}))])
-    limiter = LoginLimiter(LoginLimit.parse("0"), FakeClock())
-    return LoginGate(PublicKeyAuthenticator(store), limiter, rules, AuditLog(FakeClock()), HubMetrics())
+    clock, authenticator = FakeClock(), PublicKeyAuthenticator(store)
+    config = HubConfig(
+        cert=Path(), key=Path(), authenticator=authenticator, login_limit=LoginLimit.parse("0"), clock=clock
+    )
+    return LoginGate(
+        config,
+        authenticator=authenticator,
+        proofs=rules,
+        locks=Locks(clock),
+        audit=AuditLog(clock),
+        metrics=HubMetrics(),
+        clock=clock,
+        why_no_more=lambda _who: "",
+    )
 
 
 def rules_of(keys: BoundKeys | None = None, **settings: Any) -> ProofRules:
@@ -171,7 +184,8 @@ async def test_keys_are_remembered_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("own_port", [None, *range(TUNNELS.first - 1, TUNNELS.last + 2)])
 def test_every_port_of_tunnels_but_the_hubs_own_is_somebody_elses(own_port: int | None) -> None:
     rules = rules_of(tunnel_ports=TUNNELS)
-    rules.own_port = own_port
+    if own_port is not None:
+        rules.port_is_bound(own_port)
     refused = {port for port in range(1, 65_536) if rules.problem_with_address("hub.example", port)}
     assert refused == set(range(TUNNELS.first, TUNNELS.last + 1)) - {own_port}
 

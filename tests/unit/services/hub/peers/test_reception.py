@@ -34,11 +34,10 @@ class Received:
         certificate = SimpleNamespace(current=SimpleNamespace(uid="hub_" + "A" * 43, spki_sha256=b""))
         self.reception = Reception(
             cast("Any", self),
-            gate=cast("Any", SimpleNamespace(judge=lambda *_: verdict)),
+            gate=cast("Any", SimpleNamespace(judge=lambda *_: verdict, timeout=timeout)),
             certificate=cast("Any", certificate),
             features=frozenset(),
             join=lambda reception, _request, _context: self.joins.append(reception),
-            login_timeout=timeout,
             metrics=HubMetrics(),
             clock=FakeClock(),
         )

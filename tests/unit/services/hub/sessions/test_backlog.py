@@ -3,6 +3,7 @@
 import random
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -24,7 +25,9 @@ from omnyshell.protocol.outbox import (
     Outgoing,
     _size,
 )
+from omnyshell.security.authenticators import TokenAuthenticator
 from omnyshell.services.hub.access.quota import Quota
+from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.send_watch import LOOK_PERIOD, PATIENCE, SendWatch
@@ -273,5 +276,6 @@ def test_the_limit_is_the_principals_and_follows_the_settings() -> None:
     quota = Quota(QuotaLimits(exceptions=(Allowance({Resource.QUEUED: 3}, frozenset({"ann"})),)))
     ann, bob = (quota.connected(Principal(PrincipalId(name))).queued for name in ("ann", "bob"))
     assert (ann.limit, bob.limit) == (3 * MIB, 64 * MIB)
-    quota.follow(QuotaLimits(exceptions=(Allowance({Resource.QUEUED: 5}, frozenset({EVERYBODY})),)))
+    allowances = (Allowance({Resource.QUEUED: 5}, frozenset({EVERYBODY})),)
+    quota.follow(HubConfig(cert=Path(), key=Path(), authenticator=TokenAuthenticator(), quotas=allowances))
     assert (ann.limit, bob.limit) == (5 * MIB, 5 * MIB)

@@ -115,7 +115,7 @@ class HubHandshake(_Handshake):
         return True
 
     def end(self) -> None:
-        """Finish after a join was answered: no more messages are accepted."""
+        """Finish without an answer to the credential: no more messages are accepted."""
         self._become(HandshakeState.FAILED)
 
     def accept(self, principal: Principal, session_token: str) -> AuthOk:

@@ -49,7 +49,7 @@ from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.takeovers import Takeovers
 from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
-from omnyshell.services.hub.sessions.relay import Relay, SessionEnd
+from omnyshell.services.hub.sessions.relay import ClientEnd, Relay, SessionEnd
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 from omnyshell.transport.introductions import Introductions
@@ -107,7 +107,10 @@ class World:
         common: dict[str, Any] = {"nodes": self.registry, "policy": policy, "audit": audit, "metrics": metrics}
         common["quota"] = quota
         common |= {"clock": self.clock, "new_id": self._new_id, "bus": bus}
-        self.broker = HubBroker(router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), **common)
+        clipboards = ClipboardNotes(audit, self.clock)
+        self.broker = HubBroker(
+            router=self.router, relay=Relay(metrics), kept=KeptSessions(self.clock), clipboards=clipboards, **common
+        )
         self.requests = RelayedRequests(**common)
         self.tunnels = TunnelBroker(
             registry=self.ports,
@@ -138,7 +141,6 @@ class World:
             departed=self.departed,
             takeovers=self.takeovers,
         )
-        clipboards = ClipboardNotes(self.router, audit, metrics, self.clock)
         # Nobody here subscribes to live state, or administers.
         no_events = cast("Any", MagicMock())
         self.client_service = ClientService(
@@ -155,7 +157,6 @@ class World:
             client_service=self.client_service,
             broker=self.broker,
             relayed=self.requests,
-            clipboards=clipboards,
             tunnels=self.tunnels,
             metrics=metrics,
             events=no_events,
@@ -282,8 +283,8 @@ class World:
         peer = self._pick(self.clients)
         if peer is not None:
             channel = self._client_channel(peer)
-            route = self.router.find(peer, channel)
-            if route is not None and not route.is_open:
+            owner = peer.channels.get(channel)
+            if isinstance(owner, ClientEnd) and not owner.route.is_open:
                 # Whoever leaves before the answer gets none.
                 self.settled[peer] += 1
             self.from_client(peer, m.ChannelClose(reason="client_closed"), channel)
@@ -435,8 +436,8 @@ class World:
             assert route.node.is_open, "a route whose node is gone"
             at = self.registry.find(route.session.node_id)
             assert at is self.registry.of_peer(route.node) is not None, "a route of an id that its node has no more"
-            assert self.router.find(route.client, route.client_channel) is route
-            assert self.router.find(route.node, route.node_channel) is route
+            for peer, channel in ((route.client, route.client_channel), (route.node, route.node_channel)):
+                assert cast("SessionEnd", peer.channels[channel]).route is route
             for credit in (route.to_client, route.to_node):
                 assert 0 <= credit.available <= MAX_CREDIT
             recount.update((route.client, route.node))

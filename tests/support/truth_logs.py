@@ -12,8 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.state_file import StateFile
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import AnyChange, Transaction
 from omnyshell.services.hub.truth.log import Follower, SqliteLog
 

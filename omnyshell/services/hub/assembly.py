@@ -127,6 +127,7 @@ class HubServices:
     def _make_sessions(self) -> None:
         self.kept = self.records.kept_sessions(self._clock)
         self.relay = Relay(self._metrics)
+        self._clipboards = ClipboardNotes(self._audit, self._clock)
         self.broker = HubBroker(
             nodes=self._nodes,
             router=self._sessions,
@@ -138,6 +139,7 @@ class HubServices:
             clock=self._clock,
             new_id=self._config.new_id,
             kept=self.kept,
+            clipboards=self._clipboards,
             bus=self._bus,
         )
         self.requests = RelayedRequests(
@@ -165,7 +167,6 @@ class HubServices:
             clock=self._clock,
             new_id=self._config.new_id,
         )
-        self._clipboards = ClipboardNotes(self._sessions, self._audit, self._metrics, self._clock)
 
     def _make_revocation(self) -> None:
         self._ceilings = LabelCeilings(self._config, self.records.enrolments, self._nodes)
@@ -294,7 +295,6 @@ class HubServices:
             client_service=self._client_service,
             broker=self.broker,
             relayed=self.requests,
-            clipboards=self._clipboards,
             tunnels=self._tunnels,
             metrics=self._metrics,
             events=self.events,

@@ -1,6 +1,12 @@
-"""The hub toward clients: listing, sessions and tunnels (docs/protocol.md#sessions)."""
+"""The hub toward clients, besides sessions and tunnels: listing, leaving, and what is not served."""
 
 from omnyshell.protocol.messages import (
+    AiConfigRequest,
+    AiConfigResponse,
+    DriveCredentialRequest,
+    DriveCredentialResponse,
+    HttpProxyRequest,
+    HttpProxyResponse,
     NodeListRequest,
 )
 from omnyshell.services.hub.access.policy import HubPolicy
@@ -13,9 +19,14 @@ from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
+NOT_SERVED = "This hub does not serve this request"
+
 
 class ClientService:
-    """Handles clients' messages."""
+    """Lists nodes, refuses what no hub of this project serves, and ends what a client had when it leaves.
+
+    Sessions and tunnels are opened by their brokers.
+    """
 
     def __init__(
         self,
@@ -37,7 +48,7 @@ class ClientService:
         self._clipboards = clipboards
 
     def left(self, peer: Peer) -> None:
-        """End the sessions and tunnels of a connection."""
+        """End the sessions, tunnels, requests and subscriptions of a connection. Idempotent."""
         self._events.left(peer)
         self._clipboards.left(peer)
         self._broker.client_gone(peer)
@@ -49,3 +60,17 @@ class ClientService:
         may_know = self._policy.may_know
         found = self._nodes.list(message.filter, lambda node: may_know(peer.principal, node))
         peer.send(list_response(found, message.filter))
+
+    # What is not served (docs/protocol.md#what-is-not-served) is answered at once, as its sender would wait.
+
+    def configure_ai(self, peer: Peer, ask: AiConfigRequest, _channel: int) -> None:
+        """Answer that there is no AI."""
+        peer.send(AiConfigResponse(request_id=ask.request_id))
+
+    def proxy_http(self, peer: Peer, ask: HttpProxyRequest, _channel: int) -> None:
+        """Refuse to fetch anything."""
+        peer.send(HttpProxyResponse(request_id=ask.request_id, error=NOT_SERVED))
+
+    def give_drive_credential(self, peer: Peer, ask: DriveCredentialRequest, _channel: int) -> None:
+        """Refuse a credential for a drive."""
+        peer.send(DriveCredentialResponse(request_id=ask.request_id, message=NOT_SERVED))

@@ -51,9 +51,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.live.service import EventsService
 from omnyshell.services.hub.node_service import NodeService
 from omnyshell.services.hub.peers.handlers import Handlers, MessageTable, to_owner, whole_table
-from omnyshell.services.hub.peers.unserved import answer_at_once
 from omnyshell.services.hub.sessions.broker import HubBroker
-from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -78,7 +76,6 @@ def message_table(
     client_service: ClientService,
     broker: HubBroker,
     relayed: RelayedRequests,
-    clipboards: ClipboardNotes,
     tunnels: TunnelBroker,
     metrics: HubMetrics,
     events: EventsService,
@@ -111,7 +108,7 @@ def message_table(
         NodeListRequest: client_service.list_nodes,
         SessionOpen: broker.open,
         SessionDetachRequest: owner,
-        SessionClipboard: clipboards.noted,
+        SessionClipboard: owner,
         ChannelClose: owner,
         ChannelEof: owner,
         ChannelResize: owner,
@@ -129,9 +126,9 @@ def message_table(
         EventsSubscribe: events.subscribe,
         EventsUnsubscribe: events.unsubscribe,
         AccessRequest: access.asked,
-        AiConfigRequest: answer_at_once,
-        HttpProxyRequest: answer_at_once,
-        DriveCredentialRequest: answer_at_once,
+        AiConfigRequest: client_service.configure_ai,
+        HttpProxyRequest: client_service.proxy_http,
+        DriveCredentialRequest: client_service.give_drive_credential,
     }
     of_admins: Handlers = dict.fromkeys(admin.requests, admin.requested)
     return whole_table(KNOWN, [{Role.NODE: of_nodes}, {Role.CLIENT: of_clients}, {Role.CLIENT: of_admins}])

@@ -14,10 +14,10 @@ from omnyshell import OmnyShellHub
 from omnyshell.errors import ErrorCodes
 from omnyshell.protocol.messages.admin import PrincipalAdd, PrincipalRevoke, TokenAdd, TokenAdded
 from omnyshell.services.client.admin import AdminClient, AdminRequestException
+from omnyshell.services.hub.audit.disk_reserve import RESERVE_FILE, RESERVE_SIZE, DiskReserve
 from omnyshell.services.hub.audit.query import AuditQuery, find_records, verify_trail
 from omnyshell.services.hub.audit.store import AuditReader, load_audit_key
 from omnyshell.services.hub.audit.witness import read_noted
-from omnyshell.services.hub.ground.disk_reserve import RESERVE_FILE, RESERVE_SIZE, DiskReserve
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 

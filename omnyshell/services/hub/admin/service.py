@@ -86,17 +86,17 @@ class AdminService:
             await asyncio.gather(self._worker, return_exceptions=True)
             self._worker = None
 
-    def join(self, peer: Reception, request: JoinRequest, context: LoginContext) -> None:
+    def join(self, arrival: Reception, request: JoinRequest, context: LoginContext) -> None:
         """Check a request to join. A wrong token is refused like any wrong credential.
 
         A valid one is accepted despite failed logins from its address: its 256 random bits cannot be guessed.
         """
-        if self._invite_for(peer, request, context) is None:
+        if self._invite_for(arrival, request, context) is None:
             return
         # Requests to join leave half of the queue to administrators.
         is_busy = self._queue.qsize() >= QUEUE_LIMIT // 2
-        if is_busy or not self._put(lambda: self._join(peer, request, context)):
-            peer.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
+        if is_busy or not self._put(lambda: self._join(arrival, request, context)):
+            arrival.answer_join(JoinRefused(reason=ErrorCodes.CAPACITY_EXCEEDED, message="The hub is busy; try again"))
 
     def requested(self, peer: Peer, message: AdminRequest, _channel: int) -> None:
         """Answer a read request at once, and queue an action; both only for administrators."""
@@ -165,22 +165,22 @@ class AdminService:
                 if answer is not None and peer.is_open:
                     peer.send(answer)
 
-    async def _join(self, peer: Reception, request: JoinRequest, context: LoginContext) -> None:
+    async def _join(self, arrival: Reception, request: JoinRequest, context: LoginContext) -> None:
         # Look the invite up again: an earlier request in the queue may have used it.
-        invite = self._invite_for(peer, request, context) if peer.is_open else None
+        invite = self._invite_for(arrival, request, context) if arrival.is_open else None
         if invite is None:
             return
-        fields = {"address": peer.address}
+        fields = {"address": arrival.address}
         try:
-            plan = self._invites.use(request, invite, peer.role)
+            plan = self._invites.use(request, invite, arrival.role)
             fields.update(plan.fields)
             await self._audit.commit(plan.action, **fields)
         except JoinRefusedException as exc:
             self._audit.record("invite.refused", "denied", **fields, reason=exc.code, detail=invite.id)
-            peer.answer_join(JoinRefused(reason=exc.code, message=exc.message))
+            arrival.answer_join(JoinRefused(reason=exc.code, message=exc.message))
             return
         except OmnyShellException as exc:
-            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            arrival.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
             return
         try:
             answer = await self._do(plan, fields)
@@ -192,18 +192,18 @@ class AdminService:
             answer = JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=UNWRITTEN)
         if isinstance(answer, JoinAccepted) and request.host is not None:
             self._proofs.note_bound(Ed25519PublicKey.from_base64(request.public_key).raw)
-        peer.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
+        arrival.answer_join(answer)  # type: ignore[arg-type]  # the plan of a join makes its answer
 
-    def _invite_for(self, peer: Reception, request: JoinRequest, context: LoginContext) -> Invite | None:
-        """Return the invite of a request to join; if there is none, refuse the peer."""
+    def _invite_for(self, arrival: Reception, request: JoinRequest, context: LoginContext) -> Invite | None:
+        """Return the invite of a request to join; if there is none, refuse the arrival."""
         try:
-            invite = self._invites.find(request, context) if ADMIN in peer.features else None
+            invite = self._invites.find(request, context) if ADMIN in arrival.features else None
         except OmnyShellException as exc:
-            peer.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
+            arrival.answer_join(JoinRefused(reason=ErrorCodes.INTERNAL_ERROR, message=exc.message))
             return None
         problem = "wrong join token" if invite is None else self._problem_with_address(request)
         if problem:
-            peer.refuse(self._gate.failed("", peer.address, problem))
+            arrival.refuse(self._gate.failed("", arrival.address, problem))
             return None
         return invite
 

@@ -12,6 +12,7 @@ from omnyshell.model.audit import AuditRecord
 from omnyshell.security.keys import Ed25519PublicKey
 from omnyshell.services.hub.audit.chain import HEAD, Finding, read_record
 from omnyshell.services.hub.audit.check import Held, TrailEnd, any_of, hold, is_signed
+from omnyshell.services.hub.audit.disk_reserve import RESERVE_FILE, DiskReserve
 from omnyshell.services.hub.audit.heads import HEAD_ACTION, SignedHead
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.scan import Scan, TrailScan, scan
@@ -21,7 +22,6 @@ from omnyshell.services.hub.audit.store import AuditReader, AuditStore, keep_aud
 from omnyshell.services.hub.audit.witness import AuditWitness
 from omnyshell.services.hub.audit.writer import AuditWriter
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.ground.disk_reserve import RESERVE_FILE, DiskReserve
 from omnyshell.services.hub.ground.restored import read_restored, told_restored
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE

@@ -15,12 +15,12 @@ from omnyshell.clock import Clock
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.audit import AuditRecord
 from omnyshell.services.hub.audit.chain import ChainedRecord
+from omnyshell.services.hub.audit.disk_reserve import DiskReserve
 from omnyshell.services.hub.audit.gaps import ToldGaps
 from omnyshell.services.hub.audit.sinks import SinkThread
 from omnyshell.services.hub.audit.store import AuditStore
 from omnyshell.services.hub.audit.witness import AuditWitness
 from omnyshell.services.hub.ground.audit_settings import Retention
-from omnyshell.services.hub.ground.disk_reserve import DiskReserve
 
 QUEUE_LIMIT = 100_000
 """Records that may wait for the disk; further ones are only counted, and the count is recorded."""

@@ -25,9 +25,9 @@ from omnyshell.services.hub.backup.archive import (
     entry,
     write_archive,
 )
+from omnyshell.services.hub.backup.free_space import check_room
 from omnyshell.services.hub.backup.maker import BackupSigner
 from omnyshell.services.hub.ground.database import LOCKED_WAIT, open_database
-from omnyshell.services.hub.ground.free_space import check_room
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE, DATABASES, STATE_NAMES
 from omnyshell.services.hub.ground.swap import SWAP_FILE

@@ -120,11 +120,6 @@ class EnrolmentStore:
         """Return the labels set for node ids; `UNREADABLE` for damaged ones."""
         return dict(self._file.read("the labels of the node", _labels, "SELECT node_id, labels FROM node_labels"))
 
-    def labels_of(self, node_id: str) -> dict[str, str]:
-        """Return the labels set for one node id."""
-        query = "SELECT node_id, labels FROM node_labels WHERE node_id = ?"
-        return dict(self._file.read("the labels of the node", _labels, query, node_id)).get(node_id, {})
-
     def _timed_roles(self, query: str, *values: object) -> list[_TimedRole]:
         return self._file.read("a role of", _timed_role, query, *values)
 

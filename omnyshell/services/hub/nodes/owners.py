@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.state_file import StateFile, text
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import ClaimNode, ReleaseNode, Transaction, together
 from omnyshell.services.hub.truth.log import TruthLog

@@ -10,8 +10,8 @@ from functools import partial
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.answer import Answer
 
 ANSWER_TIMEOUT = 10.0
 """Seconds after which a waiting node is disconnected, to try again; less than nodes wait for answers to heartbeats."""

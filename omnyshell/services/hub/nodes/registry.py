@@ -13,11 +13,11 @@ from omnyshell.protocol.codec import encode_control
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.security.authorizer import NodeResource
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent
 from omnyshell.services.hub.nodes.directory import ReachableNode
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.services.hub.truth.answer import Answer
 
 PLATFORM_FILTER = "platform"
 

@@ -63,6 +63,15 @@ class LoginRefusal(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """The login is accepted."""
+
+    principal: Principal
+    evidence: Evidence | None
+    """What it was accepted for, if that can be checked again."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoRoom:
     """The credential is right, but the principal has too many connections."""
 
@@ -105,8 +114,8 @@ class LoginGate:
         if config.login_limit != self._limit:
             self._limit, self._limiter = config.login_limit, LoginLimiter(config.login_limit, self._clock)
 
-    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Principal | LoginRefusal | NoRoom:
-        """Return the principal that logged in, or how to refuse the login.
+    def judge(self, request: AuthRequest, context: LoginContext, address: str) -> Accepted | LoginRefusal | NoRoom:
+        """Return who logged in, or how to refuse the login.
 
         From an address with too many failed logins, only credentials that cannot be guessed are checked. A token chosen
         by a person is then refused unseen: right and wrong ones get the same answer, after the same time.
@@ -139,9 +148,11 @@ class LoginGate:
         self._metrics.logins += 1
         # An unknown role is arbitrary text of the peer's, so it is not audited.
         role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
-        alike = (role, evidence_of(credential))
-        self._audit.record("auth.ok", alike=alike, principal=principal.id, address=address, detail=context.role)
-        return principal
+        evidence = evidence_of(credential)
+        self._audit.record(
+            "auth.ok", alike=(role, evidence), principal=principal.id, address=address, detail=context.role
+        )
+        return Accepted(principal, evidence)
 
     @property
     def can_list(self) -> bool:

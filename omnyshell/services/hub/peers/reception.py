@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import new_secure_token
-from omnyshell.model.principals import Principal
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
     CLOSE_TRY_AGAIN_LATER,
@@ -20,11 +19,10 @@ from omnyshell.protocol.handshake import (
 )
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
-from omnyshell.security.authenticators import evidence_of
-from omnyshell.security.credentials import LoginContext, credential_from_request
+from omnyshell.security.credentials import LoginContext
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal, NoRoom
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal, NoRoom
 from omnyshell.steps import step
 
 if TYPE_CHECKING:
@@ -134,7 +132,7 @@ class Reception:
             self._peer.send(self.handshake.refuse())
             self._peer.close(CLOSE_UNAUTHORIZED, ErrorCodes.AUTH_FAILED)
         else:
-            self.handshake.refuse()
+            self.handshake.end()
             self._peer.close(CLOSE_TRY_AGAIN_LATER, "too many failed logins")
 
     def answer_join(self, answer: JoinAccepted | JoinRefused) -> None:
@@ -156,16 +154,16 @@ class Reception:
 
     def _judge(self, request: AuthRequest) -> None:
         verdict = self._gate.judge(request, self._login_context(), self.address)
-        if isinstance(verdict, Principal):
-            self._welcome(verdict, request)
+        if isinstance(verdict, Accepted):
+            self._welcome(verdict)
         else:
             self.refuse(verdict)
 
-    def _welcome(self, principal: Principal, request: AuthRequest) -> None:
+    def _welcome(self, login: Accepted) -> None:
         self.end()
         self._metrics.login_seconds.observe(self._clock.monotonic() - self._opened_at)
-        answer = self.handshake.accept(principal, new_secure_token())
-        self._peer.logged_in(principal, evidence_of(credential_from_request(request)), answer)
+        answer = self.handshake.accept(login.principal, new_secure_token())
+        self._peer.logged_in(login.principal, login.evidence, answer)
 
     def _login_context(self) -> LoginContext:
         return LoginContext(

@@ -26,6 +26,7 @@ from omnyshell.protocol.messages import (
     SessionOpened,
     SessionRejected,
 )
+from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.commands import audited_command
@@ -41,6 +42,7 @@ from omnyshell.services.hub.sessions.admission import (
     SessionAdmission,
     has_offsets,
 )
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, Relay
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
@@ -66,9 +68,11 @@ class HubBroker:
         policy: HubPolicy,
         quota: Quota,
         kept: KeptSessions,
+        clipboards: ClipboardNotes,
         bus: EventBus,
     ) -> None:
         self._kept = kept
+        self._clipboards = clipboards
         self._router = router
         self._relay = relay
         self._audit = audit
@@ -114,7 +118,7 @@ class HubBroker:
         self._router.add(ClientEnd(route, self._relay, self), NodeEnd(route, self._relay, self))
         self._kept.asked(route)
         self._tell(route)
-        _step("session asked of the node" if not route.is_resume else "resume asked of the node", route)
+        route.step("resume asked of the node" if route.is_resume else "session asked of the node")
         node.peer.send(_node_request(request, route), route.node_channel)
 
     def close_from_client(self, route: SessionRoute, message: ChannelClose) -> None:
@@ -125,11 +129,15 @@ class HubBroker:
 
     def detach(self, route: SessionRoute, message: SessionDetachRequest) -> None:
         """The client detaches: ask the node, which answers on the channel."""
-        _step("detaching asked of the node", route)
+        route.step("detaching asked of the node")
         ask = NodeSessionDetach(
             session_id=route.asked_id, principal=route.session.principal, timeout_seconds=message.timeout_seconds
         )
         route.node.send(ask, route.node_channel)
+
+    def clipboard_written(self, route: SessionRoute, message: SessionClipboard) -> None:
+        """The client reports a write of the session's program to its clipboard: audit it."""
+        self._clipboards.noted(route, message)
 
     # From nodes
 
@@ -138,8 +146,7 @@ class HubBroker:
         told = SessionDetached(session_id=message.session_id, short_id=message.short_id, expires_at=message.expires_at)
         if not self._told_last(route, told):
             return
-        route.session.state = SessionState.DETACHED
-        _step("session detached", route)
+        route.becomes(SessionState.DETACHED, "session detached")
         self._router.remove(route)
         self._tell(route, expires_at=message.expires_at)
         self._audit_session("session.detach", route)
@@ -152,8 +159,7 @@ class HubBroker:
             self._reject_route(route, ErrorCodes.SESSION_REJECTED, "The node named a session of somebody else")
             return
         session.id = message.session_id
-        session.state = SessionState.OPEN
-        _step("session open", route)
+        route.becomes(SessionState.OPEN, "session open")
         self._metrics.sessions_opened += 1
         self._kept.opened(route)
         self._tell(route)
@@ -167,7 +173,7 @@ class HubBroker:
 
     def exited(self, route: SessionRoute) -> None:
         """Note that the program of an open session has ended."""
-        _step("session's program ended", route)
+        route.step("session's program ended")
         self._kept.ended(route.session.node_id, route.session.id)
 
     def close_from_node(self, route: SessionRoute, message: ChannelClose) -> None:
@@ -275,8 +281,7 @@ class HubBroker:
         client.send_in_order(SessionRejected(reason=why.code, message=why.message), channel)
 
     def _reject_route(self, route: SessionRoute, reason: str, text: str) -> None:
-        route.session.state = SessionState.CLOSED
-        _step("session rejected", route, reason)
+        route.becomes(SessionState.CLOSED, "session rejected", reason)
         self._router.remove(route)
         self._tell(route, reason)
         why = SessionRejectedException(text, code=reason)
@@ -287,8 +292,7 @@ class HubBroker:
         route.node.send(close, route.node_channel)
 
     def _finish(self, route: SessionRoute, reason: str) -> None:
-        route.session.state = SessionState.CLOSED
-        _step("session closed", route, reason)
+        route.becomes(SessionState.CLOSED, "session closed", reason)
         self._router.remove(route)
         self._tell(route, reason)
         self._audit_session("session.close", route, reason)
@@ -305,24 +309,6 @@ class HubBroker:
             detail=session.mode,
             command=route.audited_command if action == "session.open" else "",
         )
-
-
-def _step(text: str, route: SessionRoute, reason: str = "") -> None:
-    if not logger.isEnabledFor(logging.DEBUG):
-        return
-    session = route.session
-    step(
-        logger,
-        text,
-        peer=route.client.id,
-        principal=session.principal,
-        node_id=session.node_id,
-        session_id=session.id,
-        channel=route.client_channel,
-        node_channel=route.node_channel,
-        mode=session.mode,
-        reason=reason,
-    )
 
 
 def shown_command(request: SessionOpen) -> str:

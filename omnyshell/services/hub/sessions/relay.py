@@ -23,6 +23,7 @@ from omnyshell.protocol.messages import (
     NodeSessionRejected,
     SessionDetachRequest,
 )
+from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.sessions.route import SessionRoute
@@ -127,12 +128,14 @@ class ClientEnd(SessionEnd):
     def message(self, message: ChannelMessage) -> None:
         """Relay resize, signal and windows ahead of data, and the end of input after it.
 
-        Close and detach go to the broker.
+        Close, detach and reports of clipboards go to the broker.
         """
         if isinstance(message, ChannelWindow):
             self._grant(self.route.to_client, message)
         elif isinstance(message, ChannelClose):
             self._broker.close_from_client(self.route, message)
+        elif isinstance(message, SessionClipboard):
+            self._broker.clipboard_written(self.route, message)
         elif not self.route.is_open:
             self._drop()
         elif isinstance(message, ChannelEof):

@@ -1,5 +1,10 @@
-"""A session that is relayed by this hub, and its two channels."""
+"""A session that is relayed by this hub, and its two channels.
 
+OPENING -> OPEN -> DETACHED or CLOSED, or from OPENING to CLOSED at once.
+"""
+
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,6 +14,14 @@ from omnyshell.protocol.credit import SendCredit
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.peers.peer import Peer
+from omnyshell.steps import step
+
+_NEXT: Mapping[SessionState, frozenset[SessionState]] = {
+    SessionState.OPENING: frozenset({SessionState.OPEN, SessionState.CLOSED}),
+    SessionState.OPEN: frozenset({SessionState.DETACHED, SessionState.CLOSED}),
+}
+
+logger = logging.getLogger("omnyshell.hub")
 
 
 @dataclass(slots=True)
@@ -60,6 +73,35 @@ class SessionRoute:
     def is_open(self) -> bool:
         """Whether the node has started the session."""
         return self.session.state is SessionState.OPEN
+
+    def becomes(self, state: SessionState, told: str, reason: str = "") -> None:
+        """Change the session's state, and log that as a step.
+
+        Raises `RuntimeError` for a change that there is not.
+        """
+        before = self.session.state
+        if state not in _NEXT.get(before, ()):
+            raise RuntimeError(f"a session that is {before} cannot become {state}")
+        self.session.state = state
+        self.step(told, reason)
+
+    def step(self, told: str, reason: str = "") -> None:
+        """Log a step of the session."""
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        session = self.session
+        step(
+            logger,
+            told,
+            peer=self.client.id,
+            principal=session.principal,
+            node_id=session.node_id,
+            session_id=session.id,
+            channel=self.client_channel,
+            node_channel=self.node_channel,
+            mode=session.mode,
+            reason=reason,
+        )
 
     def describe(self) -> LiveSession:
         """The session as a value."""

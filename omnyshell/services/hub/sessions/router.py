@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from omnyshell.services.hub.peers.far_end import FarEnd
-from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd, SessionEnd
+from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 
@@ -32,11 +32,6 @@ class SessionRouter:
         self._by_id[route.asked_id] = route
         for place in _places(route.session):
             self._held[place] = self._held.get(place, 0) + 1
-
-    def find(self, peer: FarEnd, channel: int) -> SessionRoute | None:
-        """Return the route with this end, or None."""
-        owner = peer.channels.get(channel)
-        return owner.route if isinstance(owner, SessionEnd) else None
 
     def carried(self, route_id: str) -> tuple[int, int] | None:
         """Return how many bytes a route has relayed, in and out; None once it is removed."""

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from omnyshell.errors import OmnyShellException
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.state_file import StateFile, number
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.change import ChangeRefusedException
 from omnyshell.services.hub.truth.changes import Transaction
 from omnyshell.services.hub.truth.tables import open_tables

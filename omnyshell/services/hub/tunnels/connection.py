@@ -48,7 +48,7 @@ OnRefused = Callable[["OpenTunnel", str, str], None]
 """Called for a refused connection with its tunnel, the outside's address, and the reason."""
 
 
-class Exposer(Enum):
+class ExposerState(Enum):
     """The exposer's state of a connection. It only moves forward."""
 
     UNAWARE = "unaware"
@@ -57,7 +57,10 @@ class Exposer(Enum):
     """It has connected or refused, or its time is over."""
 
 
-_KNOWS_MORE = {Exposer.UNAWARE: {Exposer.ASKED, Exposer.ANSWERED}, Exposer.ASKED: {Exposer.ANSWERED}}
+_NEXT = {
+    ExposerState.UNAWARE: {ExposerState.ASKED, ExposerState.ANSWERED},
+    ExposerState.ASKED: {ExposerState.ANSWERED},
+}
 
 
 class TunnelConnection(ChannelStream):
@@ -88,7 +91,7 @@ class TunnelConnection(ChannelStream):
         self.address = address
         self._tunnel = tunnel
         self._on_refused = on_refused
-        self._exposer = Exposer.UNAWARE
+        self._exposer = ExposerState.UNAWARE
         self._deadline: asyncio.TimerHandle | None = None
         self._adopting: asyncio.Task[None] | None = None
         self.waiting = 0
@@ -125,7 +128,7 @@ class TunnelConnection(ChannelStream):
         if self.channel.is_closed:
             self.stream.abort()
             return
-        self._exposer_becomes(Exposer.ASKED)
+        self._exposer_becomes(ExposerState.ASKED)
         self._deadline = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT, self._late)
         info = self._tunnel.info
         self.channel.send(
@@ -181,10 +184,10 @@ class TunnelConnection(ChannelStream):
     def message_received(self, message: ChannelMessage) -> None:
         """Handle a message of the exposer."""
         if isinstance(message, NodeTunnelConnected):
-            if self._exposer is Exposer.ASKED:
+            if self._exposer is ExposerState.ASKED:
                 self._answered()
                 self.join()
-        elif isinstance(message, NodeTunnelConnectFailed | ChannelClose) and self._exposer is not Exposer.ANSWERED:
+        elif isinstance(message, NodeTunnelConnectFailed | ChannelClose) and self._exposer is not ExposerState.ANSWERED:
             self._refuse(message.reason)
         elif not isinstance(message, NodeTunnelConnectFailed):
             super().message_received(message)
@@ -212,11 +215,11 @@ class TunnelConnection(ChannelStream):
         return tcp
 
     def _end_unheard_channel(self) -> None:
-        if self._exposer is Exposer.UNAWARE:
+        if self._exposer is ExposerState.UNAWARE:
             self.channel.end()
 
-    def _exposer_becomes(self, to: Exposer) -> None:
-        if to not in _KNOWS_MORE.get(self._exposer, ()):
+    def _exposer_becomes(self, to: ExposerState) -> None:
+        if to not in _NEXT.get(self._exposer, ()):
             raise RuntimeError(f"the exposer cannot become {to.value} after {self._exposer.value}")
         self._exposer = to
         log_change("connection", self._ids, "exposer", to)
@@ -246,7 +249,7 @@ class TunnelConnection(ChannelStream):
             self._http.refuse(504, "the target did not answer in time")
 
     def _answered(self) -> None:
-        self._exposer_becomes(Exposer.ANSWERED)
+        self._exposer_becomes(ExposerState.ANSWERED)
         self._stop_waiting()
 
     def _stop_waiting(self) -> None:

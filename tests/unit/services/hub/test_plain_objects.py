@@ -45,6 +45,7 @@ from omnyshell.services.hub.ground.limits import QuotaLimits
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.nodes.owners import NodeOwners
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.truth.change import ChangeRefusedException
@@ -114,6 +115,7 @@ class Table:
             clock=self.clock,
             new_id=chain(["session"], map(str, count())).__next__,
             kept=KeptSessions(self.clock),
+            clipboards=ClipboardNotes(self.audit, self.clock),
             bus=LocalEventBus(),
         )
 

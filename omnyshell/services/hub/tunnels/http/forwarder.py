@@ -17,7 +17,7 @@ MAX_OUTSTANDING = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class HttpRefusal:
     """The refusal of a request."""
 
     status: int
@@ -69,7 +69,7 @@ class HttpForwarder:
         self._reader = RequestReader(marks, self._head_read)
         self._unread = b""
         self._speaks = Speaks.HTTP
-        self.refusal: Refusal | None = None
+        self.refusal: HttpRefusal | None = None
 
     @property
     def is_holding(self) -> bool:
@@ -157,7 +157,7 @@ class HttpForwarder:
     def refuse(self, status: int, text: str) -> None:
         """Accept no more requests; the refusal is sent when it is due."""
         if self.refusal is None:
-            self.refusal = Refusal(status, text)
+            self.refusal = HttpRefusal(status, text)
 
     def _read_requests(self) -> bytes:
         out = bytearray()

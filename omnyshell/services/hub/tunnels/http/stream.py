@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
-from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder, Refusal
+from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder, HttpRefusal
 from omnyshell.transport.channel_stream import HALF_CLOSED_TIMEOUT
 from omnyshell.transport.duplex import Duplex
 from omnyshell.transport.stall_timer import StallTimer
@@ -97,7 +97,7 @@ class HttpStream:
 
     def refuse(self, status: int, text: str) -> None:
         """Send the client a refusal, and end the stream once it has had time to read it."""
-        self._tell(Refusal(status, text))
+        self._tell(HttpRefusal(status, text))
 
     # What the stream below calls
 
@@ -197,7 +197,7 @@ class HttpStream:
         self._owner.turned_away(f"http {refusal.status}")
         self._tell(refusal)
 
-    def _tell(self, refusal: Refusal) -> None:
+    def _tell(self, refusal: HttpRefusal) -> None:
         if not self._life.close():
             return
         self._stop_head_timer()

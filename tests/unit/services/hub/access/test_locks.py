@@ -15,11 +15,11 @@ from omnyshell.model.principals import Principal, PrincipalId
 from omnyshell.services.hub.access.lock_store import LockStore
 from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
-from omnyshell.services.hub.ground.answer import Answer
 from omnyshell.services.hub.ground.event_bus import LocalEventBus
 from omnyshell.services.hub.ground.state_file import StateFile
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.revocation.lock_keeper import LockKeeper
+from omnyshell.services.hub.truth.answer import Answer
 from omnyshell.services.hub.truth.changes import PutLock, Transaction
 from omnyshell.services.hub.truth.log import SqliteLog
 

@@ -13,6 +13,7 @@ from omnyshell import AuditRecord, ConfigException, SystemClock, TokenAuthentica
 from omnyshell.security.keys import Ed25519PrivateKey
 from omnyshell.services.hub.audit import sinks as audit_sinks, writer as audit_writer
 from omnyshell.services.hub.audit.chain import GENESIS, ChainedRecord, chain
+from omnyshell.services.hub.audit.disk_reserve import DiskReserve
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.audit.scan import Scan, TrailScan
 from omnyshell.services.hub.audit.sinks import SinkThread
@@ -21,7 +22,6 @@ from omnyshell.services.hub.audit.trail import TrailCheck, open_trail
 from omnyshell.services.hub.audit.writer import AuditUnavailableException, AuditWriter
 from omnyshell.services.hub.ground.audit_settings import Retention
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.ground.disk_reserve import DiskReserve
 from omnyshell.services.hub.ground.state_file import STATE_FILE
 from omnyshell.services.hub.ground.state_names import AUDIT_FILE
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.hub.ground.free_space import SPARE, check_room
+from omnyshell.services.hub.backup.free_space import SPARE, check_room
 from omnyshell.services.hub.ground.unfinished import remove_unfinished, under_way
 
 

@@ -31,6 +31,7 @@ from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.sessions.broker import HubBroker
+from omnyshell.services.hub.sessions.clipboards import ClipboardNotes
 from omnyshell.services.hub.sessions.kept import KeptSessions
 from omnyshell.services.hub.sessions.relay import Relay
 from omnyshell.services.hub.sessions.router import SessionRouter
@@ -65,6 +66,7 @@ class World:
             clock=self.clock,
             new_id=chain(["session"], map(str, count())).__next__,
             kept=KeptSessions(self.clock),
+            clipboards=ClipboardNotes(self.audit, self.clock),
             bus=LocalEventBus(),
         )
 

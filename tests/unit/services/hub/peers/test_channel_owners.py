@@ -26,11 +26,7 @@ from omnyshell.services.hub.sessions.route import Session, SessionRoute
 from omnyshell.services.hub.tunnels.channel import TunnelChannel
 
 FROM_NODES = [kind for kind in KNOWN if kind.SCOPED and Role.NODE in kind.WAY.senders]
-FROM_CLIENTS = [
-    kind
-    for kind in KNOWN
-    if kind.SCOPED and Role.CLIENT in kind.WAY.senders and kind not in (m.SessionOpen, SessionClipboard)
-]
+FROM_CLIENTS = [kind for kind in KNOWN if kind.SCOPED and Role.CLIENT in kind.WAY.senders and kind is not m.SessionOpen]
 """What is said on channels that have an owner already."""
 
 SAID: dict[type[m.ControlMessage], Any] = {
@@ -47,9 +43,17 @@ SAID: dict[type[m.ControlMessage], Any] = {
     m.NodeTunnelConnectFailed: m.NodeTunnelConnectFailed(tunnel_id="t", reason="dial_failed", message="no"),
     m.NodeTunnelConnected: m.NodeTunnelConnected(tunnel_id="t"),
     m.SessionDetachRequest: m.SessionDetachRequest(),
+    SessionClipboard: SessionClipboard(size=1),
 }
 
-OF_SESSIONS_FROM_CLIENTS = {m.ChannelResize, m.ChannelSignal, m.ChannelEof, m.ChannelWindow, m.SessionDetachRequest}
+OF_SESSIONS_FROM_CLIENTS = {
+    m.ChannelResize,
+    m.ChannelSignal,
+    m.ChannelEof,
+    m.ChannelWindow,
+    m.SessionDetachRequest,
+    SessionClipboard,
+}
 OF_OPENING_FROM_NODES = {m.NodeSessionOpened, m.NodeSessionRejected}
 OF_SESSIONS_FROM_NODES = {m.ChannelWindow, m.ChannelExit, m.NodeSessionDetached}
 OF_TUNNELS = {m.ChannelWindow, m.ChannelEof, m.ChannelClose, m.NodeTunnelConnected, m.NodeTunnelConnectFailed}
@@ -94,7 +98,7 @@ class World:
 @pytest.mark.parametrize(
     ("owner", "state", "taken"),
     [
-        ("client", SessionState.OPENING, {m.ChannelClose}),
+        ("client", SessionState.OPENING, {m.ChannelClose, SessionClipboard}),
         ("client", SessionState.OPEN, OF_SESSIONS_FROM_CLIENTS | {m.ChannelClose}),
         ("node", SessionState.OPENING, OF_OPENING_FROM_NODES | {m.ChannelClose}),
         ("node", SessionState.OPEN, OF_SESSIONS_FROM_NODES | {m.ChannelClose}),

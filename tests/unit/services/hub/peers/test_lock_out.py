@@ -10,7 +10,6 @@ from support.enrolments import Enrolments
 
 from omnyshell.ids import PrincipalId, new_typed_token
 from omnyshell.model.admin import CredentialKind
-from omnyshell.model.principals import Principal
 from omnyshell.protocol.messages import AuthRequest
 from omnyshell.security.authenticators import (
     CompositeAuthenticator,
@@ -29,7 +28,7 @@ from omnyshell.services.hub.enrolment.authenticator import EnrolledAuthenticator
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.state_file import StateFile
-from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules
 from omnyshell.services.hub.truth.records import EnrolledCredential, EnrolledPrincipal
 
@@ -93,7 +92,7 @@ def test_logins_are_told_apart_by_credential_and_by_no_words_of_the_peers() -> N
     for role in ("client", "node", "own words", "others"):
         context = LoginContext("n" * 43, role, b"\x07" * 32, "hub.example", 8443)
         for request in (token("eve", ENROLLED), token("bob", CHOSEN), proof("ann", KEY, context)):
-            assert isinstance(gate.judge(request, context, HERE), Principal)
+            assert isinstance(gate.judge(request, context, HERE), Accepted)
     assert len(told) == 12
     # The roles that are none are one.
     assert len(set(told)) == 9
@@ -126,7 +125,7 @@ def lock_out(gate: LoginGate) -> None:
 def test_what_nobody_guesses_is_let_in_whatever_failed_at_its_address(gate: LoginGate, name: str) -> None:
     lock_out(gate)
     for _ in range(50):
-        assert isinstance(gate.judge(RIGHT_AND_NOT_GUESSED[name], CONTEXT, HERE), Principal)
+        assert isinstance(gate.judge(RIGHT_AND_NOT_GUESSED[name], CONTEXT, HERE), Accepted)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -135,7 +134,7 @@ def test_what_is_wrong_counts_and_is_not_answered_at_a_blocked_address(gate: Log
     first = LoginRefusal.UNKNOWN_METHOD if name == "a method of its own" else LoginRefusal.WRONG
     assert refusals == [first] * 10 + [LoginRefusal.LIMITED] * 4
     assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is LoginRefusal.LIMITED
-    assert isinstance(gate.judge(token("bob", CHOSEN), CONTEXT, ELSEWHERE), Principal)
+    assert isinstance(gate.judge(token("bob", CHOSEN), CONTEXT, ELSEWHERE), Accepted)
 
 
 def test_a_token_that_somebody_chose_is_not_told_from_a_wrong_one_while_its_address_is_blocked(

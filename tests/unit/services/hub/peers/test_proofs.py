@@ -9,7 +9,6 @@ from support.clock import FakeClock
 
 from omnyshell.errors import ConfigException
 from omnyshell.ids import PrincipalId
-from omnyshell.model.principals import Principal
 from omnyshell.model.tunnels import PortRange
 from omnyshell.protocol.extensions import AUTH_BIND, AUTH_BIND_2, EVENTS
 from omnyshell.protocol.messages import AuthRequest
@@ -23,7 +22,7 @@ from omnyshell.services.hub.access.locks import Locks
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginGate, LoginRefusal
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal
 from omnyshell.services.hub.peers.proofs import BoundKeys, ProofRules, check_public_urls, parse_unbound_keys
 from omnyshell.services.hub.records import HubRecords
 from omnyshell.transport.connection import HubAddress
@@ -148,7 +147,7 @@ def test_every_peer_at_every_hub(
     gate = gate_of(rules_of(keys, allow_unbound_keys=frozenset({ANN} if listed else ()), tunnel_ports=TUNNELS))
     verdict = gate.judge(request, HERE, "192.0.2.1")
     taken = proof is Proof.BOUND or listed or (proof is Proof.PAIR and not key_was_bound)
-    assert isinstance(verdict, Principal) == taken
+    assert isinstance(verdict, Accepted) == taken
     assert verdict is LoginRefusal.WRONG or taken
     assert (KEY.public_key.raw in keys) == (key_was_bound or proof is Proof.BOUND)
 

@@ -14,7 +14,7 @@ from omnyshell.protocol.messages import AuthFail, AuthOk, AuthRequest, ControlMe
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
 from omnyshell.protocol.version import PROTOCOL_VERSION
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.peers.login_gate import LoginRefusal, NoRoom
+from omnyshell.services.hub.peers.login_gate import Accepted, LoginRefusal, NoRoom
 from omnyshell.services.hub.peers.reception import Reception
 
 ANN = Principal(PrincipalId("ann"))
@@ -68,7 +68,7 @@ def login() -> AuthRequest:
 
 
 async def test_a_login_is_handed_on_with_its_answer() -> None:
-    assert Received(ANN).says(HELLO, login()) == [Hello, ANN, AuthOk]
+    assert Received(Accepted(ANN, None)).says(HELLO, login()) == [Hello, ANN, AuthOk]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_a_login_that_is_refused_is_the_last_one(verdict: Any, told: list[
 
 
 async def test_who_joins_logs_in_on_another_connection() -> None:
-    received = Received(ANN)
+    received = Received(Accepted(ANN, None))
     assert received.says(HELLO, JOIN) == [Hello]
     assert received.joins == [received.reception]
     received.reception.answer_join(JoinAccepted(kind=InviteKind.NODE, principal="node:n", roles=()))
@@ -95,7 +95,7 @@ async def test_who_joins_logs_in_on_another_connection() -> None:
 
 async def test_who_says_more_while_a_join_is_judged_breaks_the_handshake() -> None:
     for more in (JOIN, login()):
-        received = Received(ANN)
+        received = Received(Accepted(ANN, None))
         assert received.says(HELLO, JOIN, more, login()) == [Hello, ProtocolError, 4400]
         assert received.joins == [received.reception]
 

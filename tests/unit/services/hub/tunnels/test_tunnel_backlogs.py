@@ -13,7 +13,7 @@ from omnyshell.protocol.outbox import FULL_AT
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.ground.limits import EVERYBODY, Allowance, QuotaLimits, Resource
 from omnyshell.services.hub.tunnels.backlogs import PATIENCE, TunnelBacklogs
-from omnyshell.services.hub.tunnels.connection import Exposer, TunnelConnection
+from omnyshell.services.hub.tunnels.connection import ExposerState, TunnelConnection
 from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
 
 STDOUT = DataOpcode.STDOUT
@@ -73,7 +73,7 @@ class World:
         made.channel, made.stream = cast("Any", FakeChannel()), cast("Any", FakeStream())
         tunnel.connection_opened(made)
         made.join()
-        made._exposer = Exposer.ANSWERED
+        made._exposer = ExposerState.ANSWERED
         return made
 
     def sweep(self, now: float) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from omnyshell.errors import ConfigException
-from omnyshell.services.hub.ground.answer import Answer
+from omnyshell.services.hub.truth.answer import Answer
 
 
 def test_it_is_told_once_to_each_who_asks_whenever_it_comes() -> None:

@@ -2,9 +2,15 @@
 
 import io
 import sys
-from typing import IO, Any
+from typing import IO, Any, ClassVar, Final
 
 from textual.drivers.linux_driver import LinuxDriver
+
+from omnyshell.guardian import Guardian
+from omnyshell.terminal.state.tracker import ModeTracker
+
+_LONGEST_SWITCH: Final = 64
+"""Characters of what Textual writes to change the terminal's state; frames are longer."""
 
 
 class LossTolerantFile(io.TextIOBase):
@@ -45,9 +51,23 @@ class LossTolerantDriver(LinuxDriver):
 
     Textual 8.2.8's thread that writes to the terminal ends at the first error, and stopping the driver then waits
     for ever for room in the thread's queue. To be removed when that thread goes on.
+
+    `guardian`, if there is one, puts the terminal back where the console is killed.
     """
+
+    guardian: ClassVar[Guardian | None] = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if sys.__stderr__ is not None:
             self._file = LossTolerantFile(sys.__stderr__)  # type: ignore[assignment]  # it is given what it is asked for
+        self._modes = ModeTracker()
+
+    def write(self, data: str) -> None:
+        """Write to the terminal, and have remembered what would put it back."""
+        if self.guardian is not None and len(data) <= _LONGEST_SWITCH:
+            version = self._modes.version
+            self._modes.feed(data.encode())
+            if self._modes.version != version:
+                self.guardian.remember(self._modes.reset_sequence())
+        super().write(data)

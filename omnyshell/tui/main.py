@@ -7,6 +7,7 @@ import sys
 
 from omnyshell.errors import ConfigException, OmnyShellException
 from omnyshell.extras import needs, require
+from omnyshell.guardian import guarding
 from omnyshell.options.completion import SHELLS, complete_values, script
 from omnyshell.options.option import Option
 from omnyshell.options.parser import add_options, fill_defaults
@@ -35,18 +36,26 @@ def run(words: list[str]) -> int:
             return _headless(options)
         if options.web:
             return _web(options)
-        # Imports make many objects and no garbage; `start` enables collection again.
-        gc.disable()
-        # Imported late: `--headless` and `--help` need no user interface.
-        with needs("console"):
-            from omnyshell.tui.start import start
-
-        return start(options)
+        return _show(options)
     except OmnyShellException as exc:
         from omnyshell.tui.advice import with_remedy
 
         print(f"omnyshell-console: {with_remedy(exc)}", file=sys.stderr)
         return FAILURE
+
+
+def _show(options: argparse.Namespace) -> int:
+    # The terminal's guardian is forked while this process is small, and alone.
+    with guarding() as guardian:
+        # Imports make many objects and no garbage; `start` enables collection again.
+        gc.disable()
+        # Imported late: `--headless` and `--help` need no user interface.
+        with needs("console"):
+            from omnyshell.tui.lost_terminal import LossTolerantDriver
+            from omnyshell.tui.start import start
+
+        LossTolerantDriver.guardian = guardian
+        return start(options)
 
 
 def _headless(options: argparse.Namespace) -> int:

@@ -70,6 +70,30 @@ def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
     ]
 
 
+def test_a_shell_that_is_killed_leaves_the_terminal_as_it_was(terminal: Terminal) -> None:
+    open_shell(terminal)
+    terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1003h\\033[4h\\033[?1h'; kill -9 $$", "Enter")
+    terminal.shows_times("local>", 2)
+    terminal.type("echo back=$((6*7))", "Enter")
+    assert "NDELAY" not in terminal.shows("back=42")
+    terminal.is_put_back()
+
+
+def test_the_terminal_is_put_back_where_connect_is_killed(terminal: Terminal) -> None:
+    """By its guardian: the shell that is left here, dash, does nothing of it."""
+    open_shell(terminal)
+    terminal.type(
+        "echo me=$PPID; printf '\\033[?1049h\\033[?25l\\033[?1003h\\033[4h\\033[?1hIN''SIDE'; sleep 60", "Enter"
+    )
+    terminal.shows("INSIDE")
+    shell = int(terminal.tmux("display-message", "-p", "#{pane_pid}"))
+    (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    terminal.is_put_back()
+    terminal.type("Enter", "echo back=$((6*7)); stty -a | grep -o ' icanon'", "Enter")
+    assert "INSIDE" not in terminal.shows("back=42\n icanon")
+
+
 def test_a_killed_server_ends_its_shell(terminal: Terminal) -> None:
     open_shell(terminal)
     terminal.type("PS1='remote> '; echo up=$((40+2))", "Enter")

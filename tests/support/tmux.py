@@ -47,6 +47,14 @@ class Terminal:
             time.sleep(0.02)
         return screen
 
+    def is_put_back(self) -> None:
+        """Wait until the main screen is shown, the cursor with it, and no program has mouse, keypad or insert mode."""
+        deadline = time.monotonic() + DEADLINE
+        asked = "#{alternate_on} #{mouse_any_flag} #{insert_flag} #{keypad_cursor_flag} #{cursor_flag}"
+        while (state := self.tmux("display-message", "-p", asked).strip()) != "0 0 0 0 1":
+            assert time.monotonic() < deadline, state
+            time.sleep(0.02)
+
     def hides(self, text: str) -> str:
         """Wait until the text is on the screen no more; returns the screen."""
         deadline = time.monotonic() + 2 * DEADLINE

@@ -86,10 +86,12 @@ def _with_shell(setup: LocalSetup, port: int | None) -> int:
 def _shell(setup: LocalSetup, running: Running, server: "subprocess.Popen[bytes] | None") -> int:
     from omnyshell.cli.ground.loop import run
     from omnyshell.cli.sessions.connect import FORWARDED_VARIABLES, run_session
+    from omnyshell.guardian import guarding
 
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
-    session = run_session(setup.admin_access(running), running.node_id, [], env, None)
-    return run(_while_served(session, server, setup.log_file))
+    with guarding() as guardian:
+        session = run_session(setup.admin_access(running), running.node_id, [], env, None, guardian)
+        return run(_while_served(session, server, setup.log_file))
 
 
 async def _while_served(

@@ -15,6 +15,7 @@ from omnyshell.cli.terminal.escapes import ENDING, HELP, Escape, EscapeScanner
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
 from omnyshell.cli.terminal.streams import InputStream, OutputStream
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
+from omnyshell.guardian import Guardian, guarding
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
 from omnyshell.options.values import parse_pairs
@@ -40,19 +41,28 @@ def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
     env |= parse_pairs(options.env, "--env")
-    return run(run_session(access_from(options), options.node, options.rest, env, options.cwd))
+    access = access_from(options)
+    with guarding() as guardian:
+        return run(run_session(access, options.node, options.rest, env, options.cwd, guardian))
 
 
-async def run_session(access: HubAccess, node: str, command: list[str], env: dict[str, str], cwd: str | None) -> int:
+async def run_session(
+    access: HubAccess,
+    node: str,
+    command: list[str],
+    env: dict[str, str],
+    cwd: str | None,
+    guardian: Guardian | None = None,
+) -> int:
     """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(await _open(client, node, command, env, cwd))
+        return await _show(await _open(client, node, command, env, cwd), guardian)
 
 
-async def resume_session(access: HubAccess, node: str, ref: str) -> int:
+async def resume_session(access: HubAccess, node: str, ref: str, guardian: Guardian | None = None) -> int:
     """Resume a session, and show it in the same way."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(await client.resume(node, ref, pty=terminal_spec()))
+        return await _show(await client.resume(node, ref, pty=terminal_spec()), guardian)
 
 
 def _config(access: HubAccess) -> ClientConfig:
@@ -70,16 +80,17 @@ async def _open(
     return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
 
 
-async def _show(session: RemoteSession) -> int:
+async def _show(session: RemoteSession, guardian: Guardian | None) -> int:
     async with session:
-        return await _Show(session).run()
+        return await _Show(session, guardian).run()
 
 
 class _Show:
     """One session in the user's terminal."""
 
-    def __init__(self, session: RemoteSession) -> None:
+    def __init__(self, session: RemoteSession, guardian: Guardian | None = None) -> None:
         self._session = session
+        self._guardian = guardian
         self._modes = ModeTracker(os.environ.get("TERM", ""))
         self._screen = OutputStream(1)
         self._stdin = InputStream(0, self._type)
@@ -101,6 +112,8 @@ class _Show:
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 loop.add_signal_handler(number, self._lose_terminal)
             self._is_terminal = terminal.is_terminal
+            if self._guardian is not None:
+                self._guardian.remember(b"")
             painting = self._own(self._paint())
             leaving = self._own(self._wait_left())
             self._own(self._notify())
@@ -134,14 +147,21 @@ class _Show:
         if self._writing.locked() or self._notices.added.is_set():
             return 0
         taken = self._screen.write_at_once(data)
-        self._modes.feed(bytes(data[:taken]))
+        self._shown(bytes(data[:taken]))
         return taken
+
+    def _shown(self, data: bytes) -> None:
+        """Note what the terminal was given, and what would put it back."""
+        version = self._modes.version
+        self._modes.feed(data)
+        if self._guardian is not None and self._modes.version != version:
+            self._guardian.remember(self._modes.reset_sequence())
 
     async def _paint(self) -> None:
         try:
             async for chunk in self._session:
                 await self._write(chunk.data)
-                self._modes.feed(chunk.data)
+                self._shown(chunk.data)
         except BrokenPipeError:
             self._reader_left = True
 
@@ -217,6 +237,8 @@ class _Show:
         self._screen.close()
         if reset and sys.stdout.isatty():
             os.write(1, reset)
+        if self._guardian is not None:
+            self._guardian.remember(b"")
 
     async def _exit_code(self) -> int:
         if self._reader_left:

@@ -53,8 +53,11 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a session in this terminal; return its exit code."""
     from omnyshell.cli.ground.loop import run
     from omnyshell.cli.sessions.connect import resume_session
+    from omnyshell.guardian import guarding
 
-    return run(resume_session(access_from(options), options.node, options.session))
+    access = access_from(options)
+    with guarding() as guardian:
+        return run(resume_session(access, options.node, options.session, guardian))
 
 
 def detach(options: argparse.Namespace) -> int:

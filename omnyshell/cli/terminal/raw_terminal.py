@@ -1,6 +1,7 @@
 """The user's own terminal: in raw mode while a session is shown, and always restored."""
 
 import asyncio
+import fcntl
 import os
 import termios
 import tty
@@ -19,6 +20,7 @@ class RawTerminal:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._saved: list[object] | None = None
+        self._flags = 0
 
     @property
     def is_terminal(self) -> bool:
@@ -28,6 +30,7 @@ class RawTerminal:
     def __enter__(self) -> Self:
         if self.is_terminal:
             self._saved = termios.tcgetattr(self._fd)
+            self._flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
             tty.setraw(self._fd, termios.TCSADRAIN)
         return self
 
@@ -38,6 +41,8 @@ class RawTerminal:
         _traceback: TracebackType | None,
     ) -> None:
         if self._saved is not None:
+            # An event loop leaves the open file, which the user's shell has too, as one that never waits.
+            fcntl.fcntl(self._fd, fcntl.F_SETFL, self._flags)
             termios.tcsetattr(self._fd, termios.TCSADRAIN, self._saved)  # type: ignore[arg-type]
             self._saved = None
 

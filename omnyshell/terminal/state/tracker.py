@@ -39,6 +39,9 @@ class ModeTracker:
 
     def __init__(self, term: str = "") -> None:
         self._is_linux = term.startswith("linux")
+        self.version = 0
+        """Grows with all that may change `reset_sequence`."""
+
         self._tail = b""
         self._forget()
 
@@ -64,8 +67,10 @@ class ModeTracker:
                 self._note_shifts(text, 0)
             return
         pen_from = shifts_from = 0
+        styled = self._styled
         for match in _sequences.finditer(text):
             self._note(match)
+            self.version += 1
             if match[0] in _RESTORING:
                 # A cursor that is restored brings its pen along.
                 self._styled, pen_from = True, match.end()
@@ -75,6 +80,7 @@ class ModeTracker:
         found = _last_sgr(text, pen_from)
         if found is not None:
             self._styled = found[1].strip(b"0;") != b""
+        self.version += self._styled != styled
         self._tail = _unfinished(text)
 
     def reset_sequence(self) -> bytes:
@@ -85,6 +91,7 @@ class ModeTracker:
         """Return the same, for a terminal that is given it now and goes on."""
         reset = self.reset_sequence()
         self._forget()
+        self.version += 1
         return reset
 
     @property
@@ -109,6 +116,7 @@ class ModeTracker:
         shifted, unshifted = max(text.rfind(shift, start) for shift in _SHIFTS), text.rfind(b"\x0f", start)
         if shifted != unshifted:
             self._shifted = shifted > unshifted
+            self.version += 1
 
     def _note(self, match: "re.Match[bytes]") -> None:
         text = match[0].decode("latin-1")

@@ -128,7 +128,11 @@ def test_a_console_that_was_killed_leaves_a_node_that_the_next_one_finds(termina
     assert running is not None
     os.kill(running.pid, signal.SIGKILL)
     wait(lambda: setup.running() is None)
-    terminal.type("Enter", "reset", "Enter", "clear", "Enter", "omnyshell-console", "Enter")
+    # Its guardian has put the terminal back.
+    terminal.is_put_back()
+    terminal.type("Enter", "echo back=$((6*7)); stty -a | grep -o ' icanon'", "Enter")
+    assert "╭" not in terminal.shows("back=42\n icanon")
+    terminal.type("clear", "Enter", "omnyshell-console", "Enter")
     terminal.shows("● online")
     assert LocalNode(setup).pid() == pid
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.settling import has_work, settle
 from textual.app import App
 
 FOLDER = Path(__file__).parents[2] / "snapshots"
@@ -21,6 +22,8 @@ PAINTED_WITHIN = 5.0
 """Seconds that a busy machine gets to paint what is there."""
 
 FRAME = 1 / 30
+STILL = 8
+"""Frames in a row that look alike, once nothing is left to do: what is there is painted."""
 
 ALWAYS = "not installs"
 """What a full run leaves out too, by pytest's settings: those tests make no pictures."""
@@ -34,19 +37,30 @@ async def check_picture(app: App[Any], name: str) -> None:
     assert name not in _made, f"two pictures named {name}"
     _made.add(name)
     path = FOLDER / f"{name}.svg"
-    if os.environ.get(UPDATE):
-        FOLDER.mkdir(exist_ok=True)
-        path.write_text(_drawn(app), encoding="utf-8")
-        return
     known = path.read_text(encoding="utf-8") if path.is_file() else ""
-    deadline = time.monotonic() + PAINTED_WITHIN
-    while (drawn := _drawn(app)) != known and time.monotonic() < deadline:
-        await asyncio.sleep(FRAME)
-    if drawn != known:
+    is_update = bool(os.environ.get(UPDATE))
+    drawn = await _painted(app, "" if is_update else known)
+    if is_update:
+        FOLDER.mkdir(exist_ok=True)
+        path.write_text(drawn, encoding="utf-8")
+    elif drawn != known:
         FAILED.mkdir(exist_ok=True)
         (FAILED / path.name).write_text(drawn, encoding="utf-8")
         why = "looks different" if known else "has no picture yet"
         pytest.fail(f"{name} {why}: compare snapshots-failed/{path.name}; `make snapshots` takes it as right")
+
+
+async def _painted(app: App[Any], expected: str) -> str:
+    """Return what the app shows, as soon as that is what is expected, and else once it has settled."""
+    deadline = time.monotonic() + PAINTED_WITHIN
+    await settle(app)
+    drawn, still = _drawn(app), 0
+    while drawn != expected and still < STILL and time.monotonic() < deadline:
+        before = drawn
+        await asyncio.sleep(FRAME)
+        drawn = _drawn(app)
+        still = still + 1 if drawn == before and not has_work(app) else 0
+    return drawn
 
 
 def _drawn(app: App[Any]) -> str:

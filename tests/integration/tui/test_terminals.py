@@ -101,8 +101,8 @@ async def test_a_flood_leaves_the_console_alive_and_ctrl_c_stops_it(certificates
             start = time.thread_time()
             await asyncio.sleep(0)
             lags.append(time.thread_time() - start)
-        # The processor's time: a slice of 4 ms of each of its two ends, which share the loop with hub and node here, and
-        # a repaint.
+        # The processor's time: a slice of 4 ms of each of its two ends, which share the loop with hub and node here,
+        # and a repaint.
         assert sorted(lags)[len(lags) // 2] < 0.05
         quiet.typed(b"echo still''here\r")
         await shows(quiet, "stillhere")

@@ -50,7 +50,7 @@ docs: $(VENV)/.docs
 # Writes the tables of the documents that come from declarations anew.
 docs-tables: $(STAMP)
 	OMNYSHELL_UPDATE_DOCS=1 $(BIN)/python -W error -m pytest -q tests/unit/options/test_option_tables.py \
-	  tests/unit/services/node/restriction/test_documents.py tests/unit/protocol/test_documents.py
+	  tests/unit/services/node/restriction/test_documents.py tests/unit/protocol/test_documents.py tests/unit/tui/test_console_page.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

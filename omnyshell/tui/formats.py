@@ -43,21 +43,35 @@ class Cell(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
+def elapsed(since: datetime | None, now: datetime) -> float | None:
+    """Return the seconds since then; None where that is not known."""
+    return (now - since).total_seconds() if since is not None else None
+
+
+def remaining(until: datetime | None, now: datetime) -> float | None:
+    """Return the seconds until then, which are less than none afterwards; None where there is no such time."""
+    return (until - now).total_seconds() if until is not None else None
+
+
 def age(since: datetime | None, now: datetime) -> Cell:
     """How long ago that was."""
-    if since is None:
-        return Cell(NOTHING, Tone.DIM)
-    return Cell(format_duration((now - since).total_seconds()))
+    seconds = elapsed(since, now)
+    return Cell(format_duration(seconds)) if seconds is not None else Cell(NOTHING, Tone.DIM)
 
 
 def left(until: datetime | None, now: datetime, over: str = "now") -> Cell:
     """The time until a moment; `over` after it."""
-    if until is None:
+    seconds = remaining(until, now)
+    if seconds is None:
         return Cell(NOTHING, Tone.DIM)
-    seconds = (until - now).total_seconds()
     if seconds <= 0:
         return Cell(over, Tone.WARN)
     return Cell(format_duration(seconds), Tone.WARN if seconds < _SOON else Tone.PLAIN)
+
+
+def state_word(cell: Cell) -> str:
+    """Return what a cell says in a word beside its sign."""
+    return cell.text.partition(" ")[2]
 
 
 def size(count: float) -> str:

@@ -10,10 +10,11 @@ from omnyshell.ids import short_id
 from omnyshell.model.audit import AuditRecord
 from omnyshell.model.live import Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import Cell, Tone
+from omnyshell.tui.formats import Cell, Tone, elapsed
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
 
 _OUTCOMES = {
@@ -27,12 +28,8 @@ def _outcome(record: AuditRecord, _now: datetime) -> Cell:
     return _OUTCOMES.get(record.outcome) or Cell(f"? {record.outcome}", Tone.WARN)
 
 
-def _time(record: AuditRecord, _now: datetime) -> Cell:
-    return Cell(f"{record.at.astimezone():%H:%M:%S}", Tone.DIM)
-
-
-def _why(record: AuditRecord, _now: datetime) -> Cell:
-    return Cell(" ".join(filter(None, (record.reason, record.detail, record.command))))
+def _why(record: AuditRecord) -> str:
+    return " ".join(filter(None, (record.reason, record.detail, record.command)))
 
 
 class AuditPanel(Panel[AuditRecord]):
@@ -43,24 +40,69 @@ class AuditPanel(Panel[AuditRecord]):
     NUMBER = 4
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.AUDIT, Context.TABLE)
     COLUMNS = (
-        Column("TIME", 8, _time, keep=80, sort=lambda record: record.at),
-        Column("OUTCOME", 8, _outcome, keep=95),
-        Column("ACTION", 14, lambda record, _: Cell(record.action, Tone.STRONG), most=22, keep=100),
-        Column("WHO", 8, lambda record, _: Cell(record.principal), most=20, keep=90),
-        Column("NODE", 8, lambda record, _: Cell(record.node_id), most=24, keep=70),
-        Column("SESSION", 8, lambda record, _: Cell(short_id(record.session_id)), keep=40),
-        Column("FROM", 10, lambda record, _: Cell(record.address), most=24, keep=30),
-        Column("WHY", 10, _why, most=80, keep=60),
+        Column(
+            "TIME",
+            8,
+            lambda record, _: Cell(f"{record.at.astimezone():%H:%M:%S}", Tone.DIM),
+            Number("age", "how long ago it was", lambda record, now: elapsed(record.at, now), Quantity.TIME),
+            keep=80,
+            sort=lambda record: record.at,
+        ),
+        Column(
+            "OUTCOME",
+            8,
+            _outcome,
+            Text("outcome", "ok, denied or error", lambda record, _: record.outcome),
+            keep=95,
+        ),
+        Column(
+            "ACTION",
+            14,
+            lambda record, _: Cell(record.action, Tone.STRONG),
+            Text("action", "what was done", lambda record, _: record.action),
+            most=22,
+            keep=100,
+        ),
+        Column(
+            "WHO",
+            8,
+            lambda record, _: Cell(record.principal),
+            Text("principal", "who did it", lambda record, _: record.principal),
+            most=20,
+            keep=90,
+        ),
+        Column(
+            "NODE",
+            8,
+            lambda record, _: Cell(record.node_id),
+            Text("node", "the node that it was about", lambda record, _: record.node_id),
+            most=24,
+            keep=70,
+        ),
+        Column(
+            "SESSION",
+            8,
+            lambda record, _: Cell(short_id(record.session_id)),
+            Text("session", "the session's id, shown by its beginning", lambda record, _: record.session_id),
+            keep=40,
+        ),
+        Column(
+            "FROM",
+            10,
+            lambda record, _: Cell(record.address),
+            Text("from", "the address that it came from", lambda record, _: record.address),
+            most=24,
+            keep=30,
+        ),
+        Column(
+            "WHY",
+            10,
+            lambda record, _: Cell(_why(record)),
+            Text("why", "reason, details and command", lambda record, _: _why(record)),
+            most=80,
+            keep=60,
+        ),
     )
-    FIELDS: ClassVar = {
-        "outcome": lambda record: record.outcome,
-        "action": lambda record: record.action,
-        "principal": lambda record: record.principal,
-        "node": lambda record: record.node_id,
-        "session": lambda record: record.session_id,
-        "from": lambda record: record.address,
-        "why": lambda record: _why(record, record.at).text,
-    }
     SORTED_BY = None
 
     is_paused = False

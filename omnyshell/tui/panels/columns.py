@@ -3,48 +3,74 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rich.cells import cell_len
 
 from omnyshell.tui.formats import Cell
+from omnyshell.tui.panels.fields import FilterField, natural
+
+T = TypeVar("T")
 
 GAP = 2
 """Cells between two columns."""
 
+RISING, FALLING = "↑", "↓"
+"""Whether the least or the most comes first, beside the title of the column that orders the rows."""
+
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Column(Generic[T]):
     """One column.
 
-    `cell` makes a row's cell from its item and the present time. `width` is the least width, `most` the greatest useful
-    one. In a narrow table, columns with the lowest `keep` are left out first. `sort` returns the value that orders
-    rows; None means the cell's text. `keep_end` cuts a long text at its beginning.
+    `cell` makes a row's cell from its item and the present time. `width` is the least width of the cells, `most` the
+    greatest useful one. `field` is what filters call the column's value. `sort` returns the value that orders rows,
+    None for an unknown one; by default the field orders them, or else the cell's text. `falls` puts the greatest first.
+    In a narrow table, columns with the lowest `keep` are left out first. `keep_end` cuts a long text at its beginning.
     """
 
     title: str
     width: int
-    cell: Callable[[Any, datetime], Cell]
+    cell: Callable[[T, datetime], Cell]
+    field: FilterField[T] | None = None
     most: int = 0
     keep: int = 50
     right: bool = False
     keep_end: bool = False
-    sort: Callable[[Any], Any] | None = None
+    sort: Callable[[T], Any] | None = None
+    falls: bool = False
+
+    @property
+    def least(self) -> int:
+        """The cells that it always gets: room for what it shows, and for its title with an arrow."""
+        return max(self.width, cell_len(self.title) + cell_len(RISING))
+
+    @property
+    def order(self) -> Callable[[T, datetime], Any]:
+        """What returns the value that a row is ordered by; None for an unknown one."""
+        if self.sort is not None:
+            sort = self.sort
+            return lambda item, _now: sort(item)
+        if self.field is not None:
+            return self.field.order
+        return lambda item, now: natural(self.cell(item, now).text)
 
 
 class Placed(NamedTuple):
     """A column and its width in cells."""
 
-    column: Column
+    column: Column[Any]
     width: int
 
 
-def place(columns: Sequence[Column], width: int) -> list[Placed]:
+def place(columns: Sequence[Column[Any]], width: int) -> list[Placed]:
     """Return the columns that fit into `width` cells, each with its width; the last one gets the rest."""
     shown = list(columns)
     while len(shown) > 1 and _needed(shown) > width:
         shown.remove(min(shown, key=lambda column: column.keep))
     spare = max(0, width - _needed(shown))
-    widths = {id(column): column.width for column in shown}
-    growing = [column for column in shown if column.most > column.width]
+    widths = {id(column): column.least for column in shown}
+    growing = [column for column in shown if column.most > column.least]
     while spare and growing:
         share = max(1, spare // len(growing))
         for column in tuple(growing):
@@ -58,5 +84,5 @@ def place(columns: Sequence[Column], width: int) -> list[Placed]:
     return [Placed(column, widths[id(column)]) for column in shown]
 
 
-def _needed(columns: Sequence[Column]) -> int:
-    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+def _needed(columns: Sequence[Column[Any]]) -> int:
+    return sum(column.least for column in columns) + GAP * (len(columns) - 1)

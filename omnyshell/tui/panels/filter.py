@@ -1,30 +1,33 @@
-"""The filter language of the panels, without I/O.
-
-A filter is a row of terms that must all hold:
-
-    text            the text is in one of the row's texts; "two words" is one text
-    field:value     the field has the value; text is found anywhere in it, `*` and `?` stand for anything
-    label:key=value, label:key
-    field:>value    numbers, times and sizes: more than 10, 5m, 1M; likewise <, >= and <=
-    -term           the term does not hold
-
-Upper and lower case are the same.
-"""
+"""The filter language of the panels, without I/O. A filter is terms that must all hold; case does not matter."""
 
 import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import Any
 
-T = TypeVar("T")
+from omnyshell.tui.panels.fields import FilterField, Labels, Number, Quantity, Text
 
-Value = str | float | Mapping[str, str] | None
-"""The value of a row's field: a text, a number, labels, or None."""
+LANGUAGE = (
+    ("text", "rows that have the text anywhere"),
+    ('"two words"', "one text with a space in it"),
+    ("state:detached", "rows whose field has this text in it"),
+    ("node:web-*", "`*` and `?` stand for anything"),
+    ("label:env=prod", "rows with this label; `label:env` whatever its value"),
+    ("sessions:3", "rows whose number is this one"),
+    ("age:>5m", "times: more than so much, in ms s m h d; likewise `<`, `>=` and `<=`"),
+    ("rate:>1M", "sizes: more than so much, in B K M G"),
+    ("-node:web-1", "rows for which the term does not hold"),
+)
+"""Terms, and what they show: for the help and the documents."""
 
-Fields = Mapping[str, Callable[[Any], Value]]
-"""A panel's fields by name; each reads its value from a row's item."""
+Fields = Mapping[str, FilterField[Any]]
+"""A panel's fields by name."""
+
+Test = Callable[[Any, datetime], bool]
+"""Tells whether an item satisfies a term, or a filter, at a time."""
 
 _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -32,10 +35,14 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_UNITS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_SIZES = {"b": 1.0, "k": 1024.0, "mb": 1024.0**2, "g": 1024.0**3}
+_UNITS: Mapping[Quantity, Mapping[str, float]] = {
+    Quantity.COUNT: {},
+    Quantity.TIME: {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0},
+    Quantity.SIZE: {"B": 1.0, "K": 1024.0, "M": 1024.0**2, "G": 1024.0**3},
+}
+_EXAMPLES = {Quantity.COUNT: ">10", Quantity.TIME: ">5m", Quantity.SIZE: ">1M"}
 _TERM = re.compile(r'(-?)(?:([A-Za-z][A-Za-z_]*):)?("[^"]*"?|[^\s"]\S*|)')
-_COMPARED = re.compile(r"(>=|<=|>|<)\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)")
+_NUMBER = re.compile(r"(>=|<=|>|<|)\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]*)")
 
 
 class FilterError(ValueError):
@@ -87,86 +94,87 @@ def _term(match: re.Match[str], names: frozenset[str]) -> Term:
     return Term(field.lower() if field is not None else "", value, negated=bool(minus))
 
 
-def predicate(terms: tuple[Term, ...], fields: Fields) -> Callable[[Any], bool]:
+def predicate(terms: tuple[Term, ...], fields: Fields) -> Test:
     """Return a test of whether an item satisfies all terms.
 
     Raises `FilterError` for a value that no field can have.
     """
     tests = [_test(term, fields) for term in terms]
 
-    def holds(item: Any) -> bool:
-        return all(test(item) for test in tests)
+    def holds(item: Any, now: datetime) -> bool:
+        return all(test(item, now) for test in tests)
 
     return holds
 
 
-def _test(term: Term, fields: Fields) -> Callable[[Any], bool]:
-    if not term.field:
-        test = _text_test(term.value.casefold(), tuple(fields.values()))
-    elif _COMPARED.match(term.value) or term.value[0] in "<>":
-        test = _comparison(term, fields[term.field])
-    else:
-        test = _field_test(term.value.casefold(), fields[term.field])
-    return (lambda item: not test(item)) if term.negated else test
+def _test(term: Term, fields: Fields) -> Test:
+    test = _field_test(term, fields[term.field]) if term.field else _anywhere(term.value.casefold(), fields)
+    return (lambda item, now: not test(item, now)) if term.negated else test
 
 
-def _text_test(wanted: str, readers: tuple[Callable[[Any], Value], ...]) -> Callable[[Any], bool]:
-    def test(item: Any) -> bool:
-        return any(wanted in text for reader in readers for text in _texts(reader(item)))
+def _anywhere(wanted: str, fields: Fields) -> Test:
+    texts = [field for field in fields.values() if isinstance(field, Text)]
+    labels = [field for field in fields.values() if isinstance(field, Labels)]
 
-    return test
-
-
-def _texts(value: Value) -> list[str]:
-    if isinstance(value, str):
-        return [value.casefold()]
-    if isinstance(value, Mapping):
-        return [f"{key}={label}".casefold() for key, label in value.items()]
-    return []
-
-
-def _field_test(wanted: str, reader: Callable[[Any], Value]) -> Callable[[Any], bool]:
-    has_pattern = "*" in wanted or "?" in wanted
-
-    def one(text: str) -> bool:
-        return fnmatchcase(text, wanted) if has_pattern else wanted in text
-
-    def test(item: Any) -> bool:
-        value = reader(item)
-        if isinstance(value, Mapping):
-            return any(_label(key.casefold(), label.casefold(), wanted) for key, label in value.items())
-        if isinstance(value, float | int):
-            return f"{value:g}" == wanted
-        return isinstance(value, str) and one(value.casefold())
+    def test(item: Any, now: datetime) -> bool:
+        return any(wanted in field.read(item, now).casefold() for field in texts) or any(
+            wanted in f"{key}={value}".casefold() for field in labels for key, value in field.read(item, now).items()
+        )
 
     return test
 
 
-def _label(key: str, label: str, wanted: str) -> bool:
+def _field_test(term: Term, field: FilterField[Any]) -> Test:
+    if isinstance(field, Number):
+        return _number_test(term, field)
+    if term.value[0] in "<>":
+        raise FilterError(f'{term.field} is no number; for the text write "{term.value}"')
+    wanted = term.value.casefold()
+    if isinstance(field, Labels):
+        return lambda item, now: any(
+            _is_label(key.casefold(), value.casefold(), wanted) for key, value in field.read(item, now).items()
+        )
+    if "*" in wanted or "?" in wanted:
+        return lambda item, now: fnmatchcase(field.read(item, now).casefold(), wanted)
+    return lambda item, now: wanted in field.read(item, now).casefold()
+
+
+def _is_label(key: str, label: str, wanted: str) -> bool:
     """A label's key must be the whole key, and its value the whole value: `env=prod` is not `env=production`."""
     wanted_key, has_value, wanted_label = wanted.partition("=")
     return fnmatchcase(key, wanted_key) and (not has_value or fnmatchcase(label, wanted_label))
 
 
-def _comparison(term: Term, reader: Callable[[Any], Value]) -> Callable[[Any], bool]:
-    match = _COMPARED.fullmatch(term.value)
+def _number_test(term: Term, field: Number[Any]) -> Test:
+    match = _NUMBER.fullmatch(term.value)
     if match is None:
-        raise FilterError(f"{term.field}:{term.value} wants a number, as {term.field}:>10, >5m or >1M")
+        raise FilterError(f"{term.field}:{term.value} wants a number, as {term.field}:{_EXAMPLES[field.quantity]}")
     sign, number, unit = match.groups()
-    factor = _factor(unit)
-    if factor is None:
-        raise FilterError(f'no unit "{unit}"; known: ms s m h d for times, K M G for sizes')
-    compare, limit = _COMPARISONS[sign], float(number) * factor
+    factor = _factor(unit, field)
+    holds = _compared(sign, float(number) * factor) if sign else _rounded(number, factor)
 
-    def test(item: Any) -> bool:
-        value = reader(item)
-        return isinstance(value, float | int) and compare(value, limit)
+    def test(item: Any, now: datetime) -> bool:
+        value = field.read(item, now)
+        return value is not None and holds(value)
 
     return test
 
 
-def _factor(unit: str) -> float | None:
-    """Minutes are `m` and mebibytes `M`; for everything else case does not matter."""
-    if unit == "M":
-        return _SIZES["mb"]
-    return _UNITS.get(unit.lower(), _SIZES.get(unit.lower()))
+def _compared(sign: str, limit: float) -> Callable[[float], bool]:
+    compare = _COMPARISONS[sign]
+    return lambda value: compare(value, limit)
+
+
+def _rounded(number: str, factor: float) -> Callable[[float], bool]:
+    """A number is meant as it is shown: `5m` is anything from five minutes on that is less than six."""
+    least = float(number)
+    beyond = least + 10.0 ** -len(number.partition(".")[2])
+    return lambda value: least <= round(value / factor, 9) < beyond
+
+
+def _factor(unit: str, field: Number[Any]) -> float:
+    units = {name.lower(): factor for name, factor in _UNITS[field.quantity].items()} | {"": 1.0}
+    if unit.lower() not in units:
+        known = " ".join(_UNITS[field.quantity]) or "none, as it is counted"
+        raise FilterError(f'no unit "{unit}"; {field.name} has {known}')
+    return units[unit.lower()]

@@ -1,21 +1,24 @@
 """The nodes of the hub."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
+from msgspec.structs import replace
 from textual.binding import BindingType
 
 from omnyshell.model.admin import LockKind
-from omnyshell.model.live import LiveNode, Part
+from omnyshell.model.live import LiveNode, Part, Scope
 from omnyshell.printable import printable
+from omnyshell.services.client.live.state import Source
 from omnyshell.tui import messages
-from omnyshell.tui.formats import NOTHING, Cell, Tone, age, milliseconds
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age, elapsed, milliseconds, state_word
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.fields import Labels, Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.panels.rows import natural
 
 CONTEST_SHOWN = 900.0
 """Seconds for which a node shows that another process took its id."""
@@ -34,17 +37,18 @@ def _state(node: LiveNode, now: datetime) -> Cell:
     return Cell("● online", Tone.GOOD) if node.is_online else Cell("○ offline", Tone.DIM)
 
 
-def _platform(node: LiveNode, _now: datetime) -> Cell:
-    platform = node.platform
-    return Cell(f"{platform.os}/{platform.arch}") if platform is not None else Cell(NOTHING, Tone.DIM)
+def _platform(node: LiveNode) -> str:
+    return f"{node.platform.os}/{node.platform.arch}" if node.platform is not None else ""
 
 
-def _sessions(node: LiveNode, _now: datetime) -> Cell:
-    return Cell(str(node.sessions)) if node.sessions else Cell(NOTHING, Tone.DIM)
+def _sessions(node: LiveNode, _now: datetime) -> int | None:
+    """The number of sessions, if it is known: others may wait in a node that is offline."""
+    return node.sessions if node.is_online else None
 
 
-def _latency(node: LiveNode, _now: datetime) -> Cell:
-    return Cell(milliseconds(node.latency), Tone.PLAIN if node.latency is not None else Tone.DIM)
+def _sessions_cell(node: LiveNode, now: datetime) -> Cell:
+    count = _sessions(node, now)
+    return Cell(str(count) if count is not None else NOTHING, Tone.PLAIN if count else Tone.DIM)
 
 
 def _name(node: LiveNode) -> str:
@@ -59,40 +63,90 @@ class NodesPanel(Panel[LiveNode]):
     NUMBER = 1
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.NODES, Context.TABLE)
     COLUMNS = (
-        Column("STATE", 9, _state, keep=90, sort=lambda node: not node.is_online),
+        Column(
+            "STATE",
+            9,
+            _state,
+            Text("state", "online, offline, locked, or clashes", lambda node, now: state_word(_state(node, now))),
+            keep=90,
+            sort=lambda node: not node.is_online,
+        ),
         Column(
             "NODE",
             12,
             lambda node, _: Cell(node.node_id, Tone.STRONG),
+            Text("node", "its id", lambda node, _: node.node_id),
             most=36,
             keep=100,
-            sort=lambda node: natural(node.node_id),
         ),
-        Column("PLATFORM", 11, _platform, most=15, keep=50),
-        Column("LABELS", 10, lambda node, _: Cell(details.labels(node.labels)), most=60, keep=60),
-        Column("SESS", 4, _sessions, keep=70, right=True, sort=lambda node: -(node.sessions or 0)),
-        Column("LATENCY", 7, _latency, keep=40, right=True, sort=lambda node: node.latency or 0.0),
+        Column(
+            "PLATFORM",
+            11,
+            lambda node, _: Cell(_platform(node)) if node.platform is not None else Cell(NOTHING, Tone.DIM),
+            Text("platform", "system and processor", lambda node, _: _platform(node)),
+            most=15,
+            keep=50,
+        ),
+        Column(
+            "LABELS",
+            10,
+            lambda node, _: Cell(details.labels(node.labels)),
+            Labels("label", "its labels", lambda node, _: node.labels),
+            most=60,
+            keep=60,
+        ),
+        Column(
+            "SESS",
+            4,
+            _sessions_cell,
+            Number(
+                "sessions",
+                "sessions there: of everyone for admins, for others their own; `-` where that is not known",
+                _sessions,
+            ),
+            keep=70,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "LATENCY",
+            7,
+            lambda node, _: Cell(milliseconds(node.latency), Tone.PLAIN if node.latency is not None else Tone.DIM),
+            Number("latency", "round trip between hub and node", lambda node, _: node.latency, Quantity.TIME),
+            keep=40,
+            right=True,
+        ),
         Column(
             "HEARD",
             5,
             lambda node, now: age(node.last_heard_at, now),
+            Number(
+                "heard",
+                "how long ago something last came from it",
+                lambda node, now: elapsed(node.last_heard_at, now),
+                Quantity.TIME,
+            ),
             keep=55,
             right=True,
-            sort=lambda node: -(node.last_heard_at.timestamp() if node.last_heard_at is not None else 0),
         ),
-        Column("NAME", 8, lambda node, _: Cell(_name(node)), most=24, keep=20),
+        Column(
+            "NAME",
+            8,
+            lambda node, _: Cell(_name(node)),
+            Text("name", "its name for people, shown where it is not the id", lambda node, _: node.display_name),
+            most=24,
+            keep=20,
+            sort=lambda node: natural(_name(node)) if _name(node) else None,
+        ),
     )
-    FIELDS: ClassVar = {
-        "state": lambda node: "locked" if node.locked else "online" if node.is_online else "offline",
-        "node": lambda node: node.node_id,
-        "name": lambda node: node.display_name,
-        "platform": lambda node: _platform(node, node.last_heard_at).text,
-        "label": lambda node: node.labels,
-        "host": lambda node: node.platform.hostname if node.platform is not None else "",
-        "principal": lambda node: node.principal,
-        "sessions": lambda node: node.sessions,
-        "latency": lambda node: node.latency,
-    }
+    FIELDS = (
+        Text(
+            "host",
+            "the machine's own name",
+            lambda node, _: node.platform.hostname if node.platform is not None else "",
+        ),
+        Text("principal", "for admins: whose node id it is", lambda node, _: node.principal),
+    )
     SORTED_BY = 1
 
     def key_of(self, item: LiveNode) -> str:
@@ -100,8 +154,20 @@ class NodesPanel(Panel[LiveNode]):
         return item.key
 
     def items(self) -> Iterable[LiveNode]:
-        """What there is now."""
-        return self.state.nodes.values()
+        """What there is now. The hub tells admins alone how many sessions a node has: others' own are counted."""
+        if not self._counts_sessions:
+            return self.state.nodes.values()
+        counted = Counter(session.node_id for session in self.state.sessions.values())
+        nodes = self.state.nodes.values()
+        return [replace(node, sessions=counted[node.node_id]) if node.is_online else node for node in nodes]
+
+    def version(self) -> int:
+        """A number that increases with each change of what is shown."""
+        return super().version() + (self.state.version(Part.SESSIONS) if self._counts_sessions else 0)
+
+    @property
+    def _counts_sessions(self) -> bool:
+        return self.state.scope is Scope.OWN and self.state.source(Part.SESSIONS) is Source.LIVE
 
     def empty_text(self) -> str:
         """What to do if there is no node."""

@@ -15,7 +15,8 @@ from omnyshell.model.live import Part
 from omnyshell.printable import printable, sentence
 from omnyshell.services.client.live.state import HubState, Link, Source
 from omnyshell.tui.panels.columns import Column
-from omnyshell.tui.panels.filter import Fields, FilterError
+from omnyshell.tui.panels.fields import FilterField
+from omnyshell.tui.panels.filter import FilterError
 from omnyshell.tui.panels.rows import Rows
 from omnyshell.tui.panels.table import LiveTable
 from omnyshell.tui.widgets.field import Field
@@ -39,8 +40,10 @@ class Panel(Vertical, Generic[T]):
     PART: ClassVar[Part]
     NAME: ClassVar[str]
     NUMBER: ClassVar[int]
-    COLUMNS: ClassVar[Sequence[Column]]
-    FIELDS: ClassVar[Fields]
+    COLUMNS: Sequence[Column[T]]
+    FIELDS: Sequence[FilterField[T]] = ()
+    """What a filter asks for besides the columns' fields. Both are no `ClassVar`, which could not speak of `T`."""
+
     SORTED_BY: ClassVar[int | None] = 0
     REVERSED: ClassVar[bool] = False
 
@@ -81,7 +84,7 @@ class Panel(Vertical, Generic[T]):
         super().__init__(id=self.NAME.lower())
         self.state = state
         self._clock = clock
-        self.rows: Rows[T] = Rows(self.COLUMNS, self.FIELDS, self.key_of)
+        self.rows: Rows[T] = Rows(self.COLUMNS, self.key_of, clock, self.FIELDS)
         self.rows.sort(self.SORTED_BY, is_reversed=self.REVERSED)
         self.table: LiveTable[T] = LiveTable(self.COLUMNS, self.rows, clock)
         self._filter = Field(placeholder=self._filter_hint(), classes="filter", compact=True)
@@ -128,10 +131,19 @@ class Panel(Vertical, Generic[T]):
 
     def take(self) -> None:
         """Load the present state, if it has changed, and draw it."""
-        version = self.state.version(self.PART)
+        version = self.version()
         if version != self._version:
             self._version = version
             self.rows.put(self.items())
+        self.show()
+
+    def version(self) -> int:
+        """A number that increases with each change of the items."""
+        return self.state.version(self.PART)
+
+    def tick(self) -> None:
+        """Draw what time alone has changed: ages, and which rows a filter for ages shows."""
+        self.rows.refresh()
         self.show()
 
     def show(self) -> None:
@@ -193,7 +205,7 @@ class Panel(Vertical, Generic[T]):
     # Filter
 
     def _filter_hint(self) -> str:
-        fields = " ".join(f"{name}:…" for name in self.FIELDS)
+        fields = " ".join(f"{name}:…" for name in self.rows.fields)
         return f"text  {fields}  -term"
 
     @property
@@ -283,9 +295,10 @@ class Panel(Vertical, Generic[T]):
     # Order
 
     def action_sort_next(self) -> None:
-        """Sort by the column after the present one."""
-        current = self.rows.sorted_by
-        self._sort(0 if current is None else (current + 1) % len(self.COLUMNS), is_reversed=False)
+        """Sort by the column that is visible after the present one."""
+        visible, current = self.table.visible_columns, self.rows.sorted_by
+        after = (column for column in visible if current is not None and column > current)
+        self._sort(next(after, visible[0]), is_reversed=False)
 
     def action_sort_reverse(self) -> None:
         """Sort the other way round."""

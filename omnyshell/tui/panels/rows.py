@@ -1,40 +1,37 @@
 """The rows of a panel: filter, order, cursor and selection. No I/O."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from itertools import repeat
+from typing import Generic, TypeVar
 
+from omnyshell.clock import Clock
 from omnyshell.tui.panels.columns import Column
-from omnyshell.tui.panels.filter import Fields, Term, parse, predicate
+from omnyshell.tui.panels.fields import FilterField
+from omnyshell.tui.panels.filter import Fields, Term, Test, parse, predicate
 
 T = TypeVar("T")
-
-_DIGITS = re.compile(r"(\d+)")
-_SOME_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@lru_cache(maxsize=8192)
-def natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sort key that orders `web-9` before `web-10`."""
-    parts = _DIGITS.split(text.casefold())
-    return tuple((0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts)
 
 
 class Rows(Generic[T]):
     """The rows of one panel.
 
     The cursor follows its item; if the item is removed, it stays at its place. Selected items stay selected while they
-    exist, shown or not.
+    exist, shown or not. `key` returns what identifies an item; `others` are fields besides those of the columns.
     """
 
-    def __init__(self, columns: Sequence[Column], fields: Fields, key: Callable[[T], str]) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column[T]],
+        key: Callable[[T], str],
+        clock: Clock,
+        others: Sequence[FilterField[T]] = (),
+    ) -> None:
         self._columns = columns
-        self._fields = fields
         self._key = key
+        self._clock = clock
         self._items: list[T] = []
-        self._holds: Callable[[Any], bool] | None = None
+        self._holds: Test | None = None
+        self.fields: Fields = {field.name: field for field in (*(column.field for column in columns), *others) if field}
         self.terms: tuple[Term, ...] = ()
         self.shown: list[T] = []
         self.selected: set[str] = set()
@@ -54,6 +51,11 @@ class Rows(Generic[T]):
         """The item under the cursor, or None."""
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None
 
+    @property
+    def falls(self) -> bool:
+        """Whether the most comes first of what orders the rows, and not the least."""
+        return self.sorted_by is not None and self._columns[self.sorted_by].falls != self.is_reversed
+
     def key(self, item: T) -> str:
         """What identifies an item."""
         return self._key(item)
@@ -71,15 +73,20 @@ class Rows(Generic[T]):
             self.selected &= {self._key(item) for item in self._items}
         self._arrange()
 
+    def refresh(self) -> None:
+        """Filter anew, as what holds of an age does not hold for ever."""
+        if self._holds is not None:
+            self._arrange()
+
     def filter(self, text: str) -> None:
         """Show the items that satisfy a filter. Raises `FilterError`, and then changes nothing."""
-        terms = parse(text, frozenset(self._fields))
-        holds = predicate(terms, self._fields) if terms else None
+        terms = parse(text, frozenset(self.fields))
+        holds = predicate(terms, self.fields) if terms else None
         self.terms, self._holds = terms, holds
         self._arrange()
 
     def sort(self, column: int | None, *, is_reversed: bool = False) -> None:
-        """Order the rows by a column."""
+        """Order the rows by a column, or the other way round."""
         self.sorted_by, self.is_reversed = column, is_reversed
         self._arrange()
 
@@ -110,13 +117,19 @@ class Rows(Generic[T]):
         self.selected = set() if shown <= self.selected else self.selected | shown
 
     def _arrange(self) -> None:
-        current = self.current
-        holds = self._holds
-        shown = self._items if holds is None else [item for item in self._items if holds(item)]
-        if self.sorted_by is not None:
-            shown = sorted(shown, key=_order(self._columns[self.sorted_by]), reverse=self.is_reversed)
-        self.shown = shown
+        current, holds, now = self.current, self._holds, self._clock.now()
+        shown = self._items if holds is None else [item for item in self._items if holds(item, now)]
+        self.shown = shown if self.sorted_by is None else self._ordered(shown, self._columns[self.sorted_by])
         self._keep_cursor(current)
+
+    def _ordered(self, items: list[T], column: Column[T]) -> list[T]:
+        """In the order of a column; what is not known comes last, whichever way."""
+        orders = list(map(column.order, items, repeat(self._clock.now())))
+        known = [index for index, order in enumerate(orders) if order is not None]
+        known.sort(key=orders.__getitem__, reverse=self.falls)
+        return [items[index] for index in known] + [
+            item for item, order in zip(items, orders, strict=True) if order is None
+        ]
 
     def _keep_cursor(self, current: T | None) -> None:
         if current is not None:
@@ -127,9 +140,3 @@ class Rows(Generic[T]):
             if self.find(key):
                 return
         self.move_to(self.cursor)
-
-
-def _order(column: Column) -> Callable[[Any], Any]:
-    if column.sort is not None:
-        return column.sort
-    return lambda item: natural(column.cell(item, _SOME_TIME).text)

@@ -12,13 +12,13 @@ from omnyshell.model.sessions import SessionMode, SessionState
 from omnyshell.printable import printable
 from omnyshell.services.client.live.state import HubState, Link
 from omnyshell.tui import messages
-from omnyshell.tui.formats import NOTHING, Cell, Tone, age, left, rate
+from omnyshell.tui.formats import NOTHING, Cell, Tone, age, elapsed, left, rate, remaining, state_word
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.messages import SessionRef
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.fields import Number, Quantity, Text, natural
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.panels.rows import natural
 
 ANSWER_TIME = 1.5
 """Seconds in which an online node reports its detached sessions to the hub."""
@@ -41,8 +41,8 @@ def _text(text: str) -> Cell:
     return Cell(text) if text else Cell(NOTHING, Tone.DIM)
 
 
-def _rate(session: LiveSession, _now: datetime) -> Cell:
-    return rate(session.rate_in + session.rate_out)
+def _rate(session: LiveSession) -> int:
+    return session.rate_in + session.rate_out
 
 
 class SessionsPanel(Panel[LiveSession]):
@@ -53,49 +53,104 @@ class SessionsPanel(Panel[LiveSession]):
     NUMBER = 2
     BINDINGS: ClassVar[list[BindingType]] = bindings(Context.SESSIONS, Context.TABLE)
     COLUMNS = (
-        Column("STATE", 10, _state, keep=90),
-        Column("SESSION", 8, lambda session, _: Cell(session.short_id, Tone.STRONG), keep=85),
+        Column(
+            "STATE",
+            10,
+            _state,
+            Text(
+                "state",
+                "opening, attached, detached, closing or closed",
+                lambda session, now: state_word(_state(session, now)),
+            ),
+            keep=90,
+        ),
+        Column(
+            "SESSION",
+            8,
+            lambda session, _: Cell(session.short_id, Tone.STRONG),
+            Text("session", "its id, shown by its beginning", lambda session, _: session.session_id),
+            keep=85,
+        ),
         Column(
             "NODE",
             10,
             lambda session, _: Cell(session.node_id),
+            Text("node", "where it runs", lambda session, _: session.node_id),
             most=28,
             keep=100,
             sort=lambda session: (natural(session.node_id), session.created_at),
         ),
-        Column("OWNER", 8, lambda session, _: Cell(session.principal), most=20, keep=70),
-        Column("MODE", 5, lambda session, _: Cell(session.mode.value), keep=30),
-        Column("COMMAND", 12, lambda session, _: _text(session.command), most=48, keep=80),
-        Column("DIRECTORY", 10, lambda session, _: _text(session.cwd), most=36, keep=40, keep_end=True),
+        Column(
+            "OWNER",
+            8,
+            lambda session, _: Cell(session.principal),
+            Text("principal", "whose it is", lambda session, _: session.principal),
+            most=20,
+            keep=70,
+        ),
+        Column(
+            "MODE",
+            5,
+            lambda session, _: Cell(session.mode.value),
+            Text("mode", "shell or exec", lambda session, _: session.mode.value),
+            keep=30,
+        ),
+        Column(
+            "COMMAND",
+            12,
+            lambda session, _: _text(session.command),
+            Text("command", "what runs, in a shell in its foreground", lambda session, _: session.command),
+            most=48,
+            keep=80,
+        ),
+        Column(
+            "DIRECTORY",
+            10,
+            lambda session, _: _text(session.cwd),
+            Text("dir", "its directory", lambda session, _: session.cwd),
+            most=36,
+            keep=40,
+            keep_end=True,
+        ),
         Column(
             "AGE",
             4,
             lambda session, now: age(session.created_at, now),
+            Number("age", "since it was opened", lambda session, now: elapsed(session.created_at, now), Quantity.TIME),
             keep=60,
             right=True,
-            sort=lambda session: -session.created_at.timestamp(),
         ),
         Column(
             "ENDS",
             4,
             lambda session, now: left(session.expires_at, now),
+            Number(
+                "ends",
+                "until it ends by itself",
+                lambda session, now: remaining(session.expires_at, now),
+                Quantity.TIME,
+            ),
             keep=35,
             right=True,
-            sort=lambda session: session.expires_at.timestamp() if session.expires_at is not None else float("inf"),
         ),
-        Column("RATE", 7, _rate, keep=50, right=True, sort=lambda session: -(session.rate_in + session.rate_out)),
+        Column(
+            "RATE",
+            7,
+            lambda session, _: rate(_rate(session)),
+            Number("rate", "input and output in a second", lambda session, _: _rate(session), Quantity.SIZE),
+            keep=50,
+            right=True,
+            falls=True,
+        ),
     )
-    FIELDS: ClassVar = {
-        "state": lambda session: _STATES[session.state].text.partition(" ")[2],
-        "session": lambda session: session.session_id,
-        "node": lambda session: session.node_id,
-        "principal": lambda session: session.principal,
-        "mode": lambda session: session.mode.value,
-        "command": lambda session: session.command,
-        "dir": lambda session: session.cwd,
-        "rate": lambda session: session.rate_in + session.rate_out,
-        "bytes": lambda session: session.bytes_in + session.bytes_out,
-    }
+    FIELDS = (
+        Number(
+            "bytes",
+            "input and output since it was opened or resumed",
+            lambda session, _: session.bytes_in + session.bytes_out,
+            Quantity.SIZE,
+        ),
+    )
     SORTED_BY = 2
 
     def __init__(self, state: HubState, clock: Clock) -> None:

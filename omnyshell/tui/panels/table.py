@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from omnyshell.clock import Clock
 from omnyshell.tui.formats import Cell, Tone, fitted
-from omnyshell.tui.panels.columns import GAP, Column, Placed, place
+from omnyshell.tui.panels.columns import FALLING, GAP, RISING, Column, Placed, place
 from omnyshell.tui.panels.rows import Rows
 
 T = TypeVar("T")
@@ -23,7 +23,6 @@ MARGIN = 3
 """Cells at the left for the cursor's and the selection's mark."""
 
 CURSOR_MARK, SELECTED_MARK = "▌", "✓"
-UP, DOWN = "↑", "↓"
 
 
 class _Line(NamedTuple):
@@ -94,7 +93,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             self.table = table
             self.column = column
 
-    def __init__(self, columns: Sequence[Column], rows: Rows[T], clock: Clock) -> None:
+    def __init__(self, columns: Sequence[Column[T]], rows: Rows[T], clock: Clock) -> None:
         super().__init__()
         self.rows = rows
         self._columns = columns
@@ -163,6 +162,11 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
             index == self._hovered,
         )
 
+    @property
+    def visible_columns(self) -> list[int]:
+        """The columns that there is room for, from left to right."""
+        return [self._columns.index(placed.column) for placed in self._layout()]
+
     def _layout(self) -> list[Placed]:
         if not self._placed:
             self._laid_out_for = self._width
@@ -196,7 +200,7 @@ class LiveTable(ScrollView, Generic[T], can_focus=True, inherit_bindings=False):
         for number, placed in enumerate(self._layout()):
             title = placed.column.title
             if self.rows.sorted_by == self._columns.index(placed.column):
-                title = f"{title}{DOWN if self.rows.is_reversed else UP}"
+                title += FALLING if self.rows.falls else RISING
             gap = " " * GAP if number else ""
             segments.append(Segment(gap + fitted(title, placed.width, right=placed.column.right), style))
         return Strip(segments).adjust_cell_length(self._width, style)

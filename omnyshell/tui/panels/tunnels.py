@@ -8,12 +8,12 @@ from textual.binding import BindingType
 
 from omnyshell.model.live import LiveTunnel, Part
 from omnyshell.tui import messages
-from omnyshell.tui.formats import Cell, Tone, age, rate
+from omnyshell.tui.formats import Cell, Tone, age, elapsed, rate
 from omnyshell.tui.keys import Context, bindings
 from omnyshell.tui.panels import details
 from omnyshell.tui.panels.columns import Column
+from omnyshell.tui.panels.fields import Number, Quantity, Text
 from omnyshell.tui.panels.panel import Panel
-from omnyshell.tui.panels.rows import natural
 
 
 def _public(tunnel: LiveTunnel) -> str:
@@ -28,8 +28,8 @@ def _protocol(tunnel: LiveTunnel) -> str:
     return f"{tunnel.protocol.value}+tls" if tunnel.secure else tunnel.protocol.value
 
 
-def _rate(tunnel: LiveTunnel, _now: datetime) -> Cell:
-    return rate(tunnel.rate_in + tunnel.rate_out)
+def _rate(tunnel: LiveTunnel) -> int:
+    return tunnel.rate_in + tunnel.rate_out
 
 
 def _connections(tunnel: LiveTunnel, _now: datetime) -> Cell:
@@ -48,42 +48,73 @@ class TunnelsPanel(Panel[LiveTunnel]):
             "PUBLIC",
             12,
             lambda tunnel, _: Cell(_public(tunnel), Tone.STRONG),
+            Text("public", "host and port where it is reached", lambda tunnel, _: _public(tunnel)),
             most=30,
             keep=100,
             keep_end=True,
             sort=lambda tunnel: tunnel.public_port,
         ),
-        Column("TARGET", 14, lambda tunnel, _: Cell(_target(tunnel)), most=32, keep=90, keep_end=True),
+        Column(
+            "TARGET",
+            14,
+            lambda tunnel, _: Cell(_target(tunnel)),
+            Text("target", "host and port where it leads", lambda tunnel, _: _target(tunnel)),
+            most=32,
+            keep=90,
+            keep_end=True,
+        ),
         Column(
             "NODE",
             8,
             lambda tunnel, _: Cell(tunnel.node_id),
+            Text("node", "the node that it leads through", lambda tunnel, _: tunnel.node_id),
             most=28,
             keep=80,
-            sort=lambda tunnel: natural(tunnel.node_id),
         ),
-        Column("OWNER", 8, lambda tunnel, _: Cell(tunnel.principal), most=20, keep=50),
-        Column("PROTO", 8, lambda tunnel, _: Cell(_protocol(tunnel)), keep=60),
-        Column("CONN", 6, _connections, keep=70, right=True, sort=lambda tunnel: -tunnel.connections),
-        Column("RATE", 7, _rate, keep=65, right=True, sort=lambda tunnel: -(tunnel.rate_in + tunnel.rate_out)),
+        Column(
+            "OWNER",
+            8,
+            lambda tunnel, _: Cell(tunnel.principal),
+            Text("principal", "who opened it", lambda tunnel, _: tunnel.principal),
+            most=20,
+            keep=50,
+        ),
+        Column(
+            "PROTO",
+            8,
+            lambda tunnel, _: Cell(_protocol(tunnel)),
+            Text("protocol", "tcp or http, with `+tls` where the hub speaks TLS", lambda tunnel, _: _protocol(tunnel)),
+            keep=60,
+        ),
+        Column(
+            "CONN",
+            6,
+            _connections,
+            Number(
+                "connections", "how many go through it, shown with those so far", lambda tunnel, _: tunnel.connections
+            ),
+            keep=70,
+            right=True,
+            falls=True,
+        ),
+        Column(
+            "RATE",
+            7,
+            lambda tunnel, _: rate(_rate(tunnel)),
+            Number("rate", "bytes both ways in a second", lambda tunnel, _: _rate(tunnel), Quantity.SIZE),
+            keep=65,
+            right=True,
+            falls=True,
+        ),
         Column(
             "AGE",
             4,
             lambda tunnel, now: age(tunnel.created_at, now),
+            Number("age", "since it was opened", lambda tunnel, now: elapsed(tunnel.created_at, now), Quantity.TIME),
             keep=30,
             right=True,
-            sort=lambda tunnel: -tunnel.created_at.timestamp(),
         ),
     )
-    FIELDS: ClassVar = {
-        "public": _public,
-        "target": _target,
-        "node": lambda tunnel: tunnel.node_id,
-        "principal": lambda tunnel: tunnel.principal,
-        "protocol": _protocol,
-        "connections": lambda tunnel: tunnel.connections,
-        "rate": lambda tunnel: tunnel.rate_in + tunnel.rate_out,
-    }
 
     def key_of(self, item: LiveTunnel) -> str:
         """What identifies an item."""

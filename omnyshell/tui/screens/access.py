@@ -36,7 +36,7 @@ LOADING = "Asking the hub…"
 NOBODY = "Nobody but those that the hub's configuration grants. Press i to invite somebody."
 _TONES = {EntryKind.PRINCIPAL: Tone.STRONG, EntryKind.INVITE: Tone.ACCENT, EntryKind.LOCK: Tone.BAD}
 
-COLUMNS = (
+COLUMNS: Sequence[Column[Entry]] = (
     Column("KIND", 9, lambda entry, _: Cell(entry.kind, _TONES.get(entry.kind, Tone.PLAIN)), keep=90),
     Column("WHO", 12, lambda entry, _: Cell(entry.principal or "(any)"), most=32, keep=100),
     Column("ROLES OR LABEL", 14, lambda entry, _: Cell(entry.what or NOTHING), most=40, keep=80),
@@ -74,7 +74,7 @@ class AccessScreen(ModalScreen[None]):
         super().__init__()
         self._hub = hub
         self._clock = clock
-        self.rows: Rows[Entry] = Rows(COLUMNS, {}, lambda entry: entry.key)
+        self.rows: Rows[Entry] = Rows(COLUMNS, lambda entry: entry.key, clock)
         # The rows are not sorted, so that a principal's credentials stay below it.
         self.rows.sort(None)
         self.table: LiveTable[Entry] = LiveTable(COLUMNS, self.rows, clock)

@@ -14,17 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from omnyshell.tui.keys import USUAL_LEADER, Context, Key, bindings, sections
-
-FILTERS = (
-    ("text", "rows that have the text anywhere"),
-    ("label:env=prod", "nodes with this label"),
-    ("state:detached", "rows whose field has this value"),
-    ("node:web-*", "`*` and `?` stand for anything"),
-    ("rate:>1M", "sizes: more than so much, in K M G"),
-    ("latency:<50ms", "times: less than so much, in ms s m h d"),
-    ("-node:web-1", "rows for which the term does not hold"),
-    ('"two words"', "one text with a space in it"),
-)
+from omnyshell.tui.panels.filter import LANGUAGE
 
 
 class HelpScreen(ModalScreen[None]):
@@ -93,7 +83,7 @@ class HelpScreen(ModalScreen[None]):
 def _blocks(first: Context, leader: str) -> list[tuple[str, list[tuple[str, str]]]]:
     ordered = sorted(sections(), key=lambda section: section[0] is not first)
     blocks = [(context.replace(USUAL_LEADER, leader), [_words(key) for key in members]) for context, members in ordered]
-    return [*blocks, ("Filters", list(FILTERS))]
+    return [*blocks, ("Filters", list(LANGUAGE))]
 
 
 def _words(key: Key) -> tuple[str, str]:

@@ -175,7 +175,7 @@ class OverviewScreen(Screen[None]):
     def _tick(self) -> None:
         if self._is_shown:
             for panel in self._panels.values():
-                panel.show()
+                panel.tick()
             self._say()
 
     def _say(self) -> None:

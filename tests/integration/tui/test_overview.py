@@ -9,7 +9,7 @@ from support.stack import until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from omnyshell.model.live import NodePresence
+from omnyshell.model.live import NodePresence, Scope
 from omnyshell.model.live_figures import SessionTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import Link
@@ -224,6 +224,56 @@ async def test_filter_sort_and_selection() -> None:
         assert panel.rows.sorted_by == 2
         await pilot.press("S")
         assert panel.rows.is_reversed
+
+
+async def test_each_key_for_the_order_shows_an_arrow_that_says_what_is_first() -> None:
+    async with console(a_day_at_work()) as (app, _):
+        for panel in app.overview._panels.values():
+            columns = panel.table.visible_columns
+            panel.rows.sort(None)
+            for number in [*columns, columns[0]]:
+                panel.action_sort_next()
+                assert panel.rows.sorted_by == number
+                title, falls = panel.COLUMNS[number].title, panel.COLUMNS[number].falls
+                assert f"{title}{'↓' if falls else '↑'}" in panel.table.render_line(0).text
+                panel.action_sort_reverse()
+                assert f"{title}{'↑' if falls else '↓'}" in panel.table.render_line(0).text
+
+
+async def test_an_order_by_a_hidden_column_goes_on_with_a_visible_one() -> None:
+    async with console(a_day_at_work(), width=80, height=24) as (app, pilot):
+        nodes = app.overview.nodes
+        hidden = set(range(len(nodes.COLUMNS))) - set(nodes.table.visible_columns)
+        for number in hidden:
+            nodes.rows.sort(number)
+            await pilot.press("s")
+            assert nodes.rows.sorted_by in nodes.table.visible_columns
+
+
+async def test_who_is_no_admin_sees_and_filters_the_number_of_own_sessions_where_that_is_known() -> None:
+    nodes = [node(name, sessions=None) for name in ("busy", "idle")]
+    nodes.append(node("gone", sessions=None, state=NodePresence.OFFLINE))
+    told = snapshot(nodes, [session(1, "busy"), session(2, "busy")])
+    told.scope = Scope.OWN
+    async with console(told) as (app, _):
+        panel = app.overview.nodes
+        assert {one.node_id: one.sessions for one in panel.rows.shown} == {"busy": 2, "idle": 0, "gone": None}
+        for text, found in (("sessions:0", ["idle"]), ("sessions:>1", ["busy"]), ("sessions:<9", ["busy", "idle"])):
+            panel.look_at(Look(text, ""))
+            assert [one.node_id for one in panel.rows.shown] == found
+        panel.look_at(Look("", ""))
+        app.hub.state.apply(delta(sessions=(session(3, "idle"),)))
+        app.overview._look()
+        assert {one.node_id: one.sessions for one in panel.rows.shown} == {"busy": 2, "idle": 1, "gone": None}
+
+
+async def test_a_filter_for_ages_holds_as_time_passes() -> None:
+    async with console(snapshot([node("web-1")])) as (app, pilot):
+        await filtered(pilot, "heard:>1m")
+        assert app.overview.nodes.rows.shown == []
+        app.clock.advance(60)
+        app.overview._tick()
+        assert len(app.overview.nodes.rows.shown) == 1
 
 
 async def test_a_bad_filter_is_explained_and_hides_nothing() -> None:

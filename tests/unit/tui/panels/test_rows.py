@@ -3,16 +3,21 @@
 import pytest
 from hypothesis import given, strategies as st
 
+from omnyshell.clock import SystemClock
 from omnyshell.tui.formats import Cell
 from omnyshell.tui.panels.columns import GAP, Column, place
+from omnyshell.tui.panels.fields import Text, natural
 from omnyshell.tui.panels.filter import FilterError
-from omnyshell.tui.panels.rows import Rows, natural
+from omnyshell.tui.panels.rows import Rows
 
-COLUMNS = (Column("NAME", 5, lambda item, _: Cell(item)), Column("LENGTH", 3, lambda item, _: Cell(item), sort=len))
+COLUMNS = (
+    Column("NAME", 5, lambda item, _: Cell(item), Text("name", "", lambda item, _: item)),
+    Column("LENGTH", 3, lambda item, _: Cell(item), sort=len),
+)
 
 
 def rows_of(*names: str) -> Rows[str]:
-    rows: Rows[str] = Rows(COLUMNS, {"name": lambda item: item}, lambda item: item)
+    rows: Rows[str] = Rows(COLUMNS, lambda item: item, SystemClock())
     rows.sort(0)
     rows.put(names)
     return rows
@@ -21,6 +26,7 @@ def rows_of(*names: str) -> Rows[str]:
 def test_names_are_ordered_as_people_count() -> None:
     assert rows_of("web-10", "web-9", "Web-1").shown == ["Web-1", "web-9", "web-10"]
     assert natural("a²") != natural("a2")
+    assert natural("9" * 10_000) > natural("1")
 
 
 def test_the_cursor_stays_on_its_item() -> None:
@@ -105,6 +111,6 @@ def test_columns_fit_the_width_or_are_left_out(specs: list[tuple[int, int, int]]
     placed = place(columns, width)
     taken = sum(cells for _, cells in placed) + GAP * (len(placed) - 1)
     assert taken <= width or len(placed) == 1
-    assert all(column.width <= cells <= max(column.width, column.most) for column, cells in placed)
+    assert all(column.least <= cells <= max(column.least, column.most) for column, cells in placed)
     left_out = [column for column in columns if column not in [kept for kept, _ in placed]]
     assert not left_out or max(column.keep for column in left_out) <= max(column.keep for column, _ in placed)

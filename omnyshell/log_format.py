@@ -5,8 +5,14 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from omnyshell.printable import printable, printable_json
+from omnyshell.printable import ELLIPSIS, LONGEST, printable, printable_json
 from omnyshell.steps import FIELDS
+
+LONGEST_FIELD = 256
+"""Characters of a field that are logged."""
+
+LONGEST_TRACEBACK = 64 * 1024
+"""Characters of a traceback that are logged: its last lines may quote a peer."""
 
 TEXT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
@@ -20,11 +26,11 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _cut(record.getMessage(), LONGEST),
         }
         data.update(_fields(record))
         if record.exc_info:
-            data["exception"] = self.formatException(record.exc_info)
+            data["exception"] = _cut(self.formatException(record.exc_info), LONGEST_TRACEBACK)
         return printable_json(json.dumps(data, ensure_ascii=False, default=str))
 
 
@@ -38,12 +44,17 @@ class TextFormatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         """Return a traceback with each line made printable, as it may quote a peer, and indented by a space."""
-        return "\n".join(f" {printable(line)}" for line in super().formatException(ei).split("\n"))
+        text = _cut(super().formatException(ei), LONGEST_TRACEBACK)
+        return "\n".join(f" {printable(line)}" for line in text.split("\n"))
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     """Return the fields among `FIELDS` that a log call gave in `extra`, without the empty ones."""
-    return {name: value for name in FIELDS if (value := getattr(record, name, None)) not in (None, "")}
+    given = {name: value for name in FIELDS if (value := getattr(record, name, None)) not in (None, "")}
+    return {
+        name: value if isinstance(value, int | float) else _cut(str(value), LONGEST_FIELD)
+        for name, value in given.items()
+    }
 
 
 def _fields_as_text(record: logging.LogRecord) -> str:
@@ -51,6 +62,11 @@ def _fields_as_text(record: logging.LogRecord) -> str:
     if not getattr(record, "is_step", False):
         return ""
     return "".join(f" {name}={_word(str(value))}" for name, value in _fields(record).items())
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return the beginning of a text that a peer may have made as long as it likes."""
+    return text if len(text) <= longest else text[:longest] + ELLIPSIS
 
 
 def _word(text: str) -> str:

@@ -11,12 +11,13 @@ from support.hostile import HOSTILE_TEXTS, unprintable
 
 import omnyshell.cli
 from omnyshell.cli.ground.output import complain, fail, say, say_json, say_table
-from omnyshell.log_format import formatter
+from omnyshell.log_format import LONGEST_FIELD, LONGEST_TRACEBACK, formatter
 from omnyshell.model.audit import AuditRecord, canonical_json
 from omnyshell.model.schema import read_timestamp
-from omnyshell.printable import LONGEST, printable, printable_json
+from omnyshell.printable import ELLIPSIS, LONGEST, printable, printable_json
 from omnyshell.services.hub.audit.chain import GENESIS, ChainedRecord, chain, link
 from omnyshell.services.hub.audit.sinks import export_line
+from omnyshell.steps import FIELDS
 
 LONE = "\ud800 \udcff"
 TEXTS = (*HOSTILE_TEXTS, LONE)
@@ -76,7 +77,8 @@ def test_a_log_line_is_one_line_and_printable(text: str, is_json: bool) -> None:
         lines = formatter(is_json=is_json).format(record).split("\n")
         assert unprintable("".join(lines)) == []
         if is_json:
-            assert [json.loads(line)["message"] for line in lines] == [f"said {text}"]
+            (said,) = (json.loads(line)["message"] for line in lines)
+            assert said.removesuffix(ELLIPSIS) == f"said {text}"[:LONGEST]
         else:
             # A traceback has lines of its own, none of which can be taken for another record.
             assert len(lines) == 1 or exc_info is not None
@@ -108,3 +110,17 @@ def test_what_is_printable_stays() -> None:
     assert (printable(text), printable_json(text)) == (text, text)
     record = AuditRecord(at=read_timestamp("2026-01-02T03:04:05Z"), action="a", detail=text)
     assert text in canonical_json(1, record).decode()
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_a_log_line_is_no_longer_than_somebody_reads(*, is_json: bool) -> None:
+    """A peer's words reach messages, fields and tracebacks, and may be megabytes."""
+    long = "\x01" * 4_000_000
+    try:
+        raise ValueError(long)
+    except ValueError:
+        record = logging.LogRecord("omnyshell", logging.INFO, "", 0, "said %s", (long,), sys.exc_info())
+    record.is_step = True
+    vars(record).update(dict.fromkeys(FIELDS, long))
+    line = formatter(is_json=is_json).format(record)
+    assert len(line) < 6 * (LONGEST + LONGEST_TRACEBACK + len(FIELDS) * (LONGEST_FIELD + 20)) + 1000

@@ -468,9 +468,10 @@ class World:
         assert len(ports) == len(set(ports)) == len(self.ports), "a port with two owners, or with none"
         assert all(port in PORTS for port in ports)
         assert sum(tunnel.owner.id == "ann" for tunnel in tunnels) <= LIMITS[Resource.TUNNELS]
-        exposers = {exposer.channels: peer for peer, exposer in self.tunnels._exposers.items()}
+        serving = [id_ for exposer in self.tunnels._exposers.values() for id_ in exposer.tunnels]
+        assert sorted(serving) == sorted(tunnel.info.tunnel_id for tunnel in self.tunnels.tunnels)
         for tunnel in tunnels:
-            assert exposers[tunnel.channels].is_open, "a tunnel whose exposer is gone"
+            assert tunnel.exposer.peer.is_open, "a tunnel whose exposer is gone"
 
     def end_all(self) -> None:
         """All leave: nobody holds anything any more."""

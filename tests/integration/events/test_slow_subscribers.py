@@ -10,7 +10,7 @@ from support.stack import DEADLINE, Certificates, hub_config, until
 
 from omnyshell import OmnyShellHub
 from omnyshell.services.hub.live import service, subscribers
-from omnyshell.services.hub.live.service import PeerReceiver
+from omnyshell.services.hub.peers.hub_peer import HubPeer
 
 EVENTS = ("events",)
 
@@ -54,8 +54,8 @@ async def test_one_that_does_not_read_costs_little_hinders_nobody_and_is_told(
         last = await subscribe(slow)
         await subscribe(quick, "nodes")
         member, _ = hub._services.events._subscribers
-        assert isinstance(member.receiver, PeerReceiver)
-        stuck = member.receiver.peer
+        stuck = member.receiver
+        assert isinstance(stuck, HubPeer)
         slow.ws.transport.pause_reading()
         most, worst = 0, 0.0
         async with asyncio.timeout(3 * DEADLINE):

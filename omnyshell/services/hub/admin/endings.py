@@ -1,7 +1,5 @@
 """Ending of connections, sessions and tunnels by admins (extension `admin`)."""
 
-from typing import Any
-
 from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason
@@ -11,7 +9,7 @@ from omnyshell.services.hub.admin.plans import AdminRefusedException, Plan, Plan
 from omnyshell.services.hub.ground.event_bus import EventBus, KillEvent
 from omnyshell.services.hub.nodes.questions import NodeQuestions
 from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
 from omnyshell.services.hub.revocation.eviction import Eviction
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.route import SessionRoute
@@ -27,7 +25,7 @@ class Endings:
     def __init__(
         self,
         *,
-        peers: Peers[Any],
+        peers: ConnectedPeers,
         eviction: Eviction,
         sessions: SessionRouter,
         broker: HubBroker,

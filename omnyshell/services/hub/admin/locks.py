@@ -1,7 +1,6 @@
 """Administration of locks (extension `locks`)."""
 
 from itertools import chain
-from typing import Any
 
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory, short_id
@@ -23,7 +22,7 @@ from omnyshell.services.hub.admin.plans import (
 )
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry
-from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
 from omnyshell.services.hub.truth.changes import PutLock, RemoveLock
 
 _NAMES = {LockKind.PRINCIPAL: PRINCIPAL, LockKind.NODE: NODE_ID, LockKind.ROLE: ROLE}
@@ -37,7 +36,7 @@ class LockAdmin:
         *,
         locks: Locks,
         known: KnownPrincipals,
-        peers: Peers[Any],
+        peers: ConnectedPeers,
         nodes: NodeRegistry,
         owners: NodeOwners,
         clock: Clock,

@@ -3,8 +3,9 @@
 The callers decide who may see which of it.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,11 +13,12 @@ from omnyshell.clock import Clock
 from omnyshell.model.live import LiveNode, LivePeer, LiveSession, LiveTunnel, NodePresence
 from omnyshell.services.hub.access.locks import Locks, told
 from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.nodes.departed import DepartedNodes, last_heard
 from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
 from omnyshell.services.hub.nodes.takeovers import Takeovers
-from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
 from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.services.hub.tunnels.broker import TunnelBroker
 
@@ -30,6 +32,17 @@ class Counts(NamedTuple):
     tunnel_connections: int
 
 
+class NodeFigures(NamedTuple):
+    """What is counted of a connected node."""
+
+    node_id: str
+    sessions: int
+    """Sessions that go through the hub."""
+
+    round_trip: float | None
+    """The last measured one in seconds; None before the first."""
+
+
 class Inventory:
     """Describes live items, without keeping any. Each returned item belongs to the caller."""
 
@@ -38,7 +51,7 @@ class Inventory:
         *,
         certificate: HubCertificate,
         started_at: datetime,
-        peers: Peers[Any],
+        peers: ConnectedPeers,
         nodes: NodeRegistry,
         owners: NodeOwners,
         locks: Locks,
@@ -95,6 +108,10 @@ class Inventory:
         """Return the sessions that go through the hub, oldest first."""
         return [route.describe() for route in sorted(self._sessions, key=lambda route: route.session.created_at)]
 
+    def session_events(self) -> Iterator[SessionEvent]:
+        """Yield each session that goes through the hub as an event of its present state."""
+        return (SessionEvent(route.describe(), route.asked_id) for route in self._sessions)
+
     def tunnels(self) -> list[LiveTunnel]:
         """Return the tunnels that are open."""
         return [tunnel.describe() for tunnel in self._tunnels.tunnels]
@@ -110,6 +127,21 @@ class Inventory:
         known = (self._owners.owners(), self._nodes.hub_labels, self._nodes.online(), self._locks.of_nodes())
         return sorted({node_id for ids in known for node_id in ids})
 
+    def peer_of_node(self, node_id: str) -> Peer | None:
+        """Return the connection of a node; None if it has none."""
+        node = self._nodes.find(node_id)
+        return node.peer if node is not None else None
+
+    def node_figures(self) -> Iterator[NodeFigures]:
+        """Yield the figures of the connected nodes."""
+        for node in self._nodes.connected():
+            yield NodeFigures(node.node_id, self._sessions.count(node.peer), node.peer.round_trip)
+
+    def described(self, node_id: str) -> LiveNode:
+        """Return what a connected node says of itself; for another id, an item marked as gone."""
+        node = self._nodes.find(node_id)
+        return _described(node) if node is not None else unknown(node_id)
+
     def owner_of(self, node_id: str) -> str:
         """Return the owner of a node id; "" if there is none."""
         return self._owners.owners().get(node_id, "")
@@ -119,7 +151,7 @@ class Inventory:
         node = self._nodes.find(node_id)
         if node is None:
             return self._absent(node_id)
-        item = described(node)
+        item = _described(node)
         item.principal = node.peer.principal.id
         item.hub_labels = node.hub_labels
         item.address = node.peer.address
@@ -145,7 +177,7 @@ class Inventory:
         return told(lock) if lock is not None else ""
 
 
-def described(node: RegisteredNode) -> LiveNode:
+def _described(node: RegisteredNode) -> LiveNode:
     """Return a connected node with what it says of itself, which everybody may see who may know of the node."""
     given = node.registration
     return LiveNode(

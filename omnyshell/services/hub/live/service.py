@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.model.live import Part
-from omnyshell.protocol.messages import ControlMessage
 from omnyshell.protocol.messages.events import EventsEnded, EventsSubscribe, EventsUnsubscribe
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
@@ -58,23 +57,6 @@ DUPLICATE = "duplicate"
 """The code for a refused subscription whose id is in use; the existing one goes on."""
 
 
-class PeerReceiver:
-    """Sends messages to a peer."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a message would go out at once."""
-        return self.peer.has_room
-
-    def tell(self, message: ControlMessage) -> None:
-        """Send a message."""
-        if self.peer.is_open:
-            self.peer.send(message)
-
-
 class EventsService:
     """Sends events to subscribers. Without subscribers it is idle, with no timer. Call `close` with the hub."""
 
@@ -94,6 +76,7 @@ class EventsService:
         clock: Clock,
     ) -> None:
         """`names` returns all principals that can log in, as far as they can be listed."""
+        self._inventory = inventory
         self._nodes = nodes
         self._policy = policy
         self._quota = quota
@@ -104,8 +87,6 @@ class EventsService:
         self._sessions = LiveSessions(self._subscribers.mark, clock, routes.carried, self._keeps_sessions)
         self._view = LiveView(
             inventory=inventory,
-            nodes=nodes,
-            routes=routes,
             sessions=self._sessions,
             audit=audit,
             metrics=metrics,
@@ -129,7 +110,7 @@ class EventsService:
 
     def left(self, peer: Peer) -> None:
         """End all subscriptions of a connection that ended. Idempotent."""
-        self._remove(lambda member: _peer_of(member) is peer)
+        self._remove(lambda member: member.receiver is peer)
 
     def close(self) -> None:
         """Stop. Idempotent."""
@@ -153,12 +134,12 @@ class EventsService:
             self._start()
         wanted = Wanted(parts, ask.audit_since, ask.audit_limit)
         subscription = Subscription(ask.subscription_id, viewer, wanted, self._view)
-        self._subscribers.add(subscription, PeerReceiver(peer))
+        self._subscribers.add(subscription, peer)
         self._schedule(0.0)
 
     def _problem(self, peer: Peer, ask: EventsSubscribe, parts: frozenset[Part]) -> tuple[str, str] | None:
         """Why a subscription is refused: a code and a text; None where it is not."""
-        mine = [member.subscription.id for member in self._subscribers if _peer_of(member) is peer]
+        mine = [member.subscription.id for member in self._subscribers if member.receiver is peer]
         if not 0 < len(ask.subscription_id) <= LONGEST_ID:
             return ErrorCodes.BAD_REQUEST, f"A subscription needs an id of 1 to {LONGEST_ID} characters"
         if ask.subscription_id in mine:
@@ -177,7 +158,7 @@ class EventsService:
     def unsubscribe(self, peer: Peer, ask: EventsUnsubscribe, _channel: int) -> None:
         """End a subscription."""
         id_ = ask.subscription_id
-        self._remove(lambda member: _peer_of(member) is peer and member.subscription.id == id_)
+        self._remove(lambda member: member.receiver is peer and member.subscription.id == id_)
         peer.send(EventsEnded(subscription_id=id_[:LONGEST_ID], code=UNSUBSCRIBED))
 
     def _remove(self, applies: Callable[[Subscriber], bool]) -> None:
@@ -228,7 +209,7 @@ class EventsService:
 
     def _node_changed(self, node_id: str) -> None:
         self._subscribers.mark(Part.NODES, node_id, None)
-        peer = self._view.peer_of_node(node_id)
+        peer = self._inventory.peer_of_node(node_id)
         if peer is None:
             self._polls.left(node_id)
             self._sessions.node_gone(node_id)
@@ -298,7 +279,7 @@ class EventsService:
         if not self._pinged:
             self._pinged = sorted(self._nodes.online())
         for _ in range(len(self._nodes) // 10 + 1):
-            peer = self._view.peer_of_node(self._pinged.pop()) if self._pinged else None
+            peer = self._inventory.peer_of_node(self._pinged.pop()) if self._pinged else None
             if peer is not None:
                 peer.ping()
 
@@ -311,7 +292,3 @@ class EventsService:
             reason=reason,
             detail=",".join(ask.parts[: len(Part)])[:LONGEST_ID],
         )
-
-
-def _peer_of(member: Subscriber) -> Peer | None:
-    return member.receiver.peer if isinstance(member.receiver, PeerReceiver) else None

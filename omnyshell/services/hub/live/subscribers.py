@@ -21,13 +21,17 @@ PATIENCE = 5.0
 
 
 class Receiver(Protocol):
-    """The destination of a subscriber's messages."""
+    """The destination of a subscriber's messages; a `Peer` is one. Receivers are told apart by identity."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
 
     @property
     def has_room(self) -> bool:
         """Whether a message would go out at once."""
 
-    def tell(self, message: ControlMessage) -> None:
+    def send(self, message: ControlMessage) -> None:
         """Send a message."""
 
 
@@ -111,7 +115,8 @@ class Subscribers:
             member = waiting.pop(0)
             message = member.subscription.take(self._clock.now())
             if message is not None:
-                member.receiver.tell(message)
+                if member.receiver.is_open:
+                    member.receiver.send(message)
                 if member.subscription.has_work and member.receiver.has_room:
                     waiting.append(member)
             if self._clock.monotonic() - started >= SLICE:

@@ -12,16 +12,12 @@ from omnyshell.model.live import LiveItem, LiveNode, LivePeer, LiveTunnel, Part
 from omnyshell.model.live_figures import LiveMetrics, SessionTraffic, TunnelTraffic
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.hub.audit.log import AuditLog
-from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.ground.metrics import HubMetrics
-from omnyshell.services.hub.inventory.inventory import Inventory, described, unknown
+from omnyshell.services.hub.inventory.inventory import Inventory, unknown
 from omnyshell.services.hub.live.sessions import LiveSessions
 from omnyshell.services.hub.live.text import clean
 from omnyshell.services.hub.live.tunnels import TunnelEntry
 from omnyshell.services.hub.live.viewer import Viewer
-from omnyshell.services.hub.nodes.registry import NodeRegistry, RegisteredNode
-from omnyshell.services.hub.peers.peer import Peer
-from omnyshell.services.hub.sessions.router import SessionRouter
 from omnyshell.version import __version__
 
 MAX_RECORDS = 1_000
@@ -35,8 +31,6 @@ class LiveView:
         self,
         *,
         inventory: Inventory,
-        nodes: NodeRegistry,
-        routes: SessionRouter,
         sessions: LiveSessions,
         audit: AuditLog,
         metrics: HubMetrics,
@@ -44,8 +38,6 @@ class LiveView:
     ) -> None:
         """`sessions` includes detached ones, `subscribers` returns the number of subscriptions."""
         self._inventory = inventory
-        self._nodes = nodes
-        self._routes = routes
         self._sessions = sessions
         self._audit = audit
         self._counted = metrics
@@ -67,7 +59,7 @@ class LiveView:
             self.add_peer(peer)
         for tunnel in self._inventory.tunnels():
             self.add_tunnel(tunnel)
-        self._sessions.start(SessionEvent(route.describe(), route.asked_id) for route in self._routes)
+        self._sessions.start(self._inventory.session_events())
         self.sample_nodes()
 
     def stop(self) -> None:
@@ -105,11 +97,6 @@ class LiveView:
         self._tunnels.pop(tunnel.key, None)
         return msgspec.structs.replace(tunnel, gone=True)
 
-    def peer_of_node(self, node_id: str) -> Peer | None:
-        """Return the connection of a node."""
-        node = self._nodes.find(node_id)
-        return node.peer if node is not None else None
-
     # Sampling, once a second
 
     def sample_tunnels(self, seconds: float, changed: Callable[[str, str], None]) -> None:
@@ -121,12 +108,12 @@ class LiveView:
     def sample_nodes(self) -> list[str]:
         """Check each node's number of sessions and latency; return the ids of nodes with changes."""
         changed, waiting = [], self._sessions.count_detached()
-        for node in self._nodes.connected():
-            before = self._figures.get(node.node_id)
-            now = (self._routes.count(node.peer) + waiting[node.node_id], _latency(node, before))
+        for node_id, sessions, round_trip in self._inventory.node_figures():
+            before = self._figures.get(node_id)
+            now = (sessions + waiting[node_id], _latency(round_trip, before))
             if before != now:
-                self._figures[node.node_id] = now
-                changed.append(node.node_id)
+                self._figures[node_id] = now
+                changed.append(node_id)
         return changed
 
     def sample_metrics(self, lag: float, seconds: float) -> LiveMetrics:
@@ -209,8 +196,7 @@ class LiveView:
     def _node(self, node_id: str, viewer: Viewer) -> LiveNode:
         """Describe a node: for admins with all that the hub remembers, for others only if they could list it."""
         if not viewer.is_admin:
-            node = self._nodes.find(node_id) if viewer.knows(node_id) else None
-            return described(node) if node is not None else unknown(node_id)
+            return self._inventory.described(node_id) if viewer.knows(node_id) else unknown(node_id)
         item = self._inventory.node(node_id)
         if item.is_online:
             item.sessions, item.latency_micros = self._figures.get(node_id, (0, None))
@@ -235,9 +221,8 @@ class LiveView:
         return peer if peer is not None and viewer.owns(peer.principal) else None
 
 
-def _latency(node: RegisteredNode, before: tuple[int, int | None] | None) -> int | None:
-    """The round trip to a node in microseconds; the previously sent value if the change is small."""
-    measured = node.peer.round_trip
+def _latency(measured: float | None, before: tuple[int, int | None] | None) -> int | None:
+    """The round trip to a node in microseconds, from seconds; the previously sent value if the change is small."""
     if measured is None:
         return None
     told, now = before[1] if before is not None else None, int(measured * 1e6)

@@ -11,9 +11,7 @@ from omnyshell.model.live import LivePeer
 from omnyshell.model.principals import Principal
 from omnyshell.protocol.codec import FrameCodec, encode_control
 from omnyshell.protocol.frames import HEADER_SIZE, readdressed_header, unpack_header
-from omnyshell.protocol.handshake import (
-    CLOSE_PROTOCOL_FAILURE,
-)
+from omnyshell.protocol.handshake import CLOSE_PROTOCOL_FAILURE
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB, MAX_TEXT_BEFORE_LOGIN
 from omnyshell.protocol.messages import (
     AuthOk,
@@ -149,6 +147,16 @@ class HubPeer:
         return self.link.queued_bytes
 
     @property
+    def taken_bytes(self) -> int:
+        """A count that increases whenever the peer reads some of what waits."""
+        return self.link.taken_bytes
+
+    @property
+    def unfinished_message(self) -> int:
+        """A number that identifies the incomplete message; 0 if there is none."""
+        return self.link.unfinished_message
+
+    @property
     def is_choked(self) -> bool:
         """Whether too much waits to be sent, so that senders should get no more credit."""
         return self.link.is_choked
@@ -195,6 +203,10 @@ class HubPeer:
         """Drop what waits to be sent on the channel."""
         self.link.discard(channel)
 
+    def drop_queued(self) -> None:
+        """Drop all that waits to be sent."""
+        self.link.drop_queued()
+
     def fail(self, code: ErrorCodes, text: str, *, retry_after: int | None = None) -> None:
         """Send a fatal `error` and close 4400."""
         if self.link.is_open:
@@ -220,6 +232,11 @@ class HubPeer:
         self.fail(code, text)
         self.link.hold_reading(2 * EVICTION_TIMEOUT)
         self.link.cut_off_within(EVICTION_TIMEOUT)
+
+    def give_up(self, code: ErrorCodes, text: str, within: float) -> None:
+        """Send a fatal `error`, and end the connection within so many seconds."""
+        self.fail(code, text)
+        self.link.cut_off_within(within)
 
     def dropped(self, size: int) -> None:
         """Count a dropped data frame of the peer, of `size` bytes."""

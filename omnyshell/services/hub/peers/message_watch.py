@@ -1,25 +1,37 @@
 """Ends connections with messages that do not complete: with too many bytes, or for too long."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.config import HubConfig
-from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.peers.peer import Peer
 
 LOOK_PERIOD = 2.0
 """Seconds between checks of unfinished messages."""
 
 
+class Writing(Peer, Protocol):
+    """A connection whose messages are watched as they arrive."""
+
+    @property
+    def unfinished_message(self) -> int:
+        """A number that identifies the incomplete message; 0 if there is none."""
+
+    def cut_off(self, code: ErrorCodes, text: str) -> None:
+        """End the connection shortly, and read nothing more from it."""
+
+
 class MessageWatch:
     """`timeout` is how many seconds a message may take to arrive."""
 
-    def __init__(self, peers: Iterable[HubPeer], audit: AuditLog, timeout: float) -> None:
+    def __init__(self, peers: Iterable[Writing], audit: AuditLog, timeout: float) -> None:
         self._peers = peers
         self._audit = audit
         self._timeout = timeout
         self._next_look = 0.0
-        self._arriving: dict[HubPeer, tuple[int, float]] = {}
+        self._arriving: dict[Writing, tuple[int, float]] = {}
         """The unfinished message of each connection, and since when it has been arriving."""
 
     def follow(self, config: HubConfig) -> None:
@@ -33,7 +45,7 @@ class MessageWatch:
         self._next_look = now + LOOK_PERIOD
         before, self._arriving = self._arriving, {}
         for peer in list(self._peers):
-            message = peer.link.unfinished_message if peer.is_logged_in else 0
+            message = peer.unfinished_message if peer.is_logged_in else 0
             if not message:
                 continue
             known, since = before.get(peer, (0, now))
@@ -41,11 +53,11 @@ class MessageWatch:
             if known == message and now - since >= self._timeout:
                 self._end(peer, ErrorCodes.TIMEOUT, f"A message took longer than {self._timeout:g} s to arrive")
 
-    def too_much(self, peer: HubPeer, why: str) -> None:
+    def too_much(self, peer: Writing, why: str) -> None:
         """End a connection because of too many bytes of unfinished messages."""
         self._end(peer, ErrorCodes.CAPACITY_EXCEEDED, why)
 
-    def _end(self, peer: HubPeer, code: ErrorCodes, why: str) -> None:
+    def _end(self, peer: Writing, code: ErrorCodes, why: str) -> None:
         self._audit.record(
             "peer.limited", "denied", principal=peer.principal.id, address=peer.address, reason=code, detail=why
         )

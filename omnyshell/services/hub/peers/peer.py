@@ -1,6 +1,6 @@
 """The port through which the hub's parts use a connection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -78,6 +78,19 @@ class Peer(FarEnd, Protocol):
 
     def send_away(self, code: int, reason: str) -> None:
         """End its sessions and tunnels at once, and the connection shortly after; the peer may reconnect."""
+
+
+class ConnectedPeers(Protocol):
+    """The connections of a hub, as those that look them up see them."""
+
+    def __iter__(self) -> Iterator[Peer]:
+        """Return all connections, logged in or not."""
+
+    def authenticated(self) -> Sequence[Peer]:
+        """Return the connections that have logged in, oldest first."""
+
+    def of(self, principal: str) -> tuple[Peer, ...]:
+        """Return the logged-in connections of a principal."""
 
 
 PeerT = TypeVar("PeerT", bound=Peer)

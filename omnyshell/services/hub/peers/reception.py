@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import new_secure_token
+from omnyshell.model.principals import Principal
 from omnyshell.protocol.handshake import (
     CLOSE_PROTOCOL_FAILURE,
     CLOSE_TRY_AGAIN_LATER,
@@ -17,16 +18,14 @@ from omnyshell.protocol.handshake import (
     HubHandshake,
     Violation,
 )
-from omnyshell.protocol.messages import AuthRequest, ControlMessage
+from omnyshell.protocol.messages import AuthOk, AuthRequest, ControlMessage
 from omnyshell.protocol.messages.admin import JoinAccepted, JoinRefused, JoinRequest
+from omnyshell.security.authenticators import Evidence
 from omnyshell.security.credentials import LoginContext
 from omnyshell.services.hub.ground.certificate import HubCertificate
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.login_gate import Accepted, LoginGate, LoginRefusal, NoRoom
 from omnyshell.steps import step
-
-if TYPE_CHECKING:
-    from omnyshell.services.hub.peers.hub_peer import HubPeer
 
 logger = logging.getLogger("omnyshell.hub")
 
@@ -34,6 +33,34 @@ CLOSE_JOINED = 1000
 
 LATE_LOGIN_TIMEOUT = 0.5
 """Seconds that a peer gets to read that its login is too late."""
+
+
+class Arriving(Protocol):
+    """A connection on which nobody has logged in."""
+
+    @property
+    def id(self) -> str:
+        """Its id in logs."""
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether messages can still be sent."""
+
+    def send(self, message: ControlMessage) -> None:
+        """Send a message."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with this code."""
+
+    def give_up(self, code: ErrorCodes, text: str, within: float) -> None:
+        """Send a fatal `error`, and end the connection within so many seconds."""
+
+    def logged_in(self, principal: Principal, evidence: Evidence | None, answer: AuthOk) -> None:
+        """Somebody has logged in, and is told so before anything else is done for them."""
 
 
 class Reception:
@@ -53,7 +80,7 @@ class Reception:
 
     def __init__(
         self,
-        peer: "HubPeer",
+        peer: Arriving,
         *,
         gate: LoginGate,
         certificate: HubCertificate,
@@ -178,5 +205,4 @@ class Reception:
     def _too_late(self) -> None:
         self._timer = None
         step(logger, "no login in time", peer=self._peer.id, role=self.role, address=self.address)
-        self._peer.fail(ErrorCodes.TIMEOUT, "No login in time")
-        self._peer.link.cut_off_within(LATE_LOGIN_TIMEOUT)
+        self._peer.give_up(ErrorCodes.TIMEOUT, "No login in time", LATE_LOGIN_TIMEOUT)

@@ -1,12 +1,13 @@
 """Ends connections that do not read, if too much waits for their principal."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.services.hub.access.quota import Quota
 from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.limits import Resource
-from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.peers.peer import Peer
 
 LOOK_PERIOD = 1.0
 """Seconds between checks."""
@@ -15,15 +16,26 @@ PATIENCE = 10.0
 """Seconds for which a peer may read nothing."""
 
 
+class Reading(Peer, Protocol):
+    """A connection that is watched for whether it reads."""
+
+    @property
+    def taken_bytes(self) -> int:
+        """A count that increases whenever the peer reads some of what waits."""
+
+    def drop_queued(self) -> None:
+        """Drop all that waits to be sent."""
+
+
 class SendWatch:
     """Checks connections for which too much waits; those that read, however slowly, are kept."""
 
-    def __init__(self, peers: Iterable[HubPeer], quota: Quota, audit: AuditLog) -> None:
+    def __init__(self, peers: Iterable[Reading], quota: Quota, audit: AuditLog) -> None:
         self._peers = peers
         self._quota = quota
         self._audit = audit
         self._next_look = 0.0
-        self._choked: dict[HubPeer, tuple[int, float]] = {}
+        self._choked: dict[Reading, tuple[int, float]] = {}
         """How much each had read at its last progress, and when that was."""
 
     def sweep(self, now: float) -> None:
@@ -35,13 +47,13 @@ class SendWatch:
         choked = [peer for peer in self._peers if peer.is_choked]
         for peer in sorted(choked, key=lambda peer: peer.queued_bytes, reverse=True):
             had, since = before.get(peer, (-1, now))
-            taken = peer.link.taken_bytes
+            taken = peer.taken_bytes
             # The count may also decrease, when the connection itself writes something, such as a pong.
             self._choked[peer] = (taken, now) if taken > had else (had, since)
             if now - self._choked[peer][1] >= PATIENCE and peer.is_choked:
                 self._end(peer)
 
-    def _end(self, peer: HubPeer) -> None:
+    def _end(self, peer: Reading) -> None:
         who = peer.principal
         limit = self._quota.limits.limit(who, Resource.QUEUED)
         why = (
@@ -57,5 +69,5 @@ class SendWatch:
             reason=ErrorCodes.CAPACITY_EXCEEDED,
             detail=why,
         )
-        peer.link.drop_queued()
+        peer.drop_queued()
         peer.evict(ErrorCodes.CAPACITY_EXCEEDED, why)

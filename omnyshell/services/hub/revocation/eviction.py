@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
@@ -17,7 +16,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.event_bus import EventBus, NodeEvent, RightsEvent
 from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.peers.login_gate import AsNow, LoginGate
-from omnyshell.services.hub.peers.peer import Peer, Peers
+from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
 from omnyshell.services.hub.sessions.broker import HubBroker
 from omnyshell.services.hub.sessions.kept_judge import KeptSessionJudge
 from omnyshell.services.hub.sessions.relayed_requests import RelayedRequests
@@ -39,7 +38,7 @@ class Eviction:
     def __init__(
         self,
         *,
-        peers: Peers[Any],
+        peers: ConnectedPeers,
         nodes: NodeDirectory,
         broker: HubBroker,
         policy: HubPolicy,

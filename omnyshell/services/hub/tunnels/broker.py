@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from omnyshell.clock import Clock
-from omnyshell.errors import ErrorCodes, TransportException, TunnelRejectedException
-from omnyshell.ids import FIRST_HUB_CHANNEL_AT_CLIENT, IdFactory, short_id
+from omnyshell.errors import ErrorCodes, TunnelRejectedException
+from omnyshell.ids import IdFactory, short_id
 from omnyshell.model.live import LiveTunnel
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
@@ -37,8 +37,8 @@ from omnyshell.services.hub.peers.login_gate import AsNow
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.tunnels.admission import EXPOSING, SECURE_UNAVAILABLE, TunnelAdmission
 from omnyshell.services.hub.tunnels.backlogs import TunnelBacklogs
-from omnyshell.services.hub.tunnels.channel import TunnelChannel
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.services.hub.tunnels.exposer import Exposer
 from omnyshell.services.hub.tunnels.http.forwarder import HttpForwarder
 from omnyshell.services.hub.tunnels.http.headers import ForwardingHeaders
 from omnyshell.services.hub.tunnels.open_tunnel import OpenTunnel
@@ -49,36 +49,6 @@ from omnyshell.transport.introductions import Introductions
 from omnyshell.transport.listener import Listener
 
 MAX_HOST_LENGTH = 255
-
-INCOMING = "stdout"
-"""The stream whose credit the hub grants on tunnel channels."""
-
-
-class _Exposer:
-    """A connection that serves tunnels, with its channels and the choice of their ids."""
-
-    def __init__(self, peer: FarEnd, node: ReachableNode | None, metrics: HubMetrics) -> None:
-        self.node = node
-        self.channels = peer.multiplexer(INCOMING, self._ended)
-        self._peer = peer
-        self._metrics = metrics
-        self._last_channel = FIRST_HUB_CHANNEL_AT_CLIENT - 1
-
-    def adopt(self, connection: TunnelConnection) -> None:
-        """Give a connection a channel to the exposer, and make it the channel's owner."""
-        channel_id = self._allocate_channel()
-        connection.channel = self.channels.adopt(channel_id, connection)
-        self._peer.channels[channel_id] = TunnelChannel(connection, self._peer, self._metrics)
-
-    def _ended(self, channel_id: int) -> None:
-        del self._peer.channels[channel_id]
-
-    def _allocate_channel(self) -> int:
-        """Return the next channel id toward the exposer; for a node, sessions use the same range."""
-        if self.node is not None:
-            return self.node.allocate_channel()
-        self._last_channel += 1
-        return self._last_channel
 
 
 class TunnelBroker:
@@ -122,7 +92,7 @@ class TunnelBroker:
         self.refusals = TunnelRefusals(audit)
         self._backlogs = TunnelBacklogs(quota)
         self._tunnels: dict[str, OpenTunnel] = {}
-        self._exposers: dict[FarEnd, _Exposer] = {}
+        self._exposers: dict[FarEnd, Exposer] = {}
 
     # From clients
 
@@ -211,7 +181,7 @@ class TunnelBroker:
         """
         for tunnel in tunnels:
             owner = current(tunnel.owner, tunnel.evidence)
-            if owner is None or not self._admission.may_expose(owner, self._node_of(tunnel)).allowed:
+            if owner is None or not self._admission.may_expose(owner, tunnel.exposer.node).allowed:
                 self.end(tunnel)
             else:
                 tunnel.owner = owner
@@ -240,7 +210,7 @@ class TunnelBroker:
             return
         for tunnel in self._tunnels_at(exposer):
             self._close(tunnel, CloseReason.EXPOSER_CLOSED, peer.address)
-        exposer.channels.lose(TransportException("the exposer's connection has ended"))
+        exposer.lose()
 
     def sweep(self, now: float) -> None:
         """End connections whose outside reads nothing while too much waits; `now` on the monotonic clock."""
@@ -274,16 +244,17 @@ class TunnelBroker:
         exposer = self._exposer(peer, node)
         registration = TunnelRegistration(info, client.principal.id)
         backlog = self._backlogs.of(client.principal)
-        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer.channels, backlog)
+        tunnel = OpenTunnel(registration, client.principal, client.evidence, exposer, backlog)
         self._registry.add(registration)
-        self._tunnels[registration.info.tunnel_id] = tunnel
-        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel, peer)))
+        self._tunnels[info.tunnel_id] = tunnel
+        exposer.tunnels[info.tunnel_id] = None
+        tunnel.listener = Listener(sockets, self._introductions.before(partial(self._accepted, tunnel)))
         self._bus.publish(TunnelEvent(tunnel.describe(), is_open=True))
         return tunnel
 
-    def _exposer(self, peer: FarEnd, node: ReachableNode | None) -> _Exposer:
+    def _exposer(self, peer: FarEnd, node: ReachableNode | None) -> Exposer:
         if peer not in self._exposers:
-            self._exposers[peer] = _Exposer(peer, node, self._metrics)
+            self._exposers[peer] = Exposer(peer, node, self._metrics)
         return self._exposers[peer]
 
     def _bind(self, wanted: int | None) -> tuple[int, list[socket.socket]]:
@@ -301,7 +272,7 @@ class TunnelBroker:
 
     # Connections
 
-    def _accepted(self, tunnel: OpenTunnel, peer: FarEnd, sock: socket.socket, address: str) -> None:
+    def _accepted(self, tunnel: OpenTunnel, sock: socket.socket, address: str) -> None:
         """Accept or refuse a connection.
 
         Rights are checked again, as they may have changed since the tunnel was opened.
@@ -310,9 +281,8 @@ class TunnelBroker:
             # The tunnel was closed while the balancer's header was read.
             sock.close()
             return
-        exposer = self._exposers[peer]
         tls = self._secure().tls if tunnel.info.secure else None
-        problem = self._problem_of(tunnel, peer, exposer)
+        problem = self._problem_of(tunnel)
         if tunnel.info.secure and tls is None:
             # TLS tunnels were switched off since this one was opened: refuse, and never fall back to clear text.
             problem = SECURE_UNAVAILABLE
@@ -321,10 +291,10 @@ class TunnelBroker:
             sock.close()
             return
         self._metrics.tunnel_connections += 1
-        half_close = TUNNEL_EOF in peer.features
+        half_close = TUNNEL_EOF in tunnel.exposer.peer.features
         http = HttpForwarder(self._marks(tunnel, address)) if tunnel.info.protocol is TunnelProtocol.HTTP else None
         connection = TunnelConnection(tunnel, address, self._refused, half_close=half_close, http=http)
-        exposer.adopt(connection)
+        tunnel.exposer.adopt(connection)
         tunnel.connection_opened(connection)
         connection.serve(sock, tls)
 
@@ -340,14 +310,15 @@ class TunnelBroker:
             new_request_id=self._new_request_id,
         )
 
-    def _problem_of(self, tunnel: OpenTunnel, peer: FarEnd, exposer: _Exposer) -> str:
-        if not peer.is_open:
+    def _problem_of(self, tunnel: OpenTunnel) -> str:
+        exposer = tunnel.exposer
+        if not exposer.peer.is_open:
             return ErrorCodes.NODE_OFFLINE
         if not self._admission.may_expose(tunnel.owner, exposer.node).allowed:
             return ErrorCodes.NOT_AUTHORIZED
         quota, mine = self._quota, self._registry.of_owner(tunnel.owner.id)
         held = sum(self._tunnels[each.info.tunnel_id].counters.connections_now for each in mine)
-        is_full = len(exposer.channels) >= quota.limits.max_channels
+        is_full = exposer.connections >= quota.limits.max_channels
         if is_full or quota.problem(tunnel.owner, Resource.CHANNELS, held):
             return ErrorCodes.CAPACITY_EXCEEDED
         return ""
@@ -357,17 +328,13 @@ class TunnelBroker:
 
     # The rest
 
-    def _node_of(self, tunnel: OpenTunnel) -> ReachableNode | None:
-        found = (exposer for exposer in self._exposers.values() if exposer.channels is tunnel.channels)
-        exposer = next(found, None)
-        return exposer.node if exposer is not None else None
-
-    def _tunnels_at(self, exposer: _Exposer) -> list[OpenTunnel]:
-        return [tunnel for tunnel in self._tunnels.values() if tunnel.channels is exposer.channels]
+    def _tunnels_at(self, exposer: Exposer) -> list[OpenTunnel]:
+        return [self._tunnels[tunnel_id] for tunnel_id in exposer.tunnels]
 
     def _close(self, tunnel: OpenTunnel, reason: CloseReason, address: str) -> list[TunnelConnection]:
         self._registry.remove(tunnel.registration)
         del self._tunnels[tunnel.info.tunnel_id]
+        del tunnel.exposer.tunnels[tunnel.info.tunnel_id]
         ended = tunnel.close(reason)
         self._bus.publish(TunnelEvent(tunnel.describe(), is_open=False))
         self._audit.record(

@@ -13,6 +13,7 @@ from omnyshell.protocol.messages import (
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.peers.far_end import FarEnd
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.transport.channels import Channel
 
 GRANTED = "stdin"
 """The stream whose grants the hub accepts on a tunnel's channel (docs/protocol.md#credit)."""
@@ -23,10 +24,11 @@ _TAKEN = ChannelEof | ChannelClose | NodeTunnelConnected | NodeTunnelConnectFail
 class TunnelChannel:
     """The `ChannelOwner` for a connection through a tunnel."""
 
-    __slots__ = ("_connection", "_exposer", "_metrics")
+    __slots__ = ("_channel", "_connection", "_exposer", "_metrics")
 
-    def __init__(self, connection: TunnelConnection, exposer: FarEnd, metrics: HubMetrics) -> None:
+    def __init__(self, connection: TunnelConnection, channel: Channel, exposer: FarEnd, metrics: HubMetrics) -> None:
         self._connection = connection
+        self._channel = channel
         self._exposer = exposer
         self._metrics = metrics
 
@@ -41,7 +43,7 @@ class TunnelChannel:
     def message(self, message: ChannelMessage) -> None:
         """Handle grants of credit, and messages about the target."""
         if isinstance(message, ChannelWindow) and message.stream == GRANTED:
-            self._connection.channel.window_received(message)
+            self._channel.window_received(message)
         elif isinstance(message, _TAKEN):
             self._connection.message_received(message)
         else:

@@ -10,8 +10,8 @@ from omnyshell.model.tunnels import TunnelInfo
 from omnyshell.protocol.outbox import Backlog
 from omnyshell.security.authenticators import Evidence
 from omnyshell.services.hub.tunnels.connection import TunnelConnection
+from omnyshell.services.hub.tunnels.exposer import Exposer
 from omnyshell.services.hub.tunnels.registry import TunnelRegistration
-from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.listener import Listener
 
 
@@ -37,7 +37,7 @@ class OpenTunnel:
         registration: TunnelRegistration,
         owner: Principal,
         evidence: Evidence | None,
-        channels: ChannelMultiplexer,
+        exposer: Exposer,
         backlog: Backlog,
     ) -> None:
         self.registration = registration
@@ -46,8 +46,8 @@ class OpenTunnel:
         """The evidence of the login that opened it; the tunnel ends when that credential does, whatever others its
         owner has."""
 
-        self.channels = channels
-        """The channels of the exposer's connection."""
+        self.exposer = exposer
+        """The connection that serves it."""
 
         self.backlog = backlog
         """Bytes that wait for the outside in all tunnels of its owner."""

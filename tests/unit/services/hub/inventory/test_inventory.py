@@ -63,8 +63,6 @@ class Told:
         sessions = LiveSessions(lambda *_: None, world.clock, world.router.carried, lambda _node_id: False)
         self.view = LiveView(
             inventory=self.inventory,
-            nodes=world.registry,
-            routes=world.router,
             sessions=sessions,
             audit=world.audit,
             metrics=world.metrics,

@@ -326,11 +326,13 @@ class Clock:
 class Inbox:
     """A connection that takes messages, or does not."""
 
+    is_open = True
+
     def __init__(self) -> None:
         self.has_room = True
         self.messages: list[ControlMessage] = []
 
-    def tell(self, message: ControlMessage) -> None:
+    def send(self, message: ControlMessage) -> None:
         self.messages.append(message)
 
 

@@ -84,7 +84,7 @@ class World:
         self.owners: dict[str, ChannelOwner] = {
             "client": ClientEnd(self.route, relay, told),
             "node": NodeEnd(self.route, relay, told),
-            "tunnel": TunnelChannel(told, node, self.metrics),
+            "tunnel": TunnelChannel(told, told, node, self.metrics),
         }
 
     def takes(self, owner: str, message: m.ChannelMessage) -> bool:

@@ -30,7 +30,6 @@ class Received:
     def __init__(self, verdict: Any = None, timeout: float = 30.0) -> None:
         self.did: list[Any] = []
         self.joins: list[Reception] = []
-        self.link = SimpleNamespace(cut_off_within=lambda _seconds: self.did.append("cut off"))
         certificate = SimpleNamespace(current=SimpleNamespace(uid="hub_" + "A" * 43, spki_sha256=b""))
         self.reception = Reception(
             cast("Any", self),
@@ -50,8 +49,8 @@ class Received:
         self.did.append(code)
         self.is_open = False
 
-    def fail(self, code: ErrorCodes, _text: str) -> None:
-        self.did.append(code)
+    def give_up(self, code: ErrorCodes, _text: str, _within: float) -> None:
+        self.did += [code, "cut off"]
 
     def logged_in(self, principal: Principal, _evidence: object, answer: AuthOk) -> None:
         self.did += [principal, type(answer)]

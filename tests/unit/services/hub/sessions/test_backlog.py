@@ -4,7 +4,6 @@ import random
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -136,7 +135,7 @@ class FakePeer:
         self.sent: list[tuple[int | None, Any]] = []
         self.channels: dict[int, Any] = {}
         self.ended = ""
-        self.link = SimpleNamespace(taken_bytes=0, drop_queued=self._drop)
+        self.taken_bytes = 0
         self._backlog = backlog
 
     @property
@@ -149,7 +148,7 @@ class FakePeer:
     def evict(self, _code: str, text: str) -> None:
         self.ended = text
 
-    def _drop(self) -> None:
+    def drop_queued(self) -> None:
         assert self._backlog is not None
         self._backlog.waiting -= self.queued_bytes
         self.queued_bytes = 0
@@ -249,9 +248,9 @@ def test_who_takes_nothing_while_too_much_waits_is_ended_the_one_with_the_most_f
     backlog.waiting = 17
     watch, audit, quota = watched(less, slow, stuck, quiet, other)
     for second in range(int(PATIENCE) + 1):
-        slow.link.taken_bytes += 1
+        slow.taken_bytes += 1
         # What the hub answers pings with grows what waits, and is nothing that was taken.
-        stuck.link.taken_bytes -= 5
+        stuck.taken_bytes -= 5
         watch.sweep(second * LOOK_PERIOD)
         assert bool(stuck.ended) is (second == PATIENCE)
     assert [peer.ended for peer in (less, slow, quiet, other)] == [""] * 4
@@ -267,7 +266,7 @@ def test_who_takes_some_of_it_once_in_a_while_stays() -> None:
     backlog.waiting = 20
     watch, _, _ = watched(peer)
     for second in range(100):
-        peer.link.taken_bytes += second % (int(PATIENCE) - 1) == 0
+        peer.taken_bytes += second % (int(PATIENCE) - 1) == 0
         watch.sweep(second)
     assert not peer.ended
 

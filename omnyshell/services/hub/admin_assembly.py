@@ -54,7 +54,7 @@ def assemble_admin(
     new_id: IdFactory,
 ) -> AdminService:
     """Return the service with all its members; each is given its neighbours by name."""
-    known = KnownPrincipals(records.enrolments, enrolled, authenticator)
+    known = KnownPrincipals(store=records.enrolments, enrolled=enrolled, authenticator=authenticator)
     invites = Invites(
         known=known,
         store=records.enrolments,

@@ -191,7 +191,7 @@ async def test_a_node_without_the_extension_is_asked_for_each_principal(
 async def test_against_a_hub_without_the_extension_what_can_be_asked_is_asked(
     certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {EVENTS})
+    monkeypatch.setattr(assembly, "OF_HUB", assembly.OF_HUB - {EVENTS})
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,
         running_node(certificates, hub.port, tmp_path),

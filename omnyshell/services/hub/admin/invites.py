@@ -43,8 +43,8 @@ from omnyshell.services.hub.admin.plans import (
 )
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
 from omnyshell.services.hub.ground.certificate import HubCertificate
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.owners import NodeOwners
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.changes import (
     AddCredential,
@@ -84,7 +84,7 @@ class Invites:
         known: KnownPrincipals,
         store: EnrolmentStore,
         locks: Locks,
-        nodes: NodeRegistry,
+        nodes: NodeDirectory,
         owners: NodeOwners,
         certificate: HubCertificate,
         clock: Clock,

@@ -15,7 +15,9 @@ from omnyshell.services.hub.truth.records import EnrolledPrincipal
 class KnownPrincipals:
     """Looks principals up for admins."""
 
-    def __init__(self, store: EnrolmentStore, enrolled: EnrolledAuthenticator, authenticator: HubAuthenticator) -> None:
+    def __init__(
+        self, *, store: EnrolmentStore, enrolled: EnrolledAuthenticator, authenticator: HubAuthenticator
+    ) -> None:
         self._store = store
         self._enrolled = enrolled
         self._authenticator = authenticator

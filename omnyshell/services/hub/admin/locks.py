@@ -20,8 +20,8 @@ from omnyshell.services.hub.admin.plans import (
     check_text,
     end_after,
 )
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.owners import NodeOwners
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import ConnectedPeers, Peer
 from omnyshell.services.hub.truth.changes import PutLock, RemoveLock
 
@@ -37,7 +37,7 @@ class LockAdmin:
         locks: Locks,
         known: KnownPrincipals,
         peers: ConnectedPeers,
-        nodes: NodeRegistry,
+        nodes: NodeDirectory,
         owners: NodeOwners,
         clock: Clock,
         new_id: IdFactory,

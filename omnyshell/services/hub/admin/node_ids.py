@@ -5,8 +5,8 @@ from omnyshell.model.principals import NODE_PREFIX
 from omnyshell.protocol.messages.admin import NodeLabelsSet, NodeRelease
 from omnyshell.services.hub.admin.plans import AdminRefusedException, Plan, Plans, Reads, changed, check_node
 from omnyshell.services.hub.enrolment.store import EnrolmentStore
+from omnyshell.services.hub.nodes.directory import NodeDirectory
 from omnyshell.services.hub.nodes.owners import NodeOwners
-from omnyshell.services.hub.nodes.registry import NodeRegistry
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.changes import ReleaseNode, RemovePrincipal, SetLabels
 
@@ -14,7 +14,7 @@ from omnyshell.services.hub.truth.changes import ReleaseNode, RemovePrincipal, S
 class NodeIdAdmin:
     """Plans each change; nothing has happened when a plan is returned."""
 
-    def __init__(self, store: EnrolmentStore, owners: NodeOwners, nodes: NodeRegistry) -> None:
+    def __init__(self, store: EnrolmentStore, owners: NodeOwners, nodes: NodeDirectory) -> None:
         self._store = store
         self._owners = owners
         self._nodes = nodes

@@ -33,10 +33,10 @@ class ServedRole(NamedTuple):
 
 
 def whole_table(known: Iterable[type[ControlMessage]], rooms: Iterable[MessageTable]) -> MessageTable:
-    """Join the tables of all rooms.
+    """Join the tables of `rooms`.
 
-    `known` are the messages that the hub can decode. Raises `ValueError` that names all messages without a handler or
-    with two, and all handlers for messages that the role does not send.
+    `known` are the messages that the hub can decode. Raises `ValueError` that names all messages of a role without a
+    handler or with two, and all handlers for messages that the role does not send.
     """
     whole: dict[Role, dict[type[ControlMessage], Handler]] = {role: {} for role in Role}
     doubles = list(_enter(whole, rooms))

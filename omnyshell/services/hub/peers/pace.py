@@ -71,7 +71,7 @@ def cost_of(message: ControlMessage | None, had_place: bool) -> float:
 
 
 class Pace:
-    """The pace of one connection. Call `opened` with its link, then `logged_in` and `ended` once each."""
+    """The pace of one connection. Set `link` when it opens, then call `logged_in` and `ended` once each."""
 
     link: ServerLink
 

@@ -29,7 +29,7 @@ class NotAllowedException(SessionRejectedException):
 class SessionAdmission:
     """Checks requests for sessions. No I/O."""
 
-    def __init__(self, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy, quota: Quota) -> None:
+    def __init__(self, *, nodes: NodeDirectory, router: SessionRouter, policy: HubPolicy, quota: Quota) -> None:
         self._nodes = nodes
         self._router = router
         self._policy = policy

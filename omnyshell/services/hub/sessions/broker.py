@@ -79,7 +79,7 @@ class HubBroker:
         self._metrics = metrics
         self._clock = clock
         self._new_id = new_id
-        self._admission = SessionAdmission(nodes, router, policy, quota)
+        self._admission = SessionAdmission(nodes=nodes, router=router, policy=policy, quota=quota)
         self._bus = bus
 
     # From clients

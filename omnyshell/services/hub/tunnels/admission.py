@@ -29,6 +29,7 @@ class TunnelAdmission:
 
     def __init__(
         self,
+        *,
         registry: TunnelRegistry,
         nodes: NodeDirectory,
         policy: HubPolicy,

@@ -88,7 +88,7 @@ class TunnelBroker:
         self._clock = clock
         self._new_id = new_id
         self._new_request_id = new_request_id
-        self._admission = TunnelAdmission(registry, nodes, policy, quota, secure)
+        self._admission = TunnelAdmission(registry=registry, nodes=nodes, policy=policy, quota=quota, secure=secure)
         self.refusals = TunnelRefusals(audit)
         self._backlogs = TunnelBacklogs(quota)
         self._tunnels: dict[str, OpenTunnel] = {}

@@ -1,0 +1,16 @@
+"""Which heartbeats count."""
+
+from omnyshell import (
+    HeartbeatMonitor,
+)
+
+
+def test_heartbeats_count_only_with_a_higher_number() -> None:
+    monitor = HeartbeatMonitor(timeout=30)
+    monitor.register("n", 0)
+    assert monitor.beat("n", 5, 10)
+    assert not monitor.beat("n", 5, 20)
+    assert not monitor.beat("unknown", 1, 20)
+    assert monitor.expired(39.9) == []
+    assert monitor.expired(40) == ["n"]
+    assert monitor.expired(99) == []

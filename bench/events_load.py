@@ -8,6 +8,7 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import uvloop
 
@@ -32,6 +33,7 @@ from omnyshell.services.client.live.feed import LiveFeed
 from omnyshell.services.client.live.state import HubState
 from omnyshell.services.hub.ground.event_bus import SessionEvent
 from omnyshell.services.hub.peers.hub_peer import HubPeer
+from omnyshell.services.hub.sessions.relay import ClientEnd, NodeEnd
 from omnyshell.services.hub.sessions.route import Session, SessionRoute
 
 SESSIONS = 1_000
@@ -41,9 +43,22 @@ SIZE = 256 * 1024 * 1024
 CASES = ("idle", "traffic", "states")
 
 
+class NoNode:
+    """The far end of sessions that no node has."""
+
+    def __init__(self) -> None:
+        self.channels: dict[int, Any] = {}
+
+    def discard(self, channel: int) -> None:
+        """Nothing waits."""
+
+    def send(self, message: Any, channel: int | None = None) -> None:
+        """Nobody reads it."""
+
+
 def routes(hub: OmnyShellHub, peer: HubPeer, count: int) -> list[SessionRoute]:
     """Sessions that the hub believes it carries."""
-    made = []
+    made, node = [], cast("Any", NoNode())
     for number in range(count):
         session = Session(
             f"{number:08d}-0000-4000-8000-000000000000",
@@ -54,8 +69,9 @@ def routes(hub: OmnyShellHub, peer: HubPeer, count: int) -> list[SessionRoute]:
             "",
             SessionState.OPEN,
         )
-        route = SessionRoute(session, peer, number + 1000, peer, number + 100_000, 0.0, asked_id=session.id)
-        hub.sessions.add(route)
+        route = SessionRoute(session, peer, number + 1000, node, number + 100_000, session.id, open_deadline=0.0)
+        relay, broker = hub._services.relay, hub._services.broker
+        hub.sessions.add(ClientEnd(route, relay, broker), NodeEnd(route, relay, broker))
         made.append(route)
     return made
 
@@ -95,7 +111,7 @@ async def serve(directory: Path, case: str, count: int = SESSIONS) -> None:
                     route.bytes_in += 10
                     route.bytes_out += 1000
                 else:
-                    hub.bus.publish(SessionEvent(route))
+                    hub.bus.publish(SessionEvent(route.describe(), route.asked_id))
             due += 1 / RATE
             await asyncio.sleep(max(0.0, due - time.monotonic()))
         for route in carried:

@@ -363,7 +363,7 @@ async def test_an_admin_may_give_up_the_role_and_gets_the_answer(
 async def test_a_hub_that_does_not_know_a_request_is_not_waited_for(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {"rights"})
+    monkeypatch.setattr(assembly, "OF_HUB", assembly.OF_HUB - {"rights"})
     request = AccessRequest(request_id="", node_id="n1")
     async with Hub(hub_config(certificates)) as hub, AdminClient(access(certificates, hub.port, "admin")) as admin:
         with pytest.raises(AdminRequestException, match="this hub is older and does not know this"):
@@ -374,7 +374,7 @@ async def test_a_hub_that_does_not_know_a_request_is_not_waited_for(
 async def test_nothing_is_asked_of_a_hub_that_would_grant_it_for_good(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {"admin-ends"})
+    monkeypatch.setattr(assembly, "OF_HUB", assembly.OF_HUB - {"admin-ends"})
     async with Hub(hub_config(certificates)) as hub, AdminClient(access(certificates, hub.port, "admin")) as admin:
         before = len(hub.audit)
         for request in (

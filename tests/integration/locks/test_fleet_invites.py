@@ -144,7 +144,7 @@ async def test_revoked_expired_and_restarted(certificates: Certificates, tmp_pat
 async def test_a_hub_that_would_make_another_invite_is_not_asked(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly, "FEATURES", assembly.FEATURES - {"fleet-invites"})
+    monkeypatch.setattr(assembly, "OF_HUB", assembly.OF_HUB - {"fleet-invites"})
     async with (
         OmnyShellHub(hub_config(certificates)) as hub,
         AdminClient(access(certificates, hub.port, "admin")) as admin,

@@ -21,6 +21,10 @@ _LONGEST_STEP: Final = 1024
 # What costs little whatever the screen's size: text without marks and emoji, SGR, going to a place, erasing in a line.
 _LIGHT_STEP: Final = 2048
 _heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
+_whole: Final = re.compile(rb"\$[rtvxz{]|'[}~]| [@A]|\x1b[69]")
+_PROTECTED_PART: Final = 8
+"""Erasing takes as much longer where cells are protected."""
+
 _WORTH_SKIPPING: Final = 32 * 1024
 
 
@@ -118,6 +122,10 @@ class Follower:
         size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
         if size < _LIGHT_STEP and not _heavy.search(chunk, start, start + _LIGHT_STEP):
             size = _LIGHT_STEP
+        elif size < _LIGHT_STEP:
+            # A function that changes every cell is a step by itself.
+            found = _whole.search(chunk, start, start + size)
+            size = found.end() - start if found else size // _PROTECTED_PART if self._screen.protection else size
         end = start + size
         self._screen.feed(chunk[start:end])
         if end < len(chunk):

@@ -14,7 +14,6 @@ from omnyshell.terminal.screen.style import (
     NO_UNDERLINE,
     REVERSE,
     SINGLE_UNDERLINE,
-    Look,
     Style,
     style_of,
 )
@@ -48,12 +47,12 @@ class Rectangles(Editing):
         self._fill(bounds, " ")
 
     def _fill(self, bounds: tuple[int, ...], character: str) -> None:
-        pen = self.cursor.style.look
+        pen_fg, pen_bg, flags, underline, underline_colour, link = self.cursor.style.fields
 
         def filled(style: Style) -> Style:
-            look = style.look
-            fg, bg = (own if own != DEFAULT else there for own, there in ((pen.fg, look.fg), (pen.bg, look.bg)))
-            return style_of(pen._replace(fg=fg, bg=bg))
+            fg, bg, *_ = style.fields
+            fg, bg = pen_fg if pen_fg != DEFAULT else fg, pen_bg if pen_bg != DEFAULT else bg
+            return style_of((fg, bg, flags, underline, underline_colour, link))
 
         for row, left, end in self._spans(bounds):
             _restyle(row, left, end, filled, character * (end - left))
@@ -83,13 +82,27 @@ class Rectangles(Editing):
 
     def mark_rectangle(self, *parameters: int) -> None:
         """DECCARA: set or reset attributes."""
-        self._mark(parameters[:4], lambda look: _marked(look, parameters[4:] or (0,)))
+        keep, add, underline = _marks(parameters[4:] or (0,))
+
+        def marked(style: Style) -> Style:
+            fg, bg, flags, old, colour, link = style.fields
+            return style_of((fg, bg, flags & keep | add, old if underline is None else underline, colour, link))
+
+        self._mark(parameters[:4], marked)
 
     def reverse_rectangle(self, *parameters: int) -> None:
         """DECRARA: turn attributes over."""
-        self._mark(parameters[:4], lambda look: _reversed(look, parameters[4:] or (0,)))
+        turned, turns_underline = _turned(parameters[4:] or (0,))
 
-    def _mark(self, bounds: tuple[int, ...], change: Callable[[Look], Look]) -> None:
+        def reversed_style(style: Style) -> Style:
+            fg, bg, flags, underline, colour, link = style.fields
+            if turns_underline:
+                underline = NO_UNDERLINE if underline else SINGLE_UNDERLINE
+            return style_of((fg, bg, flags ^ turned, underline, colour, link))
+
+        self._mark(parameters[:4], reversed_style)
+
+    def _mark(self, bounds: tuple[int, ...], change: Callable[[Style], Style]) -> None:
         exact = self._marks_rectangles
         top, left, bottom, right = self._bounds(bounds)
         if left > right:
@@ -97,7 +110,7 @@ class Rectangles(Editing):
         for y in range(top, bottom + 1):
             first = left if exact or y == top else 0
             end = (right if exact or y == bottom else self.columns - 1) + 1
-            _restyle(self._rows[y], first, end, lambda style: style_of(change(style.look)), skips_blank=not exact)
+            _restyle(self._rows[y], first, end, change, skips_blank=not exact)
 
     def _spans(self, bounds: tuple[int, ...]) -> Iterator[tuple[Row, int, int]]:
         top, left, bottom, right = self._bounds(bounds)
@@ -131,33 +144,44 @@ def _restyle(
         return
     cells, styles = row.settle()
     part = styles[start:end]
-    changed = {style: change(style) for style in set(part)}
-    if text:
-        row.put(start, (list(text), [changed[style] for style in part]))
-        return
-    for column, style in enumerate(part, start):
-        if not (skips_blank and cells[column] == " " and style == DEFAULT_STYLE):
-            styles[column] = changed[style]
+    if part.count(part[0]) == len(part):
+        style = change(part[0])
+        if text:
+            row.runs.append((start, text, style))
+            return
+        changed = [style] * len(part)
+    else:
+        # A style is made once for all of its cells; asking for its value would take longer.
+        made = {key: change(style) for key, style in {id(style): style for style in part}.items()}
+        changed = [made[id(style)] for style in part]
+        if text:
+            row.put(start, (list(text), changed))
+            return
+    if skips_blank:
+        was = zip(cells[start:end], part, changed, strict=True)
+        changed = [old if cell == " " and old == DEFAULT_STYLE else new for cell, old, new in was]
+    styles[start:end] = changed
     row.touch()
 
 
-def _marked(look: Look, codes: tuple[int, ...]) -> Look:
-    flags, underline = look.flags, look.underline
+def _marks(codes: tuple[int, ...]) -> tuple[int, int, int | None]:
+    """Return the flags that stay, those that are added, and the underline, None where that stays."""
+    keep, add, underline = -1, 0, None
     for code in codes:
+        flag = _FLAGS.get(code % _OFF, BOLD if code == _OFF + 2 else 0)
         if code == 0:
-            flags, underline = flags & ~_ALL_FLAGS, NO_UNDERLINE
-        elif code % _OFF in _FLAGS or code == _OFF + 2:
-            flag = _FLAGS.get(code % _OFF, BOLD)
-            flags = flags | flag if code < _OFF else flags & ~flag
-        elif code % _OFF == _UNDERLINE:
+            keep, add, underline = ~_ALL_FLAGS, 0, NO_UNDERLINE
+        elif flag and code < 2 * _OFF:
+            keep, add = keep & ~flag, add | flag if code < _OFF else add & ~flag
+        elif code in (_UNDERLINE, _OFF + _UNDERLINE):
             underline = SINGLE_UNDERLINE if code < _OFF else NO_UNDERLINE
-    return look._replace(flags=flags, underline=underline)
+    return keep, add, underline
 
 
-def _reversed(look: Look, codes: tuple[int, ...]) -> Look:
-    flags, underline = look.flags, look.underline
+def _turned(codes: tuple[int, ...]) -> tuple[int, bool]:
+    """Return the flags that are turned over, and whether the underline is."""
+    flags, underline = 0, False
     for code in codes:
-        if code in (0, _UNDERLINE):
-            underline = NO_UNDERLINE if underline else SINGLE_UNDERLINE
         flags ^= _ALL_FLAGS if code == 0 else _FLAGS.get(code, 0)
-    return look._replace(flags=flags, underline=underline)
+        underline ^= code in (0, _UNDERLINE)
+    return flags, underline

@@ -119,8 +119,14 @@ class Row:
 
     def erase_unprotected(self, start: int, end: int, style: Style) -> None:
         """Erase those of the columns from `start` up to `end` that are not protected (DECSCA, SPA)."""
+        part = self.settle()[1][start:end]
+        if part and part.count(part[0]) == len(part):
+            if not part[0].is_protected:
+                self.erase(start, end, style)
+            return
+        kept = {id(style): style.is_protected for style in part}
         column = start
-        for protected, group in groupby(self.settle()[1][start:end], key=_is_protected):
+        for protected, group in groupby([kept[id(style)] for style in part]):
             after = column + sum(1 for _ in group)
             if not protected:
                 self.runs.append((column, blanks(after - column), style))
@@ -326,7 +332,3 @@ class Row:
 def _is_cut(cells: list[str], end: int) -> bool:
     last = cells[end - 1]
     return bool(last) and width_of(last[0]) == 2
-
-
-def _is_protected(style: Style) -> bool:
-    return style.is_protected

@@ -79,6 +79,11 @@ class Style:
         return f"Style({self.look})"
 
     @property
+    def fields(self) -> Fields:
+        """The value of the style, as a plain tuple in the order of `Look`."""
+        return self._fields
+
+    @property
     def look(self) -> Look:
         """The value of the style."""
         return Look(*self._fields)
@@ -146,7 +151,7 @@ _registry: Final = _Registry()
 _styles: Final[dict[Fields, Style]] = {}
 
 
-def style_of(look: Look) -> Style:
+def style_of(look: Look | Fields) -> Style:
     """Return the style of `look`."""
     style = _styles.get(look)
     if style is None:

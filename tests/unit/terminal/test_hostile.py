@@ -129,3 +129,17 @@ def test_what_is_too_much_for_the_clipboard_is_told(size: int, piece: int) -> No
     assert (len(event.text) == size) == (size <= 1_000_000)
     assert event.text or abs(event.size - size) < 20
     assert screen.display[0].startswith("after")
+
+
+@pytest.mark.parametrize("text", ["", "a", "ab", "abc", "abcd", "漢字é"])
+def test_what_is_for_the_clipboard_needs_no_padding(text: str) -> None:
+    encoded = base64.b64encode(text.encode()).rstrip(b"=")
+    screen = Emulator(20, 4)
+    screen.feed(b"\x1b]52;c;" + encoded + b"\x07")
+    assert screen.take_events() == [ClipboardWrite("c", text)]
+
+
+def test_what_is_not_base64_is_nothing_for_the_clipboard() -> None:
+    screen = Emulator(20, 4)
+    screen.feed(b"\x1b]52;c;YWIxY\x07\x1b]52;c;Y\x07\x1b]52;c;Y=W\x07\x1b]52;c;!\x07")
+    assert screen.take_events() == []

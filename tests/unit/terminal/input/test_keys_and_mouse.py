@@ -123,3 +123,11 @@ def test_mouse(output: bytes, event: MouseEvent, sent: bytes) -> None:
     modes = modes_after(output)
     assert encode_mouse(event, modes) == sent
     assert not sent or wants_mouse(modes)
+
+
+@pytest.mark.parametrize(("x", "y"), [(-3, 4), (3, -4), (-3, -4)])
+def test_a_drag_out_of_the_window_is_at_its_edge(x: int, y: int) -> None:
+    event = MouseEvent(MouseAction.MOVE, MouseButton.LEFT, x, y)
+    column, line = max(x, 0) + 1, max(y, 0) + 1
+    assert encode_mouse(event, {1002 << 5, 1006 << 5}) == f"\x1b[<32;{column};{line}M".encode()
+    assert encode_mouse(event, {1002 << 5}) == bytes((0x1B, 0x5B, 0x4D, 64, 32 + column, 32 + line))

@@ -54,8 +54,12 @@ FLEET_INVITES = "fleet-invites"
 KEPT_COMMANDS = "kept-commands"
 """The hub learns which commands wait in a node, and ends them."""
 
+HISTORY = "history"
+"""Lines that left a session's screen can be had, page by page."""
+
 OF_HUB = frozenset(
     {
+        HISTORY,
         INTERACTIVE,
         AUTH_BIND,
         AUTH_BIND_2,
@@ -77,11 +81,24 @@ OF_HUB = frozenset(
 """What a hub announces."""
 
 OF_NODE = frozenset(
-    {EVENTS, INTERACTIVE, KEPT_COMMANDS, NODE_INSTANCE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, WIDE_WINDOW}
+    {
+        EVENTS,
+        HISTORY,
+        INTERACTIVE,
+        KEPT_COMMANDS,
+        NODE_INSTANCE,
+        RESUME_OFFSET,
+        RIGHTS,
+        SCREEN_ETAG,
+        TUNNEL_EOF,
+        WIDE_WINDOW,
+    }
 )
 """What a node announces."""
 
-OF_CLIENT = frozenset({INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW})
+OF_CLIENT = frozenset(
+    {HISTORY, INTERACTIVE, RESUME_OFFSET, RIGHTS, SCREEN_ETAG, TUNNEL_EOF, CLIPBOARD_AUDIT, WIDE_WINDOW}
+)
 """What a client for sessions and tunnels announces."""
 
 OF_ADMIN = frozenset({ADMIN, ADMIN_ENDS})

@@ -122,7 +122,9 @@ class OmnyShellConnection:
         self._on_message = on_message
         self._on_lost = on_lost
         self._on_improper = on_improper
-        self._codec = codec or FrameCodec()
+        self.codec = codec or FrameCodec()
+        """Decodes what is received; more messages can be taught to it."""
+
         self._loop = asyncio.get_running_loop()
         self._login: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -197,7 +199,7 @@ class OmnyShellConnection:
     def text_received(self, data: bytes) -> None:
         """Handle a control message."""
         try:
-            frame = self._codec.decode_control(data)
+            frame = self.codec.decode_control(data)
         except ImproperValueException as exc:
             self.dropped += 1
             self._refuse(exc)

@@ -17,11 +17,13 @@ from websockets.exceptions import ConnectionClosed
 from omnyshell.model.live import LiveSession
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, admin, events
+from omnyshell.protocol.messages.history import SessionHistoryResponse
 
 Alter = Callable[[type[ControlMessage], dict[str, Any]], dict[str, Any]]
 
 FEATURES = (
     "fleet-invites",
+    "history",
     "interactive",
     "locks",
     "events",
@@ -45,6 +47,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "sessions.kill.request": m.DetachedSessionKillResponse,
     "sessions.detach.request": m.ActiveSessionDetachResponse,
     "sessions.screen.request": m.SessionScreenResponse,
+    "sessions.history.request": SessionHistoryResponse,
     "tunnel.open.request": m.TunnelOpened,
     "tunnel.close.request": m.TunnelCloseResponse,
     "tunnel.list.request": m.TunnelListResponse,

@@ -16,8 +16,9 @@ from websockets.exceptions import ConnectionClosed
 
 from omnyshell.protocol import messages as m
 from omnyshell.protocol.messages import ControlMessage, events
+from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 
-FEATURES = ("interactive", "events", "resume-offset", "screen-etag", "tunnel-eof", "wide-window")
+FEATURES = ("interactive", "events", "history", "resume-offset", "screen-etag", "tunnel-eof", "wide-window")
 CAPABLE = ["exec", "shell", "detach", "tunnel", *FEATURES]
 
 ANSWERS: dict[str, type[ControlMessage]] = {
@@ -25,6 +26,7 @@ ANSWERS: dict[str, type[ControlMessage]] = {
     "node.sessions.kill.request": m.NodeDetachedSessionKillResponse,
     "node.sessions.detach.request": m.NodeActiveSessionDetachResponse,
     "node.sessions.screen.request": m.NodeSessionScreenResponse,
+    "node.sessions.history.request": NodeSessionHistoryResponse,
     "node.sessions.live.request": events.NodeLiveSessionsResponse,
     "node.session.detach": m.NodeSessionDetached,
     "node.tunnel.connect": m.NodeTunnelConnected,

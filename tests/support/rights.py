@@ -40,6 +40,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "node.sessions.kill.request": {"message": NODE_SAYS},
     "node.sessions.detach.request": {"message": NODE_SAYS},
     "node.sessions.screen.request": {"message": NODE_SAYS},
+    "node.sessions.history.request": {"message": NODE_SAYS},
 }
 
 
@@ -91,7 +92,7 @@ OPENINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "a shell resumed by default": ("shell", {"resumeSessionId": SESSION}),
     "a command resumed": ("exec", {"mode": "exec", "resumeSessionId": SESSION, "offsets": True}),
 }
-QUESTIONS = {"list": "watch", "screen": "watch", "detach": "watch", "kill": "kill"}
+QUESTIONS = {"list": "watch", "screen": "watch", "history": "watch", "detach": "watch", "kill": "kill"}
 
 
 async def may_open(client: RawPeer, request: dict[str, Any], channel: int) -> tuple[bool, str]:

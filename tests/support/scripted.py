@@ -102,7 +102,9 @@ class ScriptedClient:
             if node == node_id
         )
 
-    async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
+    async def peek(
+        self, node_id: str, session_ref: str, *, etag: str = "", with_history: bool = False
+    ) -> SessionScreen:
         self.asked += 1
         data = self.screens[node_id, session_ref]
         tag = str(hash(data))

@@ -11,6 +11,7 @@ from omnyshell.services.access_options import ACCESS, KEY_PASSPHRASE_FILE
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
 SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
+LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
 
 HUB_START = Command(
     ("hub", "start"),
@@ -82,13 +83,13 @@ COMMANDS: tuple[Command, ...] = (
         ("sessions", "peek"),
         "print the screen of a session, also of one that ended a few minutes ago",
         "sessions.sessions:peek",
-        (NODE, SESSION, JSON, *ACCESS),
+        (NODE, SESSION, LINES_ABOVE, JSON, *ACCESS),
     ),
     Command(
         ("sessions", "resume"),
         "take up a session in this terminal, also from another one that has it",
         "sessions.sessions:resume",
-        (NODE, SESSION, *ACCESS),
+        (NODE, SESSION, LINES_ABOVE, *ACCESS),
     ),
     Command(
         ("sessions", "detach"),

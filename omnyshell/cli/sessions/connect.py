@@ -59,10 +59,20 @@ async def run_session(
         return await _show(await _open(client, node, command, env, cwd), guardian)
 
 
-async def resume_session(access: HubAccess, node: str, ref: str, guardian: Guardian | None = None) -> int:
-    """Resume a session, and show it in the same way."""
+async def resume_session(
+    access: HubAccess, node: str, ref: str, guardian: Guardian | None = None, history: int = 0
+) -> int:
+    """Resume a session, and show it in the same way, after `history` of the lines above its screen."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(await client.resume(node, ref, pty=terminal_spec()), guardian)
+        spec = terminal_spec()
+        session = await client.resume(node, ref, pty=spec)
+        if not history:
+            return await _show(session, guardian)
+        # Imported by those that use it: the command starts fast without.
+        from omnyshell.cli.sessions.history import lines_above, scrolled_out
+
+        rows = await lines_above(client, node, session.id, end=session.history_end, count=history, columns=spec.cols)
+        return await _show(session, guardian, scrolled_out(rows, spec.rows))
 
 
 def _config(access: HubAccess) -> ClientConfig:
@@ -80,17 +90,18 @@ async def _open(
     return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
 
 
-async def _show(session: RemoteSession, guardian: Guardian | None) -> int:
+async def _show(session: RemoteSession, guardian: Guardian | None, above: bytes = b"") -> int:
     async with session:
-        return await _Show(session, guardian).run()
+        return await _Show(session, guardian, above).run()
 
 
 class _Show:
-    """One session in the user's terminal."""
+    """One session in the user's terminal, after what is `above` it."""
 
-    def __init__(self, session: RemoteSession, guardian: Guardian | None = None) -> None:
+    def __init__(self, session: RemoteSession, guardian: Guardian | None = None, above: bytes = b"") -> None:
         self._session = session
         self._guardian = guardian
+        self._above = above
         self._modes = ModeTracker(os.environ.get("TERM", ""))
         self._screen = OutputStream(1)
         self._stdin = InputStream(0, self._type)
@@ -144,7 +155,7 @@ class _Show:
 
     def _write_at_once(self, _stream: DataOpcode, data: memoryview) -> int:
         """Write output at once, without a turn of the event loop, if nothing else waits to be written."""
-        if self._writing.locked() or self._notices.added.is_set():
+        if self._above or self._writing.locked() or self._notices.added.is_set():
             return 0
         taken = self._screen.write_at_once(data)
         self._shown(bytes(data[:taken]))
@@ -159,6 +170,9 @@ class _Show:
 
     async def _paint(self) -> None:
         try:
+            if self._above:
+                await self._write(self._above)
+                self._above = b""
             async for chunk in self._session:
                 await self._write(chunk.data)
                 self._shown(chunk.data)

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections import deque
+from collections.abc import Sequence
 from itertools import groupby
 
 from omnyshell.cli.ground.output import complain, say_json
@@ -24,18 +25,25 @@ MOST_SECONDS = 2.0
 """Limit of processor time in seconds: several times what a screen of that size in true colour takes."""
 
 
-def print_screen(screen: SessionScreen, *, as_json: bool) -> None:
-    """Print a screen: with colours on a terminal, else as text."""
+def print_screen(screen: SessionScreen, above: Sequence[Row] = (), *, as_json: bool) -> None:
+    """Print a screen, and the rows above it: with colours on a terminal, else as text."""
     emulator = Emulator(MAX_COLS, MAX_ROWS)
     deque(draw_for(emulator, screen.data, time.thread_time, MOST_SECONDS), maxlen=0)
     if as_json:
-        say_json(_plain(screen, plain_text(emulator)))
+        say_json(_plain(screen, plain_text(emulator)) | ({"history": _text_of(above)} if above else {}))
     elif sys.stdout.isatty():
-        print(coloured_text(emulator, os.get_terminal_size(1).columns), end="")
+        columns = os.get_terminal_size(1).columns
+        print("".join(_line(row, columns) for row in above) + coloured_text(emulator, columns), end="")
     else:
-        print("\n".join(map(_seen, plain_text(emulator).split("\n"))), end="")
+        print("\n".join(map(_seen, (_text_of(above) + plain_text(emulator)).split("\n"))), end="")
     if screen.exit_code is not None and not as_json:
         complain(f"this session {describe_exit(screen.exit_code)}")
+
+
+def _text_of(rows: Sequence[Row]) -> str:
+    """Return the text of rows; those that were wrapped are one line."""
+    texts = ("".join(row.cells) for row in rows)
+    return "".join(text if row.goes_on else f"{text.rstrip()}\n" for row, text in zip(rows, texts, strict=True))
 
 
 def coloured_text(emulator: Emulator, columns: int) -> str:

@@ -2,17 +2,23 @@
 
 import argparse
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import say, say_json, say_table
 from omnyshell.durations import format_duration, parse_duration
-from omnyshell.errors import NodeUnavailableException
+from omnyshell.errors import ConfigException, NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
+
+if TYPE_CHECKING:
+    from omnyshell.services.client.node_sessions import SessionScreen
+    from omnyshell.terminal.screen.rows import Row
 
 T = TypeVar("T")
 
@@ -44,9 +50,28 @@ def peek(options: argparse.Namespace) -> int:
     """Print a session's screen: with its colours on a terminal, as text otherwise."""
     from omnyshell.cli.sessions.peek import print_screen
 
-    screen = _ask(options, lambda client: client.peek(options.node, options.session))
-    print_screen(screen, as_json=options.json)
+    screen, rows = _ask(options, lambda client: _seen(client, options.node, options.session, _lines_wanted(options)))
+    print_screen(screen, rows, as_json=options.json)
     return 0
+
+
+def _lines_wanted(options: argparse.Namespace) -> int:
+    wanted: int = options.history or 0
+    if wanted < 0:
+        raise ConfigException("'--history' must be at least 0 lines")
+    return wanted
+
+
+async def _seen(client: OmnyShellClient, node: str, ref: str, history: int) -> "tuple[SessionScreen, list[Row]]":
+    screen = await client.peek(node, ref, with_history=history > 0)
+    if not history:
+        return screen, []
+    from omnyshell.cli.sessions.history import lines_above
+    from omnyshell.cli.sessions.peek import MAX_COLS
+
+    columns = os.get_terminal_size(1).columns if sys.stdout.isatty() else MAX_COLS
+    above = lines_above(client, node, ref, end=screen.history_end, count=history, columns=columns)
+    return screen, await above
 
 
 def resume(options: argparse.Namespace) -> int:
@@ -55,9 +80,9 @@ def resume(options: argparse.Namespace) -> int:
     from omnyshell.cli.sessions.connect import resume_session
     from omnyshell.guardian import guarding
 
-    access = access_from(options)
+    access, wanted = access_from(options), _lines_wanted(options)
     with guarding() as guardian:
-        return run(resume_session(access, options.node, options.session, guardian))
+        return run(resume_session(access, options.node, options.session, guardian, wanted))
 
 
 def detach(options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from omnyshell.model.grammars import BASE64, COUNT, EXIT_CODE, PRINCIPAL, SESSION_ID, SHORT_ID
+from omnyshell.model.grammars import BASE64, COUNT, EXIT_CODE, OFFSET, PRINCIPAL, SESSION_ID, SHORT_ID
 from omnyshell.model.schema import ANSWERED, FREE, OMIT, OMIT_EMPTY
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.protocol.messages.base import ChannelMessage, ControlMessage, Way
@@ -239,6 +239,9 @@ class ScreenOutcome(Outcome, kw_only=True):
     exit_code: Annotated[int | None, OMIT, EXIT_CODE] = None
     """Of `screen-etag`: the session has ended with this code, and this is its last screen."""
 
+    history_end: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `history`: the place above the screen."""
+
 
 class SessionScreenRequest(ClientRequest, kw_only=True):
     """Asks for a session's present screen."""
@@ -251,6 +254,9 @@ class SessionScreenRequest(ClientRequest, kw_only=True):
 
     etag: Annotated[str | None, OMIT, FREE] = None
     """Of `screen-etag`: the state that the client knows; empty for none."""
+
+    history: Annotated[bool, OMIT] = False
+    """Of `history`: asks for the place above the screen."""
 
 
 class SessionScreenResponse(ScreenOutcome):
@@ -271,6 +277,9 @@ class NodeSessionScreenRequest(RelayedRequest, kw_only=True):
 
     etag: Annotated[str | None, OMIT, FREE] = None
     """Of `screen-etag`: the state that the client knows; empty for none."""
+
+    history: Annotated[bool, OMIT] = False
+    """Of `history`: asks for the place above the screen."""
 
 
 class NodeSessionScreenResponse(ScreenOutcome):

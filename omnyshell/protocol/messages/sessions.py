@@ -59,6 +59,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     repaint: Annotated[bool, OMIT] = False
     """Of `resume-offset`: paint the screen behind the output that is sent again."""
 
+    history: Annotated[bool, OMIT] = False
+    """Of `history`: asks for the place above the screen that is painted."""
+
 
 class StartedSession(ChannelMessage, kw_only=True):
     """The fields that a started session has in the answers to hub and client alike."""
@@ -77,6 +80,9 @@ class StartedSession(ChannelMessage, kw_only=True):
 
     reset: Annotated[bool, OMIT] = False
     """Of `resume-offset`: output is missing, and the screen is painted instead."""
+
+    history_end: Annotated[int | None, OMIT, OFFSET] = None
+    """Of `history`: the place above the screen that is painted."""
 
     max_window: Annotated[int | None, OMIT, ANSWERED] = None
     """Of `wide-window`: how many bytes of output the node lets be unacknowledged."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -20,6 +20,7 @@ from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, 
 from omnyshell.model.tunnels import LOCAL_EXPOSER, TunnelInfo, TunnelProtocol
 from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
+    HISTORY,
     INTERACTIVE,
     OF_CLIENT,
     RESUME_OFFSET,
@@ -224,6 +225,7 @@ class OmnyShellClient:
             pty=pty,
             resume_session_id=session_ref,
             offsets=RESUME_OFFSET in connection.features,
+            history=HISTORY in connection.features,
         )
         # A caller that gives up waiting must not end the session.
         await self._open(session, request, connection, CloseReason.CLIENT_DISCONNECTED)
@@ -264,20 +266,41 @@ class OmnyShellClient:
         check_detached(answer.short_id or "", session_ref)
         return answer.short_id or ""
 
-    async def peek(self, node_id: str, session_ref: str, *, etag: str = "") -> SessionScreen:
+    async def peek(
+        self, node_id: str, session_ref: str, *, etag: str = "", with_history: bool = False
+    ) -> SessionScreen:
         """Return a session's present screen.
 
-        With the `etag` of an earlier one, the answer may be only that it is unchanged.
+        With the `etag` of an earlier one, the answer may be only that it is unchanged. `with_history` asks for
+        `history_end`.
 
         Raises as `kill_session` does.
         """
-        known = SCREEN_ETAG in self._link().features
+        features = self._link().features
         request = SessionScreenRequest(
-            request_id="", node_id=node_id, session_ref=session_ref, etag=etag if known else None
+            request_id="",
+            node_id=node_id,
+            session_ref=session_ref,
+            etag=etag if SCREEN_ETAG in features else None,
+            history=with_history and HISTORY in features,
         )
         answer = await self._ask(request, SessionScreenResponse)
         check_outcome(answer, node_id, "look at sessions")
         return SessionScreen.from_answer(answer)
+
+    async def history(self, node_id: str, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
+        """Yield up to `lines` of the lines above a session's screen, in parts, of which the newest comes first.
+
+        `end` is `history_end` of a screen or of a resumed session. Within a part the oldest line comes first; see
+        docs/extensions.md#history. Raises as `kill_session` does, and `ProtocolException`.
+        """
+        # Imported by those that use it: a cold `omnyshell exec` does not need it.
+        from omnyshell.services.client.history import HistoryReader
+
+        reader = HistoryReader(node_id, session_ref, end, lines)
+        self._link().codec.learn(reader.MESSAGES)
+        while (request := reader.next_request()) is not None:
+            yield reader.take(await self._ask(request, reader.ANSWER))
 
     async def open_shell(
         self, node_id: str, *, pty: PtySpec, env: Mapping[str, str] | None = None, cwd: str | None = None

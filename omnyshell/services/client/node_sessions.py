@@ -30,7 +30,8 @@ class SessionScreen(msgspec.Struct, frozen=True):
     """A session's screen: bytes that paint it on a terminal of its size.
 
     `etag` names this state of the screen, if hub and node support that. `is_same` says that the screen has not changed
-    since the requested `etag`, and is not contained. `exit_code` is set for a session that has ended.
+    since the requested `etag`, and is not contained. `exit_code` is set for a session that has ended,
+    `history_end` where the lines above the screen were asked for, and can be had (`OmnyShellClient.history`).
     """
 
     data: bytes
@@ -38,6 +39,7 @@ class SessionScreen(msgspec.Struct, frozen=True):
     etag: str = ""
     is_same: bool = False
     exit_code: int | None = None
+    history_end: int | None = None
 
     @classmethod
     def from_answer(cls, answer: SessionScreenResponse) -> "SessionScreen":
@@ -46,7 +48,7 @@ class SessionScreen(msgspec.Struct, frozen=True):
             data = base64.b64decode(answer.screen or "", validate=True)
         except (binascii.Error, ValueError) as exc:
             raise ProtocolException("is not base64", field="screen") from exc
-        return cls(data, answer.alt_screen, answer.etag or "", answer.same, answer.exit_code)
+        return cls(data, answer.alt_screen, answer.etag or "", answer.same, answer.exit_code, answer.history_end)
 
 
 def check_outcome(answer: Outcome, node_id: str, what: str) -> None:

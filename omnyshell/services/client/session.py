@@ -118,6 +118,9 @@ class RemoteSession:
         self.node_id = node_id
         self.mode = mode
         self.opened: asyncio.Future[SessionOpened] = loop.create_future()
+        self.history_end: int | None = None
+        """The place above the screen that a resume painted, where its lines can be had (`OmnyShellClient.history`)."""
+
         self.on_state: StateListener = ignore_state
         """Called in the event loop with each new state of the session; it must not block or raise."""
 
@@ -425,6 +428,7 @@ class RemoteSession:
             self._end(ChannelException("the session was left", code=reason))
 
     def _begin(self, channel: Channel, opened: SessionOpened) -> None:
+        self.history_end = opened.history_end
         self._counts_offsets = opened.offsets
         if channel is not self.channel:
             self._unread = 0

@@ -44,6 +44,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe, NodeLiveSessionsResponse
 from omnyshell.protocol.messages.extending import extension_messages
+from omnyshell.protocol.messages.history import NodeSessionHistoryResponse, SessionHistoryRequest
 from omnyshell.services.hub.admin.access_answers import AccessAnswers
 from omnyshell.services.hub.admin.service import AdminService
 from omnyshell.services.hub.client_service import ClientService
@@ -102,6 +103,7 @@ def message_table(
         NodeDetachedSessionKillResponse: node_service.answered,
         NodeActiveSessionDetachResponse: node_service.answered,
         NodeSessionScreenResponse: node_service.answered,
+        NodeSessionHistoryResponse: node_service.answered,
         NodeLiveSessionsResponse: node_service.answered,
     }
     of_clients: Handlers = {
@@ -118,6 +120,7 @@ def message_table(
         DetachedSessionKillRequest: relayed.ask,
         ActiveSessionDetachRequest: relayed.ask,
         SessionScreenRequest: relayed.ask,
+        SessionHistoryRequest: relayed.ask,
         TunnelOpenRequest: tunnels.open,
         TunnelCloseRequest: tunnels.close_requested,
         TunnelListRequest: tunnels.list_requested,

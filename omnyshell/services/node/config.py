@@ -13,7 +13,7 @@ from omnyshell.services.node.processes.commands import CommandPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keeping:
-    """How long sessions are kept without a client. Times in seconds."""
+    """How long sessions are kept without a client, and what of their output. Times in seconds."""
 
     auto_detach: bool = True
     """Whether a shell outlives the loss of its client or hub."""
@@ -21,6 +21,12 @@ class Keeping:
     auto_detach_timeout: float = 1800.0
     exec_timeout: float = 60.0
     """How long a command that can be resumed outlives the loss of its client or hub."""
+
+    history: int = 10_000
+    """How many lines are kept of each shell that left its screen at the top; 0 for none."""
+
+    history_memory: int = 64
+    """MiB that these lines may take, of all shells together."""
 
     block_timeout: float = 60.0
     """How long a shell waits for its client when the replay buffer is full."""

@@ -39,6 +39,7 @@ from omnyshell.protocol.messages import (
     NodeSessionOpen,
     NodeTunnelConnect,
     ProtocolError,
+    history as history_messages,
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.events import register as register_events
@@ -54,7 +55,7 @@ from omnyshell.services.exposer.targets import NoTargets
 from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.processes.local_backend import LocalBackend
-from omnyshell.services.node.screens.shell_screens import FollowedScreen
+from omnyshell.services.node.screens.shell_screens import ShellScreens
 from omnyshell.services.node.sessions.answers import SessionAnswers
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
@@ -109,7 +110,8 @@ class OmnyShellNode:
         self._config = config
         self._clock = clock or SystemClock()
         self._backend = backend or LocalBackend(config.state_dir, config.commands, config.refused_variables)
-        self._sessions = NodeSessions(config, self._backend, self._clock, FollowedScreen)
+        new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
+        self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
         self._answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.reachable)
         self._handlers: Mapping[type[ControlMessage], Callable[[Any, int], None]] = {
@@ -219,7 +221,7 @@ class OmnyShellNode:
             on_message=self._message_received,
             on_lost=self._connection_lost,
             on_improper=self._improper_received,
-            codec=register_events(FrameCodec()),
+            codec=register_events(FrameCodec()).learn(history_messages.MESSAGES),
         )
         self._hub_decides = NODE_INSTANCE in connection.features
         connection.send(self._registration(self._hub_decides))

@@ -114,6 +114,27 @@ SESSIONS = (
     ),
 )
 
+SCREENS = (
+    Option(
+        "--history",
+        "lines of each shell to keep that left its screen at the top; 0 for none",
+        "N",
+        "int",
+        default_of(Keeping, "history"),
+        sets="keeping.history",
+        check=at_least(0, "lines"),
+    ),
+    Option(
+        "--history-memory",
+        "MiB that these lines may take, of all shells together; who has most loses the oldest first",
+        "N",
+        "int",
+        default_of(Keeping, "history_memory"),
+        sets="keeping.history_memory",
+        check=at_least(0, "MiB"),
+    ),
+)
+
 SERVICE = (
     Option("--service", "go on trying when the credential is refused", kind="flag", sets="is_service"),
     Option(
@@ -135,7 +156,7 @@ CHECK_OPTIONS = (
 )
 """The options of `omnyshell node check`, which asks a node's rules without starting a node."""
 
-_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
+_DECLARED = (*IDENTITY, *NODE_ACCESS, *RULES, *SESSIONS, *SCREENS, *SERVICE, LOG_LEVEL, LOG_FORMAT)
 
 # A node never reloads its options.
 OPTIONS = (CONFIG, *(replace(option, restart=True) for option in _DECLARED))

@@ -22,22 +22,16 @@ class Budget:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._holders: list[Holder] = []
+        self._holders: set[Holder] = set()
         self.used = 0
         """Bytes that all of them take."""
 
-    def join(self, holder: Holder) -> None:
-        """Count a holder that takes nothing yet."""
-        self._holders.append(holder)
-
-    def leave(self, holder: Holder) -> None:
-        """Count a holder no more. Idempotent."""
-        if holder in self._holders:
-            self._holders.remove(holder)
-            self.used -= holder.size
-
-    def charge(self, size: int) -> None:
-        """Count `size` bytes that a holder took, or with a negative number gave up."""
+    def charge(self, holder: Holder, size: int) -> None:
+        """Count `size` bytes that a holder took, or with a negative number gave up; its `size` says so already."""
         self.used += size
-        while self.used > self._limit and max(self._holders, key=lambda holder: holder.size).forget_oldest():
+        if holder.size:
+            self._holders.add(holder)
+        else:
+            self._holders.discard(holder)
+        while self.used > self._limit and max(self._holders, key=lambda one: one.size).forget_oldest():
             continue

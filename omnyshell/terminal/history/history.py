@@ -153,6 +153,10 @@ class History(Sequence[Row]):
                 start = page.start
         return _newest(rows, start, most)
 
+    def has_before(self, number: int) -> bool:
+        """Whether there is a row above the row of that number."""
+        return number > self._first
+
     def __len__(self) -> int:
         return min(self._total(), self.limit)
 
@@ -211,16 +215,8 @@ class History(Sequence[Row]):
         return self._size
 
     def share(self, budget: Budget) -> None:
-        """Take memory from a budget, until `close`. Nothing may be kept yet."""
+        """Take memory from a budget. Nothing may be kept yet."""
         self._budget = budget
-        budget.join(self)
-
-    def close(self) -> None:
-        """Forget all rows and leave the budget. Idempotent."""
-        self.clear()
-        if self._budget is not None:
-            self._budget.leave(self)
-            self._budget = None
 
     def forget_oldest(self) -> bool:
         """Forget the oldest page, if there is one; return whether there was."""
@@ -313,7 +309,7 @@ class History(Sequence[Row]):
         self._packed = None
         self._size += size
         if self._budget is not None:
-            self._budget.charge(size)
+            self._budget.charge(self, size)
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -69,6 +69,30 @@ async def test_a_detached_shell_goes_on_and_is_painted_on_resuming(certificates:
         again.close()
 
 
+async def test_what_left_the_screen_can_be_had(certificates: Certificates, tmp_path: Path) -> None:
+    async with stack(certificates, tmp_path) as (_, _, client):
+        session, screen = await shell(client)
+        await session.write(b"seq 2000; echo the''end\n")
+        await screen.shows(b"theend\r\n")
+        await within(session.detach())
+
+        async def above(end: int | None, lines: int) -> list[str]:
+            assert end is not None
+            parts = [part async for part in client.history("n1", session.id, end, lines)]
+            return b"".join(reversed(parts)).decode().splitlines()
+
+        seen = await within(client.peek("n1", session.id, with_history=True))
+        shown = text_of(seen.data, SIZE).splitlines()
+        first = int(shown[0])
+        assert await within(above(seen.history_end, 5)) == [str(number) for number in range(first - 5, first)]
+        assert (await within(above(seen.history_end, 10_000)))[-first + 1 :] == list(map(str, range(1, first)))
+        resumed = await within(client.resume("n1", session.id, pty=SIZE))
+        assert resumed.history_end == seen.history_end
+        await resumed.write(b"exit\n")
+        await within(resumed.wait())
+        assert await within(above(seen.history_end, 3)) == [str(number) for number in range(first - 3, first)]
+
+
 async def test_what_is_printed_while_nobody_looks_is_on_the_screen(certificates: Certificates, tmp_path: Path) -> None:
     async with stack(certificates, tmp_path) as (_, _, client):
         session, _ = await shell(client)

@@ -14,12 +14,14 @@ from omnyshell.protocol.messages import (
     SessionScreenRequest,
     TunnelOpenRequest,
 )
+from omnyshell.protocol.messages.history import SessionHistoryRequest
 from omnyshell.security.authorizer import Action
 
 RIGHTS_TAKEN: Mapping[type[ControlMessage], tuple[Action, ...]] = {
     SessionOpen: (Action.SHELL, Action.EXEC),
     DetachedSessionsRequest: (Action.WATCH,),
     SessionScreenRequest: (Action.WATCH,),
+    SessionHistoryRequest: (Action.WATCH,),
     ActiveSessionDetachRequest: (Action.WATCH,),
     DetachedSessionKillRequest: (Action.KILL,),
     TunnelOpenRequest: (Action.EXPOSE,),

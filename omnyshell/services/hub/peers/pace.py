@@ -20,6 +20,7 @@ from omnyshell.protocol.messages import (
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS
+from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.services.hub.access.quota import Quota, stranger
 from omnyshell.services.hub.ground.limits import Resource
 from omnyshell.transport.server_link import ServerLink
@@ -37,6 +38,7 @@ FLOW = frozenset(
         NodeTunnelConnected,
         NodeTunnelConnectFailed,
         *RELAYED_ANSWERS,
+        NodeSessionHistoryResponse,
     }
 )
 """Messages on open channels, and answers; they count less than requests if there is a channel or request for them."""

@@ -10,7 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import INTERACTIVE, WIDE_WINDOW
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -338,7 +338,12 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         offsets=route.has_offsets,
         output_offset=request.output_offset if route.has_offsets else None,
         repaint=request.repaint and route.has_offsets,
+        history=request.history and _has_history(route),
     )
+
+
+def _has_history(route: SessionRoute) -> bool:
+    return HISTORY in route.client.features and HISTORY in route.node.features
 
 
 def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOpened:
@@ -352,6 +357,8 @@ def _client_answer(message: NodeSessionOpened, route: SessionRoute) -> SessionOp
     )
     if WIDE_WINDOW in route.client.features and WIDE_WINDOW in route.node.features:
         opened.max_window = message.max_window
+    if _has_history(route):
+        opened.history_end = message.history_end
     if route.has_offsets:
         opened.offsets = True
         opened.output_offset = message.output_offset

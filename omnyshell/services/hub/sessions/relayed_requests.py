@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from omnyshell.clock import Clock
 from omnyshell.ids import IdFactory
-from omnyshell.protocol.extensions import RIGHTS, SCREEN_ETAG
+from omnyshell.protocol.extensions import HISTORY, RIGHTS, SCREEN_ETAG
 from omnyshell.protocol.limits import RELAYED_REQUEST_TIMEOUT
 from omnyshell.protocol.messages import (
     ActiveSessionDetachRequest,
@@ -36,6 +36,12 @@ from omnyshell.protocol.messages import (
     SessionScreenResponse,
 )
 from omnyshell.protocol.messages.detached import Request
+from omnyshell.protocol.messages.history import (
+    NodeSessionHistoryRequest,
+    NodeSessionHistoryResponse,
+    SessionHistoryRequest,
+    SessionHistoryResponse,
+)
 from omnyshell.services.hub.access.policy import HubPolicy
 from omnyshell.services.hub.access.quota import Pool, Quota
 from omnyshell.services.hub.access.rights import right_taken
@@ -64,10 +70,11 @@ LOOK_PERIOD = 60.0
 
 MAX_LOOKS_OF_CLIENT = 1_000
 
-_LOOKS = (DetachedSessionsRequest, SessionScreenRequest)
+_LOOKS = (DetachedSessionsRequest, SessionScreenRequest, SessionHistoryRequest)
 
 NODE_OFFLINE = "Node offline"
 NOT_AUTHORIZED = "Not authorized"
+NO_HISTORY = "The node keeps no history"
 NO_REASON = "The node refused it"
 TIMED_OUT = "Timed out"
 TOO_MANY = "Too many requests at once"
@@ -128,11 +135,30 @@ def _screen_kind() -> _Kind:
     return _Kind(
         "session.peek",
         lambda ask, id_, principal: NodeSessionScreenRequest(
-            request_id=id_, principal=principal, session_ref=ask.session_ref, etag=ask.etag
+            request_id=id_, principal=principal, session_ref=ask.session_ref, etag=ask.etag, history=ask.history
         ),
         NodeSessionScreenResponse,
         _tell_screen,
         lambda id_, text: SessionScreenResponse(request_id=id_, message=text),
+    )
+
+
+def _history_kind() -> _Kind:
+    return _Kind(
+        "session.peek",
+        lambda ask, id_, principal: NodeSessionHistoryRequest(
+            request_id=id_, principal=principal, session_ref=ask.session_ref, before=ask.before, lines=ask.lines
+        ),
+        NodeSessionHistoryResponse,
+        lambda said, asked: SessionHistoryResponse(
+            request_id=asked.id,
+            ok=said.ok,
+            message=said.message,
+            lines=said.lines,
+            count=said.count,
+            before=said.before,
+        ),
+        lambda id_, text: SessionHistoryResponse(request_id=id_, message=text),
     )
 
 
@@ -153,6 +179,7 @@ def _tell_screen(said: NodeSessionScreenResponse, asked: "_Pending") -> SessionS
         etag=said.etag,
         same=said.same,
         exit_code=said.exit_code,
+        history_end=said.history_end,
     )
 
 
@@ -161,6 +188,7 @@ _KINDS: Mapping[type[ControlMessage], _Kind] = {
     DetachedSessionKillRequest: _kill_kind(),
     ActiveSessionDetachRequest: _detach_kind(),
     SessionScreenRequest: _screen_kind(),
+    SessionHistoryRequest: _history_kind(),
 }
 
 
@@ -173,7 +201,8 @@ class _Pending:
     request: Any
     node: FarEnd
     deadline: float
-    with_etag: bool
+    shared: frozenset[str]
+    """The extensions that client and node announced."""
 
     @property
     def id(self) -> str:
@@ -220,6 +249,8 @@ class RelayedRequests:
             self._refuse(kind, client, request, NODE_OFFLINE)
         elif (denial := self._why_not(client, request, node)) is not None:
             self._deny(kind, client, request, denial)
+        elif isinstance(request, SessionHistoryRequest) and HISTORY not in node.peer.features:
+            self._refuse(kind, client, request, NO_HISTORY)
         elif why := self._why_too_many(client, node.peer):
             self._refuse(kind, client, request, why)
         else:
@@ -241,7 +272,9 @@ class RelayedRequests:
         self._forget(message.request_id, pending)
         step(logger, "answer passed on", peer=pending.client.id, node_id=pending.request.node_id, request=pending.id)
         if isinstance(message, NodeSessionScreenResponse):
-            if not pending.with_etag:
+            if HISTORY not in pending.shared:
+                message.history_end = None
+            if SCREEN_ETAG not in pending.shared:
                 message.etag, message.same, message.exit_code = None, False, None
             elif message.same:
                 # The screen is unchanged, so the audit has a record of this view already.
@@ -305,12 +338,13 @@ class RelayedRequests:
         return False
 
     def _pass_on(self, kind: _Kind, client: Peer, request: Any, node: FarEnd) -> None:
-        with_etag = SCREEN_ETAG in client.features and SCREEN_ETAG in node.features
-        if isinstance(request, SessionScreenRequest) and not with_etag:
-            request.etag = None
+        shared = frozenset(client.features) & frozenset(node.features)
+        if isinstance(request, SessionScreenRequest):
+            request.etag = request.etag if SCREEN_ETAG in shared else None
+            request.history = request.history and HISTORY in shared
         id_ = self._new_id()
         deadline = self._clock.monotonic() + RELAYED_REQUEST_TIMEOUT
-        self._pending[id_] = _Pending(kind, client, request, node, deadline, with_etag)
+        self._pending[id_] = _Pending(kind, client, request, node, deadline, shared)
         self._of_peer.update((client, node))
         self._of_principal[client.principal.id] += 1
         asked = {"node_id": request.node_id, "request": request.request_id, "detail": kind.action}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from omnyshell.services.node.screens.device_queries import DeviceQuery
+from omnyshell.terminal.history.history import History
 
 SLICE = 0.004
 """Seconds of emulation at a time."""
@@ -48,6 +49,10 @@ class ScreenFollower(Protocol):
 
     def paint_main(self) -> bytes:
         """Return the bytes that paint the main screen, also while the alternate one is shown."""
+
+    @property
+    def history(self) -> History:
+        """The lines that left the main screen at its top."""
 
     @property
     def reports_size(self) -> bool:

@@ -6,19 +6,42 @@ from omnyshell.services.node.screens.device_queries import DeviceQuery
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
+from omnyshell.terminal.history.budget import Budget
+from omnyshell.terminal.history.history import History
 from omnyshell.terminal.painting.snapshot import paint, paint_main
 from omnyshell.terminal.state.table import IN_BAND_RESIZE
+
+_MEBIBYTE = 1024 * 1024
 
 MAX_COLS, MAX_ROWS = 1000, 500
 """The largest screen that is emulated: the size comes from a client, and each cell costs memory."""
 
 
+class ShellScreens:
+    """Makes the screens of a node's shells, each with a history of `history` lines, of `memory` MiB together."""
+
+    def __init__(self, history: int, memory: int) -> None:
+        self._history = history
+        self._budget = Budget(memory * _MEBIBYTE)
+
+    def __call__(self, cols: int, rows: int, term: str) -> "FollowedScreen":
+        """Return a new screen; its history is to be closed."""
+        screen = FollowedScreen(cols, rows, term, self._history)
+        screen.history.share(self._budget)
+        return screen
+
+
 class FollowedScreen:
     """The screen of a terminal of `cols` by `rows` cells, of the kind that TERM says; see `ScreenFollower`."""
 
-    def __init__(self, cols: int, rows: int, term: str = "") -> None:
-        self._emulator = Emulator(*_bounded(cols, rows), term=term)
+    def __init__(self, cols: int, rows: int, term: str = "", history: int = 0) -> None:
+        self._emulator = Emulator(*_bounded(cols, rows), scrollback=history, term=term)
         self._follower = Follower(self._emulator, time.monotonic)
+
+    @property
+    def history(self) -> History:
+        """The lines that left the main screen at its top."""
+        return self._emulator.scrollback
 
     @property
     def full(self) -> bool:

@@ -19,10 +19,17 @@ from omnyshell.protocol.messages import (
     NodeSessionScreenResponse,
 )
 from omnyshell.protocol.messages.events import NodeLiveSessionsRequest, NodeLiveSessionsResponse
+from omnyshell.protocol.messages.history import (
+    MOST_BYTES,
+    MOST_LINES,
+    NodeSessionHistoryRequest,
+    NodeSessionHistoryResponse,
+)
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.services.node.sessions.session import NodeSession
+from omnyshell.terminal.painting.lines import newest_lines
 
 Reply = Callable[[ControlMessage], None]
 
@@ -39,6 +46,7 @@ class SessionAnswers:
             NodeDetachedSessionKillRequest: self._kill,
             NodeActiveSessionDetach: self._detach,
             NodeSessionScreenRequest: self._screen,
+            NodeSessionHistoryRequest: self._history,
         }
 
     def _list(self, ask: NodeDetachedSessionsRequest, reply: Reply) -> None:
@@ -123,8 +131,33 @@ class SessionAnswers:
         if painting is not None:
             answer.screen = base64.b64encode(painting.data).decode()
             answer.alt_screen = painting.alt_screen
+        if ask.history and session.history is not None:
+            answer.history_end = session.history.end
         if ask.etag is not None:
             answer.etag = session.etag
             answer.same = painting is None
             answer.exit_code = session.exit.exit_code if session.exit is not None else None
+        return answer
+
+    def _history(self, ask: NodeSessionHistoryRequest, reply: Reply) -> None:
+        try:
+            session = self._find_visible(ask.principal, ask.session_ref, with_ended=True)
+        except SessionRejectedException as exc:
+            reply(NodeSessionHistoryResponse(request_id=ask.request_id, message=exc.message))
+        else:
+            session.when_up_to_date(lambda: reply(self._history_answer(ask, session)))
+
+    @staticmethod
+    def _history_answer(ask: NodeSessionHistoryRequest, session: NodeSession) -> NodeSessionHistoryResponse:
+        answer = NodeSessionHistoryResponse(request_id=ask.request_id, ok=True)
+        history = session.history
+        if history is None:
+            return answer
+        before = history.end if ask.before is None else ask.before
+        rows, start = history.before(before, max(1, min(ask.lines, MOST_LINES)))
+        if rows:
+            lines, answer.count = newest_lines(rows, MOST_BYTES)
+            answer.lines = base64.b64encode(lines).decode()
+            start += len(rows) - answer.count
+            answer.before = start if history.has_before(start) else None
         return answer

@@ -72,6 +72,9 @@ class NodeSession:
         self._clock = clock
         self._on_end = on_end
         self._on_confirmed = on_confirmed
+        self.history = follower.history if follower is not None else None
+        """The lines that left a shell's screen at the top, also after its end."""
+
         self._last_painting = Painting()
         self._size = request.pty or PtySpec()
         self._size_reports = SizeReports()
@@ -142,6 +145,14 @@ class NodeSession:
             action(self._last_painting)
         else:
             screen.at_this_point(lambda: action(self.output_stage.painting()))
+
+    def when_up_to_date(self, action: Callable[[], None]) -> None:
+        """Call `action` once the history has all that left the screen by output up to now."""
+        screen = self.output_stage.screen
+        if screen is None:
+            action()
+        else:
+            screen.at_this_point(action)
 
     # Coming and going
 
@@ -217,6 +228,8 @@ class NodeSession:
         """Release all that an ended session still holds. Idempotent."""
         self.let_go()
         self.output_stage.close()
+        if self.history is not None:
+            self.history.clear()
 
     # What the process calls
 
@@ -375,6 +388,8 @@ class NodeSession:
         opened = NodeSessionOpened(session_id=self.id, pid=self._process.pid)
         opened.alt_screen = painting is not None and painting.alt_screen
         opened.max_window = self._max_window
+        if request.history and self.history is not None:
+            opened.history_end = self.history.end
         if request.offsets:
             opened.offsets = True
             opened.output_offset = request.output_offset if exactly else self.output_stage.replay.end

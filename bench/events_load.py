@@ -63,7 +63,7 @@ def routes(hub: OmnyShellHub, peer: HubPeer, count: int) -> list[SessionRoute]:
         session = Session(
             f"{number:08d}-0000-4000-8000-000000000000",
             "n",
-            "me",
+            "them",
             SessionMode.SHELL,
             hub.config.clock.now(),
             "",

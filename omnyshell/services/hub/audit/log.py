@@ -3,16 +3,13 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from omnyshell.clock import Clock
 from omnyshell.model.audit import TEXT_FIELDS, AuditRecord
 from omnyshell.services.hub.audit.writer import AuditWriter
 from omnyshell.services.hub.ground.audit_settings import AuditedCommands
 from omnyshell.services.hub.ground.config import HubConfig
-
-if TYPE_CHECKING:
-    from omnyshell.services.hub.audit.trail import TrailCheck
 
 AuditSink = Callable[[AuditRecord], None]
 
@@ -26,6 +23,17 @@ LONGEST_FIELD = 1024
 """Characters that are kept of a field, as peers choose some."""
 
 logger = logging.getLogger("omnyshell.audit")
+
+
+class RunningCheck(Protocol):
+    """The check of the whole trail on disk, which goes on while the hub serves."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+
+    async def aclose(self) -> None:
+        """End it, finished or not. Idempotent."""
 
 
 class AuditLog:
@@ -47,7 +55,7 @@ class AuditLog:
         self.commands = AuditedCommands.FULL
         """How much of the command lines of sessions is kept."""
 
-        self.check: TrailCheck | None = None
+        self.check: RunningCheck | None = None
         """The check of the trail on disk; None without one."""
 
         self.gaps: list[str] = []

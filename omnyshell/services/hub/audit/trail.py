@@ -69,8 +69,8 @@ async def open_trail(audit: AuditLog, config: HubConfig) -> None:
     await _tell(audit, held, config.state_dir)
     # If the end is wrong, that finding covers the evidence of the signs too.
     trail = _scan_for(end, noted, store.public_key, NO_SIGNS if held.findings else signs)
-    audit.check = TrailCheck(audit, path, trail, end.seq, is_broken=bool(held.findings))
-    await audit.check.wait(CHECK_WAIT)
+    audit.check = check = TrailCheck(audit, path, trail, end.seq, is_broken=bool(held.findings))
+    await check.wait(CHECK_WAIT)
 
 
 async def _tell(audit: AuditLog, held: Held, directory: Path) -> None:

@@ -9,6 +9,7 @@ bandwidth. During interactive traffic still less may wait: that slows bulk traff
 import asyncio
 import socket
 import struct
+import threading
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -47,6 +48,17 @@ class _Bounds(NamedTuple):
 
 BULK = _Bounds(transport=128 * KIB, unsent=128 * KIB)
 ATTENTIVE = _Bounds(transport=32 * KIB, unsent=16 * KIB)
+
+
+class ReadBuffer(threading.local):
+    """A buffer of `size` bytes for each thread with an event loop.
+
+    All connections read into it, as each read is processed before the next one. A new buffer of the largest size for
+    each read would cost more than decryption.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.view = memoryview(bytearray(size))
 
 
 class LineBuffers:

@@ -1,21 +1,30 @@
 """A node's or client's side of a WebSocket connection. Compression is off, proxies are not used."""
 
+from typing import TYPE_CHECKING
+
 from websockets.client import ClientProtocol
 from websockets.http11 import Response
 from websockets.protocol import Event
 from websockets.uri import WebSocketURI
 
 from omnyshell.protocol.limits import MAX_MESSAGE_FROM_HUB
-from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
+from omnyshell.transport.link import WebSocketLink, quiet_logger
+
+if TYPE_CHECKING:
+    from omnyshell.transport.link_handler import LinkHandler
 
 
 class ClientLink(WebSocketLink):
     """A connection from this peer to a hub."""
 
-    def __init__(self, handler: LinkHandler, host: str, port: int, path: str) -> None:
+    def __init__(self, handler: "LinkHandler", host: str, port: int, path: str) -> None:
         uri = WebSocketURI(secure=True, host=host, port=port, path=path, query="")
         self._client = ClientProtocol(uri, extensions=None, max_size=MAX_MESSAGE_FROM_HUB, logger=quiet_logger)
         super().__init__(self._client, handler)
+
+    @property
+    def _ids(self) -> dict[str, object]:
+        return {"address": f"{self._client.uri.host}:{self._client.uri.port}"}
 
     @property
     def refusal(self) -> str:

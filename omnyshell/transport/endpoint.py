@@ -12,7 +12,7 @@ from typing import Protocol
 from omnyshell.errors import TransportException
 from omnyshell.protocol.frames import MAX_DATA_FRAME
 from omnyshell.transport.introductions import Introductions
-from omnyshell.transport.link import LinkHandler
+from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.listener import Listener, bound_socket, first_byte
 from omnyshell.transport.plain_http import HttpResponder
 from omnyshell.transport.serve_tls import serve_tls

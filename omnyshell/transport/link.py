@@ -7,21 +7,21 @@ a few KiB and a relayed frame at one function call.
 
 import asyncio
 import logging
-import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from websockets.frames import BINARY, CONT, PONG, TEXT, Frame
-from websockets.protocol import CLOSED, CONNECTING, OPEN, Event, Protocol as WebSocketProtocol, Side
+from websockets.protocol import CLOSED, OPEN, Event, Protocol as WebSocketProtocol, Side
 
 from omnyshell.ids import CONTROL_CHANNEL
 from omnyshell.protocol.handshake import CLOSE_MESSAGE_TOO_BIG
 from omnyshell.protocol.limits import KIB, MIB
 from omnyshell.protocol.outbox import Backlog, ChannelFloodError, Outbox, OutboxOverflowError, Outgoing
-from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers
+from omnyshell.steps import entered
+from omnyshell.transport.buffers import SMALL_FRAME, LineBuffers, ReadBuffer
 from omnyshell.transport.bulk_frames import (
     BINARY as BULK_BINARY,
     OTHER,
@@ -30,14 +30,18 @@ from omnyshell.transport.bulk_frames import (
     Piece,
     bulk_frame,
 )
+from omnyshell.transport.cut_off import CutOff
+from omnyshell.transport.fragments import Fragments
 from omnyshell.transport.held_reading import HeldReading
+from omnyshell.transport.link_stage import FOLLOWING, LinkStage
+
+if TYPE_CHECKING:
+    from omnyshell.transport.link_handler import LinkHandler
+
+logger = logging.getLogger("omnyshell.link")
 
 UNREAD_PONGS_LIMIT = MIB
 """Bytes of pongs that are queued on a full transport; a peer that pings and reads nothing is cut off at this limit."""
-
-FREE_FRAGMENTS = 1024
-SMALLEST_FRAGMENT = 256
-"""Bounds the fragments of a message by its size, as empty fragments cost time and fill no buffer."""
 
 CLOSE_TIMEOUT = 5.0
 LINGER = 1.0
@@ -47,52 +51,22 @@ ABNORMAL_CLOSURE = 1006
 
 _END_OF_HEADERS = b"\r\n\r\n"
 
-READ_SIZE = 512 * KIB
-"""Bytes of the read buffer: several frames of the largest size, so that few arrive in two pieces."""
+# Looked at for every frame.
+_OPEN = LinkStage.OPEN
 
-
-class _ReadBuffer(threading.local):
-    """The buffer for decrypted bytes, one for each thread with an event loop.
-
-    All links share it, as each read is processed before the next one. A new buffer of the largest size for each read
-    would cost more than the decryption.
-    """
-
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(READ_SIZE))
-
-
-_read_buffer = _ReadBuffer()
+_read_buffer = ReadBuffer(512 * KIB)
+"""Several frames of the largest size, so that few arrive in two pieces."""
 
 # The handler counts and reports a peer's errors, so the log lines of `websockets` about them are not needed.
 quiet_logger = logging.getLogger("omnyshell.websocket")
 quiet_logger.setLevel(logging.CRITICAL + 1)
 
 
-class LinkHandler(Protocol):
-    """The receiver of what arrives on a link. Every call comes from the event loop's thread."""
-
-    def link_opened(self) -> None:
-        """The WebSocket handshake is done; sending is possible from now on."""
-
-    def text_received(self, data: bytes) -> None:
-        """A text message arrived, as unchecked UTF-8."""
-
-    def binary_received(self, data: bytes | memoryview) -> None:
-        """A binary message arrived. From a hub it may be a memoryview, which is valid during the call only."""
-
-    def channel_flooded(self, channel: int) -> None:
-        """A message was not sent, as too much waits on the channel. The channel has to be ended."""
-
-    def link_closed(self, code: int, reason: str) -> None:
-        """The link has ended, with the peer's close code or 1006. Called once, also if it never opened."""
-
-
 class WebSocketLink(asyncio.BufferedProtocol):
     """A WebSocket connection over an asyncio transport; see `ServerLink` and `ClientLink`."""
 
     is_open = False
-    """Whether messages can be sent. A copy of the state of `websockets`, as it is read for every frame."""
+    """Whether messages can be sent. Follows from the stage, and is kept as it is read for every frame."""
 
     may_receive: Callable[[int], bool] | None = None
     """While set, called with the number of bytes received; if it returns False, the connection is cut off."""
@@ -105,9 +79,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     _pinged_at: float | None = None
 
-    def __init__(self, ws: WebSocketProtocol, handler: LinkHandler) -> None:
+    def __init__(self, ws: WebSocketProtocol, handler: "LinkHandler") -> None:
         self._ws = ws
         self._handler = handler
+        self._stage = LinkStage.CONNECTING
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = _read_buffer.view
@@ -122,18 +97,14 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._paused = False
         self._unread_pongs = 0
         self._held: HeldReading | None = None
-        self._fragments: bytearray | None = None
-        """The fragments so far of a fragmented message."""
-
-        self._fragments_are_text = False
+        self._fragments: Fragments | None = None
         self._fragmented = 0
-        self._fragment_count = 0
-        self._is_deaf = False
-        """Whether input is ignored without being parsed."""
+        """How many messages came in fragments."""
 
-        self._close_timer: asyncio.TimerHandle | None = None
-        self._close_when_flushed: tuple[int, str] | None = None
-        self._ended = False
+        self._cut_off = CutOff(self._loop, self.abort)
+        self._farewell = (1000, "")
+        """Code and reason of our close frame."""
+
         self.max_text_size: int | None = None
         self.last_heard = self._loop.time()
         """When anything last arrived, on the loop's clock."""
@@ -143,7 +114,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     @property
     def has_ended(self) -> bool:
         """Whether the connection is gone."""
-        return self._ended
+        return self._stage is LinkStage.ENDED
 
     @property
     def has_room(self) -> bool:
@@ -186,7 +157,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
     @property
     def unfinished_bytes(self) -> int:
         """Bytes that are kept of an incomplete message, unless it fits a data frame."""
-        return self._bulk.unfinished + len(self._fragments or b"")
+        return self._bulk.unfinished + (self._fragments.size if self._fragments is not None else 0)
 
     @property
     def unfinished_message(self) -> int:
@@ -197,7 +168,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Process no input for `seconds`, not even input that has arrived already."""
         if self._held is None and self._transport is not None:
             self._held = HeldReading(self._transport, self._loop, self._deal_with)
-        if self._held is not None and not self._ended:
+        if self._held is not None and not self.has_ended:
             self._held.hold(seconds)
 
     def limit_messages(self, max_size: int) -> None:
@@ -252,19 +223,21 @@ class WebSocketLink(asyncio.BufferedProtocol):
         Idempotent.
         """
         if not self.is_open:
-            if self._ws.state is CONNECTING:
+            if self._stage is LinkStage.CONNECTING:
                 self.abort()
             return
-        if self._close_when_flushed is None:
-            self._arm_close_timer(CLOSE_TIMEOUT)
-        self._close_when_flushed = (code, reason)
+        self._farewell = (code, reason)
+        if self._stage is _OPEN:
+            self._cut_off.within(CLOSE_TIMEOUT)
         if not flush or not self._outbox:
             self._send_close()
+        elif self._stage is _OPEN:
+            self._become(LinkStage.FLUSHING)
 
     def cut_off_within(self, seconds: float) -> None:
         """End the connection within `seconds`; an earlier deadline stays in force."""
-        if not self._ended:
-            self._arm_close_timer(seconds)
+        if not self.has_ended:
+            self._cut_off.within(seconds)
 
     def abort(self) -> None:
         """End the connection at once."""
@@ -291,27 +264,27 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if self.may_receive is not None and not self.may_receive(nbytes):
             self.abort()
             return
-        if not self.is_open and self._ws.state is CONNECTING:
+        if self._stage is LinkStage.CONNECTING:
             view = self._receive_handshake(view)
         self._deal_with(view)
 
     def eof_received(self) -> None:
         """Note the end of input; the transport closes itself."""
         self._ws.receive_eof()
-        self.is_open = False
+        if self.is_open:
+            self._become(LinkStage.CLOSED_BY_PEER if self._stage is _OPEN else LinkStage.CLOSING)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Tell the handler, once."""
-        if self._ended:
+        if self.has_ended:
             return
-        self._ended = True
-        self._disarm_close_timer()
+        self._become(LinkStage.ENDED)
+        self._cut_off.call_off()
         if self._buffers is not None:
             self._buffers.close()
         if self._held is not None:
             self._held.close()
         self._ws.receive_eof()
-        self.is_open = False
         self._outbox.clear()
         self._outbox.count_in(None)
         self._handler.link_closed(*self._close_cause())
@@ -343,6 +316,23 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._pump()
         self._handler.link_opened()
 
+    @property
+    def _ids(self) -> dict[str, object]:
+        """What identifies the connection in the log."""
+        return {}
+
+    def _become(self, stage: LinkStage) -> None:
+        self._stage = entered(stage, self._stage, FOLLOWING, "websocket", logger, **self._ids)
+        self.is_open = stage in (_OPEN, LinkStage.FLUSHING)
+
+    def _follow_protocol(self) -> None:
+        """Change the stage to what `websockets` made of its input."""
+        if self._ws.state is OPEN:
+            if self._stage is LinkStage.CONNECTING:
+                self._become(_OPEN)
+        elif self.is_open:
+            self._become(LinkStage.CLOSED_BY_PEER if self._stage is _OPEN else LinkStage.CLOSING)
+
     def _receive_handshake(self, view: memoryview) -> memoryview:
         """Parse the opening handshake up to its last line; return the frames after it."""
         text = self._handshake_tail + bytes(view)
@@ -350,7 +340,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         size = len(view) if end < 0 else end + len(_END_OF_HEADERS) - len(self._handshake_tail)
         self._handshake_tail = text[-len(_END_OF_HEADERS) + 1 :]
         self._receive(view[:size])
-        if self._ws.state is CONNECTING:
+        if self._stage is LinkStage.CONNECTING:
             # The upgrade was not accepted: the rest is the body of a refusal, or irrelevant.
             self._receive(view[size:])
             return view[:0]
@@ -363,10 +353,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
         left = self.frames_a_turn
         for kind, data in frames:
             if kind == OTHER:
-                if self._is_deaf:
+                if self._stage is LinkStage.DEAF:
                     return
                 self._receive(data)
-            elif self._close_when_flushed is None and self.is_open and self._fragments is None:
+            elif self._stage is _OPEN and self._fragments is None:
                 self._message_received(data, is_text=kind == BULK_TEXT)
             left -= 1
             if not left:
@@ -379,11 +369,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         """Let `websockets` parse bytes, which it copies, and handle the events."""
         self._ws.receive_data(cast("bytes", data))
-        self.is_open = self._ws.state is OPEN
+        self._follow_protocol()
         for event in self._ws.events_received():
             if not isinstance(event, Frame):
                 self.handshake_event(event)
-            elif self._close_when_flushed is None:
+            elif self._stage is _OPEN or self._stage is LinkStage.CLOSED_BY_PEER:
                 # Frames before the peer's close count; frames after our own do not.
                 self._frame_received(event)
         self._flush_protocol()
@@ -396,27 +386,26 @@ class WebSocketLink(asyncio.BufferedProtocol):
         # For a client this is a bytearray, which can stand for bytes, as nobody keeps or changes it.
         data = cast("bytes", frame.data)
         if opcode is CONT and self._fragments is not None:
-            self._fragments += data
-            self._fragment_count += 1
+            fragments = self._fragments
+            fragments.add(data)
             if frame.fin:
-                message, self._fragments = bytes(self._fragments), None
-                self._message_received(message, is_text=self._fragments_are_text)
-            elif self._fragment_count > FREE_FRAGMENTS + len(self._fragments) // SMALLEST_FRAGMENT:
+                self._fragments = None
+                self._message_received(fragments.message(), is_text=fragments.is_text)
+            elif fragments.are_too_many:
                 self._fragments = None
                 self._stop_listening(CLOSE_MESSAGE_TOO_BIG, "too many fragments of one message")
         elif opcode is BINARY or opcode is TEXT:
             if frame.fin:
                 self._message_received(data, is_text=opcode is TEXT)
             else:
-                self._fragments = bytearray(data)
+                self._fragments = Fragments(data, is_text=opcode is TEXT)
                 self._fragmented += 1
-                self._fragment_count = 1
-                self._fragments_are_text = opcode is TEXT
 
     def _stop_listening(self, code: int, reason: str) -> None:
         """Close, and ignore further input until the peer is cut off."""
-        self._is_deaf = True
         self.close(code, reason)
+        if not self.has_ended:
+            self._become(LinkStage.DEAF)
         self.cut_off_within(LINGER)
 
     def _answered(self) -> None:
@@ -450,18 +439,18 @@ class WebSocketLink(asyncio.BufferedProtocol):
         while not self._paused and self.is_open:
             turn = self._outbox.next_turn()
             if not turn:
-                if self._close_when_flushed is not None:
+                if self._stage is LinkStage.FLUSHING:
                     self._send_close()
                 return
             masks = self._masks
             self._write([piece for message in turn for piece in _frame(message, mask=masks)])
 
     def _send_close(self) -> None:
-        code, reason = self._close_when_flushed or (1000, "")
+        code, reason = self._farewell
         for message in self._outbox.take_urgent():
             self._ws.send_text(message.data)
         self._ws.send_close(code, reason[:120])
-        self.is_open = False
+        self._become(LinkStage.CLOSING)
         self._flush_protocol()
 
     def _flush_protocol(self) -> None:
@@ -479,7 +468,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if ends:
             self._end_of_stream()
         if self._ws.close_expected():
-            self._arm_close_timer(CLOSE_TIMEOUT)
+            self._cut_off.within(CLOSE_TIMEOUT)
 
     def _write(self, writes: Sequence[Piece]) -> None:
         transport = self._transport
@@ -495,21 +484,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         if self._ws.close_rcvd is not None or self._ws.state is CLOSED:
             transport.close()
         else:
-            self._arm_close_timer(LINGER)
-
-    def _arm_close_timer(self, delay: float) -> None:
-        """End the connection within `delay` seconds; an earlier deadline stays in force."""
-        deadline = self._loop.time() + delay
-        if self._close_timer is not None:
-            if self._close_timer.when() <= deadline:
-                return
-            self._close_timer.cancel()
-        self._close_timer = self._loop.call_at(deadline, self.abort)
-
-    def _disarm_close_timer(self) -> None:
-        if self._close_timer is not None:
-            self._close_timer.cancel()
-            self._close_timer = None
+            self._cut_off.within(LINGER)
 
     def _close_cause(self) -> tuple[int, str]:
         received = self._ws.close_rcvd

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 from websockets.frames import Frame
 from websockets.http11 import Request
-from websockets.protocol import OPEN, Event
+from websockets.protocol import Event
 from websockets.server import ServerProtocol
 
-from omnyshell.transport.link import LinkHandler, WebSocketLink, quiet_logger
+from omnyshell.transport.link import WebSocketLink, quiet_logger
+from omnyshell.transport.link_handler import LinkHandler
 from omnyshell.transport.plain_http import HttpResponder, is_upgrade, respond
 
 FRAMES_A_TURN = 128
@@ -45,7 +46,7 @@ class ServerLink(WebSocketLink):
 
     def begin_handshake(self) -> None:
         """Start the timeout for the peer's upgrade request."""
-        self._arm_close_timer(self._upgrade_timeout)
+        self._cut_off.within(self._upgrade_timeout)
 
     def handshake_event(self, event: Event) -> None:
         """Accept the upgrade, or answer with an error."""
@@ -56,10 +57,14 @@ class ServerLink(WebSocketLink):
         else:
             self._server.send_response(self._server.accept(event))
         self._flush_protocol()
-        self.is_open = self._server.state is OPEN
+        self._follow_protocol()
         if self.is_open:
-            self._disarm_close_timer()
+            self._cut_off.call_off()
             self._opened()
+
+    @property
+    def _ids(self) -> dict[str, object]:
+        return {"role": "hub", "address": self.peer_address}
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         super()._receive(data)

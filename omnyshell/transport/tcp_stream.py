@@ -6,13 +6,13 @@ All streams of a thread share one read buffer, so that an idle stream holds no m
 import asyncio
 import socket
 import struct
-import threading
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol, cast
 
 from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.transport.buffers import ReadBuffer
 from omnyshell.transport.duplex import NO_IDS, Due, Duplex, Way
 from omnyshell.transport.stall_timer import StallTimer
 
@@ -25,12 +25,7 @@ DRAIN_TIMEOUT = 60.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class _ReadBuffer(threading.local):
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(BULK_PAYLOAD))
-
-
-_read_buffer = _ReadBuffer()
+_read_buffer = ReadBuffer(BULK_PAYLOAD)
 
 
 class StreamOwner(Protocol):

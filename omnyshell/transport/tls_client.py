@@ -6,28 +6,44 @@ one. This one does only what a link needs: no renegotiation, no start in mid-str
 """
 
 import asyncio
+import logging
 import ssl
-import threading
+from collections.abc import Collection, Mapping
+from enum import Enum
 from typing import Any, cast
 
 from omnyshell.errors import UntrustedHubException
 from omnyshell.protocol.limits import KIB
+from omnyshell.steps import entered
+from omnyshell.transport.buffers import ReadBuffer
 from omnyshell.transport.tls import shown_chain
 from omnyshell.transport.tls_core import MORE, NOTHING_YET, TlsCore
-
-READ_SIZE = 256 * KIB
 
 _ENDED = "the connection ended in the TLS handshake: the hub may be full, or it is no hub, or of an old TLS version"
 
 
-class _CipherBuffer(threading.local):
-    """The buffer for received ciphertext, one for each thread: its contents are copied before more can arrive."""
+logger = logging.getLogger("omnyshell.link")
 
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(READ_SIZE))
+_cipher_buffer = ReadBuffer(256 * KIB)
 
 
-_cipher_buffer = _CipherBuffer()
+class TlsStage(Enum):
+    """How far a connection has come."""
+
+    HANDSHAKE = "in the handshake"
+    OPEN = "open"
+    INPUT_ENDED = "without more input"
+    """The other side has ended its input, and nothing is written any more."""
+
+
+_FOLLOWING: Mapping[TlsStage, Collection[TlsStage]] = {
+    TlsStage.HANDSHAKE: {TlsStage.OPEN},
+    TlsStage.OPEN: {TlsStage.INPUT_ENDED},
+    TlsStage.INPUT_ENDED: (),
+}
+
+# Looked at for each read and write.
+_HANDSHAKE, _OPEN, _INPUT_ENDED = TlsStage
 
 
 async def connect_tls(protocol: asyncio.BufferedProtocol, host: str, port: int, context: ssl.SSLContext) -> None:
@@ -68,8 +84,7 @@ class TlsClientTransport(asyncio.Transport):
         self._protocol = protocol
         self.shaken_hands: asyncio.Future[None] = loop.create_future()
         self.wire = _Wire(self)
-        self._is_up = False
-        self._ended = False
+        self._stage = _HANDSHAKE
 
     # What the protocol calls
 
@@ -88,7 +103,7 @@ class TlsClientTransport(asyncio.Transport):
 
     def is_closing(self) -> bool:
         """Whether nothing can be written any more."""
-        return self._ended or self.wire.transport is None or self.wire.transport.is_closing()
+        return self._stage is _INPUT_ENDED or self.wire.transport is None or self.wire.transport.is_closing()
 
     def get_write_buffer_size(self) -> int:
         """How many bytes of ciphertext the socket has not taken yet."""
@@ -143,18 +158,18 @@ class TlsClientTransport(asyncio.Transport):
         self._core.feed(data)
         if not self.shaken_hands.done():
             self._shake_hands()
-        if self._is_up:
+        if self._stage is not _HANDSHAKE:
             self._decrypt()
 
     def receive_end(self) -> None:
         """Handle the end of the connection, with or without `close_notify`; the plain transport closes itself."""
-        if self._is_up and not self._ended:
-            self._ended = True
+        if self._stage is _OPEN:
+            self._become(_INPUT_ENDED)
             self._protocol.eof_received()
 
     def lost(self, error: Exception | None) -> None:
         """The connection is gone."""
-        if self._is_up:
+        if self._stage is not _HANDSHAKE:
             self._protocol.connection_lost(error)
         elif not self.shaken_hands.done():
             if error is None or isinstance(error, ConnectionResetError):
@@ -163,12 +178,12 @@ class TlsClientTransport(asyncio.Transport):
 
     def pause_writing(self) -> None:
         """The socket is full."""
-        if self._is_up:
+        if self._stage is not _HANDSHAKE:
             self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
         """The socket has room."""
-        if self._is_up:
+        if self._stage is not _HANDSHAKE:
             self._protocol.resume_writing()
 
     # The rest
@@ -186,12 +201,12 @@ class TlsClientTransport(asyncio.Transport):
         self._flush()
         if is_done:
             self.shaken_hands.set_result(None)
-            self._is_up = True
+            self._become(_OPEN)
             self._protocol.connection_made(self)
 
     def _decrypt(self) -> None:
         """Pass on all received plaintext, in pieces as large as the protocol's buffer."""
-        while not self._ended:
+        while self._stage is _OPEN:
             # The protocol has aborted the connection meanwhile.
             if self.is_closing():
                 return
@@ -207,6 +222,9 @@ class TlsClientTransport(asyncio.Transport):
                 self.close()
         if self._core.outgoing.pending:
             self._flush()
+
+    def _become(self, stage: TlsStage) -> None:
+        self._stage = entered(stage, self._stage, _FOLLOWING, "TLS connection", logger)
 
     def _flush(self) -> None:
         data = self._core.outgoing.read()

@@ -5,21 +5,15 @@ RFC 8446 section 6.1: `close_notify` ends one direction, the other goes on.
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Mapping
 
 from omnyshell.protocol.limits import MAX_PAYLOAD
+from omnyshell.transport.buffers import ReadBuffer
 from omnyshell.transport.duplex import NO_IDS, Due, Duplex
 from omnyshell.transport.tcp_stream import Bytes, StreamOwner, TcpStream
 from omnyshell.transport.tls_core import END, MORE, After, TlsCore
 
-
-class _PlainBuffer(threading.local):
-    def __init__(self) -> None:
-        self.view = memoryview(bytearray(MAX_PAYLOAD))
-
-
-_plain_buffer = _PlainBuffer()
+_plain_buffer = ReadBuffer(MAX_PAYLOAD)
 
 
 class TlsStream:

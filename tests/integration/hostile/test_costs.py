@@ -22,7 +22,7 @@ from omnyshell import (
     OmnyShellNode,
     PtySpec,
 )
-from omnyshell.transport.link import FREE_FRAGMENTS, SMALLEST_FRAGMENT
+from omnyshell.transport.fragments import FREE_FRAGMENTS, SMALLEST_FRAGMENT
 
 EMPTY, BEGUN = bytes((0x00, 0x80, 0, 0, 0, 0)), bytes((0x01, 0x81, 0, 0, 0, 0)) + b"x"
 FROM_HUB = bytes((0x01, 0x01)) + b"x" + bytes((0x00, 0x00)) * 200_000

@@ -227,11 +227,11 @@ if TYPE_CHECKING:
         SessionScreen as SessionScreen,
     )
     from omnyshell.services.client.session import (
-        ExitStatus as ExitStatus,
         OutputChunk as OutputChunk,
         RemoteSession as RemoteSession,
     )
     from omnyshell.services.client.states import (
+        ExitStatus as ExitStatus,
         LinkState as LinkState,
     )
     from omnyshell.services.client.whole_commands import ExecResult as ExecResult
@@ -369,8 +369,8 @@ _HOMES = {
     "omnyshell.services.client.live.state": "Change HubState Link",
     "omnyshell.services.client.login_store": "CredentialStore StoredSession",
     "omnyshell.services.client.node_sessions": "SessionScreen",
-    "omnyshell.services.client.session": "ExitStatus OutputChunk RemoteSession",
-    "omnyshell.services.client.states": "LinkState",
+    "omnyshell.services.client.session": "OutputChunk RemoteSession",
+    "omnyshell.services.client.states": "ExitStatus LinkState",
     "omnyshell.services.dial": "HubAccess",
     "omnyshell.services.exposer.targets": "NoTargets TargetPatterns TargetPolicy",
     "omnyshell.services.hub.audit.log": "AuditLog AuditSink",

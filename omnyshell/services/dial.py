@@ -5,7 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnyshell.errors import ConfigException, ImproperValueException, OmnyShellException, UntrustedHubException
+from omnyshell.errors import (
+    AuthException,
+    ConfigException,
+    ImproperValueException,
+    OmnyShellException,
+    UntrustedHubException,
+)
 from omnyshell.protocol.codec import FrameCodec
 from omnyshell.protocol.handshake import PeerHandshake
 from omnyshell.protocol.messages import AuthRequest, ControlMessage
@@ -86,7 +92,8 @@ async def dial(
     try:
         await open_trusted(connection, access.ca, timeout=access.connect_timeout, keepalive=access.keepalive)
     except OmnyShellException as exc:
-        step(logger, "no link", role=role, address=str(access.address), code=exc.code, reason=exc)
+        what = "login refused" if isinstance(exc, AuthException) else "no link"
+        step(logger, what, role=role, address=str(access.address), code=exc.code, reason=exc)
         raise
     welcome = handshake.welcome
     who = welcome.principal if welcome is not None else ""

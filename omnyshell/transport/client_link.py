@@ -20,16 +20,18 @@ class ClientLink(WebSocketLink):
     def __init__(self, handler: "LinkHandler", host: str, port: int, path: str) -> None:
         uri = WebSocketURI(secure=True, host=host, port=port, path=path, query="")
         self._client = ClientProtocol(uri, extensions=None, max_size=MAX_MESSAGE_FROM_HUB, logger=quiet_logger)
-        super().__init__(self._client, handler)
-
-    @property
-    def _ids(self) -> dict[str, object]:
-        return {"address": f"{self._client.uri.host}:{self._client.uri.port}"}
+        super().__init__(self._client, handler, f"{host}:{port}")
 
     @property
     def refusal(self) -> str:
         """Why the upgrade failed: the server's answer; "" while the WebSocket is open."""
         return str(self._client.handshake_exc or "")
+
+    @property
+    def peer_certificate(self) -> bytes | None:
+        """The certificate that the peer presented in TLS, in DER."""
+        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return tls.getpeercert(binary_form=True) if tls is not None else None
 
     def begin_handshake(self) -> None:
         """Send the upgrade request."""

@@ -31,11 +31,11 @@ from omnyshell.transport.bulk_frames import (
     bulk_frame,
 )
 from omnyshell.transport.cut_off import CutOff
-from omnyshell.transport.fragments import Fragments
-from omnyshell.transport.held_reading import HeldReading
 from omnyshell.transport.link_stage import FOLLOWING, LinkStage
 
 if TYPE_CHECKING:
+    from omnyshell.transport.fragments import Fragments
+    from omnyshell.transport.held_reading import HeldReading
     from omnyshell.transport.link_handler import LinkHandler
 
 logger = logging.getLogger("omnyshell.link")
@@ -79,9 +79,11 @@ class WebSocketLink(asyncio.BufferedProtocol):
 
     _pinged_at: float | None = None
 
-    def __init__(self, ws: WebSocketProtocol, handler: "LinkHandler") -> None:
+    def __init__(self, ws: WebSocketProtocol, handler: "LinkHandler", far_end: str) -> None:
+        """`far_end` identifies the connection in the log."""
         self._ws = ws
         self._handler = handler
+        self._far_end = far_end
         self._stage = LinkStage.CONNECTING
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -149,12 +151,6 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._outbox.clear()
 
     @property
-    def peer_certificate(self) -> bytes | None:
-        """The certificate that the peer presented in TLS, in DER."""
-        tls = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
-        return tls.getpeercert(binary_form=True) if tls is not None else None
-
-    @property
     def unfinished_bytes(self) -> int:
         """Bytes that are kept of an incomplete message, unless it fits a data frame."""
         return self._bulk.unfinished + (self._fragments.size if self._fragments is not None else 0)
@@ -167,6 +163,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
     def hold_reading(self, seconds: float) -> None:
         """Process no input for `seconds`, not even input that has arrived already."""
         if self._held is None and self._transport is not None:
+            # Imported by those that use it: a cold `exec` does not need it.
+            from omnyshell.transport.held_reading import HeldReading
+
             self._held = HeldReading(self._transport, self._loop, self._deal_with)
         if self._held is not None and not self.has_ended:
             self._held.hold(seconds)
@@ -272,7 +271,7 @@ class WebSocketLink(asyncio.BufferedProtocol):
         """Note the end of input; the transport closes itself."""
         self._ws.receive_eof()
         if self.is_open:
-            self._become(LinkStage.CLOSED_BY_PEER if self._stage is _OPEN else LinkStage.CLOSING)
+            self._closed_by_peer()
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Tell the handler, once."""
@@ -316,13 +315,8 @@ class WebSocketLink(asyncio.BufferedProtocol):
         self._pump()
         self._handler.link_opened()
 
-    @property
-    def _ids(self) -> dict[str, object]:
-        """What identifies the connection in the log."""
-        return {}
-
     def _become(self, stage: LinkStage) -> None:
-        self._stage = entered(stage, self._stage, FOLLOWING, "websocket", logger, **self._ids)
+        self._stage = entered(stage, self._stage, FOLLOWING, "websocket", logger, address=self._far_end)
         self.is_open = stage in (_OPEN, LinkStage.FLUSHING)
 
     def _follow_protocol(self) -> None:
@@ -331,7 +325,10 @@ class WebSocketLink(asyncio.BufferedProtocol):
             if self._stage is LinkStage.CONNECTING:
                 self._become(_OPEN)
         elif self.is_open:
-            self._become(LinkStage.CLOSED_BY_PEER if self._stage is _OPEN else LinkStage.CLOSING)
+            self._closed_by_peer()
+
+    def _closed_by_peer(self) -> None:
+        self._become(LinkStage.CLOSED_BY_PEER if self._stage is _OPEN else LinkStage.CLOSING)
 
     def _receive_handshake(self, view: memoryview) -> memoryview:
         """Parse the opening handshake up to its last line; return the frames after it."""
@@ -398,6 +395,9 @@ class WebSocketLink(asyncio.BufferedProtocol):
             if frame.fin:
                 self._message_received(data, is_text=opcode is TEXT)
             else:
+                # Imported where a peer sends fragments, which none of ours does.
+                from omnyshell.transport.fragments import Fragments
+
                 self._fragments = Fragments(data, is_text=opcode is TEXT)
                 self._fragmented += 1
 

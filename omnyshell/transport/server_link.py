@@ -38,7 +38,7 @@ class ServerLink(WebSocketLink):
         self._upgrade_timeout = upgrade_timeout
         self._responder = responder
         self._server = ServerProtocol(extensions=None, max_size=max_size, logger=quiet_logger)
-        super().__init__(self._server, handler)
+        super().__init__(self._server, handler, peer_address)
         self.on_slow_read: Callable[[int], None] = lambda _frames: None
         """Called with the number of completed frames when input came that `bulk_frames` does not handle itself."""
 
@@ -61,10 +61,6 @@ class ServerLink(WebSocketLink):
         if self.is_open:
             self._cut_off.call_off()
             self._opened()
-
-    @property
-    def _ids(self) -> dict[str, object]:
-        return {"role": "hub", "address": self.peer_address}
 
     def _receive(self, data: bytes | bytearray | memoryview) -> None:
         super()._receive(data)

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from support.stack import connected_client, stack
 
 from omnyshell import OmnyShellClient, PtySpec, RemoteSession, SessionMode, SessionRejectedException
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.rule import CommandRule
 from soak.attacks import how_many, show
 from soak.machines import workplace

@@ -10,8 +10,8 @@ from omnyshell.errors import OmnyShellException
 from omnyshell.model.nodes import NodeDescriptor, PlatformInfo
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.services.client.node_sessions import SessionScreen
-from omnyshell.services.client.session import ExitStatus, OutputChunk
-from omnyshell.services.client.states import LinkState
+from omnyshell.services.client.session import OutputChunk
+from omnyshell.services.client.states import ExitStatus, LinkState
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 

@@ -13,8 +13,7 @@ from omnyshell.security.strict_modes import StrictModes
 from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.environment import REFUSED_VARIABLES
 from omnyshell.services.node.options import OPTIONS
-from omnyshell.services.node.processes.commands import CommandPolicy
-from omnyshell.services.node.restriction.policy import RuleRefusal
+from omnyshell.services.node.restriction.policy import CommandPolicy, RuleRefusal
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.words import requested_words
 

@@ -10,10 +10,9 @@ from collections.abc import Coroutine
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import FAILURE, complain
-from omnyshell.cli.sessions.exec import BROKEN_PIPE, tell, terminal_spec
 from omnyshell.cli.terminal.escapes import ENDING, HELP, Escape, EscapeScanner
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
-from omnyshell.cli.terminal.streams import InputStream, OutputStream
+from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
 from omnyshell.guardian import Guardian, guarding
 from omnyshell.ids import short_id

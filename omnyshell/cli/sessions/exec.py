@@ -7,21 +7,15 @@ import signal
 from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
-from omnyshell.cli.ground.output import complain, printable
-from omnyshell.cli.terminal.streams import InputStream, OutputStream
-from omnyshell.model.sessions import PtySpec
+from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import RemoteSession
-from omnyshell.services.client.states import LinkState
 
 DEATH_BY_SIGNAL = 128
 """A shell's exit code for a program killed by a signal is this plus the signal's number."""
-
-BROKEN_PIPE = 141
-"""A shell's exit code for a program killed by SIGPIPE."""
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -69,14 +63,6 @@ def _yield_to_others() -> None:
     with suppress(AttributeError, OSError):
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
-def tell(session: RemoteSession, state: LinkState) -> None:
-    """Report on stderr that a session waits, and that it goes on."""
-    if state is LinkState.RECONNECTING:
-        complain(f"omnyshell: {printable(str(session.lost_by))}; waiting for it")
-    elif state is LinkState.RESUMED:
-        complain("omnyshell: the command goes on")
 
 
 async def stream(session: RemoteSession) -> int:
@@ -127,16 +113,3 @@ class Feeder:
     async def _wait(self) -> None:
         await self._session.drain()
         self._stdin.resume()
-
-
-def terminal_spec() -> PtySpec:
-    """Return the type and size of the local terminal, or the defaults where there is none."""
-    term = os.environ.get("TERM") or PtySpec().term
-    for fd in (0, 1, 2):
-        try:
-            size = os.get_terminal_size(fd)
-        except OSError:
-            continue
-        if size.columns and size.lines:
-            return PtySpec(term=term, cols=size.columns, rows=size.lines)
-    return PtySpec(term=term)

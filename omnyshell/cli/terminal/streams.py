@@ -1,11 +1,39 @@
-"""The standard streams, read and written without blocking the event loop."""
+"""The standard streams, read and written without blocking the event loop, and what the terminal on them is."""
 
 import asyncio
 import os
 import stat
 from collections.abc import Callable
 
+from omnyshell.cli.ground.output import complain, printable
+from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.limits import BULK_PAYLOAD
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import LinkState
+
+BROKEN_PIPE = 141
+"""A shell's exit code for a program killed by SIGPIPE."""
+
+
+def terminal_spec() -> PtySpec:
+    """Return the type and size of the local terminal, or the defaults where there is none."""
+    term = os.environ.get("TERM") or PtySpec().term
+    for fd in (0, 1, 2):
+        try:
+            size = os.get_terminal_size(fd)
+        except OSError:
+            continue
+        if size.columns and size.lines:
+            return PtySpec(term=term, cols=size.columns, rows=size.lines)
+    return PtySpec(term=term)
+
+
+def tell(session: RemoteSession, state: LinkState) -> None:
+    """Report on stderr that a session waits, and that it goes on."""
+    if state is LinkState.RECONNECTING:
+        complain(f"omnyshell: {printable(str(session.lost_by))}; waiting for it")
+    elif state is LinkState.RESUMED:
+        complain("omnyshell: the command goes on")
 
 
 class OutputStream:

@@ -24,31 +24,21 @@ from omnyshell.protocol.extensions import (
     INTERACTIVE,
     OF_CLIENT,
     RESUME_OFFSET,
-    SCREEN_ETAG,
 )
 from omnyshell.protocol.messages import (
-    ActiveSessionDetachRequest,
-    ActiveSessionDetachResponse,
     AuthOk,
     ChannelClose,
     ControlMessage,
-    DetachedSessionKillRequest,
-    DetachedSessionKillResponse,
-    DetachedSessionsRequest,
-    DetachedSessionsResponse,
     NodeListRequest,
     NodeListResponse,
     Ping,
     SessionOpen,
-    SessionScreenRequest,
-    SessionScreenResponse,
     TunnelOpenRequest,
 )
 from omnyshell.protocol.messages.base import Role
 from omnyshell.protocol.messages.detached import ClientRequest
-from omnyshell.services.client.asked import check_detached, check_kind, check_nodes, check_sessions
+from omnyshell.services.client.asked import check_kind, check_nodes
 from omnyshell.services.client.config import ClientConfig
-from omnyshell.services.client.node_sessions import SessionScreen, check_outcome, not_authorized
 from omnyshell.services.client.requests import PendingRequests
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.services.client.states import StateListener, ignore_state
@@ -59,6 +49,7 @@ from omnyshell.transport.connection import OmnyShellConnection
 logger = logging.getLogger("omnyshell.client")
 
 if TYPE_CHECKING:
+    from omnyshell.services.client.node_sessions import NodeSessionRequests, SessionScreen
     from omnyshell.services.client.resumer import Resumer
     from omnyshell.services.client.tunnels import ClientTunnels
     from omnyshell.services.client.whole_commands import ExecResult
@@ -194,7 +185,7 @@ class OmnyShellClient:
         Raises `SessionRejectedException`, with the hub's or node's reason in `code`.
         """
         connection = self._link()
-        session = self._new_session(connection, node_id, mode, pty)
+        session = RemoteSession(node_id, mode, pty, channels=connection.channels, resumes=self._take_up_later)
         request = SessionOpen(
             node_id=node_id,
             mode=mode,
@@ -218,7 +209,14 @@ class OmnyShellClient:
         one session.
         """
         connection = self._link()
-        session = self._new_session(connection, node_id, SessionMode.SHELL, pty, resumes_ref=session_ref)
+        session = RemoteSession(
+            node_id,
+            SessionMode.SHELL,
+            pty,
+            channels=connection.channels,
+            resumes=self._take_up_later,
+            resumes_ref=session_ref,
+        )
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
@@ -236,11 +234,7 @@ class OmnyShellClient:
 
         Raises `AuthorizationException` if the principal may not list them, and the hub has the extension `rights`.
         """
-        answer = await self._ask(DetachedSessionsRequest(request_id="", node_id=node_id), DetachedSessionsResponse)
-        if answer.refused:
-            raise not_authorized(answer.refused, node_id, "look at sessions")
-        check_sessions(answer.sessions, node_id, self.identity.principal)
-        return answer.sessions
+        return await self._sessions_of(node_id).list(self.identity.principal)
 
     async def kill_session(self, node_id: str, session_ref: str) -> str:
         """End a session on a node; return the node's message.
@@ -248,27 +242,18 @@ class OmnyShellClient:
         Raises `NodeUnavailableException`, `AuthorizationException`, `OmnyShellTimeoutException`, or
         `SessionRejectedException` if the reference does not name exactly one session.
         """
-        request = DetachedSessionKillRequest(request_id="", node_id=node_id, session_ref=session_ref)
-        answer = await self._ask(request, DetachedSessionKillResponse)
-        check_outcome(answer, node_id, "end sessions")
-        return answer.message or ""
+        return await self._sessions_of(node_id).kill(session_ref)
 
     async def detach_session(self, node_id: str, session_ref: str = "", *, timeout_seconds: int | None = None) -> str:
         """Detach a session from its client, and leave it running; return its short id.
 
         Without a reference, the only attached session is detached. Raises as `kill_session` does.
         """
-        request = ActiveSessionDetachRequest(
-            request_id="", node_id=node_id, session_ref=session_ref, timeout_seconds=timeout_seconds
-        )
-        answer = await self._ask(request, ActiveSessionDetachResponse)
-        check_outcome(answer, node_id, "detach sessions")
-        check_detached(answer.short_id or "", session_ref)
-        return answer.short_id or ""
+        return await self._sessions_of(node_id).detach(session_ref, timeout_seconds)
 
     async def peek(
         self, node_id: str, session_ref: str, *, etag: str = "", with_history: bool = False
-    ) -> SessionScreen:
+    ) -> "SessionScreen":
         """Return a session's present screen.
 
         With the `etag` of an earlier one, the answer may be only that it is unchanged. `with_history` asks for
@@ -277,16 +262,7 @@ class OmnyShellClient:
         Raises as `kill_session` does.
         """
         features = self._link().features
-        request = SessionScreenRequest(
-            request_id="",
-            node_id=node_id,
-            session_ref=session_ref,
-            etag=etag if SCREEN_ETAG in features else None,
-            history=with_history and HISTORY in features,
-        )
-        answer = await self._ask(request, SessionScreenResponse)
-        check_outcome(answer, node_id, "look at sessions")
-        return SessionScreen.from_answer(answer)
+        return await self._sessions_of(node_id).peek(session_ref, etag, features, with_history=with_history)
 
     async def history(self, node_id: str, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
         """Yield up to `lines` of the lines above a session's screen, in parts, of which the newest comes first.
@@ -408,6 +384,12 @@ class OmnyShellClient:
 
         session.channel.send_ahead(SessionClipboard(size=size, refused=refused or None))
 
+    def _sessions_of(self, node_id: str) -> "NodeSessionRequests":
+        # Imported by those that use it: a cold `exec` does not need it.
+        from omnyshell.services.client.node_sessions import NodeSessionRequests
+
+        return NodeSessionRequests(node_id, self._ask)
+
     def _tunnel_requests(self) -> "ClientTunnels":
         if self._tunnels is None:
             # Imported by those that use it: a cold `exec` does not need it.
@@ -447,24 +429,6 @@ class OmnyShellClient:
         )
         self._lost = None
         return self._connection
-
-    def _new_session(
-        self,
-        connection: OmnyShellConnection,
-        node_id: str,
-        mode: SessionMode,
-        size: PtySpec | None,
-        *,
-        resumes_ref: str | None = None,
-    ) -> RemoteSession:
-        return RemoteSession(
-            node_id,
-            mode,
-            size,
-            open_channel=connection.channels.open,
-            resumes=self._take_up_later,
-            resumes_ref=resumes_ref,
-        )
 
     async def _open(
         self, session: RemoteSession, request: SessionOpen, connection: OmnyShellConnection, giving_up: CloseReason

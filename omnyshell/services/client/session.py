@@ -38,9 +38,9 @@ from omnyshell.protocol.messages import (
 from omnyshell.protocol.replay import ReplayBuffer
 from omnyshell.services.client.asked import check_resumed
 from omnyshell.services.client.futures import fail_future
-from omnyshell.services.client.states import FOLLOWING, LinkState, Stage, StateListener, ignore_state
+from omnyshell.services.client.states import FOLLOWING, ExitStatus, LinkState, Stage, StateListener, ignore_state
 from omnyshell.steps import entered, step
-from omnyshell.transport.channels import Channel, ChannelHandler
+from omnyshell.transport.channels import Channel, ChannelMultiplexer
 
 logger = logging.getLogger("omnyshell.client")
 
@@ -73,22 +73,6 @@ class OutputChunk(msgspec.Struct, frozen=True):
         return self.stream is DataOpcode.STDERR
 
 
-class ExitStatus(msgspec.Struct, frozen=True):
-    """How a program ended: its exit code, or the negative number of the signal that killed it."""
-
-    code: int
-    signal: str | None = None
-
-    @property
-    def shell_code(self) -> int:
-        """The code that a shell reports: 128 plus the signal's number for a death by signal.
-
-        Exit codes outside 0 to 255, as from Windows, become 255, so that they never look like success.
-        """
-        code = self.code if self.code >= 0 else 128 - self.code
-        return code if code in range(256) else 255
-
-
 class RemoteSession:
     """An open session.
 
@@ -104,11 +88,11 @@ class RemoteSession:
         mode: SessionMode,
         size: PtySpec | None = None,
         *,
-        open_channel: Callable[[ChannelHandler], Channel],
+        channels: ChannelMultiplexer,
         resumes: Callable[["RemoteSession"], bool],
         resumes_ref: str | None = None,
     ) -> None:
-        """Open the session's first channel; the caller sends the request on it.
+        """Open the session's first channel, among `channels`; the caller sends the request on it.
 
         `resumes` is called when hub or node is lost; it returns whether the session will be resumed. `resumes_ref` is
         the reference of a session to resume; another session in the answer is refused.
@@ -163,7 +147,7 @@ class RemoteSession:
         self._sent = ReplayBuffer()
         self._is_wide = False
         self._max_window = 0
-        self.channel = open_channel(self)
+        self.channel = channels.open(self)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,9 @@
-"""States of a connection and of a session."""
+"""States of a connection and of a session, and how its program ended."""
 
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum, auto
+
+import msgspec
 
 
 class LinkState(Enum):
@@ -24,6 +26,22 @@ class LinkState(Enum):
 
     LOST = auto()
     """The hub could not be reached again in time."""
+
+
+class ExitStatus(msgspec.Struct, frozen=True):
+    """How a program ended: its exit code, or the negative number of the signal that killed it."""
+
+    code: int
+    signal: str | None = None
+
+    @property
+    def shell_code(self) -> int:
+        """The code that a shell reports: 128 plus the signal's number for a death by signal.
+
+        Exit codes outside 0 to 255, as from Windows, become 255, so that they never look like success.
+        """
+        code = self.code if self.code >= 0 else 128 - self.code
+        return code if code in range(256) else 255
 
 
 class Stage(Enum):

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from omnyshell.services.client.session import ExitStatus, RemoteSession
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.services.client.states import ExitStatus
 
 
 class ExecResult(msgspec.Struct, frozen=True):

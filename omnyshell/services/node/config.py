@@ -8,7 +8,7 @@ from omnyshell.protocol.limits import HEARTBEAT_INTERVAL
 from omnyshell.services.dial import HubAccess
 from omnyshell.services.exposer.targets import NoTargets, TargetPatterns, TargetPolicy
 from omnyshell.services.node.environment import REFUSED_VARIABLES
-from omnyshell.services.node.processes.commands import CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ from omnyshell.services.node.backend import ShellBackend
 from omnyshell.services.node.config import NodeConfig
 from omnyshell.services.node.processes.local_backend import LocalBackend
 from omnyshell.services.node.screens.shell_screens import ShellScreens
-from omnyshell.services.node.sessions.answers import SessionAnswers
+from omnyshell.services.node.sessions.answers import Reply, SessionAnswers
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.transport.backoff import STABLE_AFTER, Backoff, DisplacedBackoff
 from omnyshell.transport.connection import OmnyShellConnection
@@ -112,14 +113,14 @@ class OmnyShellNode:
         self._backend = backend or LocalBackend(config.state_dir, config.commands, config.refused_variables)
         new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
         self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
-        self._answers = SessionAnswers(self._sessions, config.node_id)
+        answers = SessionAnswers(self._sessions, config.node_id)
         self._exposer = TunnelExposer(config.reachable)
         self._handlers: Mapping[type[ControlMessage], Callable[[Any, int], None]] = {
             NodeSessionOpen: self._open_session,
             NodeTunnelConnect: self._expose,
             NodeRegistered: self._registered_as,
             ProtocolError: self._error_received,
-            **dict.fromkeys(self._answers.handlers, self._answer),
+            **{request: partial(self._answer, answer) for request, answer in answers.handlers.items()},
         }
         self._backoff = Backoff()
         self._displaced = DisplacedBackoff()
@@ -280,9 +281,9 @@ class OmnyShellNode:
         if self._connection is not None:
             self._exposer.connect(self._connection, channel, request)
 
-    def _answer(self, request: ControlMessage, _channel: int) -> None:
+    def _answer(self, answer: Callable[[Any, Reply], None], request: ControlMessage, _channel: int) -> None:
         if self._connection is not None:
-            self._answers.handlers[type(request)](request, self._connection.reply)
+            answer(request, self._connection.reply)
 
     def _registered_as(self, message: NodeRegistered, _channel: int) -> None:
         if message.node_id != self._config.node_id:

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from omnyshell.errors import ChannelException, NodeUnavailableException, OmnyShellException
 from omnyshell.model.sessions import CloseReason, PtySpec
-from omnyshell.services.client.session import DETACHED, ExitStatus, RemoteSession
-from omnyshell.services.client.states import LinkState
+from omnyshell.services.client.session import DETACHED, RemoteSession
+from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator, Event, Follower, reset_sequence
 from omnyshell.tui.terminal.fair_following import FairFollowing
 

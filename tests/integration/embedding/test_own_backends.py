@@ -23,7 +23,7 @@ from omnyshell import (
     ShellRequest,
 )
 from omnyshell.protocol.limits import INITIAL_CREDIT
-from omnyshell.services.node.processes.commands import CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
 class WatchedBackend(KettleBackend):

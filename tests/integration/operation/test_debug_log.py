@@ -76,7 +76,7 @@ async def test_a_session_can_be_followed_through_hub_and_node(
     assert in_order(steps(caplog, "omnyshell.hub"), "registration asked for", "node registered")
     assert in_order(steps(caplog, "omnyshell.hub"), "login refused", "link closed")
     assert "request passed on" in steps(caplog, "omnyshell.hub", detail="session.kill")
-    assert in_order(steps(caplog, "omnyshell.link", role="client"), "dialling", "no link")
+    assert in_order(steps(caplog, "omnyshell.link", role="client"), "dialling", "login refused")
     _says_no_more_than_it_may(caplog)
 
 

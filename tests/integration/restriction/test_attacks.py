@@ -20,8 +20,8 @@ from omnyshell import (
     SessionRejectedException,
     ShellFamily,
 )
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.variables import variable_flaw
 

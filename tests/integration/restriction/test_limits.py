@@ -12,7 +12,7 @@ from support.stack import Certificates, hub_config, stack, within
 
 from omnyshell import OmnyShellClient, OmnyShellHub, SessionRejectedException
 from omnyshell.services.hub.message_table import MAX_VALUES_TO_HUB
-from omnyshell.services.node.processes.commands import CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 PRINT = """printf '%s\\n'"""
 

@@ -16,8 +16,8 @@ from omnyshell import (
 )
 from omnyshell.services.exposer.targets import TargetPatterns
 from omnyshell.services.node.environment import Account
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction import environment
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.rule import CommandRule
 
 

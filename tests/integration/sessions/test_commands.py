@@ -19,7 +19,7 @@ from omnyshell import (
     SessionRejectedException,
     TransportException,
 )
-from omnyshell.services.node.processes.commands import CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 
 async def test_a_command_has_its_own_stdout_stderr_and_exit_code(certificates: Certificates, tmp_path: Path) -> None:

@@ -16,8 +16,7 @@ from textual.widgets._toast import Toast
 
 from omnyshell.errors import ChannelException, NodeUnavailableException, SessionRejectedException
 from omnyshell.model.sessions import PtySpec
-from omnyshell.services.client.session import ExitStatus
-from omnyshell.services.client.states import LinkState
+from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator, paint
 from omnyshell.tui.app import ConsoleApp
 from omnyshell.tui.terminal.attachment import Phase

@@ -14,7 +14,7 @@ from support.stack import Certificates, connected_client, running_node, until, w
 
 from omnyshell import TunnelRejectedException
 from omnyshell.services.exposer.targets import TargetPatterns
-from omnyshell.services.node.processes.commands import CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 CREDIT = 262_144
 

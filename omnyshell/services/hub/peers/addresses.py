@@ -10,6 +10,7 @@ from omnyshell.services.hub.audit.log import AuditLog
 from omnyshell.services.hub.ground.late_writes import LateTable
 from omnyshell.services.hub.ground.metrics import HubMetrics
 from omnyshell.services.hub.ground.store import KnownAddress
+from omnyshell.steps import step
 from omnyshell.sums import Sums
 
 DAY = 86_400
@@ -101,6 +102,9 @@ class HubAddresses:
         if counts:
             self._refused += counts
             self._metrics.connections_refused += counts.total()
+            for network, count in counts.most_common(SHOWN):
+                where = network or "other addresses"
+                step(logger, "connections refused before login", address=where, detail=f"{count} times")
             if self._sums.note("", None, now):
                 self.flush()
 

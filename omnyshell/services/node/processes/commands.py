@@ -8,7 +8,7 @@ from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.model.sessions import SessionMode, ShellFamily
 from omnyshell.services.node.backend import Launch, ShellRequest
 from omnyshell.services.node.environment import POSIX_SHELL, child_environment, start_directory
-from omnyshell.services.node.restriction.policy import CommandPolicy as CommandPolicy
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 _POWERSHELL = ("pwsh", "-NoLogo", "-NoProfile", "-Command")
 

@@ -9,11 +9,12 @@ from omnyshell.errors import SessionRejectedException
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.node.backend import OutputSink, ShellRequest
 from omnyshell.services.node.environment import find_shells, inherited_variables
-from omnyshell.services.node.processes.commands import CommandPolicy, prepare
+from omnyshell.services.node.processes.commands import prepare
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.pipes import PipeSession
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.pty import PtySession
+from omnyshell.services.node.restriction.policy import CommandPolicy
 
 logger = logging.getLogger("omnyshell.node")
 

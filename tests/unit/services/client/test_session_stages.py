@@ -59,13 +59,14 @@ class World:
     def __init__(self, *, offsets: bool, resumes: bool) -> None:
         self.offsets = offsets
         self.channels = [FakeChannel(1)]
-        self.session = RemoteSession(
-            "n1", SessionMode.SHELL, open_channel=lambda _: cast("Any", self.channels[0]), resumes=lambda _: resumes
-        )
+        self.session = RemoteSession("n1", SessionMode.SHELL, channels=cast("Any", self), resumes=lambda _: resumes)
         self.states: list[LinkState] = []
         self.session.on_state = self.states.append
         self.typed = b""
         self.outcome: object = None
+
+    def open(self, _session: RemoteSession) -> FakeChannel:
+        return self.channels[0]
 
     @property
     def channel(self) -> FakeChannel:

@@ -8,8 +8,7 @@ from support.stack import until
 
 from omnyshell import PtySpec
 from omnyshell.errors import ChannelException, NodeUnavailableException, OmnyShellException
-from omnyshell.services.client.session import ExitStatus
-from omnyshell.services.client.states import LinkState
+from omnyshell.services.client.states import ExitStatus, LinkState
 from omnyshell.terminal import Emulator
 from omnyshell.tui.terminal.attachment import MOST_INPUT, Attachment, Phase
 from omnyshell.tui.terminal.fair_following import FairFollowing

@@ -1,5 +1,6 @@
 """Which addresses a hub knows, and what it says of those that it turned away."""
 
+import logging
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -104,11 +105,14 @@ async def test_a_database_of_before_gets_the_table(clock: MovedClock, tmp_path: 
     await records.aclose()
 
 
-def test_who_was_turned_away_is_counted_and_audited_in_sum(clock: FakeClock) -> None:
+def test_who_was_turned_away_is_counted_and_audited_in_sum(clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "omnyshell.hub")
     audit, metrics = AuditLog(clock), HubMetrics()
     hub = HubAddresses(KnownAddresses(clock), audit, metrics)
     hub.refused(Counter({"198.51.100.1": 3}), 0.0)
     assert [(each.address, each.detail) for each in audit] == [("198.51.100.1", "3 connections from 198.51.100.1")]
+    told = next(record for record in caplog.records if record.message == "connections refused before login")
+    assert (told.__dict__["address"], told.__dict__["detail"]) == ("198.51.100.1", "3 times")
     hub.refused(Counter({"": 7} | {f"10.0.0.{number}": 100 - number for number in range(50)}), 0.0)
     hub.refused(Counter({"10.0.0.49": 1000}), 1.0)
     for second in range(20):

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.advice import kind_of
 from omnyshell.services.node.restriction.containment import find_uncontained, is_contained
 from omnyshell.services.node.restriction.pattern import rule_from_pattern
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.program import look_up
 from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained
 

@@ -10,10 +10,10 @@ import pytest
 
 from omnyshell.options.toml_file import read_options
 from omnyshell.services.node.options import OPTIONS, RULES
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.environment import fixed_environment
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.rule import CommandRule
 from omnyshell.services.node.restriction.tables import KEYS
 from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained

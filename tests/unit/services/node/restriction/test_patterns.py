@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from omnyshell.services.node.processes.commands import CommandPolicy
 from omnyshell.services.node.restriction.escapes import escapes_of
 from omnyshell.services.node.restriction.pattern import narrowed, rule_from_pattern
+from omnyshell.services.node.restriction.policy import CommandPolicy
 from omnyshell.services.node.restriction.uncontained import UNCONTAINED, Uncontained
 
 WORDS = ["a", "ab", "-", "-a", "-b", "-ab", "a b", "b", "a/..", "-/.."]

@@ -1,0 +1,120 @@
+"""What keeps a screen in step with the output."""
+
+import asyncio
+import time
+
+import pytest
+
+from omnyshell.services.node.screens.device_queries import DeviceQuery
+from omnyshell.services.node.screens.pump import REST, Painting, ScreenPump
+
+
+class SlowScreen:
+    """A follower that takes in one push a slice."""
+
+    def __init__(self) -> None:
+        self.full = False
+        self.shown = b""
+        self.queue: list[bytes] = []
+
+    def push(self, data: bytes) -> None:
+        self.queue.append(data)
+
+    def work(self, budget: float) -> bool:
+        if self.queue:
+            self.shown += self.queue.pop(0)
+        return bool(self.queue)
+
+    def resize(self, cols: int, rows: int) -> None:
+        assert not self.queue
+        self.shown += b"<%dx%d>" % (cols, rows)
+
+    def paint(self, *, again: bool = False) -> Painting:
+        return Painting(self.shown)
+
+    reports_size = False
+
+    def paint_main(self) -> bytes:
+        return b""
+
+    def answer(self, query: DeviceQuery) -> bytes:
+        return b""
+
+
+async def test_what_is_done_at_a_point_of_the_output_sees_that_point() -> None:
+    screen = SlowScreen()
+    room = asyncio.Event()
+    pump = ScreenPump(screen, on_room=room.set)
+    seen: list[bytes] = []
+
+    def look() -> None:
+        seen.append(screen.shown)
+
+    def look_and_push() -> None:
+        look()
+        pump.push_next(b"!")
+
+    look()
+    pump.push(b"a")
+    pump.push(b"b")
+    assert pump.has_room
+    pump.at_this_point(look)
+    assert not pump.has_room
+    pump.push(b"c")
+    pump.resize(5, 6)
+    pump.push(b"d")
+    pump.at_this_point(look_and_push)
+    pump.push(b"e")
+    pump.at_this_point(look)
+    async with asyncio.timeout(5):
+        await room.wait()
+    assert seen == [b"", b"ab", b"abc<5x6>d", b"abc<5x6>d!e"]
+    pump.close()
+
+
+async def test_a_screen_that_breaks_holds_nothing_up(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(SlowScreen):
+        def work(self, budget: float) -> bool:
+            raise RuntimeError("a bug")
+
+    pump = ScreenPump(Broken(), on_room=lambda: None)
+    done = asyncio.Event()
+    pump.push(b"x")
+    pump.at_this_point(done.set)
+    async with asyncio.timeout(5):
+        await done.wait()
+    assert pump.has_room
+    assert "could not be followed" in caplog.text
+    pump.close()
+
+
+class SlowFollower:
+    """A screen with so many slices of work ahead."""
+
+    def __init__(self, slices: int) -> None:
+        self.slices = slices
+
+    @property
+    def full(self) -> bool:
+        return self.slices > 20
+
+    def push(self, data: bytes) -> None:
+        pass
+
+    def work(self, budget: float) -> bool:
+        self.slices -= 1
+        return self.slices > 0
+
+
+async def test_a_screen_that_is_behind_does_not_rest_until_it_has_caught_up() -> None:
+    follower = SlowFollower(40)
+    room = asyncio.Event()
+    pump = ScreenPump(follower, on_room=room.set)  # type: ignore[arg-type]
+    assert not pump.has_room
+    pump.push(b"output")
+    began = time.monotonic()
+    await asyncio.wait_for(room.wait(), 5)
+    while follower.slices:
+        await asyncio.sleep(0)
+    assert time.monotonic() - began < 20 * REST
+    pump.close()

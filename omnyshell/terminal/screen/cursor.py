@@ -14,6 +14,7 @@ class Moving(Grid):
     _newline_mode: bool = False
     _has_side_margins: bool = False
     _reverse_wraps: bool = False
+    _tab_wraps: bool = False
     _wraps_back_always: bool = False
 
     def carriage_return(self) -> None:
@@ -178,8 +179,12 @@ class Moving(Grid):
             self.cursor_position()
 
     def tab(self) -> None:
-        """HT: on to the next stop, the margin or the last column; a pending wrap stays pending."""
+        """HT: on to the next stop, the margin or the last column; a pending wrap stays pending, but for mode 41."""
         if self.cursor.x < self.columns:
+            self._tab_forward()
+        elif self._tab_wraps:
+            self.index()
+            self.cursor.x = 0
             self._tab_forward()
 
     def tab_forward(self, count: int | None = None) -> None:

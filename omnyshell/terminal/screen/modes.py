@@ -1,5 +1,6 @@
 """Modes that programs set (ECMA-48 SM and RM, DECSET and DECRST of xterm ctlseqs), and how they are reset."""
 
+from itertools import chain
 from typing import Any, Final
 
 from omnyshell.terminal.screen.drawing import Drawing
@@ -8,9 +9,13 @@ from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
 from omnyshell.terminal.state.settings import Keyboard, Settings
 from omnyshell.terminal.state.table import (
+    ACTIONS,
     AUTOWRAP,
     CLEARED_ON_LEAVING,
+    EXCLUSIVE,
     INSERT,
+    KNOWN_MODES,
+    MORE_FIX,
     NEWLINE,
     ORIGIN,
     PRIVATE,
@@ -27,6 +32,12 @@ from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
 _KEPT: Final = 47
 _RIGHT: Final = 2
 _ORIGIN: Final = ORIGIN >> PRIVATE
+_EFFECTIVE: Final = frozenset(
+    (ORIGIN, AUTOWRAP, MORE_FIX, REVERSE_WRAP, REVERSE_WRAP_ALL, SIDE_MARGINS, *chain.from_iterable(EXCLUSIVE))
+)
+_WITHOUT_EFFECT: Final = KNOWN_MODES - _EFFECTIVE - {number << PRIVATE for number in ACTIONS}
+"""Private modes that are kept, and change nothing of how is drawn."""
+
 _SIDE_MARGINS: Final = SIDE_MARGINS >> PRIVATE
 
 
@@ -50,6 +61,7 @@ class Modes(Drawing):
         self._insert = INSERT in self.mode
         self._newline_mode = NEWLINE in self.mode
         self._autowrap = AUTOWRAP in self.mode
+        self._tab_wraps = self._autowrap and MORE_FIX in self.mode
         self._has_side_margins = SIDE_MARGINS in self.mode
         self._wraps_back_always = self._autowrap and REVERSE_WRAP_ALL in self.mode
         self._reverse_wraps = self._wraps_back_always or (self._autowrap and REVERSE_WRAP in self.mode)
@@ -65,6 +77,11 @@ class Modes(Drawing):
         self._switch_modes(modes, private=private, on=False)
 
     def _switch_modes(self, modes: tuple[int, ...], *, private: bool, on: bool) -> None:
+        if private and len(modes) == 1 and (mode := modes[0] << PRIVATE) in _WITHOUT_EFFECT:
+            # Programs that draw switch the cursor, or frames, again and again.
+            self.mode.add(mode) if on else self.mode.discard(mode)
+            self.cursor.hidden = SHOW_CURSOR not in self.mode
+            return
         for mode in modes:
             if private:
                 self._set_private(mode, on=on)

@@ -29,6 +29,7 @@ class ScriptedSession:
     """Says what it is told to, and keeps what is typed."""
 
     def __init__(self) -> None:
+        self.history_end: int | None = None
         self.id = "4721c3f6-0000-4000-8000-000000000000"
         self.mode = SessionMode.SHELL
         self.channel = ScriptedChannel()

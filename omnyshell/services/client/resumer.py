@@ -15,7 +15,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.extensions import RESUME_OFFSET
+from omnyshell.protocol.extensions import HISTORY, RESUME_OFFSET
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, SessionOpened, SessionRejected
 from omnyshell.services.client.futures import fail_future
@@ -227,7 +227,8 @@ class Resumption:
         self._session = session
         self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: Channel = connection.channels.open(self)
-        request = session.resume_request(offsets=RESUME_OFFSET in connection.features)
+        features = connection.features
+        request = session.resume_request(offsets=RESUME_OFFSET in features, history=HISTORY in features)
         connection.send(request, self._channel.id)
 
     async def run(self) -> None:

@@ -295,8 +295,11 @@ class RemoteSession:
 
     # Being resumed, by the client
 
-    def resume_request(self, *, offsets: bool) -> SessionOpen:
-        """Return the request to resume this session; `offsets` says whether the hub has `resume-offset`."""
+    def resume_request(self, *, offsets: bool, history: bool) -> SessionOpen:
+        """Return the request to resume this session.
+
+        `offsets` and `history` say whether the hub has `resume-offset` and `history`.
+        """
         exactly = offsets and self._counts_offsets
         return SessionOpen(
             node_id=self.node_id,
@@ -306,6 +309,7 @@ class RemoteSession:
             offsets=offsets,
             output_offset=self._received if exactly else None,
             repaint=exactly and self.repaints,
+            history=history,
         )
 
     def resumed(self, channel: Channel, opened: SessionOpened) -> None:

@@ -42,6 +42,9 @@ class History(Sequence[Row]):
 
     def __init__(self, limit: int, width: int) -> None:
         self.limit = limit
+        self.cleared = 0
+        """How often all rows were forgotten."""
+
         self._width = width
         self._weight = 0
         self._fresh: list[Row] = []
@@ -81,20 +84,23 @@ class History(Sequence[Row]):
         self._forget_surplus()
         self._charge(text.size)
 
-    def prepend(self, rows: Sequence[Row], width: int) -> int:
-        """Add rows of another width above all others, as far as there is room; return how many."""
-        room = self.limit - len(self)
-        taken = rows[-room:] if room > 0 else []
-        pages = []
-        for part in _parts(taken):
-            self._first -= len(part)
-            pages.append(Page(part, width, self._first))
-        self._pages.extendleft(pages)
-        self._charge(sum(page.size for page in pages))
-        return len(taken)
+    def prepend(self, pages: Sequence[Page]) -> int:
+        """Add pages above all rows, the last ones first, as far as there is room; return how many rows."""
+        room, taken, size = self.limit - len(self), 0, 0
+        for page in reversed(pages):
+            if taken >= room:
+                break
+            taken += page.count
+            size += page.size
+            self._first -= page.count
+            page.start = self._first
+            self._pages.appendleft(page)
+        self._charge(size)
+        return taken
 
     def clear(self) -> None:
         """Forget all rows. Their numbers are not given again."""
+        self.cleared += 1
         self._first = self._end = self._end + len(self._fresh)
         self._fresh, self._weight = [], 0
         self._pages.clear()
@@ -310,16 +316,6 @@ class History(Sequence[Row]):
         self._size += size
         if self._budget is not None:
             self._budget.charge(self, size)
-
-
-def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield the rows in parts for a page each, the last ones first."""
-    end, weight = len(rows), 0
-    for at in reversed(range(len(rows))):
-        weight += _WEIGHT_OF_ROW + rows[at].compact()
-        if weight >= _WEIGHT_OF_PAGE or not at:
-            yield rows[at:end]
-            end, weight = at, 0
 
 
 def _newest(rows: list[Row], start: int, most: int) -> tuple[list[Row], int]:

@@ -90,6 +90,9 @@ class Attachment:
         self.phase = Phase.OPENING
         self.ending = Ending()
         self.session: RemoteSession | None = None
+        self.above: int | None = None
+        """Where lines above the screen can be had, once it was painted anew; whoever fetches them takes it away."""
+
         self._screen = screen
         self._follower = Follower(screen, time.monotonic)
         self._following = following
@@ -118,6 +121,7 @@ class Attachment:
             asked = self._size
             session = self.session = await self._opener(asked)
             session.on_state = self._state_changed
+            self.above = session.history_end
             if self._size != asked:
                 session.resize(self._size.cols, self._size.rows)
             self._enter(Phase.LIVE)
@@ -223,6 +227,7 @@ class Attachment:
             self._enter(Phase.WAITING)
         elif state in (LinkState.RESUMED, LinkState.RESET):
             if state is LinkState.RESET:
+                self.above = self.session.history_end if self.session is not None else None
                 self._follower.push(_ABORT + reset_sequence(self._follower.screen))
             self._enter(Phase.LIVE)
 

@@ -20,6 +20,7 @@ from omnyshell.tui.terminal.attachment import Attachment, Phase
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.copy_mode import HINT
 from omnyshell.tui.terminal.fair_following import FairFollowing
+from omnyshell.tui.terminal.history import fetch_above
 from omnyshell.tui.terminal.interactive import TerminalWidget
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.prompt import Choice, LineInput, Menu, Prompt
@@ -81,6 +82,7 @@ class TerminalPane(TabPane):
         self.attachment = self._new_attachment(spec)
         self._work: asyncio.Task[None] | None = None
         self._helper: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[None] | None = None
         self._words = Notice(self._show_last_lines)
         self._mark = TabMark.NONE
         self._is_seen = True
@@ -177,7 +179,7 @@ class TerminalPane(TabPane):
 
     async def on_unmount(self) -> None:
         """End the tasks of this pane; a live session is left on its node."""
-        for task in (self._work, self._helper):
+        for task in (self._work, self._helper, self._fetching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -206,8 +208,28 @@ class TerminalPane(TabPane):
             return
         if phase is Phase.TAKEN:
             self._help(self._find_out_who())
+        if phase is Phase.LIVE:
+            self._fetch_above()
         self._notice(self._words_for(phase))
         self.post_message(self.Changed())
+
+    def _fetch_above(self) -> None:
+        """Have the lines above a screen that was painted, beside the session."""
+        attachment, screen = self.attachment, self.emulator
+        end, attachment.above = attachment.above, None
+        if end is None or attachment.session is None:
+            return
+        screen.scrollback.clear()
+        fetching = fetch_above(self._port.client, attachment.session, screen, end, self.terminal.touch)
+        if self._fetching is not None:
+            self._fetching.cancel()
+        self._fetching = asyncio.create_task(self._fetch(fetching))
+
+    async def _fetch(self, fetching: Coroutine[None, None, None]) -> None:
+        try:
+            await fetching
+        except OmnyShellException as exc:
+            self.said(f"Lines above the screen are missing: {exc}")
 
     def input_refused(self) -> None:
         """Say it."""

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from support.hub_process import hub_process
+from support.screen_reader import Screen
 from support.stack import Certificates, connected_client, running_node, stack, until, within
 from support.terminals import bottom, console_at, notices, open_terminal, run, shell, shows, text, type_line
 from textual.events import Paste
 
-from omnyshell import PtySpec
+from omnyshell import PtySpec, SessionMode
 from omnyshell.tui.terminal.attachment import Phase
 from omnyshell.tui.terminal.opening import OpenSpec
 from omnyshell.tui.terminal.tab import TabMark
@@ -111,6 +112,30 @@ async def test_a_flood_leaves_the_console_alive_and_ctrl_c_stops_it(certificates
         start = time.perf_counter()
         await until(lambda: text(pane).rstrip().endswith("ready>"))
         assert time.perf_counter() - start < 2.0
+
+
+async def test_a_resumed_session_has_what_scrolled_off(certificates: Certificates, tmp_path: Path):
+    async with stack(certificates, tmp_path) as (hub, _, client):
+        command = "seq 3000; echo rea''dy; read -r x; seq 3001 3100; read -r x"
+        session = await within(client.open_session("n1", mode=SessionMode.SHELL, command=command, pty=PtySpec()))
+        await Screen(session).shows(b"ready")
+        await within(session.detach())
+        async with console_at(certificates, hub.port) as (app, _):
+            pane = await open_terminal(app, OpenSpec(node_id="n1", session_ref=session.id))
+            pane.typed(b"\r")
+            await shows(pane, "3100")
+            lines = pane.terminal.lines
+
+            def kept() -> list[str]:
+                found = ("".join(lines.cells(at)).strip() for at in range(lines.first, lines.last + 1))
+                return [line for line in found if line.isdigit()]
+
+            await until(lambda: len(kept()) >= 3100)
+            assert kept() == [str(number) for number in range(1, 3101)]
+            pane.terminal.search("1234")
+            await until(lambda: pane.terminal.copy_mode is not None and pane.terminal.is_scrolled)
+            assert pane.terminal.copy_mode is not None
+            assert "".join(lines.cells(pane.terminal.copy_mode.cursor.line)).strip() == "1234"
 
 
 async def test_a_lost_hub_is_waited_for_and_no_byte_is_lost(certificates: Certificates, tmp_path: Path):

@@ -2,7 +2,7 @@
 
 import random
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -11,13 +11,14 @@ from support.terminal_output import output
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.history.budget import Budget
 from omnyshell.terminal.history.history import History
+from omnyshell.terminal.history.pages import Page
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
 MEBIBYTE = 1024 * 1024
 
 
-def rows(texts: Iterator[str] | range, width: int = 80) -> Iterator[Row]:
+def rows(texts: Iterable[str] | range, width: int = 80) -> Iterator[Row]:
     for text in texts:
         row = Row(width)
         row.runs.append((0, str(text), DEFAULT_STYLE))
@@ -61,12 +62,20 @@ def test_rows_come_back_newest_first() -> None:
     assert history.take_back(1) == []
 
 
-def test_rows_are_put_above_as_far_as_there_is_room() -> None:
+def test_pages_are_put_above_as_far_as_there_is_room() -> None:
     history = filled(300, limit=500)
-    assert history.prepend(list(rows(numbers(-150, 0), 100)), 100) == 150
-    assert history.prepend(list(rows(numbers(-300, -150), 100)), 100) == 50
+    assert history.prepend(older(-150, 0)) == 150
+    assert texts(history) == numbers(-150, 300)
+    assert history.prepend(older(-400, -150)) >= 50
     assert texts(history) == numbers(-200, 300)
-    assert history.prepend(list(rows(["none"])), 80) == 0
+    assert history.prepend(older(-500, -400)) == 0
+
+
+def older(first: int, end: int) -> list[Page]:
+    history = History(1000, 100)
+    for row in rows(numbers(first, end), 100):
+        history.append(row)
+    return history.pages()
 
 
 def test_pages_are_read_from_the_newest_to_the_oldest() -> None:

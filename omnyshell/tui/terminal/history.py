@@ -1,0 +1,32 @@
+"""Lines above a session's screen that its node keeps: put above the terminal's own, while the session goes on."""
+
+from collections.abc import Callable
+
+from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.session import RemoteSession
+from omnyshell.terminal import Emulator
+from omnyshell.terminal.history.pages import Page
+
+
+async def fetch_above(
+    client: OmnyShellClient, session: RemoteSession, screen: Emulator, end: int, changed: Callable[[], None]
+) -> None:
+    """Fetch lines from the newest to the oldest, and call `changed` after each part of them.
+
+    It ends when the scrollback is full, or the program or the user has cleared it meanwhile. Raises as
+    `OmnyShellClient.history`.
+    """
+    scrollback = screen.scrollback
+    cleared = scrollback.cleared
+    async for part in client.history(session.node_id, session.id, end, scrollback.limit - len(scrollback)):
+        if scrollback.cleared != cleared or not scrollback.prepend(_pages(part, screen.columns)):
+            return
+        changed()
+
+
+def _pages(part: bytes, columns: int) -> list[Page]:
+    line = Emulator(columns, 1, scrollback=len(part) + 1)
+    line.feed(part)
+    if line.cursor.x:
+        line.feed(b"\r\n")
+    return line.scrollback.pages()

@@ -43,10 +43,10 @@ class KnownPrincipals:
         """Return a principal with the roles of all its credentials, or None if it is unknown."""
         return principal_of(self._authenticator, PrincipalId(name))
 
-    def lasting_admins(self, now: datetime) -> Iterator[Principal]:
+    def admins_without_end(self, now: datetime) -> Iterator[Principal]:
         """Yield the admins whose role and credential do not expire."""
         yield from (found for found in self.configured() if found.is_admin)
-        for found in self._store.lasting_admins():
+        for found in self._store.admins_without_end():
             yield Principal(PrincipalId(found.principal), roles=found.roles_at(now))
 
     def enrolled(self, name: str) -> EnrolledPrincipal:

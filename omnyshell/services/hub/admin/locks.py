@@ -103,10 +103,10 @@ class LockAdmin:
         if not self._known.can_list:
             # There may be admins whom the hub cannot list.
             return
-        lasting = [
-            found for found in self._known.lasting_admins(self._clock.now()) if self._locks.of_login(found) is None
+        endless = [
+            found for found in self._known.admins_without_end(self._clock.now()) if self._locks.of_login(found) is None
         ]
-        if lasting and all(_would_hit(lock, found) for found in lasting):
+        if endless and all(_would_hit(lock, found) for found in endless):
             text = "no admin could log in any more once your own login has ended: make another admin first"
             raise AdminRefusedException(text)
 

@@ -97,7 +97,7 @@ class EnrolmentStore:
             if found.expires_at is not None and found.has_ended(now)
         ]
 
-    def lasting_admins(self) -> list[EnrolledPrincipal]:
+    def admins_without_end(self) -> list[EnrolledPrincipal]:
         """Return the principals that are admins without expiry, and have a credential without expiry."""
         query = (
             "SELECT * FROM principals WHERE instr(roles, ?) AND EXISTS (SELECT 1 FROM credentials"

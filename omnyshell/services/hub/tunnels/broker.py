@@ -221,7 +221,7 @@ class TunnelBroker:
         ended: list[TunnelConnection] = []
         for tunnel in list(self._tunnels.values()):
             ended += self._close(tunnel, CloseReason.TUNNEL_CLOSED, "")
-        await asyncio.gather(*(connection.ended() for connection in ended))
+        await asyncio.gather(*(connection.wait_ended() for connection in ended))
 
     # Opening
 

@@ -109,7 +109,7 @@ class TunnelConnection(ChannelStream):
         # A task that is cancelled before it runs cannot close the socket itself.
         self._adopting.add_done_callback(lambda task: sock.close() if task.cancelled() else None)
 
-    async def ended(self) -> None:
+    async def wait_ended(self) -> None:
         """Wait until the task that took over the socket has ended."""
         if self._adopting is not None:
             await asyncio.gather(self._adopting, return_exceptions=True)

@@ -49,9 +49,11 @@ class OfflineLocks(LockStore):
         Raises `ConfigException`, and changes nothing, if that cannot be written.
         """
         with self._file.transaction():
-            if not self._file.run("SELECT 1 FROM locks WHERE kind = ? AND name = ?", kind, name):
+            found = self._file.run("SELECT id FROM locks WHERE kind = ? AND name = ?", kind, name)
+            if not found:
                 return False
-            self._log.append(together(RemoveLock(kind, name))).now()
+            id_ = found[0][0] if isinstance(found[0][0], str) else ""
+            self._log.append(together(RemoveLock(kind, name, id_))).now()
             note(self._file.connection, "lock.remove", f"{kind} {name}, offline at {write_timestamp(at)} by {by}")
         return True
 
@@ -94,4 +96,5 @@ def _lock(
     except ValueError:
         logger.error("the lock of %s %s is damaged: it holds until it is removed", of, named)
         long_ago = datetime.fromtimestamp(0, UTC)
-        return LockInfo(id=f"{of}-{named}", kind=of, name=named, why=DAMAGED, created_at=long_ago, created_by="")
+        id_ = id_ if isinstance(id_, str) else f"{of}-{named}"
+        return LockInfo(id=id_, kind=of, name=named, why=DAMAGED, created_at=long_ago, created_by="")

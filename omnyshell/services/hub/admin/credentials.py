@@ -146,9 +146,8 @@ class CredentialAdmin:
         old = self._token_to_rotate(found.principal, ask.credential_id)
         # Without a duration of its own the new token expires when the old one would have.
         expires = end_after(self._clock, "ttlSeconds", ask.ttl_seconds) or old.expires_at
-        retired = EndCredential(
-            old.id, old.principal, min(ends, old.expires_at) if old.expires_at is not None else ends
-        )
+        end = min(ends, old.expires_at) if old.expires_at is not None else ends
+        retired = EndCredential(old.id, old.principal, old.expires_at, end)
         return self._new_token("token.rotate", ask.request_id, found.principal, old.label, expires, retired)
 
     def _token_to_rotate(self, principal: str, wanted: str | None) -> EnrolledCredential:

@@ -89,7 +89,7 @@ class LockAdmin:
 
         answer = AdminResult(request_id=ask.request_id, ok=True, id=lock.id)
         fields = _fields(lock, f", which {lock.created_by} locked")
-        return Plan("lock.remove", fields, lambda: answer, (RemoveLock(kind, ask.name),))
+        return Plan("lock.remove", fields, lambda: answer, (RemoveLock(kind, ask.name, lock.id),))
 
     def _check_not_oneself(self, lock: LockInfo, admin: Principal) -> None:
         everywhere = self._known.find(admin.id) or admin

@@ -42,5 +42,6 @@ class NodeIdAdmin:
         also = f", {enrolled} is revoked" if is_enrolled else ""
         fields = {"node_id": ask.node_id, "detail": f"was of {owner}{also}"}
 
-        changes = (RemovePrincipal(enrolled), ReleaseNode(ask.node_id)) if is_enrolled else (ReleaseNode(ask.node_id),)
+        release = ReleaseNode(ask.node_id, self._owners.owners().get(ask.node_id))
+        changes = (RemovePrincipal(enrolled), release) if is_enrolled else (release,)
         return changed("node.release", fields, ask.request_id, *changes)

@@ -149,9 +149,7 @@ class LoginGate:
         # An unknown role is arbitrary text of the peer's, so it is not audited.
         role = context.role if context.role in (Role.CLIENT, Role.NODE) else ""
         evidence = evidence_of(credential)
-        self._audit.record(
-            "auth.ok", alike=(role, evidence), principal=principal.id, address=address, detail=context.role
-        )
+        self._audit.record("auth.ok", alike=(role, evidence), principal=principal.id, address=address, detail=role)
         return Accepted(principal, evidence)
 
     @property

@@ -35,6 +35,10 @@ class Consequences:
             self._take_one(change)
         for name in transaction.whose:
             self._eviction.enforce_for(name)
+        # Last, since a node whose principal was removed with its id has been told so by then.
+        for change in transaction.changes:
+            if isinstance(change, ReleaseNode):
+                self._eviction.release(change.node_id)
 
     def _take_one(self, change: AnyChange) -> None:
         if isinstance(change, SetLabels):

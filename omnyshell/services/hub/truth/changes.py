@@ -107,7 +107,10 @@ class EndRole(Change, frozen=True):
 
 
 class AddCredential(Change, frozen=True):
-    """Adds a credential; refused if the principal is gone."""
+    """Adds a credential; refused if the principal is gone, or another credential has the id.
+
+    The principal's own with the same secret is replaced.
+    """
 
     row: EnrolledCredential
 
@@ -119,6 +122,8 @@ class AddCredential(Change, frozen=True):
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
         row = self.row
+        others = "SELECT 1 FROM credentials WHERE id = ? AND NOT (principal = ? AND secret = ?)"
+        require(not file.run(others, row.id, row.principal, row.secret), f"another credential has the id '{row.id}'")
         added = file.run(
             "INSERT OR REPLACE INTO credentials SELECT ?, principal, ?, ?, ?, ?, ? FROM principals"
             " WHERE principal = ? RETURNING 1",
@@ -134,10 +139,11 @@ class AddCredential(Change, frozen=True):
 
 
 class EndCredential(Change, frozen=True):
-    """Changes the expiry of a credential."""
+    """Changes the expiry of a credential; refused if it is gone, or its expiry is no longer `before`."""
 
     id: str
     principal: str
+    before: datetime | None
     expires_at: datetime
 
     @property
@@ -147,8 +153,11 @@ class EndCredential(Change, frozen=True):
 
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
-        update = "UPDATE credentials SET expires_at = ? WHERE id = ? AND principal = ?"
-        file.run(update, write_timestamp(self.expires_at), self.id, self.principal)
+        update = "UPDATE credentials SET expires_at = ? WHERE id = ? AND principal = ? AND expires_at IS ? RETURNING 1"
+        changed = file.run(
+            update, write_timestamp(self.expires_at), self.id, self.principal, moment_or_none(self.before)
+        )
+        require(changed, f"the credential '{self.id}' was changed meanwhile")
 
 
 class RemoveCredential(Change, frozen=True):
@@ -270,13 +279,19 @@ class ClaimNode(Change, frozen=True):
 
 
 class ReleaseNode(Change, frozen=True):
-    """Removes the owner of a node id."""
+    """Removes the owner of a node id; refused if its owner is no longer `principal`.
+
+    Empty stands for an owner that cannot be read, None for none.
+    """
 
     node_id: str
+    principal: str | None
 
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
-        file.run("DELETE FROM node_owners WHERE node_id = ?", self.node_id)
+        owned = file.run("DELETE FROM node_owners WHERE node_id = ? RETURNING principal", self.node_id)
+        owner = next((_owner_of(row[0]) for row in owned), None)
+        require(owner == self.principal, f"the node id '{self.node_id}' was given away meanwhile")
 
 
 class PutLock(Change, frozen=True):
@@ -300,14 +315,20 @@ class PutLock(Change, frozen=True):
 
 
 class RemoveLock(Change, frozen=True):
-    """Removes a lock."""
+    """Removes the lock with an id; refused if another of that kind and name has replaced it.
+
+    An id that cannot be read is any.
+    """
 
     kind: LockKind
     name: str
+    id: str
 
     def apply(self, file: StateFile) -> None:
         """See `Change`."""
-        file.run("DELETE FROM locks WHERE kind = ? AND name = ?", self.kind, self.name)
+        removed = file.run("DELETE FROM locks WHERE kind = ? AND name = ? RETURNING id", self.kind, self.name)
+        replaced = any(isinstance(row[0], str) and row[0] != self.id for row in removed)
+        require(not replaced, f"the {self.kind} '{self.name}' was locked anew meanwhile")
 
 
 class EndLock(Change, frozen=True):
@@ -377,6 +398,10 @@ def together(*changes: AnyChange) -> Transaction:
 
 
 _encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def _owner_of(stored: object) -> str:
+    return stored if isinstance(stored, str) else ""
 
 
 def _put_timed_roles(file: StateFile, row: EnrolledPrincipal) -> None:

@@ -179,7 +179,7 @@ class HttpForwarder:
     def _head_read(self, request: h11.Request) -> None:
         offered = [token for name, value in request.headers if name == b"upgrade" for token in tokens(value)]
         upgrade = any(token and token != b"h2c" for token in offered)
-        if upgrade or request.method == b"CONNECT":
+        if upgrade:
             if self._follower.is_lost:
                 raise BadRequestError("no upgrade after an answer that cannot be read")
             self._becomes(Speaks.LEAVING)

@@ -138,7 +138,12 @@ class RequestReader:
 
 
 def _check_head(request: h11.Request, raw: bytes) -> None:
-    """Refuse a head that two parsers may read differently."""
+    """Refuse a head that two parsers may read differently, and CONNECT.
+
+    What follows CONNECT would have no headers of the hub, and whether it is HTTP after all, the target alone decides.
+    """
+    if request.method == b"CONNECT":
+        raise BadRequestError("CONNECT is for proxies, which a tunnel of the protocol tcp leads to", 405)
     names = [name for name, _ in request.headers]
     lengths = _LENGTH_LINE.findall(raw)
     encoded = b"transfer-encoding" in names

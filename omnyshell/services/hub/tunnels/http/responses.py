@@ -84,7 +84,7 @@ class ResponseFollower:
     def _follow(self, steps: int) -> tuple[int, UpgradeOutcome | None]:
         """Follow one response; return the steps that are left, and the answer to an upgrade request, or None."""
         parser = self._parser = self._parser or self._begin()
-        method, upgrade = self._expected[0]
+        _, upgrade = self._expected[0]
         outcome = None
         if not self._is_inside:
             data, self._unread = self._unread, b""
@@ -94,12 +94,12 @@ class ResponseFollower:
             event = parser.next_event()
             steps -= 1
             if event is h11.PAUSED:
-                # The connection has left HTTP, after CONNECT or an upgrade.
+                # The connection has left HTTP, after an upgrade.
                 self._expected.popleft()
                 return steps, UpgradeOutcome.ACCEPTED
             if isinstance(event, h11.Response):
                 steps -= HEAD_STEPS
-                outcome = UpgradeOutcome.DENIED if upgrade or method == b"CONNECT" else None
+                outcome = UpgradeOutcome.DENIED if upgrade else None
                 if parser.their_state is h11.SWITCHED_PROTOCOL:
                     outcome = UpgradeOutcome.ACCEPTED
             elif isinstance(event, h11.EndOfMessage):

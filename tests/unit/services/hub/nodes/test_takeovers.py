@@ -281,7 +281,7 @@ async def test_a_hub_that_is_started_anew_knows_who_was_first_whoever_comes_firs
 async def test_an_id_that_is_given_free_has_no_first_holder(tmp_path: Path) -> None:
     records = HubRecords(tmp_path)
     assert Hub(records).register(A)
-    put(records.log, [ReleaseNode("n1")])
+    put(records.log, [ReleaseNode("n1", None)])
     await records.aclose()
     records = HubRecords(tmp_path)
     assert records.takeovers(FakeClock())._tenures == {}

@@ -247,11 +247,34 @@ def test_an_answer_that_leaves_http_before_the_request_has_ended_is_refused(answ
     assert http.request_bytes(b"cd" + GET) == b""
 
 
-def test_a_tunnel_of_the_target_is_let_through() -> None:
+FORGED = b"GET /admin HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 10.0.0.1\r\nX-OmnyShell-Owner: root\r\n\r\n"
+
+
+@pytest.mark.parametrize("target", [b"/", b"h:1", b"*"])
+@pytest.mark.parametrize("more", [b"", b"Content-Length: 2\r\n", b"Connection: upgrade\r\nUpgrade: websocket\r\n"])
+def test_connect_does_not_open_a_way_for_forged_headers(target: bytes, more: bytes) -> None:
+    """A target that answers every method alike would go on in HTTP, behind headers that nobody added."""
     http = forwarder()
-    assert http.request_bytes(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\nraw").startswith(b"CONNECT h:1 HTTP/1.1")
-    assert http.response_bytes(b"HTTP/1.1 200 OK\r\n\r\n") == b"raw"
-    assert http.request_bytes(b"\x00") == b"\x00"
+    assert b"203.0.113.7" in http.request_bytes(GET)
+    assert http.request_bytes(b"CONNECT " + target + b" HTTP/1.1\r\nHost: h\r\n" + more + b"\r\n" + FORGED) == b""
+    assert not http.is_holding
+    assert not http.refusal_is_due
+    assert http.response_bytes(OK) == b""
+    assert http.refusal is not None
+    assert http.refusal.status == 405
+    assert http.refusal_is_due
+    assert http.request_bytes(FORGED) == b""
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST", b"PRI", b"TRACE", b"connect", b"XCONNECT"])
+@pytest.mark.parametrize("answer", [b"200 OK", b"404 Not Found", b"426 Upgrade Required"])
+def test_what_follows_an_answer_without_an_upgrade_gets_headers_of_the_hub(method: bytes, answer: bytes) -> None:
+    http = forwarder()
+    http.request_bytes(method + b" / HTTP/1.1\r\nHost: h\r\n\r\n")
+    http.response_bytes(b"HTTP/1.1 " + answer + b"\r\nContent-Length: 0\r\n\r\n")
+    sent = headers_of(http.request_bytes(FORGED))
+    assert sent["X-OmnyShell-Owner"] == ["ann"]
+    assert sent["X-Forwarded-For"] == ["10.0.0.1, 203.0.113.7"]
 
 
 def test_cleartext_http2_is_not_offered() -> None:

@@ -1,6 +1,7 @@
 """A node's or client's connection to a hub: dialed, logged in, with its channels."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from omnyshell.protocol.handshake import (
     PeerHandshake,
     refusal,
 )
+from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB
 from omnyshell.protocol.messages import ChannelMessage, ControlMessage, ProtocolError
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
@@ -36,6 +38,8 @@ from omnyshell.transport.link import ABNORMAL_CLOSURE
 from omnyshell.transport.tls_client import connect_tls
 
 DEFAULT_PORT = 8443
+
+logger = logging.getLogger("omnyshell.node")
 
 OPENING_MESSAGES = frozenset({"hello", "auth.ok", "auth.fail", "error", "join.accepted", "join.refused"})
 """Messages that a peer expects before it is logged in."""
@@ -187,9 +191,12 @@ class OmnyShellConnection:
         self.link.send_urgent(encode_control(message, channel))
 
     def reply(self, message: ControlMessage) -> None:
-        """Answer a request; does nothing if the connection is gone."""
-        if self.link.is_open:
-            self.send(message)
+        """Answer a request; does nothing if the connection is gone, or would be ended for the size of the answer."""
+        text = encode_control(message)
+        if len(text) > MAX_MESSAGE_TO_HUB:
+            logger.error("%s is not answered: %d bytes are more than a hub takes", message.TYPE, len(text))
+        elif self.link.is_open:
+            self.link.send_urgent(text)
 
     # What the link calls
 

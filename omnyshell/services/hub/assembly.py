@@ -193,7 +193,7 @@ class HubServices:
             kept_judge=self.kept_judge,
             bus=self._bus,
         )
-        self.records.log.follow(Consequences(self._eviction, self._ceilings.set, self._bus).follow)
+        self.records.log.follow(Consequences(self._eviction, self._ceilings.set, self._nodes.release, self._bus).follow)
 
     def _make_nodes(self) -> None:
         self._heartbeats = HeartbeatMonitor[Peer](self._config.heartbeat_timeout)

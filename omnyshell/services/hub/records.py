@@ -52,6 +52,7 @@ class HubRecords:
             self.log.follow(partial(_forget_holders, self._store))
             self._kept = KeptStore(file)
             self._writer = LateWriter(file.path, [*self._store.late_tables, self._kept.table])
+            file.serve_loop()
 
     def tick(self) -> None:
         """Begin to write pending changes."""

@@ -10,6 +10,9 @@ from omnyshell.terminal.screen.sgr import sgr_between
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
 from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
 
+MOST_LINKS: Final = 256 * 1024
+"""Characters of links in all: a screen can have a long one in each cell, which would be megabytes."""
+
 _SHORTEST_ERASE: Final = 4
 _SLOTS: Final = "()*+"
 _SELECTORS: Final = ("\x0f", "\x0e", "\x1bn", "\x1bo")
@@ -23,6 +26,7 @@ class Painter:
         self.parts: list[str] = []
         self.pen = DEFAULT_STYLE
         self.right = SavedCursor().charset_right
+        self._room_for_links = MOST_LINKS
         self.protects = False
         """Whether cells were protected (DECSCA), which switches selective erasing on."""
 
@@ -54,7 +58,9 @@ class Painter:
         if old == new:
             return
         if old.link != new.link:
-            self.parts.append(f"\x1b]8;{new.link or ';'}\x1b\\")
+            self._room_for_links -= len(new.link)
+            link = new.link if self._room_for_links >= 0 else ""
+            self.parts.append(f"\x1b]8;{link or ';'}\x1b\\")
         if (old.flags ^ new.flags) & PROTECTED:
             self.parts.append('\x1b[1"q' if new.flags & PROTECTED else '\x1b[0"q')
             self.protects = True

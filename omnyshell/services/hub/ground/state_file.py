@@ -15,6 +15,10 @@ from omnyshell.services.hub.ground.database import open_database, transaction
 
 STATE_FILE = "hub.sqlite3"
 
+LOOP_WAIT = 0.2
+"""Seconds that a running hub waits for another process that holds a lock on the file. Its own threads hold one for as
+long as a disk takes to sync."""
+
 T = TypeVar("T")
 
 _SHOWN = 64
@@ -42,6 +46,10 @@ class StateFile:
     def connection(self) -> sqlite3.Connection:
         """The connection, for functions that need one within a `transaction`."""
         return self._db
+
+    def serve_loop(self) -> None:
+        """Wait only `LOOP_WAIT` for another process from now on, as an event loop and all of its peers wait too."""
+        self.run(f"PRAGMA busy_timeout = {round(LOOP_WAIT * 1000)}")
 
     def close(self) -> None:
         """Close the file. Idempotent."""

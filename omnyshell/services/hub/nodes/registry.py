@@ -1,5 +1,6 @@
 """The connected nodes, and checks of registrations (docs/protocol.md#nodes)."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from omnyshell.ids import is_node_id, is_uid
 from omnyshell.model.nodes import NodeCapabilities, NodeDescriptor, PlatformInfo
 from omnyshell.model.principals import NODE_PREFIX, Principal
 from omnyshell.protocol.codec import encode_control
+from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.protocol.limits import KIB
 from omnyshell.protocol.messages import NodeCapabilitiesMessage, NodeRegister
 from omnyshell.security.authorizer import NodeResource
@@ -19,7 +21,10 @@ from omnyshell.services.hub.nodes.owners import NodeOwners
 from omnyshell.services.hub.peers.peer import Peer
 from omnyshell.services.hub.truth.answer import Answer
 
+logger = logging.getLogger("omnyshell.hub")
+
 PLATFORM_FILTER = "platform"
+RELEASED = "the node id was released"
 
 MAX_SELF_DESCRIPTION = 16 * KIB
 """Bytes of a node's self-description, registration and capabilities together: listings contain it."""
@@ -209,6 +214,16 @@ class NodeRegistry:
             del self._by_id[node.node_id]
             self._bus.publish(NodeEvent(node.node_id))
         return node
+
+    def release(self, node_id: str) -> None:
+        """Send away the node that has an id which is nobody's any more; it may ask for it like any other.
+
+        Nobody stays connected under an id that its principal does not have.
+        """
+        node = self.find(node_id)
+        if node is not None:
+            logger.warning("node %s is sent away: its id was released", node_id)
+            node.peer.send_away(CLOSE_TRY_AGAIN_LATER, RELEASED)
 
     def _begun(self) -> NodeOwners:
         if self._owners is None:

@@ -20,9 +20,16 @@ from omnyshell.services.hub.truth.changes import (
 class Consequences:
     """Follows the log, after all followers that keep its contents in memory."""
 
-    def __init__(self, eviction: Eviction, set_ceiling: Callable[[str, dict[str, str]], None], bus: EventBus) -> None:
-        """`set_ceiling` applies the labels that admins set for a node id."""
+    def __init__(
+        self,
+        eviction: Eviction,
+        set_ceiling: Callable[[str, dict[str, str]], None],
+        release: Callable[[str], None],
+        bus: EventBus,
+    ) -> None:
+        """`set_ceiling` applies the labels that admins set for a node id, `release` sends away who has a free id."""
         self._eviction = eviction
+        self._release = release
         self._set_ceiling = set_ceiling
         self._bus = bus
 
@@ -38,7 +45,7 @@ class Consequences:
         # Last, since a node whose principal was removed with its id has been told so by then.
         for change in transaction.changes:
             if isinstance(change, ReleaseNode):
-                self._eviction.release(change.node_id)
+                self._release(change.node_id)
 
     def _take_one(self, change: AnyChange) -> None:
         if isinstance(change, SetLabels):

@@ -8,7 +8,6 @@ from omnyshell.errors import ErrorCodes
 from omnyshell.ids import PrincipalId
 from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.handshake import CLOSE_TRY_AGAIN_LATER
 from omnyshell.protocol.messages.base import Role
 from omnyshell.security.authenticators import Authenticator, principal_of, principals_of
 from omnyshell.services.hub.access.locks import Locks, told
@@ -28,7 +27,6 @@ from omnyshell.services.hub.tunnels.broker import TunnelBroker
 REVOKED = "This login was revoked"
 LOCKED = "This login is locked"
 NOT_ANY_MORE = "You may not do this on the node any more"
-RELEASED = "the node id was released"
 CHANGED = "The roles of this login have changed: log in again"
 
 logger = logging.getLogger("omnyshell.hub")
@@ -119,16 +117,6 @@ class Eviction:
         self._tunnels.enforce(self._tunnels.at_node(node_id), standing)
         self._kept_judge.enforce_at(node_id, standing)
         self._bus.publish(NodeEvent(node_id))
-
-    def release(self, node_id: str) -> None:
-        """Send a node away whose id was given up while it registered; it may ask for it like any other.
-
-        Nobody is connected under an id that its principal does not have.
-        """
-        node = self._nodes.find(node_id)
-        if node is not None:
-            logger.warning("node %s is sent away: its id was released", node_id)
-            node.peer.send_away(CLOSE_TRY_AGAIN_LATER, RELEASED)
 
     def _judge(self, peers: Iterable[Peer], routes: Iterable[SessionRoute], standing: AsNow) -> None:
         """Check logins, and open sessions."""

@@ -26,12 +26,15 @@ from omnyshell.protocol.messages.history import (
     NodeSessionHistoryResponse,
 )
 from omnyshell.services.node.screens.pump import Painting
+from omnyshell.services.node.sessions.fitting import LARGEST_SCREEN, fitting
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.registry import NodeSessions
 from omnyshell.services.node.sessions.session import NodeSession
 from omnyshell.terminal.painting.lines import newest_lines
 
 Reply = Callable[[ControlMessage], None]
+
+TOO_LARGE = "The screen is too large to be shown here: resume the session"
 
 
 class SessionAnswers:
@@ -59,7 +62,7 @@ class SessionAnswers:
 
     def _describe(self, sessions: list[NodeSession]) -> tuple[DetachedSessionInfo, ...]:
         found = sorted(sessions, key=lambda session: session.created_at)
-        return tuple(session.describe(self._node_id) for session in found)
+        return fitting([session.describe(self._node_id) for session in found])
 
     def _kill(self, ask: NodeDetachedSessionKillRequest, reply: Reply) -> None:
         answer = NodeDetachedSessionKillResponse(request_id=ask.request_id)
@@ -128,6 +131,8 @@ class SessionAnswers:
         ask: NodeSessionScreenRequest, session: NodeSession, painting: Painting | None
     ) -> NodeSessionScreenResponse:
         answer = NodeSessionScreenResponse(request_id=ask.request_id, ok=True)
+        if painting is not None and len(painting.data) > LARGEST_SCREEN:
+            return NodeSessionScreenResponse(request_id=ask.request_id, message=TOO_LARGE)
         if painting is not None:
             answer.screen = base64.b64encode(painting.data).decode()
             answer.alt_screen = painting.alt_screen

@@ -26,6 +26,7 @@ from omnyshell.services.node.config import Keeping
 from omnyshell.services.node.screens.pump import Painting, ScreenFollower
 from omnyshell.services.node.sessions.absence import Absence
 from omnyshell.services.node.sessions.channel_end import ChannelEnd
+from omnyshell.services.node.sessions.fitting import shortened
 from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
 from omnyshell.services.node.sessions.size_reports import SizeReports
@@ -134,8 +135,8 @@ class NodeSession:
             detached_at=self._absence.since,
             expires_at=self._absence.until,
             state=SessionState.ATTACHED if self.is_attached else SessionState.DETACHED,
-            current_command=foreground.command,
-            current_cwd=foreground.cwd,
+            current_command=shortened(foreground.command),
+            current_cwd=shortened(foreground.cwd),
         )
 
     def when_seen(self, action: Callable[[Painting], None]) -> None:

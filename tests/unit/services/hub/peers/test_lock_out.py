@@ -155,3 +155,14 @@ def test_right_ones_end_no_block_and_leave_no_trace_in_it(gate: LoginGate) -> No
     for request in itertools.chain(RIGHT_AND_NOT_GUESSED.values(), WRONG.values()):
         gate.judge(request, CONTEXT, HERE)
     assert gate.judge(token("bob", CHOSEN), CONTEXT, HERE) is LoginRefusal.LIMITED
+
+
+def test_a_role_that_nobody_knows_is_not_written_into_the_audit() -> None:
+    """Anybody who can log in may say any, as long as a name may be."""
+    audit = AuditLog(FakeClock())
+    gate = gate_of(audit)
+    for role in ("client", "node", "x" * 1000, "admin\x1b[2J"):
+        context = LoginContext("n" * 43, role, b"\x07" * 32, "hub.example", 8443)
+        judged = gate.judge(AuthRequest(method="token", principal="bob", token=CHOSEN), context, HERE)
+        assert isinstance(judged, Accepted)
+    assert [record.detail for record in audit] == ["client", "node", "", ""]

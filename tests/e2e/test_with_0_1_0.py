@@ -95,7 +95,7 @@ def check_sessions(ann: Person, directory: Path) -> None:
         terminal.type(f"clear; omnyshell sessions resume n1 {info['shortId']}", "Enter")
         terminal.shows("in=42")
         terminal.type("exit", "Enter")
-        terminal.shows("local> ")
+        terminal.shows("\nlocal>")
         until(lambda: ann.json("sessions", "list", "n1") == [])
     finally:
         terminal.close()

@@ -72,6 +72,8 @@ def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[i
     if len(line) == 1 and not last.goes_on and kept <= width and last.fit(width):
         return line, [0]
     cells, styles = _cells_of(line, kept)
+    if width == 1:
+        cells = _without_wide(cells)
     rows: list[Row] = []
     starts: list[int] = []
     at = 0
@@ -87,6 +89,12 @@ def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[i
     rows[-1].wrapped = last.wrapped
     rows[-1].fill(len(cells) - starts[-1], *last.filling)
     return rows, starts
+
+
+def _without_wide(cells: Sequence[str]) -> list[str]:
+    """Return cells with blanks for wide characters, which fit into no single column."""
+    behind = [*cells[1:], " "]
+    return [cell if cell and after else " " for cell, after in zip(cells, behind, strict=True)]
 
 
 def _cells_of(line: Sequence[Row], kept: int) -> tuple[list[str], list[Style]]:

@@ -122,3 +122,14 @@ def test_any_width_and_back_gives_equal_lines(data: bytes, width: int, lines: in
     screen.resize(lines, 20)
     screen.resize(6, 20)
     assert whole(screen) == before
+
+
+@pytest.mark.parametrize("text", ["漢字", "a漢b字", "漢" * 9])
+def test_a_wide_character_has_no_place_in_a_single_column(text: str) -> None:
+    """A half of one would be painted over whatever is beside it."""
+    screen = Emulator(6, 3, scrollback=100)
+    screen.feed(text.encode())
+    screen.resize(3, 1)
+    assert {cell for row in (*screen.scrollback, *screen.rows) for cell in row.cells} <= {"a", "b", " "}
+    screen.resize(3, 6)
+    assert all(row.cells[0] != "" for row in screen.rows)

@@ -38,7 +38,7 @@ class Drawing(Rectangles):
         charset = self._charsets[self.charset]
         if charset in TRANSLATIONS:
             data = data.translate(TRANSLATIONS[charset])
-        if self._joining:
+        if self._joining and data:
             data = self._join(data)
         if data and all_narrow(data):
             self._draw_narrow(data)

@@ -143,3 +143,14 @@ def test_what_is_not_base64_is_nothing_for_the_clipboard() -> None:
     screen = Emulator(20, 4)
     screen.feed(b"\x1b]52;c;YWIxY\x07\x1b]52;c;Y\x07\x1b]52;c;Y=W\x07\x1b]52;c;!\x07")
     assert screen.take_events() == []
+
+
+@pytest.mark.parametrize("shift", [b"\x1bN", b"\x1bO"])
+@pytest.mark.parametrize("before", [b"", b"a", "漢".encode(), "👩\u200d".encode()])
+@pytest.mark.parametrize("after", ["\u200d", "\u200d👩", "\u0301", "漢\u200d"])
+def test_a_joiner_alone_after_a_single_shift_does_not_stop_the_screen(shift: bytes, before: bytes, after: str) -> None:
+    screen = Emulator(10, 2)
+    screen.feed(before + shift)
+    screen.feed(after.encode())
+    screen.feed(b"\r\nend")
+    assert screen.display[1].startswith("end")

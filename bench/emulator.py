@@ -19,6 +19,7 @@ from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
 
 COLUMNS, LINES = 80, 24
+HISTORY = 10_000
 CHUNK = 64 * 1024
 STOCK_CHUNK = 128
 SIZE = 600_000
@@ -112,11 +113,15 @@ def stock(data: bytes) -> None:
     assert screen.display
 
 
-def followed(data: bytes) -> None:
-    follower = Follower(Emulator(COLUMNS, LINES), time.monotonic)
+def followed(data: bytes, history: int = 0) -> None:
+    follower = Follower(Emulator(COLUMNS, LINES, scrollback=history), time.monotonic)
     for at in range(0, len(data), CHUNK):
         follower.push(data[at : at + CHUNK])
     assert follower.screen.display
+
+
+def kept(data: bytes) -> None:
+    followed(data, HISTORY)
 
 
 def rate(run: Callable[[bytes], None], data: bytes) -> float:
@@ -136,6 +141,7 @@ def main() -> None:
     print(f"{'median':40}{median(ratios):8.1f}\n{'smallest':40}{min(ratios):8.1f}")
     flood = b"y\r\n" * 7_000_000
     print(f"a flood of plain lines, followed: {max(rate(followed, flood) for _ in range(3)):.0f} MB/s")
+    print(f"and with a history: {max(rate(kept, flood) for _ in range(3)):.0f} MB/s")
 
 
 if __name__ == "__main__":

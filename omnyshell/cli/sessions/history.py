@@ -1,18 +1,10 @@
 """The lines above a session's screen, for printing."""
 
-import time
-from collections import deque
-
 from omnyshell.cli.ground.output import complain
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
-from omnyshell.terminal.emulator import Emulator
-from omnyshell.terminal.following.follower import draw_for
-from omnyshell.terminal.painting.lines import newest_lines
+from omnyshell.terminal.painting.lines import drawn, newest_lines
 from omnyshell.terminal.screen.rows import Row
-
-MOST_SECONDS = 5.0
-"""Limit of processor time in seconds, for drawing the lines."""
 
 
 async def lines_above(
@@ -26,14 +18,12 @@ async def lines_above(
         complain(f"'{node}' keeps no lines above the screen")
         return []
     try:
-        parts = [part async for part in client.history(node, ref, end, count)]
+        # Drawn first, so that whatever the node sent, nothing but lines reaches the user's terminal.
+        parts = [list(drawn(part, columns)) async for part in client.history(node, ref, end, count)]
     except OmnyShellException as exc:
         complain(f"the lines above the screen cannot be had: {exc}")
         return []
-    # Drawn first, so that whatever the node sent, nothing but lines reaches the user's terminal.
-    emulator = Emulator(columns, 1, scrollback=count)
-    deque(draw_for(emulator, b"".join(reversed(parts)), time.thread_time, MOST_SECONDS), maxlen=0)
-    return list(emulator.scrollback)
+    return [row for part in reversed(parts) for row in part][-count:]
 
 
 def scrolled_out(rows: list[Row], screen_lines: int) -> bytes:

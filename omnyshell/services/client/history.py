@@ -13,8 +13,11 @@ from omnyshell.protocol.messages.history import (
 )
 from omnyshell.services.client.node_sessions import check_outcome
 
-LONGEST_PART: Final = 256 * 1024
-"""Characters of one part in base64; a node sends a fifth of that."""
+LONGEST_PART: Final = 64 * 1024
+"""Characters of one part in base64; a node sends less."""
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of all parts."""
 
 
 class HistoryReader:
@@ -28,6 +31,7 @@ class HistoryReader:
         self._ref = session_ref
         self._before: int | None = end
         self._left = lines
+        self._size = 0
 
     def next_request(self) -> SessionHistoryRequest | None:
         """Return what to ask for next; None where there is no more, or no more is wanted."""
@@ -52,6 +56,9 @@ class HistoryReader:
             lines = base64.b64decode(answer.lines or "", validate=True)
         except (binascii.Error, ValueError) as exc:
             raise ProtocolException("is not base64", field="lines") from exc
+        self._size += len(lines)
+        if self._size > MOST_BYTES:
+            raise ProtocolException("has more than a history may have", field="lines")
         self._before = answer.before
         self._left -= max(1, answer.count)
         return lines

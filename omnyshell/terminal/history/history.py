@@ -129,7 +129,7 @@ class History(Sequence[Row]):
     def take_back_begun(self, most: int) -> list[Row]:
         """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
         count = 0
-        while count < min(most, len(self)) and self[-1 - count].goes_on:
+        while count < most and (row := self.from_end(count + 1)) is not None and row.goes_on:
             count += 1
         return self.take_back(count)
 
@@ -175,18 +175,26 @@ class History(Sequence[Row]):
     def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
-        total = self._total()
-        length = min(total, self.limit)
+        length = len(self)
         if not -length <= index < length:
             raise IndexError("there is no such row")
-        behind = total - (index % length + total - length)
-        return self._from_end(behind)
+        row = self.from_end(length - index % length)
+        if row is None:
+            raise IndexError("there is no such row")
+        return row
 
     def __iter__(self) -> Iterator[Row]:
         return (self[at] for at in range(len(self)))
 
-    def _from_end(self, behind: int) -> Row:
-        """Return the row that is the `behind`-th from the end."""
+    def from_end(self, behind: int) -> Row | None:
+        """Return the row that is the `behind`-th from the end, if there is one.
+
+        Other than an index it needs no count of all rows, which takes its time once the width has changed.
+        """
+        self.settle()
+        self._drop_doubled()
+        if behind > self.limit:
+            return None
         if behind <= len(self._fresh):
             return self._fresh[-behind]
         behind -= len(self._fresh)
@@ -197,7 +205,7 @@ class History(Sequence[Row]):
             if behind <= count:
                 return self._rows_of(page)[count - behind]
             behind -= count
-        raise IndexError("there is no such row")
+        return None
 
     def _rows_of(self, page: Page) -> list[Row]:
         rows = self._unpacked.get(page)

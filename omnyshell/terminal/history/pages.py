@@ -2,6 +2,7 @@
 
 import marshal
 import zlib
+from array import array
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,27 +25,34 @@ Entry = str | tuple[int, int, list[tuple[int, Any, int]], int]
 class Page:
     """Some rows of one width, in order. `start` is the number of the first among all rows of the history."""
 
-    __slots__ = ("_count_elsewhere", "_longest", "_packed", "count", "start", "width")
+    __slots__ = ("_count_elsewhere", "_lengths", "_longest", "_packed", "count", "start", "width")
 
     def __init__(self, rows: Sequence[Row], width: int, start: int) -> None:
         self.width = width
         self.count = len(rows)
         self.start = start
+        lengths = list(map(_length_of, rows))
+        self._lengths = array("H", lengths) if min(lengths, default=0) >= 0 else None
         self._packed, self._longest = _pack(rows)
         self._count_elsewhere = (width, self.count)
 
     @property
     def size(self) -> int:
         """Bytes of memory, about."""
-        return len(self._packed) + _OVERHEAD
+        return len(self._packed) + 2 * self.count + _OVERHEAD
 
     def count_at(self, width: int) -> int:
         """How many rows it has on a screen of `width` columns."""
         known, count = self._count_elsewhere
         if known != width:
-            count = self.count if self._longest <= width else len(self.rows(width))
+            count = self.count if self._longest <= width else self._counted(width)
             self._count_elsewhere = (width, count)
         return count
+
+    def _counted(self, width: int) -> int:
+        if self._lengths is None:
+            return len(self.rows(width))
+        return sum(max(1, -(-length // width)) for length in self._lengths)
 
     def rows(self, width: int) -> list[Row]:
         """Return new rows with what is packed, for a screen of `width` columns."""
@@ -56,6 +64,19 @@ class Page:
         looks, entries = marshal.loads(zlib.decompress(self._packed))  # noqa: S302 - packed by this process
         styles = [style_of(Look(*look)) for look in looks]
         return [_row_of(entry, styles, self.width) for entry in entries]
+
+
+def _length_of(row: Row) -> int:
+    """Return how many cells of a line have text; -1 where it takes a closer look, or more than counting to wrap it."""
+    plain = row.plain_text
+    if plain is not None:
+        return len(plain.rstrip(" "))
+    if row.wide or row.goes_on or not row.runs or row.has_fill:
+        return -1
+    start, text, style = row.runs[-1]
+    whole = text.rstrip(" ") if isinstance(text, str) else ""
+    is_text = len(whole) == len(text) or (whole != "" and style is DEFAULT_STYLE)
+    return start + len(whole) if is_text and row.extent() == start + len(text) else -1
 
 
 def _pack(rows: Sequence[Row]) -> tuple[bytes, int]:
@@ -78,7 +99,7 @@ def _pack(rows: Sequence[Row]) -> tuple[bytes, int]:
 def _entry_of(row: Row, numbers: dict[Style, int]) -> Entry:
     fill, runs = row.packed()
     packed = [(start, text, numbers.setdefault(style, len(numbers))) for start, text, style in runs]
-    return row.wrapped << 1 | row.wide, numbers.setdefault(fill, len(numbers)), packed, row.filled
+    return row.wrapped << 2 | row.joined << 1 | row.wide, numbers.setdefault(fill, len(numbers)), packed, row.filled
 
 
 def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
@@ -91,5 +112,6 @@ def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
     row = Row(width, styles[fill])
     row.filled = filled
     row.runs.extend((start, text, styles[number]) for start, text, number in runs)
-    row.wide, row.wrapped = bool(flags & 1), flags >> 1
+    row.wide, row.wrapped = bool(flags & 1), flags >> 2
+    row.joined = bool(flags & 2)
     return row

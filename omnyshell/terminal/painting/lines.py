@@ -1,14 +1,25 @@
-"""Rows as lines that any terminal can print, of whatever width."""
+"""Rows as lines that any terminal can print, of whatever width, and back."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Final
 
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.history.history import History
 from omnyshell.terminal.painting.painter import Painter
+from omnyshell.terminal.screen.grid import MOST_LINES
+from omnyshell.terminal.screen.reflow import continues
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
 from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
 
-_NOTHING = "\x0f"
+_allowed: Final = re.compile(
+    rb"[^\x00-\x1f\x7f]+|\r\n|\x0f|\x1b\[[0-9;:]{0,64}m|\x1b\]8;[^\x00-\x1f\x7f]{0,2100}\x1b\\"
+)
+_c1: Final = re.compile(rb"\xc2[\x80-\x9f]")
+
+_NOTHING: Final = "\x0f"
 """SI, which selects the set that is selected: between a joiner and what follows it keeps these apart."""
 
 
@@ -21,13 +32,27 @@ def newest_lines(rows: Sequence[Row], most: int) -> tuple[bytes, int]:
     """
     lines: list[bytes] = []
     size = 0
+    following: Row | None = None
     for row in reversed(rows):
-        line = next((form for form in (_painted(row), _plain(row)) if len(form) <= most), b"\r\n")
+        ends = not row.goes_on if following is None else not continues(row, following)
+        following = row
+        line = next((form for form in (_painted(row, ends=ends), _plain(row)) if len(form) <= most), b"\r\n")
         size += len(line)
         if lines and size > most:
             break
         lines.append(line)
     return b"".join(reversed(lines)), len(lines)
+
+
+def drawn(lines: bytes, columns: int) -> History:
+    """Return the rows that lines take on a screen of `columns`; whatever else they have is left out."""
+    # A high screen: what is wrapped on a row that scrolled in for it would be filled with the pen's background.
+    screen = Emulator(columns, MOST_LINES, scrollback=len(lines) + MOST_LINES)
+    screen.feed(_c1.sub(b"?", b"".join(_allowed.findall(lines))))
+    used = screen.cursor.y + (screen.cursor.x > 0)
+    for row in screen.rows[:used]:
+        screen.scrollback.append(row)
+    return screen.scrollback
 
 
 def _plain(row: Row) -> bytes:
@@ -39,13 +64,13 @@ def _unprotected(style: Style) -> Style:
     return style_of(look._replace(flags=look.flags & ~PROTECTED)) if look.flags & PROTECTED else style
 
 
-def _painted(row: Row) -> bytes:
+def _painted(row: Row, *, ends: bool) -> bytes:
     text = row.plain_text
     if text is not None:
         return text.rstrip(" ").encode() + b"\r\n"
     cells, styles = row.settle()
     end = row.width - (row.wrapped == PADDED)
-    while not row.goes_on and end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
+    while ends and end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
         end -= 1
     painter = Painter()
     column = 0
@@ -55,5 +80,5 @@ def _painted(row: Row) -> bytes:
         painter.add(*(cell + _NOTHING if cell.endswith(ZERO_WIDTH_JOINER) else cell for cell in cells[column:after]))
         column = after
     painter.style(DEFAULT_STYLE)
-    painter.add("" if row.goes_on else "\r\n")
+    painter.add("\r\n" if ends else "")
     return painter.text.encode()

@@ -214,6 +214,7 @@ class Drawing(Rectangles):
     def _wrap(self, how: int = WRAPPED) -> None:
         self._row.wrapped = WRAPPED_BETWEEN_MARGINS if self._narrowed else how
         self.index()
+        self._row.joined = not self._narrowed
         self.cursor.x = self._left
 
     def repeat(self, character: str, count: int) -> None:

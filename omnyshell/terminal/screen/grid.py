@@ -8,7 +8,7 @@ from pyte.screens import Margins, Screen
 
 from omnyshell.terminal.screen.cells import Cursor, Lines
 from omnyshell.terminal.screen.page import Page
-from omnyshell.terminal.screen.reflow import MOST_ROWS, Place, is_blank, reflowed
+from omnyshell.terminal.screen.reflow import MOST_CELLS, Place, is_blank, reflowed
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
 
@@ -198,6 +198,7 @@ class Grid(Screen):
         if self._narrowed:
             self._move_between_margins(first, -count)
             return
+        self._part(first - 1)
         for _ in range(min(count, self._bottom - first + 1)):
             row = rows.pop(self._bottom)
             row.clear(fill)
@@ -209,10 +210,17 @@ class Grid(Screen):
         if self._narrowed:
             self._move_between_margins(first, count)
             return
+        self._part(first - 1)
+        self._part(self._bottom)
         for _ in range(min(count, self._bottom - first + 1)):
             row = rows.pop(first)
             row.clear(fill)
             rows.insert(self._bottom, row)
+
+    def _part(self, y: int) -> None:
+        """Note that the text of a row does not go on in the next one any more."""
+        if y >= 0:
+            self._rows[y].wrapped = 0
 
     def _move_between_margins(self, first: int, count: int) -> None:
         """Move what is between the side margins, from `first` to the region's end, up by `count`; down if negative."""
@@ -271,7 +279,7 @@ class Grid(Screen):
         shown = page is self._page
         saved = page.saved
         cursor = Place(self.cursor.y, self._reflowed_column()) if shown else Place(saved.y, saved.x)
-        begun = self.scrollback.take_back_begun(MOST_ROWS) if columns != self.columns else []
+        begun = self.scrollback.take_back_begun(MOST_CELLS // self.columns) if columns != self.columns else []
         self.scrolled -= len(begun)
         used = _used(page.rows, cursor.y)
         blank = len(page.rows) - used

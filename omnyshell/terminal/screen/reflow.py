@@ -6,8 +6,11 @@ from typing import Final, NamedTuple
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
 
-MOST_ROWS: Final = 1000
-"""Rows of one line that are wrapped anew together; what is longer is taken for several lines."""
+MOST_CELLS: Final = 4096
+"""Cells of a line above the screen that are wrapped anew with what is on it; what is longer becomes several lines."""
+
+_MOST_ROWS: Final = 1000
+"""Rows that are taken for one line."""
 
 
 class Place(NamedTuple):
@@ -54,12 +57,23 @@ def _lines(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Yield the rows of each line of text."""
     line: list[Row] = []
     for row in rows:
+        if line and not continues(line[-1], row):
+            line[-1].wrapped = 0
+            yield line
+            line = []
         line.append(row)
-        if not row.goes_on or len(line) >= MOST_ROWS:
+        if not row.goes_on or len(line) >= _MOST_ROWS:
             yield line
             line = []
     if line:
         yield line
+
+
+def continues(row: Row, following: Row) -> bool:
+    """Whether a line of text goes on from one row in the next: not where the latter was erased since."""
+    if not (row.goes_on and following.joined):
+        return False
+    return following.goes_on or following.filled > 0 or following.filled_from() > 0
 
 
 def _text_width(row: Row) -> int:
@@ -79,13 +93,22 @@ def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[i
     at = 0
     while not rows or at < len(cells):
         end = min(at + width, len(cells))
-        if end < len(cells) and not cells[end] and end - at > 1:
-            end -= 1
-        row = Row.of_cells(cells[at:end], styles[at:end], width)
-        row.wrapped = WRAPPED if end - at == width else PADDED
+        padded = end < len(cells) and not cells[end] and end - at > 1
+        end -= padded
+        # The blank looks as the character would that does not fit, as where a program's output is wrapped.
+        pad = ([" "], [styles[end]]) if padded else ([], [])
+        row = Row.of_cells(cells[at:end] + pad[0], styles[at:end] + pad[1], width)
+        row.wrapped = PADDED if padded else WRAPPED
+        row.joined = at > 0
         starts.append(at)
         rows.append(row)
         at = end
+    if last.filling[1] and len(cells) - starts[-1] == width:
+        # A row of its own, so that the background behind the text is not forgotten.
+        starts.append(at)
+        rows.append(Row(width))
+        rows[-1].joined = True
+    rows[0].joined = line[0].joined
     rows[-1].wrapped = last.wrapped
     rows[-1].fill(len(cells) - starts[-1], *last.filling)
     return rows, starts

@@ -36,11 +36,12 @@ class Row:
     """A row of `width` columns. `runs` may be appended to directly; each run must lie within the row.
 
     A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
-    whoever appends wide characters. `wrapped` says that the text goes on in the next row, and how. `filled` is up
+    whoever appends wide characters. `wrapped` says that the text goes on in the next row, and how; `joined`
+    that the row has gone on with the text of the one above, and was not erased since. `filled` is up
     to which column the blanks at its end had their background before it was narrowed.
     """
 
-    __slots__ = ("_cells", "_fill", "_revision", "_styles", "filled", "runs", "wide", "width", "wrapped")
+    __slots__ = ("_cells", "_fill", "_revision", "_styles", "filled", "joined", "runs", "wide", "width", "wrapped")
 
     def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
         self.width = width
@@ -48,6 +49,7 @@ class Row:
         self.wide = False
         self.wrapped = 0
         self.filled = 0
+        self.joined = False
         self._fill = fill
         self._cells: list[str] | None = None
         self._styles: list[Style] = []
@@ -81,6 +83,7 @@ class Row:
         self._fill = fill
         self.wide = False
         self.wrapped = 0
+        self.joined = False
 
     def erase(self, start: int, end: int, style: Style) -> None:
         """Erase the columns from `start` up to `end`, both within the row."""
@@ -203,14 +206,14 @@ class Row:
         self._revision += 1
 
     def fit(self, width: int) -> bool:
-        """Cut or pad the row to `width` columns where it has no text beyond; return False where it has."""
+        """Cut or pad the row to `width` columns; return False where there would be no room for what it has to tell."""
         if self._cells is None and not self.wide and self._fill is DEFAULT_STYLE and self.extent() <= width:
             self.width = width
             self._revision += 1
             return True
-        if self.filled_from() > width:
-            return False
         start, filling, wrapped = self.filled_from(), self.filling, self.wrapped
+        if start > width or (start == width and filling[1]):
+            return False
         self.resize(width)
         self.wrapped = wrapped
         self.fill(start, *filling)
@@ -269,7 +272,7 @@ class Row:
     @property
     def plain_text(self) -> str | None:
         """The text of a row that is nothing but one run in the default style; None for any other."""
-        if self._cells is not None or self.wrapped or self.wide or self._fill is not DEFAULT_STYLE:
+        if self._cells is not None or self.wrapped or self.joined or self.wide or self._fill is not DEFAULT_STYLE:
             return None
         if not self.runs:
             return ""
@@ -279,6 +282,11 @@ class Row:
         if style is not DEFAULT_STYLE or start or not isinstance(text, str):
             return None
         return text
+
+    @property
+    def has_fill(self) -> bool:
+        """Whether what no run covers is other than in a new terminal, or not known to be."""
+        return self._cells is not None or self._fill is not DEFAULT_STYLE
 
     def extent(self) -> int:
         """Columns up to the last one that was written."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
 from omnyshell.terminal import Emulator
-from omnyshell.terminal.history.pages import Page
+from omnyshell.terminal.painting.lines import drawn
 
 
 async def fetch_above(
@@ -19,14 +19,6 @@ async def fetch_above(
     scrollback = screen.scrollback
     cleared = scrollback.cleared
     async for part in client.history(session.node_id, session.id, end, scrollback.limit - len(scrollback)):
-        if scrollback.cleared != cleared or not scrollback.prepend(_pages(part, screen.columns)):
+        if scrollback.cleared != cleared or not scrollback.prepend(drawn(part, screen.columns).pages()):
             return
         changed()
-
-
-def _pages(part: bytes, columns: int) -> list[Page]:
-    line = Emulator(columns, 1, scrollback=len(part) + 1)
-    line.feed(part)
-    if line.cursor.x:
-        line.feed(b"\r\n")
-    return line.scrollback.pages()

@@ -53,12 +53,10 @@ class Lines:
 
     def row(self, line: int) -> Row | None:
         """Return a line; None if it no longer or does not yet exist."""
-        if line > self.last or line < self.first:
+        screen = self._screen
+        if line > self.last or (line < self.top and screen.on_alternate_screen):
             return None
-        if line >= self.top:
-            return self._screen.rows[line - self.top]
-        scrollback = self._screen.scrollback
-        return scrollback[line - self.top + len(scrollback)]
+        return screen.rows[line - self.top] if line >= self.top else screen.scrollback.from_end(self.top - line)
 
     def cells(self, line: int) -> Sequence[str]:
         """Return a line's characters, one string a column; "" for the second column of a wide one."""

@@ -11,9 +11,9 @@ def shown(screen: Emulator) -> list[str]:
     return [line.rstrip() for line in screen.display]
 
 
-def whole(screen: Emulator) -> list[tuple[list[str], list[object], int]]:
-    """All rows of history and screen that are not blank at the end, and whether they go on."""
-    found = [(list(row.cells), list(row.styles), row.wrapped) for row in (*screen.scrollback, *screen.rows)]
+def whole(screen: Emulator) -> list[tuple[list[str], list[object]]]:
+    """All rows of history and screen but blank ones at the end."""
+    found = [(list(row.cells), list(row.styles)) for row in (*screen.scrollback, *screen.rows)]
     while found and not "".join(found[-1][0]).strip():
         found.pop()
     return found
@@ -73,6 +73,15 @@ def test_a_wide_character_that_does_not_fit_leaves_no_gap() -> None:
     assert shown(screen)[:2] == ["abcd漢字", ""]
 
 
+@pytest.mark.parametrize("between", [b"\x1b[L", b"\x1b[A\x1b[B\x1b[2K", b"\x1b[2K"])
+def test_what_was_erased_or_moved_apart_is_no_line(between: bytes) -> None:
+    screen = Emulator(10, 4)
+    screen.feed(b"abcdefghijklm" + between)
+    before = shown(screen)
+    screen.resize(4, 20)
+    assert shown(screen) == before
+
+
 def test_the_alternate_screen_is_cut() -> None:
     screen = Emulator(20, 3, scrollback=10)
     screen.feed(b"abcdefghijklmnopqrst\x1b[?1049h\x1b[HABCDEFGHIJKLMNOPQRST")
@@ -107,6 +116,16 @@ def test_a_background_to_the_edge_comes_back() -> None:
     before = whole(screen)
     for width in (10, 20):
         screen.resize(3, width)
+    assert whole(screen) == before
+
+
+@pytest.mark.parametrize("width", range(1, 20))
+def test_a_background_behind_the_text_comes_back(width: int) -> None:
+    screen = Emulator(20, 3, scrollback=100)
+    screen.feed(b"0123456789abcdef\x1b[41m\x1b[K\x1b[m\r\n")
+    before = whole(screen)
+    screen.resize(3, width)
+    screen.resize(3, 20)
     assert whole(screen) == before
 
 

@@ -1,0 +1,78 @@
+"""Rows as lines for other terminals: what is fetched of a history is what was there."""
+
+import re
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from support.terminal_output import output, soup
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.painting.lines import drawn, newest_lines
+from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.style import PROTECTED
+
+END = b"\x1b[?1049l\x1b[?69l\x1b[r\x1b[?6l\x1b[99;1H" + b"\r\n" * 6
+WHATEVER = 10**9
+
+
+def seen(rows: list[Row]) -> list[object]:
+    looks = [[style.look for style in row.styles] for row in rows]
+    return [
+        (row.cells, [look._replace(flags=look.flags & ~PROTECTED) for look in found])
+        for row, found in zip(rows, looks, strict=True)
+    ]
+
+
+@given(output)
+@settings(max_examples=150)
+def test_lines_show_the_same_elsewhere(data: bytes) -> None:
+    screen = Emulator(20, 5, scrollback=1000)
+    screen.feed(data + END)
+    rows = list(screen.scrollback)
+    lines, count = newest_lines(rows, WHATEVER)
+    assert count == len(rows)
+    assert seen(list(drawn(lines, 20))) == seen(rows)
+
+
+@given(output, st.integers(2, 40))
+@settings(max_examples=60)
+def test_nothing_but_text_and_looks_is_sent(data: bytes, width: int) -> None:
+    screen = Emulator(width, 5, scrollback=1000)
+    screen.feed(data + END)
+    lines, _ = newest_lines(list(screen.scrollback), WHATEVER)
+    left = re.sub(rb"\x1b\[[0-9;:]*m|\x1b\]8;[^\x1b\x07]*\x1b\\|\r\n|\x0f", b"", lines)
+    assert not re.search(rb"[\x00-\x1f\x7f]", left)
+
+
+def test_lines_are_sent_as_far_as_they_have_room() -> None:
+    screen = Emulator(20, 2, scrollback=100)
+    screen.feed(b"".join(b"%d\r\n" % number for number in range(50)))
+    assert newest_lines(list(screen.scrollback), 13) == (b"46\r\n47\r\n48\r\n", 3)
+
+
+@pytest.mark.parametrize("piece", ["\x1b[38;2;1;2;{}mx", "\x1b]8;;https://example.org/{}\x1b\\y"])
+def test_a_row_that_is_too_long_loses_its_styles(piece: str) -> None:
+    screen = Emulator(20, 1, scrollback=100)
+    screen.feed("".join(piece.format(number) for number in range(20)).encode() + b"\r\n")
+    (row,) = screen.scrollback
+    assert newest_lines([row], 100) == ((piece[-1] * 20).encode() + b"\r\n", 1)
+    assert newest_lines([row], 10) == (b"\r\n", 1)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [b"\x1b[?1049h", b"\x1b[2J", b"\x1b#8", b"\x1bc", b"\xc2\x9b2J", b"\xc2\x00\x9b2J", b"\x1b]52;c;YQ==\x07"],
+)
+def test_nothing_else_is_obeyed(hostile: bytes) -> None:
+    rows = list(drawn(b"before\r\n" + hostile + b"\r\nafter\r\n", 30))
+    assert len(rows) == 3
+    texts = ["".join(row.cells).rstrip() for row in rows]
+    assert (texts[0], texts[2]) == ("before", "after")
+
+
+@given(soup)
+@settings(max_examples=60)
+def test_whatever_a_node_sends_is_rows(data: bytes) -> None:
+    rows = list(drawn(data, 30))
+    assert all(row.width == 30 for row in rows)
+    newest_lines(rows, WHATEVER)

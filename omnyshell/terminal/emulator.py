@@ -2,10 +2,12 @@
 
 import codecs
 import re
+from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
 from omnyshell.terminal.history.history import History
+from omnyshell.terminal.screen.grid import UNBOUNDED
 from omnyshell.terminal.screen.rows import MOST_RUNS
 from omnyshell.terminal.screen.sgr import effect_of, number
 from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
@@ -61,6 +63,8 @@ class Emulator(Reports):
         self._payload: list[str] = []
         self._payload_size = 0
         self._printed = ""
+        self._put_off = ""
+        self._found: Iterator[tuple[str, str]] = iter(())
         self.reset()
 
     @property
@@ -102,8 +106,32 @@ class Emulator(Reports):
 
     def feed(self, data: bytes) -> None:
         """Interpret output of the program; it may be cut anywhere."""
+        self.go_on()
         for at in range(0, len(data), _PIECE):
             self._consume(self._decoder.decode(data[at : at + _PIECE]))
+
+    def begin(self, data: bytes, work: int) -> None:
+        """Interpret output as `feed` does, but stop after about so much work, which is counted in cells.
+
+        Nothing may be left over from before. While `is_behind`, what is left must be carried out by `go_on` before the
+        screen is looked at. One control function is the least that is done.
+        """
+        self._work_left = work
+        self._consume(self._decoder.decode(data))
+        self._work_left = UNBOUNDED
+
+    def go_on(self, work: float = UNBOUNDED) -> None:
+        """Do about so much work of what is left to do."""
+        if self._put_off:
+            text, self._put_off = self._put_off, ""
+            self._work_left = work
+            self._interpret(text)
+            self._work_left = UNBOUNDED
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is anything to do for `go_on`."""
+        return bool(self._put_off)
 
     def _consume(self, text: str) -> None:
         text = expand_c1(text)
@@ -111,13 +139,29 @@ class Emulator(Reports):
             text = self._continue_string(text)
         if self._rest:
             text = self._rest + text
+        self._rest = ""
+        self._interpret(text)
+
+    def _interpret(self, text: str) -> None:
         end = self._grammar.unfinished_at(text)
-        if end:
-            self._run(self._repeat_at_seam(text[:end]) if self._printed else text[:end])
-        self._keep(text[end:])
+        whole = text[:end]
+        if whole and self._printed:
+            whole = self._repeat_at_seam(whole)
+        if whole and not self._put_off:
+            self._run(whole)
+        elif self._put_off:
+            self._put_off += whole
+        if self._put_off:
+            self._put_off += text[end:]
+        else:
+            self._keep(text[end:])
         for row in self._rows:
             if len(row.runs) > MOST_RUNS:
                 row.settle()
+
+    def _stop(self, again: str = "") -> None:
+        # The loop in `_run` ends by itself, since its iterator has nothing left: so it need not look at every token.
+        self._put_off = again + "".join(chain.from_iterable(self._found)) + self._put_off
 
     def _repeat_at_seam(self, text: str) -> str:
         """Carry out a REP at the start of the input, which repeats the last character before it; return the rest."""
@@ -176,7 +220,7 @@ class Emulator(Reports):
         """Carry out `text`, which ends where a token ends. Every byte goes through this loop, so it makes few calls."""
         if self._joining and text[0] in _CONTROLS:
             self._end_joining()
-        found = iter(self._tokens(text))
+        found = self._found = iter(self._tokens(text))
         cursor, rows, columns, last = self.cursor, self._rows, self.columns, self.lines - 1
         style, plain = cursor.style, self._plain
         # Between side margins a new line is not what is done here.
@@ -193,7 +237,11 @@ class Emulator(Reports):
                     else:
                         self._draw_narrow(text)
                 else:
-                    self._draw_mixed(text) if plain else self.draw(text)
+                    if plain:
+                        self._draw_mixed(text)
+                    elif left := self.draw_some(text):
+                        self._stop(left + sequence)
+                        return
                     if self._joining and sequence:
                         self._end_joining()
                     plain = self._plain
@@ -245,7 +293,10 @@ class Emulator(Reports):
         if character and not width_of(character):
             character = self._before_cursor()
         if character:
-            self.repeat(character, count or 1)
+            left = self.repeat(character, count or 1)
+            if left:
+                self._stop(f"\x1b[{left}b")
+                self._printed = character
 
     def _end_string(self, sequence: str) -> None:
         """Carry out a control string that came in one piece."""

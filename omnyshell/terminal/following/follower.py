@@ -1,6 +1,5 @@
 """A screen that follows output after the relay: bounded, in time slices, and skipping what scrolls off unseen."""
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -13,18 +12,9 @@ QUEUE_LIMIT: Final = 512 * 1024
 """Bytes. A snapshot may have to wait for the emulation of this much full-screen output."""
 SLICE_SECONDS: Final = 0.004
 
-# Bytes parsed between two looks at the clock, times the lines of the screen: the costliest input resets the whole
-# screen every two bytes, and a step of that must stay below the time of a slice.
-_STEP_LINES: Final = 12 * 1024
-_LONGEST_STEP: Final = 1024
-
-# What costs little whatever the screen's size: text without marks and emoji, SGR, going to a place, erasing in a line.
-_LIGHT_STEP: Final = 2048
-_heavy: Final = re.compile(rb"\x1b(?!\Z|\[[0-9;:]*(?:[mHGKABCD]|\Z))|[\x00-\x07\x0b\x0c\x0e\x0f\xcc-\xff]")
-_whole: Final = re.compile(rb"\$[rtvxz{]|'[}~]| [@A]|\x1b[69]")
-_PROTECTED_PART: Final = 8
-"""Erasing takes as much longer where cells are protected."""
-
+# Between two looks at the clock: bytes that are parsed, and cells that control functions touch, which takes as long.
+_STEP: Final = 1024
+_STEP_WORK: Final = 8 * 1024
 _WORTH_SKIPPING: Final = 32 * 1024
 
 
@@ -65,8 +55,8 @@ class Follower:
 
     @property
     def waiting(self) -> int:
-        """Bytes that were pushed and not emulated yet."""
-        return self._size
+        """Bytes that were pushed and not emulated yet; of those that the screen put off at least one."""
+        return self._size + self._screen.is_behind
 
     @property
     def full(self) -> bool:
@@ -90,15 +80,13 @@ class Follower:
 
     def work(self, budget_seconds: float = SLICE_SECONDS) -> bool:
         """Emulate queued output for about `budget_seconds`, then settle the history; return whether more is to do."""
-        if not self._size and not self._history.is_unsettled:
+        if not self.waiting and not self._history.is_unsettled:
             return False
         end = self._clock() + budget_seconds
-        while self._size:
-            if self._fresh >= _WORTH_SKIPPING:
-                self._skip()
+        while self.waiting:
             self._step()
             if self._clock() >= end:
-                return self._size > 0 or self._history.is_unsettled
+                return self.waiting > 0 or self._history.is_unsettled
         while self._history.work():
             if self._clock() >= end:
                 break
@@ -106,9 +94,7 @@ class Follower:
 
     def drain(self) -> None:
         """Emulate all queued output, except plain text that scrolls off."""
-        while self._size:
-            if self._fresh >= _WORTH_SKIPPING:
-                self._skip()
+        while self.waiting:
             self._step()
 
     def resize(self, lines: int, columns: int) -> None:
@@ -117,17 +103,15 @@ class Follower:
         self._screen.resize(lines, columns)
 
     def _step(self) -> None:
+        if self._screen.is_behind:
+            self._screen.go_on(_STEP_WORK)
+            return
+        if self._fresh >= _WORTH_SKIPPING:
+            self._skip()
         chunk = self._queue[0]
-        start = self._offset
-        size = min(_LONGEST_STEP, _STEP_LINES // self._screen.lines)
-        if size < _LIGHT_STEP and not _heavy.search(chunk, start, start + _LIGHT_STEP):
-            size = _LIGHT_STEP
-        elif size < _LIGHT_STEP:
-            # A function that changes every cell is a step by itself.
-            found = _whole.search(chunk, start, start + size)
-            size = found.end() - start if found else size // _PROTECTED_PART if self._screen.protection else size
+        start, size = self._offset, _STEP
         end = start + size
-        self._screen.feed(chunk[start:end])
+        self._screen.begin(chunk[start:end], _STEP_WORK)
         if end < len(chunk):
             self._offset = end
             self._size -= size
@@ -138,7 +122,7 @@ class Follower:
 
     def _skip(self) -> None:
         """Drop the oldest plain text, if any of it can be dropped."""
-        if not self._skipper.is_ready:
+        if self._screen.is_behind or not self._skipper.is_ready:
             return
         self._fresh = 0
         if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):

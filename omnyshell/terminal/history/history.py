@@ -65,12 +65,14 @@ class History(Sequence[Row]):
 
     # What goes in
 
-    def append(self, row: Row) -> None:
-        """Add a row, which nobody changes any more."""
+    def append(self, row: Row) -> int:
+        """Add a row, which nobody changes any more; return how many runs it has."""
         self._fresh.append(row)
-        self._weight += _WEIGHT_OF_ROW + row.compact()
+        runs = row.compact()
+        self._weight += _WEIGHT_OF_ROW + runs
         if self._weight >= _WEIGHT_OF_PAGE:
             self._pack()
+        return runs
 
     def append_text(self, rows: Sequence[Row], text: Unsettled) -> None:
         """Add `rows`, and text below them. When these rows are appended once more, they are ignored."""

@@ -189,16 +189,22 @@ class Moving(Grid):
 
     def tab_forward(self, count: int | None = None) -> None:
         """CHT."""
+        before = -1
         for _ in range(min(count or 1, self.columns)):
+            if self.cursor.x == before:
+                break
+            before = self.cursor.x
             self.tab()
+        self._spend(self.columns)
 
     def tab_back(self, count: int | None = None) -> None:
         """CBT."""
         x = self.cursor_column
         first = self._left if self._origin else 0
-        for _ in range(min(count or 1, self.columns)):
-            x = next((at for at in range(x - 1, 0, -1) if at in self.tabstops), 0)
-        self.cursor.x = max(x, first)
+        stops = sorted(at for at in self.tabstops if 0 < at < x)
+        back = min(count or 1, self.columns)
+        self.cursor.x = max(stops[-back] if back <= len(stops) else 0, first)
+        self._spend(self.columns)
 
     def set_tab_stop(self) -> None:
         """HTS."""

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS
 from omnyshell.terminal.screen.sgr import effect_of
@@ -19,6 +20,9 @@ from omnyshell.terminal.text.widths import (
 
 # Code points in one cell. Emoji of families and flags have up to 11; text that stacks many more marks is hostile.
 MOST_IN_A_CELL: Final = 16
+
+_MIXED: Final = 20
+"""What it costs to draw a character that is not ASCII, in cells."""
 
 
 class Drawing(Rectangles):
@@ -44,6 +48,18 @@ class Drawing(Rectangles):
             self._draw_narrow(data)
         elif data:
             self._draw_mixed(data)
+
+    def draw_some(self, text: str) -> str:
+        """Print `text`; between side margins, where each row may move all others, only as long as work is left to do.
+
+        Return what was not printed.
+        """
+        piece = self._right - self._left + 1 if self._narrowed else len(text)
+        for at in range(0, len(text), piece):
+            self.draw(text[at : at + piece])
+            if self._is_worked_out:
+                return text[at + piece :]
+        return ""
 
     def _draw_shifted(self, data: str) -> str:
         """Print the first character from the set of a single shift; return the others."""
@@ -217,6 +233,17 @@ class Drawing(Rectangles):
         self._row.joined = not self._narrowed
         self.cursor.x = self._left
 
-    def repeat(self, character: str, count: int) -> None:
-        """REP (ECMA-48 8.3.103): print `character` again, at most a screenful."""
-        self.draw(character * min(count, self.columns * self.lines))
+    def repeat(self, character: str, count: int) -> int:
+        """REP (ECMA-48 8.3.103): print `character` again, at most a screenful; return how often is left to be done."""
+        width = self._right - self._left + 1
+        # What joins is one cell, which is full at some time.
+        most = MOST_IN_A_CELL if character.endswith(ZERO_WIDTH_JOINER) else width * self.lines
+        count = min(count, most)
+        while count:
+            part = min(count, width)
+            self.draw(character * part)
+            count -= part
+            self._spend(A_ROW + part * (1 if character.isascii() else _MIXED * len(character)))
+            if self._is_worked_out and not self._joining:
+                break
+        return count

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from omnyshell.terminal.screen.cursor import Moving
+from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rows import Row, blanks
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
 
@@ -56,12 +57,14 @@ class Editing(Moving):
             self.scrollback.clear()
 
     def _erase_rows(self, first: int, end: int, selective: bool) -> None:
+        self._spend(A_ROW * (end - first))
         for row in self._rows[first:end]:
             self._erase(row, 0, self.columns, selective)
 
     def _erase(self, row: Row, first: int, end: int, selective: bool) -> None:
         style = self.cursor.style.erased
         if self._protection and (selective or self._protection == ISO):
+            self._spend(A_ROW + 3 * (end - first))
             row.erase_unprotected(first, end, style)
         elif end - first == self.columns:
             row.clear(style)
@@ -104,12 +107,14 @@ class Editing(Moving):
         """ICH; nothing outside the side margins."""
         self._settle_wrap()
         if self._left <= self.cursor.x <= self._right:
+            self._spend(A_ROW + self.columns)
             self._row.insert(self.cursor.x, count or 1, self.cursor.style.erased, self._right + 1)
 
     def delete_characters(self, count: int | None = None) -> None:
         """DCH; nothing outside the side margins."""
         self._settle_wrap()
         if self._left <= self.cursor.x <= self._right:
+            self._spend(A_ROW + self.columns)
             self._row.delete(self.cursor.x, count or 1, self.cursor.style.erased, self._right + 1)
 
     def insert_lines(self, count: int | None = None) -> None:
@@ -142,6 +147,7 @@ class Editing(Moving):
 
     def _move_columns(self, column: int, count: int, move: Callable[[Row, int, int, Style, int], None]) -> None:
         if self._is_within_margins:
+            self._spend((self._bottom - self._top + 1) * (2 * A_ROW + self._right - self._left))
             for row in self._rows[self._top : self._bottom + 1]:
                 move(row, column, count, self.cursor.style.erased, self._right + 1)
 
@@ -163,6 +169,7 @@ class Editing(Moving):
         """DECALN (DEC STD 070, 8.2): the screen full of E, no margins, the cursor home."""
         self._reset_margins()
         self._origin = False
+        self._spend(2 * A_ROW * self.lines)
         for row in self._rows:
             row.clear(DEFAULT_STYLE)
             row.runs.append((0, "E" * self.columns, DEFAULT_STYLE))

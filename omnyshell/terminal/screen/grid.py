@@ -1,5 +1,6 @@
 """Rows, margins, scrolling and size: the base of the rest of the emulator."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from dataclasses import replace
 from typing import Final, Protocol
@@ -48,6 +49,15 @@ class DirtyLines(AbstractSet[int]):
         return seen is not row or revision != row.revision
 
 
+UNBOUNDED: Final = math.inf
+"""Work without a bound."""
+
+A_ROW: Final = 10
+"""What it costs to do anything with a row, counted in cells."""
+
+_PACKED: Final = 100
+"""What a run or a row costs that is packed for the history."""
+
 MOST_COLUMNS: Final = 1000
 MOST_LINES: Final = 1000
 TAB_WIDTH: Final = 8
@@ -58,8 +68,8 @@ class Scrollback(Protocol):
 
     limit: int
 
-    def append(self, row: Row) -> None:
-        """Add a row."""
+    def append(self, row: Row) -> int:
+        """Add a row; return how many runs it has."""
 
     def clear(self) -> None:
         """Forget all rows."""
@@ -93,6 +103,8 @@ class Grid(Screen):
     """Whether the side margins are not the edges of the screen."""
 
     scrollback: Scrollback
+    _work_left: float = UNBOUNDED
+    """How much may still be done before the rest of the output is put off, in cells."""
 
     def __init__(self, columns: int, lines: int) -> None:
         self.columns = _bounded(columns, MOST_COLUMNS)
@@ -107,6 +119,7 @@ class Grid(Screen):
     def _reset_grid(self) -> None:
         """Blank both screens and put margins, tab stops and cursor where a new terminal has them."""
         rows = self._main.rows
+        self._spend(3 * A_ROW * self.lines)
         for row in rows:
             row.clear(DEFAULT_STYLE)
         self._main = self._page = Page(rows)
@@ -169,18 +182,38 @@ class Grid(Screen):
         """Whether the alternate screen is shown."""
         return self._page is not self._main
 
+    def _spend(self, work: int) -> None:
+        """Count work; where it was too much, put off what comes after the present control function."""
+        self._work_left -= work
+        if self._work_left <= 0:
+            self._stop()
+
+    @property
+    def _is_worked_out(self) -> bool:
+        return self._work_left <= 0
+
+    def _stop(self, again: str = "") -> None:
+        """Put off the output that comes next, after `again`."""
+        raise NotImplementedError
+
     def scroll_up(self, count: int | None = None) -> None:
         """SU (ECMA-48 8.3.147): move the region's contents up; what leaves the main screen's top is kept."""
         if self._narrowed:
             self._move_up(self._top, count or 1)
             return
-        for _ in range(min(count or 1, self._bottom - self._top + 1)):
+        left = min(count or 1, self._bottom - self._top + 1)
+        while left and not self._is_worked_out:
             self._scroll_one()
+            left -= 1
+        if left:
+            self._stop(f"\x1b[{left}S")
 
     def _scroll_one(self) -> None:
         rows = self._rows
         if self._top == 0 and self.scrollback.limit and self._page is self._main:
-            self.scrollback.append(rows.pop(0))
+            runs = self.scrollback.append(rows.pop(0))
+            if runs > 1:
+                self._spend(_PACKED * runs)
             self.scrolled += 1
             row = Row(self.columns, self.cursor.style.erased)
         else:
@@ -199,7 +232,9 @@ class Grid(Screen):
             self._move_between_margins(first, -count)
             return
         self._part(first - 1)
-        for _ in range(min(count, self._bottom - first + 1)):
+        count = min(count, self._bottom - first + 1)
+        self._spend(A_ROW * count)
+        for _ in range(count):
             row = rows.pop(self._bottom)
             row.clear(fill)
             rows.insert(first, row)
@@ -212,7 +247,9 @@ class Grid(Screen):
             return
         self._part(first - 1)
         self._part(self._bottom)
-        for _ in range(min(count, self._bottom - first + 1)):
+        count = min(count, self._bottom - first + 1)
+        self._spend(A_ROW * count)
+        for _ in range(count):
             row = rows.pop(first)
             row.clear(fill)
             rows.insert(self._bottom, row)
@@ -225,6 +262,7 @@ class Grid(Screen):
     def _move_between_margins(self, first: int, count: int) -> None:
         """Move what is between the side margins, from `first` to the region's end, up by `count`; down if negative."""
         rows = self._rows[first : self._bottom + 1]
+        self._spend(len(rows) * (3 * A_ROW + self._right - self._left))
         parts = [row.part(self._left, self._right + 1) for row in rows]
         blank = ([" "] * len(parts[0][0]), [self.cursor.style.erased] * len(parts[0][0]))
         moved = min(abs(count), len(rows))

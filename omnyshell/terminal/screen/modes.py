@@ -4,6 +4,7 @@ from itertools import chain
 from typing import Any, Final
 
 from omnyshell.terminal.screen.drawing import Drawing
+from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
@@ -48,6 +49,7 @@ class Modes(Drawing):
     settings: Settings
 
     def _reset_modes(self) -> None:
+        self._spend_on_settings()
         self.settings.reset()
         self.mode = self.settings.modes
         self._charsets = [ASCII] * 4
@@ -67,6 +69,10 @@ class Modes(Drawing):
         self._reverse_wraps = self._wraps_back_always or (self._autowrap and REVERSE_WRAP in self.mode)
         self.cursor.hidden = SHOW_CURSOR not in self.mode
         self._update_plain()
+
+    def _spend_on_settings(self) -> None:
+        """Count that all settings may be looked at, one by one."""
+        self._spend(A_ROW + 2 * len(self.settings.values))
 
     def set_mode(self, *modes: int, private: bool = False, **_other: Any) -> None:
         """SM, and DECSET with `private`."""
@@ -117,6 +123,7 @@ class Modes(Drawing):
 
     def change_setting(self, name: str, *parameters: int) -> None:
         """A control of the table that has no part in what is drawn."""
+        self._spend_on_settings()
         self.settings.control(name, parameters)
 
     def change_by_escape(self, sequence: str) -> None:
@@ -139,6 +146,7 @@ class Modes(Drawing):
 
     def _show_alternate(self, number: int) -> None:
         page = self._alternate
+        self._spend(2 * A_ROW * self.lines)
         if page is None:
             page = self._alternate = Page([Row(self.columns) for _ in range(self.lines)])
         if number == SAVE_AND_SWITCH:
@@ -148,6 +156,7 @@ class Modes(Drawing):
 
     def _leave_alternate(self, number: int) -> None:
         page = self._page
+        self._spend(self.lines * (A_ROW + self.columns))
         if number == CLEARED_ON_LEAVING:
             _clear(page, self.cursor.style.erased)
         for row in page.rows:
@@ -201,6 +210,7 @@ class Modes(Drawing):
 
     def soft_reset(self) -> None:
         """DECSTR (DEC STD 070, D.3.5): modes, margins, pen and saved cursor, but neither contents nor position."""
+        self._spend_on_settings()
         self.settings.soft_reset()
         self._origin = False
         self._reset_margins()

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from omnyshell.terminal.screen.editing import DEC, Editing
-from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.grid import A_ROW
+from omnyshell.terminal.screen.rows import Row, distinct
 from omnyshell.terminal.screen.style import (
     BLINK,
     BOLD,
@@ -25,6 +26,8 @@ _ALL_FLAGS: Final = BOLD | BLINK | REVERSE | CONCEAL
 _UNDERLINE: Final = 4
 _OFF: Final = 20
 _LAST_LATIN: Final = 255
+_A_STYLE: Final = 10
+"""What it costs to make one style of another, in cells."""
 
 
 class Rectangles(Editing):
@@ -55,18 +58,21 @@ class Rectangles(Editing):
             return style_of((fg, bg, flags, underline, underline_colour, link))
 
         for row, left, end in self._spans(bounds):
-            _restyle(row, left, end, filled, character * (end - left))
+            self._spend(_restyle(row, left, end, filled, character * (end - left)))
 
     def erase_rectangle_selectively(self, *bounds: int) -> None:
         """DECSERA: what DECSCA does not protect; attributes stay."""
         heeded = self._protection == DEC
         for row, left, end in self._spans(bounds):
             cells, styles = row.settle()
-            blank = [
-                cell if heeded and style.is_protected else " "
-                for cell, style in zip(cells[left:end], styles[left:end], strict=True)
-            ]
-            row.put(left, (blank, styles[left:end]))
+            styles = styles[left:end]
+            blank = [" "] * len(styles)
+            if heeded:
+                self._spend(2 * len(styles))
+                protected = {key for key, style in distinct(styles).items() if style.is_protected}
+                was = zip(cells[left:end], map(id, styles), strict=True)
+                blank = [cell if style in protected else " " for cell, style in was]
+            row.put(left, (blank, styles))
 
     def copy_rectangle(self, *parameters: int) -> None:
         """DECCRA: from a rectangle to a place; the pages, of which there is one, are not looked at."""
@@ -110,12 +116,14 @@ class Rectangles(Editing):
         for y in range(top, bottom + 1):
             first = left if exact or y == top else 0
             end = (right if exact or y == bottom else self.columns - 1) + 1
-            _restyle(self._rows[y], first, end, change, skips_blank=not exact)
+            self._spend(A_ROW + end - first)
+            self._spend(_restyle(self._rows[y], first, end, change, skips_blank=not exact))
 
     def _spans(self, bounds: tuple[int, ...]) -> Iterator[tuple[Row, int, int]]:
         top, left, bottom, right = self._bounds(bounds)
         if left <= right:
             for row in self._rows[top : bottom + 1]:
+                self._spend(2 * A_ROW + right - left)
                 yield row, left, right + 1
 
     def _bounds(self, bounds: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -138,30 +146,33 @@ def _restyle(
     text: str = "",
     *,
     skips_blank: bool = False,
-) -> None:
-    """Give columns other styles, and with `text` other characters; `skips_blank` leaves what was never written."""
+) -> int:
+    """Give columns other styles, and with `text` other characters; return the work of making these styles.
+
+    `skips_blank` leaves what was never written.
+    """
     if start >= end:
-        return
+        return 0
     cells, styles = row.settle()
     part = styles[start:end]
-    if part.count(part[0]) == len(part):
-        style = change(part[0])
-        if text:
-            row.runs.append((start, text, style))
-            return
-        changed = [style] * len(part)
-    else:
-        # A style is made once for all of its cells; asking for its value would take longer.
-        made = {key: change(style) for key, style in {id(style): style for style in part}.items()}
-        changed = [made[id(style)] for style in part]
-        if text:
-            row.put(start, (list(text), changed))
-            return
-    if skips_blank:
+    # A style is made once for all of its cells; asking for its value would take longer.
+    old = distinct(part)
+    made = {key: change(style) for key, style in old.items()}
+    work = _A_STYLE * len(made)
+    if len(made) == 1 and text:
+        row.runs.append((start, text, next(iter(made.values()))))
+        return work
+    changed = list(made.values()) * len(part) if len(made) == 1 else list(map(made.__getitem__, map(id, part)))
+    if text:
+        row.put(start, (list(text), changed))
+        return work
+    unwritten = {key for key, style in old.items() if style == DEFAULT_STYLE} if skips_blank else ()
+    if unwritten:
         was = zip(cells[start:end], part, changed, strict=True)
-        changed = [old if cell == " " and old == DEFAULT_STYLE else new for cell, old, new in was]
+        changed = [before if cell == " " and id(before) in unwritten else after for cell, before, after in was]
     styles[start:end] = changed
     row.touch()
+    return work
 
 
 def _marks(codes: tuple[int, ...]) -> tuple[int, int, int | None]:

@@ -123,11 +123,10 @@ class Row:
     def erase_unprotected(self, start: int, end: int, style: Style) -> None:
         """Erase those of the columns from `start` up to `end` that are not protected (DECSCA, SPA)."""
         part = self.settle()[1][start:end]
-        if part and part.count(part[0]) == len(part):
-            if not part[0].is_protected:
-                self.erase(start, end, style)
+        kept = {key: style.is_protected for key, style in distinct(part).items()}
+        if not any(kept.values()):
+            self.erase(start, end, style)
             return
-        kept = {id(style): style.is_protected for style in part}
         column = start
         for protected, group in groupby([kept[id(style)] for style in part]):
             after = column + sum(1 for _ in group)
@@ -335,6 +334,11 @@ class Row:
         """Blank a wide character whose second half was moved beyond `end`."""
         if self.wide and _is_cut(self.settle()[0], end):
             self._blank(end - 1, style)
+
+
+def distinct(styles: list[Style]) -> dict[int, Style]:
+    """Return the styles by their `id`, each object once; asking whether they are equal would take longer."""
+    return dict(zip(map(id, styles), styles, strict=True))
 
 
 def _is_cut(cells: list[str], end: int) -> bool:

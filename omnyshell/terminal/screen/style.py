@@ -31,6 +31,8 @@ DOUBLE_UNDERLINE: Final = 2
 _MOST_STYLES: Final = 16384
 _MOST_TRANSITIONS: Final = 16384
 _LONGEST_LEARNT: Final = 64
+_MOST_LINK_TEXT: Final = 2 * 1024 * 1024
+"""Characters of the links of all styles together, though several may share one."""
 
 
 _NOTHING_LEARNT: Final[dict[str, "Style"]] = {}
@@ -114,7 +116,7 @@ class Style:
         )
         style = _styles.get(look)
         if style is None:
-            if len(_styles) >= _MOST_STYLES:
+            if len(_styles) >= _MOST_STYLES or (link and _registry.has_too_many(link)):
                 _registry.forget()
             style = _styles[look] = Style(look)
             return style
@@ -133,6 +135,12 @@ class _Registry:
 
     def __init__(self) -> None:
         self.transitions = 0
+        self._link_text = 0
+
+    def has_too_many(self, link: str) -> bool:
+        """Whether links would take too much memory with one more."""
+        self._link_text += len(link)
+        return self._link_text > _MOST_LINK_TEXT
 
     def unlearn(self) -> None:
         """Forget all transitions."""
@@ -143,6 +151,7 @@ class _Registry:
     def forget(self) -> None:
         """Forget all styles but the default one."""
         self.unlearn()
+        self._link_text = 0
         _styles.clear()
         _styles[DEFAULT_STYLE.look] = DEFAULT_STYLE
 
@@ -155,7 +164,7 @@ def style_of(look: Look | Fields) -> Style:
     """Return the style of `look`."""
     style = _styles.get(look)
     if style is None:
-        if len(_styles) >= _MOST_STYLES:
+        if len(_styles) >= _MOST_STYLES or _registry.has_too_many(look[-1]):
             _registry.forget()
         style = _styles[look] = Style((*look,))
     return style

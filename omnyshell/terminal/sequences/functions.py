@@ -9,7 +9,7 @@ from pyte import Stream
 from omnyshell.terminal.screen.sgr import MAX_PARAMS, number
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
-from omnyshell.terminal.state.table import CONTROL_OF, DISABLED, ESCAPES
+from omnyshell.terminal.state.table import CONTROL_OF, DISABLED, ESCAPES, TITLE_FORM_OFF
 
 # A function, its arguments, and whether it may change more than the cursor's place.
 Action = tuple[Callable[..., None], tuple[Any, ...], bool]
@@ -50,11 +50,6 @@ def _scroll_down(screen: Reports, count: int = 0, *tracking: int) -> None:
 def _new_line(screen: Reports) -> None:
     screen.carriage_return()
     screen.linefeed()
-
-
-def _reset_title_form(screen: Reports, *_parameters: int) -> None:
-    """Reset of XTSMTITLE, of whichever part."""
-    screen.change_setting(">t")
 
 
 NOTHING: Final[Action] = (_nothing, (), False)
@@ -106,8 +101,7 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "?s": (Reports.save_modes, MAX_PARAMS),
     "?r": (Reports.restore_modes, MAX_PARAMS),
     "!p": (Reports.soft_reset, 0),
-    **{name: _setting(name) for name in (*CONTROL_OF, DISABLED)},
-    ">T": (_reset_title_form, MAX_PARAMS),
+    **{name: _setting(name) for name in (*CONTROL_OF, DISABLED, TITLE_FORM_OFF)},
     ">u": (Reports.push_keyboard, 1),
     "<u": (Reports.pop_keyboard, 1),
     "=u": (Reports.set_keyboard, 2),
@@ -145,6 +139,12 @@ _FIXED: Final[dict[str, Action]] = {
     "\x1b>": (_reset_private, (66,), True),
     "\x1b#8": (Reports.alignment_display, (), True),
 }
+
+CONTROL_SEQUENCES: Final = {name: most for name, (_, most, _) in _FUNCTIONS.items()}
+"""Every control sequence that does something, by prefix, intermediates and final, with how many parameters it reads."""
+
+OTHER_FUNCTIONS: Final = frozenset(_FIXED)
+"""Every control character and escape sequence that does something."""
 
 _known: Final[dict[str, Action]] = dict(_FIXED)
 

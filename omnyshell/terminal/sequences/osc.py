@@ -3,10 +3,13 @@
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 from typing import Final
 
+from omnyshell.terminal.screen.grid import A_ROW
+from omnyshell.terminal.screen.links import Links, styles_of
 from omnyshell.terminal.screen.modes import Modes
-from omnyshell.terminal.screen.style import style_of
+from omnyshell.terminal.screen.style import Style, style_of
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
 from omnyshell.terminal.state.table import MOST_TITLES
 
@@ -32,6 +35,7 @@ class Commands(Modes):
     _events: dict[type[Event], Event]
 
     def _reset_commands(self) -> None:
+        self._links = Links(self._styles_in_use)
         self.title = ""
         self.icon_name = ""
         self._titles = []
@@ -70,6 +74,7 @@ class Commands(Modes):
         elif number == "52":
             self._write_clipboard(text)
         else:
+            self._spend_on_settings()
             self.settings.command(number, text)
 
     def set_screen_title(self, payload: str) -> None:
@@ -94,8 +99,17 @@ class Commands(Modes):
     def _set_link(self, text: str) -> None:
         """OSC 8 ; params ; URI: cells written from now on are links; an empty URI ends that."""
         _, _, uri = text.partition(";")
-        look = self.cursor.style.look
-        self.cursor.style = style_of(look._replace(link=text if uri and len(text) <= _LONGEST_LINK else ""))
+        is_link = bool(uri) and len(text) <= _LONGEST_LINK and self._links.admits(text)
+        self.cursor.style = style_of(self.cursor.style.look._replace(link=text if is_link else ""))
+
+    def _styles_in_use(self) -> Iterator[Style]:
+        """Yield the styles of all cells and cursors, many of them more than once."""
+        pages = [page for page in (self._main, self._alternate) if page is not None]
+        self._spend(len(pages) * self.lines * (A_ROW + self.columns))
+        yield self.cursor.style
+        for page in pages:
+            yield page.saved.style
+            yield from styles_of(page.rows)
 
     def _write_clipboard(self, text: str) -> None:
         """OSC 52 ; selection ; base64. A question ("?") is never answered."""

@@ -18,6 +18,7 @@ from omnyshell.terminal.state.table import (
     LARGEST_MODE,
     LAST_COLOUR,
     LASTS_OVER_RESET,
+    LONGEST_COMMAND,
     LONGEST_VALUE,
     MOST_KEYBOARD_ENTRIES,
     MOST_UNKNOWN,
@@ -32,6 +33,8 @@ from omnyshell.terminal.state.table import (
     SOFT_RESET_OFF,
     SOFT_RESET_ON,
     STATED,
+    TITLE_FORM_OFF,
+    Control,
     key_of,
     switch,
 )
@@ -152,7 +155,13 @@ class Settings:
         if name == DISABLED:
             self._disable(given[0] if given and given[0] else "4")
             return
+        if name == TITLE_FORM_OFF:
+            self._forget(">t", *given)
+            return
         control = CONTROL_OF[name]
+        if control.each:
+            self._set_each(control, given)
+            return
         key = given.pop(0) if control.keyed and given else ""
         if control.keyed and not key:
             self._forget(name)
@@ -164,6 +173,15 @@ class Settings:
         prefix, final = _parts(name)
         paint = f"\x1b[{prefix}{';'.join((key, value) if control.keyed else (value,))}{final}"
         self._set(name, key, None if {value, f"{key};{value}"} & set(control.default) else Value(paint, undo))
+
+    def _set_each(self, control: Control, keys: Sequence[str]) -> None:
+        """Note what each parameter switches on; none, or an empty one, takes all back."""
+        prefix, final = _parts(control.name)
+        for key in keys or ("",):
+            if not key:
+                self._forget(control.name)
+            elif key.isdigit() and int(key) <= control.largest:
+                self._set(control.name, key, Value(f"\x1b[{prefix}{key}{final}", control.undo.replace("{}", key)))
 
     def escape(self, sequence: str) -> None:
         """An escape sequence of the table."""
@@ -187,14 +205,18 @@ class Settings:
             self.values[where] = value
 
     def _forget(self, name: str, *keys: str) -> None:
-        for where in [where for where in self.values if where[0] == name and (not keys or where[1] in keys)]:
+        found = {(name, key) for key in keys} & self.values.keys() if keys else [w for w in self.values if w[0] == name]
+        for where in found:
             del self.values[where]
 
     # Operating system commands
 
     def command(self, number: str, text: str) -> None:
-        """An OSC: colours, the pointer's shape, progress. Questions and all others do nothing."""
-        fields = [_controls.sub("", field) for field in text.split(";")]
+        """An OSC: colours, the pointer's shape, progress. Questions, all others, and too long ones do nothing."""
+        if len(text) > LONGEST_COMMAND:
+            return
+        text = _controls.sub("", text)
+        fields = text.split(";")
         if number in PALETTE:
             self._palette(number, fields)
         elif number in DYNAMIC:
@@ -208,7 +230,7 @@ class Settings:
         elif number == KITTY_COLOURS:
             self._kitty_colours(fields)
         elif number == PROGRESS and fields[0] == "4":
-            on = fields[1:2] not in ([], ["0"], [""])
+            on = fields[1:2] not in ([], ["0"], [""]) and "?" not in text
             paint = f"\x1b]9;{';'.join(fields)[:LONGEST_VALUE]}{_ST}"
             self._set(number, "", Value(paint, f"\x1b]9;4;0{_ST}") if on else None)
 
@@ -241,16 +263,16 @@ class Settings:
 
     def _pointer(self, text: str) -> None:
         """A shape, or of kitty: a list after `>` is pushed, `<` pops, `=` sets. What is left is one shape."""
-        text = _controls.sub("", text)[:LONGEST_VALUE]
-        if text.startswith("?"):
+        if "?" in text:
             return
+        text = text[:LONGEST_VALUE]
         shape = "" if text.startswith("<") else text.lstrip(">=").split(",")[-1]
         self._set(POINTER, "", Value(f"\x1b]22;{shape}{_ST}", f"\x1b]22;{_ST}") if shape else None)
 
     def _kitty_colours(self, fields: list[str]) -> None:
         for field in fields:
             name, is_set, colour = field[:LONGEST_VALUE].partition("=")
-            if name and colour != "?":
+            if name and "?" not in field:
                 value = Value(f"\x1b]21;{name}={colour}{_ST}", f"\x1b]21;{name}{_ST}")
                 self._set(KITTY_COLOURS, name, value if is_set else None)
 
@@ -336,4 +358,5 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _is_colour(text: str) -> bool:
-    return text not in ("", "?") and len(text) <= LONGEST_VALUE
+    """Whether it may be one; whatever holds a question mark might be taken for a question when it is painted."""
+    return bool(text) and "?" not in text and len(text) <= LONGEST_VALUE

@@ -113,8 +113,9 @@ def switch(mode: int, *, on: bool) -> str:
 class Control(NamedTuple):
     """A setting that a control sequence changes: `name` is its prefix, intermediates and final character.
 
-    With `keyed` its first parameter names what is set; `default` are the values of a new terminal, with the key where
-    they are those of one; `largest` is the last value there is. `undo` takes it back, with the key for `{}`.
+    With `keyed` its first parameter names what is set; with `each` every parameter names something that is set, and
+    there are no values. `default` are the values of a new terminal, with the key where they are those of one; `largest`
+    is the last value there is. `undo` takes it back, with the key for `{}`.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Control(NamedTuple):
     undo: str
     default: tuple[str, ...] = ("", "0")
     keyed: bool = False
+    each: bool = False
     largest: int = 65535
 
 
@@ -139,7 +141,7 @@ CONTROLS: Final = (
     Control(">f", "form of keys with modifiers (XTFMTKEYS)", "\x1b[>{}f", ("",), keyed=True),
     Control(">p", "when the pointer hides (XTSMPOINTER)", "\x1b[>1p", ("", "1"), largest=3),
     Control(">s", "shift with the mouse (XTSHIFTESCAPE)", "\x1b[>0s", largest=3),
-    Control(">t", "form of titles (XTSMTITLE)", "\x1b[>{}T", ("",), keyed=True, largest=15),
+    Control(">t", "form of titles (XTSMTITLE)", "\x1b[>{}T", ("",), each=True, largest=15),
 )
 CONTROL_OF: Final = {control.name: control for control in CONTROLS}
 
@@ -159,10 +161,16 @@ lock, the coding (DOCS)."""
 DISABLED: Final = ">n"
 """XTMODKEYS of a resource that is switched off altogether."""
 
+TITLE_FORM_OFF: Final = ">T"
+"""Reset of XTSMTITLE: of the parts it names, or of all."""
+
 MOST_KEYBOARD_ENTRIES: Final = 16
 MOST_TITLES: Final = 10
 MOST_VALUES: Final = 1024
 LONGEST_VALUE: Final = 256
+LONGEST_COMMAND: Final = 16 * 1024
+"""Characters of a command for colours; a whole palette takes half of that."""
+
 
 PALETTE: Final = {"4": "104", "5": "105"}
 """OSC of numbered colours, and what takes one back."""

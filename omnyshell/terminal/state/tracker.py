@@ -13,6 +13,7 @@ from omnyshell.terminal.state.table import (
     MOST_TITLES,
     PRIVATE,
     SCREENS,
+    TITLE_FORM_OFF,
 )
 from omnyshell.terminal.state.undoing import Leftovers
 
@@ -142,7 +143,7 @@ class ModeTracker:
         fields = [field.partition(":")[0] for field in parameters.split(";")]
         if name in ("h", "l", "?h", "?l"):
             self._set_modes(fields, private=prefix == "?", on=final == "h")
-        elif name in CONTROL_OF or name == DISABLED:
+        elif name in CONTROL_OF or name in (DISABLED, TITLE_FORM_OFF):
             self._settings.control(name, fields if parameters else [])
         elif name in _FUNCTIONS:
             _FUNCTIONS[name](self, [int(field[:9] or 0) for field in fields])
@@ -217,7 +218,6 @@ _FUNCTIONS: Final[dict[str, Callable[[ModeTracker, list[int]], None]]] = {
     ">u": lambda tracker, numbers: tracker._keyboard.push(numbers[0]),
     "<u": lambda tracker, numbers: tracker._keyboard.pop(numbers[0]),
     "=u": lambda tracker, numbers: tracker._keyboard.set(*(*numbers, 1)[:2]),
-    ">T": lambda tracker, _numbers: tracker._settings.control(">t", []),
 }
 
 

@@ -139,10 +139,11 @@ def test_everything_a_program_may_leave_behind_is_put_back(output: bytes, reset:
 
 @pytest.mark.parametrize("control", [control for control in CONTROLS if control.name not in ("i", "?i")])
 def test_each_control_of_the_table_is_put_back(control: object) -> None:
-    name, undo, keyed = control.name, control.undo, control.keyed  # type: ignore[attr-defined]
+    name, undo, keyed, each = control.name, control.undo, control.keyed, control.each  # type: ignore[attr-defined]
     prefix, final = (name[0], name[1:]) if name[0] in "<=>?" else ("", name)
     value = min(control.largest, 2)  # type: ignore[attr-defined]
-    change = f"\x1b[{prefix}{f'3;{value}' if keyed else value}{final}".encode()
+    given = f"3;{value}" if keyed else "3" if each else value
+    change = f"\x1b[{prefix}{given}{final}".encode()
     reset = undo.replace("{}", "3").encode()
     assert left_by(change) == reset
     assert left_by(change, reset) == b""
@@ -249,3 +250,34 @@ def test_what_connect_takes_back_covers_what_an_emulator_would(data: bytes) -> N
     assert screen.mode == Emulator(12, 5).mode
     assert not screen.on_alternate_screen
     assert reset_sequence(screen) in (b"", b"\x1b[0m")
+
+
+QUESTIONS = (
+    *("22;>?__current__", "22;a,?__current__", "22;?", "10;?", "10;?x", "10;red;?x", "11; ?", "4;1; ?", "4;0;red;1;?x"),
+    *("5;0;?x", "21;foreground=?", "21;foreground=?x", "21;?foreground=?", "21;a=red;b=\u200b?", "9;4;1;?", "104;?"),
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_nothing_that_is_painted_asks(question: str) -> None:
+    screen = Emulator(20, 6)
+    screen.feed(f"\x1b]{question}\x07".encode())
+    assert not re.search(rb"\x1b\][^\x07\x1b]*\?", paint(screen))
+    assert b"?" not in left_by(f"\x1b]{question}\x07".encode())
+
+
+@pytest.mark.parametrize(
+    ("output", "reset"),
+    [
+        (b"\x1b[>0t", b"\x1b[>0T"),
+        (b"\x1b[>0;2t", b"\x1b[>0T\x1b[>2T"),
+        (b"\x1b[>0;1;2;3t\x1b[>1;2T", b"\x1b[>0T\x1b[>3T"),
+        (b"\x1b[>0;2t\x1b[>T", b""),
+        (b"\x1b[>0;2t\x1b[>t", b""),
+    ],
+)
+def test_each_part_of_the_form_of_titles_is_put_back(output: bytes, reset: bytes) -> None:
+    screen = Emulator(20, 6)
+    screen.feed(output)
+    assert left_by(output) == reset_sequence(screen) == reset
+    assert (b"\x1b[>0t" in paint(screen)) == bool(reset)

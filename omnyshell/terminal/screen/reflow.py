@@ -110,7 +110,10 @@ def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[i
         rows[-1].joined = True
     rows[0].joined = line[0].joined
     rows[-1].wrapped = last.wrapped
-    rows[-1].fill(len(cells) - starts[-1], *last.filling)
+    style, end = last.filling
+    # As many blanks as before: the text before them begins at another column, where the line has several rows.
+    text_end = len(cells) - starts[-1]
+    rows[-1].fill(text_end, style, end + text_end - (len(cells) - sum(map(_text_width, line[:-1]))))
     return rows, starts
 
 

@@ -66,7 +66,7 @@ async def answer_for_ever(node: RawPeer, *, opens: bool = False) -> None:
 async def answering_node(
     certificates: Certificates, hub: OmnyShellHub, node_id: str = "n1", **extra: Any
 ) -> AsyncIterator[RawPeer]:
-    features = ("rights", "resume-offset", "events")
+    features = ("rights", "resume-offset", "events", "history")
     async with registered(certificates, hub.port, node_id, features=features, **extra) as node:
         await node.say("node.capabilities", {"features": ["exec", "shell", "detach", "tunnel"]})
         await node.still_there()
@@ -154,4 +154,4 @@ async def told_live(client: RawPeer) -> list[str]:
             return nodes
 
 
-CLIENT = ("rights", "resume-offset", "events", "admin")
+CLIENT = ("rights", "resume-offset", "events", "history", "admin")

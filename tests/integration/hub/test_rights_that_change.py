@@ -75,8 +75,8 @@ async def test_an_answer_behind_the_lost_right_is_for_nobody(certificates: Certi
     config = config_of(certificates, [give], "dev:dev-token:developer")
     async with (
         OmnyShellHub(config) as hub,
-        registered(certificates, hub.port) as node,
-        logged_in(certificates, hub.port, "client", "dev") as client,
+        registered(certificates, hub.port, features=("history",)) as node,
+        logged_in(certificates, hub.port, "client", "dev", ("history",)) as client,
     ):
         await client.say(f"sessions.{what}.request", {"requestId": "r", "nodeId": "n1", "sessionRef": SESSION})
         asked = (await node.hear(f"node.sessions.{what}.request"))["d"]

@@ -1,6 +1,7 @@
 """What contributors' tools read says the same as what the project runs."""
 
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,3 +26,10 @@ def test_what_must_pass_runs_the_suite_once_and_measured() -> None:
     assert [command for command in commands if "make test" in command or "make coverage" in command] == [
         "OMNYSHELL_KNOWN_SKIPS=1 make coverage"
     ]
+
+
+def test_no_file_is_empty_but_those_that_say_something_by_being_there() -> None:
+    """An empty file is left by a mistyped redirection."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    empty = [name for name in listed if (ROOT / name).is_file() and not (ROOT / name).stat().st_size]
+    assert [name for name in empty if Path(name).name not in ("py.typed", "__init__.py")] == []

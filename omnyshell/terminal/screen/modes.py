@@ -233,11 +233,6 @@ class Modes(Drawing):
         self._page.keyboard.set(flags, how)
 
     @property
-    def keyboard_flags(self) -> int:
-        """The flags of the kitty keyboard protocol that are in force on this screen."""
-        return self._page.keyboard.stack[-1]
-
-    @property
     def cursor_shape(self) -> int:
         """DECSCUSR: 0 the terminal's own, 1-2 block, 3-4 underline, 5-6 bar; odd ones blink."""
         return self.settings.value(" q")
@@ -275,11 +270,6 @@ class Modes(Drawing):
     def keyboard_stack(self) -> tuple[int, ...]:
         """The flags of the kitty keyboard protocol on this screen, oldest first; never empty."""
         return tuple(self._page.keyboard.stack)
-
-    @property
-    def keyboard_depth(self) -> int:
-        """How often a program pushed keyboard flags and did not pop them."""
-        return len(self._page.keyboard.stack) - 1
 
     @property
     def main_keyboard(self) -> Keyboard:

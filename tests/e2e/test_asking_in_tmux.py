@@ -69,6 +69,8 @@ def test_a_wrong_passphrase_is_asked_for_again(terminal: Terminal) -> None:
     terminal.shows("Passphrase of ")
     terminal.type("wrong", "Enter")
     terminal.shows("that is not its passphrase")
+    # What is typed before a prompt is there is thrown away, as everywhere where secrets are asked for.
+    terminal.shows_times("Passphrase of ", 2)
     terminal.type("open sesame", "Enter")
     screen = terminal.shows("code=0")
     assert "ann (roles: admin)" in screen
@@ -136,7 +138,8 @@ def test_a_key_gets_its_passphrase_typed_twice(terminal: Terminal, tmp_path: Pat
     terminal.shows("The same again:")
     terminal.type("two", "Enter")
     terminal.shows("these are two passphrases")
-    for _ in range(2):
+    for prompt in ("Passphrase for the key:", "The same again:"):
+        terminal.shows_times(prompt, 2)
         terminal.type("new secret", "Enter")
     screen = terminal.shows("code=0")
     assert "new secret" not in screen

@@ -43,7 +43,8 @@ class Emulator(Reports):
     It has the interface of a pyte screen (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`) and of its
     stream. `scrollback` is how many lines are kept that scroll off the top of the main screen. With `answering`,
     answers to device queries are returned by `take_replies`. `term` is the program's TERM, which some sequences depend
-    on (`Grammar`). Bytes that are not UTF-8 are dropped. Memory is bounded for any input.
+    on (`Grammar`). What is no UTF-8 is shown as U+FFFD, one for each part of a character (Unicode, 3.9, U+FFFD
+    Substitution of Maximal Subparts). Memory is bounded for any input.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Emulator(Reports):
         self._replies = ""
         self._events = {}
         self.settings = Settings()
-        self._decoder = _decoder("ignore")
+        self._decoder = _decoder("replace")
         self._rest = ""
         self._string = ""
         self._payload: list[str] = []

@@ -113,10 +113,6 @@ def test_links_belong_to_their_cells() -> None:
     assert [style.look.link for style in screen.rows[0].styles[:4]] == ["id=1;https://example.org/"] * 3 + [""]
 
 
-def test_bytes_that_are_no_utf8_are_dropped() -> None:
-    assert text_after(b"a\xff\xc3(b")[0] == "a(b"
-
-
 def test_pytes_interface() -> None:
     screen = screen_after("\x1b[1;91;48;5;196ma漢")
     cell = screen.buffer[0][0]

@@ -5,6 +5,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -30,7 +31,7 @@ from omnyshell.protocol.handshake import (
     refusal,
 )
 from omnyshell.protocol.limits import MAX_MESSAGE_TO_HUB
-from omnyshell.protocol.messages import ChannelMessage, ControlMessage, ProtocolError
+from omnyshell.protocol.messages import ChannelMessage, ControlMessage, Ping, Pong, ProtocolError
 from omnyshell.transport.channels import ChannelMultiplexer
 from omnyshell.transport.client_link import ClientLink
 from omnyshell.transport.keepalive import Keepalive, KeepaliveTimes
@@ -306,6 +307,9 @@ class OmnyShellConnection:
             and channel is not None
             and self.channels.receive_message(channel, message)
         ):
+            return
+        if isinstance(message, Ping):
+            self.reply(Pong(id=message.id, ts=message.ts, server_ts=datetime.now(UTC)))
             return
         self._on_message(message, channel)
 

@@ -5,9 +5,11 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 from support.raw_peer import RawPeer
-from support.stack import Certificates, within
+from support.stack import Certificates, running_node, within
 from websockets.asyncio.server import ServerConnection, serve
 
 
@@ -45,6 +47,28 @@ async def register(peer: RawPeer, *, has_tunnels: bool = True) -> None:
     await peer.say("node.registered", {"nodeId": asked["d"]["nodeId"], "assignedAt": "2026-01-02T03:04:05.678Z"})
     named = await within(peer.hear("node.capabilities"))
     assert ("tunnel" in named["d"]["features"]) is has_tunnels
+
+
+@asynccontextmanager
+async def node_at_raw_hub(
+    certificates: Certificates,
+    state: Path,
+    features: tuple[str, ...] = ("tunnel-eof",),
+    *,
+    has_tunnels: bool = True,
+    **changes: Any,
+) -> "AsyncIterator[RawPeer]":
+    """A registered node, as its hub sees it."""
+    async with raw_hub(certificates, features) as (port, logged_in):
+
+        async def accept() -> RawPeer:
+            peer = await within(logged_in)
+            await register(peer, has_tunnels=has_tunnels)
+            return peer
+
+        accepting = asyncio.create_task(accept())
+        async with running_node(certificates, port, state, **changes):
+            yield await accepting
 
 
 async def hear_past_heartbeats(peer: RawPeer, expected: str | None = None) -> object:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.raw_hub import hear_past_heartbeats, raw_hub, register
+from support.raw_hub import hear_past_heartbeats, node_at_raw_hub, raw_hub
 from support.raw_peer import STDIN, STDOUT, RawPeer
-from support.stack import Certificates, connected_client, running_node, until, within
+from support.stack import Certificates, connected_client, until, within
 
 from omnyshell import TunnelRejectedException
 from omnyshell.services.exposer.targets import TargetPatterns
@@ -35,27 +35,6 @@ async def target() -> "AsyncIterator[tuple[int, asyncio.Queue[tuple[asyncio.Stre
     for writer in writers:
         writer.transport.abort()
     await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def node_at_raw_hub(
-    certificates: Certificates,
-    state: Path,
-    features: tuple[str, ...] = ("tunnel-eof",),
-    *,
-    has_tunnels: bool = True,
-    **changes: Any,
-) -> AsyncIterator[RawPeer]:
-    async with raw_hub(certificates, features) as (port, logged_in):
-
-        async def accept() -> RawPeer:
-            peer = await within(logged_in)
-            await register(peer, has_tunnels=has_tunnels)
-            return peer
-
-        accepting = asyncio.create_task(accept())
-        async with running_node(certificates, port, state, **changes):
-            yield await accepting
 
 
 async def connect(hub: RawPeer, channel: int, **changes: Any) -> Any:

@@ -57,9 +57,13 @@ KEPT_COMMANDS = "kept-commands"
 HISTORY = "history"
 """Lines that left a session's screen can be had, page by page."""
 
+LEADER_ONLY = "leader-only"
+"""A command may end with its own process, whoever still holds its output."""
+
 OF_HUB = frozenset(
     {
         HISTORY,
+        LEADER_ONLY,
         INTERACTIVE,
         AUTH_BIND,
         AUTH_BIND_2,
@@ -86,6 +90,7 @@ OF_NODE = frozenset(
         HISTORY,
         INTERACTIVE,
         KEPT_COMMANDS,
+        LEADER_ONLY,
         NODE_INSTANCE,
         RESUME_OFFSET,
         RIGHTS,

@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from omnyshell.errors import (
     AuthException,
     ConfigException,
+    ErrorCodes,
     ImproperValueException,
     OmnyShellException,
     OmnyShellTimeoutException,
     ProtocolException,
+    SessionRejectedException,
     TransportException,
 )
 from omnyshell.protocol.codec import FrameCodec, encode_control
@@ -184,6 +186,12 @@ class OmnyShellConnection:
     def features(self) -> frozenset[str]:
         """The extensions that the hub announced."""
         return self.handshake.hub_features
+
+    def require(self, extension: str) -> None:
+        """Raise `SessionRejectedException` where the hub did not announce it."""
+        if extension not in self.features:
+            text = f"the hub is too old for this: it does not know '{extension}'"
+            raise SessionRejectedException(text, code=ErrorCodes.BAD_REQUEST)
 
     def send(self, message: ControlMessage, channel: int | None = None) -> None:
         """Send a message ahead of all data. Raises `TransportException` when the connection is gone."""

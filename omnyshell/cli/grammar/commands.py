@@ -59,6 +59,7 @@ COMMANDS: tuple[Command, ...] = (
             CWD,
             ENV,
             Option("--tty", "run it in a terminal", kind="flag"),
+            Option("--leader-only", "end with the command, whatever it leaves in the background", kind="flag"),
             *ACCESS,
         ),
         advice="the command is one word: put it into quotes, as 'ls -la'",

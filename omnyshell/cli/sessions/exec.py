@@ -32,7 +32,14 @@ async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
     async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
-        session = await client.open_session(options.node, command=options.command, cwd=options.cwd, env=env, pty=pty)
+        session = await client.open_session(
+            options.node,
+            command=options.command,
+            cwd=options.cwd,
+            env=env,
+            pty=pty,
+            leader_only=options.leader_only,
+        )
         session.on_state = lambda state: tell(session, state)
         async with session:
             if pty is None:

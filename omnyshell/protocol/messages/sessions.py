@@ -62,6 +62,9 @@ class SessionRequest(ChannelMessage, kw_only=True):
     history: Annotated[bool, OMIT] = False
     """Of `history`: asks for the place above the screen that is painted."""
 
+    leader_only: Annotated[bool, OMIT] = False
+    """Of `leader-only`: a command on pipes ends with its own process."""
+
 
 class StartedSession(ChannelMessage, kw_only=True):
     """The fields that a started session has in the answers to hub and client alike."""

@@ -22,6 +22,7 @@ from omnyshell.protocol.extensions import (
     CLIPBOARD_AUDIT,
     HISTORY,
     INTERACTIVE,
+    LEADER_ONLY,
     OF_CLIENT,
     RESUME_OFFSET,
 )
@@ -173,6 +174,7 @@ class OmnyShellClient:
         pty: PtySpec | None = None,
         shell_family: ShellFamily | None = None,
         interactive: bool = False,
+        leader_only: bool = False,
     ) -> RemoteSession:
         """Open a session on a node; returns when its program runs.
 
@@ -180,11 +182,15 @@ class OmnyShellClient:
         program, run with these arguments without a shell; with `args` alone the first one is the program. `env` is
         added to the environment, as far as the node allows, and `cwd` is the working directory. With `pty` the program
         gets a terminal of that size. A session of `SessionMode.SHELL` can be detached and resumed; `interactive` asks
-        for a login shell with prompt and echo, see `open_shell`.
+        for a login shell with prompt and echo, see `open_shell`. A command on pipes ends with its output, or, with
+        `leader_only`, with its own process, whatever that has left in the background.
 
-        Raises `SessionRejectedException`, with the hub's or node's reason in `code`.
+        Raises `SessionRejectedException`, with the hub's or node's reason in `code`, also where a hub is too old for
+        `leader_only`.
         """
         connection = self._link()
+        if leader_only:
+            connection.require(LEADER_ONLY)
         session = RemoteSession(node_id, mode, pty, channels=connection.channels, resumes=self._take_up_later)
         request = SessionOpen(
             node_id=node_id,
@@ -197,6 +203,7 @@ class OmnyShellClient:
             shell_family=shell_family,
             interactive=interactive and INTERACTIVE in connection.features,
             offsets=RESUME_OFFSET in connection.features,
+            leader_only=leader_only,
         )
         await self._open(session, request, connection, CloseReason.CLIENT_CLOSED)
         return session

@@ -36,6 +36,9 @@ class ShellRequest:
     interactive: bool = False
     """Whether a shell shows prompt and echo."""
 
+    leader_only: bool = False
+    """Whether a command on pipes ends with its own process, whoever still holds its output."""
+
     @property
     def wants_pty(self) -> bool:
         """Whether the process gets a terminal."""

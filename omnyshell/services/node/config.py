@@ -61,6 +61,10 @@ class NodeConfig:
     targets: TargetPolicy | None = None
     """Where tunnels on this node may lead. If None: to its own loopback, or nowhere if commands are restricted."""
 
+    drain_limit: float | None = None
+    """After how much silence the output of a command is given up that has ended, while a process that it started keeps
+    it open; None for never."""
+
     is_service: bool = False
     """Whether the node retries after a refused credential, instead of ending."""
 

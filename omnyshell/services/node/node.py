@@ -110,7 +110,9 @@ class OmnyShellNode:
             raise ConfigException("`commands` restricts processes of this machine: a backend has to judge its requests")
         self._config = config
         self._clock = clock or SystemClock()
-        self._backend = backend or LocalBackend(config.state_dir, config.commands, config.refused_variables)
+        self._backend = backend or LocalBackend(
+            config.state_dir, config.commands, config.refused_variables, config.drain_limit
+        )
         new_screen = ShellScreens(config.keeping.history, config.keeping.history_memory)
         self._sessions = NodeSessions(config, self._backend, self._clock, new_screen)
         answers = SessionAnswers(self._sessions, config.node_id)

@@ -112,6 +112,15 @@ SESSIONS = (
         sets="keeping.exec_timeout",
         parse=duration,
     ),
+    Option(
+        "--drain-limit",
+        "give up the output of a command that has ended after so much silence, though a process of it still holds it; "
+        "without it output is read to its end",
+        "DURATION",
+        sets="drain_limit",
+        parse=duration,
+        check=at_least(1, "s"),
+    ),
 )
 
 SCREENS = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from support.raw_hub import raw_hub
 from support.stack import Certificates, connected_client, stack, until, within
 
 from omnyshell import (
@@ -118,12 +119,51 @@ async def test_a_client_that_leaves_ends_the_whole_process_group(certificates: C
         await until(lambda: not is_running(background))
 
 
-async def test_output_drains_though_a_descendant_keeps_the_stream_open(
-    certificates: Certificates, tmp_path: Path
+@pytest.mark.parametrize(
+    "leaving", ["({}) & echo now", "echo now > >({}; cat)", "({}) >&2 & echo now", "({}) <&- & exec echo now"]
+)
+async def test_output_is_read_to_its_end_whoever_holds_it(
+    certificates: Certificates, tmp_path: Path, leaving: str
 ) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    command = "echo $$; " + leaving.format(f"read line < {gate}; echo LATE")
+    async with stack(certificates, tmp_path / "state") as (_, _, client):
+        session = await within(client.open_session("n1", args=["bash", "-c", command]))
+        async with session:
+            chunks = aiter(session)
+            leader, _, found = (await within(anext(chunks))).data.partition(b"\n")
+            await until(lambda: not is_running(int(leader)))
+            gate.write_text("\n")
+            found += b"".join([chunk.data async for chunk in chunks])
+            assert await within(session.wait()) == ExitStatus(0, None)
+    assert sorted(found.split()) == [b"LATE", b"now"]
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, 255), (3, 3)])
+async def test_output_that_is_cut_off_is_told_and_no_success(
+    certificates: Certificates, tmp_path: Path, code: int, told: int
+) -> None:
+    async with stack(certificates, tmp_path, drain_limit=0.1) as (_, _, client):
+        result = await within(client.execute("n1", f"sleep 60 & echo started; exit {code}"))
+    assert (result.stdout, result.status.code) == (b"started\n", told)
+    assert b"is cut off" in result.stderr
+
+
+@pytest.mark.parametrize("left", ["sleep 60", "yes", "yes >&2"])
+async def test_a_command_may_end_with_its_own_process(certificates: Certificates, tmp_path: Path, left: str) -> None:
     async with stack(certificates, tmp_path) as (_, _, client):
-        result = await within(client.execute("n1", "sleep 60 & echo started"))
-    assert (result.stdout, result.status.code) == (b"started\n", 0)
+        command = f"{left} & head -c 100000 /dev/zero; exit 3"
+        async with await within(client.open_session("n1", command=command, leader_only=True)) as session:
+            found = b"".join([chunk.data async for chunk in session])
+            assert await within(session.wait()) == ExitStatus(3, None)
+    assert found.count(b"\0") == 100_000
+
+
+async def test_a_hub_that_cannot_end_it_so_is_told_apart(certificates: Certificates) -> None:
+    async with raw_hub(certificates) as (port, _), connected_client(certificates, port) as client:
+        with pytest.raises(SessionRejectedException, match="too old"):
+            await within(client.open_session("n1", command="true", leader_only=True))
 
 
 async def test_a_deadline_ends_the_command(certificates: Certificates, tmp_path: Path) -> None:

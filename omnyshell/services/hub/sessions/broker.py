@@ -10,7 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, WIDE_WINDOW
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -339,6 +339,7 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         output_offset=request.output_offset if route.has_offsets else None,
         repaint=request.repaint and route.has_offsets,
         history=request.history and _has_history(route),
+        leader_only=request.leader_only and LEADER_ONLY in route.node.features,
     )
 
 

@@ -1,7 +1,10 @@
 """Reading and writing descriptors that never block, driven by the event loop."""
 
 import asyncio
+import fcntl
 import os
+import struct
+import termios
 from collections import deque
 from collections.abc import Callable
 
@@ -46,6 +49,9 @@ class FdReader:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._watching = False
+        self._left: int | None = None
+        """How many bytes are still to be read; None for all."""
+
         self.resume()
 
     @property
@@ -64,6 +70,12 @@ class FdReader:
             self._loop.add_reader(self._fd, self._readable)
             self._watching = True
 
+    def end_with_what_waits(self) -> None:
+        """Deliver what a pipe holds now, and then take it as at its end, whoever still writes to it."""
+        if self._fd is not None:
+            (self._left,) = struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))
+            self._end_if_all_is_read()
+
     def close(self) -> None:
         """Close the descriptor without reading what is left. Idempotent."""
         if self._fd is not None:
@@ -79,17 +91,27 @@ class FdReader:
     def _readable(self) -> None:
         for _ in range(CHUNKS_A_TURN):
             limit = min(self._budget(), BULK_PAYLOAD)
+            if self._left is not None:
+                limit = min(limit, self._left)
             if limit <= 0:
                 self._pause()
                 return
             parts, at_end = self._read(limit)
             if parts:
                 self._deliver(b"".join(parts))
+            if self._left is not None:
+                self._left -= sum(map(len, parts))
+                self._end_if_all_is_read()
             if at_end and self._fd is not None:
                 self.close()
                 self._ended()
             if self._fd is None or len(parts) != 1 or len(parts[0]) < limit:
                 return
+
+    def _end_if_all_is_read(self) -> None:
+        if self._left is not None and self._left <= 0 and self._fd is not None:
+            self.close()
+            self._ended()
 
     def _read(self, limit: int) -> tuple[list[bytes], bool]:
         """Return up to `limit` bytes, and whether end of file was reached."""

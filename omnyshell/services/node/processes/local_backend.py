@@ -22,14 +22,24 @@ logger = logging.getLogger("omnyshell.node")
 class LocalBackend:
     """Starts processes on this machine; see `ShellBackend`."""
 
-    def __init__(self, state_dir: Path, policy: CommandPolicy, refused_variables: Sequence[str]) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        policy: CommandPolicy,
+        refused_variables: Sequence[str],
+        drain_limit: float | None = None,
+    ) -> None:
         """`state_dir` holds the ledger of children; requests may not set variables that match `refused_variables`.
+
+        After `drain_limit` seconds of silence the output of a command is given up that has ended, while a descendant
+        keeps it open; None for never.
 
         Raises `ConfigException` for a directory that cannot be used.
         """
         self._ledger = ChildLedger(state_dir / "children")
         self._policy = policy
         self._refused_variables = refused_variables
+        self._drain_limit = drain_limit
         self._inherited = inherited_variables(os.environ)
 
     async def begin(self) -> Sequence[str]:
@@ -52,7 +62,15 @@ class LocalBackend:
             raise SessionRejectedException(f"This node does not serve mode '{request.mode}'", code="bad_request")
         argv, env, cwd = prepare(request, self._policy, self._inherited, self._refused_variables)
         if not request.wants_pty:
-            return PipeSession(argv, env=env, cwd=cwd, sink=sink, ledger=self._ledger)
+            return PipeSession(
+                argv,
+                env=env,
+                cwd=cwd,
+                sink=sink,
+                ledger=self._ledger,
+                drain_limit=self._drain_limit,
+                leader_only=request.leader_only,
+            )
         return PtySession(
             argv,
             env=env,

@@ -5,24 +5,41 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 
+from omnyshell.durations import format_duration
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.node.backend import OutputSink
 from omnyshell.services.node.processes.ledger import ChildLedger
 from omnyshell.services.node.processes.process import ProcessSession
 from omnyshell.services.node.processes.process_table import signal_number
 
-QUIET = 2.0
 PIPE_SIZE = 256 * 1024
 
 
+CUT_OFF = 255
+"""The exit code of a command that succeeded, but whose output was not read to its end."""
+
+
 class PipeSession(ProcessSession):
-    """A command whose streams are pipes."""
+    """A command whose streams are pipes. They are read to their end, unless a limit is set, or the leader is all."""
 
     def __init__(
-        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, sink: OutputSink, ledger: ChildLedger
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        sink: OutputSink,
+        ledger: ChildLedger,
+        drain_limit: float | None = None,
+        leader_only: bool = False,
     ) -> None:
-        """Start it. Raises `SessionRejectedException` where that fails."""
-        super().__init__(sink, quiet=QUIET)
+        """Start it. Raises `SessionRejectedException` where that fails.
+
+        `drain_limit` is how many seconds after the last byte output is given up that a descendant keeps open;
+        `leader_only` takes what the pipes hold when the leader exits, and no more.
+        """
+        super().__init__(sink, quiet=drain_limit)
+        self._leader_only = leader_only
         with ExitStack() as theirs, ExitStack() as ours:
             stdin, to_stdin = _pipe(theirs, ours)
             from_stdout, stdout = _pipe(ours, theirs)
@@ -48,6 +65,20 @@ class PipeSession(ProcessSession):
         number = signal_number(name)
         if number is not None and self._return_code is None:
             self._child.signal_group(self.pid, number)
+
+    def _leader_exited(self, return_code: int) -> None:
+        super()._leader_exited(return_code)
+        if self._leader_only:
+            for reader in self._readers:
+                reader.end_with_what_waits()
+
+    def _cut_off(self, code: int) -> int:
+        """Say so on stderr, as far as there is credit; what succeeded does not look like a success."""
+        limit = format_duration(self._quiet or 0)
+        text = f"omnyshell: the output is cut off: a process of the command held it {limit} after its last byte\n"
+        if chunk := text.encode()[: self._sink.budget()]:
+            self._sink.output(DataOpcode.STDERR, chunk)
+        return code or CUT_OFF
 
 
 def _pipe(readers: ExitStack, writers: ExitStack) -> tuple[int, int]:

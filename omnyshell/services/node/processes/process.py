@@ -43,12 +43,12 @@ _DRAINING = Stage.DRAINING
 class ProcessSession(ABC):
     """A process whose exit is reported after its last output.
 
-    After the leader has exited, output is drained to its end, or, where a descendant keeps a stream open, until
+    After the leader has exited, output is drained to its end, however long a descendant keeps a stream open, or until
     `quiet` seconds after the last byte (docs/protocol.md#how-a-session-ends). That clock stands still while
     the sink has no budget.
     """
 
-    def __init__(self, sink: OutputSink, *, quiet: float) -> None:
+    def __init__(self, sink: OutputSink, *, quiet: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._sink = sink
         self._quiet = quiet
@@ -164,13 +164,20 @@ class ProcessSession(ABC):
     def _restart_drain_clock(self) -> None:
         if self._drain_timer is not None:
             self._drain_timer.cancel()
-        self._drain_timer = self._loop.call_later(self._quiet, self._drained)
+        if self._quiet is not None:
+            self._drain_timer = self._loop.call_later(self._quiet, self._drained)
 
     def _drained(self) -> None:
         self._drain_timer = None
         if any(reader.is_paused for reader in self._readers):
             return
+        if self._return_code is not None:
+            self._return_code = self._cut_off(self._return_code)
         self._finish()
+
+    def _cut_off(self, code: int) -> int:
+        """Return the exit code of a process whose output is given up: its own, as programs on terminals leave some."""
+        return code
 
     def _finish(self) -> None:
         code = self._return_code

@@ -178,4 +178,5 @@ def _shell_request(request: NodeSessionOpen) -> ShellRequest:
         pty=request.pty,
         shell_family=request.shell_family,
         interactive=request.interactive,
+        leader_only=request.leader_only,
     )

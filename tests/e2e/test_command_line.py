@@ -132,6 +132,8 @@ def test_exec_streams_and_exits_with_the_remote_code(system: System) -> None:
     done = system.run("exec", "n1", "cat; echo err >&2; exit 7", stdin=b"in")
     assert (done.stdout, done.stderr, done.returncode) == (b"in", b"err\n", 7)
     assert system.run("exec", "n1", "kill -TERM $$").returncode == 143
+    assert system.run("exec", "n1", "printf", "'%s|'", "$((1+1))", "-e").stdout == b"2|-e|"
+    assert system.run("exec", "--argv", "n1", "printf", "%s|", "$((1+1))", "a  b").stdout == b"$((1+1))|a  b|"
     done = system.run("exec", "--cwd", "/", "n1", "pwd; echo $GREETING", "--env", "GREETING=hi")
     assert done.stdout == b"/\nhi\n"
     done = system.run("exec", "n1", "tty; stty size", "--tty", TERM="xterm")
@@ -209,7 +211,8 @@ def test_a_listing_that_nobody_takes_is_no_traceback(system: System, redirection
         (("nodes", "lst"), {}, "nodes list"),
         (("node", "list"), {}, "nodes list"),
         (("--json", "nodes", "list"), {}, "options follow the command"),
-        (("exec", "n1", "ls", "-la"), {}, "put it into quotes"),
+        (("exec", "n1", "--la", "ls"), {}, "unrecognized arguments"),
+        (("exec", "--timeout", "1s", "n1", "sleep 60"), {}, "did not end within 1s"),
         (("connect", "n1", "top"), {}, "behind --"),
         (("up", "--shell", "--background"), {}, "exclude each other"),
         (("keygen", "--out", "/no/such/key"), {}, "no directory /no/such"),

@@ -1,9 +1,23 @@
 """What a command is, and options that many commands share."""
 
+from enum import Enum
 from importlib import import_module
 from typing import NamedTuple
 
 from omnyshell.options.option import Option
+
+
+class Rest(Enum):
+    """Which words a command keeps as they are. All of them keep what stands behind `--`."""
+
+    NOTHING = "nothing"
+    BEHIND_DASHES = "behind dashes"
+    FROM_FIRST_WORD = "from first word"
+    """All from the first one that is no option."""
+
+    BEHIND_NODE = "behind node"
+    """All from the second one that is no option: the first names the node. Behind it the command's options end with the
+    first word that is none of `among_words`, as those of `ssh`."""
 
 
 class Command(NamedTuple):
@@ -17,11 +31,11 @@ class Command(NamedTuple):
     declared: tuple[Option, ...] | str = ()
     """Its options, or the `module:NAME` that holds them, as a service's options take long to load."""
 
-    takes_rest: bool = False
-    """Whether words after `--` are kept for the command, as `rest`."""
+    keeps: Rest = Rest.NOTHING
+    """Which words are kept for the command, as `rest`."""
 
-    takes_words: bool = False
-    """Whether all words from the first one that is no option are kept for the command, as `rest`."""
+    among_words: frozenset[str] = frozenset()
+    """The options that are still its own behind the first word of the rest, where that has to follow an argument."""
 
     configurable: bool = False
     """Whether the options may come from a file, by `--config FILE`."""

@@ -4,12 +4,25 @@ Handlers are named, not imported: a command loads only what it needs.
 """
 
 from omnyshell.cli.grammar.admin_commands import ADMIN, AUDIT, AUDIT_OF_HUB, BACKUP, LIVE
-from omnyshell.cli.grammar.command import JSON, NODE, Command
+from omnyshell.cli.grammar.command import JSON, NODE, Command, Rest
 from omnyshell.options.option import Option
-from omnyshell.services.access_options import ACCESS, KEY_PASSPHRASE_FILE
+from omnyshell.services.access_options import (
+    ACCESS,
+    CA,
+    HUB,
+    KEY,
+    KEY_PASSPHRASE_FILE,
+    PRINCIPAL,
+    TOKEN,
+    TOKEN_FILE,
+)
 
 CWD = Option("--cwd", "directory on the node to start in", "DIR")
 ENV = Option("--env", "variable to set on the node; may be repeated", "K=V", "list")
+TTY = Option("--tty", "run it in a terminal", kind="flag")
+OF_0_1_0_EXEC = frozenset(option.name for option in (CWD, ENV, TTY, HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, CA))
+"""The options of `exec` in version 0.1.0, which scripts write behind the command."""
+
 SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
 LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
 
@@ -46,7 +59,7 @@ COMMANDS: tuple[Command, ...] = (
         "open an interactive shell on a node, or a command in its terminal",
         "sessions.connect:connect",
         (NODE, CWD, ENV, *ACCESS),
-        takes_rest=True,
+        keeps=Rest.BEHIND_DASHES,
         advice="write a command behind --, as in `connect NODE -- top`",
     ),
     Command(
@@ -55,14 +68,20 @@ COMMANDS: tuple[Command, ...] = (
         "sessions.exec:execute",
         (
             NODE,
-            Option("command", "what to run, as one word", "COMMAND"),
             CWD,
             ENV,
-            Option("--tty", "run it in a terminal", kind="flag"),
+            TTY,
+            Option(
+                "--argv",
+                "run a program with arguments, word by word, without a shell",
+                kind="flag",
+            ),
+            Option("--timeout", "end it when it has run for so long, as 90s or 30m, with exit code 255", "DURATION"),
             Option("--leader-only", "end with the command, whatever it leaves in the background", kind="flag"),
             *ACCESS,
         ),
-        advice="the command is one word: put it into quotes, as 'ls -la'",
+        keeps=Rest.BEHIND_NODE,
+        among_words=OF_0_1_0_EXEC,
     ),
     Command(
         ("nodes", "list"),
@@ -156,7 +175,7 @@ COMMANDS: tuple[Command, ...] = (
         "say whether a node lets a command run, and by which rule",
         "node.check:check",
         "omnyshell.services.node.options:CHECK_OPTIONS",
-        takes_words=True,
+        keeps=Rest.FROM_FIRST_WORD,
     ),
     Command(
         ("cert", "gen"),

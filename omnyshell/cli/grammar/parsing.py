@@ -1,14 +1,22 @@
 """From words to options: finds the command, and builds only that command's parser."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
-from omnyshell.cli.grammar.command import Command
+from omnyshell.cli.grammar.command import Command, Rest
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.ground.output import FAILURE, complain, printable
 from omnyshell.options.parser import add_options, fill_defaults
 from omnyshell.services.service_options import STRICT_MODES
+
+_USAGE = {
+    Rest.NOTHING: "",
+    Rest.BEHIND_DASHES: " [-- COMMAND...]",
+    Rest.FROM_FIRST_WORD: " COMMAND...",
+    Rest.BEHIND_NODE: " COMMAND...",
+}
+_NEEDS_WORDS = (Rest.FROM_FIRST_WORD, Rest.BEHIND_NODE)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -54,14 +62,14 @@ def parse(command: Command, words: list[str]) -> argparse.Namespace:
     for option in command.options:
         if option.required and getattr(options, option.key) is None:
             parser.error(f"{option.name} is missing")
-    if command.takes_words and not rest:
+    if command.keeps in _NEEDS_WORDS and not rest:
         parser.error("COMMAND is missing")
     return options
 
 
 def build_parser(command: Command) -> CommandParser:
     """Return the parser of one command, without defaults: they are set after the values of a configuration file."""
-    usage_rest = " COMMAND..." if command.takes_words else " [-- COMMAND...]" if command.takes_rest else ""
+    usage_rest = _USAGE[command.keeps]
     parser = CommandParser(
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
     )
@@ -82,18 +90,33 @@ def _tables_of(command: Command) -> str | None:
 
 def _split(command: Command, words: list[str]) -> tuple[list[str], list[str]]:
     """Return the words for the parser, and those that are kept for the command."""
-    end = _end_of_options(command, words) if command.takes_words else len(words)
-    if (command.takes_words or command.takes_rest) and "--" in words[: end + 1]:
-        end = words.index("--")
+    if command.keeps is Rest.NOTHING:
+        return words, []
+    if command.keeps is Rest.BEHIND_DASHES:
+        end = words.index("--") if "--" in words else len(words)
         return words[:end], words[end + 1 :]
+    end = _end_of_options(command, words, 0)
+    if command.keeps is Rest.BEHIND_NODE and end < len(words):
+        end = _end_of_options(command, words, end + 1 + (words[end] == "--"))
+    if words[end : end + 1] == ["--"]:
+        return words[:end], words[end + 1 :]
+    if command.keeps is Rest.BEHIND_NODE and end < len(words):
+        return _own_among(command, words, end)
     return words[:end], words[end:]
 
 
-def _end_of_options(command: Command, words: list[str]) -> int:
-    """The index of the first word that is neither an option nor an option's value."""
+def _own_among(command: Command, words: list[str], first: int) -> tuple[list[str], list[str]]:
+    """Take the command's own options out that stand right behind the first word of what it runs."""
+    end = _end_of_options(command, words, first + 1, command.among_words)
+    return words[:first] + words[first + 1 : end], [words[first], *words[end:]]
+
+
+def _end_of_options(command: Command, words: list[str], at: int, known: Collection[str] | None = None) -> int:
+    """The index, from `at` on, of the first word that is neither an option, among `known` if given, nor its value."""
     takes_value = {option.name for option in command.options if option.kind != "flag"}
-    at = 0
-    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+    while at < len(words) and words[at].startswith("-") and words[at] not in ("-", "--"):
+        if known is not None and words[at].partition("=")[0] not in known:
+            break
         at += 2 if words[at] in takes_value else 1
     return min(at, len(words))
 

@@ -7,7 +7,9 @@ import signal
 from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.output import fail
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
+from omnyshell.durations import format_duration, parse_duration
 from omnyshell.options.values import parse_pairs
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.services.client.client import OmnyShellClient
@@ -31,21 +33,29 @@ async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
     _end_on_signals(signals)
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
+    limit = parse_duration(options.timeout, "--timeout") if options.timeout is not None else None
     async with OmnyShellClient(ClientConfig(access=access_from(options))) as client:
-        session = await client.open_session(
-            options.node,
-            command=options.command,
-            cwd=options.cwd,
-            env=env,
-            pty=pty,
-            leader_only=options.leader_only,
-        )
-        session.on_state = lambda state: tell(session, state)
-        async with session:
-            if pty is None:
-                session.widen()
-                _yield_to_others()
-            return await stream(session)
+        try:
+            async with asyncio.timeout(limit) as timeout:
+                session = await client.open_session(
+                    options.node,
+                    command=None if options.argv else " ".join(options.rest),
+                    args=options.rest if options.argv else (),
+                    cwd=options.cwd,
+                    env=env,
+                    pty=pty,
+                    leader_only=options.leader_only,
+                )
+                session.on_state = lambda state: tell(session, state)
+                async with session:
+                    if pty is None:
+                        session.widen()
+                        _yield_to_others()
+                    return await stream(session)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            return fail(f"the command did not end within {format_duration(limit or 0)}: it was ended")
 
 
 def _end_on_signals(signals: list[int]) -> None:

@@ -1,0 +1,72 @@
+"""Which words of `exec` are its own, and which the command's: behind the first word those of 0.1.0 alone."""
+
+import itertools
+from typing import Any
+
+import pytest
+
+from omnyshell.cli.grammar.commands import COMMANDS, OF_0_1_0_EXEC
+from omnyshell.cli.grammar.parsing import find_command, parse
+
+(EXEC,) = (command for command in COMMANDS if command.words == ("exec",))
+
+
+def read(line: str) -> tuple[list[str], dict[str, Any]]:
+    """The words of the command, and the options that were given."""
+    command, words = find_command(line.split())
+    assert command is not None
+    options = vars(parse(command, words))
+    given = {option.key: options[option.key] for option in command.options if options[option.key] != option.empty}
+    return options["rest"], given
+
+
+@pytest.mark.parametrize(
+    ("line", "rest", "given"),
+    [
+        ("exec n1 ls", "ls", {}),
+        ("exec n1 ls -la /", "ls -la /", {}),
+        ("exec n1 -- ls -la /", "ls -la /", {}),
+        ("exec n1 ls --hub U", "ls", {"hub": "U"}),
+        ("exec n1 ls --hub=U --foo", "ls --foo", {"hub": "U"}),
+        ("exec n1 -- ls --hub U", "ls --hub U", {}),
+        ("exec n1 ls / --hub U", "ls / --hub U", {}),
+        ("exec n1 df -h", "df -h", {}),
+        ("exec n1 df --help", "df --help", {}),
+        ("exec n1 grep -- --hub", "grep -- --hub", {}),
+        ("exec n1 - x", "- x", {}),
+        ("exec -- n1 ls -x", "ls -x", {}),
+        ("exec --hub U n1 --cwd / ls --tty -la --hub V", "ls -la --hub V", {"hub": "U", "cwd": "/", "tty": True}),
+    ],
+)
+def test_whose_a_word_is(line: str, rest: str, given: dict[str, Any]) -> None:
+    found, options = read(line)
+    assert found == rest.split()
+    assert options == {"node": "n1", **given}
+
+
+@pytest.mark.parametrize("option", [option for option in EXEC.options if option.name.startswith("--")])
+def test_an_option_is_its_own_before_the_command_and_behind_its_first_word_only_where_it_was(option: Any) -> None:
+    word = option.choices[0] if option.choices else "3"
+    words = option.name if option.kind == "flag" else f"{option.name} {word}"
+    value: Any = True if option.kind == "flag" else [word] if option.kind == "list" else word
+    for line in (f"exec {words} n1 ls -x {words}", f"exec n1 {words} ls -x {words}"):
+        assert read(line) == (["ls", "-x", *words.split()], {"node": "n1", option.key: value})
+    rest, given = read(f"exec n1 ls {words}")
+    if option.name in OF_0_1_0_EXEC:
+        assert (rest, given) == (["ls"], {"node": "n1", option.key: value})
+    else:
+        assert (rest, given) == (["ls", *words.split()], {"node": "n1"})
+
+
+@pytest.mark.parametrize("places", list(itertools.product((0, 1, 2), repeat=2)))
+def test_options_of_0_1_0_may_stand_anywhere_around_node_and_command(places: tuple[int, int]) -> None:
+    words = ["n1", "true"]
+    for place, option in sorted(zip(places, ("--cwd=/", "--env=A=b"), strict=True), reverse=True):
+        words.insert(place, option)
+    assert read(" ".join(["exec", *words])) == (["true"], {"node": "n1", "cwd": "/", "env": ["A=b"]})
+
+
+@pytest.mark.parametrize("line", ["exec", "exec n1", "exec n1 --", "exec n1 -x ls", "exec n1 ls --env"])
+def test_what_names_no_command_is_an_error(line: str) -> None:
+    with pytest.raises(SystemExit):
+        read(line)

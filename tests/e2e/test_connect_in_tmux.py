@@ -55,6 +55,35 @@ def test_up_ends_in_a_shell_that_behaves(terminal: Terminal) -> None:
     terminal.shows(" icanon")
 
 
+def test_a_suspended_session_is_taken_up_by_fg_in_the_terminal_as_it_is_then(terminal: Terminal) -> None:
+    open_shell(terminal)
+    terminal.type("PS1='remote> '; printf '\\033[?1000h'; echo in=$((6*7))", "Enter")
+    terminal.shows("in=42")
+    terminal.type("Enter")
+    terminal.type("~", "C-z")
+    terminal.shows("topped")
+    assert terminal.tmux("display-message", "-p", "#{mouse_any_flag}").strip() == "0"
+    terminal.tmux("resize-window", "-x", "70", "-y", "20")
+    terminal.type("clear; echo back=$((40+2))", "Enter")
+    terminal.shows("back=42")
+    terminal.type("fg", "Enter")
+    terminal.shows("in=42")
+    terminal.type("stty size; echo out=$((6*9))", "Enter")
+    assert "20 70" in terminal.shows("out=54")
+    assert terminal.tmux("display-message", "-p", "#{mouse_any_flag}").strip() == "1"
+
+
+def test_a_path_that_begins_like_an_escape_and_what_is_pasted_go_to_the_shell(terminal: Terminal) -> None:
+    open_shell(terminal)
+    terminal.type("PS1='remote> '; cat -v", "Enter")
+    terminal.type("~deploy/bin/restart", "Enter")
+    terminal.shows_times("~deploy/bin/restart", 2)
+    terminal.tmux("send-keys", "-H", *(f"{byte:02x}" for byte in b"\x1b[200~\r~&~.\r\x1b[201~\r"))
+    terminal.shows_times("~&~.", 2)
+    terminal.type("still=here", "Enter")
+    terminal.shows_times("still=here", 2)
+
+
 def test_leaving_puts_the_terminal_back(terminal: Terminal) -> None:
     open_shell(terminal)
     terminal.type("printf '\\033[?1049h\\033[?25l\\033[?1000hIN''SIDE'; sleep 60", "Enter")

@@ -46,7 +46,7 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
     connect(terminal)
     terminal.type("cd /usr/lib; printf '\\033[31mred\\033[0m\\033[?1000h\\n'; sleep 400", "Enter")
     terminal.shows("red\n")
-    terminal.type("Enter", "~d")
+    terminal.type("Enter", "~&")
     terminal.shows("\ndetached; `omnyshell sessions resume n1")
     terminal.type("echo back=$((6*7))", "Enter")
     terminal.shows("back=42")

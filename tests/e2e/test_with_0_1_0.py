@@ -88,7 +88,7 @@ def check_sessions(ann: Person, directory: Path) -> None:
         terminal.type("omnyshell connect n1", "Enter")
         terminal.type("PS1='remote> '; echo in=$((6*7))", "Enter")
         terminal.shows("in=42")
-        terminal.type("Enter", "~d")
+        terminal.type("Enter", "~&" if ann.version == NEW else "~d")
         terminal.shows("detached; `omnyshell sessions resume n1")
         (info,) = ann.json("sessions", "list", "n1")
         assert info["state"] == "detached"

@@ -40,6 +40,9 @@ class Command(NamedTuple):
     configurable: bool = False
     """Whether the options may come from a file, by `--config FILE`."""
 
+    more: str = ""
+    """`module:function` below `omnyshell.cli`: the text that its help ends with."""
+
     advice: str = ""
     """Advice for the error on words that it does not take."""
 

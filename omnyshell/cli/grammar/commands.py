@@ -24,6 +24,7 @@ OF_0_1_0_EXEC = frozenset(option.name for option in (CWD, ENV, TTY, HUB, PRINCIP
 """The options of `exec` in version 0.1.0, which scripts write behind the command."""
 
 SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
+ESCAPE = Option("--escape", "what begins an escape, as ~ or ^B; none for none", "CHAR", default="~")
 LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
 
 HUB_START = Command(
@@ -58,8 +59,9 @@ COMMANDS: tuple[Command, ...] = (
         ("connect",),
         "open an interactive shell on a node, or a command in its terminal",
         "sessions.connect:connect",
-        (NODE, CWD, ENV, *ACCESS),
+        (NODE, CWD, ENV, ESCAPE, *ACCESS),
         keeps=Rest.BEHIND_DASHES,
+        more="terminal.escapes:help_text",
         advice="write a command behind --, as in `connect NODE -- top`",
     ),
     Command(
@@ -109,7 +111,8 @@ COMMANDS: tuple[Command, ...] = (
         ("sessions", "resume"),
         "take up a session in this terminal, also from another one that has it",
         "sessions.sessions:resume",
-        (NODE, SESSION, LINES_ABOVE, *ACCESS),
+        (NODE, SESSION, LINES_ABOVE, ESCAPE, *ACCESS),
+        more="terminal.escapes:help_text",
     ),
     Command(
         ("sessions", "detach"),

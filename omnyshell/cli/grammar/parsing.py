@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Collection, Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 from omnyshell.cli.grammar.command import Command, Rest
@@ -22,6 +23,7 @@ _NEEDS_WORDS = (Rest.FROM_FIRST_WORD, Rest.BEHIND_NODE)
 class CommandParser(argparse.ArgumentParser):
     """A parser that reports a mistake as one line and OmnyShell's own exit code."""
 
+    more = ""
     advice = ""
     """Advice for the error on words that the command does not take."""
 
@@ -33,7 +35,12 @@ class CommandParser(argparse.ArgumentParser):
 
     def print_help(self, file: Any = None) -> None:
         """Print the help. Raises `OSError` if it cannot be written, which argparse would ignore."""
-        print(self.format_help(), end="", file=file)
+        print(self.format_help() + self._more(), end="", file=file)
+
+    def _more(self) -> str:
+        """What the help ends with, line by line as it is."""
+        module, _, function = self.more.partition(":")
+        return f"\n{getattr(import_module(f'omnyshell.cli.{module}'), function)()}" if module else ""
 
 
 def find_command(words: Sequence[str]) -> tuple[Command | None, list[str]]:
@@ -73,7 +80,7 @@ def build_parser(command: Command) -> CommandParser:
     parser = CommandParser(
         prog=f"omnyshell {command.name}", description=f"{_sentence(command.help)}", allow_abbrev=False
     )
-    parser.advice = command.advice
+    parser.advice, parser.more = command.advice, command.more
     add_options(parser, command.options)
     parser.epilog = _tables_of(command)
     if usage_rest:

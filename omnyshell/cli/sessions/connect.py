@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.loop import run
 from omnyshell.cli.ground.output import FAILURE, complain
-from omnyshell.cli.terminal.escapes import ENDING, HELP, Escape, EscapeScanner
+from omnyshell.cli.terminal.escapes import DEFAULT, ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
 from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
@@ -40,9 +40,9 @@ def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
     env = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
     env |= parse_pairs(options.env, "--env")
-    access = access_from(options)
+    access, escape = access_from(options), parse_escape(options.escape)
     with guarding() as guardian:
-        return run(run_session(access, options.node, options.rest, env, options.cwd, guardian))
+        return run(run_session(access, options.node, options.rest, env, options.cwd, guardian, escape))
 
 
 async def run_session(
@@ -52,26 +52,32 @@ async def run_session(
     env: dict[str, str],
     cwd: str | None,
     guardian: Guardian | None = None,
+    escape: int | None = ord(DEFAULT),
 ) -> int:
     """Open a session and show it in the terminal until it ends or the user leaves; return the exit code."""
     async with OmnyShellClient(_config(access)) as client:
-        return await _show(await _open(client, node, command, env, cwd), guardian)
+        return await _show(client, await _open(client, node, command, env, cwd), guardian, escape)
 
 
 async def resume_session(
-    access: HubAccess, node: str, ref: str, guardian: Guardian | None = None, history: int = 0
+    access: HubAccess,
+    node: str,
+    ref: str,
+    guardian: Guardian | None = None,
+    history: int = 0,
+    escape: int | None = ord(DEFAULT),
 ) -> int:
     """Resume a session, and show it in the same way, after `history` of the lines above its screen."""
     async with OmnyShellClient(_config(access)) as client:
         spec = terminal_spec()
         session = await client.resume(node, ref, pty=spec)
         if not history:
-            return await _show(session, guardian)
+            return await _show(client, session, guardian, escape)
         # Imported by those that use it: the command starts fast without.
         from omnyshell.cli.sessions.history import lines_above, scrolled_out
 
         rows = await lines_above(client, node, session.id, end=session.history_end, count=history, columns=spec.cols)
-        return await _show(session, guardian, scrolled_out(rows, spec.rows))
+        return await _show(client, session, guardian, escape, scrolled_out(rows, spec.rows))
 
 
 def _config(access: HubAccess) -> ClientConfig:
@@ -89,26 +95,42 @@ async def _open(
     return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)
 
 
-async def _show(session: RemoteSession, guardian: Guardian | None, above: bytes = b"") -> int:
+async def _show(
+    client: OmnyShellClient, session: RemoteSession, guardian: Guardian | None, escape: int | None, above: bytes = b""
+) -> int:
     async with session:
-        return await _Show(session, guardian, above).run()
+        return await _Show(client, session, guardian, escape, above).run()
 
 
 class _Show:
     """One session in the user's terminal, after what is `above` it."""
 
-    def __init__(self, session: RemoteSession, guardian: Guardian | None = None, above: bytes = b"") -> None:
+    def __init__(
+        self,
+        client: OmnyShellClient,
+        session: RemoteSession,
+        guardian: Guardian | None,
+        escape: int | None,
+        above: bytes,
+    ) -> None:
+        self._client = client
         self._session = session
         self._guardian = guardian
         self._above = above
         self._modes = ModeTracker(os.environ.get("TERM", ""))
         self._screen = OutputStream(1)
         self._stdin = InputStream(0, self._type)
-        self._scanner = EscapeScanner()
+        self._scanner = EscapeScanner(escape)
+        self._escape = escape
+        self._terminal = RawTerminal(0)
         self._is_terminal = False
+        self._is_back = False
+        """Whether the session is painted anew after a suspension, without a word about its connection."""
+
         self._tasks: set[asyncio.Task[None]] = set()
         self._left = asyncio.Event()
-        self._notices = Notices(self._modes, lambda: terminal_spec().cols)
+        leaving = f"{shown(escape)}." if escape is not None else ""
+        self._notices = Notices(self._modes, lambda: terminal_spec().cols, leaving)
         self._writing = asyncio.Lock()
         self._detaches = False
         self._reader_left = False
@@ -117,7 +139,7 @@ class _Show:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        with RawTerminal(0) as terminal:
+        with self._terminal as terminal:
             loop.add_signal_handler(signal.SIGWINCH, self._resize)
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
                 loop.add_signal_handler(number, self._lose_terminal)
@@ -209,10 +231,28 @@ class _Show:
                 self._detaches = escape is Escape.DETACH
                 self._left.set()
                 return
-            self._own(self._write(HELP.encode()))
+            if escape is Escape.SUSPEND:
+                self._suspend()
+            else:
+                self._own(self._write(self._help()))
         if self._session.is_stuck:
             self._stdin.pause()
             self._own(self._type_on())
+
+    def _help(self) -> bytes:
+        character = shown(self._escape) if self._escape is not None else DEFAULT
+        return ("\n" + help_text(character)).replace("\n", "\r\n").encode()
+
+    def _suspend(self) -> None:
+        """Give the terminal to the user's shell until that continues this process; then have the session painted."""
+        reset = self._put_back()
+        self._terminal.leave()
+        os.kill(os.getpid(), signal.SIGTSTP)
+        self._terminal.enter()
+        self._modes.feed(reset)
+        self._resize()
+        self._is_back = True
+        self._client.take_up_again()
 
     async def _type_on(self) -> None:
         await self._session.drain()
@@ -236,6 +276,9 @@ class _Show:
         self._left.set()
 
     def _state_changed(self, state: LinkState) -> None:
+        if self._is_back and state is LinkState.RECONNECTING:
+            return
+        self._is_back = False
         if sys.stdout.isatty():
             self._notices.state_changed(state, str(self._session.lost_by))
         else:
@@ -246,12 +289,17 @@ class _Show:
         self._session.resize(spec.cols, spec.rows)
 
     def _restore(self) -> None:
-        reset = self._notices.erased() + self._modes.reset_sequence()
         self._screen.close()
+        self._put_back()
+
+    def _put_back(self) -> bytes:
+        """Undo what the session set in the terminal; return the sequence that does."""
+        reset = self._notices.erased() + self._modes.reset_sequence()
         if reset and sys.stdout.isatty():
             os.write(1, reset)
         if self._guardian is not None:
             self._guardian.remember(b"")
+        return reset
 
     async def _exit_code(self) -> int:
         if self._reader_left:

@@ -78,11 +78,12 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a session in this terminal; return its exit code."""
     from omnyshell.cli.ground.loop import run
     from omnyshell.cli.sessions.connect import resume_session
+    from omnyshell.cli.terminal.escapes import parse_escape
     from omnyshell.guardian import guarding
 
-    access, wanted = access_from(options), _lines_wanted(options)
+    access, wanted, escape = access_from(options), _lines_wanted(options), parse_escape(options.escape)
     with guarding() as guardian:
-        return run(resume_session(access, options.node, options.session, guardian, wanted))
+        return run(resume_session(access, options.node, options.session, guardian, wanted, escape))
 
 
 def detach(options: argparse.Namespace) -> int:

@@ -28,11 +28,15 @@ class RawTerminal:
         return os.isatty(self._fd)
 
     def __enter__(self) -> Self:
+        self.enter()
+        return self
+
+    def enter(self) -> None:
+        """Switch raw mode on, and note what was before."""
         if self.is_terminal:
             self._saved = termios.tcgetattr(self._fd)
             self._flags = fcntl.fcntl(self._fd, fcntl.F_GETFL)
             tty.setraw(self._fd, termios.TCSADRAIN)
-        return self
 
     def __exit__(
         self,
@@ -40,6 +44,10 @@ class RawTerminal:
         _value: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Put back what was before."""
         if self._saved is not None:
             # An event loop leaves the open file, which the user's shell has too, as one that never waits.
             fcntl.fcntl(self._fd, fcntl.F_SETFL, self._flags)
@@ -53,9 +61,13 @@ _BACK = b"\x1b8"
 
 
 class Notices:
-    """Collects text to be written before the next output. `added` is set while there is some."""
+    """Collects text to be written before the next output. `added` is set while there is some.
 
-    def __init__(self, modes: ModeTracker, columns: Callable[[], int]) -> None:
+    `leaving` is what a user types to leave; "" where that is nothing.
+    """
+
+    def __init__(self, modes: ModeTracker, columns: Callable[[], int], leaving: str) -> None:
+        self._advice = f" ({leaving} leaves)" if leaving else ""
         self.added = asyncio.Event()
         self._modes = modes
         self._columns = columns
@@ -74,7 +86,7 @@ class Notices:
         It disappears when the session goes on, as the node repaints the screen.
         """
         if state is LinkState.RECONNECTING:
-            line = printable(f"omnyshell: {cause}; waiting for it (~. leaves)")[: self._columns()]
+            line = printable(f"omnyshell: {cause}; waiting for it{self._advice}")[: self._columns()]
             self._text += _LAST_LINE + _ERASE_LINE + b"\x1b[7m" + line.encode() + b"\x1b[0m" + _BACK
             self._is_shown = True
         elif state is LinkState.RESUMED:

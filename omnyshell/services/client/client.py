@@ -133,6 +133,20 @@ class OmnyShellClient:
         """Whether there is a connection to the hub."""
         return self._open_connection() is not None
 
+    @property
+    def hub_features(self) -> frozenset[str]:
+        """The extensions that the hub announced. Raises `TransportException` when not connected."""
+        return self._link().features
+
+    def take_up_again(self) -> None:
+        """Drop the connection and dial anew, which has each terminal painted that asked for it (`repaints`).
+
+        What cannot be resumed, at a hub without `resume-offset`, is left alone, and the connection with it.
+        """
+        connection = self._open_connection()
+        if connection is not None and RESUME_OFFSET in connection.features:
+            connection.link.abort()
+
     async def wait_lost(self) -> OmnyShellException:
         """Wait until the connection to the hub has ended, and return why."""
         await self._lost_event.wait()
@@ -268,8 +282,8 @@ class OmnyShellClient:
 
         Raises as `kill_session` does.
         """
-        features = self._link().features
-        return await self._sessions_of(node_id).peek(session_ref, etag, features, with_history=with_history)
+        requests = self._sessions_of(node_id)
+        return await requests.peek(session_ref, etag, self.hub_features, with_history=with_history)
 
     async def history(self, node_id: str, session_ref: str, end: int, lines: int) -> AsyncIterator[bytes]:
         """Yield up to `lines` of the lines above a session's screen, in parts, of which the newest comes first.
@@ -293,24 +307,9 @@ class OmnyShellClient:
         Raises as `open_session` does.
         """
         # Imported by those that use it: a cold `omnyshell exec` does not need it.
-        from omnyshell.services.client.login_shells import START_LOGIN_SHELL, knows_interactive
+        from omnyshell.services.client.login_shells import open_login_shell
 
-        # The listing is requested at the same time: it decides what has to be typed into the session.
-        listing = asyncio.ensure_future(self.list_nodes())
-        session = None
-        try:
-            session = await self.open_session(
-                node_id, mode=SessionMode.SHELL, env=env, cwd=cwd, pty=pty, interactive=True
-            )
-            if INTERACTIVE not in self._link().features or not await knows_interactive(node_id, listing):
-                await session.write(START_LOGIN_SHELL)
-        except BaseException:
-            listing.cancel()
-            await asyncio.gather(listing, return_exceptions=True)
-            if session is not None:
-                session.close()
-            raise
-        return session
+        return await open_login_shell(self, node_id, pty=pty, env=env, cwd=cwd)
 
     async def execute(
         self,

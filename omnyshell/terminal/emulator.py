@@ -23,7 +23,8 @@ from omnyshell.terminal.sequences.tokens import (
     string_end,
 )
 from omnyshell.terminal.state.settings import Settings
-from omnyshell.terminal.text.widths import all_narrow, narrow_texts, width_of
+from omnyshell.terminal.text.layout import Widths
+from omnyshell.terminal.text.widths import width_of
 
 _PIECE: Final = 16 * 1024
 _LONGEST_REPLAYED: Final = 4096
@@ -43,14 +44,23 @@ class Emulator(Reports):
     It has the interface of a pyte screen (`buffer`, `display`, `cursor`, `dirty`, `mode`, `title`, `resize`) and of its
     stream. `scrollback` is how many lines are kept that scroll off the top of the main screen. With `answering`,
     answers to device queries are returned by `take_replies`. `term` is the program's TERM, which some sequences depend
-    on (`Grammar`). What is no UTF-8 is shown as U+FFFD, one for each part of a character (Unicode, 3.9, U+FFFD
-    Substitution of Maximal Subparts). Memory is bounded for any input.
+    on (`Grammar`), `widths` how the terminal counts columns, which a program may change (mode 2027). What is no UTF-8
+    is shown as U+FFFD, one for each part of a character (Unicode, 3.9, U+FFFD Substitution of Maximal Subparts).
+    Memory is bounded for any input.
     """
 
     def __init__(
-        self, columns: int, lines: int, *, scrollback: int = 0, answering: bool = False, term: str = ""
+        self,
+        columns: int,
+        lines: int,
+        *,
+        scrollback: int = 0,
+        answering: bool = False,
+        term: str = "",
+        widths: Widths = Widths.JOINED,
     ) -> None:
         super().__init__(columns, lines)
+        self._widths = widths
         self.scrollback: History = History(scrollback, self.columns)
         self.answering = answering
         self._grammar = grammar_of(term)
@@ -87,7 +97,7 @@ class Emulator(Reports):
 
     def on_one_line(self) -> "Emulator":
         """Return a terminal of one line, blank, on which plain text goes on as it would on this one's last line."""
-        line = Emulator(self.columns, 1, scrollback=self.scrollback.limit)
+        line = Emulator(self.columns, 1, scrollback=self.scrollback.limit, widths=self._widths)
         line.settings.modes.update(self.mode)
         line.settings.modes.intersection_update(self.mode)
         line.tabstops = set(self.tabstops)
@@ -147,7 +157,7 @@ class Emulator(Reports):
         end = self._grammar.unfinished_at(text)
         whole = text[:end]
         if whole and self._printed:
-            whole = self._repeat_at_seam(whole)
+            whole = self._go_on_at_seam(whole)
         if whole and not self._put_off:
             self._run(whole)
         elif self._put_off:
@@ -164,9 +174,17 @@ class Emulator(Reports):
         # The loop in `_run` ends by itself, since its iterator has nothing left: so it need not look at every token.
         self._put_off = again + "".join(chain.from_iterable(self._found)) + self._put_off
 
-    def _repeat_at_seam(self, text: str) -> str:
-        """Carry out a REP at the start of the input, which repeats the last character before it; return the rest."""
+    def _go_on_at_seam(self, text: str) -> str:
+        """Carry out what depends on the character that the input ended with; return the rest.
+
+        That is a REP, and characters with columns of their own that join what was printed just before them.
+        """
         printed, self._printed = self._printed, ""
+        while self._layout.widens and text and width_of(text[0]) and self._layout.is_mark(text[0]):
+            self._draw_mark(text[0])
+            printed, text = text[0], text[1:]
+        if not text:
+            self._printed = printed
         found = _plain_csi_at(text)
         if found is None or found[2] != "b":
             return text
@@ -226,7 +244,7 @@ class Emulator(Reports):
         style, plain = cursor.style, self._plain
         # Between side margins a new line is not what is done here.
         newline = None if self._narrowed else "\r\n"
-        transitions, narrow = style.transitions, narrow_texts
+        transitions, narrow, all_narrow = style.transitions, self._layout.narrow_texts, self._layout.all_narrow
         for text, sequence in found:
             if text:
                 if plain and (text.isascii() or text in narrow or all_narrow(text)):
@@ -275,6 +293,7 @@ class Emulator(Reports):
                 cursor, rows, plain = self.cursor, self._rows, self._plain
                 style = cursor.style
                 transitions = style.transitions
+                narrow, all_narrow = self._layout.narrow_texts, self._layout.all_narrow
                 newline = None if self._narrowed else "\r\n"
 
     def _unusual(self, text: str, sequence: str) -> Action:
@@ -291,7 +310,7 @@ class Emulator(Reports):
 
     def _repeat(self, character: str, count: int) -> None:
         """REP, which repeats only what was printed just before it (as xterm.js and tmux have it), marks included."""
-        if character and not width_of(character):
+        if character and self._layout.is_mark(character):
             character = self._before_cursor()
         if character:
             left = self.repeat(character, count or 1)

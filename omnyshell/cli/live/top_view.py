@@ -12,7 +12,7 @@ from omnyshell.ids import short_id
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, Part
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.live.state import HubState, Link, Source
-from omnyshell.terminal.text.widths import all_narrow, width_of
+from omnyshell.terminal.text.widths import has_other_width, width_of
 
 SHOWN_PARTS = tuple(part for part in Part if part is not Part.AUDIT)
 
@@ -186,7 +186,7 @@ def _row(layout: Sequence[Column], cells: Sequence[str]) -> str:
 
 def clip(text: str, columns: int) -> str:
     """Return as much of the beginning of a text as fits in `columns` cells."""
-    if all_narrow(text):
+    if not has_other_width(text):
         return text[:columns]
     taken, used = [], 0
     for char in text:
@@ -199,4 +199,4 @@ def clip(text: str, columns: int) -> str:
 
 def _width(text: str) -> int:
     measure: Callable[[str], int] = width_of
-    return len(text) if all_narrow(text) else sum(map(measure, text))
+    return sum(map(measure, text)) if has_other_width(text) else len(text)

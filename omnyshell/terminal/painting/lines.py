@@ -7,12 +7,13 @@ from typing import Final
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.history.history import History
+from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.screen.grid import MOST_LINES
 from omnyshell.terminal.screen.reflow import continues
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
-from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_alike
 
 _allowed: Final = re.compile(
     rb"[^\x00-\x1f\x7f]+|\r\n|\x0f|\x1b\[[0-9;:]{0,64}m|\x1b\]8;[^\x00-\x1f\x7f]{0,2100}\x1b\\"
@@ -23,8 +24,10 @@ _NOTHING: Final = "\x0f"
 """SI, which selects the set that is selected: between a joiner and what follows it keeps these apart."""
 
 
-def newest_lines(rows: Sequence[Row], most: int) -> tuple[bytes, int]:
+def newest_lines(rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED) -> tuple[bytes, int]:
     """Return the last of the rows as lines, in `most` bytes, and how many these are; one at least.
+
+    They are for a terminal that counts columns by `widths`; `drawn` does as is the default.
 
     Each row begins and ends in the default style, and ends with CR and LF unless its text goes on in the next one. It
     has no control functions beside these but SGR and OSC 8. The styles of a row that would take more bytes than `most`
@@ -36,7 +39,9 @@ def newest_lines(rows: Sequence[Row], most: int) -> tuple[bytes, int]:
     for row in reversed(rows):
         ends = not row.goes_on if following is None else not continues(row, following)
         following = row
-        line = next((form for form in (_painted(row, ends=ends), _plain(row)) if len(form) <= most), b"\r\n")
+        line = next(
+            (form for form in (_painted(row, LAYOUTS[widths], ends=ends), _plain(row)) if len(form) <= most), b"\r\n"
+        )
         size += len(line)
         if lines and size > most:
             break
@@ -64,20 +69,25 @@ def _unprotected(style: Style) -> Style:
     return style_of(look._replace(flags=look.flags & ~PROTECTED)) if look.flags & PROTECTED else style
 
 
-def _painted(row: Row, *, ends: bool) -> bytes:
+def _apart(piece: Piece) -> str:
+    """Text in as many columns as it had, which nothing joins."""
+    return piece.text if piece.is_sure else piece.text + " " * (piece.columns - piece.taken) + _NOTHING
+
+
+def _painted(row: Row, layout: Layout, *, ends: bool) -> bytes:
     text = row.plain_text
-    if text is not None:
+    if text is not None and is_counted_alike(text):
         return text.rstrip(" ").encode() + b"\r\n"
     cells, styles = row.settle()
     end = row.width - (row.wrapped == PADDED)
     while ends and end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
         end -= 1
-    painter = Painter()
+    painter = Painter(layout)
     column = 0
     for style, group in groupby(styles[:end]):
         after = column + sum(1 for _ in group)
         painter.style(_unprotected(style))
-        painter.add(*(cell + _NOTHING if cell.endswith(ZERO_WIDTH_JOINER) else cell for cell in cells[column:after]))
+        painter.add(*map(_apart, pieces(cells[column:after], layout)))
         column = after
     painter.style(DEFAULT_STYLE)
     painter.add("\r\n" if ends else "")

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
+from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.screen.page import SavedCursor
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.sgr import sgr_between
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
-from omnyshell.terminal.text.widths import ZERO_WIDTH_JOINER
+from omnyshell.terminal.state.table import AUTOWRAP, switch
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths
 
 MOST_LINKS: Final = 256 * 1024
 """Characters of links in all: a screen can have a long one in each cell, which would be megabytes."""
@@ -20,9 +22,16 @@ _RIGHT_SELECTORS: Final = {1: "\x1b~", 2: "\x1b}", 3: "\x1b|"}
 
 
 class Painter:
-    """Collects the sequences; `pen` is the style that the other terminal's pen has after them."""
+    """Collects the sequences; `pen` is the style that the other terminal's pen has after them.
 
-    def __init__(self) -> None:
+    `layout` is how that terminal counts columns, as far as is known. Where terminals differ, the cursor is put behind
+    what was written, and a row's end is written without autowrap, which is then set anew if it is `wrapping`.
+    """
+
+    def __init__(self, layout: Layout = LAYOUTS[Widths.JOINED], *, wrapping: bool = True) -> None:
+        self._layout = layout
+        self._wrapping = wrapping
+        self._is_sure = True
         self.parts: list[str] = []
         self.pen = DEFAULT_STYLE
         self.right = SavedCursor().charset_right
@@ -71,8 +80,12 @@ class Painter:
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Paint rows onto a blank screen."""
+        start, self._is_sure = len(self.parts), True
         for y, row in enumerate(rows):
             self._row(y, row)
+        if not self._is_sure:
+            self.parts.insert(start, switch(AUTOWRAP, on=False))
+            self.parts.append(switch(AUTOWRAP, on=True) if self._wrapping else "")
 
     def _row(self, y: int, row: Row) -> None:
         cells, styles = row.settle()
@@ -101,20 +114,21 @@ class Painter:
             self.parts.append("\x1b[K")
 
     def _text(self, cells: list[str], start: int, end: int) -> None:
-        """Write cells.
+        column = start
+        for piece in pieces(cells[start:end], self._layout):
+            if piece.is_sure:
+                self.parts.append(piece.text)
+            else:
+                self._unsure(piece, column, len(cells))
+            column += piece.columns
 
-        After a cell that ends in a joiner, move the cursor to where it is, so that the next cell does not join it.
-        """
-        text = "".join(cells[start:end])
-        if ZERO_WIDTH_JOINER not in self.parts[-1] and ZERO_WIDTH_JOINER not in text:
-            self.parts.append(text)
-            return
-        for column, cell in enumerate(cells[start:end], start):
-            if not cell:
-                continue
-            if self.parts[-1].endswith(ZERO_WIDTH_JOINER):
-                self.parts.append(f"\x1b[{column + 1}G")
-            self.parts.append(cell)
+    def _unsure(self, piece: Piece, column: int, width: int) -> None:
+        """Write what some terminal would make other columns of."""
+        self._is_sure = False
+        here = f"\x1b[{column + 1}G"
+        blank = " " * piece.columns + here if piece.taken < piece.columns else ""
+        behind = column + piece.columns
+        self.add(here, blank, piece.text, f"\x1b[{behind + 1}G" if behind < width else "")
 
     def cell(self, row: Row, y: int, x: int) -> None:
         """Paint the cell before column `x` again, which leaves the cursor at `x`, with a wrap pending at the edge."""
@@ -122,7 +136,11 @@ class Painter:
         column = x - 1 if cells[x - 1] or x == 1 else x - 2
         self.move(y, column)
         self.style(styles[column])
-        self.parts.append(cells[column])
+        for piece in pieces(cells[column:x], self._layout):
+            self.add(piece.text)
+            if piece.taken < piece.columns:
+                self.move(y, x - 1)
+                self.add(" ")
 
     def charsets(self, charsets: Sequence[str], selected: int, right: int) -> None:
         """Designate G0-G3 and select one of them for ASCII, another for what is beyond."""

@@ -7,9 +7,10 @@ from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.screen.editing import ISO
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
-from omnyshell.terminal.state.table import AUTOWRAP, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
+from omnyshell.terminal.state.table import AUTOWRAP, CLUSTERS, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
 from omnyshell.terminal.state.undoing import Leftovers
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths
 from omnyshell.terminal.text.widths import width_of
 
 _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b[m"
@@ -24,9 +25,10 @@ def paint(screen: Emulator, *, again: bool = False) -> bytes:
     an unfinished sequence comes last, so that the live bytes that follow complete it. `again` says that the terminal
     has followed this program before: what was pushed onto a stack is there.
     """
-    painter = Painter()
+    painter = Painter(_layout_of_terminal(screen))
     painter.add("\x1b[?1049h" if screen.on_alternate_screen else "\x1b[?1049l")
     painter.add(screen.settings.stated(alternate=screen.on_alternate_screen), _SOFT_RESET)
+    painter.add(switch(CLUSTERS, on=True) if CLUSTERS in screen.mode else "")
     if not screen.on_alternate_screen and screen.hidden_page is not None:
         _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
@@ -47,13 +49,19 @@ def paint_main(screen: Emulator) -> bytes:
 
     They are for a terminal that shows its main screen, while `screen` may still show the alternate one.
     """
-    painter = Painter()
+    painter = Painter(_layout_of_terminal(screen), wrapping=AUTOWRAP in screen.mode)
     rows, saved = screen.main_rows, screen.main_cursor
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
     painter.rows(rows)
     painter.saved_cursor(saved, rows)
     painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
     return painter.text.encode()
+
+
+def _layout_of_terminal(screen: Emulator) -> Layout:
+    """How the terminal lays text out that is painted; one that counts each character alone knows no clusters."""
+    clusters = CLUSTERS in screen.mode and screen.widths is not Widths.SEPARATE
+    return LAYOUTS[Widths.CLUSTERS if clusters else screen.widths]
 
 
 def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
@@ -191,9 +199,11 @@ def _printed_last(screen: Emulator) -> str:
         return ""
     cells, styles = screen.rows[cursor.y].settle()
     column = _column_before_cursor(screen)
-    if styles[column] != cursor.style:
+    cell = cells[column]
+    is_exact = len(_layout_of_terminal(screen).laid_out(cell)) == screen.column_behind - column
+    if styles[column] != cursor.style or not is_exact:
         return ""
-    if not width_of(screen.printed):
-        return cells[column]
+    if not width_of(screen.printed) or (len(cell) > 1 and cell.endswith(screen.printed)):
+        return cell
     shown = screen.printed.translate(TRANSLATIONS.get(screen.charsets[screen.charset], {}))
-    return screen.printed if cells[column] == shown else ""
+    return screen.printed if cell == shown else ""

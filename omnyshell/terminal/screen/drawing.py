@@ -4,22 +4,11 @@ from typing import Any, Final
 
 from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rectangles import Rectangles
-from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS
+from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
 from omnyshell.terminal.screen.sgr import effect_of
 from omnyshell.terminal.text.charsets import TRANSLATIONS
-from omnyshell.terminal.text.widths import (
-    MARK,
-    ZERO_WIDTH_JOINER,
-    all_narrow,
-    cells_of,
-    is_zero_width,
-    merge_marks,
-    runs,
-    width_of,
-)
-
-# Code points in one cell. Emoji of families and flags have up to 11; text that stacks many more marks is hostile.
-MOST_IN_A_CELL: Final = 16
+from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL
+from omnyshell.terminal.text.widths import runs, width_of
 
 _MIXED: Final = 20
 """What it costs to draw a character that is not ASCII, in cells."""
@@ -32,6 +21,7 @@ class Drawing(Rectangles):
     _autowrap: bool = True
     _plain: bool = True
     _joining: bool = False
+    """Whether the next character may join what was printed last, though it is no mark."""
     _single: int = 0
     """The set of the next character alone (SS2, SS3); 0 where there is none."""
 
@@ -44,7 +34,7 @@ class Drawing(Rectangles):
             data = data.translate(TRANSLATIONS[charset])
         if self._joining and data:
             data = self._join(data)
-        if data and all_narrow(data):
+        if data and self._layout.all_narrow(data):
             self._draw_narrow(data)
         elif data:
             self._draw_mixed(data)
@@ -79,47 +69,64 @@ class Drawing(Rectangles):
 
     def _draw_mixed(self, data: str) -> None:
         """Print text with wide or combining characters: in one run, if it fits the line."""
-        cells = cells_of(data)
+        layout = self._layout
+        cells = layout.cells_of(data)
         if MARK not in "".join(cells):
             if not self._put(cells):
                 for wide, narrow in runs(data):
                     self._draw_wide(wide) if wide else self._draw_narrow(narrow)
-        elif cells[0][:1] == MARK or not self._put(merge_marks(cells)):
-            self._draw_slowly(data)
+            return
+        if width_of(data[0]):
+            cells = layout.merged(data, cells)
+            if max(map(len, cells)) <= MOST_IN_A_CELL and self._put(cells):
+                if layout.is_open(cells[-1] or cells[-2]):
+                    self._begin_joining()
+                return
+        self._draw_slowly(data)
 
     def _put(self, cells: list[str]) -> bool:
         """Write cells as they are; return False, having done nothing, where they do not fit."""
         cursor = self.cursor
         end = cursor.x + len(cells)
-        if end > self.columns or self._insert or self._narrowed or max(map(len, cells), default=0) > MOST_IN_A_CELL:
+        if end > self.columns or self._insert or self._narrowed:
             return False
         row = self._row
         row.wide = True
         row.runs.append((cursor.x, cells, cursor.style))
         cursor.x = end
-        if cells and cells[-1 if cells[-1] else -2].endswith(ZERO_WIDTH_JOINER):
-            self._begin_joining()
         return True
 
     def _draw_slowly(self, text: str) -> None:
-        """Print character by character, marks into the cell before them."""
-        for character in text:
-            if is_zero_width(character):
+        """Print character by character, what joins into the cell before it."""
+        layout = self._layout
+        for at, character in enumerate(text):
+            if layout.is_mark(character) and (at or not width_of(character)):
                 self._draw_mark(character)
-            elif not self._joining or self._join(character):
-                draw = self._draw_wide if width_of(character) == 2 else self._draw_narrow
+            elif not self._joining or not self._joins(character):
+                draw = self._draw_wide if layout.columns_of(character) == 2 else self._draw_narrow
                 draw(character)
+                if layout.is_open(character):
+                    self._begin_joining()
 
     def _join(self, data: str) -> str:
-        """Put the first character into the cell before the cursor, if that ends in a joiner; return the rest.
+        """Put what joins the cell before the cursor into it; return the rest."""
+        while data and self._joining and self._joins(data[0]):
+            data = data[1:]
+            while data and self._layout.is_mark(data[0]):
+                self._draw_mark(data[0])
+                data = data[1:]
+        return data
 
-        As in tmux, so that a family of emoji takes two columns. ASCII never joins.
-        """
+    def _joins(self, character: str) -> bool:
+        """Put a character that is no mark into the cell before the cursor; return False where it does not join."""
         self._end_joining()
-        if data[0].isascii() or not self._before_cursor().endswith(ZERO_WIDTH_JOINER):
-            return data
-        self._append(data[0])
-        return data[1:]
+        layout, before = self._layout, self._before_cursor()
+        if not before or not layout.joins(before, character):
+            return False
+        self._extend(character)
+        if layout.is_open(before + character):
+            self._begin_joining()
+        return True
 
     def _end_joining(self) -> None:
         """Note that a control function came after a joiner, so that the next character does not join."""
@@ -135,13 +142,14 @@ class Drawing(Rectangles):
         special = self._insert or self._joining or self._single or self._narrowed
         self._plain = not (special or self._charsets[self.charset] in TRANSLATIONS)
 
-    def _draw_narrow(self, text: str) -> None:
+    def _draw_narrow(self, text: Cells) -> None:
+        """Print characters, or clusters, of one column."""
         cursor, columns = self.cursor, self.columns
         at, size = 0, len(text)
         while at < size:
             if cursor.x >= columns:
                 if not self._autowrap:
-                    self._overprint_last(text[-1])
+                    self._overprint_last(text[-1:])
                     return
                 self._wrap()
             x = cursor.x
@@ -167,12 +175,12 @@ class Drawing(Rectangles):
         else:
             self.cursor.x, self._edge = self.columns, end - 1
 
-    def _overprint_last(self, character: str) -> None:
+    def _overprint_last(self, character: Cells) -> None:
         """Print into the last column: without autowrap (DECAWM reset) it takes each further character."""
         self._row.runs.append((self._edge, character, self.cursor.style))
 
-    def _draw_wide(self, text: str) -> None:
-        """Print characters of two columns; one that does not fit before the margin wraps and leaves a blank."""
+    def _draw_wide(self, text: Cells) -> None:
+        """Print characters, or clusters, of two columns; what does not fit before the margin wraps, behind a blank."""
         cursor, columns = self.cursor, self.columns
         at, size = 0, len(text)
         while at < size and columns > 1:
@@ -200,11 +208,11 @@ class Drawing(Rectangles):
             at += len(part)
 
     def _draw_mark(self, mark: str) -> None:
-        """Join a zero-width character to the cell before the cursor; without one it vanishes (as in tmux)."""
+        """Join a mark to the cell before the cursor; without one it vanishes (as in tmux)."""
         if self.cursor.x == 0:
             return
-        self._append(mark)
-        if mark == ZERO_WIDTH_JOINER:
+        self._extend(mark)
+        if self._layout.is_open(self._before_cursor()):
             self._begin_joining()
 
     def _begin_joining(self) -> None:
@@ -221,8 +229,36 @@ class Drawing(Rectangles):
         x = self.column_behind
         return self._row.cells[self._column_before(x)] if x else ""
 
-    def _append(self, character: str) -> None:
-        self._row.append_to_cell(self._column_before(self.column_behind), character, MOST_IN_A_CELL)
+    def _extend(self, character: str) -> None:
+        """Join a character to the cell before the cursor, unless it is full; that may take two columns then."""
+        row, behind = self._row, self.column_behind
+        at = self._column_before(behind)
+        joined = row.cells[at] + character
+        if len(joined) > MOST_IN_A_CELL:
+            return
+        if not (self._layout.widens and self._layout.columns_of(joined) > behind - at and self._widen(joined, at)):
+            row.append_to_cell(at, character, MOST_IN_A_CELL)
+
+    def _widen(self, cluster: str, at: int) -> bool:
+        """Print a cluster in place of the cell at `at`, in two columns; return False where there is no room.
+
+        At the margin it goes to the next line, as a wide character does.
+        """
+        row, cursor = self._row, self.cursor
+        end = self.columns if at > self._right else self._right + 1
+        pen, cursor.style = cursor.style, row.styles[at]
+        fits = at + 2 <= end
+        if fits and self._insert and at >= self._left:
+            row.insert(at + 1, 1, pen.erased, end)
+        if fits:
+            row.wide = True
+            row.runs.append((at, (cluster, ""), cursor.style))
+            self._advance(at + 2, end)
+        elif goes_on := self._autowrap and end > 1 and cursor.x >= self.columns:
+            cursor.x = at
+            self._draw_wide((cluster,))
+        cursor.style = pen
+        return fits or goes_on
 
     def _column_before(self, x: int) -> int:
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2
@@ -237,7 +273,7 @@ class Drawing(Rectangles):
         """REP (ECMA-48 8.3.103): print `character` again, at most a screenful; return how often is left to be done."""
         width = self._right - self._left + 1
         # What joins is one cell, which is full at some time.
-        most = MOST_IN_A_CELL if character.endswith(ZERO_WIDTH_JOINER) else width * self.lines
+        most = MOST_IN_A_CELL if self._layout.stacks(character) else width * self.lines
         count = min(count, most)
         while count:
             part = min(count, width)

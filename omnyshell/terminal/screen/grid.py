@@ -12,6 +12,7 @@ from omnyshell.terminal.screen.page import Page
 from omnyshell.terminal.screen.reflow import MOST_CELLS, Place, is_blank, reflowed
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.text.layout import Layout
 
 
 class DirtyLines(AbstractSet[int]):
@@ -101,6 +102,9 @@ class Grid(Screen):
 
     _narrowed: bool
     """Whether the side margins are not the edges of the screen."""
+
+    _layout: Layout
+    """How text falls into cells."""
 
     scrollback: Scrollback
     _work_left: float = UNBOUNDED

@@ -13,6 +13,7 @@ from omnyshell.terminal.state.table import (
     ACTIONS,
     AUTOWRAP,
     CLEARED_ON_LEAVING,
+    CLUSTERS,
     EXCLUSIVE,
     INSERT,
     KNOWN_MODES,
@@ -29,12 +30,22 @@ from omnyshell.terminal.state.table import (
     SIDE_MARGINS,
 )
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
+from omnyshell.terminal.text.layout import LAYOUTS, Widths
 
 _KEPT: Final = 47
 _RIGHT: Final = 2
 _ORIGIN: Final = ORIGIN >> PRIVATE
 _EFFECTIVE: Final = frozenset(
-    (ORIGIN, AUTOWRAP, MORE_FIX, REVERSE_WRAP, REVERSE_WRAP_ALL, SIDE_MARGINS, *chain.from_iterable(EXCLUSIVE))
+    (
+        ORIGIN,
+        AUTOWRAP,
+        MORE_FIX,
+        REVERSE_WRAP,
+        REVERSE_WRAP_ALL,
+        SIDE_MARGINS,
+        CLUSTERS,
+        *chain.from_iterable(EXCLUSIVE),
+    )
 )
 _WITHOUT_EFFECT: Final = KNOWN_MODES - _EFFECTIVE - {number << PRIVATE for number in ACTIONS}
 """Private modes that are kept, and change nothing of how is drawn."""
@@ -47,6 +58,20 @@ class Modes(Drawing):
 
     mode: set[int]
     settings: Settings
+    _widths: Widths
+
+    @property
+    def widths(self) -> Widths:
+        """How the terminal counts columns, while the program has not asked for clusters.
+
+        It may change, as another terminal shows the screen; what is on it stays where it is.
+        """
+        return self._widths
+
+    @widths.setter
+    def widths(self, widths: Widths) -> None:
+        self._widths = widths
+        self._apply_modes()
 
     def _reset_modes(self) -> None:
         self._spend_on_settings()
@@ -60,6 +85,7 @@ class Modes(Drawing):
 
     def _apply_modes(self) -> None:
         """Update the flags that drawing reads from `mode`."""
+        self._layout = LAYOUTS[Widths.CLUSTERS if CLUSTERS in self.mode else self._widths]
         self._insert = INSERT in self.mode
         self._newline_mode = NEWLINE in self.mode
         self._autowrap = AUTOWRAP in self.mode

@@ -19,7 +19,6 @@ from omnyshell.terminal.screen.style import (
     style_of,
 )
 from omnyshell.terminal.text.charsets import TRANSLATIONS
-from omnyshell.terminal.text.widths import width_of
 
 _FLAGS: Final = {1: BOLD, 5: BLINK, 7: REVERSE, 8: CONCEAL}
 _ALL_FLAGS: Final = BOLD | BLINK | REVERSE | CONCEAL
@@ -42,7 +41,7 @@ class Rectangles(Editing):
         """DECFRA; the pen's colours where it has any."""
         is_printable = code > _LAST_LATIN or code & 0x7F >= 0x20
         character = chr(code or 0x20) if code <= 0x10FFFF and not 0xD800 <= code < 0xE000 else ""
-        if character and (is_printable or not code) and code != 0x7F and width_of(character) == 1:
+        if character and (is_printable or not code) and code != 0x7F and self._layout.all_narrow(character):
             self._fill(bounds, character.translate(TRANSLATIONS.get(self._charsets[self.charset], {})))
 
     def erase_rectangle(self, *bounds: int) -> None:
@@ -81,10 +80,9 @@ class Rectangles(Editing):
         top, left, _, _ = self._bounds(place)
         for row, (cells, styles) in zip(self._rows[top:], copied, strict=False):
             room = self.columns - left
-            cells = cells[:room]
-            if len(cells) == room and cells and width_of(cells[-1][:1] or " ") == 2:
-                cells[-1] = " "
-            row.put(left, (cells, styles[:room]))
+            if cells[room : room + 1] == [""]:
+                cells[room - 1] = " "
+            row.put(left, (cells[:room], styles[:room]))
 
     def mark_rectangle(self, *parameters: int) -> None:
         """DECCARA: set or reset attributes."""

@@ -9,7 +9,6 @@ from itertools import groupby
 from typing import Final
 
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
-from omnyshell.terminal.text.widths import width_of
 
 # A run's text: one string a column, "" for the second column of a wide character.
 Cells = Sequence[str]
@@ -139,10 +138,10 @@ class Row:
         cells, styles = self.settle()
         end = self.width if end is None else end
         count = min(count, end - column)
-        self._split_at(cells, (column, end), style)
+        # What is moved beyond `end` may have been the second half of a wide character.
+        self._split_at(cells, (column, end, end - count), style)
         cells[column:end] = [" "] * count + cells[column : end - count]
         styles[column:end] = [style] * count + styles[column : end - count]
-        self._mend_end(end, style)
         self._revision += 1
 
     def delete(self, column: int, count: int, style: Style, end: int | None = None) -> None:
@@ -195,9 +194,8 @@ class Row:
         cells, styles = self.settle()
         old, self.width = self.width, width
         if width < old:
+            self._split_at(cells, (width,), styles[width - 1])
             del cells[width:], styles[width:]
-            if self.wide and styles:
-                self._mend_end(width, styles[-1])
         else:
             cells.extend([" "] * (width - old))
             styles.extend([DEFAULT_STYLE] * (width - old))
@@ -330,17 +328,7 @@ class Row:
                 self._blank(column - 1, style)
                 self._blank(column, style)
 
-    def _mend_end(self, end: int, style: Style) -> None:
-        """Blank a wide character whose second half was moved beyond `end`."""
-        if self.wide and _is_cut(self.settle()[0], end):
-            self._blank(end - 1, style)
-
 
 def distinct(styles: list[Style]) -> dict[int, Style]:
     """Return the styles by their `id`, each object once; asking whether they are equal would take longer."""
     return dict(zip(map(id, styles), styles, strict=True))
-
-
-def _is_cut(cells: list[str], end: int) -> bool:
-    last = cells[end - 1]
-    return bool(last) and width_of(last[0]) == 2

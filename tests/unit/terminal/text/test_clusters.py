@@ -1,0 +1,206 @@
+"""Characters that take one place together: joined emoji, and clusters where they are asked for."""
+
+import pytest
+from hypothesis import given, settings, strategies as st
+from support.terminal_output import pieces
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.painting.snapshot import paint, plain_text, reset_sequence, state
+from omnyshell.terminal.state.table import CLUSTERS
+from omnyshell.terminal.text.layout import MOST_IN_A_CELL, Widths
+
+SCIENTIST, HEART, FLAG, THUMB, KEYCAP = "👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+SCOTLAND = "🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f"
+ON, OFF = "\x1b[?2027h", "\x1b[?2027l"
+
+
+def fed(output: str, columns: int = 12, lines: int = 3, widths: Widths = Widths.JOINED) -> Emulator:
+    """Feed output at once and byte by byte, which must come to the same."""
+    screen, bytewise = Emulator(columns, lines, widths=widths), Emulator(columns, lines, widths=widths)
+    screen.feed(output.encode())
+    for byte in output.encode():
+        bytewise.feed(bytes((byte,)))
+    assert state(bytewise) == state(screen)
+    return screen
+
+
+def cells(output: str, widths: Widths = Widths.CLUSTERS, columns: int = 12) -> list[str]:
+    """The cells of the first line up to the last that is not blank."""
+    row = fed(output, columns, widths=widths).rows[0].cells
+    return row[: max((at + 1 for at, cell in enumerate(row) if cell != " "), default=0)]
+
+
+@pytest.mark.parametrize("widths", [Widths.SEPARATE, Widths.JOINED])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ශ්\u200dරී|", ["ශ්\u200d", "රී", "|"]),
+        ("ක්\u200dෂ|", ["ක්\u200d", "ෂ", "|"]),
+        ("م\u200dن|", ["م\u200d", "ن", "|"]),
+        ("中\u200d中|", ["中\u200d", "", "中", "", "|"]),
+        ("a\u200d👩|", ["a\u200d", "👩", "", "|"]),
+        ("👩\u200da|", ["👩\u200d", "", "a", "|"]),
+        ("👩\u200d中|", ["👩\u200d", "", "中", "", "|"]),
+        (f"{HEART}|", [HEART, "|"]),
+        (f"{FLAG}|", ["🇩", "🇪", "|"]),
+        (f"{THUMB}|", ["👍", "", "🏽", "", "|"]),
+        (f"{KEYCAP}|", [KEYCAP, "|"]),
+        ("का|", ["क", "ा", "|"]),
+    ],
+)
+def test_without_clusters_each_letter_has_its_columns(widths: Widths, text: str, shown: list[str]) -> None:
+    assert cells(text, widths) == shown
+    assert cells(f"{OFF}{text}", widths) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"{SCIENTIST}|", [SCIENTIST, "", "|"]),
+        (f"{FAMILY}|", [FAMILY, "", "|"]),
+        ("☝\ufe0f\u200d♂|", ["☝\ufe0f\u200d♂", "|"]),
+        ("👩\u200d\x1b[m🔬|", ["👩\u200d", "", "🔬", "", "|"]),
+        ("👩\u200d\u200d🔬|", ["👩\u200d\u200d", "", "🔬", "", "|"]),
+    ],
+)
+def test_a_joiner_joins_emoji_as_in_tmux(text: str, shown: list[str]) -> None:
+    assert cells(text, Widths.JOINED) == shown
+
+
+def test_where_nothing_is_joined_each_emoji_has_its_columns() -> None:
+    assert cells(f"{SCIENTIST}|", Widths.SEPARATE) == ["👩\u200d", "", "🔬", "", "|"]
+
+
+CLUSTERED = [
+    (f"{SCIENTIST}|", [SCIENTIST, "", "|"]),
+    (f"{FAMILY}|", [FAMILY, "", "|"]),
+    ("👨🏽\u200d🔬|", ["👨🏽\u200d🔬", "", "|"]),
+    ("👁\ufe0f\u200d🗨\ufe0f|", ["👁\ufe0f\u200d🗨\ufe0f", "", "|"]),
+    (f"{SCOTLAND}|", [SCOTLAND, "", "|"]),
+    (f"{HEART}|", [HEART, "", "|"]),
+    ("❤\ufe0e|", ["❤\ufe0e", "|"]),
+    ("😀\ufe0e|", ["😀\ufe0e", "", "|"]),
+    ("a\ufe0f|", ["a\ufe0f", "|"]),
+    (f"{KEYCAP}#\ufe0f\u20e3|", [KEYCAP, "", "#\ufe0f\u20e3", "", "|"]),
+    (f"{THUMB}☝🏽|", [THUMB, "", "☝🏽", "", "|"]),
+    (f"{FLAG}🇫🇷|", [FLAG, "", "🇫🇷", "", "|"]),
+    (f"{FLAG}🇫|", [FLAG, "", "🇫", "", "|"]),
+    ("🇩e🇪|", ["🇩", "", "e", "🇪", "", "|"]),
+    ("🇩\u0301🇪|", ["🇩\u0301", "", "🇪", "", "|"]),
+    ("각가\u11a8|", ["각", "", "가\u11a8", "", "|"]),
+    ("\u1100\u1100\u1161\u11a8|", ["\u1100\u1100\u1161\u11a8", "", "|"]),
+    ("का|", ["का", "|"]),
+    ("e\u0301\u0301x", ["e\u0301\u0301", "x"]),
+    ("\u0600ab", ["\u0600a", "b"]),
+    ("ශ්\u200dරී|", ["ශ්\u200d", "රී", "|"]),
+    ("क्\u200dष|", ["क्\u200d", "ष", "|"]),
+    ("\x1b[5G🏽|", [" ", " ", " ", " ", "🏽", "", "|"]),
+    ("👍\x1b[m🏽|", ["👍", "", "🏽", "", "|"]),
+    ("🇩\x1b[m🇪|", ["🇩", "", "🇪", "", "|"]),
+    ("❤\x1b[m\ufe0f|", [HEART, "", "|"]),
+    (f"{FLAG}\x1b[2b", [FLAG, "", "🇪🇪", ""]),
+    (f"{HEART}\x1b[2b", [HEART, "", HEART, "", HEART, ""]),
+    ("中a\x1b[2G\u0301", ["中\u0301", "", "a"]),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), CLUSTERED)
+def test_a_cluster_is_one_place(text: str, shown: list[str]) -> None:
+    assert cells(text) == shown
+    assert cells(ON + text, Widths.JOINED) == shown
+    assert cells(ON + text, Widths.SEPARATE) == shown
+
+
+@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, THUMB, KEYCAP, "☝🏽", "각"])
+def test_at_the_edge_it_goes_to_the_next_line_whole(cluster: str) -> None:
+    for before in ("12345678", "1234567"):
+        screen = fed(f"{before}{cluster}|", 8, widths=Widths.CLUSTERS)
+        assert screen.rows[0].cells[len(before) :] == [" "] * (8 - len(before))
+        assert screen.rows[1].cells[:3] == [cluster, "", "|"]
+    screen = fed(f"123456{cluster}", 8, widths=Widths.CLUSTERS)
+    assert screen.rows[0].cells[6:] == [cluster, ""]
+    assert screen.cursor.x == 8
+
+
+def test_without_autowrap_it_stays_as_narrow_as_there_is_room() -> None:
+    assert cells(f"\x1b[?7l1234567{HEART}|", columns=8) == [*"1234567", "|"]
+    assert cells("\x1b[?7l1234567❤\ufe0f", columns=8) == [*"1234567", HEART]
+
+
+def test_between_margins_it_wraps_at_the_right_one() -> None:
+    screen = fed(f"\x1b[?69h\x1b[3;6s\x1b[1;3Habc{HEART}{FLAG}|", widths=Widths.CLUSTERS)
+    assert screen.rows[0].cells[:7] == [" ", " ", "a", "b", "c", " ", " "]
+    assert screen.rows[1].cells[:7] == [" ", " ", HEART, "", FLAG, "", " "]
+    assert screen.rows[2].cells[2] == "|"
+
+
+def test_it_moves_what_follows_in_insert_mode() -> None:
+    assert cells(f"abc\r\x1b[4h{HEART}{FLAG}") == [HEART, "", FLAG, "", "a", "b", "c"]
+    assert cells("abc\r\x1b[4h❤\x1b[m\ufe0f") == [HEART, "", "a", "b", "c"]
+
+
+def test_half_of_it_is_overwritten_erased_and_copied_as_of_any_wide_character() -> None:
+    assert cells(f"{HEART}{FLAG}\x1b[2Gx") == [" ", "x", FLAG, ""]
+    assert cells(f"{HEART}{FLAG}\x1b[2G\x1b[P") == [" ", FLAG, ""]
+    assert cells(f"ab{HEART}\x1b[1;1H\x1b[9@\x1b[1;12Hx", columns=12) == [*" " * 9, "a", "b", "x"]
+    assert cells(f"{HEART}ab\x1b[1;2;1;4;1;1;5$v") == [HEART, "", "a", "b", " ", "a", "b"]
+    assert cells(f"{FLAG}a\x1b[1;1;1;3;1;1;11$v") == [FLAG, "", "a", *" " * 7, FLAG, ""]
+
+
+@pytest.mark.parametrize("cluster", [SCIENTIST, HEART, FLAG, KEYCAP])
+def test_narrowing_and_widening_gives_it_back(cluster: str) -> None:
+    screen = fed(f"abc{cluster}d{cluster}", 12, widths=Widths.CLUSTERS)
+    before = screen.rows[0].cells
+    for columns in (4, 7, 5, 12):
+        screen.resize(3, columns)
+        assert [cell for row in screen.rows for cell in row.cells].count(cluster) == 2
+    assert screen.rows[0].cells == before
+
+
+def test_a_hostile_cluster_is_bounded() -> None:
+    for text in ("👩" + "\u200d👩" * 50, "e" + "\u0301" * 50, "\u1100" * 50, "\u0600" * 50):
+        screen = fed(text, 80, widths=Widths.CLUSTERS)
+        assert max(map(len, screen.rows[0].cells)) <= MOST_IN_A_CELL
+
+
+def test_the_mode_is_painted_and_taken_back() -> None:
+    screen = fed(f"{ON}{HEART}|")
+    elsewhere = Emulator(12, 3)
+    elsewhere.feed(paint(screen))
+    assert CLUSTERS in elsewhere.mode
+    elsewhere.feed(HEART.encode())
+    assert elsewhere.rows[0].cells[:5] == [HEART, "", "|", HEART, ""]
+    assert OFF.encode() in reset_sequence(elsewhere)
+    elsewhere.feed(b"\x1b[?2027l" + HEART.encode())
+    assert elsewhere.rows[0].cells[5:7] == [HEART, " "]
+
+
+def test_another_terminal_counts_what_comes_from_then_on() -> None:
+    screen = fed(f"{HEART}|")
+    screen.widths = Widths.CLUSTERS
+    screen.feed(f"{HEART}|".encode())
+    assert screen.rows[0].cells[:5] == [HEART, "|", HEART, "", "|"]
+    screen.feed(b"\x1bc\x1b[!p" + HEART.encode())
+    assert screen.rows[0].cells[:2] == [HEART, ""]
+
+
+@settings(max_examples=60)
+@given(
+    st.tuples(st.integers(1, 12), st.integers(1, 6)),
+    st.sampled_from(Widths),
+    st.lists(pieces, max_size=30),
+    st.lists(st.integers(0, 120), max_size=6),
+)
+def test_any_chunking_gives_the_same(
+    size: tuple[int, int], widths: Widths, parts: list[bytes], cuts: list[int]
+) -> None:
+    data = b"".join(parts)
+    whole, cut = Emulator(*size, widths=widths), Emulator(*size, widths=widths)
+    whole.feed(data)
+    at = 0
+    for end in [*sorted(cuts), len(data)]:
+        cut.feed(data[at:end])
+        at = max(at, end)
+    assert state(cut) == state(whole)
+    assert plain_text(cut) == plain_text(whole)

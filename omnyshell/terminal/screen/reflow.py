@@ -70,8 +70,13 @@ def _lines(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def continues(row: Row, following: Row) -> bool:
-    """Whether a line of text goes on from one row in the next: not where the latter was erased since."""
+    """Whether a line of text goes on from one row in the next: not where the latter was erased since.
+
+    Nor where the wide character is gone from it for which there was no room.
+    """
     if not (row.goes_on and following.joined):
+        return False
+    if row.wrapped == PADDED and following.cells[1:2] != [""]:
         return False
     return following.goes_on or following.filled > 0 or following.filled_from() > 0
 

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from support.terminal_output import output, soup
 
 from omnyshell.terminal.emulator import Emulator
@@ -13,6 +13,7 @@ from omnyshell.terminal.screen.style import PROTECTED
 
 END = b"\x1b[?1049l\x1b[?69l\x1b[r\x1b[?6l\x1b[99;1H" + b"\r\n" * 6
 WHATEVER = 10**9
+CLUSTERS = b"\x1b[?2027h"
 
 
 def seen(rows: list[Row]) -> list[object]:
@@ -24,10 +25,12 @@ def seen(rows: list[Row]) -> list[object]:
 
 
 @given(output)
+@example(b"\x1b[3I\xe6\xbc\xa2\xe5\xad\x97\x1b[0 @")
 @settings(max_examples=150)
 def test_lines_show_the_same_elsewhere(data: bytes) -> None:
+    """What is drawn from lines counts no clusters."""
     screen = Emulator(20, 5, scrollback=1000)
-    screen.feed(data + END)
+    screen.feed(data.replace(CLUSTERS, b"") + END)
     rows = list(screen.scrollback)
     lines, count = newest_lines(rows, WHATEVER)
     assert count == len(rows)

@@ -230,7 +230,7 @@ def test_a_failure_is_one_line_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/sh"])
-@pytest.mark.parametrize("typed", [b"", b"sleep 0.5; exit 4\n", b"cat\n"])
+@pytest.mark.parametrize("typed", [b"", b"sleep 0.5; exit 4\n", b"cat\n", b"exit 4"])
 def test_a_shell_whose_input_is_no_terminal_ends_with_it(system: System, shell: str, typed: bytes) -> None:
     done = system.run("connect", "n1", "--env", f"SHELL={shell}", stdin=typed)
     assert (done.stderr, done.returncode) == (b"", 4 if b"exit" in typed else 0)

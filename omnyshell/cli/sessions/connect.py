@@ -35,6 +35,9 @@ RECONNECT_TIMEOUT = 1800.0
 FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
 """Seconds between repeated end-of-file characters, after an input that is no terminal has ended."""
 
+LINE_AFTER = 2 * 2 * FIRST_REPEAT
+"""The pause, in seconds, before which a newline is typed that the input lacks."""
+
 
 def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
@@ -124,6 +127,9 @@ class _Show:
         self._escape = escape
         self._terminal = RawTerminal(0)
         self._is_terminal = False
+        self._has_whole_line = True
+        """Whether input that is no terminal has ended with a newline so far."""
+
         self._is_back = False
         """Whether the session is painted anew after a suspension, without a word about its connection."""
 
@@ -222,6 +228,8 @@ class _Show:
         elif not data:
             self._own(self._end_input())
             return
+        else:
+            self._has_whole_line = data.endswith(b"\n")
         if self._session.has_ended:
             return
         if data:
@@ -262,10 +270,13 @@ class _Show:
         """Type the end-of-file character at growing intervals until the session ends.
 
         It is only a character: a shell that is still starting, or that waits for a program which does not read, would
-        miss it. As with a real end of file, the next reader has to find it too.
+        miss it. As with a real end of file, the next reader has to find it too. For a shell that edits its line it is
+        no end while there is something on that: where the input ends without a newline, one is typed at last.
         """
         delay = FIRST_REPEAT
         while not self._session.has_ended:
+            if delay == LINE_AFTER and not self._has_whole_line:
+                self._session.send(b"\n")
             self._session.eof()
             await asyncio.sleep(delay)
             delay = min(2 * delay, LAST_REPEAT)
@@ -319,7 +330,7 @@ class _Show:
                 _say("the node did not answer; the session goes on for a while: " + self._how_to_resume())
                 return FAILURE
         try:
-            return (await self._session.wait()).shell_code
+            return self._stdin.judge((await self._session.wait()).shell_code)
         except OmnyShellException as exc:
             if exc.code == DETACHED:
                 _say("detached; " + self._how_to_resume())

@@ -90,7 +90,7 @@ async def stream(session: RemoteSession) -> int:
     try:
         async for chunk in session:
             await outputs[chunk.is_stderr].write(chunk.data)
-        return (await session.wait()).shell_code
+        return feeder.stdin.judge((await session.wait()).shell_code)
     except BrokenPipeError:
         return BROKEN_PIPE
     finally:
@@ -104,13 +104,13 @@ class Feeder:
 
     def __init__(self, session: RemoteSession) -> None:
         self._session = session
-        self._stdin = InputStream(0, self._send)
+        self.stdin = InputStream(0, self._send)
         self._waiting: asyncio.Task[None] | None = None
-        self._stdin.resume()
+        self.stdin.resume()
 
     async def close(self) -> None:
         """Stop reading."""
-        self._stdin.pause()
+        self.stdin.pause()
         if self._waiting is not None:
             self._waiting.cancel()
             await asyncio.gather(self._waiting, return_exceptions=True)
@@ -118,15 +118,15 @@ class Feeder:
     def _send(self, data: bytes) -> None:
         session = self._session
         if session.has_ended:
-            self._stdin.pause()
+            self.stdin.pause()
         elif not data:
             session.eof()
         else:
             session.send(data)
             if session.is_stuck:
-                self._stdin.pause()
+                self.stdin.pause()
                 self._waiting = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:
         await self._session.drain()
-        self._stdin.resume()
+        self.stdin.resume()

@@ -1,11 +1,15 @@
 """The standard streams, read and written without blocking the event loop, and what the terminal on them is."""
 
 import asyncio
+import errno
 import os
+import select
+import socket
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 
-from omnyshell.cli.ground.output import complain, printable
+from omnyshell.cli.ground.output import FAILURE, complain, printable
 from omnyshell.model.sessions import PtySpec
 from omnyshell.protocol.limits import BULK_PAYLOAD
 from omnyshell.services.client.session import RemoteSession
@@ -13,6 +17,8 @@ from omnyshell.services.client.states import LinkState
 
 BROKEN_PIPE = 141
 """A shell's exit code for a program killed by SIGPIPE."""
+
+_NOT_WAITING = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 
 def terminal_spec() -> PtySpec:
@@ -39,60 +45,75 @@ def tell(session: RemoteSession, state: LinkState) -> None:
 class OutputStream:
     """Writes to a descriptor such as stdout.
 
-    Terminals and pipes are opened again as non-blocking: the flag belongs to the open file description, which other
-    programs share. Files and devices such as /dev/null do not block. Anything else, such as a socket, is written by a
-    thread.
+    Whether a descriptor blocks belongs to the open file description, which other programs share: it may be either, and
+    is left so. Terminals and pipes are opened again as non-blocking, and a socket is asked not to wait. Files and
+    devices such as /dev/null do not block. What cannot be opened again is written by a thread.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._own = _reopen(fd)
+        self._socket = _socket_of(fd)
+        self._own = _reopen(fd) if self._socket is None else self._socket.fileno()
         self._never_blocks = self._own is None and _is_file(fd)
 
     def write_at_once(self, data: memoryview) -> int:
         """Write what can be written without waiting; return the number of bytes. Errors are raised by `write`."""
-        fd = self._fd if self._never_blocks else self._own
-        if fd is None:
+        if self._own is None and not self._never_blocks:
             return 0
         try:
-            return os.write(fd, data)
+            return self._put(data)
         except OSError:
             return 0
 
     async def write(self, data: bytes) -> None:
         """Write all of it. Raises `BrokenPipeError` if the reader has gone."""
-        if self._never_blocks:
-            _write_all(self._fd, data)
-            return
-        if self._own is None:
+        if self._own is None and not self._never_blocks:
             await asyncio.get_running_loop().run_in_executor(None, _write_all, self._fd, data)
             return
         view = memoryview(data)
         while view:
             try:
-                view = view[os.write(self._own, view) :]
+                view = view[self._put(view) :]
             except BlockingIOError:
-                await _writable(self._own)
+                await _writable(self._fd if self._own is None else self._own)
 
     def close(self) -> None:
         """Close the descriptor that was opened again. Idempotent."""
-        if self._own is not None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        elif self._own is not None:
             os.close(self._own)
-            self._own = None
+        self._own = None
+
+    def _put(self, data: memoryview) -> int:
+        if self._socket is not None:
+            return self._socket.send(data, _NOT_WAITING)
+        return os.write(self._fd if self._own is None else self._own, data)
 
 
 class InputStream:
     """Reads a descriptor such as stdin, and hands bytes to `deliver` as they come; b"" at the end.
 
-    Call `resume` to start. Reading stops at the end of the stream.
+    Call `resume` to start. Reading stops at the end of the stream, or at an `error`, which is delivered as the end.
     """
 
     def __init__(self, fd: int, deliver: Callable[[bytes], None]) -> None:
+        self.error: OSError | None = None
+        """What kept the rest from being read. A closed descriptor, or a lost terminal, is at its end instead."""
+
         self._fd = fd
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
         self._watching = False
         self._turn: asyncio.Handle | None = None
+
+    def judge(self, code: int) -> int:
+        """The exit code of what ended with `code`, but may have had a part of its input only; says so on stderr."""
+        if self.error is None:
+            return code
+        complain(f"omnyshell: the input could not be read to its end: {self.error.strerror}")
+        return code or FAILURE
 
     def resume(self) -> None:
         """Start or resume reading."""
@@ -115,8 +136,13 @@ class InputStream:
     def _read(self) -> None:
         try:
             data = os.read(self._fd, BULK_PAYLOAD)
-        except OSError:
+        except BlockingIOError:
+            # Another program with the same input was faster.
+            return
+        except OSError as exc:
             data = b""
+            if exc.errno != errno.EBADF and not (exc.errno == errno.EIO and os.isatty(self._fd)):
+                self.error = exc
         if not data:
             self.pause()
         self._deliver(data)
@@ -133,6 +159,14 @@ def _reopen(fd: int) -> int | None:
             return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         pass
+    return None
+
+
+def _socket_of(fd: int) -> socket.socket | None:
+    """A socket of its own for the descriptor; None if that is no socket."""
+    with suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(fd).st_mode):
+            return socket.socket(fileno=os.dup(fd))
     return None
 
 
@@ -157,7 +191,10 @@ async def _writable(fd: int) -> None:
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:
+            select.select([], [fd], [])
 
 
 def settle(future: "asyncio.Future[None]") -> None:

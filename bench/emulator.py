@@ -1,13 +1,18 @@
-"""The terminal emulator beside stock pyte, in one run: `python -m bench.emulator [KIND...]`.
+"""The terminal emulator beside stock pyte, in one run: `python -m bench.emulator [--xterm DIR] [KIND...]`.
 
 Both get the same bytes and are asked for their display afterwards; processor time, the best of some rounds, taken in
 turns. Stock pyte gets a part of the input, because it is slow, in short chunks, because some sequences make it lose
-one. It drops the rest of a run of text after a
-zero-width joiner, so its figure for such text ("emoji, joined") says nothing.
+one. It drops the rest of a run of text after a zero-width joiner, so of "emoji, joined" it gets as many cells as it
+would draw: the same text without the joiners.
+
+With `--xterm DIR` there is a column for xterm.js too, where node is installed and DIR has its headless package:
+`npm install --prefix DIR @xterm/headless`. It is warm then, as each kind is fed to it several times.
 """
 
+import argparse
 import random
-import sys
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +31,9 @@ SIZE = 600_000
 STOCK_SIZE = 60_000
 ROUNDS = 3
 RECORDINGS = Path(__file__).parents[1] / "tests" / "recordings"
-UNTOLD = "emoji, joined"
+JOINED = "emoji, joined"
+XTERM = Path(__file__).with_name("xterm_rate.js")
+XTERM_ROUNDS = 12
 
 
 def _repeated(make: Callable[[random.Random, int], str]) -> bytes:
@@ -66,6 +73,31 @@ def _addressed(source: random.Random, _number: int) -> str:
     return f"\x1b[{source.randrange(LINES) + 1};{source.randrange(76) + 1}H{source.choice(['x', 'ab', 'test'])}"
 
 
+def _addressed_and_erased(source: random.Random, number: int) -> str:
+    return f"{_addressed(source, number)}\x1b[K"
+
+
+def _indexed_row(source: random.Random, number: int) -> str:
+    cells = "".join(f"\x1b[38;5;{source.randrange(256)}m{source.choice('abcdef')}" for _ in range(COLUMNS))
+    return f"\x1b[{number % LINES + 1};1H{cells}"
+
+
+def _two_direct(source: random.Random, _number: int) -> str:
+    red, green, blue, *more = (source.randrange(256) for _ in range(6))
+    return f"\x1b[38;2;{red};{green};{blue};48;2;{more[0]};{more[1]};{more[2]}m▀"
+
+
+def _direct_places(source: random.Random, number: int) -> str:
+    red, green, blue = (source.randrange(256) for _ in range(3))
+    return f"{_addressed(source, number)}\x1b[48;2;{red};{green};{blue}m "
+
+
+def _direct_bold(source: random.Random, number: int) -> str:
+    red, green, blue = (source.randrange(256) for _ in range(3))
+    end = "\x1b[0m\r\n" if number % COLUMNS == COLUMNS - 1 else ""
+    return f"\x1b[1;38;2;{red};{green};{blue}mx{end}"
+
+
 def _region(_source: random.Random, number: int) -> str:
     return f"\x1b[5;20r\x1b[20;1Hline {number}\n\x1b[5;1H\x1bMtop\x1b[10;1H\x1b[2Lq\x1b[M\x1b[r"
 
@@ -78,8 +110,13 @@ KINDS: dict[str, Callable[[random.Random, int], str]] = {
     "true colour": _direct,
     "CJK": _line_of(list("中文字符測試日本語漢字仮名한국어"), 39),
     "emoji": _line_of(["😀", "🚀", "🎉", "a", "é"], 25),
-    UNTOLD: _line_of(["😀", "👍🏽", "👩\u200d🔬", "❤\ufe0f", "a"], 25),
+    JOINED: _line_of(["😀", "👍🏽", "👩\u200d🔬", "❤\ufe0f", "a"], 25),
     "cursor addressing": _addressed,
+    "CUP and EL": _addressed_and_erased,
+    "256 colours, rows": _indexed_row,
+    "true colour, both": _two_direct,
+    "true colour, bold": _direct_bold,
+    "true colour, places": _direct_places,
     "scroll regions": _region,
 }
 
@@ -95,11 +132,15 @@ def inputs(wanted: list[str]) -> Iterator[tuple[str, bytes]]:
             yield name, data * (SIZE // len(data) + 1)
 
 
-def ours(data: bytes) -> None:
-    screen = Emulator(COLUMNS, LINES)
+def ours(data: bytes, history: int = 0) -> None:
+    screen = Emulator(COLUMNS, LINES, scrollback=history)
     for at in range(0, len(data), CHUNK):
         screen.feed(data[at : at + CHUNK])
     assert screen.display
+
+
+def remembered(data: bytes) -> None:
+    ours(data, HISTORY)
 
 
 def stock(data: bytes) -> None:
@@ -130,18 +171,66 @@ def rate(run: Callable[[bytes], None], data: bytes) -> float:
     return len(data) / (time.process_time() - begun) / 1e6
 
 
-def main() -> None:
-    ratios = []
-    print(f"{'input':24}{'MB/s':>8}{'pyte':>8}{'ratio':>8}")
-    for name, data in inputs(sys.argv[1:]):
-        rates = [(rate(ours, data), rate(stock, data[:STOCK_SIZE])) for _ in range(ROUNDS)]
-        mine, theirs = (max(column) for column in zip(*rates, strict=True))
-        ratios += [mine / theirs] if name != UNTOLD else []
-        print(f"{name:24}{mine:8.1f}{theirs:8.2f}{mine / theirs:8.1f}")
+def xterm(directory: str, data: bytes) -> float:
+    """The rate of xterm.js."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        command = ["node", str(XTERM), directory, file.name, *map(str, (COLUMNS, LINES, 0, XTERM_ROUNDS))]
+        return float(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--xterm", metavar="DIR", default="")
+    parser.add_argument("kinds", metavar="KIND", nargs="*")
+    return parser.parse_args()
+
+
+def beside(name: str, data: bytes, directory: str) -> tuple[float, float, float]:
+    """The rates of this emulator, of pyte, and of xterm.js (0 where that is not asked for)."""
+    for_stock = (data.replace("\u200d".encode(), b"") if name == JOINED else data)[:STOCK_SIZE]
+    rates = [(rate(ours, data), rate(stock, for_stock)) for _ in range(ROUNDS)]
+    mine, theirs = (max(column) for column in zip(*rates, strict=True))
+    return mine, theirs, xterm(directory, data) if directory else 0.0
+
+
+def compare(kinds: list[str], directory: str) -> None:
+    ratios, ratios_to_xterm = [], []
+    print(f"{'input':24}{'MB/s':>8}{'pyte':>8}{'ratio':>8}" + (f"{'xterm.js':>10}{'ratio':>8}" if directory else ""))
+    for name, data in inputs(kinds):
+        mine, theirs, xterms = beside(name, data, directory)
+        ratios.append(mine / theirs)
+        line = f"{name:24}{mine:8.1f}{theirs:8.2f}{mine / theirs:8.1f}"
+        if directory:
+            ratios_to_xterm.append(mine / xterms)
+            line += f"{xterms:10.1f}{mine / xterms:8.2f}"
+        print(line, flush=True)
     print(f"{'median':40}{median(ratios):8.1f}\n{'smallest':40}{min(ratios):8.1f}")
+    if directory:
+        print(f"{'smallest beside xterm.js':58}{min(ratios_to_xterm):8.2f}")
+
+
+def best(run: Callable[[bytes], None], data: bytes) -> float:
+    return max(rate(run, data) for _ in range(ROUNDS))
+
+
+def histories() -> None:
+    """Say what a history costs whoever feeds."""
+    print(f"\n{'with a history':24}{'MB/s':>8}{'without':>8}{'ratio':>8}")
+    for name in ("log lines", "seq", "dense SGR", "256 colours", "true colour"):
+        data = _repeated(KINDS[name]) * 4
+        with_history, without = best(remembered, data), best(ours, data)
+        print(f"{name:24}{with_history:8.1f}{without:8.1f}{with_history / without:8.2f}", flush=True)
+
+
+def main() -> None:
+    asked = options()
+    compare(asked.kinds, asked.xterm)
+    histories()
     flood = b"y\r\n" * 7_000_000
-    print(f"a flood of plain lines, followed: {max(rate(followed, flood) for _ in range(3)):.0f} MB/s")
-    print(f"and with a history: {max(rate(kept, flood) for _ in range(3)):.0f} MB/s")
+    print(f"\na flood of plain lines, followed: {best(followed, flood):.0f} MB/s")
+    print(f"and with a history: {best(kept, flood):.0f} MB/s")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from typing import Final
 
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.grid import UNBOUNDED
-from omnyshell.terminal.screen.rows import MOST_RUNS
-from omnyshell.terminal.screen.sgr import effect_of, number
-from omnyshell.terminal.sequences.functions import NOTHING, Action, action_of, known_action
+from omnyshell.terminal.screen.sgr import number
+from omnyshell.terminal.screen.stretches import known_stretch
+from omnyshell.terminal.sequences.functions import CHANGES, MOVES, NOTHING, PLACES, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import (
@@ -167,7 +167,7 @@ class Emulator(Reports):
         else:
             self._keep(text[end:])
         for row in self._rows:
-            if len(row.runs) > MOST_RUNS:
+            if row.is_laden:
                 row.settle()
 
     def _stop(self, again: str = "") -> None:
@@ -244,10 +244,29 @@ class Emulator(Reports):
         style, plain = cursor.style, self._plain
         # Between side margins a new line is not what is done here.
         newline = None if self._narrowed else "\r\n"
-        transitions, narrow, all_narrow = style.transitions, self._layout.narrow_texts, self._layout.all_narrow
+        narrow, all_narrow = self._layout.narrow_texts, self._layout.all_narrow
         for text, sequence in found:
             if text:
-                if plain and (text.isascii() or text in narrow or all_narrow(text)):
+                if "\x1b" in text:
+                    stretch = known_stretch(text)
+                    if stretch is not None and plain and (end := cursor.x + stretch.width) <= columns:
+                        if stretch.width:
+                            row = rows[cursor.y]
+                            row.runs.append((cursor.x, stretch, style))
+                            row.pending += stretch.load
+                            cursor.x = end
+                        cursor.style = style = style.transitions.get(stretch.sequences) or stretch.after(style)
+                        text = stretch.last
+                    else:
+                        text, left = self.draw_stretch(text)
+                        if left:
+                            self._stop(left + sequence)
+                            return
+                        style, plain = cursor.style, self._plain
+                        if self._joining and sequence:
+                            self._end_joining()
+                            plain = self._plain
+                elif plain and (text.isascii() or text in narrow or all_narrow(text)):
                     x = cursor.x
                     end = x + len(text)
                     if end <= columns:
@@ -264,11 +283,6 @@ class Emulator(Reports):
                     if self._joining and sequence:
                         self._end_joining()
                     plain = self._plain
-            changed = transitions.get(sequence)
-            if changed is not None:
-                cursor.style = style = changed
-                transitions = style.transitions
-                continue
             if sequence == newline:
                 cursor.x = 0
                 if cursor.y == self._bottom:
@@ -278,21 +292,20 @@ class Emulator(Reports):
                 continue
             action = known_action(sequence)
             if action is None:
-                effect = effect_of(sequence) if sequence[-1:] == "m" else None
-                if effect is not None:
-                    cursor.style = style = style.after(sequence, effect)
-                    transitions = style.transitions
-                    continue
                 if hides_control(sequence):
                     self._run(bring_out_controls(sequence + "".join(chain.from_iterable(found))))
                     return
                 action = self._unusual(text, sequence)
-            call, arguments, changes = action
+            call, arguments, kind = action
+            if kind == PLACES and not self._origin:
+                y, x = arguments
+                cursor.y = y - 1 if y <= last else last
+                cursor.x = x - 1 if x < columns else columns - 1
+                continue
             call(self, *arguments)
-            if changes:
+            if kind:
                 cursor, rows, plain = self.cursor, self._rows, self._plain
                 style = cursor.style
-                transitions = style.transitions
                 narrow, all_narrow = self._layout.narrow_texts, self._layout.all_narrow
                 newline = None if self._narrowed else "\r\n"
 
@@ -302,10 +315,10 @@ class Emulator(Reports):
             self._printed = text[-1:] or self._printed
             return NOTHING
         if sequence[1:2] in _STRINGS:
-            return (Emulator._end_string, (sequence,), True)
+            return (Emulator._end_string, (sequence,), CHANGES)
         found = _plain_csi(sequence)
         if found and found[2] == "b":
-            return (Emulator._repeat, (text[-1:], _first(found[1])), False)
+            return (Emulator._repeat, (text[-1:], _first(found[1])), MOVES)
         return action_of(sequence)
 
     def _repeat(self, character: str, count: int) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from omnyshell.terminal.screen.reflow import rewrapped
-from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.rows import Cells, Row
+from omnyshell.terminal.screen.stretches import Stretch, split_at_sgr, stretch_of
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Look, Style, style_of
 
 _LEVEL: Final = 1
@@ -98,8 +99,12 @@ def _pack(rows: Sequence[Row]) -> tuple[bytes, int]:
 
 def _entry_of(row: Row, numbers: dict[Style, int]) -> Entry:
     fill, runs = row.packed()
-    packed = [(start, text, numbers.setdefault(style, len(numbers))) for start, text, style in runs]
+    packed = [(start, _form_of(text), numbers.setdefault(style, len(numbers))) for start, text, style in runs]
     return row.wrapped << 2 | row.joined << 1 | row.wide, numbers.setdefault(fill, len(numbers)), packed, row.filled
+
+
+def _form_of(text: Cells | Stretch) -> Any:
+    return (text.text,) if isinstance(text, Stretch) else text
 
 
 def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
@@ -111,7 +116,11 @@ def _row_of(entry: Entry, styles: Sequence[Style], width: int) -> Row:
     flags, fill, runs, filled = entry
     row = Row(width, styles[fill])
     row.filled = filled
-    row.runs.extend((start, text, styles[number]) for start, text, number in runs)
+    for start, text, number in runs:
+        if isinstance(text, tuple):
+            row.draw(start, stretch_of(split_at_sgr(*text)), styles[number])
+        else:
+            row.runs.append((start, text, styles[number]))
     row.wide, row.wrapped = bool(flags & 1), flags >> 2
     row.joined = bool(flags & 2)
     return row

@@ -1,14 +1,28 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any, Final
 
 from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
-from omnyshell.terminal.screen.sgr import effect_of
+from omnyshell.terminal.screen.sgr import DIRECT, effect_of
+from omnyshell.terminal.screen.stretches import (
+    Stretch,
+    after_sgr,
+    learnt_stretch,
+    pen_after,
+    split_at_sgr,
+    stretch_of,
+)
+from omnyshell.terminal.screen.style import Style
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL
 from omnyshell.terminal.text.widths import runs, width_of
+
+_MOST_PARTS: Final = 8
+"""Parts of a stretch for a column, beyond which it is no use to keep it as it came."""
 
 _MIXED: Final = 20
 """What it costs to draw a character that is not ASCII, in cells."""
@@ -50,6 +64,104 @@ class Drawing(Rectangles):
             if self._is_worked_out:
                 return text[at + piece :]
         return ""
+
+    def draw_stretch(self, text: str) -> tuple[str, str]:
+        """Print text with SGR sequences in it, as long as work is left to do.
+
+        Return its last piece of text, which may be empty, and what was not printed.
+        """
+        at = text.index("\x1b")
+        if text.startswith(DIRECT, at) and text.find("\x1b", at + 1) < 0 and self._plain:
+            return self._draw_direct(text, at)
+        parts = split_at_sgr(text)
+        if not self._plain:
+            return parts[-1], self._draw_parts(parts)
+        stretch = learnt_stretch(text, parts) or Stretch(text, parts, "".join(parts[::2]))
+        cursor = self.cursor
+        x, style = cursor.x, cursor.style
+        end = x + stretch.width
+        if not stretch.is_narrow or len(parts) > _MOST_PARTS * (stretch.width + 1):
+            return parts[-1], self._draw_parts(parts)
+        if end <= self.columns:
+            if end > x:
+                self._rows[cursor.y].draw(x, stretch, style)
+                cursor.x = end
+            cursor.style = pen_after(style, parts[1::2])
+        elif self._autowrap:
+            self._draw_wrapped(parts)
+        else:
+            self._draw_parts(parts)
+        return stretch.last, ""
+
+    def _draw_direct(self, text: str, at: int) -> tuple[str, str]:
+        """Print text with one sequence, which chooses a direct colour: the pen has to be found anyhow."""
+        cursor = self.cursor
+        style = cursor.style
+        if at:
+            self._draw_next(text[:at], style)
+            if self._joining:
+                self._end_joining()
+        sequence, _, shown = text[at:].partition("m")
+        sequence += "m"
+        cursor.style = style = style.transitions.get(sequence) or after_sgr(style, sequence)
+        if shown:
+            self._draw_next(shown, style)
+        return shown, ""
+
+    def _draw_next(self, text: str, style: Style) -> None:
+        """Print text in the pen's style, as nothing else is to be heeded but the end of the line."""
+        cursor = self.cursor
+        end = cursor.x + len(text)
+        if end <= self.columns and text.isascii():
+            self._rows[cursor.y].runs.append((cursor.x, text, style))
+            cursor.x = end
+        else:
+            self.draw(text)
+
+    def _draw_parts(self, parts: list[str]) -> str:
+        """Print texts and obey the sequences between them; return what was not printed."""
+        cursor, after = self.cursor, 0
+        for part in parts:
+            after += 1
+            if not part:
+                continue
+            if after % 2 == 0:
+                cursor.style = pen_after(cursor.style, (part,))
+                if self._joining:
+                    self._end_joining()
+            elif self._plain and part.isascii() and cursor.x + len(part) <= self.columns:
+                self._row.runs.append((cursor.x, part, cursor.style))
+                cursor.x += len(part)
+            elif left := self.draw_some(part):
+                return left + "".join(parts[after:])
+        return ""
+
+    def _draw_wrapped(self, parts: list[str]) -> None:
+        """Print narrow texts, with the sequences between them, that go beyond the end of the line."""
+        cursor, columns = self.cursor, self.columns
+        ends = list(accumulate(map(len, parts[::2])))
+        done = at = 0
+        while True:
+            room = columns - min(cursor.x, columns)
+            # The first text that goes on in the next line, and how much of it does not.
+            number = bisect_right(ends, done + room)
+            here, rest = parts[at : 2 * number], ""
+            if number < len(ends):
+                text = parts[2 * number]
+                cut = len(text) - (ends[number] - done - room)
+                here, rest = [*here, text[:cut]], text[cut:]
+            width = min(room, ends[-1] - done)
+            if width:
+                self._rows[cursor.y].draw(cursor.x, stretch_of(here), cursor.style)
+                cursor.x += width
+                self._edge = columns - 1
+            cursor.style = pen_after(cursor.style, here[1::2])
+            if not rest:
+                return
+            self._wrap()
+            done += width
+            at = 2 * number
+            parts[at] = rest
 
     def _draw_shifted(self, data: str) -> str:
         """Print the first character from the set of a single shift; return the others."""

@@ -23,23 +23,29 @@ class Editing(Moving):
 
         A pending wrap is taken back: the cursor is on the last column, which is erased too (DEC STD 070, xterm).
         """
-        cursor, columns = self.cursor, self.columns
-        if cursor.x >= columns:
+        self._settle_wrap()
+        row = self._row
+        if how == 0 and not self._protection:
+            self.erase_to_line_end()
+        elif how == 0:
+            row.wrapped = 0
+            self._erase(row, self.cursor.x, self.columns, selective)
+        elif how == 1:
+            self._erase(row, 0, self.cursor.x + 1, selective)
+        elif how == 2:
+            self._erase(row, 0, self.columns, selective)
+
+    def erase_to_line_end(self) -> None:
+        """EL to the end, which programs that draw send for every line."""
+        cursor = self.cursor
+        if self._protection:
+            self.erase_in_line()
+            return
+        if cursor.x >= self.columns:
             cursor.x = self._edge
         row = self._rows[cursor.y]
-        if how == 0:
-            row.wrapped = 0
-            x = cursor.x
-            if self._protection:
-                self._erase(row, x, columns, selective)
-            elif x:
-                row.runs.append((x, blanks(columns - x), cursor.style.erased))
-            else:
-                row.clear(cursor.style.erased)
-        elif how == 1:
-            self._erase(row, 0, cursor.x + 1, selective)
-        elif how == 2:
-            self._erase(row, 0, columns, selective)
+        row.wrapped = 0
+        row.erase_to_end(cursor.x, cursor.style.erased)
 
     def erase_in_display(self, how: int = 0, *_more: Any, selective: bool = False, **_other: Any) -> None:
         """ED, or DECSED: to the end (0), from the start (1), the whole screen (2), the scrollback (3)."""

@@ -6,15 +6,22 @@ puts them into cells only when cells are read.
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Final
+from typing import Final, cast
 
+from omnyshell.terminal.screen.stretches import Stretch
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
 
-# A run's text: one string a column, "" for the second column of a wide character.
+# A run's text: one string a column, "" for the second column of a wide character; or text with SGR sequences, which
+# change the run's style.
 Cells = Sequence[str]
-Run = tuple[int, Cells, Style]
+FlatRun = tuple[int, Cells, Style]
+Run = tuple[int, Cells | Stretch, Style]
 
-MOST_RUNS: Final = 64
+_MOST_RUNS: Final = 64
+_FEW_RUNS: Final = 4
+_PIECES_OF_A_RUN: Final = 4
+"""Pieces of a stretch that are kept as fast as a run."""
+
 
 WRAPPED: Final = 1
 PADDED: Final = 2
@@ -35,12 +42,14 @@ class Row:
     """A row of `width` columns. `runs` may be appended to directly; each run must lie within the row.
 
     A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
-    whoever appends wide characters. `wrapped` says that the text goes on in the next row, and how; `joined`
-    that the row has gone on with the text of the one above, and was not erased since. `filled` is up
-    to which column the blanks at its end had their background before it was narrowed.
+    whoever appends wide characters, and `pending` be raised by the load of a stretch. `wrapped` says that the text goes
+    on in the next row, and how; `joined` that the row has gone on with the text of the one above, and was not erased
+    since. `filled` is up to which column the blanks at its end had their background before it was narrowed.
     """
 
-    __slots__ = ("_cells", "_fill", "_revision", "_styles", "filled", "joined", "runs", "wide", "width", "wrapped")
+    __slots__ = (
+        "_cells", "_fill", "_revision", "_styles", "filled", "joined", "pending", "runs", "wide", "width", "wrapped"
+    )  # fmt: skip
 
     def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
         self.width = width
@@ -52,6 +61,7 @@ class Row:
         self._fill = fill
         self._cells: list[str] | None = None
         self._styles: list[Style] = []
+        self.pending = 0
         self._revision = 0
 
     @property
@@ -79,6 +89,7 @@ class Row:
         self._revision += len(self.runs) + 1
         self.runs.clear()
         self._cells = None
+        self.pending = 0
         self._fill = fill
         self.wide = False
         self.wrapped = 0
@@ -89,6 +100,43 @@ class Row:
         if start < end:
             self.runs.append((start, blanks(end - start), style))
 
+    def erase_to_end(self, start: int, style: Style) -> None:
+        """Erase the columns from `start` on, and forget what was written there before."""
+        if not start:
+            self.clear(style)
+            return
+        if self.runs and not self.wide:
+            self._uncover(start)
+        self.runs.append((start, blanks(self.width - start), style))
+
+    def _uncover(self, start: int) -> None:
+        """Forget the last runs, as far as they lie behind `start`, or under the one that was written just before it."""
+        runs = self.runs
+        before = len(runs)
+        last = runs.pop()
+        first = last[0] if last[0] + len(last[1]) == start else start
+        while runs and runs[-1][0] >= first:
+            runs.pop()
+        if last[0] < start:
+            runs.append(last)
+        self._revision += before - len(runs)
+
+    def draw(self, start: int, stretch: Stretch, style: Style) -> None:
+        """Write a stretch at a column."""
+        if stretch.width == self.width:
+            self._revision += len(self.runs)
+            self.runs.clear()
+            self._cells = None
+            self.pending = 0
+            self.wide = False
+        self.runs.append((start, stretch, style))
+        self.pending += stretch.load
+
+    @property
+    def is_laden(self) -> bool:
+        """Whether the runs take as much memory as cells would, and should be put into these."""
+        return 4 * len(self.runs) + self.pending > 4 * (_MOST_RUNS + self.width)
+
     def settle(self) -> tuple[list[str], list[Style]]:
         """Put the runs into cells and return these with their styles."""
         cells = self._cells
@@ -98,7 +146,7 @@ class Row:
         styles = self._styles
         if self.runs:
             wide = self.wide
-            for start, text, style in self.runs:
+            for start, text, style in self._flat_runs() if self.pending else cast("list[FlatRun]", self.runs):
                 size = len(text)
                 if wide:
                     self._split_wide(cells, styles, start, start + size, style)
@@ -111,7 +159,33 @@ class Row:
                     styles[start : start + size] = [style] * size
             self._revision += len(self.runs)
             self.runs.clear()
+            self.pending = 0
         return cells, styles
+
+    def _flat_runs(self) -> list[FlatRun]:
+        """The runs that can be seen, without the sequences in them."""
+        flat: list[FlatRun] = []
+        for start, text, style in self.runs if self.wide or len(self.runs) < _FEW_RUNS else self._seen_runs():
+            if not isinstance(text, Stretch):
+                flat.append((start, text, style))
+                continue
+            column = start
+            for piece, its in text.pieces(style):
+                flat.append((column, piece, its))
+                column += len(piece)
+        return flat
+
+    def _seen_runs(self) -> list[Run]:
+        """The runs without those that later ones cover."""
+        seen: list[Run] = []
+        covered = 0
+        for run in reversed(self.runs):
+            columns = ((1 << len(run[1])) - 1) << run[0]
+            if columns & ~covered:
+                covered |= columns
+                seen.append(run)
+        seen.reverse()
+        return seen
 
     def _split_wide(self, cells: list[str], styles: list[Style], start: int, end: int, style: Style) -> None:
         if not cells[start]:
@@ -252,9 +326,9 @@ class Row:
         return row
 
     def compact(self) -> int:
-        """Replace the cells by runs of equal style, a tenth of the memory; return how many runs there are."""
+        """Replace the cells by runs of equal style, a tenth of the memory; return how many there are, about."""
         if self._cells is None:
-            return len(self.runs)
+            return len(self.runs) + self.pending // _PIECES_OF_A_RUN
         cells, styles = self.settle()
         runs: list[Run] = []
         column = 0

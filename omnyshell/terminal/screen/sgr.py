@@ -52,15 +52,18 @@ _RESET: Final = {"fg": DEFAULT, "bg": DEFAULT, "underline": NO_UNDERLINE, "under
 _MOST_EFFECTS: Final = 4096
 _LONGEST_KEPT: Final = 64
 _effects: Final[dict[str, Effect]] = {}
-_byte_values: Final = {str(value): value for value in range(_BYTE)}
+DIRECT: Final = ("\x1b[38;2;", "\x1b[48;2;")
+"""How a direct colour is chosen; there are too many of them to expect the same again."""
+
+_REDS: Final = {str(value): TRUE_COLOUR | value << 16 for value in range(_BYTE)}
+_GREENS: Final = {str(value): value << 8 for value in range(_BYTE)}
+_BLUES: Final = {str(value): value for value in range(_BYTE)}
 _is_plain: Final = re.compile(r"\x1b\[[0-9;:]*m").fullmatch
 
 
 def effect_of(sequence: str) -> Effect | None:
     """Return what an SGR sequence does, or None where `sequence` is none."""
-    effect = _effects.get(sequence)
-    if effect is None:
-        effect = _direct_effect(sequence)
+    effect = _direct_effect(sequence) or _effects.get(sequence)
     if effect is None and _is_plain(sequence):
         effect = _parse(sequence[2:-1])
         if len(_effects) >= _MOST_EFFECTS:
@@ -70,19 +73,21 @@ def effect_of(sequence: str) -> Effect | None:
     return effect
 
 
+def direct_colour(sequence: str) -> int | None:
+    """Return the colour of a sequence that does nothing but choose a direct one, as it is usually written."""
+    try:
+        red, green, blue = sequence[7:-1].split(";")
+        return _REDS[red] | _GREENS[green] | _BLUES[blue]
+    except (KeyError, ValueError):
+        return None
+
+
 def _direct_effect(sequence: str) -> Effect | None:
     """The effect of a single direct colour; there are too many such sequences to cache."""
-    fields = sequence[2:-1].split(";")
-    if len(fields) != 5 or fields[1] != "2":
+    colour = direct_colour(sequence) if sequence.startswith(DIRECT) else None
+    if colour is None:
         return None
-    ground, _, red, green, blue = fields
-    try:
-        colour = TRUE_COLOUR | _byte_values[red] << 16 | _byte_values[green] << 8 | _byte_values[blue]
-    except KeyError:
-        return None
-    if ground == "38":
-        return (colour, None, -1, 0, None, None)
-    return (None, colour, -1, 0, None, None) if ground == "48" else None
+    return (colour, None, -1, 0, None, None) if sequence[2] == "3" else (None, colour, -1, 0, None, None)
 
 
 def _parse(params: str) -> Effect:

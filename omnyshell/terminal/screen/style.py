@@ -103,7 +103,7 @@ class Style:
         return self._erased
 
     def after(self, sequence: str, effect: Effect) -> "Style":
-        """Return the style after `effect`; cache it under `sequence` if that style exists already."""
+        """Return the style after `effect`; cache it under `sequence`, if there is one and the style exists already."""
         fg, bg, flags, underline, underline_colour, link = self._fields
         new_fg, new_bg, keep, add, new_underline, new_underline_colour = effect
         look = (
@@ -114,20 +114,36 @@ class Style:
             underline_colour if new_underline_colour is None else new_underline_colour,
             link,
         )
+        return self._to(look, sequence)
+
+    def with_ground(self, colour: int, sequence: str) -> "Style":
+        """Return the style with the foreground (SGR 38) or background (48) that `sequence` chooses."""
+        fg, bg, flags, underline, underline_colour, link = self._fields
+        if sequence[2] == "3":
+            fg = colour
+        else:
+            bg = colour
+        return self._to((fg, bg, flags, underline, underline_colour, link), sequence)
+
+    def _to(self, look: Fields, sequence: str) -> "Style":
         style = _styles.get(look)
         if style is None:
-            if len(_styles) >= _MOST_STYLES or (link and _registry.has_too_many(link)):
+            if len(_styles) >= _MOST_STYLES or (look[-1] and _registry.has_too_many(look[-1])):
                 _registry.forget()
             style = _styles[look] = Style(look)
-            return style
-        if len(sequence) <= _LONGEST_LEARNT:
+        else:
+            self.learn(sequence, style)
+        return style
+
+    def learn(self, sequences: str, style: "Style") -> None:
+        """Cache the style after sequences, where these are not too long."""
+        if 0 < len(sequences) <= _LONGEST_LEARNT:
             if self.transitions is _NOTHING_LEARNT:
                 self.transitions = {}
-            self.transitions[sequence] = style
+            self.transitions[sequences] = style
             _registry.transitions += 1
             if _registry.transitions > _MOST_TRANSITIONS:
                 _registry.unlearn()
-        return style
 
 
 class _Registry:

@@ -11,12 +11,21 @@ from omnyshell.terminal.sequences.reports import Reports
 from omnyshell.terminal.sequences.tokens import LONGEST_SEQUENCE
 from omnyshell.terminal.state.table import CONTROL_OF, DISABLED, ESCAPES, TITLE_FORM_OFF
 
-# A function, its arguments, and whether it may change more than the cursor's place.
-Action = tuple[Callable[..., None], tuple[Any, ...], bool]
+# A function, its arguments, and what it may change.
+Action = tuple[Callable[..., None], tuple[Any, ...], int]
+
+MOVES: Final = 0
+"""Contents and the cursor's place."""
+
+CHANGES: Final = 1
+"""Also the screen that is shown, the pen, margins, modes."""
+
+PLACES: Final = 2
+"""The cursor's place alone: CUP, with line and column."""
 
 LONGEST_LEARNED: Final = 64
 """Characters of the longest sequence that is cached."""
-_MOST_ACTIONS: Final = 4096
+_MOST_ACTIONS: Final = 8192
 _csi_parts: Final = re.compile(r"\x1b\[([<-?]*)([0-9:;]*)([ -/]*)([@-~])").fullmatch
 
 
@@ -52,7 +61,7 @@ def _new_line(screen: Reports) -> None:
     screen.linefeed()
 
 
-NOTHING: Final[Action] = (_nothing, (), False)
+NOTHING: Final[Action] = (_nothing, (), MOVES)
 
 _OF_PYTE: Final[dict[str, Callable[..., None]]] = {
     # pyte takes an apostrophe for HPA, whose final byte is a grave accent; SGR is handled elsewhere.
@@ -107,37 +116,41 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "=u": (Reports.set_keyboard, 2),
 }
 _FUNCTIONS: Final = {
-    **{name: (function, 1, False) for name, function in (_OF_PYTE | _MOVES).items()},
-    **{name: (function, 2, False) for name, function in _MOVES_OF_TWO.items()},
-    **{name: (function, most, True) for name, (function, most) in _OTHERS.items()},
+    **{name: (function, 1, MOVES) for name, function in (_OF_PYTE | _MOVES).items()},
+    **{name: (function, 2, PLACES) for name, function in _MOVES_OF_TWO.items()},
+    **{name: (function, most, CHANGES) for name, (function, most) in _OTHERS.items()},
 }
 
 _FIXED: Final[dict[str, Action]] = {
-    **{control: (getattr(Reports, name), (), name.startswith("shift")) for control, name in Stream.basic.items()},
-    "\x1bD": (Reports.index, (), False),
-    "\x1bE": (Reports.next_line, (), False),
-    "\x1bM": (Reports.reverse_index, (), False),
-    "\x1bH": (Reports.set_tab_stop, (), False),
-    "\x1b7": (Reports.save_cursor, (), False),
-    "\x1b8": (Reports.restore_cursor, (), True),
-    "\x1bc": (_reset, (), True),
-    "\x1bn": (Reports.select_charset, (2,), True),
-    "\x1bo": (Reports.select_charset, (3,), True),
-    "\r\n": (_new_line, (), False),
-    "\x1b6": (Reports.back_index, (), False),
-    "\x1b9": (Reports.forward_index, (), False),
-    "\x1bV": (Reports.start_protected_area, (), True),
-    "\x1bW": (Reports.end_protected_area, (), True),
-    "\x1bN": (Reports.shift_once, (2,), True),
-    "\x1bO": (Reports.shift_once, (3,), True),
-    "\x1b~": (Reports.select_right_charset, (1,), False),
-    "\x1b}": (Reports.select_right_charset, (2,), False),
-    "\x1b|": (Reports.select_right_charset, (3,), False),
-    "\x1b<": (_set_private, (2,), False),
-    **{sequence: (Reports.change_by_escape, (sequence,), False) for sequence in ESCAPES},
-    "\x1b=": (_set_private, (66,), True),
-    "\x1b>": (_reset_private, (66,), True),
-    "\x1b#8": (Reports.alignment_display, (), True),
+    **{
+        control: (getattr(Reports, name), (), CHANGES if name.startswith("shift") else MOVES)
+        for control, name in Stream.basic.items()
+    },
+    "\x1b[K": (Reports.erase_to_line_end, (), MOVES),
+    "\x1bD": (Reports.index, (), MOVES),
+    "\x1bE": (Reports.next_line, (), MOVES),
+    "\x1bM": (Reports.reverse_index, (), MOVES),
+    "\x1bH": (Reports.set_tab_stop, (), MOVES),
+    "\x1b7": (Reports.save_cursor, (), MOVES),
+    "\x1b8": (Reports.restore_cursor, (), CHANGES),
+    "\x1bc": (_reset, (), CHANGES),
+    "\x1bn": (Reports.select_charset, (2,), CHANGES),
+    "\x1bo": (Reports.select_charset, (3,), CHANGES),
+    "\r\n": (_new_line, (), MOVES),
+    "\x1b6": (Reports.back_index, (), MOVES),
+    "\x1b9": (Reports.forward_index, (), MOVES),
+    "\x1bV": (Reports.start_protected_area, (), CHANGES),
+    "\x1bW": (Reports.end_protected_area, (), CHANGES),
+    "\x1bN": (Reports.shift_once, (2,), CHANGES),
+    "\x1bO": (Reports.shift_once, (3,), CHANGES),
+    "\x1b~": (Reports.select_right_charset, (1,), MOVES),
+    "\x1b}": (Reports.select_right_charset, (2,), MOVES),
+    "\x1b|": (Reports.select_right_charset, (3,), MOVES),
+    "\x1b<": (_set_private, (2,), MOVES),
+    **{sequence: (Reports.change_by_escape, (sequence,), MOVES) for sequence in ESCAPES},
+    "\x1b=": (_set_private, (66,), CHANGES),
+    "\x1b>": (_reset_private, (66,), CHANGES),
+    "\x1b#8": (Reports.alignment_display, (), CHANGES),
 }
 
 CONTROL_SEQUENCES: Final = {name: most for name, (_, most, _) in _FUNCTIONS.items()}
@@ -167,7 +180,7 @@ def _parse(sequence: str) -> Action:
     if sequence[:2] == "\x1b[":
         return _parse_csi(sequence)
     if len(sequence) == 3 and sequence[1] in "()*+":
-        return (Reports.define_charset, (sequence[2], sequence[1]), True)
+        return (Reports.define_charset, (sequence[2], sequence[1]), CHANGES)
     return NOTHING
 
 
@@ -181,4 +194,7 @@ def _parse_csi(sequence: str) -> Action:
         return NOTHING
     call, most, changes = function
     fields = params.split(";")[:most] if params else []
-    return (call, tuple(number(field.partition(":")[0]) for field in fields), changes)
+    arguments = tuple(number(field.partition(":")[0]) for field in fields)
+    if changes == PLACES:
+        arguments = tuple(argument or 1 for argument in (*arguments, 0, 0)[:2])
+    return (call, arguments, changes)

@@ -1,4 +1,4 @@
-"""Terminal output cut into tokens: a run of printable text and the control function that follows it.
+"""Terminal output cut into tokens: printable text, with SGR in it, and the control function that follows it.
 
 The grammar is that of ECMA-48 as DEC's parsers read it: C0 controls within a sequence are carried out at once, CAN
 and SUB abort, ESC starts anew, a malformed sequence is swallowed up to its final byte. Control strings end at ESC (of
@@ -9,11 +9,14 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from omnyshell.terminal.screen.stretches import SGR
+
 LONGEST_SEQUENCE: Final = 4096
 """Characters of an unfinished control sequence that are kept; a longer one is swallowed."""
 
 _C0 = r"\x00-\x17\x19\x1c-\x1f\x7f"
-_TEXT = r"([^\x00-\x1f\x7f]*)"
+_PRINTABLE = r"[^\x00-\x1f\x7f]*+"
+_TEXT = rf"({_PRINTABLE}(?:{SGR}{_PRINTABLE})*+)"
 _SEQUENCE = r"\x1b\[[0-?]*[ -/]*[@-~]"
 _NEWLINE = r"\r?\n"
 _MALFORMED = r"\x1b\[[ -?]*[@-~]"

@@ -65,13 +65,14 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
     assert "\x1b[31mred" in terminal.tmux("capture-pane", "-p", "-e")
 
     terminal.tmux("resize-window", "-x", "70", "-y", "20")
-    terminal.type("clear; omnyshell sessions resume n1 " + short[:4].upper(), "Enter")
+    terminal.type("clear; echo before=$((6*7)); omnyshell sessions resume n1 " + short[:4].upper(), "Enter")
     while json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))[0]["state"] != "attached":
         time.sleep(0.02)
     terminal.shows("\nred\n")
     terminal.type("C-c", "")
     terminal.type("stty size", "Enter")
-    terminal.shows("20 70")
+    assert "before=42" not in terminal.shows("20 70")
+    assert "before=42" in terminal.tmux("capture-pane", "-p", "-S", "-50")
     assert machines.omnyshell("sessions", "detach", "n1", "--timeout", "30m").startswith(f"detached {short};")
     terminal.shows("detached; `omnyshell sessions resume")
     (info,) = json.loads(machines.omnyshell("sessions", "list", "n1", "--json"))

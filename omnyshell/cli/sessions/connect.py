@@ -75,12 +75,20 @@ async def resume_session(
         spec = terminal_spec()
         session = await client.resume(node, ref, pty=spec)
         if not history:
-            return await _show(client, session, guardian, escape)
+            return await _show(client, session, guardian, escape, _room_above(session, spec))
         # Imported by those that use it: the command starts fast without.
         from omnyshell.cli.sessions.history import lines_above, scrolled_out
 
         rows = await lines_above(client, node, session.id, end=session.history_end, count=history, columns=spec.cols)
         return await _show(client, session, guardian, escape, scrolled_out(rows, spec.rows))
+
+
+def _room_above(session: RemoteSession, spec: PtySpec) -> bytes:
+    """Return what moves all that the terminal shows into its scrollback, before a screen is painted over it.
+
+    The alternate screen has a place of its own.
+    """
+    return b"" if session.opened.result().alt_screen or not sys.stdout.isatty() else b"\x1b[m" + b"\n" * (spec.rows - 1)
 
 
 def _config(access: HubAccess) -> ClientConfig:

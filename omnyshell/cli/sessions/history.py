@@ -30,5 +30,5 @@ def scrolled_out(rows: list[Row], screen_lines: int) -> bytes:
     """Return bytes that print rows on a terminal, and scroll its screen until they have left it."""
     if not rows:
         return b""
-    lines, _ = newest_lines(rows, len(rows) * rows[0].width * 1024)
+    lines, _ = newest_lines(rows, len(rows) * rows[0].width * 1024, to_edge=True)
     return b"\x1b[m" + lines + b"\n" * (screen_lines - 1)

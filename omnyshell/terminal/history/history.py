@@ -12,6 +12,9 @@ _WEIGHT_OF_PAGE: Final = 512
 _WEIGHT_OF_ROW: Final = 4
 """What a row weighs beside its runs, so that a page of any contents is packed in a few milliseconds."""
 
+_HEAVIEST_PAGE: Final = 2 * _WEIGHT_OF_PAGE
+"""What a page may weigh so that a line is not cut in two, which another width would wrap as such."""
+
 _MOST_UNPACKED: Final = 4
 """Pages whose rows are at hand, because they were looked at."""
 
@@ -70,7 +73,7 @@ class History(Sequence[Row]):
         self._fresh.append(row)
         runs = row.compact()
         self._weight += _WEIGHT_OF_ROW + runs
-        if self._weight >= _WEIGHT_OF_PAGE:
+        if self._weight >= (_HEAVIEST_PAGE if row.goes_on else _WEIGHT_OF_PAGE):
             self._pack()
         return runs
 

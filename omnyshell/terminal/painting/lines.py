@@ -9,8 +9,8 @@ from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.painting.painter import Painter
-from omnyshell.terminal.screen.grid import MOST_LINES
-from omnyshell.terminal.screen.reflow import continues
+from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES
+from omnyshell.terminal.screen.reflow import continues, rewrapped
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_alike
@@ -18,16 +18,21 @@ from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_a
 _allowed: Final = re.compile(
     rb"[^\x00-\x1f\x7f]+|\r\n|\x0f|\x1b\[[0-9;:]{0,64}m|\x1b\]8;[^\x00-\x1f\x7f]{0,2100}\x1b\\"
 )
+_filled: Final = re.compile(rb" \x1b\[[0-9;:]{0,64}m\r\n").search
+"""A line that ends in blanks with a background, which are no text, and take no rows where the screen is narrow."""
 _c1: Final = re.compile(rb"\xc2[\x80-\x9f]")
 
 _NOTHING: Final = "\x0f"
 """SI, which selects the set that is selected: between a joiner and what follows it keeps these apart."""
 
 
-def newest_lines(rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED) -> tuple[bytes, int]:
+def newest_lines(
+    rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED, *, to_edge: bool = False
+) -> tuple[bytes, int]:
     """Return the last of the rows as lines, in `most` bytes, and how many these are; one at least.
 
-    They are for a terminal that counts columns by `widths`; `drawn` does as is the default.
+    They are for a terminal that counts columns by `widths`; `drawn` does as is the default. A background behind a row's
+    text goes as far as it ever did; with `to_edge`, as far as the row is wide.
 
     Each row begins and ends in the default style, and ends with CR and LF unless its text goes on in the next one. It
     has no control functions beside these but SGR and OSC 8. The styles of a row that would take more bytes than `most`
@@ -39,9 +44,9 @@ def newest_lines(rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED)
     for row in reversed(rows):
         ends = not row.goes_on if following is None else not continues(row, following)
         following = row
-        line = next(
-            (form for form in (_painted(row, LAYOUTS[widths], ends=ends), _plain(row)) if len(form) <= most), b"\r\n"
-        )
+        filled = 0 if to_edge else row.filled
+        forms = (_painted(row, LAYOUTS[widths], ends=ends, filled=filled), _plain(row))
+        line = next((form for form in forms if len(form) <= most), b"\r\n")
         size += len(line)
         if lines and size > most:
             break
@@ -51,13 +56,40 @@ def newest_lines(rows: Sequence[Row], most: int, widths: Widths = Widths.JOINED)
 
 def drawn(lines: bytes, columns: int) -> History:
     """Return the rows that lines take on a screen of `columns`; whatever else they have is left out."""
+    lines = _c1.sub(b"?", b"".join(_allowed.findall(lines)))
+    if not _filled(lines):
+        return _drawn(lines, columns)
+    longest = max(map(len, lines.split(b"\r\n")))
+    rows = [_as_filled(row) for row in _drawn(lines, max(columns, min(longest, MOST_COLUMNS)))]
+    history = History(len(lines) + MOST_LINES, columns)
+    for row in rewrapped(rows, columns):
+        history.append(row)
+    return history
+
+
+def _drawn(lines: bytes, columns: int) -> History:
     # A high screen: what is wrapped on a row that scrolled in for it would be filled with the pen's background.
     screen = Emulator(columns, MOST_LINES, scrollback=len(lines) + MOST_LINES)
-    screen.feed(_c1.sub(b"?", b"".join(_allowed.findall(lines))))
+    screen.feed(lines)
     used = screen.cursor.y + (screen.cursor.x > 0)
     for row in screen.rows[:used]:
         screen.scrollback.append(row)
     return screen.scrollback
+
+
+def _as_filled(row: Row) -> Row:
+    """Return a row that is as wide as what it has, where that ends in blanks which are no text."""
+    if row.goes_on or row.plain_text is not None:
+        return row
+    cells, styles = row.settle()
+    end = row.width
+    while end and styles[end - 1] == DEFAULT_STYLE and cells[end - 1] == " ":
+        end -= 1
+    if not end or cells[end - 1] != " ":
+        return row
+    short = Row.of_cells(cells[:end], styles[:end], end)
+    short.joined = row.joined
+    return short
 
 
 def _plain(row: Row) -> bytes:
@@ -74,12 +106,12 @@ def _apart(piece: Piece) -> str:
     return piece.text if piece.is_sure else piece.text + " " * (piece.columns - piece.taken) + _NOTHING
 
 
-def _painted(row: Row, layout: Layout, *, ends: bool) -> bytes:
+def _painted(row: Row, layout: Layout, *, ends: bool, filled: int) -> bytes:
     text = row.plain_text
     if text is not None and is_counted_alike(text):
         return text.rstrip(" ").encode() + b"\r\n"
     cells, styles = row.settle()
-    end = row.width - (row.wrapped == PADDED)
+    end = row.width - (row.wrapped == PADDED and not ends)
     while ends and end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
         end -= 1
     painter = Painter(layout)
@@ -89,6 +121,8 @@ def _painted(row: Row, layout: Layout, *, ends: bool) -> bytes:
         painter.style(_unprotected(style))
         painter.add(*map(_apart, pieces(cells[column:after], layout)))
         column = after
+    if ends and column == row.width and row.filling[1]:
+        painter.add(" " * (filled - column))
     painter.style(DEFAULT_STYLE)
     painter.add("\r\n" if ends else "")
     return painter.text.encode()

@@ -1,16 +1,17 @@
 """Escape sequences that bring another terminal of the same size to what an emulator shows."""
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import chain, groupby, repeat
 from typing import Final
 
 from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.screen.page import SavedCursor
-from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.screen.reflow import continues
+from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.sgr import sgr_between
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
 from omnyshell.terminal.state.table import AUTOWRAP, switch
-from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_alike
 
 MOST_LINKS: Final = 256 * 1024
 """Characters of links in all: a screen can have a long one in each cell, which would be megabytes."""
@@ -78,29 +79,48 @@ class Painter:
             self.parts.append(sgr_between(old, new))
         self.pen = style
 
-    def rows(self, rows: Sequence[Row]) -> None:
-        """Paint rows onto a blank screen."""
+    def rows(self, rows: Sequence[Row], *, same_size: bool) -> None:
+        """Paint rows onto a blank screen; a terminal of the `same_size` wraps lines where they are wrapped here."""
         start, self._is_sure = len(self.parts), True
-        for y, row in enumerate(rows):
-            self._row(y, row)
+        begun = 0
+        switches = [(start, False)]
+        wrapping = _wraps(rows) if same_size else repeat(False, len(rows))
+        for y, (row, wraps) in enumerate(zip(rows, wrapping, strict=True)):
+            self._row(y, row, begun=begun, wraps=wraps)
+            before = len(self.parts)
+            begun = self._wrap(y, row, rows[y + 1]) if wraps else 0
+            switches += [(before, True), (len(self.parts), False)] if wraps else []
         if not self._is_sure:
-            self.parts.insert(start, switch(AUTOWRAP, on=False))
+            for at, on in reversed(switches):
+                self.parts.insert(at, switch(AUTOWRAP, on=on))
             self.parts.append(switch(AUTOWRAP, on=True) if self._wrapping else "")
 
-    def _row(self, y: int, row: Row) -> None:
+    def _row(self, y: int, row: Row, *, begun: int, wraps: bool) -> None:
+        """Paint a row whose first columns were painted already where it was `begun`; all of it where it `wraps`."""
         cells, styles = row.settle()
-        end = row.width
-        while end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
-            end -= 1
+        end = row.width - (row.wrapped == PADDED) if wraps else _extent(row)
         if not end:
             return
-        self.move(y, 0)
-        column = 0
-        for style, group in groupby(styles[:end]):
+        self.move(y, begun)
+        column = begun
+        for style, group in groupby(styles[begun:end]):
             after = column + sum(1 for _ in group)
             self.style(style)
-            self._run(cells, column, after, erasing=after == row.width and style.look == Look(bg=style.look.bg))
+            erasing = not wraps and after == row.width and style.look == Look(bg=style.look.bg)
+            self._run(cells, column, after, erasing=erasing)
             column = after
+
+    def _wrap(self, y: int, row: Row, following: Row) -> int:
+        """Have the terminal wrap into the row that follows; return how many columns of that are painted then."""
+        cells, styles = following.settle()
+        column = row.width - (row.wrapped == PADDED) - 1
+        column -= not row.cells[column]
+        self.move(y, column)
+        self.style(row.styles[column])
+        self.parts.append(row.cells[column])
+        self.style(styles[0])
+        self.parts.append(cells[0])
+        return 1 + (following.width > 1 and not cells[1])
 
     def _run(self, cells: list[str], start: int, end: int, *, erasing: bool) -> None:
         """Paint one style's cells; with `erasing`, blanks at the row's end may be erased instead of written."""
@@ -172,6 +192,36 @@ class Painter:
         if saved.origin:
             self.parts.append("\x1b[?6l")
         self.charsets(SavedCursor().charsets, 0, SavedCursor().charset_right)
+
+
+def _wraps(rows: Sequence[Row]) -> list[bool]:
+    """Return for each row whether it is painted as wrapped into the next one, which has to be painted then."""
+    wraps = [False] * len(rows)
+    for y in range(len(rows) - 2, -1, -1):
+        row, following = rows[y], rows[y + 1]
+        wraps[y] = (
+            row.goes_on
+            and continues(row, following)
+            and (wraps[y + 1] or _extent(following) > 0)
+            and _can_wrap(row, following)
+        )
+    return wraps
+
+
+def _can_wrap(row: Row, following: Row) -> bool:
+    """Whether each terminal that prints both wraps as it was wrapped here."""
+    if row.wrapped == PADDED and row.styles[-1] != following.styles[0]:
+        return False
+    return is_counted_alike("".join(chain(row.cells, following.cells)))
+
+
+def _extent(row: Row) -> int:
+    """Return up to which column a row has more than a new terminal's blanks."""
+    cells, styles = row.settle()
+    end = row.width
+    while end and cells[end - 1] == " " and styles[end - 1] == DEFAULT_STYLE:
+        end -= 1
+    return end
 
 
 def _rendition(look: Look) -> Look:

@@ -17,8 +17,11 @@ _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b
 _SINGLE_SHIFTS: Final = {0: "", 2: "\x1bN", 3: "\x1bO"}
 
 
-def paint(screen: Emulator, *, again: bool = False) -> bytes:
+def paint(screen: Emulator, *, again: bool = False, same_size: bool = False) -> bytes:
     """Return the bytes that bring any terminal of the same size to the state of `screen`: a few KB.
+
+    A larger one shows the same in its corner, unless `same_size` promises that there is none: then lines are wrapped by
+    the terminal, which wraps them anew at another width, and its own tab stops beyond the screen stay.
 
     For the alternate screen they begin with `ESC[?1049h` and have nothing of the main screen
     (docs/protocol.md#detached-sessions); paint again when the program leaves it (see `paint_main`). The start of
@@ -32,13 +35,14 @@ def paint(screen: Emulator, *, again: bool = False) -> bytes:
     if not screen.on_alternate_screen and screen.hidden_page is not None:
         _paint_hidden(painter, screen.hidden_page, again=again)
     painter.add("\x1b[H\x1b[2J")
-    painter.rows(screen.rows)
+    painter.rows(screen.rows, same_size=same_size)
     if screen.protection:
         # Whoever protects cells has said so, even where none of them is on the screen.
         painter.add('\x1b[0"q' if not painter.pen.is_protected else "")
     elif painter.protects:
         painter.start_anew(_SOFT_RESET)
     painter.saved_cursor(screen.saved_cursor, screen.rows)
+    painter.add("" if same_size and screen.has_default_tab_stops else _tab_stops(screen))
     _paint_settings(painter, screen, again=again)
     _paint_cursor(painter, screen)
     return painter.text.encode() + screen.unfinished
@@ -52,7 +56,7 @@ def paint_main(screen: Emulator) -> bytes:
     painter = Painter(_layout_of_terminal(screen), wrapping=AUTOWRAP in screen.mode)
     rows, saved = screen.main_rows, screen.main_cursor
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
-    painter.rows(rows)
+    painter.rows(rows, same_size=True)
     painter.saved_cursor(saved, rows)
     painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
     return painter.text.encode()
@@ -71,7 +75,7 @@ def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
     if not keyboard and not rows and page.saved == SavedCursor():
         return
     painter.add("\x1b[?47h\x1b[H\x1b[2J")
-    painter.rows(rows)
+    painter.rows(rows, same_size=False)
     painter.saved_cursor(page.saved, page.rows)
     painter.style(DEFAULT_STYLE)
     painter.add(keyboard, "\x1b[?47l")
@@ -96,6 +100,7 @@ def reset_sequence(screen: Emulator) -> bytes:
         other=screen.alternate_keyboard,
         titles=[2] * len(screen.titles),
         margins=screen.margins is not None,
+        tab_stops=not screen.has_default_tab_stops,
         charsets="".join(f"\x1b{slot}B" for slot, held in zip("()*+", screen.charsets, strict=True) if held != ASCII),
         shifted=screen.charset != 0,
         shifted_right=screen.charset_right != SavedCursor().charset_right,
@@ -150,12 +155,15 @@ def _contents(page: Page) -> tuple[Any, ...]:
     return tuple((tuple(row.cells), tuple(row.styles)) for row in page.rows)
 
 
+def _tab_stops(screen: Emulator) -> str:
+    return "".join(("\x1b[3g", *(f"\x1b[{x + 1}G\x1bH" for x in sorted(screen.tabstops))))
+
+
 def _paint_settings(painter: Painter, screen: Emulator, *, again: bool) -> None:
-    painter.add("\x1b[3g", *(f"\x1b[{x + 1}G\x1bH" for x in sorted(screen.tabstops)))
     for title in () if again else screen.titles:
         painter.add(f"\x1b]2;{title}\x1b\\\x1b[22;2t")
     painter.add(f"\x1b]2;{screen.title}\x1b\\" if screen.title or screen.titles else "")
-    painter.add("" if screen.cursor_shape else "\x1b[0 q", screen.page.keyboard.painted(again=again))
+    painter.add(screen.page.keyboard.painted(again=again))
     painter.add(screen.settings.painted)
     painter.add(switch(SIDE_MARGINS, on=True) if SIDE_MARGINS in screen.mode else "")
     if screen.side_margins:

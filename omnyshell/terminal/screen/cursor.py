@@ -1,6 +1,6 @@
 """Cursor movement and tab stops (ECMA-48 8.3; DEC STD 070, 5.4)."""
 
-from omnyshell.terminal.screen.grid import Grid
+from omnyshell.terminal.screen.grid import Grid, default_tab_stops
 from omnyshell.terminal.screen.page import SavedCursor
 
 
@@ -216,6 +216,16 @@ class Moving(Grid):
             self.tabstops.discard(self.cursor_column)
         elif how == 3:
             self.tabstops.clear()
+
+    def reset_tab_stops(self, how: int = 0) -> None:
+        """DECST8C: a stop in each eighth column."""
+        if how == 5:
+            self.tabstops = default_tab_stops(self.columns)
+
+    @property
+    def has_default_tab_stops(self) -> bool:
+        """Whether the stops are those of a new terminal."""
+        return self.tabstops == default_tab_stops(self.columns)
 
     def save_cursor(self) -> None:
         """DECSC; each screen keeps its own."""

@@ -129,7 +129,7 @@ class Grid(Screen):
         self._main = self._page = Page(rows)
         self._alternate: Page | None = None
         self._rows = self._page.rows
-        self.tabstops = set(range(TAB_WIDTH, self.columns, TAB_WIDTH))
+        self.tabstops = default_tab_stops(self.columns)
         self.cursor = Cursor()
         self._top, self._bottom = 0, self.lines - 1
         Grid._set_side_margins(self, 0, self.columns - 1)
@@ -362,6 +362,11 @@ class Grid(Screen):
             for row in rows:
                 self.scrollback.append(row)
             self.scrolled += len(rows)
+
+
+def default_tab_stops(columns: int) -> set[int]:
+    """Return the stops of a new terminal."""
+    return set(range(TAB_WIDTH, columns, TAB_WIDTH))
 
 
 def _used(rows: Sequence[Row], cursor: int) -> int:

@@ -278,7 +278,7 @@ class Row:
 
     def fit(self, width: int) -> bool:
         """Cut or pad the row to `width` columns; return False where there would be no room for what it has to tell."""
-        if self._cells is None and not self.wide and self._fill is DEFAULT_STYLE and self.extent() <= width:
+        if self._is_unfilled() and self.extent() <= width:
             self.width = width
             self._revision += 1
             return True
@@ -290,22 +290,40 @@ class Row:
         self.fill(start, *filling)
         return True
 
+    def _is_unfilled(self) -> bool:
+        """Whether it is certain at a glance that there is no background behind the text."""
+        if self._cells is not None or self.wide or self.filled or self._fill is not DEFAULT_STYLE:
+            return False
+        return self.extent() < self.width or (len(self.runs) == 1 and self.runs[0][2] is DEFAULT_STYLE)
+
     @property
     def filling(self) -> tuple[Style, int]:
         """The style of the blanks at the row's end, and up to which column they ever reached."""
         cells, styles = self.settle()
-        style = styles[-1]
-        if style == DEFAULT_STYLE or style != style.erased or cells[-1] != " ":
+        end = self._filled_to()
+        style = styles[end - 1]
+        if style == DEFAULT_STYLE or style != style.erased or cells[end - 1] != " ":
             return DEFAULT_STYLE, 0
-        return style, max(self.width, self.filled)
+        return style, max(end, self.filled)
 
     def filled_from(self) -> int:
         """Return the column from which on there are only blanks of one background."""
         cells, styles = self.settle()
-        end, style = self.width, styles[-1]
+        end = self._filled_to()
+        style = styles[end - 1]
         while end and cells[end - 1] == " " and styles[end - 1] == style == style.erased:
             end -= 1
         return end
+
+    def _filled_to(self) -> int:
+        """Where blanks with a background end that are no text: at the edge, or before what the row was widened by."""
+        end = self.filled
+        if not 0 < end < self.width or self.styles[end - 1] == DEFAULT_STYLE:
+            return self.width
+        cells, styles = self.settle()
+        widened = self.width - end
+        is_blank = cells[end:].count(" ") == styles[end:].count(DEFAULT_STYLE) == widened
+        return end if is_blank else self.width
 
     def fill(self, start: int, style: Style, end: int) -> None:
         """Give the blanks from `start` on a background, up to `end` as far as the row reaches."""

@@ -93,6 +93,7 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "T": (_scroll_down, 5),
     "r": (Reports.set_margins, 2),
     "g": (Reports.clear_tab_stop, 1),
+    "?W": (Reports.reset_tab_stops, 1),
     "h": (Reports.set_mode, MAX_PARAMS),
     "l": (Reports.reset_mode, MAX_PARAMS),
     "?h": (_set_private, MAX_PARAMS),

@@ -19,9 +19,10 @@ from omnyshell.terminal.state.undoing import Leftovers
 
 # Of control sequences those whose last character may matter; SGR, of which there is most, is looked at once a chunk.
 _sequences: Final = re.compile(
-    rb"\x1b(?:\[[<=>?]?(?P<parameters>[0-9;:]{0,256})(?P<final>[ -/]{0,2}[hilnpqrstuxfT}~])|\[>(?P<keys>[0-9;:]{0,64})m"
-    rb"|(?P<charset>[()*+][ -/]?[0-~])|\][0-9]{1,4}(?:;[^\x07\x18\x1a\x1b]{0,4096})?(?P<command>\x07|\x1b\\)"
-    rb"|\](?P<palette>P[0-9A-Fa-f]{7}|R)|(?P<escape>[ %][@FG]|[lmc8<=>VW|}~]))"
+    rb"\x1b(?:\[[<=>?]?(?P<parameters>[0-9;:]{0,256})(?P<final>[ -/]{0,2}[ghilnpqrstuxfTW}~])"
+    rb"|\[>(?P<keys>[0-9;:]{0,64})m|(?P<charset>[()*+][ -/]?[0-~])"
+    rb"|\][0-9]{1,4}(?:;[^\x07\x18\x1a\x1b]{0,4096})?(?P<command>\x07|\x1b\\)"
+    rb"|\](?P<palette>P[0-9A-Fa-f]{7}|R)|(?P<escape>[ %][@FG]|[lmc8<=>HVW|}~]))"
 )
 _begun: Final = re.compile(rb"\x1b(?:\[[ -?]{0,260}|\][^\x07\x18\x1a\x1b]{0,4104}\x1b?|[ -/]{0,3})?\Z")
 _LONGEST_BEGUN: Final = 4112
@@ -56,7 +57,7 @@ class ModeTracker:
         self._keyboards = (Keyboard(), Keyboard())
         self._titles: list[int] = []
         self._charsets: dict[str, str] = {}
-        self._shifted = self._shifted_right = self._has_margins = False
+        self._shifted = self._shifted_right = self._has_margins = self._has_tab_stops = False
         self._link = self._protected = self._styled = False
 
     def feed(self, data: bytes) -> None:
@@ -105,6 +106,7 @@ class ModeTracker:
             other=other,
             titles=self._titles,
             margins=self._has_margins,
+            tab_stops=self._has_tab_stops,
             charsets="".join(f"\x1b{slot}B" for slot, held in self._charsets.items() if held != "B"),
             shifted=self._shifted,
             shifted_right=self._shifted_right,
@@ -183,6 +185,12 @@ class ModeTracker:
     def _set_margins(self, numbers: list[int]) -> None:
         self._has_margins = any(numbers)
 
+    def _change_tab_stops(self, _numbers: list[int]) -> None:
+        self._has_tab_stops = True
+
+    def _reset_tab_stops(self, numbers: list[int]) -> None:
+        self._has_tab_stops = self._has_tab_stops and numbers[0] != 5
+
     def _protect(self, numbers: list[int]) -> None:
         self._protected = numbers[0] == 1
 
@@ -199,6 +207,8 @@ class ModeTracker:
         elif character == "c":
             self._settings.reset()
             self._start_anew()
+        elif character == "H":
+            self._has_tab_stops = True
         elif character in "=>":
             self._settings.set_mode(66, private=True, on=character == "=")
         elif character == "<":
@@ -212,6 +222,8 @@ class ModeTracker:
 _FUNCTIONS: Final[dict[str, Callable[[ModeTracker, list[int]], None]]] = {
     "r": ModeTracker._set_margins,
     '"q': ModeTracker._protect,
+    "g": ModeTracker._change_tab_stops,
+    "?W": ModeTracker._reset_tab_stops,
     "t": ModeTracker._move_titles,
     "?s": ModeTracker._save_modes,
     "?r": ModeTracker._restore_modes,

@@ -1,7 +1,7 @@
 """What puts a terminal back, in the order in which it must be said."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from omnyshell.terminal.state.settings import Keyboard, Settings
 from omnyshell.terminal.state.table import SAVE_AND_SWITCH
@@ -10,6 +10,10 @@ END_LINK = "\x1b]8;;\x1b\\"
 UNPROTECT = '\x1b[0"q'
 RESET_PEN = "\x1b[0m"
 _RESET_MARGINS = "\x1b7\x1b[r\x1b8"
+_TAB_STOPS: Final = "\x1b[8C\x1bH" * 124
+_RESET_TAB_STOPS = f"\x1b7\r\x1b[3g{_TAB_STOPS}\x1b8\x1b[?5W"
+"""DECST8C, and what does the same in terminals that lack it, as far as their screen goes."""
+
 _SHOW_OTHER, _SHOW_MAIN = "\x1b[?47h", "\x1b[?47l"
 
 
@@ -26,6 +30,7 @@ class Leftovers(NamedTuple):
 
     titles: Sequence[int]
     margins: bool
+    tab_stops: bool
     charsets: str
     """What gives the character sets back that were changed."""
 
@@ -46,7 +51,7 @@ class Leftovers(NamedTuple):
             parts += [_SHOW_OTHER, self.other.undone, _SHOW_MAIN]
         parts += [self.main.undone, settings]
         parts += [f"\x1b[23;{which}t" for which in reversed(self.titles)]
-        parts.append(_RESET_MARGINS if self.margins else "")
+        parts += [_RESET_MARGINS if self.margins else "", _RESET_TAB_STOPS if self.tab_stops else ""]
         parts += [self.charsets, "\x0f" if self.shifted else "", "\x1b}" if self.shifted_right else ""]
         parts += [END_LINK if self.link else "", UNPROTECT if self.protected else ""]
         # The cursor that 1049 restores has the pen that it was saved with.

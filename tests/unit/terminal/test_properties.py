@@ -33,19 +33,55 @@ def test_any_chunking_gives_the_same_screen(size: tuple[int, int], data: bytes, 
 
 
 @settings(max_examples=60)
-@given(SIZES, output, output)
+@given(size=SIZES, before=output, after=output, same_size=st.booleans())
 def test_a_painted_screen_equals_its_original_and_goes_on_alike(
-    size: tuple[int, int], before: bytes, after: bytes
+    size: tuple[int, int], before: bytes, after: bytes, *, same_size: bool
 ) -> None:
     original = fed(size, before)
     painted = Emulator(*size)
-    painted.feed(paint(original))
+    painted.feed(paint(original, same_size=same_size))
     assert state(painted) == state(original)
     if original.on_alternate_screen:
         after = after.replace(b"\x1b[?", b"\x1b[").replace(b"\x1bc", b"")
     original.feed(after)
     painted.feed(after)
     assert state(painted) == state(original)
+
+
+LINES = st.lists(st.sampled_from(["abc", "hello ", "漢", "\r\n", "\x1b[31m", "\x1b[m", "e\u0301"])).map("".join)
+
+
+@settings(max_examples=60)
+@given(SIZES, LINES.map(str.encode), SIZES)
+def test_a_painted_screen_is_wrapped_anew_as_its_original(
+    size: tuple[int, int], before: bytes, new: tuple[int, int]
+) -> None:
+    original = fed(size, before)
+    painted = Emulator(*size)
+    painted.feed(paint(original, same_size=True))
+    for screen in (original, painted):
+        screen.resize(new[1], new[0])
+    assert state(painted) == state(original)
+
+
+def test_a_larger_terminal_shows_wrapped_lines_where_they_were() -> None:
+    original = fed((10, 4), b"x" * 25 + b"\r\ny")
+    assert [row.rstrip() for row in fed((40, 9), paint(original)).display[:4]] == ["x" * 10, "x" * 10, "x" * 5, "y"]
+
+
+def test_a_terminal_that_was_painted_wraps_lines_anew() -> None:
+    painted = fed((10, 4), paint(fed((10, 4), "wrapped 漢 twice over\r\nwhole".encode()), same_size=True))
+    painted.resize(4, 30)
+    assert [row.rstrip() for row in painted.display] == ["wrapped 漢 twice over", "whole", "", ""]
+
+
+def test_a_terminal_that_was_painted_keeps_its_tab_stops_beyond_the_screen() -> None:
+    assert b"\x1b[3g" not in paint(fed((80, 2), b"$ "), same_size=True)
+    assert b"\x1b[3g" in paint(fed((80, 2), b"\x1b[5G\x1bH"), same_size=True)
+
+
+def test_a_cursor_of_no_special_shape_is_left_as_the_user_has_it() -> None:
+    assert b" q" not in paint(fed((80, 2), b"\x1b[2 q\x1b[0 q"))
 
 
 @pytest.mark.parametrize("between", ["\0", "\x1b[1m", "\x1b[1;3H"])

@@ -44,8 +44,11 @@ class ScreenFollower(Protocol):
     def resize(self, cols: int, rows: int) -> None:
         """Resize the screen. Nothing may be queued."""
 
-    def paint(self, *, again: bool = False) -> Painting:
-        """Return the bytes that paint the present screen; `again` for a terminal that followed the program before."""
+    def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
+        """Return the bytes that paint the present screen.
+
+        `again` is for a terminal that followed the program before, `same_size` for one that is no larger.
+        """
 
     def paint_main(self) -> bytes:
         """Return the bytes that paint the main screen, also while the alternate one is shown."""

@@ -61,9 +61,10 @@ class FollowedScreen:
         columns, lines = _bounded(cols, rows)
         self._follower.resize(lines, columns)
 
-    def paint(self, *, again: bool = False) -> Painting:
-        """Return the bytes that paint the present screen; `again` for a terminal that followed the program before."""
-        return Painting(paint(self._emulator, again=again), self._emulator.on_alternate_screen)
+    def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
+        """Return the bytes that paint the present screen; see `ScreenFollower`."""
+        painted = paint(self._emulator, again=again, same_size=same_size)
+        return Painting(painted, self._emulator.on_alternate_screen)
 
     def paint_main(self) -> bytes:
         """Return the bytes that paint the main screen on a terminal that has just switched back to it."""

@@ -116,9 +116,11 @@ class SessionOutput:
             for stream, data in self.replay.since(offset):
                 self._channel.send_data(stream, bytes(data))
 
-    def painting(self, *, again: bool = False) -> Painting:
-        """Return the painting of the present screen; `again` for a terminal that followed the program before."""
-        return self.screen.follower.paint(again=again) if self.screen is not None else Painting()
+    def painting(self, *, again: bool = False, same_size: bool = False) -> Painting:
+        """Return the painting of the present screen; see `ScreenFollower`."""
+        if self.screen is None:
+            return Painting()
+        return self.screen.follower.paint(again=again, same_size=same_size)
 
     def paint(self, painting: Painting) -> None:
         """Paint the client's terminal.

@@ -361,7 +361,8 @@ class NodeSession:
         if before is not None:
             before.channel.finish(self._detached())
         # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
-        painting = None if exactly and not request.repaint else self.output_stage.painting(again=exactly)
+        again = exactly and request.repaint
+        painting = self.output_stage.painting(again=again, same_size=True) if again or not exactly else None
         self._attach(end, offsets=request.offsets)
         self._size_reports.attached()
         how = "where it was" if exactly else "painted"

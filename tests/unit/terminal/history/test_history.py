@@ -113,6 +113,14 @@ def test_a_line_that_was_wrapped_is_read_whole() -> None:
     assert texts(found) == ["x" * 10, "x" * 10, "x" * 10, "x" * 5]
 
 
+@pytest.mark.parametrize("others", range(6))
+def test_a_line_is_not_cut_in_two_where_rows_are_packed(others: int) -> None:
+    screen = Emulator(20, 1, scrollback=10_000)
+    screen.feed(b"before\r\n" * others + (b"x" * 30 + b"\r\n") * 500)
+    screen.resize(1, 40)
+    assert len(screen.scrollback) == others + 500
+
+
 @given(output, st.integers(1, 30))
 @settings(max_examples=60)
 def test_packed_rows_are_equal(data: bytes, width: int) -> None:

@@ -37,6 +37,40 @@ def test_lines_show_the_same_elsewhere(data: bytes) -> None:
     assert seen(list(drawn(lines, 20))) == seen(rows)
 
 
+WORDS = ["abc", "hello ", "漢", "\r\n", "\x1b[44m", "\x1b[m", "\x1b[K", "  ", "e\u0301", "\x1b[2K"]
+SOME_LINES = st.lists(st.sampled_from(WORDS), max_size=60).map("".join).map(str.encode)
+WIDTHS = st.integers(20, 60)
+
+
+@given(SOME_LINES, SOME_LINES, st.tuples(WIDTHS, WIDTHS, WIDTHS))
+@settings(max_examples=60)
+def test_lines_are_wrapped_elsewhere_as_where_they_came_from(
+    before: bytes, after: bytes, widths: tuple[int, int, int]
+) -> None:
+    first, second, third = widths
+    screen = Emulator(first, 1, scrollback=1000)
+    screen.feed(before)
+    screen.resize(1, second)
+    screen.feed(after + b"\x1b[m\r\n\r\n")
+    rows, _ = screen.scrollback.before(screen.scrollback.end, 1000)
+    lines, _ = newest_lines(rows, WHATEVER)
+    screen.resize(1, third)
+    assert seen(list(drawn(lines, third))) == seen(list(screen.scrollback))
+
+
+@pytest.mark.parametrize("widths", [(21, 20, 21), (23, 20, 22), (21, 22, 20), (60, 20, 40)])
+def test_a_background_behind_a_line_is_no_text_at_any_width(widths: tuple[int, int, int]) -> None:
+    screen = Emulator(widths[0], 1, scrollback=10)
+    screen.feed(b"abc\x1b[44m\x1b[K")
+    screen.resize(1, widths[1])
+    screen.feed(b"\x1b[m\r\n")
+    lines, _ = newest_lines(list(screen.scrollback), WHATEVER)
+    screen.resize(1, widths[2])
+    for rows in (drawn(lines, widths[2]), screen.scrollback):
+        (row,) = rows
+        assert sum(style.look.bg == 4 for style in row.styles) == min(widths[0], widths[2]) - 3
+
+
 @given(output, st.integers(2, 40))
 @settings(max_examples=60)
 def test_nothing_but_text_and_looks_is_sent(data: bytes, width: int) -> None:

@@ -93,6 +93,9 @@ def test_what_is_balanced_is_left_alone(output: bytes) -> None:
     assert reset_sequence(screen) in (b"", b'\x1b[0"q')
 
 
+EIGHTHS = b"\x1b7\r\x1b[3g" + b"\x1b[8C\x1bH" * 124 + b"\x1b8\x1b[?5W"
+"""Sets a tab stop in each eighth column of any screen."""
+
 LEFT = [
     (b"\x1b[>1u", b"\x1b[<1u"),
     (b"\x1b[>1u\x1b[>1u\x1b[<u", b"\x1b[<1u"),
@@ -106,6 +109,9 @@ LEFT = [
     (b"\x1b[>4;1f", b"\x1b[>4f"),
     (b"\x1b[5 q", b"\x1b[0 q"),
     (b"\x1b[2;9r", b"\x1b7\x1b[r\x1b8"),
+    (b"\x1b[3g", EIGHTHS),
+    (b"\x1b[5G\x1bH", EIGHTHS),
+    (b"\x1b[9G\x1b[g\x1bc\x1b[?5W\x1b[?7l", b"\x1b[?7h"),
     (b"\x1b(0", b"\x1b(B"),
     (b"\x0e", b"\x0f"),
     (b"\x1bo", b"\x0f"),

@@ -1,0 +1,1 @@
+"""Sessions that are left and taken up again and again, held against terminals that never left."""

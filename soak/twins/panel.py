@@ -1,0 +1,31 @@
+"""A Textual program with a table, a log, a field and a clock."""
+
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import DataTable, Footer, Header, Input, RichLog
+
+
+class Panel(App[None]):
+    """Shows its size in its title, so that one sees which it was told."""
+
+    def compose(self) -> ComposeResult:
+        yield Header(show_clock=True)
+        with Horizontal():
+            yield DataTable[str]()
+            yield RichLog()
+        yield Input(placeholder="type \N{GRINNING FACE} here")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        table = self.query_one(DataTable)
+        table.add_columns("name", "漢字", "value")
+        for number in range(100):
+            table.add_row(f"row {number}", "é" * (number % 9), str(number * number))
+
+    def on_resize(self) -> None:
+        self.title = f"{self.size.width} by {self.size.height}"
+        self.query_one(RichLog).write(self.title)
+
+
+if __name__ == "__main__":
+    Panel().run()

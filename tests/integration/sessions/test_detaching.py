@@ -412,7 +412,7 @@ async def test_leaving_a_node_that_does_not_answer_keeps_the_session(
         asked = await node.hear("node.session.open")
         await node.say("node.session.opened", {"sessionId": asked["d"]["sessionId"]}, asked["c"])
         session = await within(opening)
-        shown = _Show(session)
+        shown = _Show(client, session, None, None, b"")
         shown._detaches = True
         async with session:
             assert await within(shown._exit_code()) == 255

@@ -81,6 +81,36 @@ def test_a_session_is_detached_listed_peeked_at_resumed_and_killed(terminal: Ter
     assert machines.omnyshell("sessions", "list", "n1") == "no sessions on n1\n"
 
 
+def test_sessions_are_found_without_their_node(terminal: Terminal, machines: Machines) -> None:
+    assert machines.omnyshell("sessions", "list") == "no sessions\n"
+    for word in ("first", "second"):
+        connect(terminal)
+        terminal.type(f"echo this is the {word}", "Enter")
+        terminal.shows(f"\nthis is the {word}")
+        terminal.type("Enter", "~&")
+        terminal.shows("\ndetached")
+    infos = json.loads(machines.omnyshell("sessions", "list", "--json"))
+    assert [(info["nodeId"], info["state"]) for info in infos] == [("n1", "detached")] * 2
+    header, *rows = machines.omnyshell("sessions", "list").splitlines()
+    assert header.split()[:2] == ["NODE", "SESSION"]
+    shorts = [row.split()[1] for row in rows]
+    assert shorts == [info["shortId"] for info in infos]
+    assert "this is the first" in machines.omnyshell("sessions", "peek", shorts[0])
+
+    terminal.type("clear; unset OMNYSHELL_NO_PROMPT; omnyshell sessions resume", "Enter")
+    terminal.shows("Which one? [1-2]")
+    terminal.type("2", "Enter")
+    terminal.shows("this is the second")
+    terminal.type("Enter", "~&")
+    terminal.shows("\ndetached")
+    terminal.type(f"clear; omnyshell connect {shorts[0]}", "Enter")
+    terminal.shows("this is the first")
+    terminal.type("exit", "Enter")
+    terminal.shows("local>")
+    machines.omnyshell("sessions", "kill", shorts[1])
+    assert machines.omnyshell("sessions", "list") == "no sessions\n"
+
+
 def test_a_terminal_that_is_closed_leaves_its_session(terminal: Terminal, machines: Machines) -> None:
     connect(terminal)
     pane = terminal.tmux("display-message", "-p", "#{pane_id}").strip()

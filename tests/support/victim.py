@@ -11,7 +11,7 @@ from support.hostile import UUID, unprintable
 from support.hostile_hub import OUTPUT
 
 from omnyshell import FrameCodec, ProtocolException
-from omnyshell.cli.grammar.command import Command
+from omnyshell.cli.grammar.command import Command, Rest
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.main import run
 from omnyshell.cli.sessions import connect
@@ -30,7 +30,7 @@ SHORTLY = 0.1
 """Seconds to wait for an answer: one that comes, and one that does not or that counts as if it had not."""
 
 ARGUMENTS = {
-    "node": "n1", "session": UUID[:8], "command": "true", "port": "80", "ref": "t", "name": "ann", "id": "c1",
+    "node": "n1", "session": UUID[:8], "port": "80", "ref": "t", "name": "ann", "id": "c1",
     "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
 }  # fmt: skip
 RAW = ("exec", "connect", "sessions resume")
@@ -44,7 +44,14 @@ def asks_a_hub(command: Command) -> bool:
 
 
 ASKING = [command for command in COMMANDS if asks_a_hub(command)]
-RUNS = [(command, False) for command in ASKING] + [
+ANYWHERE = [
+    command._replace(declared=tuple(option for option in command.options if option.name != "node"))
+    for command in ASKING
+    if command.name in ("sessions list", "sessions peek")
+]
+"""Commands with their node left out, which ask for it."""
+
+RUNS = [(command, False) for command in (*ASKING, *ANYWHERE)] + [
     (command, True) for command in ASKING if any(option.name == "--json" for option in command.options)
 ]
 WAITS = (
@@ -57,7 +64,9 @@ WAITS = (
 """Constants of modules that say how long a command waits for its hub."""
 
 every_command = pytest.mark.parametrize(
-    ("command", "as_json"), RUNS, ids=[f"{command.name}{' --json' * as_json}" for command, as_json in RUNS]
+    ("command", "as_json"),
+    RUNS,
+    ids=[f"{command.name}{' --json' * as_json}{' anywhere' * (command in ANYWHERE)}" for command, as_json in RUNS],
 )
 
 
@@ -98,6 +107,8 @@ class Victim:
 
     def __init__(self, command: Command, capfd: pytest.CaptureFixture[str], place: Path, *, as_json: bool) -> None:
         arguments = [ARGUMENTS[option.name] for option in command.options if option.is_argument]
+        if command.keeps is Rest.BEHIND_NODE:
+            arguments.append("true")
         self._words = [*command.words, *arguments, *(["--json"] if as_json else [])]
         self._is_raw = command.name in RAW
         self._is_lines = command.name == "events"

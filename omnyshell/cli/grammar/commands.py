@@ -23,7 +23,10 @@ TTY = Option("--tty", "run it in a terminal", kind="flag")
 OF_0_1_0_EXEC = frozenset(option.name for option in (CWD, ENV, TTY, HUB, PRINCIPAL, TOKEN, TOKEN_FILE, KEY, CA))
 """The options of `exec` in version 0.1.0, which scripts write behind the command."""
 
-SESSION = Option("session", "session to use, by its id or what it begins with", "SESSION")
+ON_NODE = Option("node", "node of the session; may be left out", "NODE", optional=True)
+SESSION = Option(
+    "session", "session to use, by its id or what it begins with; alone it is enough", "SESSION", optional=True
+)
 ESCAPE = Option("--escape", "what begins an escape, as ~ or ^B; none for none", "CHAR", default="~")
 LINES_ABOVE = Option("--history", "print so many of the lines above the screen first", "N", "int")
 
@@ -97,21 +100,21 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         ("sessions", "list"),
-        "list your sessions on a node",
+        "list your sessions, on a node or everywhere",
         "sessions.sessions:list_sessions",
-        (NODE, JSON, *ACCESS),
+        (ON_NODE, JSON, *ACCESS),
     ),
     Command(
         ("sessions", "peek"),
         "print the screen of a session, also of one that ended a few minutes ago",
         "sessions.sessions:peek",
-        (NODE, SESSION, LINES_ABOVE, JSON, *ACCESS),
+        (ON_NODE, SESSION, LINES_ABOVE, JSON, *ACCESS),
     ),
     Command(
         ("sessions", "resume"),
         "take up a session in this terminal, also from another one that has it",
         "sessions.sessions:resume",
-        (NODE, SESSION, LINES_ABOVE, ESCAPE, *ACCESS),
+        (ON_NODE, SESSION, LINES_ABOVE, ESCAPE, *ACCESS),
         more="terminal.escapes:help_text",
     ),
     Command(
@@ -130,7 +133,7 @@ COMMANDS: tuple[Command, ...] = (
         ("sessions", "kill"),
         "end a session and everything that runs in it",
         "sessions.sessions:kill",
-        (NODE, SESSION, JSON, *ACCESS),
+        (Option("node", "node of the session, or the session alone", "NODE"), SESSION, JSON, *ACCESS),
     ),
     Command(
         ("tunnel", "open"),

@@ -73,7 +73,12 @@ def describe(error: OmnyShellException, words: tuple[str, ...] = (), node: str =
 
 def say_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows as aligned columns below a header."""
+    for line in format_table(header, rows):
+        print(line)
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table with aligned columns, without anything in them that is not printable."""
     lines = [list(header), *([printable(cell, LONGEST_CELL) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,7 +14,7 @@ from omnyshell.cli.ground.output import FAILURE, complain
 from omnyshell.cli.terminal.escapes import DEFAULT, ENDING, Escape, EscapeScanner, help_text, parse_escape, shown
 from omnyshell.cli.terminal.raw_terminal import Notices, RawTerminal
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
-from omnyshell.errors import OmnyShellException, OmnyShellTimeoutException
+from omnyshell.errors import ErrorCodes, OmnyShellException, OmnyShellTimeoutException, SessionRejectedException
 from omnyshell.guardian import Guardian, guarding
 from omnyshell.ids import short_id
 from omnyshell.model.sessions import CloseReason, PtySpec, SessionMode
@@ -38,6 +39,8 @@ FIRST_REPEAT, LAST_REPEAT = 0.25, 30.0
 LINE_AFTER = 2 * 2 * FIRST_REPEAT
 """The pause, in seconds, before which a newline is typed that the input lacks."""
 
+_LIKE_A_SESSION = re.compile("[0-9a-fA-F-]{2,36}")
+
 
 def connect(options: argparse.Namespace) -> int:
     """Open a shell, or a command in a terminal, on a node; returns its exit code."""
@@ -45,7 +48,19 @@ def connect(options: argparse.Namespace) -> int:
     env |= parse_pairs(options.env, "--env")
     access, escape = access_from(options), parse_escape(options.escape)
     with guarding() as guardian:
-        return run(run_session(access, options.node, options.rest, env, options.cwd, guardian, escape))
+        try:
+            return run(run_session(access, options.node, options.rest, env, options.cwd, guardian, escape))
+        except SessionRejectedException as exc:
+            if exc.code != ErrorCodes.UNKNOWN_NODE or options.rest or not _LIKE_A_SESSION.fullmatch(options.node):
+                raise
+            # Imported by those that use it: the command starts fast without.
+            from omnyshell.cli.sessions.finding import choose, find, named
+
+            sessions = named(find(access), options.node)
+            if not sessions:
+                raise
+            node, ref = choose(sessions, options.node)
+            return run(resume_session(access, node, ref, guardian, escape=escape))
 
 
 async def run_session(

@@ -1,4 +1,4 @@
-"""`omnyshell sessions`: lists, shows, resumes, detaches and ends sessions on a node."""
+"""`omnyshell sessions`: lists, shows, resumes, detaches and ends sessions."""
 
 import argparse
 import asyncio
@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from omnyshell.cli.ground.access import access_from
-from omnyshell.cli.ground.output import say, say_json, say_table
-from omnyshell.durations import format_duration, parse_duration
+from omnyshell.cli.ground.output import FAILURE, say, say_json, say_table
+from omnyshell.durations import parse_duration
 from omnyshell.errors import ConfigException, NodeUnavailableException
 from omnyshell.model.sessions import DetachedSessionInfo
 from omnyshell.services.client.client import OmnyShellClient
@@ -22,20 +22,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_HEADER = ("SESSION", "STATE", "AGE", "EXPIRES", "COMMAND", "DIRECTORY")
-
 
 def list_sessions(options: argparse.Namespace) -> int:
-    """Print the user's sessions on a node."""
-    sessions = _ask(options, lambda client: _sessions_on(client, options.node))
+    """Print the user's sessions, on a node or on all of them; a list that lacks those of a node is no success."""
+    from omnyshell.cli.sessions.finding import HEADER, find, row
+
+    silent: tuple[str, ...] = ()
+    if options.node is None:
+        sessions, silent = find(access_from(options))
+    else:
+        sessions = _ask(options, lambda client: _sessions_on(client, options.node))
     if options.json:
         say_json([session.to_wire() for session in sessions])
     elif sessions:
-        now = datetime.now(UTC)
-        say_table(_HEADER, [_row(session, now) for session in sessions])
+        now, first = datetime.now(UTC), options.node is not None
+        say_table(HEADER[first:], [row(session, now)[first:] for session in sessions])
     else:
-        say(f"no sessions on {options.node}")
-    return 0
+        say(f"no sessions on {options.node}" if options.node else "no sessions")
+    return FAILURE if silent else 0
 
 
 async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedSessionInfo, ...]:
@@ -48,9 +52,12 @@ async def _sessions_on(client: OmnyShellClient, node_id: str) -> tuple[DetachedS
 
 def peek(options: argparse.Namespace) -> int:
     """Print a session's screen: with its colours on a terminal, as text otherwise."""
+    from omnyshell.cli.sessions.finding import place_of
     from omnyshell.cli.sessions.peek import print_screen
 
-    screen, rows = _ask(options, lambda client: _seen(client, options.node, options.session, _lines_wanted(options)))
+    wanted = _lines_wanted(options)
+    node, ref = place_of(options)
+    screen, rows = _ask(options, lambda client: _seen(client, node, ref, wanted))
     print_screen(screen, rows, as_json=options.json)
     return 0
 
@@ -78,12 +85,14 @@ def resume(options: argparse.Namespace) -> int:
     """Resume a session in this terminal; return its exit code."""
     from omnyshell.cli.ground.loop import run
     from omnyshell.cli.sessions.connect import resume_session
+    from omnyshell.cli.sessions.finding import place_of
     from omnyshell.cli.terminal.escapes import parse_escape
     from omnyshell.guardian import guarding
 
     access, wanted, escape = access_from(options), _lines_wanted(options), parse_escape(options.escape)
+    node, ref = place_of(options)
     with guarding() as guardian:
-        return run(resume_session(access, options.node, options.session, guardian, wanted, escape))
+        return run(resume_session(access, node, ref, guardian, wanted, escape))
 
 
 def detach(options: argparse.Namespace) -> int:
@@ -100,7 +109,12 @@ def detach(options: argparse.Namespace) -> int:
 
 def kill(options: argparse.Namespace) -> int:
     """End a session."""
-    text = _ask(options, lambda client: client.kill_session(options.node, options.session))
+    from omnyshell.cli.sessions.finding import choose, find, named
+
+    node, ref = options.node, options.session
+    if ref is None:
+        node, ref = choose(named(find(access_from(options)), node), node)
+    text = _ask(options, lambda client: client.kill_session(node, ref))
     if options.json:
         say_json({"ok": True, "message": text}, indent=None)
     else:
@@ -114,15 +128,3 @@ def _ask(options: argparse.Namespace, question: Callable[[OmnyShellClient], Awai
             return await question(client)
 
     return asyncio.run(ask())
-
-
-def _row(session: DetachedSessionInfo, now: datetime) -> tuple[str, ...]:
-    expires = format_duration((session.expires_at - now).total_seconds()) if session.expires_at is not None else "-"
-    return (
-        session.short_id,
-        session.state,
-        format_duration((now - session.created_at).total_seconds()),
-        expires,
-        session.current_command or "-",
-        session.current_cwd or "-",
-    )

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from omnyshell.errors import OmnyShellException
 from omnyshell.model.sessions import SessionState
 from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.everywhere import sessions_everywhere
 from omnyshell.tui import messages
 from omnyshell.tui.context import ConsoleContext
 from omnyshell.tui.keys import Context, bindings
@@ -30,7 +31,6 @@ LISTING: Final = 3.0
 REFRESH: Final = 1.5
 """Seconds between two looks at each session on screen."""
 
-_AT_ONCE: Final = 8
 _CELL_WIDTH: Final = 48
 _CELL_HEIGHT: Final = 13
 _MOST_CELLS: Final = 24
@@ -38,19 +38,8 @@ _MOST_CELLS: Final = 24
 
 async def detached_sessions(client: OmnyShellClient) -> list[SessionRef]:
     """Return one's detached sessions on all nodes, sorted. A node that does not answer is left out."""
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def of_node(node_id: str) -> list[SessionRef]:
-        async with turns:
-            try:
-                found = await client.list_sessions(node_id)
-            except OmnyShellException:
-                return []
-        return [SessionRef(node_id, info.session_id) for info in found if info.state is SessionState.DETACHED]
-
-    nodes = await client.list_nodes()
-    parts = await asyncio.gather(*(of_node(node.node_id) for node in nodes))
-    return sorted((ref for part in parts for ref in part), key=lambda ref: (ref.node_id, ref.session_id))
+    found = await sessions_everywhere(client)
+    return [SessionRef(info.node_id, info.session_id) for info in found.sessions if info.state is SessionState.DETACHED]
 
 
 class WallScreen(Screen[None]):

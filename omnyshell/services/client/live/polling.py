@@ -1,22 +1,15 @@
 """Fills a state from a hub without `events`, by requests of the base protocol."""
 
-import asyncio
-
-from omnyshell.ids import PrincipalId
 from omnyshell.model.live import LiveNode, LiveSession, LiveTunnel, NodePresence, Part
 from omnyshell.model.nodes import NodeDescriptor
-from omnyshell.model.principals import Principal
 from omnyshell.model.sessions import DetachedSessionInfo, SessionState
 from omnyshell.model.tunnels import TunnelInfo
-from omnyshell.security.authorizer import RoleBasedAuthorizer
 from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.everywhere import sessions_everywhere
 from omnyshell.services.client.live.state import HubState
 
 SESSIONS_EVERY = 5
 """Sessions are polled only in every so many rounds: it costs a request to every node, which the hub audits."""
-
-AT_ONCE = 8
-"""Nodes that are asked at the same time; a hub allows 64 requests of one client."""
 
 POLLED_PARTS = frozenset((Part.NODES, Part.SESSIONS, Part.TUNNELS))
 
@@ -39,26 +32,9 @@ class Poller:
         if Part.TUNNELS in self._parts:
             self._state.set_polled(Part.TUNNELS, map(_tunnel, await self._client.list_tunnels()))
         if Part.SESSIONS in self._parts and self._round % SESSIONS_EVERY == 0:
-            self._state.set_polled(Part.SESSIONS, map(_session, await self._sessions(nodes)))
+            found = await sessions_everywhere(self._client, nodes)
+            self._state.set_polled(Part.SESSIONS, map(_session, found.sessions))
         self._round += 1
-
-    async def _sessions(self, nodes: tuple[NodeDescriptor, ...]) -> list[DetachedSessionInfo]:
-        """The principal's sessions on the nodes that it may use.
-
-        Others are not asked, as each refusal would be audited.
-        """
-        welcome = self._client.identity
-        me = Principal(PrincipalId(welcome.principal), frozenset(welcome.roles))
-        usable = [node.node_id for node in nodes if RoleBasedAuthorizer().may_open(me, node.labels, {})]
-        found: list[DetachedSessionInfo] = []
-        turns = asyncio.Semaphore(AT_ONCE)
-
-        async def ask(node_id: str) -> None:
-            async with turns:
-                found.extend(await self._client.list_sessions(node_id))
-
-        await asyncio.gather(*map(ask, usable))
-        return found
 
 
 def _node(found: NodeDescriptor) -> LiveNode:

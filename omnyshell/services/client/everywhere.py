@@ -1,0 +1,53 @@
+"""One's sessions on all nodes that one may use, by a question to each."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from omnyshell.errors import OmnyShellException
+from omnyshell.ids import PrincipalId
+from omnyshell.model.nodes import NodeDescriptor
+from omnyshell.model.principals import Principal
+from omnyshell.model.sessions import DetachedSessionInfo
+from omnyshell.security.authorizer import RoleBasedAuthorizer
+from omnyshell.services.client.client import OmnyShellClient
+
+AT_ONCE = 32
+"""Nodes that are asked at the same time; a hub allows 64 requests of one client."""
+
+
+class FoundSessions(NamedTuple):
+    """What the nodes answered."""
+
+    sessions: tuple[DetachedSessionInfo, ...]
+    """Attached and detached ones, by node and age."""
+
+    silent: tuple[str, ...]
+    """The ids of nodes that did not answer: what they have is not known."""
+
+
+async def sessions_everywhere(client: OmnyShellClient, nodes: Iterable[NodeDescriptor] | None = None) -> FoundSessions:
+    """Ask each of the nodes, or all that are connected; raises as `OmnyShellClient.list_nodes` does.
+
+    Nodes that the principal's roles do not reach are not asked, as each refusal would be audited.
+    """
+    known = await client.list_nodes() if nodes is None else nodes
+    welcome = client.identity
+    me = Principal(PrincipalId(welcome.principal), frozenset(welcome.roles))
+    found: list[DetachedSessionInfo] = []
+    silent: list[str] = []
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(node_id: str) -> None:
+        async with turns:
+            try:
+                found.extend(await client.list_sessions(node_id))
+            except OmnyShellException:
+                if not client.is_connected:
+                    raise
+                silent.append(node_id)
+
+    await asyncio.gather(*(ask(node.node_id) for node in known if RoleBasedAuthorizer().may_open(me, node.labels, {})))
+    return FoundSessions(
+        tuple(sorted(found, key=lambda one: (one.node_id, one.created_at, one.session_id))), tuple(sorted(silent))
+    )

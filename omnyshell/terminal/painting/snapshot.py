@@ -1,5 +1,6 @@
 """Snapshots of a screen with its modes and unfinished input: bytes that repaint them, text, or a comparable value."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from omnyshell.terminal.emulator import Emulator
@@ -159,10 +160,22 @@ def _tab_stops(screen: Emulator) -> str:
     return "".join(("\x1b[3g", *(f"\x1b[{x + 1}G\x1bH" for x in sorted(screen.tabstops))))
 
 
+def _titles(screen: Emulator, *, again: bool) -> Iterator[str]:
+    """A title that nobody has set is the terminal's own, which is not painted, but may be put aside."""
+    is_own = True
+    for title in screen.titles:
+        is_own = is_own and not title
+        if not again:
+            yield ("" if is_own else _title(title)) + "\x1b[22;2t"
+    yield _title(screen.title) if screen.title or not is_own else ""
+
+
+def _title(title: str) -> str:
+    return f"\x1b]2;{title}\x1b\\"
+
+
 def _paint_settings(painter: Painter, screen: Emulator, *, again: bool) -> None:
-    for title in () if again else screen.titles:
-        painter.add(f"\x1b]2;{title}\x1b\\\x1b[22;2t")
-    painter.add(f"\x1b]2;{screen.title}\x1b\\" if screen.title or screen.titles else "")
+    painter.add(*_titles(screen, again=again))
     painter.add(screen.page.keyboard.painted(again=again))
     painter.add(screen.settings.painted)
     painter.add(switch(SIDE_MARGINS, on=True) if SIDE_MARGINS in screen.mode else "")

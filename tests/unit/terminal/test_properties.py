@@ -84,6 +84,15 @@ def test_a_cursor_of_no_special_shape_is_left_as_the_user_has_it() -> None:
     assert b" q" not in paint(fed((80, 2), b"\x1b[2 q\x1b[0 q"))
 
 
+@pytest.mark.parametrize("program", [b"\x1b[22;2t", b"\x1b[22;2t\x1b]2;vim\x07", b"\x1b[22;2t\x1b[22;2t\x1b]2;a\x07"])
+def test_the_title_of_a_terminal_that_was_painted_is_its_own_in_the_end(program: bytes) -> None:
+    original = fed((20, 2), program)
+    painted = fed((20, 2), b"\x1b]2;its own\x07" + paint(original))
+    assert painted.title == original.title or painted.title == "its own"
+    painted.feed(reset_sequence(painted))
+    assert painted.title == "its own"
+
+
 @pytest.mark.parametrize("between", ["\0", "\x1b[1m", "\x1b[1;3H"])
 def test_what_was_kept_apart_behind_a_joiner_is_painted_apart(between: str) -> None:
     original = fed((9, 2), f"👩\u200d{between}💻\u200d\0🔬漢".encode())

@@ -163,7 +163,11 @@ class InstalledSeat:
         assert self._process is not None
         if self._process.returncode is None:
             await self._leaving()
-        await asyncio.wait_for(self._process.wait(), PATIENCE)
+        try:
+            await asyncio.wait_for(self._process.wait(), PATIENCE)
+        except TimeoutError:
+            await self.close()
+            return f"after {self._leaving.__name__}: the program goes on"
         left = await self._put_back()
         self._let_go()
         return left and f"after {self._leaving.__name__}: {left}"
@@ -192,7 +196,7 @@ class InstalledSeat:
         return ""
 
     async def _escape(self) -> None:
-        self._type(b"\r~d")
+        self._type(b"\r~&")
 
     async def _detach(self) -> None:
         await self._place.client.detach_session("n1", self._ref)

@@ -16,7 +16,7 @@ PICTURED := tests/integration/tui
 
 DOCUMENTS := README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE docs examples snapshots
 
-.PHONY: docs docs-tables run test coverage test-lowest test-installs snapshots lint lock bench soak clean
+.PHONY: docs docs-tables run test coverage test-lowest test-installs snapshots lint lock bench soak conformance clean
 
 run: $(STAMP)
 	@$(BIN)/omnyshell-console
@@ -50,7 +50,8 @@ docs: $(VENV)/.docs
 # Writes the tables of the documents that come from declarations anew.
 docs-tables: $(STAMP)
 	OMNYSHELL_UPDATE_DOCS=1 $(BIN)/python -W error -m pytest -q tests/unit/options/test_option_tables.py \
-	  tests/unit/services/node/restriction/test_documents.py tests/unit/protocol/test_documents.py tests/unit/tui/test_console_page.py
+	  tests/unit/services/node/restriction/test_documents.py tests/unit/protocol/test_documents.py tests/unit/tui/test_console_page.py \
+	  tests/unit/conformance/test_suites.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -61,6 +62,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(COMPILE)
 	$(BIN)/python -m bench.compare_ssh
+
+# Other terminals' own suites, as far as they are in the folder SUITES; it names those that are not, and how to get them.
+conformance: $(STAMP)
+	@$(BIN)/python -m conformance $(SUITES)
 
 # About two hours; each runs alone as well, and enters its figures in docs/reliability.md.
 SOAKS := interleavings strangers guessing hostile_input stalled floods busy_sessions hub_killed screens \

@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
-PRIVATE_MODES = (1, 5, 6, 6, 7, 9, 12, 25, 45, 45, 47, 66, 69, 69, 69, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015)
-SCREEN_MODES = (1016, 1045, 1047, 1048, 1049, 2004, 2026, 2027, 2027, 2031, 2048, 4711)
+PRIVATE_MODES = (1, 3, 5, 6, 6, 7, 9, 12, 25, 40, 45, 45, 47, 66, 69, 69, 69)
+MOUSE_MODES = (1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016)
+SCREEN_MODES = (1045, 1047, 1048, 1049, 2004, 2026, 2027, 2027, 2031, 2048, 4711)
 
 _words = st.sampled_from(
     [
@@ -50,7 +51,7 @@ _colours = st.sampled_from(
 _sgr = st.one_of(_colours, st.integers(0, 110).map(str)).map(lambda params: f"\x1b[{params}m".encode())
 _modes = st.builds(
     lambda mode, letter: f"\x1b[?{mode}{letter}".encode(),
-    st.sampled_from(PRIVATE_MODES + SCREEN_MODES),
+    st.sampled_from(PRIVATE_MODES + MOUSE_MODES + SCREEN_MODES),
     st.sampled_from("hhhlllsr"),
 )
 _margins = st.builds(
@@ -101,6 +102,10 @@ _fixed = st.sampled_from(
         b"\x1b)0",
         b"\x1b(B",
         b"\x1b#8",
+        b"\x1b#3",
+        b"\x1b#5",
+        b"\x1b#6",
+        b'\x1b[62;1"p',
         b"\x1b[!p",
         b"\x1b[4h",
         b"\x1b[4l",
@@ -113,8 +118,13 @@ _fixed = st.sampled_from(
         b"\x1b[=3;2u",
         b"\x1b]0;a title\x07",
         b"\x1b]2;\x1b\\",
+        b"\x1b]1;an icon\x07",
+        b"\x1b[>0t",
+        b"\x1b]0;6162\x07",
         b"\x1b[22;0t",
+        b"\x1b[22;1t",
         b"\x1b[23;0t",
+        b"\x1b[23;2t",
         b"\x1bc",
         b"\x1bn",
         b"\x1b*0",

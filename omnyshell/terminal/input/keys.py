@@ -5,7 +5,13 @@ Names are those of Textual: "a", "A", "enter", "ctrl+c", "shift+tab", "alt+x", "
 
 from typing import Final
 
-from omnyshell.terminal.state.table import APPLICATION_CURSOR, APPLICATION_KEYPAD, BRACKETED_PASTE, FOCUS_EVENTS
+from omnyshell.terminal.state.table import (
+    APPLICATION_CURSOR,
+    APPLICATION_KEYPAD,
+    BRACKETED_PASTE,
+    FOCUS_EVENTS,
+    NEWLINE,
+)
 
 _PLAIN: Final = {
     "enter": "\r",
@@ -109,7 +115,8 @@ def _split(key: str) -> tuple[int, str]:
 def _special(name: str, modifiers: int, modes: set[int]) -> str | None:
     """What a key without a character of its own sends; None for other keys."""
     if name in _PLAIN:
-        return _plain(name, modifiers)
+        sent = _plain(name, modifiers)
+        return sent + "\n" if sent == "\r" and NEWLINE in modes else sent
     if name in _KEYPAD:
         application, typed = _KEYPAD[name]
         return f"\x1bO{application}" if APPLICATION_KEYPAD in modes else typed

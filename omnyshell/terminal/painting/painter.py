@@ -79,6 +79,16 @@ class Painter:
             self.parts.append(sgr_between(old, new))
         self.pen = style
 
+    def sizes(self, rows: Sequence[Row]) -> None:
+        """Give rows their double width: after text and saved cursor, as only half of such a row can be written to."""
+        for y, row in enumerate(rows):
+            self._size(y, row)
+
+    def _size(self, y: int, row: Row) -> None:
+        if row.size:
+            self.move(y, 0)
+            self.parts.append(f"\x1b#{row.size}")
+
     def rows(self, rows: Sequence[Row], *, same_size: bool) -> None:
         """Paint rows onto a blank screen; a terminal of the `same_size` wraps lines where they are wrapped here."""
         start, self._is_sure = len(self.parts), True
@@ -177,7 +187,12 @@ class Painter:
         """
         if saved.origin:
             self.parts.append("\x1b[?6h")
-        if saved.edge >= 0:
+        row = rows[saved.y]
+        of_size = saved.edge >= 0 and row.size and saved.edge == row.room - 1
+        if of_size:
+            self._size(saved.y, row)
+            self.cell(row, saved.y, saved.edge + 1)
+        elif saved.edge >= 0:
             self.add(f"\x1b[?69h\x1b[1;{saved.edge + 1}s")
             self.cell(rows[saved.y], saved.y, saved.edge + 1)
         elif saved.x >= rows[0].width:
@@ -187,7 +202,7 @@ class Painter:
         self.style(saved.style)
         self.charsets(saved.charsets, saved.charset, saved.charset_right)
         self.parts.append("\x1b7")
-        if saved.edge >= 0:
+        if saved.edge >= 0 and not of_size:
             self.parts.append("\x1b[?69l")
         if saved.origin:
             self.parts.append("\x1b[?6l")

@@ -1,10 +1,10 @@
 """Snapshots of a screen with its modes and unfinished input: bytes that repaint them, text, or a comparable value."""
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.painter import Painter
+from omnyshell.terminal.painting.titles import titles
 from omnyshell.terminal.screen.editing import ISO
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
@@ -43,6 +43,7 @@ def paint(screen: Emulator, *, again: bool = False, same_size: bool = False) -> 
     elif painter.protects:
         painter.start_anew(_SOFT_RESET)
     painter.saved_cursor(screen.saved_cursor, screen.rows)
+    painter.sizes(screen.rows)
     painter.add("" if same_size and screen.has_default_tab_stops else _tab_stops(screen))
     _paint_settings(painter, screen, again=again)
     _paint_cursor(painter, screen)
@@ -59,6 +60,7 @@ def paint_main(screen: Emulator) -> bytes:
     painter.add("\x1b[r\x1b[?6l\x1b[m\x1b[H\x1b[2J")
     painter.rows(rows, same_size=True)
     painter.saved_cursor(saved, rows)
+    painter.sizes(rows)
     painter.add(screen.main_keyboard.painted(again=False), "\x1b8")
     return painter.text.encode()
 
@@ -78,13 +80,14 @@ def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
     painter.add("\x1b[?47h\x1b[H\x1b[2J")
     painter.rows(rows, same_size=False)
     painter.saved_cursor(page.saved, page.rows)
+    painter.sizes(rows)
     painter.style(DEFAULT_STYLE)
     painter.add(keyboard, "\x1b[?47l")
 
 
 def _has_contents(page: Page) -> bool:
     blank = [DEFAULT_STYLE] * page.rows[0].width
-    return any(row.styles != blank or any(cell != " " for cell in row.cells) for row in page.rows)
+    return any(row.size or row.styles != blank or any(cell != " " for cell in row.cells) for row in page.rows)
 
 
 def reset_sequence(screen: Emulator) -> bytes:
@@ -99,7 +102,7 @@ def reset_sequence(screen: Emulator) -> bytes:
         alternate=screen.page.shown_by if screen.on_alternate_screen else 0,
         main=screen.main_keyboard,
         other=screen.alternate_keyboard,
-        titles=[2] * len(screen.titles),
+        titles=[pushed.which for pushed in screen.titles],
         margins=screen.margins is not None,
         tab_stops=not screen.has_default_tab_stops,
         charsets="".join(f"\x1b{slot}B" for slot, held in zip("()*+", screen.charsets, strict=True) if held != ASCII),
@@ -142,7 +145,7 @@ def state(screen: Emulator) -> tuple[Any, ...]:
             screen.single_shift,
         ),
         (screen.saved_cursor, screen.settings.state, screen.keyboard_stack),
-        (screen.title, screen.titles),
+        (screen.title, screen.icon_name, screen.titles),
         _hidden_state(hidden) if hidden is not None else _hidden_state(Page([])),
     )
 
@@ -153,29 +156,15 @@ def _hidden_state(page: Page) -> tuple[Any, ...]:
 
 
 def _contents(page: Page) -> tuple[Any, ...]:
-    return tuple((tuple(row.cells), tuple(row.styles)) for row in page.rows)
+    return tuple((tuple(row.cells), tuple(row.styles), row.size) for row in page.rows)
 
 
 def _tab_stops(screen: Emulator) -> str:
     return "".join(("\x1b[3g", *(f"\x1b[{x + 1}G\x1bH" for x in sorted(screen.tabstops))))
 
 
-def _titles(screen: Emulator, *, again: bool) -> Iterator[str]:
-    """A title that nobody has set is the terminal's own, which is not painted, but may be put aside."""
-    is_own = True
-    for title in screen.titles:
-        is_own = is_own and not title
-        if not again:
-            yield ("" if is_own else _title(title)) + "\x1b[22;2t"
-    yield _title(screen.title) if screen.title or not is_own else ""
-
-
-def _title(title: str) -> str:
-    return f"\x1b]2;{title}\x1b\\"
-
-
 def _paint_settings(painter: Painter, screen: Emulator, *, again: bool) -> None:
-    painter.add(*_titles(screen, again=again))
+    painter.add(*titles(screen, again=again))
     painter.add(screen.page.keyboard.painted(again=again))
     painter.add(screen.settings.painted)
     painter.add(switch(SIDE_MARGINS, on=True) if SIDE_MARGINS in screen.mode else "")

@@ -87,7 +87,7 @@ class Moving(Grid):
         """CUF: stops at the right margin when it begins before it."""
         x = self.cursor_column
         last = self._right if x <= self._right else self.columns - 1
-        self.cursor.x = min(last, x + (count or 1))
+        self.cursor.x = self._within_room(min(last, x + (count or 1)))
 
     def cursor_columns_forward(self, count: int | None = None) -> None:
         """HPR: like HPA, it may leave the margins unless origin mode is set."""
@@ -233,11 +233,12 @@ class Moving(Grid):
 
     def _cursor_to_save(self) -> SavedCursor:
         cursor = self.cursor
-        edge = self._edge if cursor.x >= self.columns and self._edge < self.columns - 1 else -1
+        x, edge = cursor.x, self._edge if cursor.x >= self.columns and self._edge < self.columns - 1 else -1
+        if edge == 0:
+            # Of a row with room for one character; no terminal could be brought to save that with other rows.
+            x, edge = 0, -1
         charsets = tuple(self._charsets)
-        return SavedCursor(
-            cursor.x, cursor.y, cursor.style, charsets, self.charset, self._origin, self.charset_right, edge
-        )
+        return SavedCursor(x, cursor.y, cursor.style, charsets, self.charset, self._origin, self.charset_right, edge)
 
     def restore_cursor(self) -> None:
         """DECRC; without a DECSC, as if a new terminal had been saved. In origin mode it stays within the margins."""
@@ -253,7 +254,11 @@ class Moving(Grid):
     def _restore_column(self, saved: SavedCursor) -> None:
         """Where the margins are others than when a wrap was pending, it is none any more."""
         x, edge = min(saved.x, self.columns), self.columns - 1 if saved.edge < 0 else min(saved.edge, self.columns - 1)
-        is_margin = edge == self._right or (edge == self.columns - 1 and edge > self._right)
+        row = self._rows[min(saved.y, self.lines - 1)]
+        if row.size:
+            is_margin, edge = edge == row.room - 1, min(edge, row.room - 1)
+        else:
+            is_margin = edge == self._right or (edge == self.columns - 1 and edge > self._right)
         if x >= self.columns and is_margin:
             self._edge = edge
         elif x >= self.columns:
@@ -267,7 +272,11 @@ class Moving(Grid):
         last = self._right if x <= self._right + 1 else self.columns - 1
         while x < last and x not in stops:
             x += 1
-        self.cursor.x = min(x, last)
+        self.cursor.x = self._within_room(min(x, last))
+
+    def _within_room(self, x: int) -> int:
+        """The column `x`, or the last that can be seen of the cursor's row."""
+        return min(x, self._rows[self.cursor.y].room - 1) if self._has_sizes else x
 
     def _settle_wrap(self) -> None:
         """Take back a pending wrap: the cursor is on the last column again."""

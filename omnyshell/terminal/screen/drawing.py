@@ -34,6 +34,9 @@ class Drawing(Rectangles):
     _insert: bool = False
     _autowrap: bool = True
     _plain: bool = True
+    _is_simple: bool = True
+    """Whether what fits the line can be put on it as it is."""
+
     _joining: bool = False
     """Whether the next character may join what was printed last, though it is no mark."""
     _single: int = 0
@@ -200,7 +203,7 @@ class Drawing(Rectangles):
         """Write cells as they are; return False, having done nothing, where they do not fit."""
         cursor = self.cursor
         end = cursor.x + len(cells)
-        if end > self.columns or self._insert or self._narrowed:
+        if end > self.columns or not self._is_simple:
             return False
         row = self._row
         row.wide = True
@@ -251,8 +254,9 @@ class Drawing(Rectangles):
 
     def _update_plain(self) -> None:
         """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
-        special = self._insert or self._joining or self._single or self._narrowed
-        self._plain = not (special or self._charsets[self.charset] in TRANSLATIONS)
+        self._is_simple = not (self._insert or self._narrowed or self._has_sizes)
+        special = self._joining or self._single
+        self._plain = self._is_simple and not (special or self._charsets[self.charset] in TRANSLATIONS)
 
     def _draw_narrow(self, text: Cells) -> None:
         """Print characters, or clusters, of one column."""
@@ -267,9 +271,11 @@ class Drawing(Rectangles):
             x = cursor.x
             # Narrow characters up to the margin, or from beyond it up to the edge.
             end = columns if x > self._right else self._right + 1
+            row = self._rows[cursor.y]
+            if self._has_sizes and (end := min(end, row.room)) <= x:
+                return
             part = text[at : at + end - x]
             count = len(part)
-            row = self._rows[cursor.y]
             if self._insert and x >= self._left:
                 row.insert(x, count, cursor.style.erased, end)
             row.runs.append((x, part, cursor.style))
@@ -297,9 +303,9 @@ class Drawing(Rectangles):
         at, size = 0, len(text)
         while at < size and columns > 1:
             x = cursor.x
-            end = columns if x > self._right else self._right + 1
+            end = self._end_of_room(x)
             if x + 2 > end:
-                if not self._autowrap:
+                if not self._autowrap or end <= x < columns:
                     return
                 self._row.erase(x, end, cursor.style)
                 fills = x < columns
@@ -307,7 +313,9 @@ class Drawing(Rectangles):
                     self._advance(end, end)
                 self._wrap(PADDED if fills else WRAPPED)
                 x = cursor.x
-                end = columns if x > self._right else self._right + 1
+                end = self._end_of_room(x)
+                if x + 2 > end:
+                    return
             part = text[at : at + (end - x) // 2]
             cells = [""] * (2 * len(part))
             cells[::2] = part
@@ -318,6 +326,11 @@ class Drawing(Rectangles):
             row.runs.append((x, cells, cursor.style))
             self._advance(x + len(cells), end)
             at += len(part)
+
+    def _end_of_room(self, x: int) -> int:
+        """The column before which characters at `x` have to end."""
+        end = self.columns if x > self._right else self._right + 1
+        return min(end, self._row.room) if self._has_sizes and x < self.columns else end
 
     def _draw_mark(self, mark: str) -> None:
         """Join a mark to the cell before the cursor; without one it vanishes (as in tmux)."""
@@ -357,7 +370,7 @@ class Drawing(Rectangles):
         At the margin it goes to the next line, as a wide character does.
         """
         row, cursor = self._row, self.cursor
-        end = self.columns if at > self._right else self._right + 1
+        end = self._end_of_room(at)
         pen, cursor.style = cursor.style, row.styles[at]
         fits = at + 2 <= end
         if fits and self._insert and at >= self._left:
@@ -376,9 +389,10 @@ class Drawing(Rectangles):
         return x - 1 if x == 1 or self._row.cells[x - 1] else x - 2
 
     def _wrap(self, how: int = WRAPPED) -> None:
-        self._row.wrapped = WRAPPED_BETWEEN_MARGINS if self._narrowed else how
+        apart = self._narrowed or self._row.size
+        self._row.wrapped = WRAPPED_BETWEEN_MARGINS if apart else how
         self.index()
-        self._row.joined = not self._narrowed
+        self._row.joined = not apart
         self.cursor.x = self._left
 
     def repeat(self, character: str, count: int) -> int:

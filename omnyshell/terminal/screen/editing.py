@@ -33,7 +33,9 @@ class Editing(Moving):
         elif how == 1:
             self._erase(row, 0, self.cursor.x + 1, selective)
         elif how == 2:
+            size = row.size
             self._erase(row, 0, self.columns, selective)
+            row.size = size
 
     def erase_to_line_end(self) -> None:
         """EL to the end, which programs that draw send for every line."""
@@ -59,6 +61,7 @@ class Editing(Moving):
         elif how == 2:
             self._settle_wrap()
             self._erase_rows(0, self.lines, selective)
+            self._find_sizes()
         elif how == 3:
             self.scrollback.clear()
 
@@ -179,6 +182,7 @@ class Editing(Moving):
         for row in self._rows:
             row.clear(DEFAULT_STYLE)
             row.runs.append((0, "E" * self.columns, DEFAULT_STYLE))
+        self._has_sizes = False
         self.cursor_position()
 
     @property

@@ -106,6 +106,9 @@ class Grid(Screen):
     _layout: Layout
     """How text falls into cells."""
 
+    _has_sizes: bool = False
+    """Whether any row of the screen may have characters of double width."""
+
     scrollback: Scrollback
     _work_left: float = UNBOUNDED
     """How much may still be done before the rest of the output is put off, in cells."""
@@ -129,6 +132,7 @@ class Grid(Screen):
         self._main = self._page = Page(rows)
         self._alternate: Page | None = None
         self._rows = self._page.rows
+        self._has_sizes = False
         self.tabstops = default_tab_stops(self.columns)
         self.cursor = Cursor()
         self._top, self._bottom = 0, self.lines - 1
@@ -164,15 +168,25 @@ class Grid(Screen):
         return x if x < self.columns else self._edge
 
     def _reset_margins(self) -> None:
-        """Take the edges of the screen for margins; a wrap that is pending at a side margin is taken back."""
+        """Take the edges of the screen for margins."""
+        self._top, self._bottom = 0, self.lines - 1
+        self._reset_side_margins()
+
+    def _reset_side_margins(self) -> None:
+        """Take the edges for side margins; a wrap that is pending elsewhere is taken back."""
         if self._narrowed:
             self.cursor.x = self.cursor_column
-        self._top, self._bottom = 0, self.lines - 1
         self._set_side_margins(0, self.columns - 1)
 
     def _set_side_margins(self, left: int, right: int) -> None:
         self._left, self._right, self._edge = left, right, self.columns - 1
         self._narrowed = left > 0 or right < self.columns - 1
+
+    def _find_sizes(self) -> None:
+        """Look whether any row has characters of double width, at whose end a wrap would wait elsewhere."""
+        self._has_sizes = any(row.size for row in self._rows)
+        if not self._has_sizes and self.cursor.x < self.columns:
+            self._edge = self.columns - 1
 
     @property
     def _is_within_margins(self) -> bool:

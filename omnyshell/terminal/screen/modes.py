@@ -11,11 +11,14 @@ from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
 from omnyshell.terminal.state.settings import Keyboard, Settings
 from omnyshell.terminal.state.table import (
     ACTIONS,
+    ALLOW_132,
     AUTOWRAP,
     CLEARED_ON_LEAVING,
     CLUSTERS,
+    COLUMNS_132,
     EXCLUSIVE,
     INSERT,
+    KEEP_CONTENTS,
     KNOWN_MODES,
     MORE_FIX,
     NEWLINE,
@@ -35,8 +38,10 @@ from omnyshell.terminal.text.layout import LAYOUTS, Widths
 _KEPT: Final = 47
 _RIGHT: Final = 2
 _ORIGIN: Final = ORIGIN >> PRIVATE
+_COLUMNS: Final = COLUMNS_132 >> PRIVATE
 _EFFECTIVE: Final = frozenset(
     (
+        COLUMNS_132,
         ORIGIN,
         AUTOWRAP,
         MORE_FIX,
@@ -50,6 +55,7 @@ _EFFECTIVE: Final = frozenset(
 _WITHOUT_EFFECT: Final = KNOWN_MODES - _EFFECTIVE - {number << PRIVATE for number in ACTIONS}
 """Private modes that are kept, and change nothing of how is drawn."""
 
+_LEVELS: Final = range(61, 66)
 _SIDE_MARGINS: Final = SIDE_MARGINS >> PRIVATE
 
 
@@ -131,8 +137,42 @@ class Modes(Drawing):
             if number == _ORIGIN:
                 self._origin = on
                 self.cursor_position()
-            elif number == _SIDE_MARGINS and not on:
-                self._reset_margins()
+            elif number == _SIDE_MARGINS:
+                self._end_sizes() if on else self._reset_side_margins()
+            elif number == _COLUMNS and ALLOW_132 in self.mode:
+                self._change_columns()
+
+    def _change_columns(self) -> None:
+        """DECCOLM, where it is allowed: the screen blank, unless mode 95 keeps it. Its owner sees to the width."""
+        self._reset_margins()
+        self.cursor_position()
+        self._end_sizes()
+        if KEEP_CONTENTS not in self.mode:
+            self.erase_in_display(2)
+
+    def set_line_size(self, size: str = "") -> None:
+        """DECDHL (3, 4), DECDWL (6) and DECSWL (""); nothing while mode 69 is set, as in xterm."""
+        row = self._row
+        if self._has_side_margins or row.size == size:
+            return
+        self._settle_wrap()
+        row.size = size
+        row.touch()
+        self._has_sizes = self._has_sizes or size != ""
+        self.cursor.x = self._within_room(self.cursor.x)
+        self._update_plain()
+
+    def _end_sizes(self) -> None:
+        """Rows of both screens, as margins at the sides and double width do not go together."""
+        if self._row.size:
+            self._settle_wrap()
+        for page in (self._main, self._alternate):
+            self._spend(A_ROW * self.lines)
+            for row in page.rows if page is not None else ():
+                if row.size:
+                    row.size = ""
+                    row.touch()
+        self._find_sizes()
 
     def save_modes(self, *modes: int) -> None:
         """XTSAVE."""
@@ -191,7 +231,10 @@ class Modes(Drawing):
         self._show(self._main)
 
     def _show(self, page: Page) -> None:
+        if self._row.size:
+            self._settle_wrap()
         self._page, self._rows = page, page.rows
+        self._find_sizes()
         self.dirty.mark_all()
 
     def define_charset(self, code: str, mode: str) -> None:
@@ -245,6 +288,11 @@ class Modes(Drawing):
         self._charsets, self.charset, self.charset_right = [ASCII] * 4, 0, _RIGHT
         self.cursor.style = DEFAULT_STYLE
         self._apply_modes()
+
+    def set_conformance(self, level: int = 0, *_controls: int) -> None:
+        """DECSCL, of which xterm's soft reset is heeded, and no level."""
+        if level in _LEVELS:
+            self.soft_reset()
 
     def push_keyboard(self, flags: int = 0) -> None:
         """Kitty's `CSI > flags u`."""

@@ -88,6 +88,9 @@ def _text_width(row: Row) -> int:
 def _wrap(line: list[Row], width: int, kept: int = 0) -> tuple[list[Row], list[int]]:
     """Return the rows of one line at another width, and how many cells are before each; `kept` cells are no blanks."""
     last = line[-1]
+    if last.size:
+        last.resize(width)
+        return line, [0]
     if len(line) == 1 and not last.goes_on and kept <= width and last.fit(width):
         return line, [0]
     cells, styles = _cells_of(line, kept)

@@ -44,11 +44,14 @@ class Row:
     A run that covers one half of a wide character blanks the other half, in the run's own style. `wide` must be set by
     whoever appends wide characters, and `pending` be raised by the load of a stretch. `wrapped` says that the text goes
     on in the next row, and how; `joined` that the row has gone on with the text of the one above, and was not erased
-    since. `filled` is up to which column the blanks at its end had their background before it was narrowed.
+    since. `filled` is up to which column the blanks at its end had their background before it was narrowed. `size` is
+    "" or what comes after `ESC #` for characters of double width: upper (3) and lower (4) half of double height, and
+    plain height (6).
     """
 
     __slots__ = (
-        "_cells", "_fill", "_revision", "_styles", "filled", "joined", "pending", "runs", "wide", "width", "wrapped"
+        "_cells", "_fill", "_revision", "_styles", "filled", "joined", "pending", "runs", "size", "wide", "width",
+        "wrapped",
     )  # fmt: skip
 
     def __init__(self, width: int, fill: Style = DEFAULT_STYLE) -> None:
@@ -58,6 +61,7 @@ class Row:
         self.wrapped = 0
         self.filled = 0
         self.joined = False
+        self.size = ""
         self._fill = fill
         self._cells: list[str] | None = None
         self._styles: list[Style] = []
@@ -75,6 +79,11 @@ class Row:
         return self.wrapped in (WRAPPED, PADDED)
 
     @property
+    def room(self) -> int:
+        """How many columns can be seen: with characters of double width half of them."""
+        return (self.width + 1) // 2 if self.size else self.width
+
+    @property
     def cells(self) -> list[str]:
         """The characters, one string a column; not to be changed."""
         return self.settle()[0]
@@ -85,7 +94,7 @@ class Row:
         return self.settle()[1]
 
     def clear(self, fill: Style) -> None:
-        """Erase the whole row."""
+        """Erase the whole row; its characters are of plain size then."""
         self._revision += len(self.runs) + 1
         self.runs.clear()
         self._cells = None
@@ -94,6 +103,7 @@ class Row:
         self.wide = False
         self.wrapped = 0
         self.joined = False
+        self.size = ""
 
     def erase(self, start: int, end: int, style: Style) -> None:
         """Erase the columns from `start` up to `end`, both within the row."""
@@ -103,7 +113,9 @@ class Row:
     def erase_to_end(self, start: int, style: Style) -> None:
         """Erase the columns from `start` on, and forget what was written there before."""
         if not start:
+            size = self.size
             self.clear(style)
+            self.size = size
             return
         if self.runs and not self.wide:
             self._uncover(start)

@@ -99,6 +99,7 @@ _OTHERS: Final[dict[str, tuple[Callable[..., None], int]]] = {
     "?h": (_set_private, MAX_PARAMS),
     "?l": (_reset_private, MAX_PARAMS),
     "s": (Reports.set_side_margins, 2),
+    '"p': (Reports.set_conformance, 2),
     '"q': (Reports.protect_characters, 1),
     "$x": (Reports.fill_rectangle, 5),
     "$z": (Reports.erase_rectangle, 4),
@@ -152,6 +153,8 @@ _FIXED: Final[dict[str, Action]] = {
     "\x1b=": (_set_private, (66,), CHANGES),
     "\x1b>": (_reset_private, (66,), CHANGES),
     "\x1b#8": (Reports.alignment_display, (), CHANGES),
+    "\x1b#5": (Reports.set_line_size, ("",), CHANGES),
+    **{f"\x1b#{size}": (Reports.set_line_size, (size,), CHANGES) for size in "346"},
 }
 
 CONTROL_SEQUENCES: Final = {name: most for name, (_, most, _) in _FUNCTIONS.items()}

@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.links import Links, styles_of
@@ -22,16 +22,29 @@ LONGEST_CLIPBOARD: Final = 1_000_000
 """Bytes for the clipboard that are kept; of a longer text, only its size is."""
 HEAD: Final = 16
 """Characters that are kept of a control string that is too long."""
-_TITLES: Final = (0, 2)
+_BOTH: Final = 0
+ICON: Final = 1
+WINDOW: Final = 2
 
 _controls: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+class PushedTitle(NamedTuple):
+    """What XTWINOPS put aside: both titles (`which` 0), the icon's (1) or the window's (2).
+
+    The one that was not meant is that of the entry below; None where there is none.
+    """
+
+    which: int
+    icon: str | None
+    window: str | None
 
 
 class Commands(Modes):
     """A grid that interprets OSC, and collects events for the terminal's owner."""
 
     title: str
-    _titles: list[str]
+    _titles: list[PushedTitle]
     _events: dict[type[Event], Event]
 
     def _reset_commands(self) -> None:
@@ -65,10 +78,8 @@ class Commands(Modes):
             self.dropped_command(payload[:HEAD], len(payload))
             return
         number, _, text = _controls.sub("", payload).partition(";")
-        if number in ("0", "2"):
-            self.set_title(text[:_LONGEST_TITLE])
-        elif number == "1":
-            self.set_icon_name(text[:_LONGEST_TITLE])
+        if number in ("0", "1", "2"):
+            self._set_titles(int(number), text)
         elif number == "8":
             self._set_link(text)
         elif number == "52":
@@ -86,15 +97,34 @@ class Commands(Modes):
         self.title = param
         self._events[TitleChanged] = TitleChanged(param)
 
+    def _set_titles(self, which: int, text: str) -> None:
+        """OSC 0, 1 and 2; in hexadecimal digits while XTSMTITLE says so, when all else is ignored."""
+        if self.settings.takes_hexadecimal_titles:
+            try:
+                text = _controls.sub("", bytes.fromhex(text).decode())
+            except ValueError:
+                return
+        text = text[:_LONGEST_TITLE]
+        if which != WINDOW:
+            self.set_icon_name(text)
+        if which != ICON:
+            self.set_title(text)
+
     def window_operation(self, operation: int = 0, which: int = 0) -> None:
-        """XTWINOPS: saving (22) and restoring (23) the title; what moves windows or reports is ignored."""
-        if which not in _TITLES:
+        """XTWINOPS: saving (22) and restoring (23) titles; what moves windows or reports is ignored."""
+        if which > WINDOW:
             return
         if operation == 22:
-            self._titles.append(self.title)
+            below = self._titles[-1] if self._titles else PushedTitle(_BOTH, None, None)
+            icon = self.icon_name if which != WINDOW else below.icon
+            self._titles.append(PushedTitle(which, icon, self.title if which != ICON else below.window))
             del self._titles[:-MOST_TITLES]
         elif operation == 23 and self._titles:
-            self.set_title(self._titles.pop())
+            pushed = self._titles.pop()
+            if which != WINDOW and pushed.icon is not None:
+                self.set_icon_name(pushed.icon)
+            if which != ICON and pushed.window is not None:
+                self.set_title(pushed.window)
 
     def _set_link(self, text: str) -> None:
         """OSC 8 ; params ; URI: cells written from now on are links; an empty URI ends that."""
@@ -126,6 +156,6 @@ class Commands(Modes):
         self._events[ClipboardWrite] = ClipboardWrite(selection[:8], decoded)
 
     @property
-    def titles(self) -> tuple[str, ...]:
+    def titles(self) -> tuple[PushedTitle, ...]:
         """The titles that XTWINOPS saved, oldest first."""
         return tuple(self._titles)

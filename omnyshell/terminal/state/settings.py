@@ -13,6 +13,7 @@ from omnyshell.terminal.state.table import (
     DYNAMIC,
     ESCAPES,
     EXCLUSIVE,
+    FIRST_SPECIAL,
     KITTY_COLOURS,
     KNOWN_MODES,
     LARGEST_MODE,
@@ -197,6 +198,11 @@ class Settings:
         digits = re.findall("[0-9]+", found.paint) if found else ()
         return int(digits[-1]) if digits and not (found and found.paint.endswith("n")) else 0
 
+    @property
+    def takes_hexadecimal_titles(self) -> bool:
+        """Whether titles are set in hexadecimal digits (XTSMTITLE)."""
+        return (">t", "0") in self.values
+
     def _set(self, name: str, key: str, value: Value | None) -> None:
         where = (name, key)
         if value is None:
@@ -222,7 +228,7 @@ class Settings:
         elif number in DYNAMIC:
             self._dynamic(int(number), fields)
         elif number in PALETTE.values():
-            self._forget(number[-1], *(field for field in fields if field))
+            self._forget_colours(number[-1], [field for field in fields if field])
         elif number in DYNAMIC.values():
             self._forget(number[1:])
         elif number == POINTER:
@@ -255,6 +261,16 @@ class Settings:
         for where, value in changes:
             self._set(*where, value)
         _remember(f"{number};{';'.join(fields)}", changes)
+
+    def _forget_colours(self, number: str, indexes: list[str]) -> None:
+        """OSC 104 and 105. The special colours of OSC 5 are those of OSC 4 from `FIRST_SPECIAL` on."""
+        self._forget(number, *indexes)
+        shift, other = (-FIRST_SPECIAL, "5") if number == "4" else (FIRST_SPECIAL, "4")
+        moved = [str(int(index) + shift) for index in indexes if index.isdigit() and len(index) < 5]
+        if moved:
+            self._forget(other, *moved)
+        elif number == "4":
+            self._forget("5")
 
     def _dynamic(self, first: int, colours: list[str]) -> None:
         for number, colour in zip(map(str, range(first, 20)), colours, strict=False):

@@ -30,6 +30,7 @@ MORE_FIX: Final = 41 << PRIVATE
 REVERSE_WRAP: Final = 45 << PRIVATE
 APPLICATION_KEYPAD: Final = 66 << PRIVATE
 SIDE_MARGINS: Final = 69 << PRIVATE
+KEEP_CONTENTS: Final = 95 << PRIVATE
 FOCUS_EVENTS: Final = 1004 << PRIVATE
 REVERSE_WRAP_ALL: Final = 1045 << PRIVATE
 BRACKETED_PASTE: Final = 2004 << PRIVATE
@@ -87,7 +88,7 @@ STATED: Final = (
 )
 """What a painted screen says where it is off too, because another program may have left it on."""
 
-NOT_PAINTED: Final = frozenset((SYNCHRONIZED, ANSI, COLUMNS_132, ALLOW_132))
+NOT_PAINTED: Final = frozenset((SYNCHRONIZED, ANSI, COLUMNS_132))
 """A terminal would show nothing until the frame ended, would not be read as painted, or would take another size."""
 
 PAINTED_LATE: Final = frozenset((INSERT, ORIGIN, AUTOWRAP, SHOW_CURSOR, SIDE_MARGINS))
@@ -180,6 +181,9 @@ DYNAMIC: Final = {str(number): str(number + 100) for number in range(10, 20)}
 """OSC of the colours of text, background, cursor, pointer and highlight; each further value is for the next number."""
 
 LAST_COLOUR: Final = 1023
+FIRST_SPECIAL: Final = 256
+"""The number in OSC 4 of the first colour of OSC 5."""
+
 POINTER: Final = "22"
 KITTY_COLOURS: Final = "21"
 PROGRESS: Final = "9"

@@ -32,10 +32,10 @@ def newest_lines(
     """Return the last of the rows as lines, in `most` bytes, and how many these are; one at least.
 
     They are for a terminal that counts columns by `widths`; `drawn` does as is the default. A background behind a row's
-    text goes as far as it ever did; with `to_edge`, as far as the row is wide.
+    text goes as far as it ever did; with `to_edge`, which is for printing them, as far as the row is wide.
 
     Each row begins and ends in the default style, and ends with CR and LF unless its text goes on in the next one. It
-    has no control functions beside these but SGR and OSC 8. The styles of a row that would take more bytes than `most`
+    has no control functions beside these but SGR and OSC 8, and where they are printed EL. The styles of a row that would take more bytes than `most`
     are left out, and then the row.
     """
     lines: list[bytes] = []
@@ -44,8 +44,7 @@ def newest_lines(
     for row in reversed(rows):
         ends = not row.goes_on if following is None else not continues(row, following)
         following = row
-        filled = 0 if to_edge else row.filled
-        forms = (_painted(row, LAYOUTS[widths], ends=ends, filled=filled), _plain(row))
+        forms = (_painted(row, LAYOUTS[widths], ends=ends, to_edge=to_edge), _plain(row))
         line = next((form for form in forms if len(form) <= most), b"\r\n")
         size += len(line)
         if lines and size > most:
@@ -106,7 +105,7 @@ def _apart(piece: Piece) -> str:
     return piece.text if piece.is_sure else piece.text + " " * (piece.columns - piece.taken) + _NOTHING
 
 
-def _painted(row: Row, layout: Layout, *, ends: bool, filled: int) -> bytes:
+def _painted(row: Row, layout: Layout, *, ends: bool, to_edge: bool) -> bytes:
     text = row.plain_text
     if text is not None and is_counted_alike(text):
         return text.rstrip(" ").encode() + b"\r\n"
@@ -121,8 +120,11 @@ def _painted(row: Row, layout: Layout, *, ends: bool, filled: int) -> bytes:
         painter.style(_unprotected(style))
         painter.add(*map(_apart, pieces(cells[column:after], layout)))
         column = after
-    if ends and column == row.width and row.filling[1]:
-        painter.add(" " * (filled - column))
+    if ends and not to_edge and column == row.width and row.filling[1]:
+        painter.add(" " * (row.filled - column))
     painter.style(DEFAULT_STYLE)
+    if to_edge and row.joined and column < row.width:
+        # A row that scrolled in for a line which is wrapped has the background of the text there.
+        painter.add("\x1b[K")
     painter.add("\r\n" if ends else "")
     return painter.text.encode()

@@ -1,6 +1,7 @@
 """Printing characters: charsets, wrapping, insert mode, wide and combining characters."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -139,8 +140,10 @@ class Drawing(Rectangles):
                 return left + "".join(parts[after:])
         return ""
 
-    def _draw_wrapped(self, parts: list[str]) -> None:
+    def _draw_wrapped(self, whole: Sequence[str]) -> None:
         """Print narrow texts, with the sequences between them, that go beyond the end of the line."""
+        # What was given may be remembered with the text.
+        parts = list(whole)
         cursor, columns = self.cursor, self.columns
         ends = list(accumulate(map(len, parts[::2])))
         done = at = 0

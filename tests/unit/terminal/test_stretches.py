@@ -75,3 +75,12 @@ def test_runs_wait_no_longer_than_they_take_less_memory_than_cells() -> None:
         if row.is_laden:
             row.settle()
         assert len(row.runs) <= 144
+
+
+@pytest.mark.parametrize("width", range(3, 9))
+def test_a_text_that_was_wrapped_is_whole_where_it_comes_again(width: int) -> None:
+    text = b"\x1b[1;36mavahi\x1b[0m is \x1b[1;32m" + b"%d\x1b[m" % width
+    Emulator(width, 3).feed(text)
+    again = Emulator(30, 1)
+    again.feed(text)
+    assert again.display[0].rstrip() == f"avahi is {width}"

@@ -71,6 +71,15 @@ def test_a_background_behind_a_line_is_no_text_at_any_width(widths: tuple[int, i
         assert sum(style.look.bg == 4 for style in row.styles) == min(widths[0], widths[2]) - 3
 
 
+def test_lines_that_are_printed_have_no_more_background_than_before() -> None:
+    screen = Emulator(20, 3, scrollback=10)
+    screen.feed(b"\x1b[44m" + b"x" * 30 + b"\x1b[m\r\nafter\r\n\r\n\r\n")
+    rows = list(screen.scrollback)
+    printed = Emulator(20, 3, scrollback=10)
+    printed.feed(b"\n\n" + newest_lines(rows, WHATEVER, to_edge=True)[0] + b"\n\n")
+    assert seen(list(printed.scrollback)[-len(rows) :]) == seen(rows)
+
+
 @given(output, st.integers(2, 40))
 @settings(max_examples=60)
 def test_nothing_but_text_and_looks_is_sent(data: bytes, width: int) -> None:

@@ -114,8 +114,8 @@ class InstalledSeat:
         self._slave = slave
         self._waiting = b""
         self._process: asyncio.subprocess.Process | None = None
-        self._env = {"PATH": os.environ["PATH"], "OMNYSHELL_HOME": os.environ["OMNYSHELL_HOME"], "LANG": "C.UTF-8"}
-        self._env |= {"OMNYSHELL_TOKEN": "admin-token"} | kind.variables
+        others = {name: value for name, value in os.environ.items() if not name.startswith(("TERM", "TMUX", "COLOR"))}
+        self._env = others | {"LANG": "C.UTF-8", "OMNYSHELL_TOKEN": "admin-token"} | kind.variables
 
     @classmethod
     async def resumed(

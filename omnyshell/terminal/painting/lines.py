@@ -35,8 +35,8 @@ def newest_lines(
     text goes as far as it ever did; with `to_edge`, which is for printing them, as far as the row is wide.
 
     Each row begins and ends in the default style, and ends with CR and LF unless its text goes on in the next one. It
-    has no control functions beside these but SGR and OSC 8, and where they are printed EL. The styles of a row that would take more bytes than `most`
-    are left out, and then the row.
+    has no control functions beside these but SGR and OSC 8, and where they are printed EL. The styles of a row that
+    would take more bytes than `most` are left out, and then the row.
     """
     lines: list[bytes] = []
     size = 0

@@ -33,7 +33,7 @@ ARGUMENTS = {
     "node": "n1", "session": UUID[:8], "port": "80", "ref": "t", "name": "ann", "id": "c1",
     "peer": "p1", "tunnel": "t", "key_text": "k", "who": "ann", "kind": "node",
 }  # fmt: skip
-RAW = ("exec", "connect", "sessions resume")
+RAW = ("exec", "connect", "run", "sessions resume")
 """Commands whose output is that of a program, which is passed on as it is."""
 
 
@@ -107,10 +107,10 @@ class Victim:
 
     def __init__(self, command: Command, capfd: pytest.CaptureFixture[str], place: Path, *, as_json: bool) -> None:
         arguments = [ARGUMENTS[option.name] for option in command.options if option.is_argument]
-        if command.keeps is Rest.BEHIND_NODE:
+        if command.keeps in (Rest.BEHIND_NODE, Rest.FROM_FIRST_WORD):
             arguments.append("true")
-        self._words = [*command.words, *arguments, *(["--json"] if as_json else [])]
-        self._is_raw = command.name in RAW
+        self._words = [*command.words, *(["--json"] if as_json else []), *arguments]
+        self._is_raw = command.name in RAW and not as_json
         self._is_lines = command.name == "events"
         self.as_json = as_json
         # Directories on the way count too. Which hubs have announced the newest proof is remembered.

@@ -1,8 +1,35 @@
 """The event loop that commands run on."""
 
 import asyncio
+import signal
 from collections.abc import Coroutine
 from typing import Any
+
+DEATH_BY_SIGNAL = 128
+"""A shell's exit code for a program killed by a signal is this plus the signal's number."""
+
+
+def run_until_signal(main: Coroutine[Any, Any, int]) -> int:
+    """Run a short command, which ends at SIGTERM and SIGHUP as at SIGINT. Signals that are ignored stay ignored."""
+    signals: list[int] = []
+    try:
+        return asyncio.run(_with_signals(main, signals))
+    except asyncio.CancelledError:
+        return DEATH_BY_SIGNAL + signals[0]
+
+
+async def _with_signals(main: Coroutine[Any, Any, int], signals: list[int]) -> int:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def end(number: int) -> None:
+        signals.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, number)
+    return await main
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:

@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import os
-import signal
 from contextlib import suppress
 
 from omnyshell.cli.ground.access import access_from
+from omnyshell.cli.ground.loop import run_until_signal
 from omnyshell.cli.ground.output import fail
 from omnyshell.cli.terminal.streams import BROKEN_PIPE, InputStream, OutputStream, tell, terminal_spec
 from omnyshell.durations import format_duration, parse_duration
@@ -16,21 +16,13 @@ from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.config import ClientConfig
 from omnyshell.services.client.session import RemoteSession
 
-DEATH_BY_SIGNAL = 128
-"""A shell's exit code for a program killed by a signal is this plus the signal's number."""
-
 
 def execute(options: argparse.Namespace) -> int:
     """Run a command on a node; returns its exit code, 128 and the signal's number for a death by signal."""
-    signals: list[int] = []
-    try:
-        return asyncio.run(_execute(options, signals))
-    except asyncio.CancelledError:
-        return DEATH_BY_SIGNAL + signals[0]
+    return run_until_signal(_execute(options))
 
 
-async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
-    _end_on_signals(signals)
+async def _execute(options: argparse.Namespace) -> int:
     env = parse_pairs(options.env, "--env")
     pty = terminal_spec() if options.tty else None
     limit = parse_duration(options.timeout, "--timeout") if options.timeout is not None else None
@@ -56,20 +48,6 @@ async def _execute(options: argparse.Namespace, signals: list[int]) -> int:
             if not timeout.expired():
                 raise
             return fail(f"the command did not end within {format_duration(limit or 0)}: it was ended")
-
-
-def _end_on_signals(signals: list[int]) -> None:
-    """End the command at SIGTERM and SIGHUP as at SIGINT. Signals that are ignored stay ignored."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def end(number: int) -> None:
-        signals.append(number)
-        if task is not None:
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, end, number)
 
 
 def _yield_to_others() -> None:

@@ -1,12 +1,12 @@
-"""Runs a command on many nodes, some at a time."""
+"""Runs a command on many nodes, some at a time, and keeps what became of it."""
 
-import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from omnyshell.clock import Clock
-from omnyshell.durations import format_duration
-from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
+from omnyshell.services.client.fan_out import FleetCommand, Outcome, run_on_nodes
+from omnyshell.services.client.session import OutputChunk
 from omnyshell.tui.advice import advice
 from omnyshell.tui.fan_out.runs import Job, Run
 
@@ -20,35 +20,41 @@ async def run_all(
 
     A run that takes too long is ended. If this is cancelled, all running commands are ended.
     """
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(run: Run) -> None:
-        async with gate:
-            run.begin(clock.monotonic())
-            changed()
-            try:
-                async with asyncio.timeout(job.seconds):
-                    await _run(client, job, run, clock, changed)
-            except TimeoutError:
-                run.end(clock.monotonic(), error=f"Ended: it took longer than {format_duration(job.seconds)}.")
-            except OmnyShellException as exc:
-                run.end(clock.monotonic(), error=advice(exc))
-            changed()
-
+    command = FleetCommand(command=job.command, cwd=job.cwd or None, seconds=job.seconds)
+    keeper = _Keeper(runs, clock, changed)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            for run in runs:
-                tasks.create_task(one(run))
+        await run_on_nodes(client, [run.node_id for run in runs], command, keeper, at_once=AT_ONCE)
     finally:
         for run in runs:
             run.end(clock.monotonic(), cancelled=True)
         changed()
 
 
-async def _run(client: OmnyShellClient, job: Job, run: Run, clock: Clock, changed: Callable[[], None]) -> None:
-    async with await client.open_session(run.node_id, command=job.command, cwd=job.cwd or None) as session:
-        session.eof()
-        async for chunk in session:
+class _Keeper:
+    """Notes what becomes of each run."""
+
+    def __init__(self, runs: Sequence[Run], clock: Clock, changed: Callable[[], None]) -> None:
+        self._runs: defaultdict[str, list[Run]] = defaultdict(list)
+        for run in runs:
+            self._runs[run.node_id].append(run)
+        self._clock = clock
+        self._changed = changed
+
+    def started(self, node_id: str) -> None:
+        for run in self._runs[node_id]:
+            run.begin(self._clock.monotonic())
+        self._changed()
+
+    async def output(self, node_id: str, chunk: OutputChunk) -> None:
+        for run in self._runs[node_id]:
             run.add(chunk.data, is_stderr=chunk.is_stderr)
-            changed()
-        run.end(clock.monotonic(), exit_code=(await session.wait()).shell_code)
+        self._changed()
+
+    async def ended(self, outcome: Outcome) -> None:
+        now, status, error = self._clock.monotonic(), outcome.status, outcome.error
+        for run in self._runs[outcome.node_id]:
+            if status is not None:
+                run.end(now, exit_code=status.shell_code)
+            elif error is not None:
+                run.end(now, error=f"{str(error).capitalize()}." if outcome.is_late else advice(error))
+        self._changed()

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         SessionMode as SessionMode,
         SessionState as SessionState,
         ShellFamily as ShellFamily,
+        Widths as Widths,
     )
     from omnyshell.model.tunnels import (
         PortRange as PortRange,
@@ -324,7 +325,7 @@ _HOMES = {
     "omnyshell.model.live_figures": "LiveMetrics",
     "omnyshell.model.nodes": "NodeCapabilities NodeDescriptor PlatformInfo",
     "omnyshell.model.principals": "Principal",
-    "omnyshell.model.sessions": "CloseReason DetachedSessionInfo PtySpec SessionMode SessionState ShellFamily",
+    "omnyshell.model.sessions": "CloseReason DetachedSessionInfo PtySpec SessionMode SessionState ShellFamily Widths",
     "omnyshell.model.tunnels": "PortRange TunnelInfo TunnelProtocol",
     "omnyshell.protocol.codec": "ControlDecoder FrameCodec",
     "omnyshell.protocol.frames": "ControlFrame DataFrame DataOpcode OmnyShellFrame",

@@ -84,6 +84,21 @@ class CloseReason(StrEnum):
     """The exposer is gone."""
 
 
+class Widths(LenientEnum):
+    """How a terminal counts columns; see docs/terminal.md#text-in-columns."""
+
+    __fallback__ = "JOINED"
+
+    SEPARATE = "separate"
+    """Each character by itself, as the C library counts. Marks join what is before them."""
+
+    JOINED = "joined"
+    """The same, but emoji that a zero-width joiner joins are one, as in tmux."""
+
+    CLUSTERS = "clusters"
+    """What is one cluster of UAX 29 takes one place, of one or two columns."""
+
+
 class PtySpec(WireObject, kw_only=True):
     """The terminal a session asks for: its type, and its size in character cells."""
 
@@ -95,6 +110,13 @@ class PtySpec(WireObject, kw_only=True):
 
     rows: Annotated[int, ANSWERED] = DEFAULT_ROWS
     """Its height."""
+
+    widths: Annotated[Widths | None, OMIT] = None
+    """Of `widths`: how it counts columns; by its type if missing."""
+
+    def toward(self, *, widths: bool) -> "PtySpec":
+        """Return it as a peer may be told of it: one with the extension `widths`, or one without."""
+        return self if widths or self.widths is None else PtySpec(term=self.term, cols=self.cols, rows=self.rows)
 
 
 class DetachedSessionInfo(WireObject, kw_only=True):

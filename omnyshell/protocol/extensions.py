@@ -60,6 +60,9 @@ HISTORY = "history"
 LEADER_ONLY = "leader-only"
 """A command may end with its own process, whoever still holds its output."""
 
+WIDTHS = "widths"
+"""A client says how its terminal counts columns, so that the node's screen does alike."""
+
 OF_HUB = frozenset(
     {
         HISTORY,
@@ -80,6 +83,7 @@ OF_HUB = frozenset(
         RIGHTS,
         LOCKS,
         FLEET_INVITES,
+        WIDTHS,
     }
 )
 """What a hub announces."""
@@ -97,6 +101,7 @@ OF_NODE = frozenset(
         SCREEN_ETAG,
         TUNNEL_EOF,
         WIDE_WINDOW,
+        WIDTHS,
     }
 )
 """What a node announces."""

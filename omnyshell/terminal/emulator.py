@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.grid import UNBOUNDED
 from omnyshell.terminal.screen.sgr import number
@@ -23,7 +24,6 @@ from omnyshell.terminal.sequences.tokens import (
     string_end,
 )
 from omnyshell.terminal.state.settings import Settings
-from omnyshell.terminal.text.layout import Widths
 from omnyshell.terminal.text.widths import width_of
 
 _PIECE: Final = 16 * 1024

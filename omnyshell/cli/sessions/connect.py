@@ -26,6 +26,7 @@ from omnyshell.services.client.session import DETACHED, RemoteSession
 from omnyshell.services.client.states import LinkState
 from omnyshell.services.dial import HubAccess
 from omnyshell.terminal.state.tracker import ModeTracker
+from omnyshell.terminal.text.terminals import widths_here
 
 FORWARDED_VARIABLES = ("COLORTERM",)
 """Variables beside TERM that describe this terminal to programs on the node."""
@@ -87,7 +88,7 @@ async def resume_session(
 ) -> int:
     """Resume a session, and show it in the same way, after `history` of the lines above its screen."""
     async with OmnyShellClient(_config(access)) as client:
-        spec = terminal_spec()
+        spec = _terminal_here()
         session = await client.resume(node, ref, pty=spec)
         if not history:
             return await _show(client, session, guardian, escape, _room_above(session, spec))
@@ -112,10 +113,15 @@ def _config(access: HubAccess) -> ClientConfig:
     return ClientConfig(access=access, reconnect_timeout=RECONNECT_TIMEOUT, node_timeout=RECONNECT_TIMEOUT)
 
 
+def _terminal_here() -> PtySpec:
+    spec = terminal_spec()
+    return PtySpec(term=spec.term, cols=spec.cols, rows=spec.rows, widths=widths_here(os.environ))
+
+
 async def _open(
     client: OmnyShellClient, node: str, command: list[str], env: dict[str, str], cwd: str | None
 ) -> RemoteSession:
-    pty: PtySpec = terminal_spec()
+    pty = _terminal_here()
     if not command:
         return await client.open_shell(node, pty=pty, env=env, cwd=cwd)
     return await client.open_session(node, mode=SessionMode.SHELL, command=" ".join(command), env=env, cwd=cwd, pty=pty)

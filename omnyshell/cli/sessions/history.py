@@ -1,10 +1,13 @@
 """The lines above a session's screen, for printing."""
 
+import os
+
 from omnyshell.cli.ground.output import complain
 from omnyshell.errors import OmnyShellException
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.terminal.painting.lines import drawn, newest_lines
 from omnyshell.terminal.screen.rows import Row
+from omnyshell.terminal.text.terminals import widths_here
 
 
 async def lines_above(
@@ -30,5 +33,5 @@ def scrolled_out(rows: list[Row], screen_lines: int) -> bytes:
     """Return bytes that print rows on a terminal, and scroll its screen until they have left it."""
     if not rows:
         return b""
-    lines, _ = newest_lines(rows, len(rows) * rows[0].width * 1024, to_edge=True)
+    lines, _ = newest_lines(rows, len(rows) * rows[0].width * 1024, widths_here(os.environ), to_edge=True)
     return b"\x1b[m" + lines + b"\n" * (screen_lines - 1)

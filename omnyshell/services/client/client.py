@@ -25,6 +25,7 @@ from omnyshell.protocol.extensions import (
     LEADER_ONLY,
     OF_CLIENT,
     RESUME_OFFSET,
+    WIDTHS,
 )
 from omnyshell.protocol.messages import (
     AuthOk,
@@ -213,7 +214,7 @@ class OmnyShellClient:
             args=tuple(args),
             env=dict(env or {}),
             cwd=cwd,
-            pty=pty,
+            pty=pty and pty.toward(widths=WIDTHS in connection.features),
             shell_family=shell_family,
             interactive=interactive and INTERACTIVE in connection.features,
             offsets=RESUME_OFFSET in connection.features,
@@ -241,7 +242,7 @@ class OmnyShellClient:
         request = SessionOpen(
             node_id=node_id,
             mode=SessionMode.SHELL,
-            pty=pty,
+            pty=pty.toward(widths=WIDTHS in connection.features),
             resume_session_id=session_ref,
             offsets=RESUME_OFFSET in connection.features,
             history=HISTORY in connection.features,

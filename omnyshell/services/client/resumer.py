@@ -15,7 +15,7 @@ from omnyshell.errors import (
     TransportException,
 )
 from omnyshell.model.sessions import CloseReason
-from omnyshell.protocol.extensions import HISTORY, RESUME_OFFSET
+from omnyshell.protocol.extensions import HISTORY, RESUME_OFFSET, WIDTHS
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.messages import ChannelClose, ChannelMessage, SessionOpened, SessionRejected
 from omnyshell.services.client.futures import fail_future
@@ -228,7 +228,9 @@ class Resumption:
         self._answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: Channel = connection.channels.open(self)
         features = connection.features
-        request = session.resume_request(offsets=RESUME_OFFSET in features, history=HISTORY in features)
+        request = session.resume_request(
+            offsets=RESUME_OFFSET in features, history=HISTORY in features, widths=WIDTHS in features
+        )
         connection.send(request, self._channel.id)
 
     async def run(self) -> None:

@@ -257,7 +257,7 @@ class RemoteSession:
     def resize(self, cols: int, rows: int) -> None:
         """Tell the node the terminal's new size, in character cells. Does nothing once the session has ended."""
         if self._size is not None:
-            self._size = PtySpec(term=self._size.term, cols=cols, rows=rows)
+            self._size = PtySpec(term=self._size.term, cols=cols, rows=rows, widths=self._size.widths)
         if not self.channel.is_closed:
             self.channel.send_ahead(ChannelResize(cols=cols, rows=rows))
 
@@ -295,16 +295,16 @@ class RemoteSession:
 
     # Being resumed, by the client
 
-    def resume_request(self, *, offsets: bool, history: bool) -> SessionOpen:
+    def resume_request(self, *, offsets: bool, history: bool, widths: bool) -> SessionOpen:
         """Return the request to resume this session.
 
-        `offsets` and `history` say whether the hub has `resume-offset` and `history`.
+        `offsets`, `history` and `widths` say whether the hub has the extensions `resume-offset`, `history`, `widths`.
         """
         exactly = offsets and self._counts_offsets
         return SessionOpen(
             node_id=self.node_id,
             mode=self.mode,
-            pty=self._size,
+            pty=self._size and self._size.toward(widths=widths),
             resume_session_id=self.id,
             offsets=offsets,
             output_offset=self._received if exactly else None,

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from omnyshell.terminal.text.layout import LAYOUTS, ZERO_WIDTH_JOINER, Layout, Widths, is_counted_alike
+from omnyshell.model.sessions import Widths
+from omnyshell.terminal.text.layout import LAYOUTS, ZERO_WIDTH_JOINER, Layout, is_counted_alike
 
 _CLUSTERS: Final = LAYOUTS[Widths.CLUSTERS]
 _UNSHOWN: Final = "\N{REPLACEMENT CHARACTER}"
@@ -25,7 +26,7 @@ def pieces(cells: Sequence[str], layout: Layout) -> Iterator[Piece]:
         yield Piece(text, len(cells), len(cells), is_sure=True)
         return
     sure: list[str] = []
-    for group in _groups(cells):
+    for group in groups(cells):
         if is_counted_alike("".join(group)):
             sure += group
             continue
@@ -37,7 +38,7 @@ def pieces(cells: Sequence[str], layout: Layout) -> Iterator[Piece]:
         yield Piece("".join(sure), len(sure), len(sure), is_sure=True)
 
 
-def _groups(cells: Sequence[str]) -> Iterator[list[str]]:
+def groups(cells: Sequence[str]) -> Iterator[list[str]]:
     """Yield cells that some terminal joins, if they are written one after the other; most are alone."""
     group: list[str] = []
     before = ""

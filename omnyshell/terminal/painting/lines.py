@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.painting.fitting import Piece, pieces
@@ -13,7 +14,7 @@ from omnyshell.terminal.screen.grid import MOST_COLUMNS, MOST_LINES
 from omnyshell.terminal.screen.reflow import continues, rewrapped
 from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
-from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_alike
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
 _allowed: Final = re.compile(
     rb"[^\x00-\x1f\x7f]+|\r\n|\x0f|\x1b\[[0-9;:]{0,64}m|\x1b\]8;[^\x00-\x1f\x7f]{0,2100}\x1b\\"

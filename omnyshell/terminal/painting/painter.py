@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import chain, groupby, repeat
 from typing import Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.screen.page import SavedCursor
 from omnyshell.terminal.screen.reflow import continues
@@ -11,7 +12,7 @@ from omnyshell.terminal.screen.rows import PADDED, Row
 from omnyshell.terminal.screen.sgr import sgr_between
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
 from omnyshell.terminal.state.table import AUTOWRAP, switch
-from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths, is_counted_alike
+from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
 
 MOST_LINKS: Final = 256 * 1024
 """Characters of links in all: a screen can have a long one in each cell, which would be megabytes."""

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.painter import Painter
 from omnyshell.terminal.painting.titles import titles
@@ -11,7 +12,7 @@ from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED
 from omnyshell.terminal.state.table import AUTOWRAP, CLUSTERS, INSERT, ORIGIN, SHOW_CURSOR, SIDE_MARGINS, switch
 from omnyshell.terminal.state.undoing import Leftovers
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
-from omnyshell.terminal.text.layout import LAYOUTS, Layout, Widths
+from omnyshell.terminal.text.layout import LAYOUTS, Layout
 from omnyshell.terminal.text.widths import width_of
 
 _SOFT_RESET: Final = "\x1b[!p\x1b[?7h\x1b[?25l\x1b[r\x1b(B\x0f\x1b]8;;\x1b\\\x1b[m"

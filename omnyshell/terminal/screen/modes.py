@@ -3,6 +3,7 @@
 from itertools import chain
 from typing import Any, Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.drawing import Drawing
 from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.page import Page, SavedCursor
@@ -33,7 +34,7 @@ from omnyshell.terminal.state.table import (
     SIDE_MARGINS,
 )
 from omnyshell.terminal.text.charsets import ASCII, TRANSLATIONS
-from omnyshell.terminal.text.layout import LAYOUTS, Widths
+from omnyshell.terminal.text.layout import LAYOUTS
 
 _KEPT: Final = 47
 _RIGHT: Final = 2

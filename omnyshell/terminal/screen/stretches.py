@@ -8,9 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.sgr import DIRECT, direct_colour, effect_of
 from omnyshell.terminal.screen.style import Style
-from omnyshell.terminal.text.layout import LAYOUTS, Widths
+from omnyshell.terminal.text.layout import LAYOUTS
 
 SGR: Final = r"\x1b\[[0-9;:]*+m"
 

@@ -7,10 +7,10 @@ characters in one place (UAX 29, "extended grapheme clusters"), which programs m
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum, auto
 from itertools import accumulate, chain
 from typing import Final, TypeVar
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.text.cluster_table import (
     EXTEND,
     HANGUL_FOLLOWING,
@@ -55,19 +55,6 @@ _clusters: Final = re.compile(
     f"|{_PICTOGRAPH}(?:{_EXTENDS}*{_JOINER}{_PICTOGRAPH})*|[^{_PREPENDED}]|\\Z)[{_MARKS}]*"
 ).finditer
 _ends_in_emoji_and_joiner: Final = re.compile(f"{_PICTOGRAPH}{_EXTENDS}*{_JOINER}\\Z").search
-
-
-class Widths(Enum):
-    """How a terminal counts columns."""
-
-    SEPARATE = auto()
-    """Each character by itself, as the C library counts. Marks join what is before them."""
-
-    JOINED = auto()
-    """The same, but emoji that a zero-width joiner joins are one, as in tmux."""
-
-    CLUSTERS = auto()
-    """What is one cluster of UAX 29 takes one place, of one or two columns."""
 
 
 Found = TypeVar("Found")

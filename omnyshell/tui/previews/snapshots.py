@@ -10,6 +10,7 @@ from omnyshell.terminal import Emulator, Row
 from omnyshell.terminal.following.follower import draw_for
 from omnyshell.terminal.screen.grid import TAB_WIDTH
 from omnyshell.tui.messages import SessionRef
+from omnyshell.tui.terminal.counting import WIDTHS
 
 MOST_COLUMNS: Final = 300
 MOST_LINES: Final = 120
@@ -32,7 +33,7 @@ class Snapshot:
 
     def __init__(self, ref: SessionRef) -> None:
         self.ref = ref
-        self.screen = Emulator(MOST_COLUMNS, MOST_LINES)
+        self.screen = Emulator(MOST_COLUMNS, MOST_LINES, widths=WIDTHS)
         self.columns = self.lines = 0
         self.exit_code: int | None = None
         self.error = ""
@@ -55,7 +56,7 @@ class Snapshot:
         return True
 
     async def _show(self, data: bytes) -> None:
-        screen = Emulator(MOST_COLUMNS, MOST_LINES)
+        screen = Emulator(MOST_COLUMNS, MOST_LINES, widths=WIDTHS)
         for _ in draw_for(screen, data, time.thread_time, MOST_SECONDS):
             await asyncio.sleep(REST)
         self.screen = screen

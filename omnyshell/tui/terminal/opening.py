@@ -7,6 +7,7 @@ from omnyshell.ids import short_id
 from omnyshell.model.sessions import PtySpec, SessionMode
 from omnyshell.services.client.client import OmnyShellClient
 from omnyshell.services.client.session import RemoteSession
+from omnyshell.tui.terminal.counting import WIDTHS
 
 TERM = "xterm-256color"
 COLOURS = {"COLORTERM": "truecolor"}
@@ -41,7 +42,7 @@ class OpenSpec:
 
     async def open(self, client: OmnyShellClient, size: PtySpec) -> RemoteSession:
         """Open it. Raises what `OmnyShellClient.open_session` and `resume` raise."""
-        pty = PtySpec(term=TERM, cols=size.cols, rows=size.rows)
+        pty = PtySpec(term=TERM, cols=size.cols, rows=size.rows, widths=WIDTHS)
         if self.session_ref:
             return await client.resume(self.node_id, self.session_ref, pty=pty)
         cwd = self.cwd or None

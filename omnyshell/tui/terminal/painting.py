@@ -26,7 +26,9 @@ from omnyshell.terminal.screen.style import (
     Look,
     Style,
 )
+from omnyshell.terminal.text.layout import Layout
 from omnyshell.terminal.text.widths import width_of
+from omnyshell.tui.terminal.counting import OUTER, UNSHOWN, kept_apart
 from omnyshell.tui.terminal.palette import Palette, blend, rich_color
 
 _DIM_SHARE: Final = 0.6
@@ -64,10 +66,14 @@ class Overlay:
 
 
 class RowPainter:
-    """Makes strips of rows. `reverse` is the reverse screen (DECSCNM); a change of palette wants a new painter."""
+    """Makes strips of rows. `reverse` is the reverse screen (DECSCNM); a change of palette wants a new painter.
 
-    def __init__(self, palette: Palette, *, reverse: bool = False) -> None:
+    `outer` is how the terminal lays text out that the console runs in.
+    """
+
+    def __init__(self, palette: Palette, *, reverse: bool = False, outer: Layout = OUTER) -> None:
         self.palette = palette
+        self._outer = outer
         self.reverse = reverse
         self._styles: dict[Style, RichStyle] = {}
         self._marked: dict[tuple[Style, Mark], RichStyle] = {}
@@ -82,7 +88,7 @@ class RowPainter:
         text: Sequence[str] = joined
         # In ASCII text each column is one character, so that runs can be sliced.
         if len(joined) != len(cells) or not joined.isascii():
-            cells = text = _as_measured(cells)
+            cells = text = _as_measured(cells, self._outer)
         shown: Iterable[Style | RichStyle] = styles
         if overlays:
             cells, overlays = _with_bar(cells, overlays)
@@ -164,25 +170,21 @@ def safe_link(link: str) -> str:
     return uri if uri.lower().startswith(_LINK_SCHEMES) and uri.isprintable() else ""
 
 
-def _as_measured(cells: Sequence[str]) -> list[str]:
-    """Replace cells whose width Textual would measure differently from the emulator.
+def _as_measured(cells: Sequence[str], outer: Layout) -> list[str]:
+    """Replace cells whose width Textual, or the terminal around it, would measure differently from the emulator.
 
     A cell that is wider or narrower than its place would move everything to the right of it, other panes included;
     so would a character that turns the direction of text.
     """
-    result = list(cells)
-    for column, cell in enumerate(cells):
+    seen = [cell if cell.isascii() or cell.isprintable() else _seen(cell) or UNSHOWN for cell in cells]
+    result = list(kept_apart(seen, outer))
+    for column, cell in enumerate(result):
         if cell.isascii():
             continue
-        if not cell.isprintable():
-            cell = result[column] = _seen(cell)
         width = 2 if column + 1 < len(cells) and not cells[column + 1] else 1
         if cell_len(cell) == width:
             continue
-        first = cell[:1] or "\N{REPLACEMENT CHARACTER}"
-        result[column] = (
-            first if width_of(first) == width == cell_len(first) else "\N{REPLACEMENT CHARACTER}".ljust(width)
-        )
+        result[column] = cell[0] if width_of(cell[0]) == width == cell_len(cell[0]) else UNSHOWN.ljust(width)
     return result
 
 

@@ -19,6 +19,7 @@ from omnyshell.tui.terminal import clipboard
 from omnyshell.tui.terminal.attachment import Attachment, Phase
 from omnyshell.tui.terminal.commands import leader_name
 from omnyshell.tui.terminal.copy_mode import HINT
+from omnyshell.tui.terminal.counting import WIDTHS
 from omnyshell.tui.terminal.fair_following import FairFollowing
 from omnyshell.tui.terminal.history import fetch_above
 from omnyshell.tui.terminal.interactive import TerminalWidget
@@ -77,7 +78,7 @@ class TerminalPane(TabPane):
         self._lead = lead
         self._leader = leader_name(context.settings.leader)
         # An impossible size, so that the first real size counts as a change.
-        self.emulator = Emulator(1, 1, scrollback=context.settings.scrollback, answering=True)
+        self.emulator = Emulator(1, 1, scrollback=context.settings.scrollback, answering=True, widths=WIDTHS)
         self.terminal = TerminalWidget(self.emulator, self)
         self.attachment = self._new_attachment(spec)
         self._work: asyncio.Task[None] | None = None

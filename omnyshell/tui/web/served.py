@@ -15,6 +15,8 @@ ENVIRONMENT: Final = {
     "TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver",
     "TEXTUAL_FPS": "60",
     "TEXTUAL_COLOR_SYSTEM": "truecolor",
+    # Not the terminal in which the web server was started.
+    "TERM": "xterm-256color",
     "TERM_PROGRAM": "textual",
 }
 """Environment variables for Textual in a page's console."""

@@ -200,8 +200,27 @@ async def test_an_extension_field_goes_only_to_a_node_that_announced_it(
         registered(certificates, hub.port) as node,
         logged_in(certificates, hub.port, "client", "admin", ("interactive",)) as client,
     ):
-        await client.say("session.open", {"nodeId": "n1", "mode": "shell", "interactive": True}, 1)
-        assert "interactive" not in (await node.hear("node.session.open"))["d"]
+        pty = {"term": "t", "cols": 9, "rows": 8}
+        asked = {"nodeId": "n1", "mode": "shell", "interactive": True, "pty": {**pty, "widths": "clusters"}}
+        await client.say("session.open", asked, 1)
+        given = (await node.hear("node.session.open"))["d"]
+        assert "interactive" not in given
+        assert given["pty"] == pty
+
+
+async def test_how_a_terminal_counts_columns_goes_to_a_node_that_heeds_it(
+    certificates: Certificates, hub: OmnyShellHub
+) -> None:
+    async with (
+        registered(certificates, hub.port, features=("widths",)) as node,
+        logged_in(certificates, hub.port, "client", "admin") as client,
+    ):
+        for given, told in (("clusters", "clusters"), ("separate", "separate"), ("of another version", "joined")):
+            await client.say("session.open", {"nodeId": "n1", "mode": "shell", "pty": {"widths": given}}, 1)
+            asked = await node.hear("node.session.open")
+            assert asked["d"]["pty"]["widths"] == told
+            await client.say("channel.close", {"reason": "normal"}, 1)
+            await node.hear("channel.close")
 
 
 async def rejection(client: RawPeer, request: object, channel: int = 1) -> str:

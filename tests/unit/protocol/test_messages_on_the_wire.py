@@ -239,7 +239,7 @@ FULL: list[tuple[str, int | None, dict[str, Any]]] = [
             "args": ["a", ""],
             "env": {"K": "V"},
             "cwd": "/",
-            "pty": {"term": "t", "cols": 1, "rows": 2},
+            "pty": {"term": "t", "cols": 1, "rows": 2, "widths": "clusters"},
             "resumeSessionId": "",
             "shellFamily": "posix",
             "interactive": True,

@@ -10,7 +10,7 @@ from omnyshell.clock import Clock
 from omnyshell.errors import ErrorCodes, SessionRejectedException
 from omnyshell.ids import IdFactory, normal_id
 from omnyshell.model.sessions import CloseReason, SessionMode, SessionState
-from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW
+from omnyshell.protocol.extensions import HISTORY, INTERACTIVE, LEADER_ONLY, WIDE_WINDOW, WIDTHS
 from omnyshell.protocol.limits import SESSION_OPEN_TIMEOUT
 from omnyshell.protocol.messages import (
     ChannelClose,
@@ -331,7 +331,7 @@ def _node_request(request: SessionOpen, route: SessionRoute) -> NodeSessionOpen:
         args=request.args,
         env=request.env,
         cwd=request.cwd,
-        pty=request.pty,
+        pty=request.pty and request.pty.toward(widths=WIDTHS in route.node.features),
         resume_session_id=request.resume_session_id,
         shell_family=request.shell_family,
         interactive=request.interactive and INTERACTIVE in route.node.features,

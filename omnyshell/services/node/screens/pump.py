@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from omnyshell.model.sessions import Widths
 from omnyshell.services.node.screens.device_queries import DeviceQuery
 from omnyshell.terminal.history.history import History
 
@@ -43,6 +44,9 @@ class ScreenFollower(Protocol):
 
     def resize(self, cols: int, rows: int) -> None:
         """Resize the screen. Nothing may be queued."""
+
+    def count_columns(self, widths: Widths) -> None:
+        """Count columns as the terminal does that is attached now. Nothing may be queued."""
 
     def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
         """Return the bytes that paint the present screen.

@@ -2,6 +2,7 @@
 
 import time
 
+from omnyshell.model.sessions import Widths
 from omnyshell.services.node.screens.device_queries import DeviceQuery
 from omnyshell.services.node.screens.pump import Painting
 from omnyshell.terminal.emulator import Emulator
@@ -60,6 +61,11 @@ class FollowedScreen:
         """Resize the screen."""
         columns, lines = _bounded(cols, rows)
         self._follower.resize(lines, columns)
+
+    def count_columns(self, widths: Widths) -> None:
+        """Count columns as the terminal does that is attached now."""
+        self._follower.drain()
+        self._emulator.widths = widths
 
     def paint(self, *, again: bool = False, same_size: bool = False) -> Painting:
         """Return the bytes that paint the present screen; see `ScreenFollower`."""

@@ -16,6 +16,7 @@ from omnyshell.services.node.sessions.ended_sessions import EndedSessions
 from omnyshell.services.node.sessions.references import NOT_FOUND, find_session
 from omnyshell.services.node.sessions.session import NodeSession
 from omnyshell.services.node.sessions.stage import Stage
+from omnyshell.services.node.sessions.terminal_names import stated_widths
 from omnyshell.steps import step
 from omnyshell.transport.connection import OmnyShellConnection
 
@@ -128,7 +129,9 @@ class NodeSessions:
         if request.mode is not SessionMode.SHELL:
             return None
         size = request.pty or PtySpec()
-        return self._new_screen(size.cols, size.rows, size.term)
+        screen = self._new_screen(size.cols, size.rows, size.term)
+        screen.count_columns(stated_widths(size))
+        return screen
 
     def _attached_count(self) -> int:
         """How many sessions count toward the limit: those with a client, as the hub counts them."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from omnyshell.clock import Clock
 from omnyshell.ids import short_id
-from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState
+from omnyshell.model.sessions import CloseReason, DetachedSessionInfo, PtySpec, SessionMode, SessionState, Widths
 from omnyshell.protocol.frames import DataOpcode
 from omnyshell.protocol.limits import MAX_CREDIT
 from omnyshell.protocol.messages import (
@@ -31,6 +31,7 @@ from omnyshell.services.node.sessions.output import SessionOutput
 from omnyshell.services.node.sessions.references import NOT_FOUND
 from omnyshell.services.node.sessions.size_reports import SizeReports
 from omnyshell.services.node.sessions.stage import FOLLOWING, Stage
+from omnyshell.services.node.sessions.terminal_names import answered_widths, stated_widths
 from omnyshell.steps import entered, step
 
 logger = logging.getLogger("omnyshell.node")
@@ -274,6 +275,7 @@ class NodeSession:
         self._input_waiting += len(data)
         self._process.write(data)
         self._size_reports.typed(data)
+        self._count_columns(answered_widths(data))
         if self.is_shell:
             end.channel.typed()
 
@@ -360,6 +362,9 @@ class NodeSession:
         before = self._leave(None, keep=exactly)
         if before is not None:
             before.channel.finish(self._detached())
+        screen = self.output_stage.screen
+        if screen is not None and request.pty is not None and not exactly:
+            screen.follower.count_columns(stated_widths(request.pty))
         # Whoever misses nothing has what was put on stacks: what is painted then is painted over it.
         again = exactly and request.repaint
         painting = self.output_stage.painting(again=again, same_size=True) if again or not exactly else None
@@ -375,6 +380,12 @@ class NodeSession:
         self._report_size()
         self._tell_exit()
         self.budget_available()
+
+    def _count_columns(self, widths: Widths | None) -> None:
+        """Have the screen count columns as the terminal that is attached, if that is known, from here on."""
+        screen = self.output_stage.screen
+        if widths is not None and screen is not None:
+            screen.at_this_point(lambda: screen.follower.count_columns(widths))
 
     def _report_size(self) -> None:
         """Tell a program of its size that relies on being told; see `SizeReports`."""

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from support.terminal_output import pieces
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import paint, plain_text, reset_sequence, state
 from omnyshell.terminal.state.table import CLUSTERS
-from omnyshell.terminal.text.layout import MOST_IN_A_CELL, Widths
+from omnyshell.terminal.text.layout import MOST_IN_A_CELL
 
 SCIENTIST, HEART, FLAG, THUMB, KEYCAP = "👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"

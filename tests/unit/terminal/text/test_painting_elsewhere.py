@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from support.terminal_output import output
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.lines import drawn, newest_lines
 from omnyshell.terminal.painting.snapshot import paint, paint_main, state
 from omnyshell.terminal.state.table import CLUSTERS
-from omnyshell.terminal.text.layout import Widths, is_counted_alike
+from omnyshell.terminal.text.layout import is_counted_alike
 
 SIZES = st.tuples(st.integers(2, 14), st.integers(1, 6))
 WIDTHS = st.sampled_from(Widths)

@@ -2,7 +2,11 @@ import pytest
 from hypothesis import given, strategies as st
 from rich.cells import cell_len
 
+from omnyshell import Widths
 from omnyshell.terminal import Emulator
+from omnyshell.terminal.text.layout import LAYOUTS
+from omnyshell.terminal.text.terminals import widths_measured
+from omnyshell.tui.terminal.counting import WIDTHS
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter, safe_link
 from omnyshell.tui.terminal.palette import DARK_NAMED, Palette
 
@@ -12,7 +16,7 @@ PALETTE = Palette((200, 200, 200), (10, 10, 10), DARK_NAMED)
 def painted(data: str, *overlays: Overlay, width: int = 20, reverse: bool = False):
     screen = Emulator(20, 3)
     screen.feed(data.encode())
-    return RowPainter(PALETTE, reverse=reverse).strip(screen.rows[0], width, overlays)
+    return RowPainter(PALETTE, reverse=reverse, outer=LAYOUTS[Widths.CLUSTERS]).strip(screen.rows[0], width, overlays)
 
 
 def first(data: str, *overlays: Overlay, reverse: bool = False):
@@ -91,6 +95,50 @@ def test_every_line_has_the_width_of_the_terminal_whatever_is_printed(data: str)
     assert sum(cell_len(segment.text) for segment in strip) == 20
 
 
+CLUSTERS = ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "🇫", "👍🏽", "🏽", "1\ufe0f\u20e3", "का", "\u1100", "\u1161", "\u0600"]
+
+
+@given(
+    st.lists(st.sampled_from([*CLUSTERS, "a", "漢", "\x1b[m", "\x1b[3G", "\x1b[7G", "\x1b[31m"]), max_size=12).map(
+        "".join
+    ),
+    st.sampled_from(Widths),
+    st.sampled_from(Widths),
+)
+def test_textual_and_the_outer_terminal_make_the_same_columns(data: str, widths: Widths, outer: Widths):
+    screen = Emulator(20, 3, widths=widths)
+    screen.feed(data.encode())
+    strip = RowPainter(PALETTE, outer=LAYOUTS[outer]).strip(screen.rows[0], 20)
+    assert sum(cell_len(segment.text) for segment in strip) == 20
+    assert sum(len(LAYOUTS[outer].laid_out(segment.text)) for segment in strip) == 20
+
+
+@pytest.mark.parametrize(
+    ("cluster", "outer", "shown"),
+    [
+        ("👩\u200d🔬", Widths.CLUSTERS, "👩\u200d🔬|"),
+        ("👩\u200d🔬", Widths.SEPARATE, "👩|"),
+        ("❤\ufe0f", Widths.CLUSTERS, "❤\ufe0f|"),
+        ("❤\ufe0f", Widths.SEPARATE, "❤ |"),
+        ("🇩🇪", Widths.SEPARATE, "🇩🇪|"),
+        ("👍🏽", Widths.SEPARATE, "👍|"),
+        ("1\ufe0f\u20e3", Widths.SEPARATE, "1 |"),
+    ],
+)
+def test_of_a_cluster_as_much_is_painted_as_the_outer_terminal_has_room_for(cluster: str, outer: Widths, shown: str):
+    screen = Emulator(20, 3, widths=Widths.CLUSTERS)
+    screen.feed(f"{cluster}|".encode())
+    strip = RowPainter(PALETTE, outer=LAYOUTS[outer]).strip(screen.rows[0], 20)
+    assert strip.text.rstrip() == shown
+
+
+def test_what_measures_text_says_how_a_terminal_counts():
+    assert widths_measured(cell_len) is WIDTHS
+    assert widths_measured(len) is Widths.CLUSTERS
+    assert widths_measured(lambda text: len(text.replace("\ufe0f", "")) - 1) is Widths.JOINED
+    assert widths_measured(lambda text: 4 if "\u200d" in text else 1) is Widths.SEPARATE
+
+
 def test_combining_and_wide_characters_stay_in_their_cells():
     assert painted("e\u0301漢x").text.startswith("e\u0301漢x")
 
@@ -104,7 +152,13 @@ def test_what_only_acts_on_the_text_around_it_is_not_painted(unseen: str):
 
 
 def test_joiners_and_the_symbols_of_a_font_are_painted():
-    assert painted("\ue0b0 x\u200d\u00e9").text.startswith("\ue0b0 x\u200d\u00e9")
+    assert painted("\ue0b0 x\u200c\u00e9").text.startswith("\ue0b0 x\u200c\u00e9")
+    assert painted("👩\u200d🔬|").text.startswith("👩\u200d🔬|")
+
+
+def test_a_joiner_that_joins_nothing_hides_no_column():
+    assert painted("ශ්\u200dරී|").text.startswith("ශ්රී|")
+    assert sum(cell_len(segment.text) for segment in painted("x\u200d\u00e9|")) == 20
 
 
 def test_a_link_does_not_end_before_its_end():

@@ -8,9 +8,9 @@ from typing import Final
 
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.history.history import History
-from omnyshell.terminal.screen.grid import UNBOUNDED
 from omnyshell.terminal.screen.sgr import number
 from omnyshell.terminal.screen.stretches import known_stretch
+from omnyshell.terminal.screen.work import UNBOUNDED
 from omnyshell.terminal.sequences.functions import CHANGES, MOVES, NOTHING, PLACES, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
@@ -133,16 +133,24 @@ class Emulator(Reports):
 
     def go_on(self, work: float = UNBOUNDED) -> None:
         """Do about so much work of what is left to do."""
-        if self._put_off:
+        self._work_left = work
+        if self._rows_left is not None:
+            rows, self._rows_left = self._rows_left, None
+            self._by_rows(rows)
+        if self._put_off and not self._is_worked_out:
             text, self._put_off = self._put_off, ""
-            self._work_left = work
             self._interpret(text)
-            self._work_left = UNBOUNDED
+        self._work_left = UNBOUNDED
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Change the size, after what is left to do; see `Grid.resize`."""
+        self.go_on()
+        super().resize(lines, columns)
 
     @property
     def is_behind(self) -> bool:
         """Whether there is anything to do for `go_on`."""
-        return bool(self._put_off)
+        return bool(self._put_off) or self._rows_left is not None
 
     def _consume(self, text: str) -> None:
         text = expand_c1(text)
@@ -158,17 +166,24 @@ class Emulator(Reports):
         whole = text[:end]
         if whole and self._printed:
             whole = self._go_on_at_seam(whole)
-        if whole and not self._put_off:
+        if whole and not self.is_behind:
             self._run(whole)
-        elif self._put_off:
+        elif self.is_behind:
             self._put_off += whole
-        if self._put_off:
+        if self.is_behind:
             self._put_off += text[end:]
         else:
             self._keep(text[end:])
+        self._settle_laden()
+
+    def _settle_laden(self) -> None:
+        """Put runs into cells where many came together; a part of the rows, where they are too many at once."""
         for row in self._rows:
             if row.is_laden:
+                self._work_left -= row.load
                 row.settle()
+                if self._is_worked_out:
+                    return
 
     def _stop(self, again: str = "") -> None:
         # The loop in `_run` ends by itself, since its iterator has nothing left: so it need not look at every token.

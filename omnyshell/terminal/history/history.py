@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, overload
 
 from omnyshell.terminal.history.budget import Budget
+from omnyshell.terminal.history.kept_rows import KeptRows
 from omnyshell.terminal.history.pages import Page
 from omnyshell.terminal.screen.rows import Row
 
@@ -80,14 +81,12 @@ class History(Sequence[Row]):
     def append_text(self, rows: Sequence[Row], text: Unsettled) -> None:
         """Add `rows`, and text below them. When these rows are appended once more, they are ignored."""
         self._pack()
-        for row in rows:
-            self.append(row)
-        self._pack()
         self._twice.update(rows)
-        self._pages.append(text)
-        self._end += text.count
+        for unsettled in (KeptRows(rows, self._width), text) if rows else (text,):
+            self._pages.append(unsettled)
+            self._end += unsettled.count
+            self._charge(unsettled.size)
         self._forget_surplus()
-        self._charge(text.size)
 
     def prepend(self, pages: Sequence[Page]) -> int:
         """Add pages above all rows, the last ones first, as far as there is room; return how many rows."""

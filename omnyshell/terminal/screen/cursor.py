@@ -1,7 +1,10 @@
 """Cursor movement and tab stops (ECMA-48 8.3; DEC STD 070, 5.4)."""
 
+from collections.abc import Iterator
+
 from omnyshell.terminal.screen.grid import Grid, default_tab_stops
 from omnyshell.terminal.screen.page import SavedCursor
+from omnyshell.terminal.screen.work import A_ROW
 
 
 class Moving(Grid):
@@ -46,7 +49,7 @@ class Moving(Grid):
             if not self._narrowed:
                 self._scroll_one()
             elif self._left <= cursor.x <= self._right:
-                self._move_up(self._top, 1)
+                self._scroll_between_margins(1)
         elif cursor.y < self.lines - 1:
             cursor.y += 1
 
@@ -56,7 +59,9 @@ class Moving(Grid):
         if cursor.x >= self.columns:
             cursor.x = self._edge
         if cursor.y == self._top:
-            if self._left <= cursor.x <= self._right:
+            if self._narrowed and self._left <= cursor.x <= self._right:
+                self._scroll_between_margins(-1)
+            elif self._left <= cursor.x <= self._right:
                 self._move_down(self._top, 1)
         elif cursor.y > 0:
             cursor.y -= 1
@@ -177,6 +182,14 @@ class Moving(Grid):
         if first < last:
             self._set_side_margins(first, last)
             self.cursor_position()
+            self._by_rows(self._settled_rows())
+
+    def _settled_rows(self) -> Iterator[None]:
+        """Between side margins a new line moves cells of all rows at once, which must be there by then."""
+        for row in self._rows:
+            self._spend(A_ROW + row.load)
+            row.settle()
+            yield
 
     def tab(self) -> None:
         """HT: on to the next stop, the margin or the last column; a pending wrap stays pending, but for mode 41."""

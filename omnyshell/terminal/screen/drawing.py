@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any, Final
 
-from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rectangles import Rectangles
 from omnyshell.terminal.screen.rows import PADDED, WRAPPED, WRAPPED_BETWEEN_MARGINS, Cells
 from omnyshell.terminal.screen.sgr import DIRECT, effect_of
@@ -18,6 +17,7 @@ from omnyshell.terminal.screen.stretches import (
     stretch_of,
 )
 from omnyshell.terminal.screen.style import Style
+from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 from omnyshell.terminal.text.layout import MARK, MOST_IN_A_CELL
 from omnyshell.terminal.text.widths import runs, width_of

@@ -1,12 +1,12 @@
 """Erasing, inserting and deleting (ECMA-48 8.3). What becomes blank takes the pen's background (xterm's "bce")."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from omnyshell.terminal.screen.cursor import Moving
-from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rows import Row, blanks
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Style, style_of
+from omnyshell.terminal.screen.work import A_ROW
 
 ISO: Final = 1
 DEC: Final = 2
@@ -66,9 +66,20 @@ class Editing(Moving):
             self.scrollback.clear()
 
     def _erase_rows(self, first: int, end: int, selective: bool) -> None:
+        if self._protection and (selective or self._protection == ISO):
+            self._by_rows(self._erased_rows(first, end))
+            return
         self._spend(A_ROW * (end - first))
+        style = self.cursor.style.erased
         for row in self._rows[first:end]:
-            self._erase(row, 0, self.columns, selective)
+            row.clear(style)
+
+    def _erased_rows(self, first: int, end: int) -> Iterator[None]:
+        style = self.cursor.style.erased
+        for row in self._rows[first:end]:
+            self._spend(A_ROW + 3 * self.columns + row.load)
+            row.erase_unprotected(0, self.columns, style)
+            yield
 
     def _erase(self, row: Row, first: int, end: int, selective: bool) -> None:
         style = self.cursor.style.erased
@@ -156,9 +167,16 @@ class Editing(Moving):
 
     def _move_columns(self, column: int, count: int, move: Callable[[Row, int, int, Style, int], None]) -> None:
         if self._is_within_margins:
-            self._spend((self._bottom - self._top + 1) * (2 * A_ROW + self._right - self._left))
-            for row in self._rows[self._top : self._bottom + 1]:
-                move(row, column, count, self.cursor.style.erased, self._right + 1)
+            self._by_rows(self._moved_columns(column, count, move))
+
+    def _moved_columns(
+        self, column: int, count: int, move: Callable[[Row, int, int, Style, int], None]
+    ) -> Iterator[None]:
+        style, end = self.cursor.style.erased, self._right + 1
+        for row in self._rows[self._top : self._bottom + 1]:
+            self._spend(2 * A_ROW + end - self._left + row.load)
+            move(row, column, count, style, end)
+            yield
 
     def back_index(self) -> None:
         """DECBI: a column to the left; at the left margin the contents move to the right instead."""

@@ -1,6 +1,5 @@
 """Rows, margins, scrolling and size: the base of the rest of the emulator."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
 from dataclasses import replace
 from typing import Final, Protocol
@@ -12,6 +11,7 @@ from omnyshell.terminal.screen.page import Page
 from omnyshell.terminal.screen.reflow import MOST_CELLS, Place, is_blank, reflowed
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE
+from omnyshell.terminal.screen.work import A_ROW, Working
 from omnyshell.terminal.text.layout import Layout
 
 
@@ -50,12 +50,6 @@ class DirtyLines(AbstractSet[int]):
         return seen is not row or revision != row.revision
 
 
-UNBOUNDED: Final = math.inf
-"""Work without a bound."""
-
-A_ROW: Final = 10
-"""What it costs to do anything with a row, counted in cells."""
-
 _PACKED: Final = 100
 """What a run or a row costs that is packed for the history."""
 
@@ -85,7 +79,7 @@ class Scrollback(Protocol):
         """Remove the newest rows that are the beginning of a line which goes on below, at most `most`."""
 
 
-class Grid(Screen):
+class Grid(Working, Screen):
     """A pyte screen over rows of its own.
 
     pyte's `__init__` is not called: it would build the storage that this class replaces.
@@ -110,8 +104,6 @@ class Grid(Screen):
     """Whether any row of the screen may have characters of double width."""
 
     scrollback: Scrollback
-    _work_left: float = UNBOUNDED
-    """How much may still be done before the rest of the output is put off, in cells."""
 
     def __init__(self, columns: int, lines: int) -> None:
         self.columns = _bounded(columns, MOST_COLUMNS)
@@ -200,20 +192,6 @@ class Grid(Screen):
         """Whether the alternate screen is shown."""
         return self._page is not self._main
 
-    def _spend(self, work: int) -> None:
-        """Count work; where it was too much, put off what comes after the present control function."""
-        self._work_left -= work
-        if self._work_left <= 0:
-            self._stop()
-
-    @property
-    def _is_worked_out(self) -> bool:
-        return self._work_left <= 0
-
-    def _stop(self, again: str = "") -> None:
-        """Put off the output that comes next, after `again`."""
-        raise NotImplementedError
-
     def scroll_up(self, count: int | None = None) -> None:
         """SU (ECMA-48 8.3.147): move the region's contents up; what leaves the main screen's top is kept."""
         if self._narrowed:
@@ -279,15 +257,21 @@ class Grid(Screen):
 
     def _move_between_margins(self, first: int, count: int) -> None:
         """Move what is between the side margins, from `first` to the region's end, up by `count`; down if negative."""
-        rows = self._rows[first : self._bottom + 1]
-        self._spend(len(rows) * (3 * A_ROW + self._right - self._left))
-        parts = [row.part(self._left, self._right + 1) for row in rows]
-        blank = ([" "] * len(parts[0][0]), [self.cursor.style.erased] * len(parts[0][0]))
-        moved = min(abs(count), len(rows))
-        fill = [blank] * moved
-        parts = parts[moved:] + fill if count > 0 else fill + parts[: len(parts) - moved]
-        for row, part in zip(rows, parts, strict=True):
-            row.put(self._left, part)
+        self._by_rows(self._moved_between_margins(first, count))
+
+    def _scroll_between_margins(self, count: int) -> None:
+        """Do so for the whole region at once, as what is printed next comes into it."""
+        for _ in self._moved_between_margins(self._top, count):
+            continue
+
+    def _moved_between_margins(self, first: int, count: int) -> Iterator[None]:
+        rows, left, end = self._rows[first : self._bottom + 1], self._left, self._right + 1
+        blank = ([" "] * (end - left), [self.cursor.style.erased] * (end - left))
+        # Each row is read before it is overwritten.
+        for y in range(len(rows)) if count > 0 else range(len(rows) - 1, -1, -1):
+            self._spend(3 * A_ROW + end - left + rows[y].load)
+            rows[y].put(left, rows[y + count].part(left, end) if 0 <= y + count < len(rows) else blank)
+            yield
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Change the size. The cursor's row stays visible, and margins are reset.

@@ -1,14 +1,15 @@
 """Modes that programs set (ECMA-48 SM and RM, DECSET and DECRST of xterm ctlseqs), and how they are reset."""
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
 from omnyshell.model.sessions import Widths
 from omnyshell.terminal.screen.drawing import Drawing
-from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.page import Page, SavedCursor
 from omnyshell.terminal.screen.rows import Row
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, Style
+from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.state.settings import Keyboard, Settings
 from omnyshell.terminal.state.table import (
     ACTIONS,
@@ -223,13 +224,18 @@ class Modes(Drawing):
 
     def _leave_alternate(self, number: int) -> None:
         page = self._page
-        self._spend(self.lines * (A_ROW + self.columns))
         if number == CLEARED_ON_LEAVING:
+            self._spend(A_ROW * self.lines)
             _clear(page, self.cursor.style.erased)
-        for row in page.rows:
-            row.compact()
         page.comes_back = number == _KEPT
         self._show(self._main)
+        self._by_rows(self._compacted(page.rows))
+
+    def _compacted(self, rows: list[Row]) -> Iterator[None]:
+        for row in rows:
+            self._spend(A_ROW + (self.columns if row.has_cells else 0))
+            row.compact()
+            yield
 
     def _show(self, page: Page) -> None:
         if self._row.size:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from omnyshell.terminal.screen.editing import DEC, Editing
-from omnyshell.terminal.screen.grid import A_ROW
 from omnyshell.terminal.screen.rows import Row, distinct
 from omnyshell.terminal.screen.style import (
     BLINK,
@@ -18,6 +17,7 @@ from omnyshell.terminal.screen.style import (
     Style,
     style_of,
 )
+from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.text.charsets import TRANSLATIONS
 
 _FLAGS: Final = {1: BOLD, 5: BLINK, 7: REVERSE, 8: CONCEAL}
@@ -56,13 +56,20 @@ class Rectangles(Editing):
             fg, bg = pen_fg if pen_fg != DEFAULT else fg, pen_bg if pen_bg != DEFAULT else bg
             return style_of((fg, bg, flags, underline, underline_colour, link))
 
-        for row, left, end in self._spans(bounds):
-            self._spend(_restyle(row, left, end, filled, character * (end - left)))
+        def fill() -> Iterator[None]:
+            for row, left, end in spans:
+                self._spend(_restyle(row, left, end, filled, character * (end - left)))
+                yield
+
+        spans = self._spans(bounds)
+        self._by_rows(fill())
 
     def erase_rectangle_selectively(self, *bounds: int) -> None:
         """DECSERA: what DECSCA does not protect; attributes stay."""
-        heeded = self._protection == DEC
-        for row, left, end in self._spans(bounds):
+        self._by_rows(self._erased_spans(self._spans(bounds), heeded=self._protection == DEC))
+
+    def _erased_spans(self, spans: Iterator[tuple[Row, int, int]], *, heeded: bool) -> Iterator[None]:
+        for row, left, end in spans:
             cells, styles = row.settle()
             styles = styles[left:end]
             blank = [" "] * len(styles)
@@ -72,17 +79,27 @@ class Rectangles(Editing):
                 was = zip(cells[left:end], map(id, styles), strict=True)
                 blank = [cell if style in protected else " " for cell, style in was]
             row.put(left, (blank, styles))
+            yield
 
     def copy_rectangle(self, *parameters: int) -> None:
         """DECCRA: from a rectangle to a place; the pages, of which there is one, are not looked at."""
-        bounds, place = parameters[:4], parameters[5:7]
-        copied = [row.part(left, end) for row, left, end in self._spans(bounds)]
-        top, left, _, _ = self._bounds(place)
-        for row, (cells, styles) in zip(self._rows[top:], copied, strict=False):
-            room = self.columns - left
+        first, left, last, right = self._bounds(parameters[:4])
+        top, to, _, _ = self._bounds(parameters[5:7])
+        if left <= right:
+            rows = range(first, min(last, self.lines - 1 - top + first) + 1)
+            # Each row is read before it is overwritten.
+            self._by_rows(self._copied_rows(rows if top <= first else rows[::-1], top - first, left, right + 1, to))
+
+    def _copied_rows(self, rows: range, down: int, left: int, end: int, to: int) -> Iterator[None]:
+        room = self.columns - to
+        for y in rows:
+            source, target = self._rows[y], self._rows[y + down]
+            self._spend(2 * A_ROW + end - left + source.load + target.load)
+            cells, styles = source.part(left, end)
             if cells[room : room + 1] == [""]:
                 cells[room - 1] = " "
-            row.put(left, (cells[:room], styles[:room]))
+            target.put(to, (cells[:room], styles[:room]))
+            yield
 
     def mark_rectangle(self, *parameters: int) -> None:
         """DECCARA: set or reset attributes."""
@@ -111,17 +128,22 @@ class Rectangles(Editing):
         top, left, bottom, right = self._bounds(bounds)
         if left > right:
             return
-        for y in range(top, bottom + 1):
-            first = left if exact or y == top else 0
-            end = (right if exact or y == bottom else self.columns - 1) + 1
-            self._spend(A_ROW + end - first)
-            self._spend(_restyle(self._rows[y], first, end, change, skips_blank=not exact))
+        ends = [right + 1 if exact or y == bottom else self.columns for y in range(top, bottom + 1)]
+
+        def mark() -> Iterator[None]:
+            for y, end in enumerate(ends, top):
+                row, first = self._rows[y], left if exact or y == top else 0
+                self._spend(A_ROW + end - first + row.load)
+                self._spend(_restyle(row, first, end, change, skips_blank=not exact))
+                yield
+
+        self._by_rows(mark())
 
     def _spans(self, bounds: tuple[int, ...]) -> Iterator[tuple[Row, int, int]]:
         top, left, bottom, right = self._bounds(bounds)
         if left <= right:
             for row in self._rows[top : bottom + 1]:
-                self._spend(2 * A_ROW + right - left)
+                self._spend(2 * A_ROW + right - left + row.load)
                 yield row, left, right + 1
 
     def _bounds(self, bounds: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -19,6 +19,9 @@ Run = tuple[int, Cells | Stretch, Style]
 
 _MOST_RUNS: Final = 64
 _FEW_RUNS: Final = 4
+_A_PIECE: Final = 4
+"""What it costs to put a piece of a stretch into cells, in cells."""
+
 _PIECES_OF_A_RUN: Final = 4
 """Pieces of a stretch that are kept as fast as a run."""
 
@@ -145,6 +148,16 @@ class Row:
         self.pending += stretch.load
 
     @property
+    def load(self) -> int:
+        """What it costs to settle the row, in cells."""
+        return len(self.runs) + _A_PIECE * self.pending
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether there are cells, which `compact` takes time for."""
+        return self._cells is not None
+
+    @property
     def is_laden(self) -> bool:
         """Whether the runs take as much memory as cells would, and should be put into these."""
         return 4 * len(self.runs) + self.pending > 4 * (_MOST_RUNS + self.width)
@@ -240,6 +253,15 @@ class Row:
         cells[column:end] = cells[kept:end] + [" "] * count
         styles[column:end] = styles[kept:end] + [style] * count
         self._revision += 1
+
+    @property
+    def links(self) -> set[str]:
+        """The links that cells of the row have, and the empty one."""
+        # Within a stretch the link is that of its beginning: SGR changes none.
+        links = {self._fill.fields[-1]} | {style.fields[-1] for _, _, style in self.runs}
+        if self._cells is not None:
+            links |= {style.fields[-1] for style in distinct(self._styles).values()}
+        return links
 
     def part(self, start: int, end: int) -> tuple[list[str], list[Style]]:
         """Return a copy of some columns; a wide character that the edges cut is a blank in it."""

@@ -89,7 +89,7 @@ class Stretch:
 
     def remember(self, parts: Sequence[str]) -> None:
         """Keep what is found out, as the same text comes again and again."""
-        self._parts = parts
+        self._parts = tuple(parts)
 
 
 _known: Final[dict[str, Stretch]] = {}

@@ -1,15 +1,15 @@
 """Operating system commands (xterm ctlseqs, "OSC Ps ; Pt ST"): title, hyperlinks, clipboard; all others are ignored."""
 
-import base64
 import binascii
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 
-from omnyshell.terminal.screen.grid import A_ROW
-from omnyshell.terminal.screen.links import Links, styles_of
+from omnyshell.terminal.screen.links import Links
 from omnyshell.terminal.screen.modes import Modes
-from omnyshell.terminal.screen.style import Style, style_of
+from omnyshell.terminal.screen.style import style_of
+from omnyshell.terminal.screen.work import A_ROW
 from omnyshell.terminal.sequences.events import Bell, ClipboardWrite, Event, TitleChanged
 from omnyshell.terminal.state.table import MOST_TITLES
 
@@ -48,7 +48,7 @@ class Commands(Modes):
     _events: dict[type[Event], Event]
 
     def _reset_commands(self) -> None:
-        self._links = Links(self._styles_in_use)
+        self._links = Links()
         self.title = ""
         self.icon_name = ""
         self._titles = []
@@ -77,7 +77,9 @@ class Commands(Modes):
         if len(payload) > LONGEST_STRING:
             self.dropped_command(payload[:HEAD], len(payload))
             return
-        number, _, text = _controls.sub("", payload).partition(";")
+        if not payload.isprintable():
+            payload = _controls.sub("", payload)
+        number, _, text = payload.partition(";")
         if number in ("0", "1", "2"):
             self._set_titles(int(number), text)
         elif number == "8":
@@ -129,17 +131,26 @@ class Commands(Modes):
     def _set_link(self, text: str) -> None:
         """OSC 8 ; params ; URI: cells written from now on are links; an empty URI ends that."""
         _, _, uri = text.partition(";")
-        is_link = bool(uri) and len(text) <= _LONGEST_LINK and self._links.admits(text)
-        self.cursor.style = style_of(self.cursor.style.look._replace(link=text if is_link else ""))
+        is_link = bool(uri) and len(text) <= _LONGEST_LINK
+        admitted = is_link and self._links.admits(text)
+        if is_link and not admitted and self._links.are_due:
+            self._by_rows(self._recounted_links(text))
+        else:
+            self._write_linked(text if admitted else "")
 
-    def _styles_in_use(self) -> Iterator[Style]:
-        """Yield the styles of all cells and cursors, many of them more than once."""
+    def _write_linked(self, link: str) -> None:
+        self.cursor.style = style_of(self.cursor.style.look._replace(link=link))
+
+    def _recounted_links(self, text: str) -> Iterator[None]:
+        """Count the links that are on the screen, and then use this one if there is room."""
         pages = [page for page in (self._main, self._alternate) if page is not None]
-        self._spend(len(pages) * self.lines * (A_ROW + self.columns))
-        yield self.cursor.style
-        for page in pages:
-            yield page.saved.style
-            yield from styles_of(page.rows)
+        links = {style.fields[-1] for style in (self.cursor.style, *(page.saved.style for page in pages))}
+        for row in chain.from_iterable(page.rows for page in pages):
+            self._spend(A_ROW + (self.columns if row.has_cells else 0))
+            links |= row.links
+            yield
+        self._links.recounted(links)
+        self._write_linked(text if self._links.admits(text) else "")
 
     def _write_clipboard(self, text: str) -> None:
         """OSC 52 ; selection ; base64. A question ("?") is never answered."""
@@ -150,7 +161,7 @@ class Commands(Modes):
             return
         try:
             # Some programs leave the padding out.
-            decoded = base64.b64decode(data + "=" * (-len(data) % 4), validate=True).decode()
+            decoded = binascii.a2b_base64(data + "=" * (-len(data) % 4), strict_mode=True).decode()
         except (binascii.Error, ValueError):
             return
         self._events[ClipboardWrite] = ClipboardWrite(selection[:8], decoded)

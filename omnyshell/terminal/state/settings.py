@@ -242,7 +242,7 @@ class Settings:
 
     def repeats(self, payload: str) -> bool:
         """Carry out an OSC that is known to set colours of the palette, as programs do again and again."""
-        known = _palettes.get(payload)
+        known = _palettes.get(payload) if len(payload) <= LONGEST_VALUE else None
         if known is None:
             return False
         values = self.values

@@ -68,6 +68,12 @@ def test_what_is_covered_is_forgotten(erases: bool) -> None:
     assert "text" in screen.display[0]
 
 
+def test_what_is_remembered_is_so_wherever_it_comes_again() -> None:
+    screen = Emulator(8, 4)
+    screen.feed(b"\x1b[1;5H\x1b[31mwords\x1b[3;1H\x1b[m\x1b[31mwords\x1b[m\x1b[4;1H\x1b[31mwords")
+    assert [line.strip() for line in screen.display] == ["word", "s", "words", "words"]
+
+
 def test_runs_wait_no_longer_than_they_take_less_memory_than_cells() -> None:
     row = Row(80)
     for n in range(1000):

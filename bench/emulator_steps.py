@@ -1,0 +1,136 @@
+"""How long the emulator holds the loop at most: `python -m bench.emulator_steps [WORD...]`.
+
+Each row is something that a program, or whoever resizes, makes of a screen; with words, only rows that have one of
+them. It is followed as the node and the console do, in the shortest steps there are. The figures are milliseconds of
+processor time of the longest step, the best of some rounds, as a machine has other things to do. The goal is 8.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from omnyshell.terminal.emulator import Emulator
+from omnyshell.terminal.following.follower import Follower
+
+ROUNDS = 3
+LARGEST = (1000, 500)
+USUAL = (80, 24)
+HISTORY = 10_000
+MOST = 99_999_999
+
+
+def colours(count: int) -> str:
+    source = random.Random(5)
+    return "".join(
+        f"\x1b[38;2;{source.randrange(256)};{source.randrange(256)};{source.randrange(256)}mx" for _ in range(count)
+    )
+
+
+def dense(columns: int, lines: int) -> str:
+    """A screen full of true colours, each cell another one."""
+    return f"\x1b[H{colours(columns * lines)}\x1b[m"
+
+
+def plain(columns: int, lines: int) -> str:
+    return f"\x1b[H{'x' * (columns * lines)}\x1b[H"
+
+
+ATTACKS: dict[str, str] = {
+    "ED": "\x1b[2J",
+    "ED below": "\x1b[H\x1b[J",
+    "DECALN": "\x1b#8",
+    "RIS": "\x1bc",
+    "REP": f"x\x1b[{MOST}b",
+    "IL": f"\x1b[H\x1b[{MOST}L",
+    "DL": f"\x1b[H\x1b[{MOST}M",
+    "IL within margins": f"\x1b[?69h\x1b[2;{MOST}s\x1b[1;2H\x1b[{MOST}L",
+    "SU": f"\x1b[{MOST}S",
+    "SD": f"\x1b[{MOST}T",
+    "SU in a region": f"\x1b[2;{MOST}r\x1b[{MOST}S",
+    "DECFRA": f"\x1b[65;1;1;{MOST};{MOST}$x",
+    "DECERA": f"\x1b[1;1;{MOST};{MOST}$z",
+    "DECSERA": f"\x1b[1;1;{MOST};{MOST}${{",
+    "DECCRA": f"\x1b[1;1;{MOST};{MOST};1;2;2;1$v",
+    "DECCARA": f"\x1b[2*x\x1b[1;1;{MOST};{MOST};1;4$r",
+    "DECRARA": f"\x1b[1;1;{MOST};{MOST};1;4;7$t",
+    "DECIC": "\x1b['}",
+    "DECDC": "\x1b['~",
+    "SL": "\x1b[ @",
+    "ICH": "\x1b[H\x1b[5@" * 200,
+    "DECSED": "\x1bV\x1bW\x1b[?2J",
+    "to the alternate screen and back": "\x1b[?1049h\x1b[?1049l",
+    "1047 and back": "\x1b[?1047h\x1b[?1047l",
+    "the last column again and again": "\x1b[H" + "\x1b[999Cx" * 40_000,
+    "a row of all": "".join(f"\x1b[{row}Hx\x1b[31my" for row in range(1, 501)) * 40,
+    "colours without text": "\x1b[31m\x1b[38;2;1;2;3m" * 20_000,
+    "colours by place": "".join(
+        f"\x1b[{1 + n % 500};{1 + n // 7 % 990}H\x1b[38;2;{n % 251};1;2mx" for n in range(20_000)
+    ),
+    "OSC 52": f"\x1b]52;c;{'QUJD' * 262_000}\x07",
+    "OSC 8": "".join(f"\x1b]8;;http://{'u' * 900}{n}\x07x" for n in range(500)),
+    "DCS": f"\x1bP{'q' * 1_000_000}\x1b\\",
+    "a title": f"\x1b]2;{'t' * 1_000_000}\x07",
+    "marks": "e\u0301\u0302\u0303" * 30_000,
+    "wide": "漢" * 60_000,
+    "joined emoji": "👩\u200d🔬" * 20_000,
+    "NUL": "\0" * 200_000,
+    "newlines": "\n" * 200_000,
+    "a flood of lines": "word\r\n" * 100_000,
+    "log lines": "".join(f"2026-11-24 INFO [worker] request {n} took 17 ms\r\n" for n in range(10_000)),
+}
+
+
+def longest_step(screen: Emulator, data: str) -> float:
+    """The longest step of following what a program writes, 64 KiB at a time as it is read."""
+    follower = Follower(screen, time.thread_time)
+    raw, longest = data.encode(), 0.0
+    for at in range(0, len(raw), 64 * 1024):
+        begun = time.thread_time()
+        follower.push(raw[at : at + 64 * 1024])
+        longest = max(longest, time.thread_time() - begun)
+        more = True
+        while more:
+            begun = time.thread_time()
+            more = follower.work(0.0)
+            longest = max(longest, time.thread_time() - begun)
+    return longest
+
+
+def took(run: Callable[[], object]) -> float:
+    begun = time.thread_time()
+    run()
+    return time.thread_time() - begun
+
+
+def rows() -> Iterator[tuple[str, Callable[[], float]]]:
+    yield from attacks("80x24", USUAL, dense)
+    yield from attacks("1000x500", LARGEST, plain)
+    yield from attacks("1000x500 dense", LARGEST, dense)
+
+
+def attacks(
+    where: str, size: tuple[int, int], fill: Callable[[int, int], str]
+) -> Iterator[tuple[str, Callable[[], float]]]:
+    filled = fill(*size)
+    for name, data in ATTACKS.items():
+
+        def attack(data: str = data) -> float:
+            screen = Emulator(*size, scrollback=HISTORY)
+            screen.feed(filled.encode())
+            return longest_step(screen, data)
+
+        yield f"{where}, {name}", attack
+    yield f"{where}, filling", lambda: longest_step(Emulator(*size, scrollback=HISTORY), filled * 2)
+
+
+def main() -> None:
+    words = sys.argv[1:]
+    print(f"{'what':56}{'longest step, ms':>18}")
+    for name, run in rows():
+        if not words or any(word in name for word in words):
+            print(f"{name:56}{min(run() for _ in range(ROUNDS)) * 1000:18.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

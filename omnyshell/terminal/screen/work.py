@@ -1,0 +1,45 @@
+"""Work that is counted, so that whoever draws can stop between two control functions, or within one, between rows."""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+UNBOUNDED: Final = math.inf
+"""Work without a bound."""
+
+A_ROW: Final = 10
+"""What it costs to do anything with a row, counted in cells."""
+
+
+class Working:
+    """What counts its work.
+
+    Once there was too much, the rest of the output is put off, and of a control function the rows that are left.
+    """
+
+    _work_left: float = UNBOUNDED
+    """How much may still be done before the rest of the output is put off, in cells."""
+
+    _rows_left: Iterator[None] | None = None
+    """What is left of a control function."""
+
+    def _spend(self, work: int) -> None:
+        """Count work; where it was too much, put off what comes after the present control function."""
+        self._work_left -= work
+        if self._work_left <= 0:
+            self._stop()
+
+    @property
+    def _is_worked_out(self) -> bool:
+        return self._work_left <= 0
+
+    def _stop(self, again: str = "") -> None:
+        """Put off the output that comes next, after `again`."""
+        raise NotImplementedError
+
+    def _by_rows(self, rows: Iterator[None]) -> None:
+        """Go through a generator that does a row at a time and counts it; it must not depend on what changes."""
+        for _ in rows:
+            if self._work_left <= 0:
+                self._rows_left = rows
+                return

@@ -84,6 +84,7 @@ class Remedy(StrEnum):
     OTHER_PLACE = "other_place"
     OTHER_STATE_DIR = "other_state_dir"
     REPLACE_FILE = "replace_file"
+    START_HUB_HERE = "start_hub_here"
 
 
 class OmnyShellException(Exception):

@@ -4,6 +4,8 @@ import argparse
 import asyncio
 import sys
 
+from msgspec.structs import replace
+
 from omnyshell.cli.ground.access import access_from
 from omnyshell.cli.ground.output import say, say_json
 from omnyshell.cli.ground.prompts import ask_passphrase, ask_secret
@@ -23,6 +25,10 @@ def login(options: argparse.Namespace) -> int:
         from omnyshell.cli.node.join import join_user
 
         return join_user(options)
+    if options.list or options.check or options.default:
+        from omnyshell.cli.saved_logins import about_saved
+
+        return about_saved(options)
     given = given_access(vars(options))
     for name, question in (("hub", "Hub (wss://host:port): "), ("principal", "Principal: ")):
         if name not in given:
@@ -34,15 +40,21 @@ def login(options: argparse.Namespace) -> int:
         given["token"] = ask_secret("Token: ", otherwise)
     access = hub_access(given, ask_passphrase)
     identity = asyncio.run(_try(access))
-    CredentialStore(logins_file()).save(login_to_save(access, given))
-    say(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
+    store = CredentialStore(logins_file())
+    before = store.get(str(access.address))
+    name = options.name or (before.name if before is not None else "")
+    store.save(replace(login_to_save(access, given), name=name))
+    if options.json:
+        _say_identity(access, identity)
+    else:
+        say(f"logged in to {access.address} as {identity.principal} ({_roles(identity)})")
     return 0
 
 
 def logout(options: argparse.Namespace) -> int:
     """Forget a saved login."""
     store = CredentialStore(logins_file())
-    saved = store.get(options.hub)
+    saved = store.find(options.hub)
     if saved is None:
         raise ConfigException(f"there is no saved login for {options.hub}" if options.hub else "nothing is saved")
     store.remove(saved.hub)
@@ -55,7 +67,7 @@ def whoami(options: argparse.Namespace) -> int:
     access = access_from(options)
     identity = asyncio.run(_try(access))
     if options.json:
-        say_json({"hub": str(access.address), **identity.to_wire(), "sessionToken": None})
+        _say_identity(access, identity)
     else:
         say(f"{identity.principal} ({_roles(identity)}) at {access.address}")
     return 0
@@ -64,6 +76,10 @@ def whoami(options: argparse.Namespace) -> int:
 async def _try(access: HubAccess) -> AuthOk:
     async with OmnyShellClient(ClientConfig(access=access)) as client:
         return client.identity
+
+
+def _say_identity(access: HubAccess, identity: AuthOk) -> None:
+    say_json({"hub": str(access.address), **identity.to_wire(), "sessionToken": None})
 
 
 def _roles(identity: AuthOk) -> str:

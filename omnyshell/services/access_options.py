@@ -3,7 +3,7 @@
 from omnyshell.options.option import Option
 from omnyshell.services.service_options import STRICT_MODES
 
-HUB = Option("--hub", "hub to use, as wss://host:port (OMNYSHELL_HUB)", "URL")
+HUB = Option("--hub", "hub to use, as wss://host:port or a piece of a saved name (OMNYSHELL_HUB)", "URL")
 PRINCIPAL = Option("--principal", "who to log in as (OMNYSHELL_PRINCIPAL)", "NAME")
 TOKEN = Option(
     "--token", "token to log in with; OMNYSHELL_TOKEN and --token-file keep it off the command line", "TOKEN"

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from omnyshell.errors import (
     OmnyShellException,
     OmnyShellTimeoutException,
     ProtocolException,
+    Remedy,
     SessionRejectedException,
     TransportException,
 )
@@ -63,6 +65,10 @@ _NO_CIPHER = ("SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_SHARED_CIPHER")
 """Names of OpenSSL's errors, grouped by their meaning for a peer that dials a hub."""
 
 
+_SCHEME = re.compile("^https://", re.IGNORECASE)
+"""What browsers call the same: the pages of a hub are read there, and their address is copied."""
+
+
 class HubAddress(NamedTuple):
     """The address of a hub."""
 
@@ -72,9 +78,12 @@ class HubAddress(NamedTuple):
 
     @classmethod
     def parse(cls, url: str) -> "HubAddress":
-        """Read `wss://host:port/path`; scheme, port and path may be left out. Raises `ConfigException`."""
+        """Read `wss://host:port/path`; scheme, port and path may be left out, and `https` stands for the scheme.
+
+        Raises `ConfigException`.
+        """
         try:
-            parts = urlsplit(url if "://" in url else f"wss://{url}")
+            parts = urlsplit(_SCHEME.sub("wss://", url) if "://" in url else f"wss://{url}")
             host, port = parts.hostname, parts.port
         except ValueError as exc:
             raise ConfigException(f"hub address '{url}' is wrong: {exc}") from exc
@@ -97,6 +106,11 @@ def _tls_failure(address: HubAddress, reason: str) -> str:
     if reason in _NO_CIPHER:
         return f"what answers at {address} has no TLS cipher in common with this program: is it a hub?"
     return f"TLS with {address} failed ({reason}); is it a hub?"
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether the host is this machine's loopback."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
 def _is_plain(path: str) -> bool:
@@ -274,7 +288,8 @@ class OmnyShellConnection:
             raise TransportException(text) from exc
         except ConnectionRefusedError as exc:
             text = f"nothing listens at {address} (connection refused); is the hub running?"
-            raise TransportException(text) from exc
+            error = TransportException(text)
+            raise (error.advising(Remedy.START_HUB_HERE) if _is_here(address.host) else error) from exc
         except OSError as exc:
             raise TransportException(f"cannot reach the hub at {address}: {exc.strerror or exc}") from exc
 

@@ -32,6 +32,7 @@ _BY_REMEDY: Final = {
     Remedy.NAME_AUTHORITY: "Give the file of that authority.",
     Remedy.NAME_HUB: "Give --hub, or save a login first.",
     Remedy.NAME_PRINCIPAL: "Give the principal's name.",
+    Remedy.START_HUB_HERE: "`omnyshell up` starts one on this machine.",
 }
 _BY_TYPE: Final = (
     (AuthorizationException, ErrorCodes.NOT_AUTHORIZED),

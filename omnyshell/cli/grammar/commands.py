@@ -182,6 +182,11 @@ COMMANDS: tuple[Command, ...] = (
         (
             Option("--join", "hub to join, with the --token and --ca-fingerprint of an invite", "URL"),
             Option("--ca-fingerprint", "SHA-256 of the hub's authority, which the invite says", "SHA256"),
+            Option("--name", "name for the hub, which stands for its URL in --hub; a piece of it is enough", "NAME"),
+            Option("--list", "list the saved logins instead", kind="flag"),
+            Option("--default", "have this saved hub used where none is named", "HUB"),
+            Option("--check", "try all saved logins", kind="flag"),
+            JSON,
             *ACCESS,
         ),
     ),

@@ -47,6 +47,7 @@ REMEDIES = {
     Remedy.OTHER_PLACE: "give --out DIR or --id",
     Remedy.OTHER_STATE_DIR: "give --state-dir DIR",
     Remedy.REPLACE_FILE: "--force replaces it",
+    Remedy.START_HUB_HERE: "`omnyshell up` starts one on this machine",
 }
 """The command line's wording of each remedy."""
 

@@ -104,6 +104,7 @@ def join_user(options: argparse.Namespace) -> int:
     login = StoredSession(
         hub=str(joining.address),
         principal=accepted.principal,
+        name=options.name or "",
         key_path=str(directory / KEY),
         ca_path=str(directory / AUTHORITY),
         bind_certificate=_full_path(binding.certificate) or None,

@@ -44,7 +44,7 @@ def complete(given: Mapping[str, str], ask: AskPassphrase | None = None) -> HubA
     strict = StrictModes.said(given.get(STRICT_MODES.key))
     strict.check(logins_file())
     strict.check(bound_hubs_file())
-    saved = CredentialStore(logins_file()).get(given.get("hub"))
+    saved = CredentialStore(logins_file()).find(given.get("hub"))
     if saved is None:
         return hub_access(given, ask)
     access = hub_access(_completed(dict(given), saved), ask)

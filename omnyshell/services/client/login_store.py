@@ -3,12 +3,15 @@
 Imported by every client command, so it stays light: no `cryptography`, no asyncio.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from omnyshell.errors import ConfigException
 from omnyshell.security.files import changing, read_private, write_private
+
+_PIECE = re.compile(r"[0-9A-Za-z_.-]+")
 
 PRESENT_FORMAT = "0.2"
 """The version from which on saved logins record the kind of proof that a hub takes."""
@@ -91,6 +94,31 @@ class CredentialStore:
             return contents.sessions[0] if len(contents.sessions) == 1 else None
         return next((kept for kept in contents.sessions if kept.answers_to(wanted)), None)
 
+    def find(self, hub: str | None = None) -> StoredSession | None:
+        """Return the login as `get` does, or else the only one of whose name or host `hub` is a piece.
+
+        Raises `ConfigException` if it is a piece of several. What has more than a host's characters, as a URL, is none.
+        """
+        found = self.get(hub)
+        if found is not None or hub is None or not _PIECE.fullmatch(hub):
+            return found
+        alike = [kept for kept in self.all() if hub.lower() in f"{kept.name} {_host(kept.hub)}".lower()]
+        if len(alike) > 1:
+            text = f"'{hub}' is a piece of several saved hubs: {', '.join(sorted(kept.hub for kept in alike))}"
+            raise ConfigException(text).about("hub")
+        return alike[0] if alike else None
+
+    def make_default(self, hub: str) -> StoredSession:
+        """Make the login that `find` finds the default. Raises `ConfigException` if there is none."""
+        with changing(self._path):
+            saved = self.find(hub)
+            if saved is None:
+                raise ConfigException(f"there is no saved login for {hub}")
+            contents = self._read()
+            contents.default = saved.hub
+            self._write(contents)
+            return saved
+
     def remove(self, hub: str) -> bool:
         """Remove the login at this hub, given by URL or name; return whether there was one.
 
@@ -126,6 +154,10 @@ class CredentialStore:
 
     def _write(self, contents: _Contents) -> None:
         write_private(self._path, msgspec.json.format(msgspec.json.encode(contents)) + b"\n")
+
+
+def _host(url: str) -> str:
+    return url.lower().removeprefix("wss://").partition("/")[0].partition(":")[0]
 
 
 def _same_url(one: str, other: str) -> bool:

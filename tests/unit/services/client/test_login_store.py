@@ -124,3 +124,35 @@ def test_a_file_open_to_others_says_what_to_do(store, tmp_path):
     path.chmod(0o644)
     with pytest.raises(ConfigException, match=f"chmod 600 {path}"):
         store.get()
+
+
+def test_a_piece_that_only_one_has_finds_it(store):
+    store.save(HOME)
+    store.save(WORK)
+    for piece in ("hom", "home.example", "HOME", "ome.e"):
+        assert store.find(piece) == HOME
+    assert store.find("work") == store.find(None) == WORK
+    assert store.find("elsewhere") is None
+    with pytest.raises(ConfigException, match=r"piece of several saved hubs: wss://home\.example:8443, wss://work"):
+        store.find("example")
+
+
+@pytest.mark.parametrize("other", ["wss://home", "wss://home.example:84", "home.example:8443/path", "home:8443", ""])
+def test_what_says_more_than_a_piece_is_another_hub(store, other):
+    store.save(HOME)
+    assert store.find(other) is None
+
+
+def test_a_name_comes_before_what_it_is_a_piece_of(store):
+    store.save(HOME)
+    store.save(StoredSession(hub="wss://home.home.example", principal="bob", token="t", name="home2"))
+    assert store.find("home") == HOME
+
+
+def test_a_saved_hub_is_made_the_default(store):
+    store.save(HOME)
+    store.save(WORK)
+    assert store.make_default("hom") == HOME == store.get()
+    with pytest.raises(ConfigException, match="no saved login for nowhere"):
+        store.make_default("nowhere")
+    assert store.all() == [HOME, WORK]

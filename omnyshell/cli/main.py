@@ -7,12 +7,15 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnyshell.cli.grammar.commands import COMMANDS
 from omnyshell.cli.ground.output import FAILURE, describe, fail
-from omnyshell.errors import OmnyShellException
+from omnyshell.errors import ErrorCodes, OmnyShellException
 from omnyshell.version import __version__
+
+if TYPE_CHECKING:
+    import argparse
 
 
 class _Deferred(ModuleType):
@@ -104,7 +107,18 @@ def _run(words: list[str]) -> int:
         module, _, function = command.handler.partition(":")
         return int(getattr(import_module(f"omnyshell.cli.{module}"), function)(options))
     except OmnyShellException as exc:
-        return fail(describe(exc, command.words, _node_of(options)))
+        return fail(describe(exc, command.words, _node_of(options)) + _question_about(exc, options))
+
+
+def _question_about(error: OmnyShellException, options: "argparse.Namespace | None") -> str:
+    """Ask whether another node was meant, where the hub knows none of that name."""
+    node = _node_of(options)
+    if options is None or not node or error.code != ErrorCodes.UNKNOWN_NODE:
+        return ""
+    from omnyshell.cli.ground.similar_nodes import did_you_mean
+
+    question = did_you_mean(options, node)
+    return f"; {question}" if question else ""
 
 
 def _node_of(options: object) -> str:

@@ -196,6 +196,7 @@ def test_a_listing_that_nobody_takes_is_no_traceback(system: System, redirection
         (("exec", "n1", "true"), {"OMNYSHELL_TOKEN": ""}, "log in with what"),
         (("exec", "n1", "true"), {"OMNYSHELL_HUB": ""}, "which hub"),
         (("exec", "nowhere", "true"), {}, "[unknown_node]"),
+        (("connect", "n11"), {}, "did you mean n1?"),
         (("exec", "n1", "true"), {"OMNYSHELL_PRINCIPAL": "dev", "OMNYSHELL_TOKEN": "dev-token"}, "[not_authorized]"),
         (("exec", "n1", "true", "--cwd", "/no/such"), {}, "[bad_request]"),
         (("exec", "n1"), {}, "COMMAND"),

@@ -54,7 +54,7 @@ def programs(directory: Path) -> dict[str, Program]:
             "tmux",
             f"{tmux} new-session {panes}",
             (b"seq 40\r", b"ls -la --color=always /usr\r", b"\x02o", b"\x02[\x1b[A\x1b[A", b"q", b"\x02z", b"\x02%",
-             b"exit\r", b"\x02 ", b"printf '\\033]2;a title\\007'\r", b"less /etc/services\r", b"\x02c", b"\x02n",
+             b"\x02 ", b"printf '\\033]2;a title\\007'\r", b"less /etc/services\r", b"\x02c", b"\x02n",
              b"printf '\\033[?1049h\\033[7mall\\033[m'; sleep 0.1; printf '\\033[?1049l'\r"),
             (b"",),
             "tmux -S $TWINS_PLACE.tmux kill-session",

@@ -179,7 +179,7 @@ class Series:
         """Wait until both show the same; note what does not."""
         await self._settle()
         end = time.monotonic() + PATIENCE
-        while problem := differences(self._seat.screen.emulator, self._twin.screen.emulator):
+        while problem := self._differences():
             if time.monotonic() > end:
                 self._found(what, problem, self._seat.screen)
                 return
@@ -189,15 +189,26 @@ class Series:
     async def _compare_second(self, what: str) -> None:
         """Hold the second emulator's screens against each other, where it draws anew what another size changed."""
         one, other = self._seat.screen.second, self._twin.screen.second
-        if one is None or other is None or (self._resized and not self._seat.screen.emulator.on_alternate_screen):
+        is_drawn_anew = self._seat.screen.emulator.on_alternate_screen and not self._is_over
+        if one is None or other is None or (self._resized and not is_drawn_anew):
             return
         end = time.monotonic() + PATIENCE
-        while problem := _second(await one.look(), await other.look()):
-            if time.monotonic() > end:
+        while time.monotonic() < end:
+            before = self._heard()
+            problem = _second(await one.look(), await other.look())
+            if not problem:
+                self.second += 1
+                return
+            if before == self._heard() and not self._differences():
                 self._found(f"{what}, second", problem, self._seat.screen)
                 return
             await asyncio.sleep(QUIET)
-        self.second += 1
+
+    def _differences(self) -> str:
+        return differences(self._seat.screen.emulator, self._twin.screen.emulator)
+
+    def _heard(self) -> tuple[int, int]:
+        return len(self._seat.screen.log), len(self._twin.screen.log)
 
     async def _end(self, size: PtySpec, installed: int) -> None:
         """Quit the program, compare, and then resume its main screen and history."""
@@ -213,6 +224,10 @@ class Series:
             await self._compare(f"end {number}, {size.cols}x{size.rows}")
             await self._compare_history(f"end {number}, {size.cols}x{size.rows}")
 
+    @property
+    def _is_over(self) -> bool:
+        return LAST_WORDS in " ".join(self._twin.screen.text())
+
     async def _quit(self) -> bool:
         """End the program; returns whether it has."""
         await self._end_from_outside()
@@ -220,7 +235,7 @@ class Series:
             await self._seat.type(keys)
             await self._settle()
         end = time.monotonic() + PATIENCE
-        while LAST_WORDS not in " ".join(self._twin.screen.text()):
+        while not self._is_over:
             if time.monotonic() > end:
                 return False
             await asyncio.sleep(QUIET)

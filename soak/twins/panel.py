@@ -21,10 +21,13 @@ class Panel(App[None]):
         table.add_columns("name", "漢字", "value")
         for number in range(100):
             table.add_row(f"row {number}", "é" * (number % 9), str(number * number))
+        self.set_interval(0.2, self._tell_size)
 
-    def on_resize(self) -> None:
-        self.title = f"{self.size.width} by {self.size.height}"
-        self.query_one(RichLog).write(self.title)
+    def _tell_size(self) -> None:
+        title = f"{self.size.width} by {self.size.height}"
+        if title != self.title:
+            self.title = title
+            self.query_one(RichLog).write(title)
 
 
 if __name__ == "__main__":

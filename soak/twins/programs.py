@@ -28,6 +28,9 @@ class Program:
     end: tuple[bytes, ...]
     """With a pause after each; the last ones more than once."""
 
+    tells_size: bool = False
+    """Whether it shows its size, as `80 by 24`."""
+
     ending: str = ""
     """A command that ends it from outside, where keys may go elsewhere."""
 
@@ -57,7 +60,7 @@ def programs(directory: Path) -> dict[str, Program]:
              b"\x02 ", b"printf '\\033]2;a title\\007'\r", b"less /etc/services\r", b"\x02c", b"\x02n",
              b"printf '\\033[?1049h\\033[7mall\\033[m'; sleep 0.1; printf '\\033[?1049l'\r"),
             (b"",),
-            "tmux -S $TWINS_PLACE.tmux kill-session",
+            ending="tmux -S $TWINS_PLACE.tmux kill-session",
         ),
         Program(
             "htop",
@@ -76,6 +79,7 @@ def programs(directory: Path) -> dict[str, Program]:
             python,
             (b"\t", b"\x1b[B", b"\x1b[6~", b"\x1b[5~", b"x", b"\x1b[200~two words\x1b[201~", b"\x10", b"\x1b", b"\r"),
             (b"\x1b", b"\x1b", b"\x11"),
+            tells_size=True,
         ),
         Program(
             "emacs",

@@ -40,6 +40,9 @@ class Series:
         self._twin: Twin
         self._ref = ""
         self._resized = False
+        self._shows_all = True
+        """Whether the terminal that has the session has what another size brings back."""
+
         self.faults: list[str] = []
         self.done = self.installed = self.second = 0
         self._name = f"{program.name} in {kind.name}, seed {seed}"
@@ -129,9 +132,9 @@ class Series:
         if self._chooser.random() < 0.3:
             size = self._random_size()
             await self._settle()
-            shows_all = self._twin.screen.emulator.on_alternate_screen or self._is_whole()
+            self._shows_all = self._twin.screen.emulator.on_alternate_screen or self._is_whole()
             await self._resize(size)
-            if shows_all:
+            if self._shows_all:
                 await self._compare(f"{what} and {keys!r}, then {size.cols}x{size.rows}")
 
     def _is_whole(self) -> bool:
@@ -143,6 +146,7 @@ class Series:
         return PtySpec(term=self._kind.variables["TERM"], cols=screen.columns, rows=screen.lines)
 
     async def _resume(self, size: PtySpec, *, by_program: bool) -> None:
+        self._shows_all = True
         seats = self._twin.sizes
         changes = size != self._size()
         self._resized = self._resized or changes
@@ -178,6 +182,7 @@ class Series:
     async def _compare(self, what: str) -> None:
         """Wait until both show the same; note what does not."""
         await self._settle()
+        await self._know_size(what)
         end = time.monotonic() + PATIENCE
         while problem := self._differences():
             if time.monotonic() > end:
@@ -204,6 +209,17 @@ class Series:
                 return
             await asyncio.sleep(QUIET)
 
+    async def _know_size(self, what: str) -> None:
+        """Wait until the program has the size of its terminal, however it hears of it."""
+        screen = self._twin.screen.emulator
+        size = f"{screen.columns} by {screen.lines}"
+        end = time.monotonic() + PATIENCE
+        while self._program.tells_size and not self._is_over and size not in "".join(self._twin.screen.text()):
+            if time.monotonic() > end:
+                self._found(what, f"the program does not know of {size}", self._seat.screen)
+                return
+            await asyncio.sleep(QUIET)
+
     def _differences(self) -> str:
         return differences(self._seat.screen.emulator, self._twin.screen.emulator)
 
@@ -216,7 +232,8 @@ class Series:
         if not await self._quit():
             self._found("end", f"the program goes on: {self._twin.screen.text()!r}", self._seat.screen)
             return
-        await self._compare("end")
+        if self._shows_all:
+            await self._compare("end")
         for number in range(3):
             self._found(f"end {number}", await self._seat.leave(), self._seat.screen)
             size = self._next_size(size)

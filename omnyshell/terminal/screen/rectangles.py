@@ -190,7 +190,12 @@ def _restyle(
     if unwritten:
         was = zip(cells[start:end], part, changed, strict=True)
         changed = [before if cell == " " and id(before) in unwritten else after for cell, before, after in was]
+    if not cells[start]:
+        # A wide character looks as its first half does.
+        changed[0] = styles[start - 1]
     styles[start:end] = changed
+    if end < row.width and not cells[end]:
+        styles[end] = changed[-1]
     row.touch()
     return work
 

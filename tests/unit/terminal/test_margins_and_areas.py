@@ -194,3 +194,11 @@ def test_wrapping_back(output: str, lines: list[str]) -> None:
 )
 def test_screens_and_single_shifts(output: str, lines: list[str]) -> None:
     assert shown(output) == lines
+
+
+@pytest.mark.parametrize(("columns", "bold"), [("1;1", [True] * 2 + [False] * 2), ("2;3", [False] * 2 + [True] * 2)])
+def test_a_wide_character_is_marked_where_its_first_half_is(columns: str, bold: list[bool]) -> None:
+    first, last = columns.split(";")
+    screen = Emulator(4, 1)
+    screen.feed(f"漢字\x1b[1;{first};1;{last};1$r".encode())
+    assert [style.look.flags == BOLD for style in screen.rows[0].styles] == bold

@@ -83,7 +83,8 @@ def _paint_hidden(painter: Painter, page: Page, *, again: bool) -> None:
     painter.saved_cursor(page.saved, page.rows)
     painter.sizes(rows)
     painter.style(DEFAULT_STYLE)
-    painter.add(keyboard, "\x1b[?47l")
+    # To have a wrap saved with the cursor takes a character.
+    painter.add("" if rows else "\x1b[2J", keyboard, "\x1b[?47l")
 
 
 def _has_contents(page: Page) -> bool:
@@ -208,7 +209,11 @@ def _printed_last(screen: Emulator) -> str:
     cursor = screen.cursor
     if not screen.printed or cursor.x == 0 or INSERT in screen.mode or screen.single_shift:
         return ""
-    cells, styles = screen.rows[cursor.y].settle()
+    row = screen.rows[cursor.y]
+    if row.size and cursor.x < screen.columns and cursor.x >= row.room:
+        # Where nothing can be written any more, though a mark may join what is before.
+        return ""
+    cells, styles = row.settle()
     column = _column_before_cursor(screen)
     cell = cells[column]
     is_exact = len(_layout_of_terminal(screen).laid_out(cell)) == screen.column_behind - column

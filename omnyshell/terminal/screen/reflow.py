@@ -72,9 +72,10 @@ def _lines(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def continues(row: Row, following: Row) -> bool:
     """Whether a line of text goes on from one row in the next: not where the latter was erased since.
 
-    Nor where the wide character is gone from it for which there was no room.
+    Nor where the wide character is gone from it for which there was no room, and a row of double width is a line of its
+    own.
     """
-    if not (row.goes_on and following.joined):
+    if not (row.goes_on and following.joined) or row.size or following.size:
         return False
     if row.wrapped == PADDED and following.cells[1:2] != [""]:
         return False

@@ -55,6 +55,11 @@ def text(screen: Emulator) -> list[str]:
         (DOUBLE + "\x1b[?47habcdefg", ["abcdefg", "", "", ""]),
         ("\x1b[?47h" + DOUBLE + "\x1b[?47labcdefg", ["abcdefg", "", "", ""]),
         ("\x1b[?47h" + DOUBLE + "\x1b[?47l\x1b[?47habcdefg", ["abcde", "fg", "", ""]),
+        # A mark joins what is before the cursor, though nothing can be written there.
+        (DOUBLE + "\x1b[9Ge\u0301", ["        \u0301", "", "", ""]),
+        # What was on the other screen does not come back with its cursor.
+        ("\x1b[?1049h" + DOUBLE + "abcde\x1b[?1049h\x1b[?1049lx", ["x", "", "", ""]),
+        ("\x1b[?1049h0123456789\x1b7\x1b[?1049lx", ["x", "", "", ""]),
         # A wrap that is pending at the half is saved with the cursor.
         (DOUBLE + "abcde\x1b7\x1b[3H\x1b8!", ["abcde", "!", "", ""]),
         (DOUBLE + "abcde\x1b7" + PLAIN + "\x1b[3H\x1b8!", ["abcd!", "", "", ""]),
@@ -81,6 +86,16 @@ def test_a_row_of_double_width_is_cut_and_not_wrapped_anew_where_the_screen_gets
     assert text(screen) == ["abcde", "next", "", ""]
     screen.feed(b"\x1b[Hxxxxx")
     assert text(screen) == ["xxxde", "xxxt", "", ""]
+
+
+@pytest.mark.parametrize("size", [(4, 3), (4, 20), (2, 2), (9, 9)])
+@pytest.mark.parametrize("row", ["\x1b[1H", "\x1b[2H", "\x1b[3H"])
+def test_a_row_of_double_width_is_no_part_of_a_line_that_is_wrapped_anew(row: str, size: tuple[int, int]) -> None:
+    screen = after("abcdefghijklmnopqrstuvwxyz" + row + DOUBLE)
+    screen.resize(*size)
+    assert all(len(one.cells) == screen.columns for one in screen.rows)
+    screen.feed(b"\x1b[H\x1b[J!\r\n?")
+    assert "".join(screen.display).split() == ["!", "?"]
 
 
 def test_what_finds_no_room_in_any_row_is_lost() -> None:

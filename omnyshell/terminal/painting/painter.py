@@ -34,6 +34,7 @@ class Painter:
         self._layout = layout
         self._wrapping = wrapping
         self._is_sure = True
+        self._may_spill = False
         self.parts: list[str] = []
         self.pen = DEFAULT_STYLE
         self.right = SavedCursor().charset_right
@@ -113,13 +114,16 @@ class Painter:
         if not end:
             return
         self.move(y, begun)
-        column = begun
+        column, self._may_spill = begun, False
         for style, group in groupby(styles[begun:end]):
             after = column + sum(1 for _ in group)
             self.style(style)
             erasing = not wraps and after == row.width and style.look == Look(bg=style.look.bg)
             self._run(cells, column, after, erasing=erasing)
             column = after
+        if self._may_spill and end < row.width:
+            self.style(DEFAULT_STYLE)
+            self.add(f"\x1b[{end + 1}G\x1b[K")
 
     def _wrap(self, y: int, row: Row, following: Row) -> int:
         """Have the terminal wrap into the row that follows; return how many columns of that are painted then."""
@@ -154,8 +158,8 @@ class Painter:
             column += piece.columns
 
     def _unsure(self, piece: Piece, column: int, width: int) -> None:
-        """Write what some terminal would make other columns of."""
-        self._is_sure = False
+        """Write what some terminal would make other columns of; of more, it may be."""
+        self._is_sure, self._may_spill = False, True
         here = f"\x1b[{column + 1}G"
         blank = " " * piece.columns + here if piece.taken < piece.columns else ""
         behind = column + piece.columns

@@ -94,7 +94,7 @@ def programs(directory: Path) -> dict[str, Program]:
             (b"seq 30\r", b"ls -la --color=always /usr/bin | head -50\r", b"printf '\\033[1;31m%0300d\\033[m\\n' 7\r",
              b"seq 2000\r", b"printf '\\033[44m\\033[K%s\\n' blue\r", b"clear\r", b"echo half a li", b"ne\r", b"\x0c",
              "printf '漢字%.0s' $(seq 70); echo\r".encode(), b"printf '\\033[5;10r\\033[5Hin a region\\n'\r",
-             b"printf '\\033[r'\r", b"(sleep 0.3; seq 100) &\r"),
+             b"printf '\\033[r'\r", b"for n in 1 2 3; do seq 40; done\r"),
             (b"\x03", b"exit\r"),
         ),
     )  # fmt: skip

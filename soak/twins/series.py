@@ -19,6 +19,7 @@ from soak.twins.seats import InstalledSeat, LibrarySeat, Place, Seat
 
 QUIET = 0.08
 PATIENCE = 6.0
+LONGEST_END = 30.0
 BEFORE = 150
 """Lines that the session has above the program."""
 
@@ -248,15 +249,14 @@ class Series:
     async def _quit(self) -> bool:
         """End the program; returns whether it has."""
         await self._end_from_outside()
-        for keys in 2 * self._program.end:
-            await self._seat.type(keys)
-            await self._settle()
-        end = time.monotonic() + PATIENCE
-        while not self._is_over:
-            if time.monotonic() > end:
-                return False
-            await asyncio.sleep(QUIET)
-        return True
+        end = time.monotonic() + LONGEST_END
+        while time.monotonic() < end:
+            for keys in self._program.end:
+                await self._seat.type(keys)
+                await self._settle()
+            if self._is_over:
+                return True
+        return False
 
     async def _end_from_outside(self) -> None:
         if self._program.ending:

@@ -77,7 +77,8 @@ def programs(directory: Path) -> dict[str, Program]:
         Program(
             "panel",
             python,
-            (b"\t", b"\x1b[B", b"\x1b[6~", b"\x1b[5~", b"x", b"\x1b[200~two words\x1b[201~", b"\x10\x1b", b"\x1b", b"\r"),
+            (b"\t", b"\x1b[B", b"\x1b[6~", b"\x1b[5~", b"x", b"\x1b[200~two words\x1b[201~",
+             b"\x10\x1b", b"\x1b", b"\r"),
             (b"\x1b", b"\x1b", b"\x11"),
             tells_size=True,
         ),

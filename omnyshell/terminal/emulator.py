@@ -20,6 +20,7 @@ from omnyshell.terminal.sequences.tokens import (
     expand_c1,
     grammar_of,
     hides_control,
+    is_palette,
     osc_end,
     string_end,
 )
@@ -355,7 +356,7 @@ class Emulator(Reports):
         if kind == "k":
             if self._grammar.has_titles:
                 self.set_screen_title(payload)
-        elif payload[:1] in ("P", "R") and self._grammar.has_palette:
+        elif self._grammar.has_palette and is_palette(payload):
             self.settings.linux_palette(payload[1:])
         else:
             self.operating_system_command(payload)

@@ -26,21 +26,27 @@ _HIDING = rf"\x1b(?:\[[ -?]*|[ -/]*)[{_C0}]"
 _CONTROL = r"[\x00-\x1a\x1c-\x1f\x7f]"
 
 _PALETTE = r"P[0-9A-Fa-f]{7}|R"
+# What the Linux console gives up, with the character that it does not expect; digits begin a command, as elsewhere.
+_GIVEN_UP = r"P[0-9A-Fa-f]{0,6}[^\x00-\x1f\x7f0-9A-Fa-f]|[^\x00-\x1f\x7f0-9PR]"
+
+is_palette: Final = re.compile(_PALETTE).fullmatch
+"""Whether a string, without its introducer, changes colours as the Linux console has it."""
 
 
 class Grammar:
     """What a terminal takes for sequences and strings; `term` is what TERM says of it.
 
     `ESC k title ST` sets the title of a window in screen and tmux. The Linux console's colours have no end: `ESC ] P`
-    with seven digits changes one, `ESC ] R` takes all back. Without a TERM all of this is understood, since none of it
-    means something elsewhere.
+    with seven digits changes one, `ESC ] R` takes all back, and after another character text goes on. Without a TERM
+    titles and colours are understood, since they mean nothing elsewhere.
     """
 
     def __init__(self, term: str) -> None:
         self.has_titles = term.startswith(("screen", "tmux")) or not term
         self.has_palette = term.startswith("linux") or not term
-        titles, palette = ("k" if self.has_titles else ""), (rf"(?!{_PALETTE})" if self.has_palette else "")
-        whole = rf"\x1b\](?:{_PALETTE})|" if self.has_palette else ""
+        own = f"{_PALETTE}|{_GIVEN_UP}" if term else _PALETTE
+        titles, palette = ("k" if self.has_titles else ""), (rf"(?!{own})" if self.has_palette else "")
+        whole = rf"\x1b\](?:{own})|" if self.has_palette else ""
         begun = r"(?!(?:P[0-9A-Fa-f]{0,6})?\Z)" if self.has_palette else ""
         told = rf"\x1b[\]{titles}][^\x07\x1b\x18\x1a]*[\x07\x18\x1a]?"
         string = rf"{whole}{told}|\x1b[PX^_][^\x1b\x18\x1a]*[\x18\x1a]?"

@@ -28,6 +28,12 @@ def shown(output: bytes, term: str, *, bytewise: bool = False) -> list[str]:
         (PALETTE, "linux", ["aprompt$ ls", "file", "ok"]),
         (PALETTE, "", ["aprompt$ ls", "file", "ok"]),
         (PALETTE, "xterm", ["aok"]),
+        # The Linux console gives up at the first character that it does not expect, and that one is lost.
+        (b"a\x1b]P1ffz0b\r\nmore", "linux", ["a0b", "more"]),
+        (b"a\x1b]Px0b\x1b]P1fF8000c", "linux", ["a0bc"]),
+        (b"a\x1b]xtext\x1b]R!", "linux", ["atext!"]),
+        (b"a\x1b]0;title\x07text", "linux", ["atext"]),
+        (b"a\x1b]P1ffz0b\x07more", "", ["amore"]),
     ],
 )
 def test_each_terminal_has_its_own(output: bytes, term: str, lines: list[str], bytewise: bool) -> None:

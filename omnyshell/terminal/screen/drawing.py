@@ -196,7 +196,7 @@ class Drawing(Rectangles):
             return
         if width_of(data[0]):
             cells = layout.merged(data, cells)
-            if max(map(len, cells)) <= MOST_IN_A_CELL and self._put(cells):
+            if self._put(cells):
                 if layout.is_open(cells[-1] or cells[-2]):
                     self._begin_joining()
                 return

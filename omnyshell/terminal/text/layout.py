@@ -30,7 +30,6 @@ ZERO_WIDTH_JOINER: Final = "\u200d"
 MARK: Final = "\0"
 """Precedes a character in the result of `Layout.cells_of` that has to be looked at with those beside it."""
 
-_MARKED_JOINER: Final = MARK + ZERO_WIDTH_JOINER
 _EMOJI_STYLE: Final = "\ufe0f"
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED: Final = 16
@@ -174,10 +173,13 @@ class Layout:
         for cell in cells:
             if cell[:1] == MARK:
                 at = -1 if merged[-1] else -2
-                merged[at] += cell[1:]
-                joining = cell == _MARKED_JOINER and self.is_open(merged[at])
+                if len(merged[at]) < MOST_IN_A_CELL:
+                    merged[at] += cell[1]
+                joining = cell[1] == ZERO_WIDTH_JOINER and self.is_open(merged[at])
             elif joining and cell and _kind_of(cell) == _PICTOGRAPH:
-                merged[-1 if merged[-1] else -2] += cell
+                at = -1 if merged[-1] else -2
+                if len(merged[at]) < MOST_IN_A_CELL:
+                    merged[at] += cell
                 joining, skipping = False, True
             elif cell or not skipping:
                 append(cell)

@@ -1,7 +1,7 @@
 """Which terminal counts columns how, by its names: TERM, TERM_PROGRAM, and what it answers to XTVERSION."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from omnyshell.model.sessions import Widths
@@ -18,8 +18,6 @@ _GENERIC: Final = {"xterm": Widths.SEPARATE}
 """What others say of themselves as well."""
 
 _ANY: Final = _MULTIPLEXERS | _TERMINALS | _GENERIC
-_STYLED_EMOJI: Final = "\N{HEAVY BLACK HEART}\ufe0f"
-_JOINED_EMOJI: Final = "\N{WOMAN}\u200d\N{MICROSCOPE}"
 _words: Final = re.compile("[a-z0-9]+").findall
 _name: Final = re.compile("[a-z0-9_.]+").match
 
@@ -44,13 +42,6 @@ def version_widths(version: str) -> Widths | None:
     """Return the same by what a terminal calls itself, as it answers to XTVERSION; None where it is not known."""
     found = _name(version.lower())
     return _ANY.get(found[0]) if found else None
-
-
-def widths_measured(columns_of: Callable[[str], int]) -> Widths:
-    """Return how columns are counted by what measures text."""
-    if columns_of(_STYLED_EMOJI) == 2:
-        return Widths.CLUSTERS
-    return Widths.JOINED if columns_of(_JOINED_EMOJI) == 2 else Widths.SEPARATE
 
 
 def widths_here(environment: Mapping[str, str]) -> Widths:

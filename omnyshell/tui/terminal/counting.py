@@ -6,12 +6,13 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from omnyshell.model.sessions import Widths
 from omnyshell.terminal.painting.fitting import groups
 from omnyshell.terminal.text.layout import LAYOUTS, ZERO_WIDTH_JOINER, Layout, is_counted_alike
-from omnyshell.terminal.text.terminals import widths_here, widths_measured
+from omnyshell.terminal.text.terminals import widths_here
 
-WIDTHS: Final = widths_measured(cell_len)
-"""How a terminal in the console counts: what cannot be measured cannot be painted."""
+WIDTHS: Final = Widths.CLUSTERS
+"""How a terminal in the console counts: as Rich does, since what cannot be measured cannot be painted."""
 
 OUTER: Final = LAYOUTS[widths_here(os.environ)]
 """How the terminal around the console lays text out."""

@@ -5,7 +5,6 @@ from rich.cells import cell_len
 from omnyshell import Widths
 from omnyshell.terminal import Emulator
 from omnyshell.terminal.text.layout import LAYOUTS
-from omnyshell.terminal.text.terminals import widths_measured
 from omnyshell.tui.terminal.counting import WIDTHS
 from omnyshell.tui.terminal.painting import Mark, Overlay, RowPainter, safe_link
 from omnyshell.tui.terminal.palette import DARK_NAMED, Palette
@@ -132,11 +131,9 @@ def test_of_a_cluster_as_much_is_painted_as_the_outer_terminal_has_room_for(clus
     assert strip.text.rstrip() == shown
 
 
-def test_what_measures_text_says_how_a_terminal_counts():
-    assert widths_measured(cell_len) is WIDTHS
-    assert widths_measured(len) is Widths.CLUSTERS
-    assert widths_measured(lambda text: len(text.replace("\ufe0f", "")) - 1) is Widths.JOINED
-    assert widths_measured(lambda text: 4 if "\u200d" in text else 1) is Widths.SEPARATE
+@pytest.mark.parametrize("cluster", ["👩\u200d🔬", "❤\ufe0f", "🇩🇪", "👍🏽", "1\ufe0f\u20e3"])
+def test_a_terminal_in_the_console_counts_as_rich_does(cluster: str):
+    assert len(LAYOUTS[WIDTHS].laid_out(cluster)) == cell_len(cluster) == 2
 
 
 def test_combining_and_wide_characters_stay_in_their_cells():

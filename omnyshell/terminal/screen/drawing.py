@@ -257,9 +257,9 @@ class Drawing(Rectangles):
 
     def _update_plain(self) -> None:
         """Note whether ASCII text can be put on the screen as it is, as far as it fits the line."""
-        self._is_simple = not (self._insert or self._narrowed or self._has_sizes)
-        special = self._joining or self._single
-        self._plain = self._is_simple and not (special or self._charsets[self.charset] in TRANSLATIONS)
+        is_simple = self._is_simple = not (self._insert or self._narrowed or self._has_sizes)
+        special = self._joining or self._single or self._charsets[self.charset] in TRANSLATIONS
+        self._plain = is_simple and not special
 
     def _draw_narrow(self, text: Cells) -> None:
         """Print characters, or clusters, of one column."""

@@ -74,7 +74,7 @@ class History(Sequence[Row]):
         self._fresh.append(row)
         runs = row.compact()
         self._weight += _WEIGHT_OF_ROW + runs
-        if self._weight >= (_HEAVIEST_PAGE if row.goes_on else _WEIGHT_OF_PAGE):
+        if self._weight >= _WEIGHT_OF_PAGE and (self._weight >= _HEAVIEST_PAGE or not row.goes_on):
             self._pack()
         return runs
 

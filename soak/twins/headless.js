@@ -13,6 +13,13 @@ function made(columns, lines) {
   return terminal;
 }
 
+// xterm.js 6.0.0 keeps what it cuts off on the alternate screen, and DCH brings it back from behind the edge.
+function resize(terminal, columns, lines) {
+  terminal.resize(columns, lines);
+  const { alt } = terminal._core._bufferService.buffers;
+  for (let y = 0; y < alt.lines.length; y++) alt.lines.get(y).resize(columns, alt.getNullCell());
+}
+
 function cellOf(cell) {
   const flags = [
     cell.isBold(), cell.isDim(), cell.isItalic(), cell.isBlink(), cell.isInverse(), cell.isInvisible(),
@@ -39,7 +46,7 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   const order = JSON.parse(line);
   const terminal = terminals.get(order.id);
   if (order.columns && !terminal) terminals.set(order.id, made(order.columns, order.lines));
-  else if (order.columns) terminal.resize(order.columns, order.lines);
+  else if (order.columns) resize(terminal, order.columns, order.lines);
   else if (order.data) terminal.write(Buffer.from(order.data, "base64"));
   else if (order.gone) terminals.delete(order.id);
   else terminal.write("", () => process.stdout.write(JSON.stringify(seen(terminal)) + "\n"));

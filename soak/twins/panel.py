@@ -1,4 +1,7 @@
-"""A Textual program with a table, a log, a field and a clock."""
+"""A Textual program with a table, a log, a field and a clock, which says in a file how large its terminal is."""
+
+import os
+from pathlib import Path
 
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
@@ -6,7 +9,7 @@ from textual.widgets import DataTable, Footer, Header, Input, RichLog
 
 
 class Panel(App[None]):
-    """Shows its size in its title, so that one sees which it was told."""
+    """Shows its size in its title too, so that one sees which it was told."""
 
     def compose(self) -> ComposeResult:
         yield Header(show_clock=True)
@@ -28,6 +31,7 @@ class Panel(App[None]):
         if title != self.title:
             self.title = title
             self.query_one(RichLog).write(title)
+            Path(f"{os.environ['TWINS_PLACE']}.size").write_text(title)
 
 
 if __name__ == "__main__":

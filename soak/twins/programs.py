@@ -29,7 +29,7 @@ class Program:
     """With a pause after each; the last ones more than once."""
 
     tells_size: bool = False
-    """Whether it shows its size, as `80 by 24`."""
+    """Whether it says its size in a file, as `80 by 24`."""
 
     ending: str = ""
     """A command that ends it from outside, where keys may go elsewhere."""

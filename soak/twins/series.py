@@ -215,7 +215,8 @@ class Series:
         screen = self._twin.screen.emulator
         size = f"{screen.columns} by {screen.lines}"
         end = time.monotonic() + PATIENCE
-        while self._program.tells_size and not self._is_over and size not in "".join(self._twin.screen.text()):
+        told = Path(f"{self._socket}.size")
+        while self._program.tells_size and not self._is_over and told.read_text() != size:
             if time.monotonic() > end:
                 self._found(what, f"the program does not know of {size}", self._seat.screen)
                 return

@@ -68,6 +68,7 @@ class Series:
         twin = self._twin = Twin(self._kind, size, headless)
         self._socket = socket = self._directory / f"{id(self):x}"
         await twin.listen(socket)
+        Path(f"{socket}.size").touch()
         script = (
             f"trap : INT; seq {BEFORE} | sed 's/.*/before & \\x1b[3&m漢字\\x1b[m/'; {self._program.command}; "
             f"stty sane; echo; echo {LAST_WORDS}; trap '' INT; exec sleep 600"

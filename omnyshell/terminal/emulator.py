@@ -10,7 +10,7 @@ from omnyshell.model.sessions import Widths
 from omnyshell.terminal.history.history import History
 from omnyshell.terminal.screen.sgr import number
 from omnyshell.terminal.screen.stretches import known_stretch
-from omnyshell.terminal.screen.work import UNBOUNDED
+from omnyshell.terminal.screen.work import A_ROW, UNBOUNDED
 from omnyshell.terminal.sequences.functions import CHANGES, MOVES, NOTHING, PLACES, Action, action_of, known_action
 from omnyshell.terminal.sequences.osc import HEAD, LONGEST_STRING
 from omnyshell.terminal.sequences.reports import Reports
@@ -28,6 +28,9 @@ from omnyshell.terminal.state.settings import Settings
 from omnyshell.terminal.text.widths import width_of
 
 _PIECE: Final = 16 * 1024
+SETTLED: Final = 4096
+"""What a step of settling the history costs, in cells."""
+
 _LONGEST_REPLAYED: Final = 4096
 _STRINGS: Final = frozenset("]PX^_k")
 _TOLD: Final = frozenset("]k")
@@ -146,6 +149,28 @@ class Emulator(Reports):
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
         """Change the size, after what is left to do; see `Grid.resize`."""
         self.go_on()
+        super().resize(lines, columns)
+
+    def begin_resize(self, lines: int, columns: int, work: float) -> None:
+        """Change the size as `resize` does, but stop after about so much work, as `begin` does.
+
+        Until `go_on` has done all, the screen has its old size.
+        """
+        self._work_left = work
+        self._by_rows(self._resized(lines, columns))
+        self._work_left = UNBOUNDED
+
+    def _resized(self, lines: int, columns: int) -> Iterator[None]:
+        """Put all into cells that have to be wrapped anew, and wrap it then."""
+        while self.scrollback.work():
+            self._spend(SETTLED)
+            yield
+        pages = [page for page in (self._main, self._alternate) if page is not None]
+        for row in chain.from_iterable(page.rows for page in pages):
+            if row.needs_cells(columns):
+                self._spend(A_ROW + row.load)
+                row.settle()
+                yield
         super().resize(lines, columns)
 
     @property

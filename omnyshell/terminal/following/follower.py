@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.skipping import GLANCE, Skipper
@@ -30,6 +30,11 @@ def draw_for(screen: Emulator, data: bytes, clock: Callable[[], float], seconds:
         yield
 
 
+class _Size(NamedTuple):
+    lines: int
+    columns: int
+
+
 class Follower:
     """An emulator with a bounded queue of output in front of it.
 
@@ -47,6 +52,9 @@ class Follower:
         self._fresh = 0
         """Bytes that were pushed since the last search for output to skip."""
 
+        self._after: deque[bytes | _Size] = deque()
+        """Resizes that wait, and output that comes after the first of them."""
+
         self._skipper = Skipper(screen)
 
     @property
@@ -55,8 +63,8 @@ class Follower:
 
     @property
     def waiting(self) -> int:
-        """Bytes that were pushed and not emulated yet; of those that the screen put off at least one."""
-        return self._size + self._screen.is_behind
+        """Bytes that were pushed and not emulated yet; of what the screen put off, and of resizes, at least one."""
+        return self._size + (self._screen.is_behind or bool(self._after))
 
     @property
     def full(self) -> bool:
@@ -72,7 +80,7 @@ class Follower:
     def push(self, data: bytes) -> None:
         """Queue output. It is never refused; a full queue first drops output that provably scrolled off."""
         if data:
-            self._queue.append(data)
+            (self._after or self._queue).append(data)
             self._size += len(data)
             self._fresh += len(data)
             if self._size >= self._limit:
@@ -98,14 +106,28 @@ class Follower:
             self._step()
 
     def resize(self, lines: int, columns: int) -> None:
-        """Resize the screen, after emulating all output that was written for the old size."""
-        self.drain()
-        self._screen.resize(lines, columns)
+        """Resize the screen, after all output that was written for the old size; `work` does it, as far as it waits."""
+        if self._after and isinstance(self._after[-1], _Size):
+            self._after.pop()
+        self._after.append(_Size(lines, columns))
+        if not self._size:
+            self.work()
 
     def _step(self) -> None:
         if self._screen.is_behind:
             self._screen.go_on(_STEP_WORK)
-            return
+        elif self._queue:
+            self._begin()
+        else:
+            self._resize_next()
+
+    def _resize_next(self) -> None:
+        size = self._after.popleft()
+        while self._after and isinstance(self._after[0], bytes):
+            self._queue.append(self._after.popleft())
+        self._screen.begin_resize(*size, _STEP_WORK)
+
+    def _begin(self) -> None:
         if self._fresh >= _WORTH_SKIPPING:
             self._skip()
         chunk = self._queue[0]
@@ -122,7 +144,7 @@ class Follower:
 
     def _skip(self) -> None:
         """Drop the oldest plain text, if any of it can be dropped."""
-        if self._screen.is_behind or not self._skipper.is_ready:
+        if self._screen.is_behind or not self._queue or not self._skipper.is_ready:
             return
         self._fresh = 0
         if not self._skipper.may_skip(self._queue[0][self._offset : self._offset + GLANCE]):
@@ -132,4 +154,4 @@ class Follower:
         kept = self._skipper.skip(waiting)
         self._queue.append(kept)
         self._offset = 0
-        self._size = len(kept)
+        self._size -= len(waiting) - len(kept)

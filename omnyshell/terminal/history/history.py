@@ -16,6 +16,9 @@ _WEIGHT_OF_ROW: Final = 4
 _HEAVIEST_PAGE: Final = 2 * _WEIGHT_OF_PAGE
 """What a page may weigh so that a line is not cut in two, which another width would wrap as such."""
 
+_MANY: Final = 100
+"""Rows that are not packed at once, if they come together."""
+
 _MOST_UNPACKED: Final = 4
 """Pages whose rows are at hand, because they were looked at."""
 
@@ -80,12 +83,23 @@ class History(Sequence[Row]):
 
     def append_text(self, rows: Sequence[Row], text: Unsettled) -> None:
         """Add `rows`, and text below them. When these rows are appended once more, they are ignored."""
-        self._pack()
+        self._append_unsettled(*([KeptRows(rows, self._width)] if rows else []), text)
         self._twice.update(rows)
-        for unsettled in (KeptRows(rows, self._width), text) if rows else (text,):
-            self._pages.append(unsettled)
-            self._end += unsettled.count
-            self._charge(unsettled.size)
+
+    def append_later(self, rows: Sequence[Row]) -> None:
+        """Add rows, which nobody changes any more: many of them are packed when there is time."""
+        if len(rows) > _MANY:
+            self._append_unsettled(KeptRows(rows, self._width))
+            return
+        for row in rows:
+            self.append(row)
+
+    def _append_unsettled(self, *texts: Unsettled) -> None:
+        self._pack()
+        for text in texts:
+            self._pages.append(text)
+            self._end += text.count
+            self._charge(text.size)
         self._forget_surplus()
 
     def prepend(self, pages: Sequence[Page]) -> int:

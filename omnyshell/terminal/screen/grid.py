@@ -66,6 +66,9 @@ class Scrollback(Protocol):
     def append(self, row: Row) -> int:
         """Add a row; return how many runs it has."""
 
+    def append_later(self, rows: Sequence[Row]) -> None:
+        """Add rows, which are packed when there is time."""
+
     def clear(self) -> None:
         """Forget all rows."""
 
@@ -357,8 +360,7 @@ class Grid(Working, Screen):
 
     def _scroll_off(self, rows: Sequence[Row]) -> None:
         if self.scrollback.limit:
-            for row in rows:
-                self.scrollback.append(row)
+            self.scrollback.append_later(rows)
             self.scrolled += len(rows)
 
 

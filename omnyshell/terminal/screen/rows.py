@@ -310,6 +310,11 @@ class Row:
         self.wrapped = 0
         self._revision += 1
 
+    def needs_cells(self, width: int) -> bool:
+        """Whether its cells have to be looked at for another width: not where it keeps its runs."""
+        plain = self._cells is None and not self.wide and self._fill is DEFAULT_STYLE
+        return bool(self.runs) and (self.goes_on or self.joined or not plain or self.extent() > width)
+
     def fit(self, width: int) -> bool:
         """Cut or pad the row to `width` columns; return False where there would be no room for what it has to tell."""
         if self._is_unfilled() and self.extent() <= width:

@@ -155,12 +155,21 @@ class Attachment:
 
     def resize(self, columns: int, lines: int) -> None:
         """Resize the terminal at both ends."""
-        if (columns, lines) == (self._screen.columns, self._screen.lines):
+        size = PtySpec(cols=columns, rows=lines)
+        if size == self._size:
             return
+        self._size = size
         self._follower.resize(lines, columns)
-        self._size = PtySpec(cols=columns, rows=lines)
+        if self._follower.waiting:
+            asyncio.get_running_loop().call_soon(self._go_on_resizing)
         if self.session is not None:
             self.session.resize(columns, lines)
+
+    def _go_on_resizing(self) -> None:
+        """Wrap what is left in slices, where a large screen is resized or output waits."""
+        if self._follower.work():
+            asyncio.get_running_loop().call_soon(self._go_on_resizing)
+        self._after_slice()
 
     def signal(self, name: str) -> None:
         """Signal the program, by a name such as `SIGINT`."""

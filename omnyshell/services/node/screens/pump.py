@@ -43,7 +43,7 @@ class ScreenFollower(Protocol):
         """Emulate for at most `budget` seconds; return whether output is still queued."""
 
     def resize(self, cols: int, rows: int) -> None:
-        """Resize the screen. Nothing may be queued."""
+        """Resize the screen. Nothing may be queued; `work` does what is left to do."""
 
     def count_columns(self, widths: Widths) -> None:
         """Count columns as the terminal does that is attached now. Nothing may be queued."""
@@ -126,7 +126,13 @@ class ScreenPump:
     def resize(self, cols: int, rows: int) -> None:
         """Resize the screen, between the output pushed so far and later output."""
         self.version += 1
-        self.at_this_point(lambda: self.follower.resize(cols, rows))
+        self.at_this_point(lambda: self._resize(cols, rows))
+
+    def _resize(self, cols: int, rows: int) -> None:
+        self.follower.resize(cols, rows)
+        self._busy = self._emulate(0.0)
+        if self._busy:
+            self._schedule(0)
 
     def close(self) -> None:
         """Stop; what is queued is dropped. Idempotent."""

@@ -15,8 +15,9 @@ from functools import partial
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.following.follower import Follower
+from omnyshell.terminal.painting.snapshot import paint
 
-ROUNDS = 3
+ROUNDS = 2
 LARGEST = (1000, 500)
 USUAL = (80, 24)
 HISTORY = 10_000
@@ -92,21 +93,55 @@ def longest_step(screen: Emulator, data: str) -> float:
         begun = time.thread_time()
         follower.push(raw[at : at + 64 * 1024])
         longest = max(longest, time.thread_time() - begun)
-        more = True
-        while more:
-            begun = time.thread_time()
-            more = follower.work(0.0)
-            longest = max(longest, time.thread_time() - begun)
+        longest = max(longest, longest_of(follower))
     return longest
 
 
-def took(run: Callable[[], object]) -> float:
+def longest_of(follower: Follower) -> float:
+    """The longest of the steps that are left to do."""
+    longest, more = 0.0, True
+    while more:
+        begun = time.thread_time()
+        more = follower.work(0.0)
+        longest = max(longest, time.thread_time() - begun)
+    return longest
+
+
+def resizing(size: tuple[int, int], fill: Callable[[int, int], str], to: tuple[int, int]) -> float:
+    """The longest step of resizing a full screen with a full history, there and back."""
+    columns, lines = size
+    screen = Emulator(columns, lines, scrollback=HISTORY)
+    rows = fill(columns, lines).encode()
+    for _ in range(HISTORY // lines // 4):
+        screen.feed(rows + b"\n" * lines)
+    screen.feed(rows)
+    follower = Follower(screen, time.thread_time)
+    longest = 0.0
+    for new_columns, new_lines in (to, size):
+        begun = time.thread_time()
+        follower.resize(new_lines, new_columns)
+        longest = max(longest, time.thread_time() - begun, longest_of(follower))
+    return longest
+
+
+def painting(size: tuple[int, int]) -> float:
+    """What it takes to paint a full screen, which is not cut into steps."""
+    screen = Emulator(*size)
+    screen.feed(dense(*size).encode())
     begun = time.thread_time()
-    run()
+    paint(screen)
     return time.thread_time() - begun
 
 
 def rows() -> Iterator[tuple[str, Callable[[], float]]]:
+    for to in ((40, 24), (120, 40), (81, 24), (80, 10)):
+        yield f"80x24, resized to {to[0]}x{to[1]}", partial(resizing, USUAL, dense, to)
+    for to in ((80, 24), (500, 500), (999, 499), (1000, 100)):
+        for kind, fill in (("plain", plain), ("dense", dense)):
+            yield f"1000x500 {kind}, resized to {to[0]}x{to[1]}", partial(resizing, LARGEST, fill, to)
+    yield "200x50, resized to 100x50", partial(resizing, (200, 50), dense, (100, 50))
+    yield "80x24, painted", lambda: painting(USUAL)
+    yield "1000x500 dense, painted", lambda: painting(LARGEST)
     yield from attacks("80x24", USUAL, dense)
     yield from attacks("1000x500", LARGEST, plain)
     yield from attacks("1000x500 dense", LARGEST, dense)

@@ -111,7 +111,7 @@ class Follower:
             self._after.pop()
         self._after.append(_Size(lines, columns))
         if not self._size:
-            self.work()
+            self.work(SLICE_SECONDS / 2)
 
     def _step(self) -> None:
         if self._screen.is_behind:

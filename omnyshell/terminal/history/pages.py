@@ -32,9 +32,13 @@ class Page:
         self.width = width
         self.count = len(rows)
         self.start = start
-        lengths = list(map(_length_of, rows))
+        texts = [row.plain_text for row in rows]
+        lengths = [
+            len(text.rstrip(" ")) if text is not None else _length_of(row)
+            for row, text in zip(rows, texts, strict=True)
+        ]
         self._lengths = array("H", lengths) if min(lengths, default=0) >= 0 else None
-        self._packed, self._longest = _pack(rows)
+        self._packed, self._longest = _pack(rows, texts)
         self._count_elsewhere = (width, self.count)
 
     @property
@@ -69,9 +73,6 @@ class Page:
 
 def _length_of(row: Row) -> int:
     """Return how many cells of a line have text; -1 where it takes a closer look, or more than counting to wrap it."""
-    plain = row.plain_text
-    if plain is not None:
-        return len(plain.rstrip(" "))
     if row.wide or row.goes_on or not row.runs or row.has_fill:
         return -1
     start, text, style = row.runs[-1]
@@ -80,13 +81,12 @@ def _length_of(row: Row) -> int:
     return start + len(whole) if is_text and row.extent() == start + len(text) else -1
 
 
-def _pack(rows: Sequence[Row]) -> tuple[bytes, int]:
+def _pack(rows: Sequence[Row], texts: Sequence[str | None]) -> tuple[bytes, int]:
     """Return what is packed, and how wide a screen must be to show it as it is."""
     numbers: dict[Style, int] = {DEFAULT_STYLE: 0}
     entries: list[Entry] = []
     longest = 0
-    for row in rows:
-        text = row.plain_text
+    for row, text in zip(rows, texts, strict=True):
         if text is None:
             entries.append(_entry_of(row, numbers))
             longest = max(longest, _NEVER if row.goes_on else row.extent())

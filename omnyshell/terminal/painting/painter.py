@@ -9,7 +9,7 @@ from omnyshell.terminal.painting.fitting import Piece, pieces
 from omnyshell.terminal.screen.page import SavedCursor
 from omnyshell.terminal.screen.reflow import continues
 from omnyshell.terminal.screen.rows import PADDED, Row
-from omnyshell.terminal.screen.sgr import sgr_between
+from omnyshell.terminal.screen.sgr import colours_between, sgr_between
 from omnyshell.terminal.screen.style import DEFAULT_STYLE, PROTECTED, Look, Style
 from omnyshell.terminal.state.table import AUTOWRAP, switch
 from omnyshell.terminal.text.layout import LAYOUTS, Layout, is_counted_alike
@@ -66,9 +66,15 @@ class Painter:
 
     def style(self, style: Style) -> None:
         """Change the pen, where it differs."""
-        old, new = self.pen.look, style.look
-        if old == new:
+        before, after = self.pen.fields, style.fields
+        if before == after:
             return
+        if before[2:] == after[2:]:
+            # A screen may have another colour in each cell.
+            self.parts.append(colours_between(before[:2], after[:2]))
+            self.pen = style
+            return
+        old, new = self.pen.look, style.look
         if old.link != new.link:
             self._room_for_links -= len(new.link)
             link = new.link if self._room_for_links >= 0 else ""

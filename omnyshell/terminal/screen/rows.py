@@ -402,14 +402,11 @@ class Row:
         """The text of a row that is nothing but one run in the default style; None for any other."""
         if self._cells is not None or self.wrapped or self.joined or self.wide or self._fill is not DEFAULT_STYLE:
             return None
-        if not self.runs:
-            return ""
-        if len(self.runs) > 1:
-            return None
-        start, text, style = self.runs[0]
-        if style is not DEFAULT_STYLE or start or not isinstance(text, str):
-            return None
-        return text
+        runs = self.runs
+        if len(runs) != 1:
+            return None if runs else ""
+        start, text, style = runs[0]
+        return text if style is DEFAULT_STYLE and not start and type(text) is str else None
 
     @property
     def has_fill(self) -> bool:

@@ -174,8 +174,13 @@ def sgr_between(old: Look, new: Look) -> str:
     """Return the shortest SGR sequence that turns `old` into `new`: colours alone where nothing else differs."""
     if old[2:5] != new[2:5]:
         return sgr_of(new)
-    codes = (_colour_codes(new.fg, 30) or ["39"]) if old.fg != new.fg else []
-    codes += (_colour_codes(new.bg, 40) or ["49"]) if old.bg != new.bg else []
+    return colours_between(old[:2], new[:2])
+
+
+def colours_between(old: tuple[int, int], new: tuple[int, int]) -> str:
+    """Return the SGR sequence that turns a foreground and a background into others."""
+    codes = (_colour_codes(new[0], 30) or ["39"]) if old[0] != new[0] else []
+    codes += (_colour_codes(new[1], 40) or ["49"]) if old[1] != new[1] else []
     return f"\x1b[{';'.join(codes)}m"
 
 

@@ -167,3 +167,26 @@ def test_time_is_that_of_work_alone() -> None:
     ticks = iter(range(1000))
     drawn = list(draw_for(Emulator(80, 24), b"\x1bc" * 100_000, lambda: float(next(ticks)), 20.0))
     assert 1 <= len(drawn) <= 10
+
+
+@pytest.mark.parametrize("attack", ["\x1b[1;1;999;999$z", "\x1b['}", "\x1b[1;1;99;99;1;4$r", "\x1b[1;1;9;9;1;2;2;1$v"])
+def test_a_row_is_the_least_that_is_done_of_a_function_for_many(attack: str) -> None:
+    screen = Emulator(200, 40)
+    screen.feed("".join(f"\x1b[38;2;{n % 256};{n // 256};7mx" for n in range(8000)).encode())
+    screen.begin(attack.encode() + b"\x1b[1;1Hlast", 1)
+    steps = 0
+    while screen.is_behind:
+        screen.go_on(1)
+        steps += 1
+    assert steps >= 8
+    assert screen.display[0].startswith("last")
+
+
+def test_many_laden_rows_are_settled_a_few_at_a_time() -> None:
+    screen = Emulator(80, 40)
+    for _ in range(400):
+        screen.begin("".join(f"\x1b[{y};3H\x1b[1mab\x1b[32mc" for y in range(1, 41)).encode(), 100)
+        while screen.is_behind:
+            screen.go_on(100)
+        assert sum(row.is_laden for row in screen.rows) < 40
+    assert {line.strip() for line in screen.display} == {"abc"}

@@ -122,10 +122,12 @@ class Follower:
             self._resize_next()
 
     def _resize_next(self) -> None:
-        size = self._after.popleft()
-        while self._after and isinstance(self._after[0], bytes):
-            self._queue.append(self._after.popleft())
-        self._screen.begin_resize(*size, _STEP_WORK)
+        first = self._after.popleft()
+        while self._after and isinstance(output := self._after[0], bytes):
+            self._queue.append(output)
+            self._after.popleft()
+        if isinstance(first, _Size):
+            self._screen.begin_resize(first.lines, first.columns, _STEP_WORK)
 
     def _begin(self) -> None:
         if self._fresh >= _WORTH_SKIPPING:

@@ -229,6 +229,8 @@ class Emulator(Reports):
         found = _plain_csi_at(text)
         if found is None or found[2] != "b":
             return text
+        if self._joining:
+            self._end_joining()
         self._repeat(printed, _first(found[1]))
         return text[found.end() :]
 

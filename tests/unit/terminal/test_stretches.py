@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from omnyshell.terminal.emulator import Emulator
 from omnyshell.terminal.painting.snapshot import state
@@ -28,6 +28,7 @@ drawn = st.lists(st.one_of(stretch, between), max_size=14).map("".join)
 
 @settings(max_examples=200)
 @given(drawn)
+@example("👩\u200d\x1b[3b")
 def test_what_is_looked_at_late_is_what_is_looked_at_at_once(data: str) -> None:
     late, at_once = Emulator(13, 5, scrollback=50), Emulator(13, 5, scrollback=50)
     late.feed(data.encode())

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.commands import run_command
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -30,9 +31,7 @@ class System:
     start_node: Callable[..., "subprocess.Popen[str]"]
 
     def run(self, *words: str, stdin: bytes = b"", **env: str) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run(
-            [OMNYSHELL, *words], input=stdin, capture_output=True, timeout=DEADLINE, check=False, env=self.env | env
-        )
+        return run_command(*words, stdin=stdin, env=self.env | env)
 
     def run_shell(self, line: str) -> "subprocess.CompletedProcess[bytes]":
         """As a shell does, with its redirections."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.commands import run_text
 from support.pki import YEAR, issue, root
 from support.stack import Certificates
 
@@ -20,7 +21,7 @@ DEADLINE = 20.0
 
 def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
     def run(*words: str) -> str:
-        done = subprocess.run([OMNYSHELL, *words], capture_output=True, timeout=DEADLINE, text=True, check=False)
+        done = run_text(*words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -37,7 +38,7 @@ def test_certificates_and_keys_are_made_and_shown(tmp_path: Path) -> None:
 
 def test_what_a_file_holds_instead_is_said(tmp_path: Path) -> None:
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([OMNYSHELL, *words], capture_output=True, timeout=DEADLINE, text=True, check=False)
+        return run_text(*words)
 
     run("cert", "gen", "--out", str(tmp_path))
     key = tmp_path / "hub.key"
@@ -66,8 +67,8 @@ def test_help_names_the_tables_of_the_file() -> None:
 
 def test_a_renewed_certificate_keeps_its_names(tmp_path: Path) -> None:
     def generate(*words: str) -> tuple[str, str]:
-        command = [OMNYSHELL, "cert", "gen", "--out", str(tmp_path), *words]
-        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=True)
+        done = run_text("cert", "gen", "--out", str(tmp_path), *words)
+        assert done.returncode == 0, done.stderr
         (names,) = [line for line in done.stdout.splitlines() if line.startswith("names")]
         return names.removeprefix("names").strip(), done.stderr
 
@@ -86,17 +87,15 @@ def test_a_certificate_is_shown_with_what_clients_refuse(tmp_path: Path) -> None
     alone.write_bytes(alone.read_bytes().partition(b"-----END CERTIFICATE-----\n")[0] + b"-----END CERTIFICATE-----\n")
 
     def problems(path: Path) -> list[str]:
-        command = [OMNYSHELL, "cert", "show", str(path)]
-        done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=True)
+        done = run_text("cert", "show", str(path))
+        assert done.returncode == 0, done.stderr
         return [line for line in done.stdout.splitlines() if line.startswith("problem")]
 
     (line,) = problems(expired)
     assert line.startswith("problem      it expired on ")
     (line,) = problems(alone)
     assert line.startswith("problem      if 'CN=The Root', which issued it, is an intermediate, the certificate")
-    subprocess.run(
-        [OMNYSHELL, "cert", "gen", "--out", str(tmp_path)], capture_output=True, timeout=DEADLINE, check=True
-    )
+    assert run_text("cert", "gen", "--out", str(tmp_path)).returncode == 0
     for name in ("hub.pem", "ca.pem", "tunnel.pem", "tunnel-ca.pem"):
         assert problems(tmp_path / name) == []
 
@@ -117,12 +116,12 @@ def test_a_pair_that_cannot_serve_ends_a_hubs_start_with_one_line(certificates: 
 
 
 def test_a_damaged_certificate_is_renewed_only_for_names_that_are_given(tmp_path: Path) -> None:
-    command = [OMNYSHELL, "cert", "gen", "--out", str(tmp_path)]
-    subprocess.run(command, capture_output=True, timeout=DEADLINE, check=True)
+    command = ["cert", "gen", "--out", str(tmp_path)]
+    assert run_text(*command).returncode == 0
     (tmp_path / "hub.pem").write_text("garbage")
-    done = subprocess.run(command, capture_output=True, timeout=DEADLINE, text=True, check=False)
+    done = run_text(*command)
     assert (done.returncode, "--host" in done.stderr) == (255, True)
-    subprocess.run([*command, "--host", "hub.example"], capture_output=True, timeout=DEADLINE, check=True)
+    assert run_text(*command, "--host", "hub.example").returncode == 0
 
 
 def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(
@@ -138,9 +137,7 @@ def test_a_configuration_file_gives_options_and_a_wrong_key_is_an_error(
 
 
 def check(*words: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [OMNYSHELL, "node", "check", *words], capture_output=True, timeout=DEADLINE, text=True, check=False
-    )
+    done = run_text("node", "check", *words)
     return done.returncode, done.stdout, done.stderr
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.commands import run_text
 from support.stack import Certificates
 
 pytestmark = pytest.mark.timeout(180)
@@ -34,9 +35,7 @@ class Person:
         return {**kept, "OMNYSHELL_HOME": str(self.home), "OMNYSHELL_NO_PROMPT": "1"}
 
     def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env | env
-        )
+        return run_text(*words, env=self.env | env)
 
     def paste(self, line: str, *more: str) -> "subprocess.CompletedProcess[str]":
         """Run a line in a shell, as whoever pastes it does."""
@@ -235,10 +234,7 @@ def test_tokens_audit_and_metrics_from_the_command_line(site: Site) -> None:
     env = {"OMNYSHELL_PRINCIPAL": "bob", "OMNYSHELL_TOKEN": token}
     hub = json.loads(operator.run("whoami", "--json").stdout)["hub"]
     ca = json.loads((operator.home / "config" / "logins.json").read_text())["sessions"][0]["caPath"]
-    whoami = subprocess.run(
-        [OMNYSHELL, "whoami", "--hub", hub, "--ca", ca],
-        env=operator.env | env, capture_output=True, text=True, timeout=DEADLINE, check=False,
-    )  # fmt: skip
+    whoami = run_text("whoami", "--hub", hub, "--ca", ca, env=operator.env | env)
     assert whoami.stdout.startswith("bob (roles: developer)")
     rotated = operator.run("tokens", "rotate", "bob", "--overlap", "10m")
     assert len(rotated.stdout.strip()) == 43

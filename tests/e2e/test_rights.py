@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.commands import run_text
 from support.stack import Certificates
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -50,9 +51,8 @@ class System:
 
     def run(self, who: str, *words: str) -> tuple[int, str]:
         """The exit code of a command, and what it said."""
-        process = self.start(*words, who=who)
-        out, err = process.communicate(timeout=DEADLINE)
-        return process.returncode, out + err
+        done = run_text(*words, env=self.env | {"OMNYSHELL_PRINCIPAL": who, "OMNYSHELL_TOKEN": f"{who}-token"})
+        return done.returncode, done.stdout + done.stderr
 
     @staticmethod
     def heard(process: "subprocess.Popen[str]", words: str) -> None:

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from support.commands import run_text
 from support.stack import Certificates
 from support.tunnels import free_range
 
@@ -47,9 +48,7 @@ class System:
         )
 
     def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, check=False, env=self.env | env
-        )
+        return run_text(*words, env=self.env | env)
 
     def close(self) -> None:
         for process in (self.node, self.hub):
@@ -183,9 +182,8 @@ def test_what_up_starts_opens_tunnels_on_loopback(tmp_path: Path) -> None:
     env = {**os.environ, "OMNYSHELL_HOME": str(tmp_path)}
 
     def omnyshell(*words: str) -> str:
-        done = subprocess.run(
-            [OMNYSHELL, *words], capture_output=True, text=True, timeout=DEADLINE, env=env, check=True
-        )
+        done = run_text(*words, env=env)
+        assert done.returncode == 0, done.stderr
         return done.stdout
 
     with HTTPServer(("127.0.0.1", 0), Site) as server:

@@ -1,9 +1,10 @@
 """What hostile peers send: made from the declarations of messages, so that a new message or field is attacked too."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any, get_args, get_origin
 
 from support.declarations import DeclaredField, fields_of
@@ -163,11 +164,17 @@ KEPT = {"request_id", "subscription_id", "id", "parts", "seq"}
 """What an answer is known by, or what says what is in it."""
 
 
-def saturated(cls: type[WireObject], whole: dict[str, Any], value: Any) -> dict[str, Any]:
+def saturated(cls: type[WireObject], whole: dict[str, Any], *values: Any) -> dict[str, Any]:
     """A copy of a body with a text, number or time wherever one may stand that its field takes.
 
     Texts with a grammar stay: those are attacked one by one.
     """
+    for value in values:
+        whole = _saturated(cls, whole, value)
+    return whole
+
+
+def _saturated(cls: type[WireObject], whole: dict[str, Any], value: Any) -> dict[str, Any]:
     kinds = {str: (str, dict[str, str], tuple[str, ...]), int: (int,)}[type(value)]
     if value in HOSTILE_TIMES:
         kinds = (datetime,)
@@ -189,6 +196,13 @@ def changing(cls: type[WireObject], *wholes: dict[str, Any]) -> Iterator[str | i
     for value in EVERYWHERE:
         if any(saturated(cls, whole, value) != whole for whole in wholes):
             yield value
+
+
+def at_once(values: Iterable[str | int]) -> Iterator[tuple[str | int, ...]]:
+    """A text, a number and a time together, as each stands in other fields; until there is none left of any."""
+    kinds = [[value for value in values if value in kind] for kind in (HOSTILE_TEXTS, HOSTILE_NUMBERS, HOSTILE_TIMES)]
+    for together in zip_longest(*kinds):
+        yield tuple(value for value in together if value is not None)
 
 
 def _is_taken(field: DeclaredField, value: Any) -> bool:

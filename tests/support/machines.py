@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from support.commands import run_text
 from support.hub_process import OMNYSHELL, HubProcess
 from support.stack import DEADLINE, Certificates
 
@@ -37,7 +38,7 @@ class Machines:
     def omnyshell(self, *words: str) -> str:
         """Run a command as the administrator; returns what it prints."""
         env = os.environ | self.variables("admin")
-        done = subprocess.run([OMNYSHELL, *words], capture_output=True, text=True, env=env, timeout=20)
+        done = run_text(*words, env=env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

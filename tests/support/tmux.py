@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 OMNYSHELL = str(Path(sys.executable).with_name("omnyshell"))
@@ -41,24 +41,33 @@ class Terminal:
 
     def shows_times(self, text: str, times: int) -> str:
         """Wait until the text is on the screen so many times; returns the screen."""
-        deadline = time.monotonic() + DEADLINE
-        while (screen := self.tmux("capture-pane", "-p")).count(text) < times:
-            assert time.monotonic() < deadline, screen
-            time.sleep(0.02)
-        return screen
+        for pause in _pauses(DEADLINE):
+            if (screen := self.tmux("capture-pane", "-p")).count(text) >= times:
+                return screen
+            time.sleep(pause)
+        raise AssertionError(screen)
 
     def is_put_back(self) -> None:
         """Wait until the main screen is shown, the cursor with it, and no program has mouse, keypad or insert mode."""
-        deadline = time.monotonic() + DEADLINE
         asked = "#{alternate_on} #{mouse_any_flag} #{insert_flag} #{keypad_cursor_flag} #{cursor_flag}"
-        while (state := self.tmux("display-message", "-p", asked).strip()) != "0 0 0 0 1":
-            assert time.monotonic() < deadline, state
-            time.sleep(0.02)
+        for pause in _pauses(DEADLINE):
+            if (state := self.tmux("display-message", "-p", asked).strip()) == "0 0 0 0 1":
+                return
+            time.sleep(pause)
+        raise AssertionError(state)
 
     def hides(self, text: str) -> str:
         """Wait until the text is on the screen no more; returns the screen."""
-        deadline = time.monotonic() + 2 * DEADLINE
-        while text in (screen := self.tmux("capture-pane", "-p")):
-            assert time.monotonic() < deadline, screen
-            time.sleep(0.02)
-        return screen
+        for pause in _pauses(2 * DEADLINE):
+            if text not in (screen := self.tmux("capture-pane", "-p")):
+                return screen
+            time.sleep(pause)
+        raise AssertionError(screen)
+
+
+def _pauses(seconds: float) -> Iterator[float]:
+    """How long to wait before each next look, which is a process: shortly at first, within these seconds in all."""
+    deadline, pause = time.monotonic() + seconds, 0.02
+    while time.monotonic() < deadline:
+        yield pause
+        pause = min(0.1, 1.3 * pause)

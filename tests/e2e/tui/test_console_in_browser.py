@@ -19,6 +19,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from support.commands import run_command
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -164,10 +165,7 @@ def raw_page(link: str) -> Iterator[RawPage]:
 
 
 def sessions(env: dict[str, str]) -> list[dict[str, Any]]:
-    listed = subprocess.run(
-        [BIN / "omnyshell", "sessions", "list", node(env), "--json"], env=env, capture_output=True, timeout=DEADLINE
-    )
-    return list(json.loads(listed.stdout))
+    return list(json.loads(run_command("sessions", "list", node(env), "--json", env=env).stdout))
 
 
 def test_a_page_that_is_closed_leaves_its_session_and_no_process_even_while_it_is_flooded(env: dict[str, str]) -> None:
@@ -262,12 +260,7 @@ def test_a_shell_in_a_browser(env: dict[str, str], tmp_path: Path) -> None:
 
         def shell_runs() -> bool:
             page.type("\ue007")
-            listed = subprocess.run(
-                [BIN / "omnyshell", "sessions", "list", node(env), "--json"],
-                env=env,
-                capture_output=True,
-                timeout=DEADLINE,
-            )
+            listed = run_command("sessions", "list", node(env), "--json", env=env)
             return b"shell" in listed.stdout or b"sessionId" in listed.stdout
 
         until(shell_runs)
@@ -280,7 +273,4 @@ def test_a_shell_in_a_browser(env: dict[str, str], tmp_path: Path) -> None:
 
 
 def node(env: dict[str, str]) -> str:
-    listed = subprocess.run(
-        [BIN / "omnyshell", "nodes", "list", "--json"], env=env, capture_output=True, timeout=DEADLINE
-    )
-    return str(json.loads(listed.stdout)[0]["nodeId"])
+    return str(json.loads(run_command("nodes", "list", "--json", env=env).stdout)[0]["nodeId"])

@@ -12,8 +12,8 @@ from support.declarations import DeclaredField, every_message
 from support.hostile import (
     HOSTILE_NUMBERS,
     HOSTILE_TEXTS,
-    HOSTILE_TIMES,
     KEPT,
+    at_once,
     body,
     changing,
     hostile_values,
@@ -70,8 +70,6 @@ def test_no_answer_does_harm(
 Change = tuple[Any, Any]
 """A place in a body, and what is put there."""
 
-KINDS = (HOSTILE_TEXTS, HOSTILE_NUMBERS, HOSTILE_TIMES)
-
 
 class Attack:
     """Has one kind of answer spoilt in every way: each field alone, and all fields of a type at once."""
@@ -93,9 +91,8 @@ class Attack:
                 self._say(place, self._whole[place[0]][:1] * MANY)
         for changes in zip_longest(*taken):
             self._say_together([change for change in changes if change is not None])
-        everywhere = list(changing(self._declared, *self._seen))
-        for values in zip_longest(*(filter(kind.__contains__, everywhere) for kind in KINDS)):
-            self._saturate([value for value in values if value is not None])
+        for values in at_once(list(changing(self._declared, *self._seen))):
+            self._saturate(*values)
         self._hub.behave()
 
     def _spoil(self, place: Any, field: DeclaredField) -> list["Change"]:
@@ -136,16 +133,16 @@ class Attack:
         for change in changes if len(changes) > 1 else ():
             self._say(*change)
 
-    def _saturate(self, values: list[str | int]) -> None:
+    def _saturate(self, *values: str | int) -> None:
         """Say a text, a number and a time everywhere, each alone where the command fails."""
 
         def everywhere(seen: dict[str, Any]) -> dict[str, Any]:
-            return reduce(lambda whole, value: saturated(self._declared, whole, value), values, seen)
+            return saturated(self._declared, seen, *values)
 
         waits = patience(reads(self._declared, everywhere(self._whole)))
         if self._said(everywhere, values, waits) != 0 and len(values) > 1:
             for value in values:
-                self._saturate([value])
+                self._saturate(value)
 
     def _say(self, place: Any, value: Any, waits: float = PATIENCE) -> int:
         return self._said(lambda seen: replaced(seen, place, value), (place, value), waits)

@@ -140,8 +140,7 @@ async def test_whatever_a_hub_says_is_shown_without_harm(
 
     def alter(kind: type[ControlMessage], whole: dict[str, Any]) -> dict[str, Any]:
         whole = whole | {"ok": False} if refuses and "ok" in whole else whole
-        for value in values if kind is not m.Hello else ():
-            whole = saturated(kind, whole, value)
+        whole = whole if kind is m.Hello else saturated(kind, whole, *values)
         return whole | {"screen": base64.b64encode(PRINTED).decode()} if "screen" in whole else whole
 
     hostile.alter, hostile.output = alter, PRINTED

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.declarations import every_message
 from support.file_tree import FileTree
 from support.hostile import (
+    at_once,
     body,
     changing,
     hostile_values,
@@ -25,7 +26,7 @@ from support.hostile import (
 from support.hostile_hub import Alter
 from support.hostile_node import ANSWERS, hostile_node
 from support.hub_process import HubProcess
-from support.raw_peer import RawPeer, logged_in
+from support.raw_peer import RawPeer, logged_in, registered
 from support.stack import Certificates
 from support.victim import PATIENCE, RUNS, SHORTLY, Victim, reads
 from websockets.exceptions import ConnectionClosed
@@ -108,8 +109,8 @@ def victims(capfd: pytest.CaptureFixture[str], place: Path) -> list[Victim]:
     return [Victim(command, capfd, place, as_json=as_json) for command, as_json in chosen]
 
 
-def saturating(kinds: tuple[type[ControlMessage], ...], value: Any) -> Alter:
-    return lambda kind, whole: saturated(kind, whole, value) if kind in kinds else whole
+def saturating(kinds: tuple[type[ControlMessage], ...], values: tuple[Any, ...]) -> Alter:
+    return lambda kind, whole: saturated(kind, whole, *values) if kind in kinds else whole
 
 
 def test_what_a_node_says_of_itself_does_no_harm(
@@ -119,10 +120,10 @@ def test_what_a_node_says_of_itself_does_no_harm(
     with hostile_node(certificates, hub.port):
         assert [victim.run() for victim in looking] == [0] * len(looking)
     kinds = (m.NodeRegister, m.NodeCapabilitiesMessage)
-    for value in dict.fromkeys(value for kind in kinds for value in changing(kind, body(kind))):
-        with hostile_node(certificates, hub.port, saturating(kinds, value)):
+    for values in at_once(list(dict.fromkeys(value for kind in kinds for value in changing(kind, body(kind))))):
+        with hostile_node(certificates, hub.port, saturating(kinds, values)):
             for victim in looking:
-                victim.run(str(value)[:40])
+                victim.run(str(values)[:100])
 
 
 def patience(declared: type[ControlMessage], whole: dict[str, Any]) -> float:
@@ -143,11 +144,11 @@ def test_no_answer_of_a_node_does_harm(
             victim.run()
             if declared in node.answered:
                 concerned.append(victim)
-        for value in changing(declared, whole):
-            node.alter = saturating((declared,), value)
-            waits = patience(declared, saturated(declared, whole, value))
+        for values in at_once(list(changing(declared, whole))):
+            node.alter = saturating((declared,), values)
+            waits = patience(declared, saturated(declared, whole, *values))
             for victim in concerned:
-                victim.run((declared.TYPE, str(value)[:40]), waits=waits)
+                victim.run((declared.TYPE, str(values)[:100]), waits=waits)
         for place, field in leaves(declared):
             for value in (*hostile_values(field),)[:2]:
                 node.alter = lambda kind, whole, at=place, put=value: (
@@ -193,13 +194,25 @@ async def test_no_message_of_any_peer_does_harm(
         await say_everything(hub, certificates, role, principal, declared)
 
 
+async def be_refused_much(hub: HubProcess, certificates: Certificates) -> None:
+    """Have a hub refuse what is said in every way, and register a node; what it has audited of all is on disk then."""
+    for declared in (m.SessionOpen, m.TunnelOpenRequest, admin_messages.PeerDrop, admin_messages.NodeLabelsSet):
+        await say_everything(hub, certificates, "client", "admin", declared)
+    # Whoever says more than a few messages before a hub has answered its registration is thrown out instead.
+    async with registered(certificates, hub.port):
+        pass
+    await say_everything(hub, certificates, "node", "box", m.NodeRegister)
+    async with logged_in(certificates, hub.port, "client", "admin", ("admin",)) as admin:
+        # What an admin asks for is answered once its record is on disk, behind all earlier ones.
+        await admin.say(admin_messages.PeerDrop.TYPE, {"requestId": "last", "peerId": "nobody"})
+        await admin.hear("admin.result")
+
+
 def test_what_was_audited_is_printed_and_exported_without_harm(
     fresh_hub: HubProcess, machine: Path, certificates: Certificates, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hub = fresh_hub
-    for declared in (m.SessionOpen, m.TunnelOpenRequest, admin_messages.PeerDrop, admin_messages.NodeLabelsSet):
-        asyncio.run(say_everything(hub, certificates, "client", "admin", declared))
-    asyncio.run(say_everything(hub, certificates, "node", "box", m.NodeRegister))
+    asyncio.run(be_refused_much(hub, certificates))
     state = ["--state-dir", str(hub.state)]
     for words in (["list"], ["list", "--json"], ["export"], ["verify"], ["head"]):
         before = FileTree.of(machine)
